@@ -1,0 +1,62 @@
+//! The seam everything rests on: one trait, asked in process or over HTTP.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::{CreateSession, DeletedSession, Envelope, ProxyRequest, Result, Session, UpdateSession};
+
+/// The moment by which a call must have ended, body included.
+///
+/// A backend uses it to decide whether a wait still makes sense; whoever made the deadline also
+/// enforces it by dropping the call's future, which cancels the work behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// A deadline `timeout` from now.
+    pub fn after(timeout: Duration) -> Self {
+        let now = Instant::now();
+        // A timeout too large for the clock is no limit that anyone would see the end of.
+        Self(now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365)))
+    }
+
+    /// The moment itself, for timers.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// How long is left; zero once it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// What can be asked on behalf of a user.
+///
+/// Dropping a returned future cancels the call: nothing of it keeps running.
+#[async_trait]
+pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
+    /// Opens a session for a user (contract §2.2).
+    async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session>;
+
+    /// Reads a session.
+    async fn session(&self, id: &str, deadline: Deadline) -> Result<Session>;
+
+    /// Changes the named parts of a session's configuration; `null` resets one.
+    async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session>;
+
+    /// Deletes a session; a second time is `SessionNotFound`.
+    async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession>;
+
+    /// Calls an endpoint of a toolkit as the session's user (contract §3, endpoint A).
+    async fn proxy_execute(
+        &self,
+        session_id: &str,
+        request: ProxyRequest,
+        deadline: Deadline,
+    ) -> Result<Envelope>;
+
+    /// Calls an endpoint with a named account or with credentials given in the call (endpoint B).
+    async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope>;
+}

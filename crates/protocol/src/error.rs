@@ -1,0 +1,356 @@
+//! Everything that can go wrong, by meaning.
+//!
+//! * [`ErrorKind`] names the meaning. Its [`ErrorKind::facts`] is the one table from meaning to
+//!   HTTP status, numeric code and slug (contract §3.4; `docs/errors.md` is the same table with
+//!   advice). Code that reacts to an error matches on the kind.
+//! * [`Error`] is what functions return: a kind, a sentence on what happened to what, and, where
+//!   there is one, a sentence on what to do.
+//! * [`ErrorEnvelope`] is the form in which an error travels. A remote backend turns it back into
+//!   the [`Error`] it was made from, and keeps what it does not know.
+//!
+//! Causes that help an operator but not a caller go to the log, never into the message. No message
+//! holds a credential, a header's value, a query or a body.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Headers;
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Declares the kinds together with their place on the wire, so that neither can be forgotten.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $status:literal, $code:literal, $slug:literal;)*) => {
+        /// What an error means. See the module's documentation.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind { $($(#[$doc])* $kind,)* }
+
+        impl ErrorKind {
+            /// All kinds, for tables and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// HTTP status, numeric code and slug. A status of 0 never travels: the error is made
+            /// where the caller is.
+            pub fn facts(self) -> (u16, i64, &'static str) {
+                match self { $(Self::$kind => ($status, $code, $slug),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A field is missing, unknown or has a value that cannot be used.
+    InvalidRequest => 400, 10400, "InvalidRequest";
+    /// A session's configuration cannot be used.
+    InvalidSession => 400, 4300, "ToolRouterV2_BadRequest";
+    /// A pinned account does not exist, is disabled or belongs to another user.
+    InvalidPinnedAccount => 400, 4309, "ToolRouterV2_InvalidConnectedAccountIds";
+    /// The session's user has no active account of the toolkit.
+    NoActiveConnection => 400, 4302, "ToolRouterV2_NoActiveConnection";
+    /// The endpoint leads to a host that the credential must not reach.
+    OriginMismatch => 400, 10401, "OriginMismatch";
+    /// Neither an account nor credentials were named.
+    MissingAuthContext => 400, 10402, "MissingAuthContext";
+    /// The address that a host resolves to may not be called.
+    AddressRefused => 400, 10403, "AddressRefused";
+    /// There is no API key, or it is not valid.
+    Unauthenticated => 401, 10410, "InvalidApiKey";
+    /// The API key lacks the permission area.
+    PermissionDenied => 403, 10411, "InsufficientPermissions";
+    /// The session does not allow the toolkit.
+    ToolkitNotAllowed => 403, 4301, "ToolRouterV2_ToolkitNotAllowed";
+    /// There is no such session, or no longer.
+    SessionNotFound => 404, 4303, "ToolRouterV2_SessionNotFound";
+    /// There is no such toolkit in the catalogue.
+    ToolkitNotFound => 404, 10412, "ToolkitNotFound";
+    /// There is no such connected account.
+    AccountNotFound => 404, 1803, "ConnectedAccountNotFound";
+    /// There is no such resource.
+    NotFound => 404, 10404, "NotFound";
+    /// The resource does not have this method.
+    MethodNotAllowed => 405, 10405, "MethodNotAllowed";
+    /// Another change came first.
+    Conflict => 409, 10409, "Conflict";
+    /// A request body is over the limit.
+    PayloadTooLarge => 413, 10413, "PayloadTooLarge";
+    /// The account is disabled, expired or otherwise not usable.
+    AccountUnusable => 422, 1810, "ConnectedAccountNotUsable";
+    /// The caller sends more than the key's rate allows.
+    RateLimited => 429, 10429, "RateLimited";
+    /// Something in the gateway failed that is not the caller's doing.
+    Internal => 500, 10500, "InternalServerError";
+    /// The gateway does not support this yet.
+    Unsupported => 501, 10501, "NotSupported";
+    /// No connection to the upstream could be made; nothing was sent.
+    UpstreamUnreachable => 502, 10502, "UpstreamUnreachable";
+    /// The upstream's answer is cut off or cannot be what it says it is.
+    UpstreamBroken => 502, 10503, "UpstreamBroken";
+    /// The upstream's answer is larger than the gateway takes.
+    UpstreamTooLarge => 502, 10505, "UpstreamTooLarge";
+    /// The upstream redirects to where a call must not follow.
+    RedirectRefused => 502, 10506, "RedirectRefused";
+    /// The upstream did not answer in time.
+    UpstreamTimeout => 504, 10504, "UpstreamTimeout";
+    /// The gateway is closed or closing.
+    GatewayClosed => 503, 10507, "GatewayClosed";
+    /// An option of the gateway or of the client cannot be used.
+    InvalidOption => 0, 0, "InvalidOption";
+    /// A toolkit's definition cannot be used.
+    InvalidToolkit => 0, 0, "InvalidToolkit";
+    /// A store in a file needs an encryption key.
+    EncryptionKeyRequired => 0, 0, "EncryptionKeyRequired";
+    /// The store was written with another encryption key.
+    WrongEncryptionKey => 0, 0, "WrongEncryptionKey";
+    /// The store's file is not a database, or is damaged.
+    StoreCorrupt => 0, 0, "StoreCorrupt";
+    /// The store cannot be opened.
+    StoreUnavailable => 0, 0, "StoreUnavailable";
+    /// No connection to the backend, or it broke.
+    Connection => 0, 0, "ConnectionError";
+    /// The call's deadline passed.
+    DeadlineExceeded => 0, 0, "DeadlineExceeded";
+    /// The backend's answer is not in the documented form.
+    InvalidAnswer => 0, 0, "InvalidAnswer";
+    /// The backend answered with a status that has no meaning of its own here.
+    OtherStatus => 0, 0, "UnexpectedStatus";
+}
+
+impl ErrorKind {
+    /// The kind that an error envelope of a backend stands for: by slug, else by status.
+    pub fn from_wire(status: u16, slug: Option<&str>) -> Self {
+        let by_slug = || Self::ALL.iter().find(|kind| Some(kind.facts().2) == slug && kind.facts().0 != 0);
+        by_slug().copied().unwrap_or(match status {
+            400 => Self::InvalidRequest,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            409 => Self::Conflict,
+            413 => Self::PayloadTooLarge,
+            422 => Self::AccountUnusable,
+            429 => Self::RateLimited,
+            501 => Self::Unsupported,
+            502 => Self::UpstreamUnreachable,
+            504 => Self::UpstreamTimeout,
+            500..=599 => Self::Internal,
+            _ => Self::OtherStatus,
+        })
+    }
+}
+
+/// An error. See the module's documentation.
+///
+/// Boxed, because it travels in every `Result` of a call and is rarely there.
+pub struct Error(Box<Details>);
+
+struct Details {
+    kind: ErrorKind,
+    body: ErrorBody,
+    retry_after: Option<Duration>,
+    headers: Headers,
+}
+
+impl Error {
+    /// An error of a kind, with a sentence on what happened to what.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let (status, code, slug) = kind.facts();
+        let body = ErrorBody {
+            message: message.into(),
+            code: (status != 0).then(|| code.into()),
+            slug: Some(slug.to_owned()),
+            status,
+            request_id: None,
+            suggested_fix: None,
+            errors: Vec::new(),
+        };
+        Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
+    }
+
+    /// The error that a backend described with an envelope.
+    pub fn from_wire(status: u16, mut body: ErrorBody) -> Self {
+        let kind = ErrorKind::from_wire(status, body.slug.as_deref());
+        body.status = status;
+        Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn fix(mut self, suggested_fix: impl Into<String>) -> Self {
+        self.0.body.suggested_fix = Some(suggested_fix.into());
+        self
+    }
+
+    /// Lists what is wrong, one sentence per field.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<String>) -> Self {
+        self.0.body.errors = errors;
+        self
+    }
+
+    /// Names the request it happened in.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.0.body.request_id = Some(request_id.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    /// Keeps the headers of the answer that carried it.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.0.headers = headers;
+        self
+    }
+
+    /// What it means.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status; `None` for an error that did not come over HTTP and would not leave by it.
+    pub fn status(&self) -> Option<u16> {
+        (self.0.body.status != 0).then_some(self.0.body.status)
+    }
+
+    /// The parts that travel.
+    pub fn body(&self) -> &ErrorBody {
+        &self.0.body
+    }
+
+    /// When to try again, where the backend said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The headers of the answer that carried it; empty when there was none.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// Ready to be sent.
+    pub fn into_envelope(self) -> ErrorEnvelope {
+        ErrorEnvelope { error: self.0.body }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.body.message)?;
+        match &self.0.body.suggested_fix {
+            Some(fix) => write!(f, " {fix}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("body", &self.0.body)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The inside of an [`ErrorEnvelope`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What happened, to what.
+    pub message: String,
+    /// A number; some of the hosted backend's errors have the slug here instead (contract U7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ErrorCode>,
+    /// A name that does not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    /// The HTTP status once more.
+    #[serde(default)]
+    pub status: u16,
+    /// Names the request in the gateway's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggested_fix: Option<String>,
+    /// One sentence per field that is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+}
+
+/// The form in which an error travels: `{ "error": { … } }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorEnvelope {
+    /// What went wrong.
+    pub error: ErrorBody,
+}
+
+/// The code of an error: a number, or in some answers of the hosted backend a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ErrorCode {
+    /// The documented form.
+    Number(i64),
+    /// The other form.
+    Name(String),
+}
+
+impl From<i64> for ErrorCode {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn slugs_and_codes_are_unique() {
+        let slugs: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.facts().2).collect();
+        assert_eq!(slugs.len(), ErrorKind::ALL.len());
+        let travelling: Vec<_> = ErrorKind::ALL.iter().filter(|kind| kind.facts().0 != 0).collect();
+        let codes: HashSet<_> = travelling.iter().map(|kind| kind.facts().1).collect();
+        assert_eq!(codes.len(), travelling.len());
+    }
+
+    #[test]
+    fn every_kind_that_travels_comes_back_as_itself() {
+        for kind in ErrorKind::ALL.iter().filter(|kind| kind.facts().0 != 0) {
+            let error = Error::new(*kind, "what happened").fix("what to do").with_request_id("req_1");
+            let text = serde_json::to_string(&error.into_envelope()).unwrap();
+            let envelope: ErrorEnvelope = serde_json::from_str(&text).unwrap();
+            let back = Error::from_wire(kind.facts().0, envelope.error);
+            assert_eq!(back.kind(), *kind);
+            assert_eq!(back.to_string(), "what happened what to do");
+            assert_eq!(back.body().request_id.as_deref(), Some("req_1"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_slug_falls_back_to_the_status() {
+        assert_eq!(ErrorKind::from_wire(404, Some("SomethingNew")), ErrorKind::NotFound);
+        assert_eq!(ErrorKind::from_wire(418, None), ErrorKind::OtherStatus);
+        assert_eq!(ErrorKind::from_wire(599, None), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn the_table_of_kinds() {
+        let table: Vec<_> =
+            ErrorKind::ALL.iter().map(|kind| format!("{kind:?} {:?}", kind.facts())).collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+}

@@ -1,0 +1,19 @@
+//! What can be asked of a backend, what it answers and what can go wrong. No I/O.
+//!
+//! Two things answer a [`Backend`] call: the gateway in this process, and a client that asks a
+//! gateway over HTTP. Both speak in the types of this crate, whose serialised form is the
+//! documented wire (`snake_case` keys, see `docs/wire.md`).
+
+mod backend;
+mod envelope;
+mod error;
+mod proxy;
+mod secret;
+mod session;
+
+pub use backend::{Backend, Deadline};
+pub use envelope::{Envelope, Headers};
+pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
+pub use proxy::{Method, Parameter, ParameterLocation, ProxyRequest};
+pub use secret::SecretJson;
+pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};

@@ -1,0 +1,131 @@
+//! The request of a proxied call, in the form it travels (contract §3.1).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::SecretJson;
+
+/// The HTTP methods a proxied call may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are HTTP's own")]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Head,
+}
+
+impl Method {
+    /// The method as it stands in a request line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Head => "HEAD",
+        }
+    }
+
+    /// Whether the method only reads, so that sending it twice does no harm (RFC 9110 §9.2.1).
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head)
+    }
+
+    /// Whether a call with this method may carry a body: "POST, PUT and PATCH" in the contract;
+    /// DELETE as well, because several providers want one.
+    pub fn takes_body(self) -> bool {
+        !self.is_safe()
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a [`Parameter`] goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterLocation {
+    /// A request header.
+    Header,
+    /// A name and value appended to the query.
+    Query,
+}
+
+/// One header or query value of a proxied call.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// The header's or query key's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Where it goes. The wire's name is `type`; `in`, the name in the SDKs, is understood too.
+    #[serde(rename = "type", alias = "in")]
+    pub location: ParameterLocation,
+}
+
+impl fmt::Debug for Parameter {
+    /// Callers put tokens in headers and keys in queries, so the value is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameter")
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call to an endpoint of a toolkit.
+///
+/// One shape serves both proxy endpoints; they differ in who the call is made as. In a session
+/// `toolkit_slug` is required and the account follows from it. Outside of one, exactly one of
+/// `connected_account_id` and `custom_connection_data` is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyRequest {
+    /// The toolkit, in a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolkit_slug: Option<String>,
+    /// The account, outside of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected_account_id: Option<String>,
+    /// Credentials given in the call: `{ authScheme, toolkitSlug, val }`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "SecretJson::serialize_exposed"
+    )]
+    pub custom_connection_data: Option<SecretJson>,
+    /// A path below the account's base URL, or an absolute URL on one of the toolkit's hosts.
+    pub endpoint: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// The JSON body, as the caller's own text. `null` is no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Box<RawValue>>,
+    /// Headers and query values, in order; repeats are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Parameter>,
+}
+
+impl fmt::Debug for ProxyRequest {
+    /// Neither the endpoint's query nor the body is shown: both are the user's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyRequest")
+            .field("toolkit_slug", &self.toolkit_slug)
+            .field("connected_account_id", &self.connected_account_id)
+            .field("method", &self.method)
+            .field("endpoint", &self.endpoint.split(['?', '#']).next().unwrap_or_default())
+            .field("parameters", &self.parameters)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! The TLS settings that every outgoing connection of proxy-execute uses.
+//!
+//! They follow what Node.js does, so that a program that works with `fetch` works here: the
+//! Mozilla certificate authorities are compiled in (a slim container image has none of its own),
+//! and the PEM file that `NODE_EXTRA_CA_CERTS` names is trusted in addition.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Why the TLS settings could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// The file cannot be read or holds no certificate.
+    #[error(
+        "NODE_EXTRA_CA_CERTS names {path}, which cannot be used as a PEM file of certificates: {reason}."
+    )]
+    ExtraCertificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// TLS 1.2 and 1.3, certificates checked against the authorities above, HTTP/2 offered.
+///
+/// # Errors
+/// [`TrustError`] when `NODE_EXTRA_CA_CERTS` is set and unusable. Node only warns and goes on
+/// without; here the call that would fail later says why it fails.
+pub fn client_config() -> Result<ClientConfig, TrustError> {
+    let extra = std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(PathBuf::from);
+    client_config_with(extra)
+}
+
+fn client_config_with(extra: Option<PathBuf>) -> Result<ClientConfig, TrustError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = extra {
+        add_certificates(&mut roots, &path)
+            .map_err(|reason| TrustError::ExtraCertificates { path, reason })?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn add_certificates(roots: &mut RootCertStore, path: &PathBuf) -> Result<(), String> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.len() == before { Err("it holds no certificate".to_owned()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiled_in_authorities_are_enough() {
+        let config = client_config_with(None).unwrap();
+        assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    }
+
+    #[test]
+    fn an_unusable_file_is_named_with_the_reason() {
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let error = client_config_with(Some(empty.path().to_owned())).unwrap_err().to_string();
+        assert!(
+            error.contains(empty.path().to_str().unwrap()) && error.contains("no certificate"),
+            "{error}"
+        );
+
+        let error = client_config_with(Some("/nonexistent.pem".into())).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent.pem"), "{error}");
+    }
+}
