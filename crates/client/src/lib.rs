@@ -1,1 +1,45 @@
-//! stub
+//! The backend that asks over HTTP: the hosted service, or a gateway on a port.
+//!
+//! [`Remote`] turns a [`Backend`](proxy_execute_protocol::Backend) call into an HTTP request of the
+//! documented wire and the answer, or what came instead of one, back into the protocol's types. It
+//! owes its callers four things:
+//!
+//! * **Nothing is done twice.** A call is sent again only when the backend cannot have acted on it,
+//!   or when acting on it twice changes nothing. See [`RemoteOptions::max_retries`].
+//! * **The API key reaches one origin,** the one of [`RemoteOptions::base_url`]. A redirect to
+//!   another is an error, and no error, log line or `Debug` output holds the key.
+//! * **The deadline covers the whole call:** connecting, waiting, retries and the last byte of the
+//!   answer. Dropping the call's future cancels all of it.
+//! * **Every failure is an error that says what happened,** whoever made it: the backend in its
+//!   envelope, a load balancer in HTML, or a connection that broke.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use proxy_execute_client::{Remote, RemoteOptions};
+//! use proxy_execute_protocol::{Backend, Deadline};
+//!
+//! # async fn example() -> proxy_execute_protocol::Result<()> {
+//! let remote = Remote::new(RemoteOptions {
+//!     api_key: "ak_…".into(),
+//!     base_url: "http://127.0.0.1:8080".to_owned(),
+//!     api_version: None,
+//!     max_retries: None,
+//!     default_headers: Vec::new(),
+//! })?;
+//! let session = remote.session("trs_1", Deadline::after(Duration::from_secs(60))).await?;
+//! println!("{}", session.config["user_id"]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod options;
+mod remote;
+mod retry;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use options::{ApiVersion, RemoteOptions};
+pub use remote::Remote;

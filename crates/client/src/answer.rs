@@ -1,0 +1,401 @@
+//! What the backend's answer means, whatever form it has.
+//!
+//! A proxied call's answer is handed on as text, unread. Everything else is small and read here:
+//! sessions, and errors in each of the forms that gateways, the hosted backend and the load
+//! balancers before them use.
+
+use std::time::SystemTime;
+
+use proxy_execute_protocol::{
+    Envelope, Error, ErrorBody, ErrorCode, ErrorKind, Headers, Result as ProtocolResult,
+};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::retry::{Failure, Replay, retry_after};
+
+/// How much of an answer that is not an error envelope is quoted, in characters.
+const QUOTED: usize = 200;
+
+/// A complete answer of the backend, of any status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Where it came from, for messages.
+    pub(crate) origin: String,
+    pub(crate) path: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer of a proxied call, unread but for its first byte.
+    pub(crate) fn into_envelope(self, api_key: &SecretString) -> ProtocolResult<Envelope> {
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(self.not_in_the_documented_form(api_key));
+        }
+        let Self { origin, path, body, .. } = self;
+        let text = String::from_utf8(body).map_err(|_| {
+            Error::new(ErrorKind::InvalidAnswer, format!("The answer of {origin}{path} is not UTF-8 text."))
+        })?;
+        Ok(Envelope::from_wire(text))
+    }
+
+    /// An answer that is read here.
+    pub(crate) fn json<T: DeserializeOwned>(self, api_key: &SecretString) -> ProtocolResult<T> {
+        serde_json::from_slice(&self.body).map_err(|_| self.not_in_the_documented_form(api_key))
+    }
+
+    fn not_in_the_documented_form(&self, api_key: &SecretString) -> Error {
+        let Self { origin, path, status, .. } = self;
+        let form = if self.body.is_empty() {
+            "an empty body"
+        } else if self.is_html() {
+            "HTML"
+        } else if serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok() {
+            "JSON of another form than documented"
+        } else {
+            "something that is not JSON"
+        };
+        let message = format!("{origin}{path} answered {} with {form}.", status.as_u16());
+        Error::new(ErrorKind::InvalidAnswer, message)
+            .fix("It does not look like a gateway: check baseURL.")
+            .with_headers(headers(&self.headers, api_key))
+    }
+
+    /// The error that an answer with a status of 4xx or 5xx describes.
+    pub(crate) fn into_failure(self, api_key: &SecretString) -> Failure {
+        let text = without_key(&String::from_utf8_lossy(&self.body), api_key);
+
+        let parsed: Option<Value> = serde_json::from_str(&text).ok();
+        let described = parsed.as_ref().and_then(Value::as_object).and_then(described);
+        let has_envelope = parsed.as_ref().is_some_and(|value| value["error"].is_object());
+        let replay = Replay::after(self.status, &self.headers, has_envelope);
+
+        let body = described.unwrap_or_else(|| self.undescribed(&text));
+        let headers = headers(&self.headers, api_key);
+        let request_id = headers.get("x-request-id").map(ToOwned::to_owned);
+        let names_its_request = body.request_id.is_some();
+
+        let mut error = Error::from_wire(self.status.as_u16(), body).with_headers(headers);
+        if let Some(request_id) = request_id.filter(|_| !names_its_request) {
+            error = error.with_request_id(request_id);
+        }
+        if let Some(wait) = retry_after(&self.headers, SystemTime::now()) {
+            error = error.with_retry_after(wait);
+        }
+        Failure { replay, error }
+    }
+
+    /// What can be said about an error that does not describe itself in a known form.
+    fn undescribed(&self, text: &str) -> ErrorBody {
+        let quoted = if self.is_html() { text_of_html(text) } else { shortened(text) };
+        let status = self.status;
+        let message = match quoted.as_str() {
+            "" => format!("{} answered {status} without saying why.", self.origin),
+            quoted => format!("{} answered {status}: {quoted}", self.origin),
+        };
+        // What stands in front of a gateway fails in HTML with 5xx; a client error in HTML says
+        // that there is no gateway.
+        let fix = (self.is_html() && status.is_client_error())
+            .then(|| "It does not look like a gateway: check baseURL.".to_owned());
+        ErrorBody { suggested_fix: fix, ..error_body(message) }
+    }
+
+    fn is_html(&self) -> bool {
+        self.body.trim_ascii_start().first() == Some(&b'<')
+    }
+}
+
+/// The body of an error of which only the message is known.
+pub(crate) fn error_body(message: String) -> ErrorBody {
+    ErrorBody {
+        message,
+        code: None,
+        slug: None,
+        status: 0,
+        request_id: None,
+        suggested_fix: None,
+        errors: Vec::new(),
+    }
+}
+
+/// Reads `{"error":{"message":…}}`, `{"error":"…"}` and the flat `{"message":…}`.
+///
+/// It takes what it can use and passes over what has another type than documented: a strict reader
+/// would lose the message over a detail.
+fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
+    let fields = match body.get("error") {
+        Some(Value::Object(fields)) => fields,
+        Some(Value::String(message)) => return Some(error_body(message.clone())),
+        _ => body,
+    };
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+    let (code, name) = match fields.get("code") {
+        Some(Value::String(name)) => (Some(ErrorCode::Name(name.clone())), Some(name.clone())),
+        Some(number) => (number.as_i64().map(ErrorCode::Number), None),
+        None => (None, None),
+    };
+    let errors = fields.get("errors").and_then(Value::as_array).map(|errors| {
+        let sentence = |error: &Value| error.as_str().map_or_else(|| error.to_string(), ToOwned::to_owned);
+        errors.iter().map(sentence).collect()
+    });
+    Some(ErrorBody {
+        code,
+        // Some errors of the hosted backend have the slug in the place of the code (contract U7).
+        slug: text("slug").or(name),
+        request_id: text("request_id"),
+        suggested_fix: text("suggested_fix"),
+        errors: errors.unwrap_or_default(),
+        ..error_body(text("message")?)
+    })
+}
+
+/// An answer's headers for the caller: names in lower case, repeats joined, cookies left out.
+fn headers(headers: &HeaderMap, api_key: &SecretString) -> Headers {
+    let names = headers.keys().filter(|name| **name != SET_COOKIE);
+    let joined = names.map(|name| {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (name.as_str().to_owned(), without_key(&values.join(", "), api_key))
+    });
+    Headers(joined.collect())
+}
+
+/// The text without the API key, which some servers quote when they refuse it.
+fn without_key(text: &str, api_key: &SecretString) -> String {
+    let key = api_key.expose_secret();
+    // A key this short is a placeholder, and may well be part of a word.
+    if key.len() < 8 { text.to_owned() } else { text.replace(key, "[apiKey]") }
+}
+
+/// The title of an HTML page, or else its text.
+fn text_of_html(html: &str) -> String {
+    // Offsets in the lower-case copy hold in the original: only ASCII changes.
+    let lower = html.to_ascii_lowercase();
+    let title = lower.find("<title").and_then(|start| {
+        let begin = start + lower[start..].find('>')? + 1;
+        let end = begin + lower[begin..].find("</title")?;
+        Some(shortened(&html[begin..end])).filter(|title| !title.is_empty())
+    });
+    title.unwrap_or_else(|| shortened(&without_tags(html, &lower)))
+}
+
+fn without_tags(html: &str, lower: &str) -> String {
+    let mut text = String::new();
+    let mut rest = 0;
+    while let Some(length) = lower[rest..].find('<') {
+        text.push_str(&html[rest..rest + length]);
+        text.push(' ');
+        let tag = rest + length;
+        // Scripts and styles are text between tags, but none that anyone reads.
+        let end = ["script", "style"]
+            .into_iter()
+            .find(|name| lower[tag + 1..].starts_with(name))
+            .map_or(tag, |name| {
+                lower[tag..].find(&format!("</{name}")).map_or(lower.len(), |length| tag + length)
+            });
+        rest = lower[end..].find('>').map_or(lower.len(), |length| end + length + 1);
+    }
+    text + &html[rest..]
+}
+
+/// The text on one line, cut after [`QUOTED`] characters.
+fn shortened(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.chars().count() > QUOTED {
+            return line.chars().take(QUOTED - 1).chain(['…']).collect();
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            origin: "http://h".to_owned(),
+            path: "/api/v3.1/x".to_owned(),
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn key() -> SecretString {
+        "ak_canary_0123".into()
+    }
+
+    fn failure(answer: Answer) -> Failure {
+        answer.into_failure(&key())
+    }
+
+    #[test]
+    fn the_envelope_is_read_whole() {
+        let error = failure(answer(
+            400,
+            r#"{"error":{"message":"No account.","code":4302,"slug":"ToolRouterV2_NoActiveConnection",
+               "status":400,"request_id":"req_1","suggested_fix":"Connect one.","errors":["a","b"]}}"#,
+        ))
+        .error;
+        assert_eq!(error.kind(), ErrorKind::NoActiveConnection);
+        assert_eq!(error.to_string(), "No account. Connect one.");
+        let body = error.body();
+        assert_eq!(body.code, Some(ErrorCode::Number(4302)));
+        assert_eq!((body.status, body.request_id.as_deref()), (400, Some("req_1")));
+        assert_eq!(body.errors, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_code_that_is_a_name_is_the_slug() {
+        let error =
+            failure(answer(400, r#"{"error":{"message":"Host differs.","code":"OriginMismatch"}}"#)).error;
+        assert_eq!(error.kind(), ErrorKind::OriginMismatch);
+        assert_eq!(error.body().code, Some(ErrorCode::Name("OriginMismatch".to_owned())));
+        assert_eq!(error.body().slug.as_deref(), Some("OriginMismatch"));
+    }
+
+    #[test]
+    fn what_has_another_type_than_documented_is_passed_over() {
+        let error = failure(answer(
+            422,
+            r#"{"error":{"message":"m","code":1.5,"slug":null,"errors":[{"path":"a"}],"request_id":7}}"#,
+        ))
+        .error;
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::AccountUnusable, "m"));
+        assert_eq!(error.body().errors, [r#"{"path":"a"}"#]);
+    }
+
+    #[test]
+    fn the_flat_form_keeps_the_wait_and_the_limits() {
+        let mut flat = answer(429, r#"{"message":"Rate limit exceeded."}"#);
+        flat.headers.insert("retry-after", "7".parse().unwrap());
+        flat.headers.insert("x-ratelimit", "10".parse().unwrap());
+        flat.headers.append("via", "1.1 a".parse().unwrap());
+        flat.headers.append("via", "1.1 b".parse().unwrap());
+        flat.headers.insert("set-cookie", "a=b".parse().unwrap());
+        let error = failure(flat).error;
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(error.to_string(), "Rate limit exceeded.");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(error.headers().get("x-ratelimit"), Some("10"));
+        assert_eq!(error.headers().get("via"), Some("1.1 a, 1.1 b"));
+        assert_eq!(error.headers().get("set-cookie"), None);
+    }
+
+    #[test]
+    fn html_becomes_its_title_or_its_text() {
+        let title = "<!doctype html><html><head><TITLE>\n 502 Bad\n Gateway </TITLE></head><body>x</body>";
+        let error = failure(answer(502, title)).error;
+        assert_eq!(error.to_string(), "http://h answered 502 Bad Gateway: 502 Bad Gateway");
+        assert_eq!(error.status(), Some(502));
+
+        let text = "<html><style>p{}</style><SCRIPT>if (a < b) x()</SCRIPT><p>Not <b>here</b></p> ünd";
+        let error = failure(answer(404, text)).error;
+        assert_eq!(
+            error.to_string(),
+            "http://h answered 404 Not Found: Not here ünd It does not look like a gateway: check baseURL."
+        );
+        for broken in ["<", "<title", "<title>", "<script", "<script>x", "<ü", "<p>a</p"] {
+            assert!(failure(answer(500, broken)).error.to_string().starts_with("http://h answered 500"));
+        }
+    }
+
+    #[test]
+    fn any_other_body_still_gives_an_error_of_its_status() {
+        for (status, body, message) in [
+            (500, "", "http://h answered 500 Internal Server Error without saying why."),
+            (403, r#"{"error":{"mess"#, r#"http://h answered 403 Forbidden: {"error":{"mess"#),
+            (401, r#"{"error":"Invalid API key"}"#, "Invalid API key"),
+            (404, r#"{"detail":"no"}"#, r#"http://h answered 404 Not Found: {"detail":"no"}"#),
+            (
+                504,
+                "upstream\n\trequest timeout",
+                "http://h answered 504 Gateway Timeout: upstream request timeout",
+            ),
+            (500, "[1]", "http://h answered 500 Internal Server Error: [1]"),
+        ] {
+            let error = failure(answer(status, body)).error;
+            assert_eq!((error.status(), error.to_string().as_str()), (Some(status), message));
+        }
+        let mut bytes = answer(400, "");
+        bytes.body = vec![0xff, 0xfe];
+        assert_eq!(failure(bytes).error.status(), Some(400));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for body in ["ü".repeat(5000), "word ".repeat(5000), format!("<p>{}", "ü ".repeat(5000))] {
+            let message = failure(answer(500, &body)).error.to_string();
+            let quoted = message.strip_prefix("http://h answered 500 Internal Server Error: ").unwrap();
+            assert!(quoted.ends_with('…') && quoted.chars().count() <= QUOTED, "{quoted}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_the_backend_quotes_is_hidden_everywhere() {
+        let mut quoting = answer(
+            401,
+            r#"{"error":{"message":"Bad key ak_canary_0123","errors":["ak_canary_0123"],"slug":"ak_canary_0123"}}"#,
+        );
+        quoting.headers.insert("x-echo", "ak_canary_0123".parse().unwrap());
+        let error = failure(quoting).error;
+        assert_eq!(error.to_string(), "Bad key [apiKey]");
+        assert!(!format!("{error:?} {:?}", error.headers()).contains("canary"));
+    }
+
+    #[test]
+    fn the_request_id_comes_from_the_header_when_the_body_has_none() {
+        for (body, expected) in [
+            (r#"{"error":{"message":"m"}}"#, "from_header"),
+            (r#"{"error":{"message":"m","request_id":"own"}}"#, "own"),
+        ] {
+            let mut named = answer(500, body);
+            named.headers.insert("x-request-id", "from_header".parse().unwrap());
+            assert_eq!(failure(named).error.body().request_id.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_handed_on_unread() {
+        let text = " {\"status\":200,\"data\":[1e999,";
+        assert_eq!(answer(200, text).into_envelope(&key()).unwrap().into_text(), text);
+    }
+
+    #[test]
+    fn an_answer_that_no_gateway_gives_names_the_route_and_the_option() {
+        for (body, form) in [
+            ("", "an empty body"),
+            ("<html>", "HTML"),
+            ("{}", "JSON of another form"),
+            ("hello", "something that is not JSON"),
+        ] {
+            let error = answer(200, body).json::<proxy_execute_protocol::Session>(&key()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+            let message = error.to_string();
+            assert!(message.contains(form) && message.contains("http://h/api/v3.1/x"), "{message}");
+            assert!(message.contains("check baseURL"), "{message}");
+        }
+        for body in ["", "<html>", "null"] {
+            let error = answer(200, body).into_envelope(&key()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        }
+        let mut bytes = answer(200, "");
+        bytes.body = b"{\"data\":\"\xff\"}".to_vec();
+        let error = bytes.into_envelope(&key()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        assert!(error.to_string().contains("UTF-8"));
+    }
+}

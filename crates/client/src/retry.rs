@@ -1,0 +1,181 @@
+//! What may be sent again, and when.
+//!
+//! The rule is never to send twice what may have been done. So what counts is not how likely a
+//! second attempt is to succeed, but what the first one proves: see [`Replay`].
+
+use std::time::{Duration, SystemTime};
+
+use proxy_execute_protocol::Error;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+/// What a failed attempt says about sending the call again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// The backend did not act on the call, so any call may be sent again.
+    Harmless,
+    /// The backend may have acted on it, so only a call that only reads may be sent again.
+    IfItOnlyReads,
+    /// The outcome is final: another attempt would end the same way, or there is no time for one.
+    Never,
+}
+
+impl Replay {
+    /// What an answer with a status of 3xx to 5xx says.
+    pub(crate) fn after(status: StatusCode, headers: &HeaderMap, has_envelope: bool) -> Self {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Self::Harmless,
+            // The backend sends 503 before it acts. A load balancer sends it for whatever reason,
+            // also after the backend took the call and went away.
+            StatusCode::SERVICE_UNAVAILABLE if has_envelope || headers.contains_key(RETRY_AFTER) => {
+                Self::Harmless
+            }
+            StatusCode::SERVICE_UNAVAILABLE => Self::IfItOnlyReads,
+            _ => Self::Never,
+        }
+    }
+
+    /// Whether a call may be sent again.
+    pub(crate) fn allows(self, only_reads: bool) -> bool {
+        match self {
+            Self::Harmless => true,
+            Self::IfItOnlyReads => only_reads,
+            Self::Never => false,
+        }
+    }
+}
+
+/// An attempt that did not end in an answer to hand on.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) replay: Replay,
+    pub(crate) error: Error,
+}
+
+/// How often a call is sent again and how long it waits before.
+#[derive(Debug, Clone)]
+pub(crate) struct RetryPolicy {
+    pub(crate) max_retries: u32,
+    /// The longest wait before the first retry; it doubles with each one.
+    pub(crate) base: Duration,
+    /// The longest wait before any retry.
+    pub(crate) cap: Duration,
+}
+
+impl RetryPolicy {
+    pub(crate) fn new(max_retries: Option<u32>) -> Self {
+        Self {
+            max_retries: max_retries.unwrap_or(2),
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(8),
+        }
+    }
+
+    /// The waits before each retry of one call.
+    ///
+    /// Each is drawn evenly from zero to its limit: clients that a restart of the backend threw off
+    /// together do not come back together.
+    pub(crate) fn waits(&self, mut random: fastrand::Rng) -> impl Iterator<Item = Duration> + Send + use<> {
+        let Self { max_retries, base, cap } = *self;
+        (0..max_retries).map(move |retry| {
+            let limit = base.saturating_mul(2_u32.saturating_pow(retry)).min(cap);
+            limit.mul_f64(random.f64())
+        })
+    }
+}
+
+/// How long the backend asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date.
+///
+/// A date that has passed is no wait; what cannot be read is no request.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = |name: &str| headers.get(name)?.to_str().ok();
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+
+    let milliseconds = value("retry-after-ms").and_then(number).and_then(|ms| seconds(ms / 1000.0));
+    milliseconds.or_else(|| {
+        let text = value(RETRY_AFTER.as_str())?;
+        match number(text) {
+            Some(number) => seconds(number),
+            None => {
+                let date = httpdate::parse_http_date(text.trim()).ok()?;
+                Some(date.duration_since(now).unwrap_or_default())
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_what_the_backend_did_not_act_on_is_harmless() {
+        let bare = headers(&[]);
+        let after = |status: u16| Replay::after(StatusCode::from_u16(status).unwrap(), &bare, true);
+        for status in [400, 401, 403, 404, 408, 409, 422, 425, 500, 501, 502, 504, 302] {
+            assert_eq!(after(status), Replay::Never, "{status}");
+        }
+        assert_eq!(after(429), Replay::Harmless);
+        assert_eq!(after(503), Replay::Harmless);
+
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(Replay::after(unavailable, &bare, false), Replay::IfItOnlyReads);
+        let hinted = headers(&[("retry-after", "1")]);
+        assert_eq!(Replay::after(unavailable, &hinted, false), Replay::Harmless);
+
+        assert!(Replay::Harmless.allows(false) && Replay::IfItOnlyReads.allows(true));
+        assert!(!Replay::IfItOnlyReads.allows(false) && !Replay::Never.allows(true));
+    }
+
+    #[test]
+    fn waits_stay_below_a_limit_that_doubles_up_to_the_cap() {
+        let policy = RetryPolicy::new(Some(8));
+        let limits = [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0];
+        let mut longest = [0.0_f64; 8];
+        for seed in 0..500 {
+            let waits: Vec<_> = policy.waits(fastrand::Rng::with_seed(seed)).collect();
+            assert_eq!(waits.len(), 8);
+            for ((wait, limit), longest) in waits.iter().zip(limits).zip(&mut longest) {
+                assert!(wait.as_secs_f64() <= limit);
+                *longest = longest.max(wait.as_secs_f64());
+            }
+        }
+        for (longest, limit) in longest.iter().zip(limits) {
+            assert!(*longest > limit * 0.9, "no wait comes near {limit}: {longest}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_two_retries_and_many_do_not_overflow() {
+        assert_eq!(RetryPolicy::new(None).waits(fastrand::Rng::new()).count(), 2);
+        assert_eq!(RetryPolicy::new(Some(0)).waits(fastrand::Rng::new()).count(), 0);
+        assert_eq!(RetryPolicy::new(Some(10_000)).waits(fastrand::Rng::new()).count(), 10_000);
+    }
+
+    #[test]
+    fn the_wait_asked_for_is_read_in_every_form() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let read = |pairs: &[(&'static str, &str)]| retry_after(&headers(pairs), now);
+        let seconds = Duration::from_secs;
+
+        assert_eq!(read(&[("retry-after", "3")]), Some(seconds(3)));
+        assert_eq!(read(&[("retry-after", " 0.25 ")]), Some(Duration::from_millis(250)));
+        assert_eq!(read(&[("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")]), Some(seconds(30)));
+        assert_eq!(read(&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")]), Some(seconds(0)));
+        assert_eq!(
+            read(&[("retry-after-ms", "1500"), ("retry-after", "9")]),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(read(&[("retry-after-ms", "soon"), ("retry-after", "9")]), Some(seconds(9)));
+
+        for unusable in ["", "soon", "-1", "NaN", "inf", "1e300"] {
+            assert_eq!(read(&[("retry-after", unusable)]), None, "{unusable}");
+        }
+        assert_eq!(read(&[]), None);
+    }
+}

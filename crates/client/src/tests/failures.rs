@@ -1,0 +1,181 @@
+//! What a failure says, and what it never shows.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use proxy_execute_protocol::{Error, ErrorKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+
+async fn failing(step: Step) -> Error {
+    let server = Server::start([step]).await;
+    let mut remote = remote(&server.origin);
+    remote.retry.max_retries = 0;
+    write(&remote).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let (_socket, origin) = refusing();
+    let error = write(&remote(&origin)).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, None));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "Could not connect to {origin} (connection refused). \
+             Is the gateway running, and is baseURL right?"
+        )
+    );
+}
+
+#[tokio::test]
+async fn the_host_has_no_address() {
+    let mut remote = remote("http://backend.invalid");
+    remote.retry.max_retries = 0;
+    let error = write(&remote).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(error.to_string().starts_with("Could not connect to http://backend.invalid ("), "{error}");
+}
+
+#[tokio::test]
+async fn the_connection_breaks() {
+    let error = failing(Step::Reset).await;
+    assert!(error.to_string().contains("broke before it answered (connection reset by peer)"), "{error}");
+    let error = failing(Step::SendAndClose(Vec::new())).await;
+    assert!(error.to_string().contains("broke before it answered (connection closed"), "{error}");
+}
+
+#[tokio::test]
+async fn the_answer_is_cut_off() {
+    for bytes in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"status\":200}"[..],
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"sta\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00",
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n{\"a\"",
+    ] {
+        let error = failing(Step::SendAndClose(bytes.to_vec())).await;
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        assert!(error.to_string().contains("was cut off or damaged ("), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_cut_off_keeps_its_status() {
+    let cut =
+        b"HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\nx-request-id: req_7\r\n\r\n{\"error\":{\"mes";
+    let error = failing(Step::SendAndClose(cut.to_vec())).await;
+    assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(403)));
+    assert_eq!(error.body().request_id.as_deref(), Some("req_7"));
+}
+
+#[tokio::test]
+async fn what_answers_does_not_speak_http() {
+    let error = failing(Step::SendAndClose(b"220 mail.example ESMTP\r\n".to_vec())).await;
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    let error = failing(Step::SendAndClose(b"\x15\x03\x01\x00\x02\x02\x16".to_vec())).await;
+    assert_eq!(error.kind(), ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn tls_to_a_server_without_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await
+    });
+    let mut remote = remote(&origin);
+    remote.retry.max_retries = 0;
+    let error = write(&remote).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn a_page_where_a_gateway_should_be() {
+    let page = "<!doctype html><title>Welcome</title>";
+    let error = failing(Step::Answer(answer(200, &["content-type: text/html"], page))).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+    let message = error.to_string();
+    assert!(message.contains("/tool_router/session/trs_1/proxy_execute answered 200 with HTML"), "{message}");
+    assert!(message.contains("check baseURL"), "{message}");
+    assert_eq!(error.headers().get("content-type"), Some("text/html"));
+}
+
+#[tokio::test]
+async fn an_empty_success_is_not_an_answer() {
+    let error = failing(Step::Answer(answer(204, &[], ""))).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+}
+
+/// One of each kind of failure.
+fn failures() -> Vec<Step> {
+    let echo = |status| {
+        let echo = "x-echo: ak_canary_key";
+        Step::Answer(answer(status, &[echo], r#"{"error":{"message":"ak_canary_key is not valid"}}"#))
+    };
+    let text = |status| Step::Answer(answer(status, &["x-echo: ak_canary_key"], "<p>ak_canary_key"));
+    vec![
+        Step::Reset,
+        Step::SendAndClose(Vec::new()),
+        Step::SendAndClose(b"ak_canary_key".to_vec()),
+        Step::SendAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
+        Step::SendAndHang(Vec::new()),
+        Step::Answer(answer(302, &["location: http://127.0.0.1:9/canary?canary=1"], "")),
+        echo(401),
+        echo(429),
+        text(200),
+        text(404),
+        text(502),
+    ]
+}
+
+#[tokio::test]
+async fn nothing_that_was_sent_shows_in_errors_debug_output_or_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    // For the whole process, because a callsite that another test reaches first would stay silent.
+    // What the other tests do is logged as well, and must not show anything either.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
+
+    for step in failures() {
+        let server = Server::start([step]).await;
+        let mut remote = remote(&server.origin);
+        remote.retry.max_retries = 1;
+        let deadline = Deadline::after(Duration::from_millis(300));
+        let error = remote.proxy_execute("trs_1", proxied(Method::Post), deadline).await.unwrap_err();
+        let mut headers = error.headers().clone();
+        headers.0.retain(|(name, _)| name != "location");
+        let shown = format!("{error} {error:?} {headers:?} {remote:?} {:?}", options(&server.origin));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    let log = log.text();
+    let ours: Vec<_> = log.lines().filter(|line| line.contains("proxy_execute_client")).collect();
+    assert!(ours.iter().any(|line| line.contains("attempt=2") && line.contains("method=POST")), "{ours:#?}");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,284 @@
+//! One attempt of a call: a request, the redirects that may be followed, a complete answer.
+//!
+//! All remotes of a process share one HTTP client, and with it its connections and TLS sessions.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result as ProtocolResult};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request, Response, StatusCode};
+use tower::util::MapFutureLayer;
+use url::Url;
+
+use crate::answer::{self, Answer};
+use crate::retry::{Failure, Replay};
+
+/// How long a connection, with TLS, may take to come about. The call's deadline may be shorter.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an unused connection is kept; common load balancers drop theirs after a minute.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// How often a connection with a call on it is asked whether it still works (HTTP/2 only).
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How many redirects one attempt follows.
+const MAX_REDIRECTS: usize = 3;
+
+/// How much memory an announced length is trusted with before the bytes are there.
+const TRUSTED_LENGTH: u64 = 1 << 20;
+
+/// One HTTP request, to be made at least once.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// A JSON text.
+    pub(crate) body: Option<Bytes>,
+    /// Whether the call changes nothing, neither at the backend nor behind it.
+    pub(crate) only_reads: bool,
+    pub(crate) deadline: Deadline,
+    /// What was left until the deadline when the call began, for messages.
+    pub(crate) timeout: Duration,
+}
+
+/// What an attempt waits for.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Connection,
+    Answer,
+    RestOfAnswer,
+}
+
+impl Call {
+    /// Makes the request once. The answer may have any status but those of a redirect.
+    pub(crate) async fn attempt(&self) -> Result<Answer, Failure> {
+        // A timer is looked at after what it limits has begun, and so would let the request out.
+        if self.deadline.remaining().is_zero() {
+            return Err(self.too_late(Stage::Connection));
+        }
+        let client = shared_client().map_err(|error| Failure { replay: Replay::Never, error })?;
+        let mut url = self.url.clone();
+        let mut redirects = 0;
+        loop {
+            let response = self.send(client, &url).await?;
+            if !is_redirect(response.status()) {
+                return self.read(&url, response).await;
+            }
+            url = self.redirected(&url, &response, redirects)?;
+            redirects += 1;
+        }
+    }
+
+    async fn send(&self, client: &Client, url: &Url) -> Result<Response, Failure> {
+        let mut request = Request::new(self.method.clone(), url.clone());
+        *request.headers_mut() = self.headers.clone();
+        if let Some(body) = &self.body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.clone().into());
+        }
+        let connecting = Arc::new(AtomicBool::new(false));
+        let response = CONNECTING.scope(Arc::clone(&connecting), client.execute(request));
+        match self.in_time(response).await {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) => Err(self.not_sent_or_broken(url, &error.without_url())),
+            None if connecting.load(Ordering::Relaxed) => Err(self.too_late(Stage::Connection)),
+            None => Err(self.too_late(Stage::Answer)),
+        }
+    }
+
+    async fn read(&self, url: &Url, mut response: Response) -> Result<Answer, Failure> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let announced = response.content_length().unwrap_or_default().min(TRUSTED_LENGTH);
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+        loop {
+            match self.in_time(response.chunk()).await {
+                Some(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Some(Ok(None)) => break,
+                // The status of an error is worth more than the rest of its text.
+                Some(Err(_)) if !status.is_success() => break,
+                Some(Err(error)) => return Err(self.cut_off(url, &error.without_url())),
+                None => return Err(self.too_late(Stage::RestOfAnswer)),
+            }
+        }
+        Ok(Answer { origin: origin(url), path: url.path().to_owned(), status, headers, body })
+    }
+
+    /// Where a redirect leads, if it may be followed: to the same origin, and without turning the
+    /// call into another one, as 301, 302 and 303 do with everything but GET.
+    fn redirected(&self, from: &Url, response: &Response, redirects: usize) -> Result<Url, Failure> {
+        let status = response.status();
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = location.and_then(|location| from.join(location).ok());
+        let keeps_the_call = self.method == Method::GET
+            || matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+
+        let refusal = match target {
+            None => "without saying where to".to_owned(),
+            Some(target) if target.origin() != from.origin() => {
+                format!("to {}. The API key was not sent there", origin(&target))
+            }
+            Some(_) if !keeps_the_call => {
+                "that would turn the call into a GET of another path. It was not followed".to_owned()
+            }
+            Some(_) if redirects == MAX_REDIRECTS => format!("for the {}th time", redirects + 1),
+            Some(mut target) => {
+                // A name and password in the location would be sent as credentials.
+                let _ = target.set_username("").and(target.set_password(None));
+                return Ok(target);
+            }
+        };
+        let message = format!("{} answered {} with a redirect {refusal}.", origin(from), status.as_u16());
+        let error = Error::from_wire(status.as_u16(), answer::error_body(message)).fix("Check baseURL.");
+        Err(Failure { replay: Replay::Never, error })
+    }
+
+    /// The future's result, or `None` once the deadline has passed.
+    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout_at(self.deadline.instant().into(), future).await.ok()
+    }
+
+    fn not_sent_or_broken(&self, url: &Url, error: &reqwest::Error) -> Failure {
+        let (origin, reason) = (origin(url), reason(error));
+        if !error.is_connect() {
+            let message = format!("The connection to {origin} broke before it answered ({reason}).");
+            return self.broken(message);
+        }
+        let fix = if reason.contains("certificate") {
+            "If a private authority signed its certificate, name that authority's PEM file in NODE_EXTRA_CA_CERTS."
+        } else {
+            "Is the gateway running, and is baseURL right?"
+        };
+        let message = format!("Could not connect to {origin} ({reason}).");
+        Failure { replay: Replay::Harmless, error: Error::new(ErrorKind::Connection, message).fix(fix) }
+    }
+
+    fn cut_off(&self, url: &Url, error: &reqwest::Error) -> Failure {
+        self.broken(format!("The answer of {} was cut off or damaged ({}).", origin(url), reason(error)))
+    }
+
+    fn broken(&self, message: String) -> Failure {
+        let error = Error::new(ErrorKind::Connection, message + self.doubt());
+        Failure { replay: Replay::IfItOnlyReads, error }
+    }
+
+    fn too_late(&self, stage: Stage) -> Failure {
+        let (origin, timeout) = (origin(&self.url), seconds(self.timeout));
+        let message = match stage {
+            Stage::Connection => format!("Could not connect to {origin} within {timeout}."),
+            Stage::Answer => format!("{origin} did not answer within {timeout}.{}", self.doubt()),
+            Stage::RestOfAnswer => {
+                format!("{origin} did not finish its answer within {timeout}.{}", self.doubt())
+            }
+        };
+        Failure { replay: Replay::Never, error: Error::new(ErrorKind::DeadlineExceeded, message) }
+    }
+
+    /// What the caller has to know about a call that may have been done.
+    fn doubt(&self) -> &'static str {
+        if self.only_reads { "" } else { " The call may have taken effect." }
+    }
+}
+
+tokio::task_local! {
+    /// Whether the attempt that runs here waits for a connection of its own.
+    static CONNECTING: Arc<AtomicBool>;
+}
+
+/// Keeps [`CONNECTING`] while a connection is made.
+async fn noting_when_done<F: Future>(connect: F) -> F::Output {
+    let connecting = CONNECTING.try_with(Arc::clone).ok();
+    let note = |value| connecting.iter().for_each(|flag| flag.store(value, Ordering::Relaxed));
+    note(true);
+    let connection = connect.await;
+    note(false);
+    connection
+}
+
+/// The HTTP client of the process, made for the first call.
+///
+/// A failure is not kept: the file of `NODE_EXTRA_CA_CERTS` may be there for the next call.
+fn shared_client() -> ProtocolResult<&'static Client> {
+    static SHARED: OnceLock<Client> = OnceLock::new();
+    match SHARED.get() {
+        Some(client) => Ok(client),
+        None => {
+            let client = new_client()?;
+            Ok(SHARED.get_or_init(|| client))
+        }
+    }
+}
+
+/// The environment's proxy settings apply, and answers are decompressed, by default. Requests that
+/// an HTTP/2 server refuses unprocessed are sent again by the client itself.
+fn new_client() -> ProtocolResult<Client> {
+    let unusable = |message| Error::new(ErrorKind::InvalidOption, message);
+    let tls = proxy_execute_trust::client_config().map_err(|error| unusable(error.to_string()))?;
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .connector_layer(MapFutureLayer::new(noting_when_done))
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .build()
+        .map_err(|error| unusable(format!("The HTTP client cannot be made ({}).", reason(&error))))
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Why it failed, from the innermost cause: those around it only say that something failed.
+fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    if !cause.is::<io::Error>() {
+        return text;
+    }
+    // "Connection refused (os error 111)": the number says nothing more.
+    let mut text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
+}
+
+/// A duration as people say it: `60 s`, `1.5 s`, `200 ms`.
+fn seconds(duration: Duration) -> String {
+    let milliseconds = duration.as_secs_f64() * 1000.0;
+    if milliseconds < 999.5 {
+        format!("{milliseconds:.0} ms")
+    } else {
+        format!("{} s", (milliseconds / 100.0).round() / 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        for (milliseconds, text) in
+            [(0, "0 ms"), (200, "200 ms"), (999, "999 ms"), (1000, "1 s"), (1540, "1.5 s"), (59_999, "60 s")]
+        {
+            assert_eq!(seconds(Duration::from_millis(milliseconds)), text);
+        }
+    }
+}
