@@ -1,0 +1,953 @@
+// Written by `npm run types` from lib/.
+
+/** What an API key may do, by area. An area that is not named is closed to it. */
+export type Permissions = Record<string, "read" | "write" | "read_write">;
+/** An API key to make. */
+export interface CreateApiKey {
+	/** What it is for. */
+	name?: string;
+	/** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
+	permissions?: Permissions;
+}
+/** An API key, without what makes it a key. */
+export interface ApiKey {
+	/** Its id, for revoking it. */
+	id: string;
+	/** What it is for. */
+	name: string | null;
+	/** What it may do; null means everything. */
+	permissions: Permissions | null;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+}
+/** An API key that was just made. */
+export interface NewApiKey extends ApiKey {
+	/** The key itself. It is shown this once and not kept. */
+	key: string;
+}
+/** The keys for the port, by {@link Gateway.apiKeys}. */
+export declare class ApiKeys {
+	#private;
+	private constructor();
+	/**
+	 * Makes a key. It is returned this once; the gateway keeps a hash of it.
+	 *
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { key } = await gateway.apiKeys.create({ name: 'worker', permissions: { proxy_execute: 'write' } });
+	 * ```
+	 */
+	create(request?: CreateApiKey): Promise<NewApiKey>;
+	/**
+	 * Lists the keys, without what makes them keys.
+	 *
+	 * @example
+	 * ```ts
+	 * for (const { id, name } of await gateway.apiKeys.list()) console.log(id, name);
+	 * ```
+	 */
+	list(): Promise<ApiKey[]>;
+	/**
+	 * Makes a key invalid, at once and for good.
+	 *
+	 * @throws {NotFoundError} If there is no such key.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.apiKeys.revoke(id);
+	 * ```
+	 */
+	revoke(keyId: string): Promise<void>;
+}
+/** The state of an account. Calls are made with `ACTIVE` ones only. */
+export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
+/** A user's account of a toolkit. Its credential cannot be read. */
+export interface ConnectedAccount {
+	/** The account's id, `ca_…`. */
+	id: string;
+	/** The user, by your own id of them. */
+	userId: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+	};
+	/** Whether calls can be made with it. */
+	status: ConnectedAccountStatus;
+	/** Why the status is what it is, where there is something to say. */
+	statusReason: string | null;
+	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
+	isDisabled: boolean;
+	/** Its name, for telling a user's accounts of one toolkit apart. */
+	alias: string | null;
+	/** How it authenticates, such as `BEARER_TOKEN`. */
+	authScheme: string;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** A credential that a user already has. */
+export interface ImportConnectedAccount {
+	/** Your own id of the user. */
+	userId: string;
+	/** The toolkit, such as `github`. */
+	toolkit: string;
+	/** The credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+	credential: {
+		authScheme: string;
+		val: Record<string, unknown>;
+	};
+	/** A name, for telling a user's accounts of one toolkit apart. */
+	alias?: string;
+}
+/** Which accounts to list. A list of values means any of them. */
+export interface ListConnectedAccounts {
+	/** Of these users. Default: of all. */
+	userIds?: readonly string[];
+	/** Of these toolkits. Default: of all. */
+	toolkitSlugs?: readonly string[];
+	/** In these states. Default: in all. */
+	statuses?: readonly ConnectedAccountStatus[];
+	/** How many at most. */
+	limit?: number;
+	/** Where to go on: the `nextCursor` of the page before. */
+	cursor?: string;
+}
+/** A page of accounts. */
+export interface ConnectedAccountPage {
+	/** The accounts, the latest first. */
+	items: ConnectedAccount[];
+	/** Where to go on; null on the last page. */
+	nextCursor: string | null;
+}
+/** The accounts of users, by {@link Gateway.connectedAccounts}. */
+export declare class ConnectedAccounts {
+	#private;
+	private constructor();
+	/**
+	 * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
+	 *
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const account = await gateway.connectedAccounts.import({
+	 *   userId: 'user_123',
+	 *   toolkit: 'github',
+	 *   credential: { authScheme: 'BEARER_TOKEN', val: { token } },
+	 * });
+	 * ```
+	 */
+	import(account: ImportConnectedAccount): Promise<ConnectedAccount>;
+	/**
+	 * Lists accounts, the latest first, a page at a time.
+	 *
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items, nextCursor } = await gateway.connectedAccounts.list({ userIds: ['user_123'] });
+	 * ```
+	 */
+	list(filter?: ListConnectedAccounts): Promise<ConnectedAccountPage>;
+	/**
+	 * Reads an account.
+	 *
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status } = await gateway.connectedAccounts.get('ca_4f9d…');
+	 * ```
+	 */
+	get(accountId: string): Promise<ConnectedAccount>;
+	/**
+	 * Deletes an account and its credential.
+	 *
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.connectedAccounts.delete('ca_4f9d…');
+	 * ```
+	 */
+	delete(accountId: string): Promise<void>;
+	/**
+	 * Enables an account again.
+	 *
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.connectedAccounts.enable('ca_4f9d…');
+	 * ```
+	 */
+	enable(accountId: string): Promise<ConnectedAccount>;
+	/**
+	 * Disables an account: it is kept, and no call is made with it until it is enabled.
+	 *
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.connectedAccounts.disable('ca_4f9d…');
+	 * ```
+	 */
+	disable(accountId: string): Promise<ConnectedAccount>;
+}
+/**
+ * A third-party API, and how it is authenticated with.
+ *
+ * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
+ *
+ * @example
+ * ```ts
+ * const acme: ToolkitDefinition = {
+ *   slug: 'acme',
+ *   name: 'Acme',
+ *   base_url: 'https://{{subdomain}}.acme.com/api',
+ *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
+ *   schemes: {
+ *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
+ *   },
+ * };
+ * ```
+ */
+export interface ToolkitDefinition {
+	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** Where the API and its authentication are documented. */
+	docs?: string;
+	/** What relative endpoints are appended to. A path in it is kept. */
+	base_url: string;
+	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
+	hosts?: readonly string[];
+	/** Headers that every call has, unless the call sets them itself. */
+	headers?: Record<string, string>;
+	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
+	fields?: Record<string, ToolkitField>;
+	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
+	schemes: Record<string, ToolkitScheme>;
+}
+/** A field of a credential. */
+export interface ToolkitField {
+	/** What it is, for the person who has to fill it in. */
+	description: string;
+	/** What it may look like. */
+	example?: string;
+	/** What it is if it is not given. Without a default it is required. */
+	default?: string;
+}
+/** How an auth scheme puts the credential into a request. */
+export interface ToolkitScheme {
+	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
+	headers?: Record<string, string>;
+	/** Query values to add. */
+	query?: Record<string, string>;
+	/** Basic authentication. */
+	basic?: {
+		username: string;
+		password: string;
+	};
+	/** The base URL with this scheme, if it is another. */
+	base_url?: string;
+	/** The further hosts with this scheme, if they are others. */
+	hosts?: readonly string[];
+}
+/** How a gateway is opened. */
+export interface GatewayOptions {
+	/**
+	 * The file that accounts, sessions and API keys are kept in; it is made if there is none.
+	 * Default: in memory, gone with the gateway.
+	 */
+	store?: string;
+	/**
+	 * The key that credentials are encrypted with: 32 random bytes in base64. A store in a file
+	 * needs one; `openssl rand -base64 32` makes one. Whoever has lost it has lost the credentials.
+	 */
+	encryptionKey?: string;
+	/** Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such files. */
+	toolkits?: readonly (string | ToolkitDefinition)[];
+	/**
+	 * Hosts that may be called although their address is private, such as `127.0.0.1` or
+	 * `intranet.example.com`. Default: none.
+	 */
+	allowPrivateHosts?: readonly string[];
+	/** The largest answer that is taken from a third-party API, in bytes. */
+	maxResponseBytes?: number;
+	/** How long a third-party API may take to answer, in milliseconds. A call's own timeout still holds. */
+	upstreamTimeout?: number;
+}
+/** Where a gateway listens. */
+export interface ListenOptions {
+	/** The address. Default: `127.0.0.1`, which is reached from this machine only. */
+	host?: string;
+	/** The port. Default: 0, any that is free. */
+	port?: number;
+}
+/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
+export interface Listener {
+	/** The URL for the `baseURL` of {@link Composio}. */
+	readonly url: string;
+	/** The address. */
+	readonly host: string;
+	/** The port. */
+	readonly port: number;
+	/** Lets the process end although the port is open. */
+	unref(): Listener;
+	/** Keeps the process alive again. */
+	ref(): Listener;
+}
+/**
+ * The gateway in this process: it keeps users' credentials and makes their calls.
+ *
+ * A gateway that is only open does not keep the process alive; one that listens does.
+ *
+ * @example
+ * ```ts
+ * const gateway = await Gateway.open();
+ * await gateway.connectedAccounts.import({
+ *   userId: 'user_123',
+ *   toolkit: 'github',
+ *   credential: { authScheme: 'BEARER_TOKEN', val: { token: process.env.GITHUB_TOKEN } },
+ * });
+ * const session = await new Composio({ gateway }).create('user_123', { toolkits: ['github'] });
+ * ```
+ */
+export declare class Gateway {
+	#private;
+	/** The accounts of users, with their credentials. */
+	readonly connectedAccounts: ConnectedAccounts;
+	/** The keys for the port. */
+	readonly apiKeys: ApiKeys;
+	private constructor();
+	/**
+	 * Opens a gateway.
+	 *
+	 * @param options Default: a gateway in memory, with the built-in toolkits.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
+	 * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
+	 * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
+	 * cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const gateway = await Gateway.open({
+	 *   store: 'gateway.db',
+	 *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
+	 *   toolkits: ['./toolkits'],
+	 * });
+	 * ```
+	 */
+	static open(options?: GatewayOptions): Promise<Gateway>;
+	/**
+	 * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
+	 *
+	 * @param options Default: any free port that is reached from this machine only.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
+	 * @throws {APIConnectionError} If the gateway is closed.
+	 *
+	 * @example
+	 * ```ts
+	 * const { url } = await gateway.listen({ host: '0.0.0.0', port: 9900 });
+	 * const { key } = await gateway.apiKeys.create({ name: 'worker' });
+	 * const composio = new Composio({ apiKey: key, baseURL: url });
+	 * ```
+	 */
+	listen(options?: ListenOptions): Promise<Listener>;
+	/**
+	 * Stops listening and closes the store. Later calls fail with an {@link APIConnectionError}. To
+	 * close a gateway a second time does nothing.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.close();
+	 * ```
+	 */
+	close(): Promise<void>;
+	/** The same as {@link Gateway.close}, for `await using`. */
+	[Symbol.asyncDispose](): Promise<void>;
+}
+/** The HTTP methods a proxied call may use. */
+export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+/** A header or a query value of a proxied call. */
+export interface ProxyParameter {
+	/** The name of the header or of the query key. */
+	name: string;
+	/** Its value. A number is written as JavaScript writes it. */
+	value: string | number;
+	/** Where it goes. */
+	in: "header" | "query";
+}
+/** What is asked of the third-party API. */
+export interface ProxyCall {
+	/**
+	 * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
+	 * hosts. It may have a query.
+	 */
+	endpoint: string;
+	/** The HTTP method, in upper case. */
+	method: ProxyMethod;
+	/**
+	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. Binary
+	 * bodies are not supported yet.
+	 */
+	body?: unknown;
+	/** Headers and query values, in order. A repeated name is sent repeatedly. */
+	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
+		type: ProxyParameter["in"];
+	}))[];
+}
+/**
+ * The request of {@link Session.proxyExecute}.
+ *
+ * @example
+ * ```ts
+ * const request: ProxyExecuteRequest = {
+ *   toolkit: 'github',
+ *   endpoint: '/repos/octocat/hello-world/issues',
+ *   method: 'POST',
+ *   body: { title: 'Found a bug' },
+ *   parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+ * };
+ * ```
+ */
+export interface ProxyExecuteRequest extends ProxyCall {
+	/** The toolkit to call, by its slug, such as `github`. */
+	toolkit: string;
+}
+/**
+ * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
+ */
+export interface ToolsProxyExecuteRequest extends ProxyCall {
+	/** The account to call as, `ca_…`. */
+	connectedAccountId?: string;
+	/** Credentials to call with, instead of an account. They are not stored. */
+	customConnectionData?: CustomConnectionData;
+}
+/** Credentials given in a call. */
+export interface CustomConnectionData {
+	/** How the toolkit authenticates, such as `BEARER_TOKEN`. */
+	authScheme: string;
+	/** The toolkit to call, such as `github`. */
+	toolkitSlug: string;
+	/** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
+	val: Record<string, unknown>;
+}
+/** A file that the third-party API answered with. */
+export interface BinaryData {
+	/** Where to download it. */
+	url: string;
+	/** Its media type. */
+	contentType: string;
+	/** Its size in bytes. */
+	size: number;
+	/** Until when the URL works, as an ISO 8601 date. */
+	expiresAt?: string;
+}
+/** The third-party API's answer, whatever its status. */
+export interface ProxyExecuteResponse<T = unknown> {
+	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	status: number;
+	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+	data: T;
+	/** The headers, names in lower case; repeated ones are joined with a comma. */
+	headers: Record<string, string>;
+	/** The file, if the answer is one. */
+	binaryData?: BinaryData;
+}
+/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
+export interface ToolsProxyExecuteResponse<T = unknown> {
+	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	status: number;
+	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+	data?: T;
+	/** The headers, names in lower case; repeated ones are joined with a comma. */
+	headers?: Record<string, string>;
+	/** The file, if the answer is one. */
+	binary_data?: {
+		url: string;
+		content_type: string;
+		size: number;
+		expires_at?: string;
+	};
+}
+/** A choice among names: the listed ones, only these, or all but these. */
+export type Choice = readonly string[] | {
+	enable: readonly string[];
+} | {
+	disable: readonly string[];
+};
+/**
+ * The configuration of a session.
+ *
+ * Calls depend on `toolkits` and `connectedAccounts`, and on `authConfigs` where a backend has
+ * them. The rest steers the tools of the hosted backend; an embedded gateway keeps it and echoes it.
+ *
+ * @example
+ * ```ts
+ * const config: SessionConfig = {
+ *   toolkits: ['github', 'slack'],
+ *   connectedAccounts: { slack: 'ca_team' },
+ * };
+ * ```
+ */
+export interface SessionConfig {
+	/** The toolkits that the session may call. Default: all. */
+	toolkits?: Choice;
+	/** The account to use for a toolkit, instead of the user's latest one. There is no fallback to another. */
+	connectedAccounts?: Record<string, string | readonly string[]>;
+	/** The auth config to use for a toolkit. */
+	authConfigs?: Record<string, string>;
+	/**
+	 * Whether the session offers tools with which the user connects accounts. Default: true.
+	 * `callbackUrl` is where the user comes out; `waitForConnections` has the tools wait for them.
+	 */
+	manageConnections?: boolean | {
+		enable?: boolean;
+		callbackUrl?: string;
+		waitForConnections?: boolean;
+	};
+	/** The tools of a toolkit to offer. */
+	tools?: Record<string, Choice | {
+		tags: readonly string[] | TagFilter;
+	}>;
+	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. */
+	tags?: readonly string[] | TagFilter;
+	/**
+	 * Whether a toolkit may have several accounts in the session, and how many.
+	 * `requireExplicitSelection`: whether every call has to name one. Default: true.
+	 */
+	multiAccount?: {
+		enable?: boolean;
+		maxAccountsPerToolkit?: number;
+		requireExplicitSelection?: boolean;
+	};
+	/** The sandbox of the hosted backend. */
+	workbench?: Workbench;
+	/** Another name of `workbench`. */
+	sandbox?: Workbench;
+	/** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
+	sessionPreset?: "direct_tools";
+}
+/** A choice among tools by what they are marked as. */
+export interface TagFilter {
+	/** Only tools with one of these. */
+	enable?: readonly string[];
+	/** No tools with any of these. */
+	disable?: readonly string[];
+}
+/** The sandbox of the hosted backend. */
+export interface Workbench {
+	/** Whether there is one. */
+	enable?: boolean;
+	/** Whether code in it may make proxied calls. */
+	enableProxyExecution?: boolean;
+	/** From how many characters on an answer is put into a file in it. */
+	autoOffloadThreshold?: number;
+	/** Its size. */
+	sandboxSize?: "standard" | "medium" | "large" | "xlarge";
+}
+/**
+ * The parts of a session's configuration to change. `null` resets a part to its default.
+ */
+export type SessionUpdate = {
+	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
+};
+/** What every call takes besides its request. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal;
+	/**
+	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number;
+}
+/** Where the tools of a session are served to agents. An embedded gateway serves none. */
+export interface Mcp {
+	/** The transport. */
+	type: "http";
+	/** The address; empty where none is served. */
+	url: string;
+	/** The headers to send to it. The API key is one of them: do not log them. */
+	headers: Record<string, string>;
+}
+/**
+ * A user's session, made by {@link Composio.create} or {@link Composio.use}.
+ *
+ * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
+ * it again, from any process.
+ *
+ * @example
+ * ```ts
+ * const session = await composio.create('user_123', { toolkits: ['github'] });
+ * const { status, data } = await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * ```
+ */
+export declare class Session {
+	#private;
+	/** The session's id, `trs_…`. */
+	readonly sessionId: string;
+	private constructor();
+	/** The user that calls are made for, by your own id of them. */
+	get userId(): string;
+	/** The session's configuration as the backend answered it, under the names of the wire. */
+	get config(): Readonly<Record<string, unknown>>;
+	/** Where the tools of the session are served to agents. */
+	get mcp(): Mcp;
+	/**
+	 * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
+	 * added on the way; it is never seen here.
+	 *
+	 * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
+	 * there is no answer of it.
+	 *
+	 * A call is sent again on its own only if it cannot have reached the third-party API, or if it
+	 * only reads (GET, HEAD) and the connection broke.
+	 *
+	 * @param request What to call. `parameters` are headers and query values.
+	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
+	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
+	 * unparsed in `data`, for numbers that JavaScript would round.
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
+	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
+	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+	 * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
+	 * @throws {UnprocessableEntityError} If the account is disabled or expired.
+	 * @throws {RateLimitError} If the backend has had too many calls.
+	 * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
+	 * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
+	 * @throws {APIConnectionError} If the backend could not be reached.
+	 * @throws The signal's reason, if the signal is aborted.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status, data } = await session.proxyExecute<{ title: string }>(
+	 *   {
+	 *     toolkit: 'github',
+	 *     endpoint: '/repos/octocat/hello-world/issues/1',
+	 *     method: 'GET',
+	 *     parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+	 *   },
+	 *   { timeout: 10_000 },
+	 * );
+	 * if (status === 200) console.log(data.title);
+	 * ```
+	 */
+	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+		responseType: "text";
+	}): Promise<ProxyExecuteResponse<string | null>>;
+	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
+		responseType?: "json";
+	}): Promise<ProxyExecuteResponse<T>>;
+	/**
+	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
+	 *
+	 * @param update The parts to change.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns This session, with the new `config`.
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the backend refuses the configuration.
+	 * @throws {NotFoundError} If the session is deleted.
+	 * @throws {ConflictError} If another change came first.
+	 *
+	 * @example
+	 * ```ts
+	 * await session.update({ toolkits: ['github', 'slack'], connectedAccounts: null });
+	 * ```
+	 */
+	update(update: SessionUpdate, options?: CallOptions): Promise<this>;
+	/**
+	 * Deletes the session. The user's accounts stay.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {NotFoundError} If the session is deleted already.
+	 *
+	 * @example
+	 * ```ts
+	 * await session.delete();
+	 * ```
+	 */
+	delete(options?: CallOptions): Promise<{
+		sessionId: string;
+		deleted: boolean;
+	}>;
+}
+/** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
+export interface RemoteOptions {
+	/** The project's API key. Default: the environment variable `COMPOSIO_API_KEY`. */
+	apiKey?: string;
+	/**
+	 * The backend's URL. A path in it is kept.
+	 * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
+	 */
+	baseURL?: string;
+	/** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
+	timeout?: number;
+	/**
+	 * How often a call is sent again, if it cannot have been done: it did not reach the backend, or
+	 * the backend refused it as too many. Default: 2.
+	 */
+	maxRetries?: number;
+	/** Headers that every request to the backend has. They do not reach the third-party API. */
+	defaultHeaders?: Record<string, string>;
+	/** The version of the backend's interface. Default: `v3.1`. */
+	apiVersion?: "v3.1" | "v3";
+}
+/** How a gateway in this process is called. */
+export interface EmbeddedOptions {
+	/** The gateway. */
+	gateway: Gateway;
+	/** Milliseconds in which a whole call has to be done. Default: 60 000. */
+	timeout?: number;
+}
+/** What a {@link Composio} object is made from. */
+export type ComposioOptions = RemoteOptions | EmbeddedOptions;
+/**
+ * The client. It makes sessions, in which calls are made as a user.
+ *
+ * One is enough for a process; it holds no resources that would have to be closed.
+ *
+ * @example The hosted backend, or a gateway on a port
+ * ```ts
+ * const composio = new Composio({ apiKey: process.env.COMPOSIO_API_KEY });
+ * const session = await composio.create('user_123', { toolkits: ['github'] });
+ * ```
+ *
+ * @example A gateway in this process
+ * ```ts
+ * const gateway = await Gateway.open();
+ * const composio = new Composio({ gateway });
+ * ```
+ */
+export declare class Composio {
+	#private;
+	/** Calls outside of a session. */
+	readonly tools: Tools;
+	/**
+	 * @param options Where the calls go.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {ComposioNoAPIKeyError} If there is no API key.
+	 * @throws {ComposioError} If the URL, or the file named by `NODE_EXTRA_CA_CERTS`, cannot be used.
+	 */
+	constructor(options?: ComposioOptions);
+	/**
+	 * Opens a session for a user.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param config What the session may do. Default: all toolkits, with the user's own accounts.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the backend refuses the configuration.
+	 * @throws {AuthenticationError} If the API key is not valid.
+	 * @throws {PermissionDeniedError} If the API key may not open sessions.
+	 * @throws {APIConnectionError} If the backend could not be reached.
+	 * @throws The signal's reason, if the signal is aborted.
+	 *
+	 * @example
+	 * ```ts
+	 * const session = await composio.create('user_123', {
+	 *   toolkits: ['github', 'slack'],
+	 *   connectedAccounts: { slack: 'ca_team' },
+	 * });
+	 * ```
+	 */
+	create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session>;
+	/**
+	 * Goes on with a session that exists.
+	 *
+	 * @param sessionId The session's id, `trs_…`.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such session, or no longer.
+	 *
+	 * @example
+	 * ```ts
+	 * const session = await composio.use('trs_4f9d…');
+	 * ```
+	 */
+	use(sessionId: string, options?: CallOptions): Promise<Session>;
+}
+/** Calls outside of a session, by {@link Composio.tools}. */
+export declare class Tools {
+	#private;
+	private constructor();
+	/**
+	 * Calls an endpoint with a named account, or with credentials given in the call.
+	 *
+	 * Whatever the third-party API answers is returned, 4xx and 5xx included.
+	 *
+	 * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
+	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
+	 * `responseType: 'text'` leaves the answer's JSON unparsed in `data`.
+	 * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If neither an account nor credentials are named (slug
+	 * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
+	 * @throws {NotFoundError} If there is no such account or toolkit.
+	 * @throws {APIError} And what else {@link Session.proxyExecute} throws.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status, data } = await composio.tools.proxyExecute({
+	 *   connectedAccountId: 'ca_4f9d…',
+	 *   endpoint: '/user',
+	 *   method: 'GET',
+	 * });
+	 * ```
+	 */
+	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
+		responseType: "text";
+	}): Promise<ToolsProxyExecuteResponse<string | null>>;
+	proxyExecute<T = unknown>(request: ToolsProxyExecuteRequest, options?: CallOptions & {
+		responseType?: "json";
+	}): Promise<ToolsProxyExecuteResponse<T>>;
+}
+/** What is known about an error besides its message. */
+export interface ErrorDetails {
+	/** HTTP status of the backend's answer. */
+	status?: number;
+	/** The error's code: a number, or on some routes of the hosted backend a name. */
+	code?: number | string;
+	/** A name of the error that does not change, for code that reacts to it. */
+	slug?: string;
+	/** Names the request in the backend's log. */
+	requestId?: string;
+	/** What to do about it. */
+	suggestedFix?: string;
+	/** What is wrong, one sentence per field. */
+	errors?: string[];
+	/** Headers of the backend's answer, names in lower case. */
+	headers?: Record<string, string>;
+	/** After how many milliseconds to try again, where the backend said so. */
+	retryAfter?: number;
+	/** What led to it. */
+	cause?: unknown;
+}
+/** The body of an error as it travels. */
+export interface ErrorEnvelope {
+	error: {
+		message: string;
+		status?: number;
+		code?: number | string;
+		slug?: string;
+		request_id?: string;
+		suggested_fix?: string;
+		errors?: string[];
+	};
+}
+/**
+ * The class of every error that this package throws.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * } catch (error) {
+ *   if (error instanceof ComposioError && error.slug === 'ToolRouterV2_NoActiveConnection') {
+ *     // the user has to connect their account first
+ *   }
+ *   throw error;
+ * }
+ * ```
+ */
+export declare class ComposioError extends Error {
+	/** HTTP status of the backend's answer; absent when there was no answer. */
+	readonly status?: number;
+	/** The error's code: a number, or on some routes of the hosted backend a name. */
+	readonly code?: number | string;
+	/** A name of the error that does not change, for code that reacts to it. */
+	readonly slug?: string;
+	/** Names the request in the backend's log. */
+	readonly requestId?: string;
+	/** What to do about it. The message ends with the same sentence. */
+	readonly suggestedFix?: string;
+	/** What is wrong, one sentence per field. */
+	readonly errors?: readonly string[];
+	/** Headers of the backend's answer, names in lower case. */
+	readonly headers?: Readonly<Record<string, string>>;
+	/** After how many milliseconds to try again, where the backend said so. */
+	readonly retryAfter?: number;
+	constructor(message: string, details?: ErrorDetails);
+}
+/** No API key was given, and `COMPOSIO_API_KEY` is not set. */
+export declare class ComposioNoAPIKeyError extends ComposioError {
+	readonly code: "TS-SDK::NO_API_KEY_PROVIDED";
+	constructor();
+}
+/**
+ * An argument cannot be used. It is thrown before anything is sent.
+ *
+ * `errors` lists everything that is wrong, one sentence per field.
+ */
+export declare class ValidationError extends ComposioError {
+	readonly code: "TS-SDK::VALIDATION_ERROR";
+	readonly errors: readonly string[];
+	constructor(what: string, errors: string[], options?: {
+		cause?: unknown;
+	});
+}
+/**
+ * The backend refused or failed a call. Its subclasses are by status.
+ *
+ * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
+ */
+export declare class APIError extends ComposioError {
+	/** The answer's body in the form in which it travelled; absent when there was no answer. */
+	readonly error?: ErrorEnvelope;
+	constructor(message: string, details?: ErrorDetails);
+}
+/** 400: a field of the request cannot be used, or the call is not allowed as it stands. */
+export declare class BadRequestError extends APIError {
+	readonly status: 400;
+}
+/** 401: there is no API key, or it is not valid. */
+export declare class AuthenticationError extends APIError {
+	readonly status: 401;
+}
+/** 403: the API key lacks a permission, or the session does not allow the toolkit. */
+export declare class PermissionDeniedError extends APIError {
+	readonly status: 403;
+}
+/** 404: there is no such session, account or toolkit. */
+export declare class NotFoundError extends APIError {
+	readonly status: 404;
+}
+/** 409: another change came first. */
+export declare class ConflictError extends APIError {
+	readonly status: 409;
+}
+/** 422: the connected account is disabled, expired or otherwise not usable. */
+export declare class UnprocessableEntityError extends APIError {
+	readonly status: 422;
+}
+/** 429: more calls than the key's rate allows. `retryAfter` says when to go on. */
+export declare class RateLimitError extends APIError {
+	readonly status: 429;
+}
+/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
+export declare class InternalServerError extends APIError {
+	readonly status: number;
+}
+/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
+export declare class APIConnectionError extends APIError {
+	readonly status: undefined;
+}
+/** The call was not done within its `timeout`, and was cancelled. */
+export declare class APIConnectionTimeoutError extends APIConnectionError {
+}
+
+export {};

@@ -1,0 +1,256 @@
+// The client: what sessions and calls are made with.
+
+import { ComposioNoAPIKeyError, toError } from './errors';
+import { Gateway, nativeBackendOf } from './gateway';
+import { answerOf, native } from './native';
+import {
+  readEnvelope,
+  type ToolsProxyExecuteRequest,
+  type ToolsProxyExecuteResponse,
+  writeToolsRequest,
+} from './proxy-request';
+import { type Connection, type Session, sessionFrom } from './session';
+import { type SessionConfig, writeCreateSession } from './session-config';
+import { below, type CallOptions, Check, callOptions, id, kindOf, proxyOptions } from './validate';
+
+const DEFAULT_BASE_URL = 'https://backend.composio.dev';
+const DEFAULT_TIMEOUT = 60_000;
+
+/** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
+export interface RemoteOptions {
+  /** The project's API key. Default: the environment variable `COMPOSIO_API_KEY`. */
+  apiKey?: string;
+  /**
+   * The backend's URL. A path in it is kept.
+   * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
+   */
+  baseURL?: string;
+  /** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
+  timeout?: number;
+  /**
+   * How often a call is sent again, if it cannot have been done: it did not reach the backend, or
+   * the backend refused it as too many. Default: 2.
+   */
+  maxRetries?: number;
+  /** Headers that every request to the backend has. They do not reach the third-party API. */
+  defaultHeaders?: Record<string, string>;
+  /** The version of the backend's interface. Default: `v3.1`. */
+  apiVersion?: 'v3.1' | 'v3';
+}
+
+/** How a gateway in this process is called. */
+export interface EmbeddedOptions {
+  /** The gateway. */
+  gateway: Gateway;
+  /** Milliseconds in which a whole call has to be done. Default: 60 000. */
+  timeout?: number;
+}
+
+/** What a {@link Composio} object is made from. */
+export type ComposioOptions = RemoteOptions | EmbeddedOptions;
+
+const REMOTE_KEYS = ['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway'];
+const EMBEDDED_KEYS = ['gateway', 'timeout'];
+
+/**
+ * The client. It makes sessions, in which calls are made as a user.
+ *
+ * One is enough for a process; it holds no resources that would have to be closed.
+ *
+ * @example The hosted backend, or a gateway on a port
+ * ```ts
+ * const composio = new Composio({ apiKey: process.env.COMPOSIO_API_KEY });
+ * const session = await composio.create('user_123', { toolkits: ['github'] });
+ * ```
+ *
+ * @example A gateway in this process
+ * ```ts
+ * const gateway = await Gateway.open();
+ * const composio = new Composio({ gateway });
+ * ```
+ */
+export class Composio {
+  /** Calls outside of a session. */
+  readonly tools: Tools;
+  readonly #connection: Connection;
+
+  /**
+   * @param options Where the calls go.
+   * @throws {ValidationError} If an option is unknown or cannot be used.
+   * @throws {ComposioNoAPIKeyError} If there is no API key.
+   * @throws {ComposioError} If the URL, or the file named by `NODE_EXTRA_CA_CERTS`, cannot be used.
+   */
+  constructor(options: ComposioOptions = {}) {
+    this.#connection = Object(options).gateway !== undefined ? embedded(options) : remote(options);
+    this.tools = toolsOf(this.#connection);
+  }
+
+  /**
+   * Opens a session for a user.
+   *
+   * @param userId Your own id of the user.
+   * @param config What the session may do. Default: all toolkits, with the user's own accounts.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+   * @throws {BadRequestError} If the backend refuses the configuration.
+   * @throws {AuthenticationError} If the API key is not valid.
+   * @throws {PermissionDeniedError} If the API key may not open sessions.
+   * @throws {APIConnectionError} If the backend could not be reached.
+   * @throws The signal's reason, if the signal is aborted.
+   *
+   * @example
+   * ```ts
+   * const session = await composio.create('user_123', {
+   *   toolkits: ['github', 'slack'],
+   *   connectedAccounts: { slack: 'ca_team' },
+   * });
+   * ```
+   */
+  async create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session> {
+    const { native, timeout: standard } = this.#connection;
+    const text = writeCreateSession(userId, config);
+    const { signal, timeout = standard } = callOptions(options);
+    const answer = await answerOf((cancel) => native.createSession(text, timeout, cancel), signal);
+    return sessionFrom(this.#connection, answer);
+  }
+
+  /**
+   * Goes on with a session that exists.
+   *
+   * @param sessionId The session's id, `trs_…`.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such session, or no longer.
+   *
+   * @example
+   * ```ts
+   * const session = await composio.use('trs_4f9d…');
+   * ```
+   */
+  async use(sessionId: string, options?: CallOptions): Promise<Session> {
+    const { native, timeout: standard } = this.#connection;
+    id(sessionId, 'sessionId');
+    const { signal, timeout = standard } = callOptions(options);
+    const answer = await answerOf((cancel) => native.getSession(sessionId, timeout, cancel), signal);
+    return sessionFrom(this.#connection, answer);
+  }
+}
+
+/** The calls that are made on a connection. */
+let toolsOf: (connection: Connection) => Tools;
+
+/** Calls outside of a session, by {@link Composio.tools}. */
+export class Tools {
+  readonly #connection: Connection;
+
+  static {
+    toolsOf = (connection) => new Tools(connection);
+  }
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Calls an endpoint with a named account, or with credentials given in the call.
+   *
+   * Whatever the third-party API answers is returned, 4xx and 5xx included.
+   *
+   * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
+   * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
+   * `responseType: 'text'` leaves the answer's JSON unparsed in `data`.
+   * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
+   * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+   * @throws {BadRequestError} If neither an account nor credentials are named (slug
+   * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
+   * @throws {NotFoundError} If there is no such account or toolkit.
+   * @throws {APIError} And what else {@link Session.proxyExecute} throws.
+   *
+   * @example
+   * ```ts
+   * const { status, data } = await composio.tools.proxyExecute({
+   *   connectedAccountId: 'ca_4f9d…',
+   *   endpoint: '/user',
+   *   method: 'GET',
+   * });
+   * ```
+   */
+  async proxyExecute(
+    request: ToolsProxyExecuteRequest,
+    options: CallOptions & { responseType: 'text' },
+  ): Promise<ToolsProxyExecuteResponse<string | null>>;
+  async proxyExecute<T = unknown>(
+    request: ToolsProxyExecuteRequest,
+    options?: CallOptions & { responseType?: 'json' },
+  ): Promise<ToolsProxyExecuteResponse<T>>;
+  async proxyExecute(
+    request: ToolsProxyExecuteRequest,
+    options?: CallOptions & { responseType?: 'json' | 'text' },
+  ): Promise<ToolsProxyExecuteResponse> {
+    const { native, timeout: standard } = this.#connection;
+    const text = writeToolsRequest(request);
+    const { signal, timeout = standard, responseType } = proxyOptions(options);
+    const answer = await answerOf(
+      (cancel) => native.toolsProxyExecute(text, responseType === 'text', timeout, cancel),
+      signal,
+    );
+    return readEnvelope(answer);
+  }
+}
+
+function embedded(options: unknown): Connection {
+  const check = new Check('options of Composio');
+  let gateway: unknown;
+  let timeout: unknown;
+  if (check.object(options, '', EMBEDDED_KEYS)) {
+    ({ gateway, timeout } = options);
+    if (!(gateway instanceof Gateway)) {
+      check.add(
+        `\`gateway\` must be an open Gateway, but is ${kindOf(gateway)}: pass what \`await Gateway.open()\` returns.`,
+      );
+    }
+    check.optionalTimeout(timeout, 'timeout');
+  }
+  check.done();
+  return {
+    native: nativeBackendOf(gateway as Gateway),
+    timeout: (timeout as number | undefined) ?? DEFAULT_TIMEOUT,
+    headers: {},
+  };
+}
+
+function remote(options: RemoteOptions): Connection {
+  const check = new Check('options of Composio');
+  if (check.object(options, '', REMOTE_KEYS)) {
+    const { apiKey, baseURL, timeout, maxRetries, defaultHeaders, apiVersion } = options;
+    check.optionalText(apiKey, 'apiKey');
+    check.optionalText(baseURL, 'baseURL');
+    check.optionalTimeout(timeout, 'timeout');
+    check.optionalWhole(maxRetries, 'maxRetries', 0);
+    if (defaultHeaders !== undefined && check.record(defaultHeaders, 'defaultHeaders')) {
+      for (const [name, value] of Object.entries(defaultHeaders)) {
+        const path = below('defaultHeaders', name);
+        check.headerName(name, path);
+        if (typeof value === 'string') check.headerValue(value, path);
+        else check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+      }
+    }
+    if (apiVersion !== undefined) check.oneOf(apiVersion, 'apiVersion', ['v3.1', 'v3']);
+  }
+  check.done();
+  // A variable that is set to nothing is not set.
+  const { COMPOSIO_API_KEY, COMPOSIO_BASE_URL } = process.env;
+  const apiKey = options.apiKey ?? (COMPOSIO_API_KEY || undefined);
+  if (apiKey === undefined) throw new ComposioNoAPIKeyError();
+  const backend = native.Backend.remote(
+    JSON.stringify({
+      api_key: apiKey,
+      base_url: options.baseURL ?? (COMPOSIO_BASE_URL || DEFAULT_BASE_URL),
+      api_version: options.apiVersion,
+      max_retries: options.maxRetries,
+      default_headers: Object.entries(options.defaultHeaders ?? {}),
+    }),
+  );
+  if (!(backend instanceof native.Backend)) throw toError(backend);
+  return { native: backend, timeout: options.timeout ?? DEFAULT_TIMEOUT, headers: { 'x-api-key': apiKey } };
+}

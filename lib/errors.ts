@@ -1,0 +1,224 @@
+// Every error this package throws.
+//
+// Native calls settle with a plain description of what went wrong; the class is chosen and the
+// error made here, so that its stack leads to the line that made the call.
+
+import type { NativeFailure } from '../native';
+
+/** What is known about an error besides its message. */
+export interface ErrorDetails {
+  /** HTTP status of the backend's answer. */
+  status?: number;
+  /** The error's code: a number, or on some routes of the hosted backend a name. */
+  code?: number | string;
+  /** A name of the error that does not change, for code that reacts to it. */
+  slug?: string;
+  /** Names the request in the backend's log. */
+  requestId?: string;
+  /** What to do about it. */
+  suggestedFix?: string;
+  /** What is wrong, one sentence per field. */
+  errors?: string[];
+  /** Headers of the backend's answer, names in lower case. */
+  headers?: Record<string, string>;
+  /** After how many milliseconds to try again, where the backend said so. */
+  retryAfter?: number;
+  /** What led to it. */
+  cause?: unknown;
+}
+
+/** The body of an error as it travels. */
+export interface ErrorEnvelope {
+  error: {
+    message: string;
+    status?: number;
+    code?: number | string;
+    slug?: string;
+    request_id?: string;
+    suggested_fix?: string;
+    errors?: string[];
+  };
+}
+
+/**
+ * The class of every error that this package throws.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * } catch (error) {
+ *   if (error instanceof ComposioError && error.slug === 'ToolRouterV2_NoActiveConnection') {
+ *     // the user has to connect their account first
+ *   }
+ *   throw error;
+ * }
+ * ```
+ */
+export class ComposioError extends Error {
+  /** HTTP status of the backend's answer; absent when there was no answer. */
+  declare readonly status?: number;
+  /** The error's code: a number, or on some routes of the hosted backend a name. */
+  declare readonly code?: number | string;
+  /** A name of the error that does not change, for code that reacts to it. */
+  declare readonly slug?: string;
+  /** Names the request in the backend's log. */
+  declare readonly requestId?: string;
+  /** What to do about it. The message ends with the same sentence. */
+  declare readonly suggestedFix?: string;
+  /** What is wrong, one sentence per field. */
+  declare readonly errors?: readonly string[];
+  /** Headers of the backend's answer, names in lower case. */
+  declare readonly headers?: Readonly<Record<string, string>>;
+  /** After how many milliseconds to try again, where the backend said so. */
+  declare readonly retryAfter?: number;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    const { cause, ...known } = details;
+    super(details.suggestedFix ? `${message} ${details.suggestedFix}` : message, cause === undefined ? {} : { cause });
+    Object.assign(this, known);
+  }
+}
+
+/** No API key was given, and `COMPOSIO_API_KEY` is not set. */
+export class ComposioNoAPIKeyError extends ComposioError {
+  declare readonly code: 'TS-SDK::NO_API_KEY_PROVIDED';
+
+  constructor() {
+    super('There is no API key.', {
+      code: 'TS-SDK::NO_API_KEY_PROVIDED',
+      suggestedFix:
+        'Pass `apiKey` to `new Composio()`, set COMPOSIO_API_KEY, or pass `gateway` to call an embedded gateway.',
+    });
+  }
+}
+
+/**
+ * An argument cannot be used. It is thrown before anything is sent.
+ *
+ * `errors` lists everything that is wrong, one sentence per field.
+ */
+export class ValidationError extends ComposioError {
+  declare readonly code: 'TS-SDK::VALIDATION_ERROR';
+  declare readonly errors: readonly string[];
+
+  constructor(what: string, errors: string[], options: { cause?: unknown } = {}) {
+    super(`Invalid ${what}: ${errors.join(' ')}`, { ...options, code: 'TS-SDK::VALIDATION_ERROR', errors });
+  }
+}
+
+/**
+ * The backend refused or failed a call. Its subclasses are by status.
+ *
+ * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
+ */
+export class APIError extends ComposioError {
+  /** The answer's body in the form in which it travelled; absent when there was no answer. */
+  declare readonly error?: ErrorEnvelope;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, details);
+    const { status, code, slug, requestId: request_id, suggestedFix: suggested_fix, errors } = details;
+    if (status !== undefined) {
+      // Beside the fields above it would only be printed twice.
+      const value = { error: { message, status, code, slug, request_id, suggested_fix, errors } };
+      Object.defineProperty(this, 'error', { value, configurable: true, writable: true });
+    }
+  }
+}
+
+/** 400: a field of the request cannot be used, or the call is not allowed as it stands. */
+export class BadRequestError extends APIError {
+  declare readonly status: 400;
+}
+
+/** 401: there is no API key, or it is not valid. */
+export class AuthenticationError extends APIError {
+  declare readonly status: 401;
+}
+
+/** 403: the API key lacks a permission, or the session does not allow the toolkit. */
+export class PermissionDeniedError extends APIError {
+  declare readonly status: 403;
+}
+
+/** 404: there is no such session, account or toolkit. */
+export class NotFoundError extends APIError {
+  declare readonly status: 404;
+}
+
+/** 409: another change came first. */
+export class ConflictError extends APIError {
+  declare readonly status: 409;
+}
+
+/** 422: the connected account is disabled, expired or otherwise not usable. */
+export class UnprocessableEntityError extends APIError {
+  declare readonly status: 422;
+}
+
+/** 429: more calls than the key's rate allows. `retryAfter` says when to go on. */
+export class RateLimitError extends APIError {
+  declare readonly status: 429;
+}
+
+/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
+export class InternalServerError extends APIError {
+  declare readonly status: number;
+}
+
+/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
+export class APIConnectionError extends APIError {
+  declare readonly status: undefined;
+}
+
+/** The call was not done within its `timeout`, and was cancelled. */
+export class APIConnectionTimeoutError extends APIConnectionError {}
+
+// On the prototypes, so that it is no field of each error, and spelled out, so that no minifier changes it.
+const CLASSES = {
+  ComposioError,
+  ComposioNoAPIKeyError,
+  ValidationError,
+  APIError,
+  BadRequestError,
+  AuthenticationError,
+  PermissionDeniedError,
+  NotFoundError,
+  ConflictError,
+  UnprocessableEntityError,
+  RateLimitError,
+  InternalServerError,
+  APIConnectionError,
+  APIConnectionTimeoutError,
+};
+for (const [name, { prototype }] of Object.entries(CLASSES)) {
+  Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true });
+}
+
+const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
+  400: BadRequestError,
+  401: AuthenticationError,
+  403: PermissionDeniedError,
+  404: NotFoundError,
+  409: ConflictError,
+  422: UnprocessableEntityError,
+  429: RateLimitError,
+};
+
+/** The error to throw for a call that failed. An abort is not one: it throws the signal's reason. */
+export function toError({ kind, message, ...details }: NativeFailure): ComposioError {
+  const { status = 0, ...withoutStatus } = details;
+  switch (kind) {
+    case 'timeout':
+      return new APIConnectionTimeoutError(message, details);
+    case 'connection':
+      return new APIConnectionError(message, withoutStatus);
+    case 'option':
+      return new ComposioError(message, details);
+    default: {
+      const ErrorClass = CLASS_BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIError);
+      return new ErrorClass(message, details);
+    }
+  }
+}

@@ -1,0 +1,225 @@
+// The gateway in this process: the service that keeps users' credentials and makes their calls.
+
+import type * as Native from '../native';
+import { type ApiKeys, apiKeysOf } from './api-keys';
+import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
+import { toError } from './errors';
+import { answerOf, native } from './native';
+import type { ToolkitDefinition } from './toolkit';
+import { Check, kindOf } from './validate';
+
+/** How a gateway is opened. */
+export interface GatewayOptions {
+  /**
+   * The file that accounts, sessions and API keys are kept in; it is made if there is none.
+   * Default: in memory, gone with the gateway.
+   */
+  store?: string;
+  /**
+   * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
+   * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
+   * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
+   */
+  encryptionKey?: string;
+  /**
+   * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
+   * paths of TOML files or of folders with such files.
+   */
+  toolkits?: readonly (string | ToolkitDefinition)[];
+  /**
+   * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
+   * or `intranet.example.com`. Default: none.
+   */
+  allowPrivateHosts?: readonly string[];
+  /** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
+  maxResponseBytes?: number;
+  /**
+   * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
+   * call holds beside it. Default: 55 000.
+   */
+  upstreamTimeout?: number;
+}
+
+/** Where a gateway listens. */
+export interface ListenOptions {
+  /** The address. Default: `127.0.0.1`, which is reached from this machine only. */
+  host?: string;
+  /** The port. Default: 0, any that is free. */
+  port?: number;
+}
+
+/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
+export interface Listener {
+  /** The URL for the `baseURL` of {@link Composio}. */
+  readonly url: string;
+  /** The address. */
+  readonly host: string;
+  /** The port. */
+  readonly port: number;
+  /** Lets the process end although the port is open. */
+  unref(): Listener;
+  /** Keeps the process alive again. */
+  ref(): Listener;
+}
+
+/** The native backend of a gateway, for {@link Composio}. */
+export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
+
+/**
+ * The gateway in this process: it keeps users' credentials and makes their calls.
+ *
+ * A gateway that is only open does not keep the process alive; one that listens does.
+ *
+ * @example
+ * ```ts
+ * const gateway = await Gateway.open();
+ * await gateway.connectedAccounts.import({
+ *   userId: 'user_123',
+ *   toolkit: 'github',
+ *   credential: { authScheme: 'BEARER_TOKEN', val: { token: process.env.GITHUB_TOKEN } },
+ * });
+ * const session = await new Composio({ gateway }).create('user_123', { toolkits: ['github'] });
+ * ```
+ */
+export class Gateway {
+  /** The accounts of users, with their credentials. */
+  readonly connectedAccounts: ConnectedAccounts;
+  /** The keys for the port. */
+  readonly apiKeys: ApiKeys;
+  readonly #native: Native.Gateway;
+  /** One timer per port: what keeps the process alive. */
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  static {
+    nativeBackendOf = (gateway) => gateway.#native.backend();
+  }
+
+  private constructor(native: Native.Gateway) {
+    this.#native = native;
+    this.connectedAccounts = connectedAccountsOf(native);
+    this.apiKeys = apiKeysOf(native);
+  }
+
+  /**
+   * Opens a gateway.
+   *
+   * @param options Default: a gateway in memory, with the built-in toolkits.
+   * @throws {ValidationError} If an option is unknown or cannot be used.
+   * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
+   * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
+   * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
+   * cannot be used.
+   *
+   * @example
+   * ```ts
+   * const gateway = await Gateway.open({
+   *   store: 'gateway.db',
+   *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
+   *   toolkits: ['./toolkits'],
+   * });
+   * ```
+   */
+  static async open(options: GatewayOptions = {}): Promise<Gateway> {
+    const opened = await native.Gateway.open(writeGatewayOptions(options));
+    if (!(opened instanceof native.Gateway)) throw toError(opened);
+    return new Gateway(opened);
+  }
+
+  /**
+   * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
+   *
+   * @param options Default: any free port that is reached from this machine only.
+   * @throws {ValidationError} If an option is unknown or cannot be used.
+   * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
+   * @throws {APIConnectionError} If the gateway is closed.
+   *
+   * @example
+   * ```ts
+   * const { url } = await gateway.listen({ host: '0.0.0.0', port: 9900 });
+   * const { key } = await gateway.apiKeys.create({ name: 'worker' });
+   * const composio = new Composio({ apiKey: key, baseURL: url });
+   * ```
+   */
+  async listen(options: ListenOptions = {}): Promise<Listener> {
+    const check = new Check('listen options');
+    if (check.object(options, '', ['host', 'port'])) {
+      check.optionalText(options.host, 'host');
+      check.optionalWhole(options.port, 'port', 0, 65_535);
+    }
+    check.done();
+    const { host: address = '127.0.0.1', port: wanted = 0 } = options;
+    const answer = await answerOf(() => this.#native.listen(JSON.stringify({ host: address, port: wanted })));
+    const { host, port } = JSON.parse(answer);
+    // The longest delay that a timer can have.
+    const timer = setInterval(() => {}, 2 ** 31 - 1);
+    this.#timers.add(timer);
+    const listener: Listener = {
+      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      host,
+      port,
+      unref() {
+        timer.unref();
+        return listener;
+      },
+      ref() {
+        timer.ref();
+        return listener;
+      },
+    };
+    return listener;
+  }
+
+  /**
+   * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
+   * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
+   *
+   * @example
+   * ```ts
+   * await gateway.close();
+   * ```
+   */
+  async close(): Promise<void> {
+    await answerOf(() => this.#native.close());
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
+  }
+
+  /** The same as {@link Gateway.close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+const GATEWAY_KEYS = ['store', 'encryptionKey', 'toolkits', 'allowPrivateHosts', 'maxResponseBytes', 'upstreamTimeout'];
+
+function writeGatewayOptions(options: GatewayOptions): string {
+  const check = new Check('options of the gateway');
+  if (check.object(options, '', GATEWAY_KEYS)) {
+    check.optionalText(options.store, 'store');
+    check.optionalText(options.encryptionKey, 'encryptionKey');
+    if (options.toolkits !== undefined && check.list(options.toolkits, 'toolkits')) {
+      for (const [index, toolkit] of options.toolkits.entries()) checkToolkit(check, toolkit, `toolkits[${index}]`);
+    }
+    if (options.allowPrivateHosts !== undefined) check.texts(options.allowPrivateHosts, 'allowPrivateHosts');
+    check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
+    check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
+  }
+  check.done();
+  return JSON.stringify({
+    store: options.store,
+    encryption_key: options.encryptionKey,
+    toolkits: options.toolkits,
+    allow_private_hosts: options.allowPrivateHosts,
+    max_response_bytes: options.maxResponseBytes,
+    upstream_timeout_ms: options.upstreamTimeout,
+  });
+}
+
+/** What a definition may hold is checked where TOML files are, by the gateway. */
+function checkToolkit(check: Check, toolkit: unknown, path: string): void {
+  const isPath = typeof toolkit === 'string' && toolkit !== '';
+  const isDefinition = typeof toolkit === 'object' && toolkit !== null && !Array.isArray(toolkit);
+  if (!isPath && !isDefinition) {
+    check.add(`\`${path}\` must be a path or a definition of a toolkit, but is ${kindOf(toolkit)}.`);
+  }
+}

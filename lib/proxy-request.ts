@@ -1,0 +1,287 @@
+// A proxied call: what it asks, how that is checked and written, and how its answer is read.
+
+import { APIConnectionError, ValidationError } from './errors';
+import { below, Check, kindOf } from './validate';
+
+/** The HTTP methods a proxied call may use. */
+export type ProxyMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
+
+/** A header or a query value of a proxied call. */
+export interface ProxyParameter {
+  /** The name of the header or of the query key. */
+  name: string;
+  /** Its value. A number is written as JavaScript writes it. */
+  value: string | number;
+  /** Where it goes. */
+  in: 'header' | 'query';
+}
+
+/** What is asked of the third-party API. */
+export interface ProxyCall {
+  /**
+   * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
+   * hosts. It may have a query.
+   */
+  endpoint: string;
+  /** The HTTP method, in upper case. */
+  method: ProxyMethod;
+  /**
+   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. Binary
+   * bodies are not supported yet.
+   */
+  body?: unknown;
+  /** Headers and query values, in order. A repeated name is sent repeatedly. */
+  parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, 'in'> & { type: ProxyParameter['in'] }))[];
+}
+
+/**
+ * The request of {@link Session.proxyExecute}.
+ *
+ * @example
+ * ```ts
+ * const request: ProxyExecuteRequest = {
+ *   toolkit: 'github',
+ *   endpoint: '/repos/octocat/hello-world/issues',
+ *   method: 'POST',
+ *   body: { title: 'Found a bug' },
+ *   parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+ * };
+ * ```
+ */
+export interface ProxyExecuteRequest extends ProxyCall {
+  /** The toolkit to call, by its slug, such as `github`. */
+  toolkit: string;
+}
+
+/**
+ * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
+ */
+export interface ToolsProxyExecuteRequest extends ProxyCall {
+  /** The account to call as, `ca_…`. */
+  connectedAccountId?: string;
+  /** Credentials to call with, instead of an account. They are not stored. */
+  customConnectionData?: CustomConnectionData;
+}
+
+/** Credentials given in a call. */
+export interface CustomConnectionData {
+  /** How the toolkit authenticates, such as `BEARER_TOKEN`. */
+  authScheme: string;
+  /** The toolkit to call, such as `github`. */
+  toolkitSlug: string;
+  /** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
+  val: Record<string, unknown>;
+}
+
+/** A file that the third-party API answered with. */
+export interface BinaryData {
+  /** Where to download it. */
+  url: string;
+  /** Its media type. */
+  contentType: string;
+  /** Its size in bytes. */
+  size: number;
+  /** Until when the URL works, as an ISO 8601 date. */
+  expiresAt?: string;
+}
+
+/** The third-party API's answer, whatever its status. */
+export interface ProxyExecuteResponse<T = unknown> {
+  /** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+  status: number;
+  /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+  data: T;
+  /** The headers, names in lower case; repeated ones are joined with a comma. */
+  headers: Record<string, string>;
+  /** The file, if the answer is one. */
+  binaryData?: BinaryData;
+}
+
+/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
+export interface ToolsProxyExecuteResponse<T = unknown> {
+  /** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+  status: number;
+  /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+  data?: T;
+  /** The headers, names in lower case; repeated ones are joined with a comma. */
+  headers?: Record<string, string>;
+  /** The file, if the answer is one. */
+  binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
+}
+
+const WHAT = 'proxy execute request';
+const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
+const CALL_KEYS = ['endpoint', 'method', 'body', 'parameters'];
+const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
+const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
+const CUSTOM_KEYS = ['authScheme', 'toolkitSlug', 'val'];
+const PARAMETER_KEYS = ['name', 'value', 'in', 'type'];
+
+/** Checks the request of a call in a session, and writes it as it travels. */
+export function writeSessionRequest(request: ProxyExecuteRequest): string {
+  const check = new Check(WHAT);
+  let call: WireCall | undefined;
+  if (check.object(request, '', SESSION_KEYS)) {
+    check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'");
+    call = checkCall(check, request);
+  }
+  check.done();
+  return write({ toolkit_slug: request.toolkit, ...call }, request);
+}
+
+/** Checks the request of a call outside of a session, and writes it as it travels. */
+export function writeToolsRequest(request: ToolsProxyExecuteRequest): string {
+  const check = new Check(WHAT);
+  let call: WireCall | undefined;
+  if (check.object(request, '', TOOLS_KEYS)) {
+    check.optionalText(request.connectedAccountId, 'connectedAccountId');
+    const custom: unknown = request.customConnectionData;
+    if (custom !== undefined && check.object(custom, 'customConnectionData', CUSTOM_KEYS)) {
+      check.text(custom.authScheme, 'customConnectionData.authScheme');
+      check.text(custom.toolkitSlug, 'customConnectionData.toolkitSlug');
+      check.record(custom.val, 'customConnectionData.val');
+    }
+    call = checkCall(check, request);
+  }
+  check.done();
+  const { connectedAccountId, customConnectionData } = request;
+  return write(
+    { connected_account_id: connectedAccountId, custom_connection_data: customConnectionData, ...call },
+    request,
+  );
+}
+
+interface WireCall {
+  endpoint: unknown;
+  method: unknown;
+  body: unknown;
+  parameters: unknown[] | undefined;
+}
+
+function checkCall(check: Check, request: Record<string, unknown>): WireCall {
+  const { endpoint, method, body } = request;
+  check.text(endpoint, 'endpoint', 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit');
+  const upper = typeof method === 'string' ? method.toUpperCase() : undefined;
+  if (upper !== undefined && upper !== method && METHODS.includes(upper)) {
+    check.add(`\`method\` must be in upper case: write '${upper}' instead of '${method}'.`);
+  } else {
+    check.oneOf(method, 'method', METHODS);
+  }
+  checkBody(check, body, method);
+  return { endpoint, method, body, parameters: checkParameters(check, request.parameters) };
+}
+
+function checkBody(check: Check, body: unknown, method: unknown): void {
+  if (body === undefined || body === null) return;
+  if (method === 'GET' || method === 'HEAD') {
+    check.add(
+      `\`body\` cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,
+    );
+  }
+  if (typeof body === 'function' || typeof body === 'symbol') {
+    check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
+  } else if (typeof body === 'object' && isBinary(body)) {
+    check.add(
+      `\`body\` is ${kindOf(body)}: binary bodies, forms and streams are not supported yet, pass a JSON value.`,
+    );
+  } else if (body instanceof Map || body instanceof Set || body instanceof Promise) {
+    check.add(`\`body\` is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
+  }
+}
+
+function isBinary(body: object): boolean {
+  // Almost every body is one of these two, and they are told at once.
+  const prototype = Object.getPrototypeOf(body);
+  if (prototype === Object.prototype || prototype === Array.prototype) return false;
+  return (
+    ArrayBuffer.isView(body) ||
+    body instanceof ArrayBuffer ||
+    body instanceof SharedArrayBuffer ||
+    body instanceof Blob ||
+    body instanceof FormData ||
+    body instanceof URLSearchParams ||
+    body instanceof ReadableStream ||
+    typeof (body as { pipe?: unknown }).pipe === 'function'
+  );
+}
+
+function checkParameters(check: Check, parameters: unknown): unknown[] | undefined {
+  if (parameters === undefined || !check.list(parameters, 'parameters')) return undefined;
+  return parameters.map((parameter, index) => {
+    const path = `parameters[${index}]`;
+    if (!check.object(parameter, path, PARAMETER_KEYS)) return parameter;
+    const { name, value, in: location = parameter.type, type = location } = parameter;
+    const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
+    const isHeader = location === 'header';
+    if (check.text(name, `${path}.name`) && isHeader) check.headerName(name, `${path}.name`);
+    if (typeof text !== 'string') {
+      const is = typeof value === 'number' ? String(value) : kindOf(value);
+      check.add(`\`${path}.value\` must be a string or a finite number, but is ${is}.`);
+    } else if (isHeader) {
+      check.headerValue(text, `${path}.value`);
+    }
+    if (check.oneOf(location, `${path}.in`, ['header', 'query']) && type !== location) {
+      check.add(`\`${path}.type\` is another name of \`in\` and contradicts it: leave one of them out.`);
+    }
+    return { name, value: text, type: location };
+  });
+}
+
+function write(wire: object, request: object): string {
+  try {
+    return JSON.stringify(wire);
+  } catch (cause) {
+    throw new ValidationError(WHAT, [whyNotJson(request, cause)], { cause });
+  }
+}
+
+function whyNotJson(request: object, cause: unknown): string {
+  try {
+    const why = findUnserialisable(request, '', []);
+    if (why !== undefined) return why;
+  } catch {
+    // Too deep, or a getter that throws: the cause says it.
+  }
+  return `The request cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}.`;
+}
+
+function findUnserialisable(value: unknown, path: string, parents: object[]): string | undefined {
+  if (typeof value === 'bigint') return `\`${path}\` is a BigInt, which JSON cannot hold: send it as a string.`;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (parents.includes(value)) return `\`${path}\` is an object that contains itself, which JSON cannot hold.`;
+  for (const [key, child] of Object.entries(value)) {
+    const childPath = Array.isArray(value) ? `${path}[${key}]` : below(path, key);
+    const why = findUnserialisable(child, childPath, [...parents, value]);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+/** Reads the text of an answer. */
+export function readEnvelope(text: string): ToolsProxyExecuteResponse {
+  let envelope: Partial<ToolsProxyExecuteResponse> | null | undefined;
+  try {
+    envelope = JSON.parse(text);
+  } catch (cause) {
+    throw notAnEnvelope(cause);
+  }
+  if (typeof envelope?.status !== 'number') throw notAnEnvelope();
+  return envelope as ToolsProxyExecuteResponse;
+}
+
+function notAnEnvelope(cause?: unknown): APIConnectionError {
+  return new APIConnectionError('The answer of the backend is not the documented { status, data, headers }.', {
+    suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
+    cause,
+  });
+}
+
+/** The answer under the names of JavaScript. */
+export function toResponse({ status, data, headers, binary_data }: ToolsProxyExecuteResponse): ProxyExecuteResponse {
+  const response: ProxyExecuteResponse = { status, data: data ?? null, headers: headers ?? {} };
+  if (binary_data) {
+    const { url, content_type: contentType, size, expires_at: expiresAt } = binary_data;
+    response.binaryData = { url, contentType, size, expiresAt };
+  }
+  return response;
+}

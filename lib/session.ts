@@ -1,0 +1,192 @@
+// A session: a user, and the toolkits that may be called for them.
+
+import type * as Native from '../native';
+import { answerOf } from './native';
+import {
+  type ProxyExecuteRequest,
+  type ProxyExecuteResponse,
+  readEnvelope,
+  toResponse,
+  writeSessionRequest,
+} from './proxy-request';
+import { type SessionUpdate, writeUpdateSession } from './session-config';
+import { type CallOptions, callOptions, proxyOptions } from './validate';
+
+/** What calls are made on, and what holds for all of them. */
+export interface Connection {
+  native: Native.Backend;
+  /** In milliseconds, for calls that have none of their own. */
+  timeout: number;
+  /** The headers that the backend wants to see. */
+  headers: Record<string, string>;
+}
+
+/** A session, as it is answered. */
+interface SessionAnswer {
+  session_id: string;
+  mcp: { type?: string; url?: string };
+  config: Record<string, unknown>;
+}
+
+/** Where the tools of a session are served to agents. An embedded gateway serves none. */
+export interface Mcp {
+  /** The transport. */
+  type: 'http';
+  /** The address; empty where none is served. */
+  url: string;
+  /** The headers to send to it. The API key is one of them: do not log them. */
+  headers: Record<string, string>;
+}
+
+/** Makes the session that a backend has answered with. */
+export let sessionFrom: (connection: Connection, answer: string) => Session;
+
+/**
+ * A user's session, made by {@link Composio.create} or {@link Composio.use}.
+ *
+ * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
+ * it again, from any process.
+ *
+ * @example
+ * ```ts
+ * const session = await composio.create('user_123', { toolkits: ['github'] });
+ * const { status, data } = await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * ```
+ */
+export class Session {
+  /** The session's id, `trs_…`. */
+  readonly sessionId: string;
+  readonly #connection: Connection;
+  #answer: SessionAnswer;
+
+  static {
+    sessionFrom = (connection, answer) => new Session(connection, JSON.parse(answer));
+  }
+
+  private constructor(connection: Connection, answer: SessionAnswer) {
+    this.sessionId = answer.session_id;
+    this.#connection = connection;
+    this.#answer = answer;
+  }
+
+  /** The user that calls are made for, by your own id of them. */
+  get userId(): string {
+    return String(this.#answer.config.user_id);
+  }
+
+  /** The session's configuration as the backend answered it, under the names of the wire. */
+  get config(): Readonly<Record<string, unknown>> {
+    return this.#answer.config;
+  }
+
+  /** Where the tools of the session are served to agents. */
+  get mcp(): Mcp {
+    return { type: 'http', url: this.#answer.mcp.url ?? '', headers: { ...this.#connection.headers } };
+  }
+
+  /**
+   * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
+   * added on the way; it is never seen here.
+   *
+   * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
+   * there is no answer of it.
+   *
+   * A call is sent again on its own only if it cannot have reached the third-party API, or if it
+   * only reads (GET, HEAD) and the connection broke.
+   *
+   * @param request What to call. `parameters` are headers and query values.
+   * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
+   * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
+   * unparsed in `data`, for numbers that JavaScript would round.
+   * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+   * @throws {BadRequestError} If the user has no active account of the toolkit (slug
+   * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
+   * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+   * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
+   * @throws {UnprocessableEntityError} If the account is disabled or expired.
+   * @throws {RateLimitError} If the backend has had too many calls.
+   * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
+   * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
+   * @throws {APIConnectionError} If the backend could not be reached.
+   * @throws The signal's reason, if the signal is aborted.
+   *
+   * @example
+   * ```ts
+   * const { status, data } = await session.proxyExecute<{ title: string }>(
+   *   {
+   *     toolkit: 'github',
+   *     endpoint: '/repos/octocat/hello-world/issues/1',
+   *     method: 'GET',
+   *     parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+   *   },
+   *   { timeout: 10_000 },
+   * );
+   * if (status === 200) console.log(data.title);
+   * ```
+   */
+  async proxyExecute(
+    request: ProxyExecuteRequest,
+    options: CallOptions & { responseType: 'text' },
+  ): Promise<ProxyExecuteResponse<string | null>>;
+  async proxyExecute<T = unknown>(
+    request: ProxyExecuteRequest,
+    options?: CallOptions & { responseType?: 'json' },
+  ): Promise<ProxyExecuteResponse<T>>;
+  async proxyExecute(
+    request: ProxyExecuteRequest,
+    options?: CallOptions & { responseType?: 'json' | 'text' },
+  ): Promise<ProxyExecuteResponse> {
+    const { native, timeout: standard } = this.#connection;
+    const text = writeSessionRequest(request);
+    const { signal, timeout = standard, responseType } = proxyOptions(options);
+    const answer = await answerOf(
+      (cancel) => native.proxyExecute(this.sessionId, text, responseType === 'text', timeout, cancel),
+      signal,
+    );
+    return toResponse(readEnvelope(answer));
+  }
+
+  /**
+   * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
+   *
+   * @param update The parts to change.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns This session, with the new `config`.
+   * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+   * @throws {BadRequestError} If the backend refuses the configuration.
+   * @throws {NotFoundError} If the session is deleted.
+   * @throws {ConflictError} If another change came first.
+   *
+   * @example
+   * ```ts
+   * await session.update({ toolkits: ['github', 'slack'], connectedAccounts: null });
+   * ```
+   */
+  async update(update: SessionUpdate, options?: CallOptions): Promise<this> {
+    const { native, timeout: standard } = this.#connection;
+    const text = writeUpdateSession(update);
+    const { signal, timeout = standard } = callOptions(options);
+    const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
+    this.#answer = JSON.parse(answer);
+    return this;
+  }
+
+  /**
+   * Deletes the session. The user's accounts stay.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {NotFoundError} If the session is deleted already.
+   *
+   * @example
+   * ```ts
+   * await session.delete();
+   * ```
+   */
+  async delete(options?: CallOptions): Promise<{ sessionId: string; deleted: boolean }> {
+    const { native, timeout: standard } = this.#connection;
+    const { signal, timeout = standard } = callOptions(options);
+    const answer = await answerOf((cancel) => native.deleteSession(this.sessionId, timeout, cancel), signal);
+    const { session_id: sessionId, deleted } = JSON.parse(answer);
+    return { sessionId, deleted };
+  }
+}

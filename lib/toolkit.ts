@@ -1,0 +1,62 @@
+// The definition of a toolkit, as a value. The same keys are used in a toolkit's TOML file.
+
+/**
+ * A third-party API, and how it is authenticated with.
+ *
+ * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
+ *
+ * @example
+ * ```ts
+ * const acme: ToolkitDefinition = {
+ *   slug: 'acme',
+ *   name: 'Acme',
+ *   base_url: 'https://{{subdomain}}.acme.com/api',
+ *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
+ *   schemes: {
+ *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
+ *   },
+ * };
+ * ```
+ */
+export interface ToolkitDefinition {
+  /** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
+  slug: string;
+  /** The name that people use. */
+  name: string;
+  /** Where the API and its authentication are documented. */
+  docs?: string;
+  /** What relative endpoints are appended to. A path in it is kept. */
+  base_url: string;
+  /** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
+  hosts?: readonly string[];
+  /** Headers that every call has, unless the call sets them itself. */
+  headers?: Record<string, string>;
+  /** The fields of a credential that are not the scheme's own, such as a subdomain. */
+  fields?: Record<string, ToolkitField>;
+  /** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
+  schemes: Record<string, ToolkitScheme>;
+}
+
+/** A field of a credential. */
+export interface ToolkitField {
+  /** What it is, for the person who has to fill it in. */
+  description: string;
+  /** What it may look like. */
+  example?: string;
+  /** What it is if it is not given. Without a default it is required. */
+  default?: string;
+}
+
+/** How an auth scheme puts the credential into a request. */
+export interface ToolkitScheme {
+  /** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
+  headers?: Record<string, string>;
+  /** Query values to add. */
+  query?: Record<string, string>;
+  /** Basic authentication. */
+  basic?: { username: string; password: string };
+  /** The base URL with this scheme, if it is another. */
+  base_url?: string;
+  /** The further hosts with this scheme, if they are others. */
+  hosts?: readonly string[];
+}

@@ -1,0 +1,207 @@
+// The checks that every argument passes before anything is sent.
+//
+// A check names the field and says what to do. Values are shown only where they are one of a few
+// names; everything else may be a secret.
+
+import { ValidationError } from './errors';
+
+/** Collects what is wrong with the arguments of one call, and throws all of it at once. */
+export class Check {
+  readonly #what: string;
+  readonly #errors: string[] = [];
+
+  constructor(what: string) {
+    this.#what = what;
+  }
+
+  /** Notes that something is wrong, in a sentence. */
+  add(sentence: string): void {
+    this.#errors.push(sentence);
+  }
+
+  /** Throws what has been noted. */
+  done(): void {
+    if (this.#errors.length > 0) throw new ValidationError(this.#what, this.#errors);
+  }
+
+  /** An object that has none but the known keys. */
+  object(value: unknown, path: string, known: readonly string[]): value is Record<string, unknown> {
+    if (!this.record(value, path)) return false;
+    for (const key of Object.keys(value)) {
+      if (!known.includes(key)) this.add(`Unknown key \`${below(path, key)}\`: ${suggest(key, known)}`);
+    }
+    return true;
+  }
+
+  /** An object with any keys. */
+  record(value: unknown, path: string): value is Record<string, unknown> {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return true;
+    this.add(`${path === '' ? 'The argument' : `\`${path}\``} must be an object, but is ${kindOf(value)}.`);
+    return false;
+  }
+
+  /** A string that is not empty. */
+  text(value: unknown, path: string, purpose = ''): value is string {
+    if (typeof value === 'string' && value !== '') return true;
+    const what = value === undefined ? 'is missing' : `must be a non-empty string, but is ${kindOf(value)}`;
+    this.add(`\`${path}\` ${what}${purpose && `: ${purpose}`}.`);
+    return false;
+  }
+
+  /** A string that is not empty, or nothing. */
+  optionalText(value: unknown, path: string): value is string | undefined {
+    return value === undefined || this.text(value, path);
+  }
+
+  /** A list of strings that are not empty. */
+  texts(value: unknown, path: string): value is string[] {
+    if (!this.list(value, path)) return false;
+    return value.map((item, index) => this.text(item, `${path}[${index}]`)).every(Boolean);
+  }
+
+  /** A list. */
+  list(value: unknown, path: string): value is unknown[] {
+    if (Array.isArray(value)) return true;
+    this.add(`\`${path}\` must be an array, but is ${kindOf(value)}.`);
+    return false;
+  }
+
+  /** True, false, or nothing. */
+  optionalFlag(value: unknown, path: string): value is boolean | undefined {
+    if (value === undefined || typeof value === 'boolean') return true;
+    this.add(`\`${path}\` must be true or false, but is ${kindOf(value)}.`);
+    return false;
+  }
+
+  /** A duration in milliseconds, or nothing. */
+  optionalTimeout(value: unknown, path: string): value is number | undefined {
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value > 0)) return true;
+    const is = typeof value === 'number' ? String(value) : kindOf(value);
+    this.add(`\`${path}\` must be a number of milliseconds above 0, but is ${is}.`);
+    return false;
+  }
+
+  /** A whole number of at least `least`, or nothing. */
+  optionalWhole(value: unknown, path: string, least: number, most = Number.MAX_SAFE_INTEGER): void {
+    if (value === undefined) return;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    const is = typeof value === 'number' ? String(value) : kindOf(value);
+    this.add(`\`${path}\` must be a whole number ${range}, but is ${is}.`);
+  }
+
+  /** One of a few names. */
+  oneOf(value: unknown, path: string, names: readonly string[]): value is string {
+    if (typeof value === 'string' && names.includes(value)) return true;
+    const what =
+      value === undefined ? 'is missing' : `cannot be ${typeof value === 'string' ? `'${value}'` : kindOf(value)}`;
+    this.add(`\`${path}\` ${what}: use ${names.map((name) => `'${name}'`).join(' or ')}.`);
+    return false;
+  }
+
+  /** The name of a header: no character in it can end the name. */
+  headerName(name: string, path: string): void {
+    if (/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
+    this.add(`\`${path}\` is not the name of a header: use letters, digits and hyphens only.`);
+  }
+
+  /** The value of a header: no character in it can end the header and begin another. */
+  headerValue(value: string, path: string): void {
+    // Tab is the one control character that a header may hold.
+    if (!/[^\P{Cc}\t]/u.test(value)) return;
+    this.add(`\`${path}\` has a line break or another control character in it, which a header cannot hold.`);
+  }
+}
+
+/** What every call takes besides its request. */
+export interface CallOptions {
+  /**
+   * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+   * request is cancelled.
+   */
+  signal?: AbortSignal;
+  /**
+   * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+   * Default: the `timeout` of the {@link Composio} object.
+   */
+  timeout?: number;
+}
+
+const CALL_OPTIONS = ['signal', 'timeout'];
+const PROXY_OPTIONS = [...CALL_OPTIONS, 'responseType'];
+
+/** Checks the options of a call. */
+export function callOptions(options: unknown): CallOptions {
+  if (options === undefined) return {};
+  const check = new Check('call options');
+  if (check.object(options, '', CALL_OPTIONS)) checkLimits(check, options);
+  check.done();
+  return options as CallOptions;
+}
+
+/** Checks the options of a proxied call. */
+export function proxyOptions(options: unknown): CallOptions & { responseType?: 'json' | 'text' } {
+  if (options === undefined) return {};
+  const check = new Check('call options');
+  if (check.object(options, '', PROXY_OPTIONS)) {
+    checkLimits(check, options);
+    if (options.responseType !== undefined) check.oneOf(options.responseType, 'responseType', ['json', 'text']);
+  }
+  check.done();
+  return options as CallOptions;
+}
+
+function checkLimits(check: Check, { signal, timeout }: Record<string, unknown>): void {
+  check.optionalTimeout(timeout, 'timeout');
+  // By what it can do, because a signal of another realm is no instance of this one's class.
+  const { aborted, addEventListener } = Object(signal);
+  if (signal !== undefined && (typeof aborted !== 'boolean' || typeof addEventListener !== 'function')) {
+    check.add(
+      `\`signal\` must be an AbortSignal, but is ${kindOf(signal)}: pass the \`signal\` of an AbortController.`,
+    );
+  }
+}
+
+/** Checks an id. */
+export function id(value: unknown, path: string): asserts value is string {
+  const check = new Check('argument');
+  check.text(value, path);
+  check.done();
+}
+
+/** What a value is, without showing it. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return String(value);
+  if (value === '') return 'empty';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object') return typeof value === 'bigint' ? 'a BigInt' : `a ${typeof value}`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return name === undefined || name === 'Object' ? 'an object' : `a ${name}`;
+}
+
+/** The name of something inside of something. */
+export function below(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
+}
+
+function suggest(key: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map((name) => ({ name, distance: editDistance(key.toLowerCase().replaceAll('_', ''), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  if (nearest && nearest.distance <= Math.ceil(nearest.name.length / 3)) return `did you mean \`${nearest.name}\`?`;
+  return `the known ones are ${known.map((name) => `\`${name}\``).join(', ')}.`;
+}
+
+/** How many characters have to be inserted, removed or replaced to make one string the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [i, char] of [...from].entries()) {
+    const next = [i + 1];
+    for (let j = 1; j <= to.length; j++) {
+      const replace = (row[j - 1] as number) + (char === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}

@@ -1,0 +1,97 @@
+//! How a call leaves JavaScript and comes back: its limits, and the form of its answer.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use napi::Env;
+use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, Either4, Latin1String, Utf16String};
+use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::cancel::Cancel;
+use crate::failure::NativeFailure;
+
+/// What a promise is resolved with: one string, in one of three makes, or a failure.
+pub(crate) type Settled = Either4<Latin1String, Utf16String, String, NativeFailure>;
+
+/// Runs a call within its time and until it is cancelled.
+pub(crate) fn within<Call, Answer>(
+    env: &Env,
+    timeout_ms: f64,
+    cancel: Option<&Cancel>,
+    call: Call,
+) -> napi::Result<AsyncBlock<Settled>>
+where
+    Call: FnOnce(Deadline) -> Answer,
+    Answer: Future<Output = Result<String>> + Send + 'static,
+{
+    let token = cancel.map(|cancel| cancel.token.clone());
+    let deadline = Deadline::after(Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or(Duration::MAX));
+    let answer = call(deadline);
+    AsyncBlockBuilder::new(async move {
+        let answer = tokio::time::timeout_at(deadline.instant().into(), no_panic(answer));
+        let answer = tokio::select! {
+            biased;
+            () = cancelled(token) => return Ok(Either4::D(NativeFailure::aborted())),
+            answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
+        };
+        Ok(settled(answer))
+    })
+    .build(env)
+}
+
+/// Runs work that nothing but its own end stops.
+pub(crate) fn to_its_end(
+    env: &Env,
+    work: impl Future<Output = Result<String>> + Send + 'static,
+) -> napi::Result<AsyncBlock<Settled>> {
+    AsyncBlockBuilder::new(async move { Ok(settled(no_panic(work).await)) }).build(env)
+}
+
+/// Reads options that `lib/` has written.
+pub(crate) fn parse_options<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::new(ErrorKind::InvalidOption, format!("An option cannot be used: {error}.")))
+}
+
+/// Writes an answer.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("The answer cannot be written as JSON: {error}."))
+    })
+}
+
+/// Makes an error of a panic. The hook has printed where it was, for the report it asks for.
+pub(crate) async fn no_panic<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Internal, "This is a bug in proxy-execute: a call has panicked.")
+            .fix("Please report it with what has been printed to the standard error output."))
+    })
+}
+
+async fn cancelled(token: Option<CancellationToken>) {
+    match token {
+        Some(token) => token.cancelled_owned().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn out_of_time(timeout_ms: f64) -> Error {
+    Error::new(ErrorKind::DeadlineExceeded, format!("The call was not done after {timeout_ms} ms."))
+        .fix("Raise `timeout`, or ask for less in one call.")
+}
+
+/// Chooses the make of string that costs the JavaScript thread least.
+fn settled(answer: Result<String>) -> Settled {
+    // Below this, making UTF-16 here costs more than V8's own conversion.
+    const LARGE: usize = 4096;
+    match answer {
+        Ok(text) if text.is_ascii() => Either4::A(Latin1String::from(text)),
+        Ok(text) if text.len() > LARGE => Either4::B(Utf16String::from(text)),
+        Ok(text) => Either4::C(text),
+        Err(error) => Either4::D(error.into()),
+    }
+}

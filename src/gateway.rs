@@ -1,0 +1,132 @@
+//! The gateway in this process, and the administration of it.
+
+#![expect(clippy::use_self, reason = "#[napi] repeats the signatures where there is no Self")]
+
+use std::sync::Arc;
+
+use napi::Env;
+use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, Either};
+use napi_derive::napi;
+use proxy_execute_gateway as gateway;
+use proxy_execute_protocol::read_json;
+use serde_json::json;
+
+use crate::backend::Backend;
+use crate::call::{Settled, no_panic, parse_options, to_its_end, to_json};
+use crate::failure::NativeFailure;
+
+/// A gateway that is open, or has been.
+#[napi]
+#[derive(Debug)]
+pub struct Gateway {
+    inner: gateway::Gateway,
+}
+
+#[napi]
+impl Gateway {
+    /// Opens a gateway.
+    #[napi(ts_return_type = "Promise<Gateway | NativeFailure>")]
+    pub fn open(env: &Env, options: String) -> napi::Result<AsyncBlock<Either<Gateway, NativeFailure>>> {
+        let opened = async move { gateway::Gateway::open(parse_options(&options)?).await };
+        AsyncBlockBuilder::new(async move {
+            Ok(match no_panic(opened).await {
+                Ok(inner) => Either::A(Self { inner }),
+                Err(error) => Either::B(error.into()),
+            })
+        })
+        .build(env)
+    }
+
+    /// The gateway as something that calls are made on.
+    #[napi(catch_unwind)]
+    pub fn backend(&self) -> Backend {
+        Backend { inner: Arc::new(self.inner.clone()) }
+    }
+
+    /// Answers on a port.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn listen(&self, env: &Env, options: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move {
+            let address = gateway.listen(parse_options(&options)?).await?;
+            to_json(&json!({ "host": address.ip(), "port": address.port() }))
+        })
+    }
+
+    /// Stores a credential that a user already has.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn import_connected_account(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(
+            env,
+            async move { to_json(&gateway.import_account(read_json(request.as_bytes())?).await?) },
+        )
+    }
+
+    /// Lists accounts, a page at a time.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn list_connected_accounts(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.list_accounts(read_json(request.as_bytes())?).await?) })
+    }
+
+    /// Reads an account.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn get_connected_account(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.account(&id).await?) })
+    }
+
+    /// Deletes an account and its credential.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn delete_connected_account(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.delete_account(&id).await?) })
+    }
+
+    /// Disables an account, or enables it again.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn set_connected_account_enabled(
+        &self,
+        env: &Env,
+        id: String,
+        enabled: bool,
+    ) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.set_account_enabled(&id, enabled).await?) })
+    }
+
+    /// Makes a key for the port.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn create_api_key(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(
+            env,
+            async move { to_json(&gateway.create_api_key(read_json(request.as_bytes())?).await?) },
+        )
+    }
+
+    /// Lists the keys, without what makes them keys.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn list_api_keys(&self, env: &Env) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.list_api_keys().await?) })
+    }
+
+    /// Makes a key invalid.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn revoke_api_key(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.revoke_api_key(&id).await?) })
+    }
+
+    /// Ends what is under way, stops listening and closes the store.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn close(&self, env: &Env) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move {
+            gateway.close().await;
+            to_json(&())
+        })
+    }
+}
