@@ -1,1 +1,33 @@
-//! stub
+//! The backend that answers: sessions, connected accounts, credentials, the endpoint rule, egress.
+//!
+//! [`Gateway`] runs in the caller's process; [`Gateway::listen`] offers the same answers on a port,
+//! in the documented wire. A proxied call is one page, `proxy.rs`, which reads top to bottom like
+//! the list in `docs/architecture.md`:
+//!
+//! session → account → target ([`endpoint`]) → request → credential → egress → answer → record
+
+mod account;
+mod answer;
+mod api_key;
+mod clock;
+mod credential;
+mod egress;
+pub mod endpoint;
+mod gateway;
+mod http_server;
+mod id;
+mod proxy;
+mod record;
+mod request;
+mod session;
+mod store;
+mod toolkit;
+mod vault;
+
+pub use account::{AccountPage, ConnectedAccount, ImportAccount, ListAccounts, ToolkitRef};
+pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey};
+pub use credential::AuthScheme;
+pub use gateway::{Gateway, GatewayOptions};
+pub use http_server::Listen;
+pub use record::Call;
+pub use toolkit::{Catalogue, Toolkit, ToolkitSource};

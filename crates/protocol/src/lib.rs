@@ -8,6 +8,7 @@ mod backend;
 mod envelope;
 mod error;
 mod proxy;
+mod read;
 mod secret;
 mod session;
 
@@ -15,5 +16,6 @@ pub use backend::{Backend, Deadline};
 pub use envelope::{Envelope, Headers};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use proxy::{Method, Parameter, ParameterLocation, ProxyRequest};
+pub use read::read_json;
 pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};

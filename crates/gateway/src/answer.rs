@@ -1,0 +1,281 @@
+//! The upstream's answer, verbatim: status, headers and data.
+//!
+//! What `data` is follows from the content type, then from the content (`docs/answers.md`):
+//! 1. no body: null;
+//! 2. a JSON media type: the upstream's own bytes, which must be JSON;
+//! 3. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string;
+//! 4. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
+//! 5. anything else, and what is sent as an attachment: a file.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
+use mime::Mime;
+use proxy_execute_protocol::{Envelope, Error, ErrorKind, Headers, Method, Result};
+use reqwest::Response;
+use serde::de::IgnoredAny;
+
+use crate::record::CallInProgress;
+use crate::request::{is_hop_by_hop, is_json, named_by_connection};
+
+/// Media types below `application/` that are text.
+const TEXT_BY_NATURE: &[&str] = &[
+    "ecmascript",
+    "graphql",
+    "javascript",
+    "jsonl",
+    "sql",
+    "toml",
+    "x-javascript",
+    "x-ndjson",
+    "x-sh",
+    "x-www-form-urlencoded",
+    "x-yaml",
+    "xml",
+    "yaml",
+];
+
+/// Reads an answer to its end and wraps it.
+///
+/// # Errors
+/// `UpstreamBroken`, `UpstreamTooLarge`, and `Unsupported` for a file.
+pub(crate) async fn receive(
+    response: Response,
+    method: Method,
+    max_bytes: u64,
+    record: &mut CallInProgress<'_>,
+) -> Result<Envelope> {
+    let host = response.url().host_str().unwrap_or_default().to_owned();
+    let status = response.status().as_u16();
+    let headers = returned(response.headers(), method);
+    let kind = Kind::of(response.headers());
+
+    let body = read(response, max_bytes, &host).await?;
+    record.received(body.len());
+    if body.is_empty() {
+        return Ok(Envelope::without_data(status, &headers));
+    }
+    match kind {
+        Kind::Json(encoding) => {
+            let text = decode(&body, encoding).filter(|text| is_valid_json(text));
+            let text = text.ok_or_else(|| {
+                broken(&host, &format!("says that its answer (status {status}) is JSON, but it is not"))
+            })?;
+            Ok(Envelope::around_json(status, &headers, &text))
+        }
+        Kind::Text(encoding) => {
+            // A wrong charset must not lose bytes; windows-1252 has a character for each.
+            let text = decode(&body, encoding).unwrap_or_else(|| WINDOWS_1252.decode(&body).0);
+            Ok(Envelope::around_text(status, &headers, &text))
+        }
+        Kind::Unknown => match decode(&body, UTF_8).filter(|text| !text.contains('\0')) {
+            Some(text) if is_valid_json(&text) => Ok(Envelope::around_json(status, &headers, &text)),
+            Some(text) => Ok(Envelope::around_text(status, &headers, &text)),
+            None => Err(file(&host, status, "without a content type")),
+        },
+        Kind::File(what) => Err(file(&host, status, &what)),
+    }
+}
+
+/// What a body is, as far as the headers tell.
+enum Kind {
+    Json(&'static Encoding),
+    Text(&'static Encoding),
+    Unknown,
+    File(String),
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Self {
+        let attachment = headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
+            value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
+        });
+        let Some(content_type) = headers.get(CONTENT_TYPE).filter(|value| !value.is_empty()) else {
+            return if attachment { Self::File("an attachment".to_owned()) } else { Self::Unknown };
+        };
+        let shown = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
+        let Some(mime) = parse(content_type).filter(|_| !attachment) else { return Self::File(shown) };
+        let charset =
+            mime.get_param(mime::CHARSET).and_then(|name| Encoding::for_label(name.as_str().as_bytes()));
+        let encoding = charset.unwrap_or(UTF_8);
+        let text_by_nature =
+            mime.type_() == mime::APPLICATION && TEXT_BY_NATURE.contains(&mime.subtype().as_str());
+        if is_json(content_type) {
+            Self::Json(encoding)
+        } else if mime.type_() == mime::TEXT || text_by_nature || mime.suffix() == Some(mime::XML) {
+            Self::Text(encoding)
+        } else {
+            Self::File(shown)
+        }
+    }
+}
+
+fn parse(content_type: &HeaderValue) -> Option<Mime> {
+    content_type.to_str().ok()?.parse().ok()
+}
+
+/// The body as text without its byte order mark, which outranks the declared encoding; `None` when
+/// it is not valid in it.
+fn decode<'a>(body: &'a [u8], declared: &'static Encoding) -> Option<Cow<'a, str>> {
+    let (encoding, mark) = Encoding::for_bom(body).unwrap_or((declared, 0));
+    encoding.decode_without_bom_handling_and_without_replacement(&body[mark..])
+}
+
+/// Whether a text is one JSON document. Nothing is built, and nothing recurses, so size, depth and
+/// the range of numbers do not matter.
+fn is_valid_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+async fn read(mut response: Response, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
+    let too_large = || {
+        Error::new(
+            ErrorKind::UpstreamTooLarge,
+            format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
+        )
+        .fix("Ask for less at a time, or let the operator raise `maxResponseBytes`.")
+    };
+    let announced = response.content_length().unwrap_or_default();
+    if announced > max_bytes {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+    while let Some(chunk) =
+        response.chunk().await.map_err(|_| broken(host, "broke off in the middle of its answer"))?
+    {
+        if (body.len() + chunk.len()) as u64 > max_bytes {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The headers that a caller gets: all but those of the connection. Repeats are joined with a
+/// comma, `Set-Cookie`, whose values have commas in them, with a line break.
+fn returned(headers: &HeaderMap, method: Method) -> Headers {
+    let named = named_by_connection(headers);
+    let is_dropped = |name: &http::HeaderName| {
+        // The length of what a GET would have brought is information, not framing.
+        is_hop_by_hop(name, &named) || (*name == CONTENT_LENGTH && method != Method::Head)
+    };
+    let names = headers.keys().filter(|name| !is_dropped(name));
+    let joined = names.map(|name| {
+        let separator = if *name == SET_COOKIE { "\n" } else { ", " };
+        let values: Vec<_> = headers.get_all(name).iter().map(text).collect();
+        (name.as_str().to_owned(), values.join(separator))
+    });
+    Headers(joined.collect())
+}
+
+/// A header value as text; bytes outside UTF-8 are taken as Latin-1 (RFC 9110 §5.5).
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::mem::decode_latin1(value.as_bytes()),
+    }
+}
+
+fn broken(host: &str, what: &str) -> Error {
+    Error::new(ErrorKind::UpstreamBroken, format!("{host} {what}."))
+        .fix("Whether the request was carried out is not known. Check before sending a write again.")
+}
+
+fn file(host: &str, status: u16, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{host} answered with a file ({what}, status {status}), which this version cannot hand on."),
+    )
+    .fix("Ask for JSON or text, for example with an `Accept` header parameter.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(content_type: &'static str) -> &'static str {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        match Kind::of(&headers) {
+            Kind::Json(_) => "json",
+            Kind::Text(_) => "text",
+            Kind::Unknown => "unknown",
+            Kind::File(_) => "file",
+        }
+    }
+
+    #[test]
+    fn the_kind_follows_from_the_content_type() {
+        for (content_type, expected) in [
+            ("application/json; charset=utf-8", "json"),
+            ("application/problem+json", "json"),
+            ("text/html", "text"),
+            ("image/svg+xml", "text"),
+            ("application/xml", "text"),
+            ("application/x-ndjson", "text"),
+            ("application/vnd.github.v3.diff; charset=utf-8", "file"),
+            ("application/pdf", "file"),
+            ("image/png", "file"),
+            ("application/octet-stream", "file"),
+            ("nonsense", "file"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(kind(content_type), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn an_attachment_is_a_file_whatever_its_type() {
+        let headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static("text/csv")),
+            (CONTENT_DISPOSITION, HeaderValue::from_static("Attachment; filename=a.csv")),
+        ]);
+        assert!(matches!(Kind::of(&headers), Kind::File(_)));
+    }
+
+    #[test]
+    fn json_of_any_depth_and_range_is_valid() {
+        let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        for text in [deep.as_str(), "1e400", r#""\ud800""#, " {} ", "12345678901234567890"] {
+            assert!(is_valid_json(text));
+        }
+        for text in ["", "{", "{}x", "NaN", "'a'", "{\"a\":1,}", "\"\u{1}\""] {
+            assert!(!is_valid_json(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_text() {
+        assert_eq!(decode(b"\xef\xbb\xbf{}", UTF_8).unwrap(), "{}");
+        assert_eq!(decode(b"\xff\xfe{\0}\0", UTF_8).unwrap(), "{}");
+        assert_eq!(decode(b"caf\xe9", UTF_8), None);
+        assert_eq!(decode(b"caf\xe9", WINDOWS_1252).unwrap(), "caf\u{e9}");
+    }
+
+    #[test]
+    fn framing_is_dropped_and_repeats_are_joined() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authenticate", "Basic"),
+            ("link", "<a>"),
+            ("link", "<b>"),
+            ("set-cookie", "a=1; Expires=Wed, 21 Oct"),
+            ("set-cookie", "b=2"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers.append("x-latin", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        let shown = returned(&headers, Method::Get);
+        assert_eq!(
+            shown.0,
+            [("link", "<a>, <b>"), ("set-cookie", "a=1; Expires=Wed, 21 Oct\nb=2"), ("x-latin", "caf\u{e9}")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert_eq!(returned(&headers, Method::Head).get("content-length"), Some("5"));
+    }
+}

@@ -1,0 +1,247 @@
+//! A connected account's credential, and how each auth scheme signs a request with it.
+//!
+//! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
+//! values or basic authentication, as templates over the credential's fields (contract §4.3).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The auth schemes of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "contract §4.3 defines them")]
+pub enum AuthScheme {
+    #[serde(rename = "OAUTH2")]
+    OAuth2,
+    #[serde(rename = "OAUTH1")]
+    OAuth1,
+    ApiKey,
+    Basic,
+    BearerToken,
+    BillcomAuth,
+    GoogleServiceAccount,
+    NoAuth,
+    #[serde(rename = "BASIC_WITH_JWT")]
+    BasicWithJwt,
+    CalcomAuth,
+    ServiceAccount,
+    Saml,
+    DcrOauth,
+    #[serde(rename = "S2S_OAUTH2")]
+    S2sOauth2,
+}
+
+impl AuthScheme {
+    /// Reads a scheme's name as the contract writes it.
+    pub fn parse(name: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::from(name)).ok()
+    }
+}
+
+impl fmt::Display for AuthScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Serialize::serialize(self, f)
+    }
+}
+
+/// The `val` of a credential: its fields by name.
+///
+/// Nested values (`authed_user`, …) are kept in the stored credential, but no template names them.
+#[derive(Default)]
+pub(crate) struct Fields(BTreeMap<String, SecretString>);
+
+impl Fields {
+    /// The value of a field. An API key goes by several names in the wild; a toolkit's template
+    /// names `api_key`, and the others stand in for it.
+    pub(crate) fn get(&self, name: &str) -> Option<&SecretString> {
+        let stand_ins: &[&str] = if name == "api_key" { &["generic_api_key", "bearer_token"] } else { &[] };
+        std::iter::once(&name).chain(stand_ins).find_map(|name| self.0.get(*name))
+    }
+
+    /// The lifetime that the provider gave the access token, in seconds, if it gave one.
+    pub(crate) fn expires_in(&self) -> Option<u64> {
+        self.0.get("expires_in")?.expose_secret().parse().ok().filter(|seconds| *seconds > 0)
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = BTreeMap::<String, FieldText>::deserialize(deserializer)?;
+        Ok(Self(fields.into_iter().filter_map(|(name, text)| Some((name, text.0?))).collect()))
+    }
+}
+
+/// A field's value as text; `None` for what has no text form.
+struct FieldText(Option<SecretString>);
+
+impl<'de> Deserialize<'de> for FieldText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = FieldText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a credential field")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<FieldText, E> {
+                Ok(FieldText((!text.is_empty()).then(|| text.into())))
+            }
+            fn visit_string<E>(self, text: String) -> Result<FieldText, E> {
+                Ok(FieldText((!text.is_empty()).then(|| text.into())))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<FieldText, E> {
+                Ok(FieldText(Some(number.to_string().into())))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<FieldText, E> {
+                Ok(FieldText(Some(number.to_string().into())))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<FieldText, E> {
+                Ok(FieldText(Some(number.to_string().into())))
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<FieldText, E> {
+                Ok(FieldText(Some(flag.to_string().into())))
+            }
+            fn visit_unit<E>(self) -> Result<FieldText, E> {
+                Ok(FieldText(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FieldText, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(FieldText(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldText, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(FieldText(None))
+            }
+        }
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// A credential as it is given: at an import, or as `custom_connection_data` in a call.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GivenCredential {
+    pub(crate) auth_scheme: AuthScheme,
+    /// Named in `custom_connection_data` only.
+    pub(crate) toolkit_slug: Option<String>,
+    pub(crate) val: SecretJson,
+}
+
+impl GivenCredential {
+    /// Reads a credential.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names `field`; a parser's own message could quote the secret, so only
+    /// its kind and place are told.
+    pub(crate) fn read(json: &SecretJson, field: &str) -> Result<Self> {
+        let given: Self = read(json, field, "{ authScheme, val }")?;
+        read::<Fields>(&given.val, &format!("{field}.val"), "an object of fields")?;
+        Ok(given)
+    }
+
+    /// The fields of `val`.
+    pub(crate) fn fields(&self) -> Result<Fields> {
+        read(&self.val, "val", "an object of fields")
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a SecretJson, field: &str, form: &str) -> Result<T> {
+    serde_json::from_str(json.expose()).map_err(|error| {
+        let text = error.to_string();
+        // Field names and the list of schemes are ours; anything else in the text may be a value.
+        let told = ["unknown field", "missing field"].iter().any(|kind| text.starts_with(kind));
+        let told = if told { text } else { format!("it is not of the form {form}") };
+        Error::new(ErrorKind::InvalidRequest, format!("`{field}` cannot be read: {told}.")).fix(
+            "Schemes are OAUTH2, BEARER_TOKEN, API_KEY, BASIC, NO_AUTH and the others of docs/toolkits.md.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &str) -> Fields {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn text(fields: &Fields, name: &str) -> Option<String> {
+        fields.get(name).map(|secret| secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn scheme_names_are_the_contracts() {
+        for name in [
+            "OAUTH2",
+            "OAUTH1",
+            "API_KEY",
+            "BASIC",
+            "BEARER_TOKEN",
+            "BILLCOM_AUTH",
+            "GOOGLE_SERVICE_ACCOUNT",
+            "NO_AUTH",
+            "BASIC_WITH_JWT",
+            "CALCOM_AUTH",
+            "SERVICE_ACCOUNT",
+            "SAML",
+            "DCR_OAUTH",
+            "S2S_OAUTH2",
+        ] {
+            assert_eq!(AuthScheme::parse(name).map(|scheme| scheme.to_string()).as_deref(), Some(name));
+        }
+        assert_eq!(AuthScheme::parse("oauth2"), None);
+    }
+
+    #[test]
+    fn an_api_key_goes_by_several_names() {
+        assert_eq!(text(&fields(r#"{"generic_api_key":"g"}"#), "api_key").as_deref(), Some("g"));
+        assert_eq!(
+            text(&fields(r#"{"generic_api_key":"g","api_key":"a"}"#), "api_key").as_deref(),
+            Some("a")
+        );
+        assert_eq!(text(&fields(r#"{"api_key":""}"#), "api_key"), None);
+    }
+
+    #[test]
+    fn lifetimes_come_in_many_forms() {
+        for (json, expected) in [
+            (r#"{"expires_in":3600}"#, Some(3600)),
+            (r#"{"expires_in":"3600"}"#, Some(3600)),
+            (r#"{"expires_in":0}"#, None),
+            (r#"{"expires_in":-5}"#, None),
+            (r#"{"expires_in":null}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(fields(json).expires_in(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_credential_is_quoted_in_an_error() {
+        for json in [
+            r#"{"authScheme":"canary-1","val":{}}"#,
+            r#"{"authScheme":"OAUTH2","val":"canary-1"}"#,
+            r#"{"authScheme":"OAUTH2","val":{"access_token":"canary-1"},"status":"canary-1"}"#,
+            r#"["canary-1"]"#,
+        ] {
+            let error = GivenCredential::read(&SecretJson::new(json.to_owned()), "credential").unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary-1"), "{error}");
+        }
+        let given = GivenCredential::read(
+            &SecretJson::new(r#"{"authScheme":"BASIC","val":{"password":"canary-1"}}"#.to_owned()),
+            "credential",
+        );
+        let given = given.unwrap();
+        assert!(!format!("{given:?} {:?}", given.fields().unwrap()).contains("canary-1"));
+    }
+}

@@ -1,0 +1,459 @@
+//! The one HTTP client that talks to the outside: address guard, redirects, replays.
+//!
+//! Every outside address passes here. A literal address is judged before the call, a name inside
+//! the resolver that the connection uses, so that what was judged is what is connected to. The
+//! environment's HTTP proxies are not used, because a proxy would resolve names in our place.
+
+mod address;
+mod redirect;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
+};
+use proxy_execute_protocol::{Error, ErrorKind, Method, Result};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Response};
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use self::address::{Verdict, judge};
+use self::redirect::{MAX_REDIRECTS, Step};
+use crate::request::append_query;
+
+/// How long making a connection may take, name look-up and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The request headers that go along to another origin. A list of what is safe, because a caller
+/// may put a secret into a header of any other name.
+const HARMLESS: &[HeaderName] = &[
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    RANGE,
+    USER_AGENT,
+];
+
+/// A request that is ready to leave.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    /// Where to, without the credential.
+    pub(crate) url: Url,
+    /// The caller's and the toolkit's headers.
+    pub(crate) headers: HeaderMap,
+    pub(crate) credential: Injection,
+    pub(crate) body: Option<Bytes>,
+}
+
+/// What a credential adds to a request.
+#[derive(Default)]
+pub(crate) struct Injection {
+    /// Marked sensitive, so that neither `Debug` nor a header compressor shows them.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) query: Vec<(String, SecretString)>,
+}
+
+impl std::fmt::Debug for Injection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Injection")
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("query", &self.query.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The way out.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    hosts: Arc<PrivateHosts>,
+    /// Asks for compressed answers and decodes them.
+    decoding: Client,
+    /// For callers who set `Accept-Encoding` themselves and want the bytes as they come.
+    verbatim: Client,
+}
+
+impl Egress {
+    /// # Errors
+    /// When `NODE_EXTRA_CA_CERTS` is unusable, or an entry of `allow_private_hosts` is no host.
+    pub(crate) fn new(allow_private_hosts: &[String]) -> Result<Self> {
+        let hosts = Arc::new(PrivateHosts::parse(allow_private_hosts)?);
+        let tls = proxy_execute_trust::client_config()
+            .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
+        let client = || {
+            Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .dns_resolver(Arc::new(GuardedResolver { hosts: Arc::clone(&hosts) }))
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(CONNECT_TIMEOUT)
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+        };
+        Ok(Self {
+            decoding: build(client())?,
+            verbatim: build(client().no_gzip().no_brotli().no_zstd().no_deflate())?,
+            hosts,
+        })
+    }
+
+    /// Sends a request and follows redirects, up to the head of the answer.
+    ///
+    /// # Errors
+    /// `AddressRefused`, `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`,
+    /// `RedirectRefused`.
+    pub(crate) async fn send(&self, mut outgoing: Outgoing) -> Result<Response> {
+        let mut with_credential = true;
+        for _ in 0..=MAX_REDIRECTS {
+            self.hosts.check(&outgoing.url)?;
+            let response = self.attempt(&outgoing, with_credential).await?;
+
+            let location =
+                response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            match redirect::next(outgoing.method, &outgoing.url, response.status(), location.as_deref()) {
+                Step::Return => return Ok(response),
+                Step::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
+                Step::Follow { url, same_origin } => {
+                    if !same_origin {
+                        if outgoing.credential.is_quoted_in(&url) {
+                            return Err(redirect_refused(
+                                &outgoing.url,
+                                "it would carry the credential to another host",
+                            ));
+                        }
+                        with_credential = false;
+                        outgoing.headers = harmless(&outgoing.headers);
+                    }
+                    outgoing.url = url;
+                }
+            }
+        }
+        Err(redirect_refused(&outgoing.url, "it is one of too many in a row"))
+    }
+
+    /// One request, repeated once if it is a read whose connection was dropped: a write may have
+    /// been done, a read has changed nothing (RFC 9110 §9.2.1).
+    async fn attempt(&self, outgoing: &Outgoing, with_credential: bool) -> Result<Response> {
+        match self.once(outgoing, with_credential).await {
+            Err(error) if outgoing.method.is_safe() && is_dropped_connection(&error) => {
+                tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
+                self.once(outgoing, with_credential).await
+            }
+            result => result,
+        }
+        .map_err(|error| unreachable_or_broken(error, &outgoing.url))
+    }
+
+    async fn once(&self, outgoing: &Outgoing, with_credential: bool) -> Result<Response, reqwest::Error> {
+        let mut url = outgoing.url.clone();
+        let mut headers = outgoing.headers.clone();
+        if with_credential {
+            for (name, value) in &outgoing.credential.headers {
+                headers.insert(name, value.clone());
+            }
+            let absent: Vec<_> = outgoing
+                .credential
+                .query
+                .iter()
+                .filter(|(name, _)| !url.query_pairs().any(|(key, _)| key == name.as_str()))
+                .collect();
+            append_query(
+                &mut url,
+                absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
+            );
+        }
+        let client = if headers.contains_key(ACCEPT_ENCODING) { &self.verbatim } else { &self.decoding };
+        let mut request = client.request(reqwest_method(outgoing.method), url).headers(headers);
+        if let Some(body) = &outgoing.body {
+            request = request.body(body.clone());
+        }
+        request.send().await
+    }
+}
+
+impl Injection {
+    /// Whether a URL that the upstream made up has a secret of ours in it.
+    fn is_quoted_in(&self, url: &Url) -> bool {
+        let decoded = percent_encoding::percent_decode_str(url.as_str()).decode_utf8_lossy();
+        let quoted = |secret: &str| {
+            // Too short to be a secret, and likely to appear by chance.
+            secret.len() >= 8 && (decoded.contains(secret) || url.as_str().contains(secret))
+        };
+        self.query.iter().any(|(_, value)| quoted(value.expose_secret()))
+            || self.headers.iter().any(|(_, value)| {
+                let value = value.to_str().unwrap_or_default();
+                quoted(value.split_once(' ').map_or(value, |(_, secret)| secret))
+            })
+    }
+}
+
+fn harmless(headers: &HeaderMap) -> HeaderMap {
+    headers
+        .iter()
+        .filter(|(name, _)| HARMLESS.contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn reqwest_method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Head => reqwest::Method::HEAD,
+    }
+}
+
+/// The hosts whose private addresses the operator allows, by name.
+#[derive(Debug, Default)]
+struct PrivateHosts(HashMap<String, AllowedPorts>);
+
+#[derive(Debug, PartialEq)]
+enum AllowedPorts {
+    Any,
+    Only(Vec<u16>),
+}
+
+impl PrivateHosts {
+    /// Reads entries of the form `host` or `host:port`.
+    fn parse(entries: &[String]) -> Result<Self> {
+        let mut hosts = HashMap::new();
+        for entry in entries {
+            let invalid = || {
+                Error::new(
+                    ErrorKind::InvalidOption,
+                    format!("allowPrivateHosts: `{entry}` is not a host name or address."),
+                )
+                .fix("Write it as `localhost`, `git.internal:8443`, `10.0.0.7` or `[::1]`.")
+            };
+            let url = Url::parse(&format!("http://{entry}/")).map_err(|_| invalid())?;
+            let host = url.host_str().filter(|_| url.path() == "/" && url.username().is_empty());
+            let host = host.ok_or_else(invalid)?.trim_end_matches('.').to_owned();
+            let names_a_port =
+                entry.rsplit(']').next().is_some_and(|after_address| after_address.contains(':'));
+            match url.port_or_known_default().filter(|_| names_a_port) {
+                None => _ = hosts.insert(host, AllowedPorts::Any),
+                Some(port) => match hosts.entry(host).or_insert_with(|| AllowedPorts::Only(Vec::new())) {
+                    AllowedPorts::Any => {}
+                    AllowedPorts::Only(ports) => ports.push(port),
+                },
+            }
+        }
+        Ok(Self(hosts))
+    }
+
+    fn contains(&self, host: &str) -> bool {
+        self.0.contains_key(host)
+    }
+
+    /// Judges what can be judged without a look-up: the scheme, the port, a literal address.
+    fn check(&self, url: &Url) -> Result<()> {
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let allowed = match self.0.get(host) {
+            Some(AllowedPorts::Any) => true,
+            Some(AllowedPorts::Only(ports)) if ports.contains(&port) => true,
+            Some(AllowedPorts::Only(_)) => {
+                return Err(address_refused(
+                    host,
+                    &format!("port {port} is not among those that allowPrivateHosts names"),
+                ));
+            }
+            None => false,
+        };
+        if url.scheme() != "https" && !allowed {
+            return Err(address_refused(host, "plain http is for hosts that allowPrivateHosts names"));
+        }
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            _ => return Ok(()),
+        };
+        match judge(literal) {
+            Verdict::Public => Ok(()),
+            Verdict::Internal if allowed => Ok(()),
+            verdict => Err(address_refused(host, reason(verdict))),
+        }
+    }
+
+    /// The addresses of a name that may be connected to. A bad one among good ones is left out
+    /// rather than fatal, so that one wrong record does not take a host down.
+    fn filter(
+        &self,
+        host: &str,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, AddressRefused> {
+        let private_allowed = self.contains(host);
+        let mut refused = None;
+        let mut good = Vec::new();
+        for address in addresses {
+            match judge(address.ip()) {
+                Verdict::Public => good.push(address),
+                Verdict::Internal if private_allowed => good.push(address),
+                verdict => refused = Some(verdict),
+            }
+        }
+        match refused {
+            Some(verdict) if good.is_empty() => {
+                Err(AddressRefused { host: host.to_owned(), why: reason(verdict) })
+            }
+            _ => Ok(good),
+        }
+    }
+}
+
+fn reason(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Metadata => "it is a cloud metadata service",
+        _ => "its address is not on the public internet",
+    }
+}
+
+/// Looks names up as the system does, and leaves out the addresses that may not be called.
+struct GuardedResolver {
+    hosts: Arc<PrivateHosts>,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let hosts = Arc::clone(&self.hosts);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let addresses = hosts.filter(name.as_str(), found)?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A name whose every address was refused; found again in the error chain of the failed request.
+#[derive(Debug, thiserror::Error)]
+#[error("{host}: {why}")]
+struct AddressRefused {
+    host: String,
+    why: &'static str,
+}
+
+fn address_refused(host: &str, why: &str) -> Error {
+    Error::new(
+        ErrorKind::AddressRefused,
+        format!("The gateway does not call {host}: {why}. Nothing was sent."),
+    )
+    .fix("An operator can allow a host of their own network by name with `allowPrivateHosts`.")
+}
+
+fn redirect_refused(from: &Url, why: &str) -> Error {
+    let host = from.host_str().unwrap_or_default();
+    Error::new(
+        ErrorKind::RedirectRefused,
+        format!("{host} answered with a redirect that is not followed: {why}."),
+    )
+    .fix("Call the final address directly, if it belongs to the toolkit.")
+}
+
+/// Whether the request may have reached the upstream, which then dropped the connection.
+fn is_dropped_connection(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
+fn unreachable_or_broken(error: reqwest::Error, url: &Url) -> Error {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut innermost = String::new();
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
+            return address_refused(&refused.host, refused.why);
+        }
+        source = inner.source();
+        // The outermost text quotes the URL, which may hold a key.
+        if source.is_none() && !inner.is::<reqwest::Error>() {
+            innermost = format!(" ({inner})");
+        }
+    }
+    let origin = url.origin().ascii_serialization();
+    if error.is_connect() {
+        let why = if error.is_timeout() { " (no connection within 10 s)".to_owned() } else { innermost };
+        return Error::new(
+            ErrorKind::UpstreamUnreachable,
+            format!("The gateway could not connect to {origin}{why}. Nothing was sent."),
+        )
+        .fix("Check the account's base URL and whether the gateway's network reaches it; then try again.");
+    }
+    Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered{innermost}."))
+        .fix("Whether the request was carried out is not known. Check before sending a write again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(entries: &[&str]) -> PrivateHosts {
+        PrivateHosts::parse(&entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn filtered(hosts: &PrivateHosts, host: &str, addresses: &[&str]) -> Result<Vec<String>, String> {
+        let addresses = addresses.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0));
+        hosts
+            .filter(host, addresses)
+            .map(|good| good.iter().map(|address| address.ip().to_string()).collect())
+            .map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn only_good_addresses_of_a_mixed_answer_are_used() {
+        let none = hosts(&[]);
+        assert_eq!(filtered(&none, "x.example", &["10.0.0.5", "8.8.8.8"]).unwrap(), ["8.8.8.8"]);
+        assert!(filtered(&none, "rebind.example", &["10.0.0.5"]).is_err());
+        assert_eq!(filtered(&none, "empty.example", &[]).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_named_host_may_be_private_but_never_metadata() {
+        let named = hosts(&["git.internal"]);
+        assert_eq!(filtered(&named, "git.internal", &["10.0.0.5"]).unwrap(), ["10.0.0.5"]);
+        assert!(filtered(&named, "git.internal", &["169.254.169.254"]).is_err());
+        assert!(filtered(&named, "sub.git.internal", &["10.0.0.5"]).is_err());
+        let literal = hosts(&["169.254.169.254"]);
+        let url = "http://169.254.169.254/latest/meta-data/".parse().unwrap();
+        assert_eq!(literal.check(&url).unwrap_err().kind(), ErrorKind::AddressRefused);
+    }
+
+    #[test]
+    fn what_may_be_called_without_a_look_up() {
+        let allowed = hosts(&["127.0.0.1", "git.internal:8443", "[::1]"]);
+        for url in
+            ["http://127.0.0.1:3000/", "https://git.internal:8443/", "http://[::1]/", "https://8.8.8.8/"]
+        {
+            assert!(allowed.check(&url.parse().unwrap()).is_ok(), "{url}");
+        }
+        for url in [
+            "http://example.com/",
+            "https://127.0.0.2/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://2130706434/",
+            "https://git.internal/",
+            "http://git.internal:80/",
+        ] {
+            assert!(allowed.check(&url.parse().unwrap()).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_no_host_is_refused_by_name() {
+        for entry in ["", "a b", "http://x", "x/y", "user@x"] {
+            let error = PrivateHosts::parse(&[entry.to_owned()]).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{entry}`")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which network addresses may be called. Pure; `cases/ssrf-ip-cases.json` is the rule.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What may be done with an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A public address.
+    Public,
+    /// Not on the public internet; callable only where the operator allows the host by name.
+    Internal,
+    /// A cloud's metadata service, which hands out credentials; never callable.
+    Metadata,
+}
+
+/// IPv4 networks that are not the public internet (IANA special-purpose registry, RFC 6890).
+const INTERNAL_V4: &[(Ipv4Addr, u32)] = &[
+    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT
+    (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
+    (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local
+    (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
+    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays
+    (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarking
+    (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
+];
+
+/// IPv6 networks that are not the public internet, or that lead to an IPv4 address of another
+/// party's choosing. IPv4-mapped addresses are judged by the address inside.
+const INTERNAL_V6: &[(Ipv6Addr, u32)] = &[
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0), 96), // unspecified, loopback, IPv4-compatible
+    (Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96), // IPv4-translated
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96), // NAT64
+    (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48), // local NAT64
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64), // discard
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // Teredo, benchmarking, ORCHID
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation (RFC 9637)
+    (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16), // segment routing (RFC 9602)
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), // unique local
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10), // link-local
+    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10), // site-local
+    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8), // multicast
+];
+
+/// Metadata services of the large clouds.
+const METADATA: &[IpAddr] = &[
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), // AWS, Azure, Google Cloud and others
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),   // AWS container credentials
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), // Alibaba Cloud
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),     // Oracle Cloud
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), // AWS
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), // Google Cloud
+];
+
+/// What may be done with `address`.
+pub(super) fn judge(address: IpAddr) -> Verdict {
+    let address = address.to_canonical();
+    if METADATA.contains(&address) {
+        return Verdict::Metadata;
+    }
+    let internal = match address {
+        IpAddr::V4(v4) => INTERNAL_V4
+            .iter()
+            .any(|(network, prefix)| (v4.to_bits() ^ network.to_bits()) >> (32 - prefix) == 0),
+        IpAddr::V6(v6) => INTERNAL_V6
+            .iter()
+            .any(|(network, prefix)| (v6.to_bits() ^ network.to_bits()) >> (128 - prefix) == 0),
+    };
+    if internal { Verdict::Internal } else { Verdict::Public }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        address: IpAddr,
+        expect: String,
+        why: String,
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../../../cases/ssrf-ip-cases.json")).unwrap();
+        for case in cases {
+            let public = judge(case.address) == Verdict::Public;
+            assert_eq!(public, case.expect == "allow", "{}: {}", case.address, case.why);
+        }
+    }
+
+    #[test]
+    fn metadata_is_known_in_every_notation() {
+        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200"] {
+            assert_eq!(judge(text.parse().unwrap()), Verdict::Metadata, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_public_address_is_public() {
+        assert_eq!(judge("::ffff:8.8.8.8".parse().unwrap()), Verdict::Public);
+        assert_eq!(judge("2001:4860:4860::8888".parse().unwrap()), Verdict::Public);
+    }
+}

@@ -1,0 +1,313 @@
+//! The gateway: what it is made of, how it is opened, used and closed.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proxy_execute_protocol::{
+    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest, Result,
+    Session, UpdateSession,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::egress::Egress;
+use crate::record::Recorder;
+use crate::store::{SqliteStore, Store};
+use crate::toolkit::{Catalogue, ToolkitSource};
+use crate::vault::{MAKE_A_KEY, Vault};
+use crate::{
+    AccountPage, ApiKey, Call, ConnectedAccount, CreateApiKey, ImportAccount, ListAccounts, Listen,
+    NewApiKey, account, api_key, http_server, proxy, record, session,
+};
+
+/// How long calls that are under way may take to end once the gateway is told to close.
+const CLOSING_GRACE: Duration = Duration::from_secs(5);
+
+/// The largest answer of an upstream, decompressed, that is taken into memory.
+const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
+
+/// How long an upstream may take for its whole answer. Shorter than the client's 60 s, so that the
+/// caller learns that it was the upstream.
+const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
+
+/// How a gateway is opened. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayOptions {
+    /// A SQLite file, made if it is not there; in memory when absent.
+    pub store: Option<String>,
+    /// 32 bytes in hexadecimal or base64. Needed for a file; in memory, a key is made up.
+    pub encryption_key: Option<SecretString>,
+    /// Toolkits beside those compiled in, over which they take precedence.
+    pub toolkits: Vec<ToolkitSource>,
+    /// Hosts (`host` or `host:port`) that may have private addresses and speak plain http.
+    pub allow_private_hosts: Vec<String>,
+    /// The largest answer of an upstream, decompressed, in bytes. Default: 50 MiB.
+    pub max_response_bytes: Option<u64>,
+    /// How long an upstream may take for its whole answer, in milliseconds. Default: 55 000.
+    pub upstream_timeout_ms: Option<u64>,
+}
+
+/// The service itself, in this process. Cheap to clone; all clones are one gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+/// What the steps of a call need.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Vault,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) egress: Egress,
+    pub(crate) recorder: Recorder,
+    pub(crate) max_response_bytes: u64,
+    pub(crate) upstream_timeout: Duration,
+    /// Counts what is under way.
+    running: TaskTracker,
+    /// No new calls, no new connections.
+    closing: CancellationToken,
+    /// What is still under way ends now.
+    ended: CancellationToken,
+    servers: Mutex<Vec<JoinHandle<()>>>,
+    closed: OnceCell<()>,
+}
+
+impl Gateway {
+    /// Opens a gateway.
+    ///
+    /// # Errors
+    /// `InvalidOption`, `InvalidToolkit`, `EncryptionKeyRequired`, `WrongEncryptionKey`,
+    /// `StoreCorrupt` or `StoreUnavailable`. Nothing is overwritten.
+    pub async fn open(options: GatewayOptions) -> Result<Self> {
+        let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
+            Some(0) => Err(Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least 1."))),
+            value => Ok(value.unwrap_or(default)),
+        };
+        let max_response_bytes =
+            at_least_one(options.max_response_bytes, DEFAULT_MAX_RESPONSE_BYTES, "maxResponseBytes")?;
+        let upstream_timeout =
+            at_least_one(options.upstream_timeout_ms, DEFAULT_UPSTREAM_TIMEOUT_MS, "upstreamTimeout")?;
+        let catalogue = Catalogue::with(&options.toolkits)?;
+        let egress = Egress::new(&options.allow_private_hosts)?;
+        let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        Ok(Self(Arc::new(Parts {
+            recorder: Recorder::start(Arc::clone(&store)),
+            store,
+            vault,
+            catalogue,
+            egress,
+            max_response_bytes,
+            upstream_timeout: Duration::from_millis(upstream_timeout),
+            running: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            servers: Mutex::default(),
+            closed: OnceCell::new(),
+        })))
+    }
+
+    /// Imports a credential that was obtained elsewhere; the account is ACTIVE at once.
+    ///
+    /// # Errors
+    /// `ToolkitNotFound`, or `InvalidRequest` that names the field.
+    pub async fn import_account(&self, request: ImportAccount) -> Result<ConnectedAccount> {
+        self.run(account::import(&self.0, request)).await
+    }
+
+    /// Lists connected accounts, newest first.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a limit or cursor that cannot be used.
+    pub async fn list_accounts(&self, request: ListAccounts) -> Result<AccountPage> {
+        self.run(account::list(&self.0, request)).await
+    }
+
+    /// Reads a connected account.
+    ///
+    /// # Errors
+    /// `AccountNotFound`.
+    pub async fn account(&self, id: &str) -> Result<ConnectedAccount> {
+        self.run(account::get(&self.0, id)).await
+    }
+
+    /// Deletes a connected account and its credential.
+    ///
+    /// # Errors
+    /// `AccountNotFound`.
+    pub async fn delete_account(&self, id: &str) -> Result<()> {
+        self.run(account::delete(&self.0, id)).await
+    }
+
+    /// Enables or disables a connected account.
+    ///
+    /// # Errors
+    /// `AccountNotFound`.
+    pub async fn set_account_enabled(&self, id: &str, enabled: bool) -> Result<ConnectedAccount> {
+        self.run(account::set_enabled(&self.0, id, enabled)).await
+    }
+
+    /// Makes an API key for callers on a port. The key is in this answer and nowhere else.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an unknown permission area.
+    pub async fn create_api_key(&self, request: CreateApiKey) -> Result<NewApiKey> {
+        self.run(api_key::create(&self.0, request)).await
+    }
+
+    /// Lists API keys, without the keys.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>> {
+        self.run(api_key::list(&self.0)).await
+    }
+
+    /// Revokes an API key, at once.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
+        self.run(api_key::revoke(&self.0, id)).await
+    }
+
+    /// The record of the newest calls, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn calls(&self, limit: u32) -> Result<Vec<Call>> {
+        self.run(record::list(&self.0, limit)).await
+    }
+
+    /// Offers the gateway on a port until it is closed.
+    ///
+    /// # Errors
+    /// `InvalidOption` when the address cannot be used.
+    pub async fn listen(&self, listen: Listen) -> Result<SocketAddr> {
+        let (address, server) = self.run(http_server::start(self.clone(), listen)).await?;
+        self.0.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        Ok(address)
+    }
+
+    /// Closes the gateway: no new calls, 5 s for those under way, then the record of calls is
+    /// written and the store let go. A second close waits for the first.
+    pub async fn close(&self) {
+        let parts = &self.0;
+        parts
+            .closed
+            .get_or_init(|| async {
+                parts.closing.cancel();
+                parts.running.close();
+                if tokio::time::timeout(CLOSING_GRACE, parts.running.wait()).await.is_err() {
+                    parts.ended.cancel();
+                    parts.running.wait().await;
+                }
+                let servers =
+                    std::mem::take(&mut *parts.servers.lock().unwrap_or_else(PoisonError::into_inner));
+                for server in servers {
+                    let abort = server.abort_handle();
+                    if tokio::time::timeout(CLOSING_GRACE, server).await.is_err() {
+                        abort.abort();
+                    }
+                }
+                parts.recorder.flush().await;
+                parts.store.close().await;
+            })
+            .await;
+    }
+
+    /// Resolves when the gateway is told to close.
+    pub(crate) async fn closing(&self) {
+        self.0.closing.cancelled().await;
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let closed = || {
+            Error::new(ErrorKind::GatewayClosed, "The gateway is closed.")
+                .fix("Open a new one with Gateway.open().")
+        };
+        if self.0.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let _running = self.0.running.token();
+        tokio::select! {
+            biased;
+            () = self.0.ended.cancelled() => Err(closed()),
+            result = call => result,
+        }
+    }
+}
+
+/// The key before the store, so that a wrong one touches nothing.
+async fn open_store(path: Option<&str>, key: Option<&SecretString>) -> Result<(Vault, SqliteStore)> {
+    let vault = key.map(Vault::with_key).transpose()?;
+    match path {
+        None | Some(":memory:") => {
+            let vault = vault.unwrap_or_else(Vault::ephemeral);
+            let store = SqliteStore::in_memory(&vault).await?;
+            Ok((vault, store))
+        }
+        Some("") => Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
+            .fix("Name a file, or leave `store` out to keep everything in memory.")),
+        Some(path) => {
+            let vault = vault.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::EncryptionKeyRequired,
+                    format!("A store in a file ({path}) needs an encryptionKey: the credentials in it are encrypted."),
+                )
+                .fix(format!("Make a key, and keep it apart from the file: {MAKE_A_KEY}"))
+            })?;
+            let store = SqliteStore::in_file(Path::new(path), &vault).await?;
+            Ok((vault, store))
+        }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("store", &self.0.store)
+            .field("vault", &self.0.vault)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The deadline is kept by whoever made it; the gateway has limits of its own for each step.
+#[async_trait]
+impl Backend for Gateway {
+    async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
+        self.run(session::create(&self.0, request)).await
+    }
+
+    async fn session(&self, id: &str, _: Deadline) -> Result<Session> {
+        self.run(session::get(&self.0, id)).await
+    }
+
+    async fn update_session(&self, id: &str, request: UpdateSession, _: Deadline) -> Result<Session> {
+        self.run(session::update(&self.0, id, request)).await
+    }
+
+    async fn delete_session(&self, id: &str, _: Deadline) -> Result<DeletedSession> {
+        self.run(session::delete(&self.0, id)).await
+    }
+
+    async fn proxy_execute(&self, session_id: &str, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::in_session(&self.0, session_id, request)).await
+    }
+
+    async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::with_account(&self.0, request)).await
+    }
+}

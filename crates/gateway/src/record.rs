@@ -1,0 +1,214 @@
+//! The record of calls: time, user, toolkit, method, host, path, status, bytes, duration.
+//!
+//! Never a query, a header or a body. Records are written in batches beside the path of the call;
+//! a call that is dropped half-way is recorded as cancelled.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proxy_execute_protocol::{Envelope, Error, Method, Result};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use url::Url;
+
+use crate::clock::{now, rfc3339};
+use crate::gateway::Parts;
+use crate::store::{CallRecord, Store};
+
+/// A call, as it is remembered.
+#[derive(Debug, Serialize)]
+pub struct Call {
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// Whose account it was made as.
+    pub user_id: Option<String>,
+    /// The session it was made in.
+    pub session_id: Option<String>,
+    /// The toolkit's slug.
+    pub toolkit: Option<String>,
+    /// The account it was made as.
+    pub connected_account_id: Option<String>,
+    /// The HTTP method.
+    pub method: String,
+    /// The host that was called; null when nothing was.
+    pub host: Option<String>,
+    /// The path that was called, without its query.
+    pub path: Option<String>,
+    /// `answered`, `cancelled`, or the slug of the error.
+    pub outcome: String,
+    /// The upstream's status.
+    pub status: Option<i64>,
+    /// Of the answer's body, decompressed.
+    pub bytes: i64,
+    /// From the question to the end of the answer, in milliseconds.
+    pub duration_ms: f64,
+}
+
+/// The newest calls first.
+pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
+    gateway.recorder.flush().await;
+    let calls = gateway.store.calls(limit).await?;
+    Ok(calls
+        .into_iter()
+        .map(|call| Call {
+            at: rfc3339(call.at),
+            user_id: call.user_id,
+            session_id: call.session_id,
+            toolkit: call.toolkit,
+            connected_account_id: call.account_id,
+            method: call.method,
+            host: call.host,
+            path: call.path,
+            outcome: call.outcome,
+            status: call.status,
+            bytes: call.bytes,
+            duration_ms: call.duration_us as f64 / 1_000.0,
+        })
+        .collect())
+}
+
+/// The most records written at once.
+const BATCH: usize = 2_000;
+
+/// Takes records and writes them to the store.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Call(Box<CallRecord>),
+    /// Answered once all that came before is written.
+    Flush(oneshot::Sender<()>),
+}
+
+impl Recorder {
+    /// Starts the writer, which ends with the recorder.
+    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(write(store, inbox));
+        Self { messages }
+    }
+
+    /// Begins the record of a call.
+    pub(crate) fn begin(&self, method: Method) -> CallInProgress<'_> {
+        let record = CallRecord {
+            at: now(),
+            user_id: None,
+            session_id: None,
+            toolkit: None,
+            account_id: None,
+            method: method.to_string(),
+            host: None,
+            path: None,
+            outcome: "cancelled".to_owned(),
+            status: None,
+            bytes: 0,
+            duration_us: 0,
+        };
+        CallInProgress { recorder: self, started: Instant::now(), record: Box::new(record) }
+    }
+
+    /// Waits until everything recorded so far is in the store.
+    pub(crate) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.messages.send(Message::Flush(done)).is_ok() {
+            // An error means that the writer is gone, and with it what could be waited for.
+            _ = written.await;
+        }
+    }
+}
+
+async fn write(store: Arc<dyn Store>, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    let mut messages = Vec::with_capacity(BATCH);
+    while inbox.recv_many(&mut messages, BATCH).await > 0 {
+        let mut calls = Vec::with_capacity(messages.len());
+        let mut flushes = Vec::new();
+        for message in messages.drain(..) {
+            match message {
+                Message::Call(call) => calls.push(*call),
+                Message::Flush(done) => flushes.push(done),
+            }
+        }
+        if !calls.is_empty()
+            && let Err(error) = store.insert_calls(&calls).await
+        {
+            tracing::error!(%error, lost = calls.len(), "calls could not be recorded");
+        }
+        for done in flushes {
+            // Whoever waited may have gone.
+            _ = done.send(());
+        }
+    }
+}
+
+/// A call that is under way; recorded when it is dropped.
+pub(crate) struct CallInProgress<'a> {
+    recorder: &'a Recorder,
+    started: Instant,
+    record: Box<CallRecord>,
+}
+
+impl CallInProgress<'_> {
+    pub(crate) fn in_session(&mut self, session_id: &str, user_id: &str) {
+        self.record.session_id = Some(session_id.to_owned());
+        self.record.user_id = Some(user_id.to_owned());
+    }
+
+    pub(crate) fn of_toolkit(&mut self, toolkit: &str) {
+        self.record.toolkit = Some(toolkit.to_owned());
+    }
+
+    pub(crate) fn as_account(&mut self, account_id: &str, user_id: &str) {
+        self.record.account_id = Some(account_id.to_owned());
+        self.record.user_id = Some(user_id.to_owned());
+    }
+
+    pub(crate) fn to_url(&mut self, url: &Url) {
+        self.record.host = url.host_str().map(str::to_owned);
+        self.record.path = Some(url.path().to_owned());
+    }
+
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.record.status = Some(status.into());
+    }
+
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.record.bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+
+    /// Notes how it ended.
+    pub(crate) fn end(mut self, result: &Result<Envelope>) {
+        self.record.outcome = match result {
+            Ok(_) => "answered".to_owned(),
+            Err(error) => slug(error),
+        };
+    }
+}
+
+fn slug(error: &Error) -> String {
+    error.kind().facts().2.to_owned()
+}
+
+impl Drop for CallInProgress<'_> {
+    fn drop(&mut self) {
+        let mut record = std::mem::replace(&mut self.record, Box::new(CallRecord::default()));
+        record.duration_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        tracing::info!(
+            user = record.user_id,
+            toolkit = record.toolkit,
+            account = record.account_id,
+            method = record.method,
+            host = record.host,
+            path = record.path,
+            outcome = record.outcome,
+            status = record.status,
+            bytes = record.bytes,
+            duration_us = record.duration_us,
+            "call"
+        );
+        // An error means that the gateway is closed, and its record with it.
+        _ = self.recorder.messages.send(Message::Call(record));
+    }
+}

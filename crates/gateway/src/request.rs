@@ -1,0 +1,287 @@
+//! What the caller asked to send: headers, query and body of a proxied call.
+//!
+//! `cases/header-cases.json` is the rule for headers. In short: names and values must be valid,
+//! `Host` and the framing headers are refused, hop-by-hop headers are dropped, anything else goes
+//! out as given, repeats included. A value outside ASCII is refused rather than re-encoded.
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+use mime::Mime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use proxy_execute_protocol::{Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result};
+use serde_json::value::RawValue;
+use url::Url;
+
+/// Headers that describe one connection, not the request (RFC 9110 §7.6.1).
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Everything but RFC 3986 unreserved characters is encoded in a query parameter.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Whether a header is hop-by-hop, by itself or because `Connection` names it.
+pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &[String]) -> bool {
+    HOP_BY_HOP.contains(&name.as_str()) || named_by_connection.iter().any(|named| named == name.as_str())
+}
+
+/// The header names that `Connection` lists, in lower case.
+pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect()
+}
+
+/// The headers that the caller's parameters name.
+///
+/// # Errors
+/// `InvalidRequest` that names the parameter.
+pub(crate) fn headers(parameters: &[Parameter]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (index, parameter) in parameters.iter().enumerate() {
+        if parameter.location != ParameterLocation::Header {
+            continue;
+        }
+        let name = HeaderName::from_bytes(parameter.name.as_bytes()).map_err(|_| {
+            invalid(index, "name", "is not a header name; it takes letters, digits and !#$%&'*+-.^_`|~")
+        })?;
+        let value = header_value(&parameter.value).ok_or_else(|| {
+            let message = format!(
+                "of header `{name}` has a line break, another control character or a character outside ASCII in it"
+            );
+            invalid(index, "value", &message)
+        })?;
+        if [HOST, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
+            let message = format!("`{name}` cannot be set: it follows from the endpoint and the body");
+            return Err(invalid(index, "name", &message));
+        }
+        headers.append(name, value);
+    }
+    let named = named_by_connection(&headers);
+    Ok(headers
+        .iter()
+        .filter(|(name, _)| !is_hop_by_hop(name, &named))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect())
+}
+
+/// A header value that leaves as it was written: visible ASCII, blanks and tabs. Other text would
+/// have to be re-encoded, and servers disagree on how (RFC 9110 §5.5).
+pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
+}
+
+fn invalid(index: usize, field: &str, problem: &str) -> Error {
+    let message = format!("parameters[{index}].{field} {problem}.");
+    Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+}
+
+/// Appends the caller's query parameters after the endpoint's own, in order, repeats kept.
+pub(crate) fn append_query_parameters(url: &mut Url, parameters: &[Parameter]) {
+    let query = parameters.iter().filter(|parameter| parameter.location == ParameterLocation::Query);
+    append_query(url, query.map(|parameter| (parameter.name.as_str(), parameter.value.as_str())));
+}
+
+/// Appends to a query without touching the bytes that are there.
+pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut query = url.query().unwrap_or_default().to_owned();
+    let before = query.len();
+    for (name, value) in pairs {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.extend(utf8_percent_encode(name, QUERY));
+        query.push('=');
+        query.extend(utf8_percent_encode(value, QUERY));
+    }
+    if query.len() > before {
+        url.set_query(Some(&query));
+    }
+}
+
+/// The body of a call, and the `Content-Type` if the caller set none.
+///
+/// A body is JSON. Where the caller's own `Content-Type` says otherwise, a string goes out as its
+/// characters, so that forms and XML can be sent.
+///
+/// # Errors
+/// `InvalidRequest` for a body on GET or HEAD, or one that does not fit the `Content-Type`.
+pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Option<Bytes>> {
+    let Some(body) = &request.body else { return Ok(None) };
+    if !request.method.takes_body() {
+        let message = format!("body: a {} request has no body.", request.method);
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone())
+            .fix("Leave `body` out, put the values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH.")
+            .with_errors(vec![message]));
+    }
+    match headers.get(CONTENT_TYPE) {
+        None => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok(Some(json(body)))
+        }
+        Some(content_type) if is_json(content_type) => Ok(Some(json(body))),
+        Some(content_type) => match serde_json::from_str::<String>(body.get()) {
+            Ok(text) => Ok(Some(text.into())),
+            Err(_) => {
+                let message = format!(
+                    "body: with Content-Type {content_type:?} it must be a string, which is sent as it is."
+                );
+                Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]))
+            }
+        },
+    }
+}
+
+fn json(body: &RawValue) -> Bytes {
+    Bytes::copy_from_slice(body.get().as_bytes())
+}
+
+/// Whether a media type is JSON: `application/json`, `text/json` or `…+json` (RFC 6839 §3.1).
+pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
+    let mime: Option<Mime> = content_type.to_str().ok().and_then(|text| text.parse().ok());
+    mime.is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
+}
+
+/// Refuses a field that must hold something.
+///
+/// # Errors
+/// `InvalidRequest` that names the field.
+pub(crate) fn require<'a>(value: Option<&'a str>, field: &str) -> Result<&'a str> {
+    value.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+        let message = format!("`{field}` is missing or empty.");
+        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proxy_execute_protocol::Method;
+
+    use super::*;
+
+    fn header(name: &str, value: &str) -> Parameter {
+        Parameter { name: name.into(), value: value.into(), location: ParameterLocation::Header }
+    }
+
+    fn query(name: &str, value: &str) -> Parameter {
+        Parameter { name: name.into(), value: value.into(), location: ParameterLocation::Query }
+    }
+
+    fn appended(endpoint: &str, parameters: &[Parameter]) -> String {
+        let mut url = Url::parse(endpoint).unwrap();
+        append_query_parameters(&mut url, parameters);
+        url.into()
+    }
+
+    #[test]
+    fn query_parameters_come_after_the_endpoints_own() {
+        assert_eq!(
+            appended("https://x/a?b=%2F+c&b=2", &[query("b", "a b&c=/ü"), query("b", "")]),
+            "https://x/a?b=%2F+c&b=2&b=a%20b%26c%3D%2F%C3%BC&b="
+        );
+        assert_eq!(appended("https://x/a", &[query("q", "1")]), "https://x/a?q=1");
+        assert_eq!(appended("https://x/a?", &[query("q", "1")]), "https://x/a?q=1");
+        assert_eq!(appended("https://x/a?flag", &[]), "https://x/a?flag");
+    }
+
+    #[test]
+    fn invalid_and_forbidden_headers_are_refused_by_name() {
+        for (name, value) in [
+            ("a\r\nb", "1"),
+            ("a b", "1"),
+            ("a:b", "1"),
+            ("", "1"),
+            ("ä", "1"),
+            ("a", "1\r\nb: 2"),
+            ("a", "1\0"),
+            ("a", "ä"),
+            ("Host", "evil.example"),
+            ("content-length", "5"),
+            ("Transfer-Encoding", "chunked"),
+        ] {
+            let error = headers(&[query("ok", "1"), header(name, value)]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name:?}: {value:?}");
+            assert!(error.to_string().starts_with("parameters[1]."), "{error}");
+        }
+    }
+
+    #[test]
+    fn hop_by_hop_headers_are_dropped_and_those_that_connection_names() {
+        let kept = headers(&[
+            header("Connection", "X-Secret, close"),
+            header("x-secret", "1"),
+            header("Keep-Alive", "timeout=5"),
+            header("Proxy-Authorization", "Basic eA=="),
+            header("TE", "trailers"),
+            header("Upgrade", "h2c"),
+            header("X-Forwarded-For", "1.2.3.4"),
+            header("Cookie", "a=1"),
+            header("X-Twice", "1"),
+            header("X-Twice", "2"),
+        ])
+        .unwrap();
+        let mut names: Vec<_> = kept.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["cookie", "x-forwarded-for", "x-twice"]);
+        assert_eq!(kept.get_all("x-twice").iter().collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type() {
+        let yes =
+            ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json", "text/json"];
+        let no = ["text/plain", "application/jsonl", "application/x-ndjson", "application/xml", "", "json"];
+        for text in yes {
+            assert!(is_json(&HeaderValue::from_static(text)), "{text}");
+        }
+        for text in no {
+            assert!(!is_json(&HeaderValue::from_static(text)), "{text}");
+        }
+    }
+
+    fn request(method: Method, body: &str) -> ProxyRequest {
+        serde_json::from_value(serde_json::json!({
+            "endpoint": "/x", "method": method, "body": serde_json::from_str::<serde_json::Value>(body).unwrap(),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_body_is_json_unless_the_caller_says_otherwise() {
+        let mut none = HeaderMap::new();
+        assert_eq!(body(&request(Method::Post, r#""a""#), &mut none).unwrap().unwrap(), r#""a""#);
+        assert_eq!(none[CONTENT_TYPE], "application/json");
+
+        let mut form = HeaderMap::from_iter([(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        )]);
+        assert_eq!(body(&request(Method::Post, r#""a=1&b=2""#), &mut form).unwrap().unwrap(), "a=1&b=2");
+        assert!(body(&request(Method::Post, r#"{"a":1}"#), &mut form).is_err());
+        assert_eq!(body(&request(Method::Post, "null"), &mut form).unwrap(), None);
+    }
+
+    #[test]
+    fn get_and_head_have_no_body() {
+        for method in [Method::Get, Method::Head] {
+            let error = body(&request(method, "{}"), &mut HeaderMap::new()).unwrap_err();
+            assert!(error.to_string().contains("body"), "{error}");
+        }
+        assert!(body(&request(Method::Delete, "{}"), &mut HeaderMap::new()).unwrap().is_some());
+    }
+}

@@ -1,0 +1,172 @@
+//! Sessions: who is asking, for which toolkits, with which accounts (contract §2.2, §4.4).
+
+use proxy_execute_protocol::{
+    CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
+    UpdateSession,
+};
+use serde_json::{Map, Value, json};
+
+use crate::gateway::Parts;
+use crate::id;
+use crate::request::require;
+use crate::store::StoredSession;
+
+/// Opens a session.
+pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
+    require(Some(&request.user_id), "user_id")?;
+    check(gateway, &request.user_id, &request.config).await?;
+    let session = StoredSession {
+        id: id::random("trs"),
+        config: to_json(&request.config).to_string(),
+        user_id: request.user_id,
+        version: 1,
+    };
+    gateway.store.insert_session(&session).await?;
+    Ok(answer(&session, &request.config))
+}
+
+/// Reads a session.
+pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
+    let (session, config) = load(gateway, id).await?;
+    Ok(answer(&session, &config))
+}
+
+/// Changes a session. The change counts from the next call on.
+pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
+    let (mut session, config) = load(gateway, id).await?;
+    let config = request.apply(&config).map_err(|error| {
+        let message = format!("Error in payload: {error}.");
+        Error::new(ErrorKind::InvalidSession, message.clone()).with_errors(vec![message])
+    })?;
+    check(gateway, &session.user_id, &config).await?;
+    session.config = to_json(&config).to_string();
+    if !gateway.store.update_session(&session).await? {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("Session {id} was changed by another call meanwhile."),
+        )
+        .fix("Read it again, then repeat the change."));
+    }
+    session.version += 1;
+    Ok(answer(&session, &config))
+}
+
+/// Deletes a session.
+pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> {
+    if gateway.store.delete_session(id).await? {
+        Ok(DeletedSession { session_id: id.to_owned(), deleted: true })
+    } else {
+        Err(not_found(id))
+    }
+}
+
+/// The session of a call.
+pub(crate) async fn load(gateway: &Parts, id: &str) -> Result<(StoredSession, SessionConfig)> {
+    let session = gateway.store.session(id).await?.ok_or_else(|| not_found(id))?;
+    let config = serde_json::from_str(&session.config).map_err(|error| {
+        tracing::error!(session = id, %error, "a stored session cannot be read");
+        Error::new(ErrorKind::Internal, format!("Session {id} cannot be read from the store."))
+    })?;
+    Ok((session, config))
+}
+
+/// Refuses a toolkit that the session does not allow, before anything is looked up.
+pub(crate) fn check_allowed(session: &StoredSession, config: &SessionConfig, toolkit: &str) -> Result<()> {
+    let Some(filter) = config.toolkits.as_ref().filter(|filter| !filter.allows(toolkit)) else {
+        return Ok(());
+    };
+    let (id, rule) = (
+        &session.id,
+        match filter {
+            ToolkitFilter::Enable(slugs) => format!("allows {}", slugs.join(", ")),
+            ToolkitFilter::Disable(slugs) => format!("allows all but {}", slugs.join(", ")),
+        },
+    );
+    Err(Error::new(
+        ErrorKind::ToolkitNotAllowed,
+        format!("[Session Restriction] Toolkit '{toolkit}' is not allowed: session {id} {rule}."),
+    )
+    .fix("Name the toolkit when the session is created, or add it with session.update()."))
+}
+
+fn not_found(id: &str) -> Error {
+    Error::new(ErrorKind::SessionNotFound, format!("Session `{id}` was deleted, or never existed."))
+        .fix("Make one with composio.create().")
+}
+
+/// Toolkits must be known, and pins must be usable accounts of the same user.
+async fn check(gateway: &Parts, user_id: &str, config: &SessionConfig) -> Result<()> {
+    if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
+        for slug in slugs {
+            gateway.catalogue.get(slug)?;
+        }
+    }
+    let several_allowed = config.multi_account.as_ref().is_some_and(|multi| multi["enable"] == true);
+    for (toolkit, pins) in config.connected_accounts.iter().flatten() {
+        gateway.catalogue.get(toolkit)?;
+        let invalid = |message: String| {
+            Error::new(ErrorKind::InvalidPinnedAccount, message.clone()).with_errors(vec![message])
+        };
+        if pins.len() != 1 && !several_allowed {
+            return Err(invalid(format!(
+                "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",
+                pins.len()
+            )));
+        }
+        for id in pins {
+            let problem = match gateway.store.account(id).await? {
+                None => "does not exist",
+                Some(account) if account.user_id != user_id => "belongs to another user",
+                Some(account) if account.toolkit != *toolkit => "is of another toolkit",
+                Some(account) if account.is_disabled => "is disabled",
+                Some(_) => continue,
+            };
+            return Err(invalid(format!("connected_accounts.{toolkit}: account `{id}` {problem}.")));
+        }
+    }
+    Ok(())
+}
+
+/// The answered form: `enable` is echoed as `enabled`, and the parts that SDKs read are there.
+fn answer(session: &StoredSession, config: &SessionConfig) -> Session {
+    let mut echo = Map::new();
+    echo.insert("user_id".to_owned(), json!(session.user_id));
+    echo.insert("manage_connections".to_owned(), json!({ "enabled": true }));
+    echo.insert("execute".to_owned(), json!({ "enable_multi_execute": false }));
+    echo.insert("search".to_owned(), json!({ "enabled": false }));
+    echo.insert("preload".to_owned(), json!({ "tools": [] }));
+    if let Value::Object(config) = to_json(config) {
+        for (key, value) in config {
+            let value = match value {
+                // `true` and `false` are short for `{ enable }`.
+                Value::Bool(enabled) => json!({ "enabled": enabled }),
+                Value::Object(fields) => {
+                    fields.into_iter().map(|(name, value)| (echoed(name), value)).collect()
+                }
+                value => value,
+            };
+            echo.insert(key, value);
+        }
+    }
+    Session {
+        session_id: session.id.clone(),
+        mcp: Mcp { kind: "http".to_owned(), url: String::new() },
+        tool_router_tools: Vec::new(),
+        config_version: session.version.unsigned_abs(),
+        config: Value::Object(echo),
+        warnings: None,
+    }
+}
+
+fn echoed(name: String) -> String {
+    match name.as_str() {
+        "enable" => "enabled".to_owned(),
+        "disable" => "disabled".to_owned(),
+        "enable_proxy_execution" => "proxy_execution_enabled".to_owned(),
+        _ => name,
+    }
+}
+
+fn to_json(config: &SessionConfig) -> Value {
+    serde_json::to_value(config).expect("a configuration is made of JSON values")
+}

@@ -1,0 +1,320 @@
+//! Toolkits: which hosts a third-party API lives on, and how each auth scheme signs its requests.
+//!
+//! A toolkit is one TOML file. Those in `toolkits/` are compiled in; an operator's own are read at
+//! start, in the same format, and take precedence over a compiled-in one of the same slug.
+//! `docs/toolkits.md` describes the format.
+
+mod catalogue;
+mod template;
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+pub use self::catalogue::{Catalogue, ToolkitSource};
+use self::template::Template;
+use crate::credential::{AuthScheme, Fields};
+use crate::egress::Injection;
+use crate::endpoint::{HostPattern, without_root_dot};
+use crate::request;
+
+/// A toolkit as its file defines it. Unknown keys are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    slug: String,
+    name: String,
+    /// The provider's page that the facts come from; for the reader.
+    #[serde(default)]
+    docs: Option<String>,
+    base_url: String,
+    #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Field>,
+    schemes: BTreeMap<String, SchemeDefinition>,
+}
+
+/// A field of an account that a template needs beside the scheme's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Field {
+    description: String,
+    #[serde(default)]
+    example: Option<String>,
+    #[serde(default)]
+    default: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SchemeDefinition {
+    #[serde(default)]
+    base_url: Option<String>,
+    #[serde(default)]
+    hosts: Option<Vec<String>>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    #[serde(default)]
+    basic: Option<BasicDefinition>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BasicDefinition {
+    username: String,
+    password: String,
+}
+
+/// A third-party API.
+#[derive(Debug)]
+pub struct Toolkit {
+    /// The name that calls use.
+    pub slug: String,
+    /// The name that people read.
+    pub name: String,
+    /// The provider's page that the facts come from.
+    pub docs: Option<String>,
+    /// Sent with every request, unless the caller sets the header.
+    pub(crate) headers: HeaderMap,
+    fields: BTreeMap<String, Field>,
+    schemes: BTreeMap<AuthScheme, Scheme>,
+}
+
+/// How one auth scheme reaches and signs requests to a toolkit.
+#[derive(Debug)]
+struct Scheme {
+    base_url: Template,
+    hosts: Vec<HostPattern>,
+    headers: Vec<(HeaderName, Template)>,
+    query: Vec<(String, Template)>,
+    basic: Option<(Template, Template)>,
+}
+
+/// Where an account's calls go.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) base_url: Url,
+    pub(crate) hosts: &'a [HostPattern],
+}
+
+impl Toolkit {
+    /// Reads and checks a definition.
+    ///
+    /// # Errors
+    /// The key and the reason, for [`ErrorKind::InvalidToolkit`].
+    fn from_definition(definition: Definition) -> Result<Self, String> {
+        let slug = definition.slug;
+        let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+        if slug.is_empty() || !slug.chars().all(is_slug) {
+            return Err(format!("slug: `{slug}` may have lower-case letters, digits, `_` and `-` only"));
+        }
+        if definition.name.trim().is_empty() {
+            return Err("name: is empty".to_owned());
+        }
+        if definition.schemes.is_empty() {
+            return Err("schemes: at least one is needed, for example [schemes.NO_AUTH]".to_owned());
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &definition.headers {
+            let key = format!("headers.{name}");
+            headers.insert(
+                header_name(name, &key)?,
+                header_value(value).map_err(|why| format!("{key}: {why}"))?,
+            );
+        }
+        let mut schemes = BTreeMap::new();
+        for (name, scheme) in &definition.schemes {
+            let parsed = AuthScheme::parse(name).ok_or_else(|| {
+                format!("schemes.{name}: is not an auth scheme, such as OAUTH2, API_KEY or BASIC")
+            })?;
+            let scheme =
+                Scheme::from_definition(scheme, &definition.base_url, &definition.hosts, &definition.fields)
+                    .map_err(|why| format!("schemes.{name}.{why}"))?;
+            schemes.insert(parsed, scheme);
+        }
+        Ok(Self {
+            slug,
+            name: definition.name,
+            docs: definition.docs,
+            headers,
+            fields: definition.fields,
+            schemes,
+        })
+    }
+
+    /// The auth schemes that an account of this toolkit may have.
+    pub fn schemes(&self) -> impl Iterator<Item = AuthScheme> {
+        self.schemes.keys().copied()
+    }
+
+    fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
+        self.schemes.get(&scheme).ok_or_else(|| {
+            let known: Vec<_> = self.schemes.keys().map(ToString::to_string).collect();
+            Error::new(
+                ErrorKind::InvalidRequest,
+                format!("Toolkit `{}` has no auth scheme {scheme}; it has {}.", self.slug, known.join(", ")),
+            )
+        })
+    }
+
+    /// Where an account with this credential calls.
+    ///
+    /// An account's own `base_url` (a self-hosted or regional installation) replaces the
+    /// toolkit's, and with it the further hosts, which belong to the public one.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the field of the credential.
+    pub(crate) fn target(&self, scheme: AuthScheme, fields: &Fields) -> Result<Target<'_>> {
+        let scheme = self.scheme(scheme)?;
+        if let Some(own) = fields.get("base_url") {
+            let base_url =
+                base_url(own.expose_secret()).map_err(|why| self.invalid_field("base_url", &why))?;
+            return Ok(Target { base_url, hosts: &[] });
+        }
+        let text = scheme.base_url.render_host_parts(|name| self.field(fields, name)).map_err(|problem| {
+            let hint = self.fields.get(&problem.field).map(|field| match &field.example {
+                Some(example) => format!("{} (for example `{example}`): {}", field.description, problem.why),
+                None => format!("{}: {}", field.description, problem.why),
+            });
+            self.invalid_field(&problem.field, &hint.unwrap_or(problem.why))
+        })?;
+        let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
+        Ok(Target { base_url, hosts: &scheme.hosts })
+    }
+
+    /// What the credential adds to a request.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the field that is missing or cannot be sent; never its value.
+    pub(crate) fn injection(&self, scheme: AuthScheme, fields: &Fields) -> Result<Injection> {
+        let scheme = self.scheme(scheme)?;
+        let render = |template: &Template| {
+            template
+                .render(|name| self.field(fields, name))
+                .map_err(|name| self.invalid_field(&name, "is missing"))
+        };
+        let mut injection = Injection::default();
+        for (name, template) in &scheme.headers {
+            let value = sensitive(render(template)?.expose_secret())
+                .map_err(|why| self.invalid_field(&template.field_names().join(", "), why))?;
+            injection.headers.push((name.clone(), value));
+        }
+        if let Some((username, password)) = &scheme.basic {
+            let pair = SecretString::from(format!(
+                "{}:{}",
+                render(username)?.expose_secret(),
+                render(password)?.expose_secret()
+            ));
+            let encoded =
+                SecretString::from(format!("Basic {}", BASE64.encode(pair.expose_secret().as_bytes())));
+            let value = sensitive(encoded.expose_secret()).expect("base64 is a valid header value");
+            injection.headers.push((AUTHORIZATION, value));
+        }
+        for (name, template) in &scheme.query {
+            injection.query.push((name.clone(), render(template)?));
+        }
+        Ok(injection)
+    }
+
+    fn field(&self, fields: &Fields, name: &str) -> Option<SecretString> {
+        let default = || self.fields.get(name)?.default.as_deref().map(SecretString::from);
+        fields.get(name).cloned().or_else(default)
+    }
+
+    fn invalid_field(&self, name: &str, why: &str) -> Error {
+        let message =
+            format!("The credential's `val.{name}` for toolkit `{}` cannot be used: {why}.", self.slug);
+        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    }
+}
+
+impl Scheme {
+    fn from_definition(
+        definition: &SchemeDefinition,
+        base_url_of_toolkit: &str,
+        hosts_of_toolkit: &[String],
+        fields: &BTreeMap<String, Field>,
+    ) -> Result<Self, String> {
+        let template = |key: &str, text: &str| Template::parse(text).map_err(|why| format!("{key}: {why}"));
+        let base_text = definition.base_url.as_deref().unwrap_or(base_url_of_toolkit);
+        let base_url = template("base_url", base_text)?;
+        for name in base_url.field_names() {
+            if !fields.contains_key(&name) {
+                return Err(format!("base_url: uses {{{{{name}}}}}, which has no [fields.{name}]"));
+            }
+        }
+        let example = base_url.render_host_parts(|_| Some("example".into())).map_err(|problem| problem.why);
+        let example = example.map_err(|why| format!("base_url: {why}"))?;
+        self::base_url(&example).map_err(|why| format!("base_url: {why}"))?;
+
+        let hosts = definition.hosts.as_deref().unwrap_or(hosts_of_toolkit);
+        let hosts = hosts.iter().map(|host| {
+            HostPattern::parse(host)
+                .ok_or_else(|| format!("hosts: `{host}` is neither `api.example.com` nor `*.example.com`"))
+        });
+        let headers = definition.headers.iter().map(|(name, value)| {
+            let key = format!("headers.{name}");
+            Ok((header_name(name, &key)?, template(&key, value)?))
+        });
+        let query = definition
+            .query
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), template(&format!("query.{name}"), value)?)));
+        let basic = definition.basic.as_ref().map(|basic| {
+            Ok::<_, String>((
+                template("basic.username", &basic.username)?,
+                template("basic.password", &basic.password)?,
+            ))
+        });
+        Ok(Self {
+            base_url,
+            hosts: hosts.collect::<Result<_, String>>()?,
+            headers: headers.collect::<Result<_, String>>()?,
+            query: query.collect::<Result<_, String>>()?,
+            basic: basic.transpose()?,
+        })
+    }
+}
+
+/// A base URL in its plainest form.
+fn base_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("is not a valid URL ({error})"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err("must begin with https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not have a user name or password in it".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not have a query or fragment".to_owned());
+    }
+    without_root_dot(&mut url).map_err(|refusal| refusal.to_string())?;
+    Ok(url)
+}
+
+fn header_name(name: &str, key: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{key}: is not a header name"))
+}
+
+fn header_value(value: &str) -> Result<HeaderValue, &'static str> {
+    request::header_value(value).ok_or("has a character in it that a header cannot hold")
+}
+
+fn sensitive(value: &str) -> Result<HeaderValue, &'static str> {
+    let mut value = header_value(value)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

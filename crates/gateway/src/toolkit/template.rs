@@ -1,0 +1,145 @@
+//! `{{field}}` templates of a toolkit's definition.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// A text with places for fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Field(String),
+}
+
+/// A field whose value cannot stand in a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FieldProblem {
+    pub(super) field: String,
+    pub(super) why: String,
+}
+
+impl Template {
+    /// Reads `text with {{field}} in it`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, after) =
+                after.split_once("}}").ok_or_else(|| format!("`{text}` has `{{{{` without `}}}}`"))?;
+            let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            if name.is_empty() || !name.chars().all(is_name) {
+                return Err(format!("`{name}` in `{text}` is not a field's name"));
+            }
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(Piece::Field(name.to_owned()));
+            rest = after;
+        }
+        if rest.contains("}}") {
+            return Err(format!("`{text}` has `}}}}` without `{{{{`"));
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The fields it names.
+    pub(super) fn field_names(&self) -> Vec<String> {
+        let name = |piece: &Piece| match piece {
+            Piece::Field(name) => Some(name.clone()),
+            Piece::Text(_) => None,
+        };
+        self.0.iter().filter_map(name).collect()
+    }
+
+    /// The text with values in place; the name of a field that has none.
+    pub(super) fn render(
+        &self,
+        value: impl Fn(&str) -> Option<SecretString>,
+    ) -> Result<SecretString, String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(piece) => text.push_str(piece),
+                Piece::Field(name) => text.push_str(value(name).ok_or_else(|| name.clone())?.expose_secret()),
+            }
+        }
+        Ok(text.into())
+    }
+
+    /// A base URL with values in place. A value must not be able to move the URL to another host:
+    /// it has letters, digits, `-` and `_` only; dots as well where it is the whole host, or a part
+    /// of the path.
+    pub(super) fn render_host_parts(
+        &self,
+        value: impl Fn(&str) -> Option<SecretString>,
+    ) -> Result<String, FieldProblem> {
+        let mut text = String::new();
+        for (index, piece) in self.0.iter().enumerate() {
+            let name = match piece {
+                Piece::Text(piece) => {
+                    text.push_str(piece);
+                    continue;
+                }
+                Piece::Field(name) => name,
+            };
+            let problem = |why: &str| FieldProblem { field: name.clone(), why: why.to_owned() };
+            let value = value(name).ok_or_else(|| problem("it is missing"))?;
+            let value = value.expose_secret();
+            let next = match self.0.get(index + 1) {
+                Some(Piece::Text(next)) => next.as_str(),
+                _ => "",
+            };
+            let dots_allowed = next.is_empty() || next.starts_with('/');
+            let is_allowed =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || (dots_allowed && c == '.');
+            if value.is_empty() || !value.chars().all(is_allowed) || value.split('.').any(str::is_empty) {
+                return Err(problem("it may have letters, digits, `-` and `_` only"));
+            }
+            text.push_str(value);
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(template: &str, value: &str) -> Result<String, FieldProblem> {
+        Template::parse(template).unwrap().render_host_parts(|_| Some(value.into()))
+    }
+
+    #[test]
+    fn fields_take_their_place() {
+        let template = Template::parse("Bearer {{token}}!").unwrap();
+        assert_eq!(template.field_names(), ["token"]);
+        let text = template.render(|name| Some(format!("<{name}>").into())).unwrap();
+        assert_eq!(text.expose_secret(), "Bearer <token>!");
+        assert_eq!(template.render(|_| None).unwrap_err(), "token");
+    }
+
+    #[test]
+    fn broken_templates_are_refused() {
+        for text in ["{{a", "a}}", "{{}}", "{{a b}}", "{{a.b}}"] {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_cannot_move_the_host() {
+        assert_eq!(host("https://{{s}}.zendesk.com", "acme").unwrap(), "https://acme.zendesk.com");
+        assert_eq!(host("https://{{s}}/api", "git.acme.example").unwrap(), "https://git.acme.example/api");
+        for value in
+            ["evil.com/", "evil.com#", "evil.com?", "a@b", "a:b", "acme.zendesk.com", "", " ", "ä", "a\n"]
+        {
+            assert!(host("https://{{s}}.zendesk.com", value).is_err(), "{value:?}");
+        }
+        for value in ["..", ".", "a/../..", "a..b"] {
+            assert!(host("https://api.example.com/{{s}}", value).is_err(), "{value:?}");
+        }
+    }
+}

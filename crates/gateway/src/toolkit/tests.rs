@@ -1,0 +1,218 @@
+//! The catalogue against `cases/toolkit-cases.json`, and what is refused in a definition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use proxy_execute_protocol::{ErrorKind, ProxyRequest, SecretJson};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::account::Credential;
+use crate::credential::GivenCredential;
+use crate::proxy::prepare;
+use crate::request::append_query;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Case {
+    id: String,
+    toolkit: String,
+    auth_scheme: String,
+    val: Value,
+    method: String,
+    endpoint: String,
+    expect: Expected,
+    #[serde(default)]
+    refused: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    url: String,
+    headers: BTreeMap<String, String>,
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../../../../cases/toolkit-cases.json")).unwrap()
+}
+
+fn request(method: &str, endpoint: &str) -> ProxyRequest {
+    serde_json::from_value(json!({ "method": method, "endpoint": endpoint })).unwrap()
+}
+
+fn credential(case: &Case) -> Credential {
+    let json = json!({ "authScheme": case.auth_scheme, "val": case.val }).to_string();
+    let given = GivenCredential::read(&SecretJson::new(json), "credential").unwrap();
+    Credential { scheme: given.auth_scheme, fields: given.fields().unwrap() }
+}
+
+/// URL and headers as they leave, credential included.
+fn leaving(
+    toolkit: &Toolkit,
+    credential: &Credential,
+    request: &ProxyRequest,
+) -> Result<(String, BTreeMap<String, String>)> {
+    let mut outgoing = prepare(toolkit, credential, request)?;
+    let query = &outgoing.credential.query;
+    append_query(&mut outgoing.url, query.iter().map(|(name, value)| (name.as_str(), value.expose_secret())));
+    let injected = outgoing.credential.headers.iter().map(|(name, value)| (name, value));
+    let headers = outgoing.headers.iter().chain(injected);
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    Ok((outgoing.url.into(), headers))
+}
+
+#[test]
+fn what_leaves_the_gateway_for_every_toolkit() {
+    let catalogue = Catalogue::with(&[]).unwrap();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let (toolkit, credential) = (catalogue.get(&case.toolkit).unwrap(), credential(&case));
+        match leaving(toolkit, &credential, &request(&case.method, &case.endpoint)) {
+            Err(error) => wrong.push(format!("{}: {error}", case.id)),
+            Ok((url, headers)) => {
+                if url != case.expect.url {
+                    wrong.push(format!("{}: {url}, expected {}", case.id, case.expect.url));
+                }
+                let mut expected = case.expect.headers;
+                expected
+                    .entry("user-agent".to_owned())
+                    .or_insert(concat!("proxy-execute/", env!("CARGO_PKG_VERSION")).to_owned());
+                if headers != expected {
+                    wrong.push(format!("{}: {headers:?}, expected {expected:?}", case.id));
+                }
+            }
+        }
+        for endpoint in &case.refused {
+            let result = leaving(toolkit, &credential, &request(&case.method, endpoint));
+            if result.as_ref().err().map(proxy_execute_protocol::Error::kind)
+                != Some(ErrorKind::OriginMismatch)
+            {
+                wrong.push(format!("{}: {endpoint} gave {result:?}", case.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_toolkit_and_scheme_has_a_case() {
+    let covered: BTreeSet<_> = cases().into_iter().map(|case| (case.toolkit, case.auth_scheme)).collect();
+    let catalogue = Catalogue::with(&[]).unwrap();
+    let all: BTreeSet<_> = catalogue
+        .iter()
+        .flat_map(|toolkit| toolkit.schemes().map(|scheme| (toolkit.slug.clone(), scheme.to_string())))
+        .collect();
+    assert_eq!(covered, all);
+    assert!(catalogue.iter().count() >= 40);
+}
+
+#[test]
+fn every_toolkit_names_its_source() {
+    for toolkit in Catalogue::with(&[]).unwrap().iter() {
+        let docs = toolkit.docs.as_deref().unwrap_or_default();
+        assert!(docs.starts_with("https://"), "{}", toolkit.slug);
+    }
+}
+
+fn definition(change: impl FnOnce(&mut Value)) -> Result<Catalogue> {
+    let mut definition = json!({
+        "slug": "acme", "name": "Acme", "base_url": "https://{{subdomain}}.acme.example",
+        "fields": { "subdomain": { "description": "Your name at Acme", "example": "you" } },
+        "schemes": { "API_KEY": { "headers": { "x-api-key": "{{api_key}}" } } },
+    });
+    change(&mut definition);
+    Catalogue::with(&[ToolkitSource::Definition(definition)])
+}
+
+#[test]
+fn a_bad_definition_is_refused_with_key_and_reason() {
+    assert!(definition(|_| {}).is_ok());
+    type Change = fn(&mut Value);
+    let cases: &[(Change, &[&str])] = &[
+        (|d| d["slug"] = json!("Acme!"), &["slug"]),
+        (|d| d["nam"] = json!("x"), &["unknown field `nam`", "`name`"]),
+        (|d| _ = d.as_object_mut().unwrap().remove("base_url"), &["missing field `base_url`"]),
+        (|d| d["base_url"] = json!("ftp://acme.example"), &["base_url", "https"]),
+        (|d| d["base_url"] = json!("https://acme.example?x=1"), &["base_url", "query"]),
+        (|d| d["base_url"] = json!("https://u:p@acme.example"), &["base_url", "password"]),
+        (|d| d["base_url"] = json!("https://{{other}}.acme.example"), &["{{other}}", "[fields.other]"]),
+        (|d| d["hosts"] = json!(["*.com"]), &["hosts", "*.com"]),
+        (|d| d["hosts"] = json!(["https://x.example"]), &["hosts", "https://x.example"]),
+        (|d| d["headers"] = json!({ "a b": "1" }), &["headers.a b"]),
+        (|d| d["headers"] = json!({ "a": "1\n" }), &["headers.a"]),
+        (|d| d["schemes"] = json!({}), &["schemes"]),
+        (|d| d["schemes"] = json!({ "OAUTH3": {} }), &["schemes.OAUTH3"]),
+        (|d| d["schemes"]["API_KEY"]["headers"] = json!({ "x": "{{a" }), &["schemes.API_KEY.headers.x"]),
+        (|d| d["schemes"]["API_KEY"]["cookie"] = json!({}), &["unknown field `cookie`"]),
+    ];
+    for (change, expected) in cases {
+        let error = definition(change).err().expect("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidToolkit);
+        for part in *expected {
+            assert!(error.to_string().contains(part), "{error} should have {part}");
+        }
+        assert!(error.to_string().contains("toolkits[0]"), "{error}");
+    }
+}
+
+#[test]
+fn files_and_folders_are_read_and_named_when_they_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
+    };
+    write("a.toml", "slug = 'a'\nname = 'A'\nbase_url = 'https://a.example'\n[schemes.NO_AUTH]\n");
+    write("notes.txt", "not a toolkit");
+    let source = |path: std::path::PathBuf| [ToolkitSource::Path(path)];
+    let catalogue = Catalogue::with(&source(folder.path().to_owned())).unwrap();
+    assert_eq!(catalogue.get("a").unwrap().name, "A");
+
+    write("b.toml", "slug = 'b'\nname = 1\n");
+    let error = Catalogue::with(&source(folder.path().to_owned())).unwrap_err().to_string();
+    for part in ["b.toml", "line 2", "name"] {
+        assert!(error.contains(part), "{error} should have {part}");
+    }
+    let error = Catalogue::with(&source("/nonexistent.toml".into())).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent.toml"), "{error}");
+}
+
+#[test]
+fn an_own_toolkit_takes_precedence() {
+    let own = json!({ "slug": "github", "name": "Ours", "base_url": "https://git.acme.example/api/v3",
+        "schemes": { "NO_AUTH": {} } });
+    let catalogue = Catalogue::with(&[ToolkitSource::Definition(own)]).unwrap();
+    assert_eq!(catalogue.get("github").unwrap().name, "Ours");
+    assert!(catalogue.get("gmail").is_ok());
+}
+
+#[test]
+fn a_mistyped_slug_is_told_the_right_one() {
+    let catalogue = Catalogue::with(&[]).unwrap();
+    let error = catalogue.get("GoogleCalendar").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ToolkitNotFound);
+    assert!(error.to_string().contains("`googlecalendar`"), "{error}");
+    assert!(catalogue.get("nonsense").unwrap_err().to_string().contains("toolkits"));
+}
+
+#[test]
+fn missing_and_unusable_fields_are_named_without_their_value() {
+    let catalogue = definition(|_| {}).unwrap();
+    let toolkit = catalogue.get("acme").unwrap();
+    for (val, field) in [
+        (json!({ "api_key": "canary-1" }), "val.subdomain"),
+        (json!({ "subdomain": "canary-1.evil", "api_key": "canary-1" }), "val.subdomain"),
+        (json!({ "subdomain": "you" }), "val.api_key"),
+        (json!({ "subdomain": "you", "api_key": "canary-1\n" }), "val.api_key"),
+        (json!({ "base_url": "https://u:canary-1@x.example", "api_key": "canary-1" }), "val.base_url"),
+    ] {
+        let fields: Fields = serde_json::from_value(val).unwrap();
+        let credential = Credential { scheme: AuthScheme::ApiKey, fields };
+        let error = prepare(toolkit, &credential, &request("GET", "/x")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains(field), "{error} should have {field}");
+        assert!(!error.to_string().contains("canary-1"), "{error}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Encryption of secrets at rest: AES-256-GCM with a random nonce per write.
+//!
+//! The associated data binds a ciphertext to its table, row, field and key, so that a row's secret
+//! cannot be moved to another row (contract of `docs/architecture.md`, "Secrets"). A key is 32
+//! random bytes; its id is derived from it and stored beside every ciphertext, so that keys can be
+//! told apart when one replaces another.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+/// Makes a key, on any machine that has this package's runtime.
+pub(crate) const MAKE_A_KEY: &str =
+    r#"node -e "console.log(require('node:crypto').randomBytes(32).toString('hex'))""#;
+
+/// Where a sealed value belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) table: &'static str,
+    pub(crate) row: &'a str,
+    pub(crate) field: &'static str,
+}
+
+/// The key that secrets are sealed with.
+pub(crate) struct Vault {
+    key: RandomizedNonceKey,
+    key_id: String,
+}
+
+/// A sealed value cannot be opened: another key, or not the value that was written there.
+#[derive(Debug, thiserror::Error)]
+#[error("sealed with another key, or changed since")]
+pub(crate) struct Unopenable;
+
+impl Vault {
+    /// A vault with the operator's key: 32 bytes as 64 hex digits or as base64.
+    ///
+    /// # Errors
+    /// `InvalidOption`, without a word of the key.
+    pub(crate) fn with_key(key: &SecretString) -> Result<Self> {
+        let text = key.expose_secret().trim();
+        let decoded = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).or_else(|_| BASE64.decode(text.as_bytes()));
+        let bytes = Zeroizing::new(decoded.unwrap_or_default());
+        if bytes.len() != 32 {
+            return Err(Error::new(
+                ErrorKind::InvalidOption,
+                "encryptionKey: is not a key of 32 bytes in hexadecimal (64 digits) or base64.",
+            )
+            .fix(format!("Make one with: {MAKE_A_KEY}")));
+        }
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    /// A vault whose key is forgotten with it, for a store that is, too.
+    pub(crate) fn ephemeral() -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *bytes).expect("the system has a random number generator");
+        Self::from_bytes(&*bytes)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).expect("the key has 32 bytes");
+        let mut labelled = Zeroizing::new(b"proxy-execute key id\0".to_vec());
+        labelled.extend_from_slice(bytes);
+        let key_id = HEXLOWER.encode(&digest(&SHA256, &labelled).as_ref()[..8]);
+        Self { key, key_id }
+    }
+
+    /// Names the key; not secret.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// Nonce, ciphertext and tag in one.
+    pub(crate) fn seal(&self, place: Place<'_>, secret: &str) -> Vec<u8> {
+        let mut sealed = secret.as_bytes().to_vec();
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(self.associated_data(place), &mut sealed)
+            .expect("sealing fails only beyond 64 GiB");
+        [nonce.as_ref().as_slice(), &sealed].concat()
+    }
+
+    /// The secret that was sealed at this place.
+    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Unopenable> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unopenable)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopenable)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let secret = self
+            .key
+            .open_in_place(nonce, self.associated_data(place), &mut buffer)
+            .map_err(|_| Unopenable)?;
+        Ok(std::str::from_utf8(secret).map_err(|_| Unopenable)?.into())
+    }
+
+    fn associated_data(&self, place: Place<'_>) -> Aad<Vec<u8>> {
+        // NUL cannot occur in any part, so no two places share an encoding.
+        Aad::from(
+            ["proxy-execute 1", place.table, place.row, place.field, &self.key_id].join("\0").into_bytes(),
+        )
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'_> = Place { table: "connected_accounts", row: "ca_1", field: "credential" };
+
+    fn vault(digit: char) -> Vault {
+        Vault::with_key(&digit.to_string().repeat(64).into()).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_can_be_opened_in_its_place_only() {
+        let vault = vault('1');
+        let sealed = vault.seal(PLACE, "secret");
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+        assert_eq!(vault.open(PLACE, &sealed).unwrap().expose_secret(), "secret");
+        assert!(vault.open(Place { row: "ca_2", ..PLACE }, &sealed).is_err());
+        assert!(vault.open(Place { field: "other", ..PLACE }, &sealed).is_err());
+        assert!(self::vault('2').open(PLACE, &sealed).is_err());
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let vault = vault('1');
+        let sealed = vault.seal(PLACE, "secret");
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 1;
+            assert!(vault.open(PLACE, &changed).is_err(), "byte {index}");
+        }
+        assert!(vault.open(PLACE, &sealed[..5]).is_err());
+    }
+
+    #[test]
+    fn no_two_ciphertexts_are_alike() {
+        let vault = vault('1');
+        assert_ne!(vault.seal(PLACE, "secret"), vault.seal(PLACE, "secret"));
+    }
+
+    #[test]
+    fn keys_come_in_two_notations() {
+        let hex = Vault::with_key(&"00ff".repeat(16).into()).unwrap();
+        let base64 = Vault::with_key(&BASE64.encode(&[0, 255].repeat(16)).into()).unwrap();
+        assert_eq!(hex.key_id(), base64.key_id());
+    }
+
+    #[test]
+    fn an_unusable_key_is_refused_without_quoting_it() {
+        for key in ["", "canary", "canary".repeat(11).as_str()] {
+            let error = Vault::with_key(&key.into()).unwrap_err().to_string();
+            assert!(error.contains("encryptionKey") && error.contains("randomBytes"), "{error}");
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}
