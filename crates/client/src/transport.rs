@@ -60,7 +60,7 @@ enum Stage {
 impl Call {
     /// Makes the request once. The answer may have any status but those of a redirect.
     pub(crate) async fn attempt(&self) -> Result<Answer, Failure> {
-        // A timer is looked at after what it limits has begun, and so would let the request out.
+        // A timer is looked at after what it limits has begun, which could let the request out.
         if self.deadline.remaining().is_zero() {
             return Err(self.too_late(Stage::Connection));
         }
@@ -131,7 +131,7 @@ impl Call {
             }
             Some(_) if redirects == MAX_REDIRECTS => format!("for the {}th time", redirects + 1),
             Some(mut target) => {
-                // A name and password in the location would be sent as credentials.
+                // The call has its own credential; these would only end up in someone's log.
                 let _ = target.set_username("").and(target.set_password(None));
                 return Ok(target);
             }
@@ -259,13 +259,15 @@ fn reason(error: &reqwest::Error) -> String {
     text
 }
 
-/// A duration as people say it: `60 s`, `1.5 s`, `200 ms`.
+/// A duration as people say it: `60 s`, `1.5 s`, `200 ms`. It is rounded up, because a timeout that
+/// was set to 60 s has a little less left by the time a call begins.
 fn seconds(duration: Duration) -> String {
-    let milliseconds = duration.as_secs_f64() * 1000.0;
-    if milliseconds < 999.5 {
-        format!("{milliseconds:.0} ms")
+    let hundredths = duration.as_micros().div_ceil(10_000);
+    if hundredths < 100 {
+        format!("{} ms", hundredths * 10)
     } else {
-        format!("{} s", (milliseconds / 100.0).round() / 10.0)
+        let tenths = duration.as_micros().div_ceil(100_000);
+        format!("{} s", tenths as f64 / 10.0)
     }
 }
 
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn durations_read_well() {
         for (milliseconds, text) in
-            [(0, "0 ms"), (200, "200 ms"), (999, "999 ms"), (1000, "1 s"), (1540, "1.5 s"), (59_999, "60 s")]
+            [(0, "0 ms"), (195, "200 ms"), (200, "200 ms"), (999, "1 s"), (1440, "1.5 s"), (59_999, "60 s")]
         {
             assert_eq!(seconds(Duration::from_millis(milliseconds)), text);
         }

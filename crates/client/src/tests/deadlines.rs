@@ -23,17 +23,18 @@ async fn while_connecting() {
     // It takes the connection and never begins with TLS.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
-    assert_eq!(too_late(&origin).await, format!("Could not connect to {origin} within 200 ms."));
+    let message = too_late(&origin).await;
+    assert!(message.starts_with(&format!("Could not connect to {origin} within ")), "{message}");
+    assert!(message.ends_with(" ms."), "nothing was sent, so nothing can have taken effect: {message}");
 }
 
 #[tokio::test]
 async fn while_waiting_for_the_answer() {
     let mut server = Server::start([Step::SendAndHang(Vec::new())]).await;
     let origin = server.origin.clone();
-    assert_eq!(
-        too_late(&origin).await,
-        format!("{origin} did not answer within 200 ms. The call may have taken effect.")
-    );
+    let message = too_late(&origin).await;
+    assert!(message.starts_with(&format!("{origin} did not answer within ")), "{message}");
+    assert!(message.ends_with(" ms. The call may have taken effect."), "{message}");
     server.has_seen(|seen| seen.gone == 1).await;
 }
 
@@ -49,7 +50,7 @@ async fn while_reading_the_answer() {
     let part = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":".to_vec();
     let mut server = Server::start([Step::SendAndHang(part)]).await;
     let origin = server.origin.clone();
-    assert!(too_late(&origin).await.contains("did not finish its answer within 200 ms"));
+    assert!(too_late(&origin).await.contains("did not finish its answer within "));
     server.has_seen(|seen| seen.gone == 1).await;
 }
 
