@@ -1,7 +1,8 @@
 // Written by `npm run types` from lib/.
 
 /** What an API key may do, by area. An area that is not named is closed to it. */
-export type Permissions = Record<string, "read" | "write" | "read_write">;
+export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
+type PermissionArea = "proxy_execute" | "sessions" | (string & {});
 /** An API key to make. */
 export interface CreateApiKey {
 	/** What it is for. */
@@ -19,6 +20,10 @@ export interface ApiKey {
 	permissions: Permissions | null;
 	/** When it was made, as an ISO 8601 date. */
 	createdAt: string;
+	/** When it was last used, as an ISO 8601 date, exact to a minute; null before the first time. */
+	lastUsedAt: string | null;
+	/** When it was revoked, as an ISO 8601 date; null while it is valid. */
+	revokedAt: string | null;
 }
 /** An API key that was just made. */
 export interface NewApiKey extends ApiKey {
@@ -33,6 +38,7 @@ export declare class ApiKeys {
 	 * Makes a key. It is returned this once; the gateway keeps a hash of it.
 	 *
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {BadRequestError} If there is no such area.
 	 *
 	 * @example
 	 * ```ts
@@ -110,7 +116,7 @@ export interface ListConnectedAccounts {
 	toolkitSlugs?: readonly string[];
 	/** In these states. Default: in all. */
 	statuses?: readonly ConnectedAccountStatus[];
-	/** How many at most. */
+	/** How many at most, from 1 to 1 000. Default: 20. */
 	limit?: number;
 	/** Where to go on: the `nextCursor` of the page before. */
 	cursor?: string;
@@ -268,20 +274,27 @@ export interface GatewayOptions {
 	 */
 	store?: string;
 	/**
-	 * The key that credentials are encrypted with: 32 random bytes in base64. A store in a file
-	 * needs one; `openssl rand -base64 32` makes one. Whoever has lost it has lost the credentials.
+	 * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
+	 * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
+	 * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
 	 */
 	encryptionKey?: string;
-	/** Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such files. */
+	/**
+	 * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
+	 * paths of TOML files or of folders with such files.
+	 */
 	toolkits?: readonly (string | ToolkitDefinition)[];
 	/**
-	 * Hosts that may be called although their address is private, such as `127.0.0.1` or
-	 * `intranet.example.com`. Default: none.
+	 * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
+	 * or `intranet.example.com`. Default: none.
 	 */
 	allowPrivateHosts?: readonly string[];
-	/** The largest answer that is taken from a third-party API, in bytes. */
+	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
 	maxResponseBytes?: number;
-	/** How long a third-party API may take to answer, in milliseconds. A call's own timeout still holds. */
+	/**
+	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
+	 * call holds beside it. Default: 55 000.
+	 */
 	upstreamTimeout?: number;
 }
 /** Where a gateway listens. */
@@ -364,8 +377,8 @@ export declare class Gateway {
 	 */
 	listen(options?: ListenOptions): Promise<Listener>;
 	/**
-	 * Stops listening and closes the store. Later calls fail with an {@link APIConnectionError}. To
-	 * close a gateway a second time does nothing.
+	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
+	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
 	 *
 	 * @example
 	 * ```ts

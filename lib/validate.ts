@@ -173,10 +173,12 @@ export function id(value: unknown, path: string): asserts value is string {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined || Number.isNaN(value)) return String(value);
   if (value === '') return 'empty';
+  if (typeof value === 'bigint') return 'a BigInt';
+  if (typeof value !== 'object') return `a ${typeof value}`;
   if (Array.isArray(value)) return 'an array';
-  if (typeof value !== 'object') return typeof value === 'bigint' ? 'a BigInt' : `a ${typeof value}`;
-  const name = Object.getPrototypeOf(value)?.constructor?.name;
-  return name === undefined || name === 'Object' ? 'an object' : `a ${name}`;
+  const name = Object.getPrototypeOf(value)?.constructor?.name ?? 'object';
+  if (name === 'Object') return 'an object';
+  return `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** The name of something inside of something. */

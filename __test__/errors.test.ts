@@ -1,0 +1,264 @@
+/**
+ * What a call throws: which class, with which fields, and a stack that leads to the call.
+ */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import {
+  APIConnectionError,
+  APIConnectionTimeoutError,
+  APIError,
+  AuthenticationError,
+  BadRequestError,
+  Composio,
+  ComposioError,
+  ConflictError,
+  Gateway,
+  InternalServerError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  type Session,
+  UnprocessableEntityError,
+} from '../index.js';
+import { BackendStub, sendJson } from './backend-stub';
+
+const CALL = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
+
+let backend: BackendStub;
+let session: Session;
+
+before(async () => {
+  backend = await BackendStub.start();
+  session = await new Composio({ apiKey: 'ak_test', baseURL: backend.url, maxRetries: 0 }).create('user_1');
+});
+
+after(() => backend.close());
+
+/** The error of a call, which has to be of this class. */
+async function thrown<E extends Error>(
+  call: () => Promise<unknown>,
+  // biome-ignore lint/suspicious/noExplicitAny: a constructor with any arguments
+  ErrorClass: abstract new (...args: any[]) => E,
+): Promise<E> {
+  const error = await call().then(
+    () => assert.fail('the call was answered'),
+    (error: unknown) => error,
+  );
+  assert.ok(error instanceof ErrorClass, `${error}`);
+  return error;
+}
+
+/** The error of a call that the backend answers in this way. */
+function answered<E extends Error>(
+  answer: (response: ServerResponse) => void,
+  // biome-ignore lint/suspicious/noExplicitAny: a constructor with any arguments
+  ErrorClass: abstract new (...args: any[]) => E,
+): Promise<E> {
+  backend.answer = answer;
+  return thrown(() => session.proxyExecute(CALL), ErrorClass);
+}
+
+describe('an answer of the backend that is an error', () => {
+  const CLASSES = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: APIError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    405: APIError,
+    409: ConflictError,
+    413: APIError,
+    418: APIError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+    500: InternalServerError,
+    501: InternalServerError,
+    502: InternalServerError,
+    503: InternalServerError,
+    504: InternalServerError,
+    599: InternalServerError,
+  };
+
+  for (const [status, ErrorClass] of Object.entries(CLASSES)) {
+    it(`${status} is a ${ErrorClass.name}`, async () => {
+      const body = { error: { message: 'It happened.', code: 4711, slug: 'Happened', status: Number(status) } };
+      const error = await answered((response) => sendJson(response, Number(status), body), APIError);
+      assert.equal(error.constructor, ErrorClass);
+      assert.equal(error.name, ErrorClass.name);
+      assert.ok(error instanceof APIError && error instanceof ComposioError && error instanceof Error);
+      assert.equal(error.status, Number(status));
+      assert.equal(error.code, 4711);
+      assert.equal(error.slug, 'Happened');
+      assert.equal(error.message, 'It happened.');
+    });
+  }
+
+  it('has everything that the envelope has', async () => {
+    const body = {
+      error: {
+        message: 'The payload is wrong.',
+        code: 10400,
+        slug: 'InvalidRequest',
+        status: 400,
+        request_id: 'req_1',
+        suggested_fix: 'Please check it.',
+        errors: ['a is missing', 'b is unknown'],
+      },
+    };
+    const error = await answered((response) => sendJson(response, 400, body, { 'X-Trace': 't1' }), BadRequestError);
+    assert.equal(error.message, 'The payload is wrong. Please check it.');
+    assert.equal(error.requestId, 'req_1');
+    assert.equal(error.suggestedFix, 'Please check it.');
+    assert.deepEqual(error.errors, ['a is missing', 'b is unknown']);
+    assert.equal(error.headers?.['x-trace'], 't1');
+    assert.equal(error.retryAfter, undefined);
+    assert.deepEqual(error.error, body);
+  });
+
+  it('may have a name for a code', async () => {
+    const body = { error: { code: 'OriginMismatch', message: 'Endpoint host does not match.' } };
+    const error = await answered((response) => sendJson(response, 400, body), BadRequestError);
+    assert.equal(error.code, 'OriginMismatch');
+    assert.equal(error.message, 'Endpoint host does not match.');
+  });
+
+  it('may be flat, and say when to try again', async () => {
+    const body = { message: 'Rate limit exceeded. Limit: 10 requests per 1 minutes' };
+    const error = await answered((response) => sendJson(response, 429, body, { 'Retry-After': '7' }), RateLimitError);
+    assert.match(error.message, /^Rate limit exceeded\. Limit: 10/);
+    assert.equal(error.retryAfter, 7_000);
+  });
+
+  it('may be no JSON, or nothing', async () => {
+    const html = (response: ServerResponse) =>
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<html><h1>Bad Gateway</h1></html>');
+    assert.equal((await answered(html, InternalServerError)).status, 502);
+    assert.equal((await answered((response) => response.writeHead(500).end(), InternalServerError)).status, 500);
+  });
+});
+
+describe('an answer of the third-party API that is an error', () => {
+  it('is returned', async () => {
+    backend.answer = (response) =>
+      sendJson(response, 200, { status: 500, data: { message: 'no' }, headers: { a: 'b' } });
+    assert.deepEqual(await session.proxyExecute(CALL), { status: 500, data: { message: 'no' }, headers: { a: 'b' } });
+  });
+});
+
+describe('no answer', () => {
+  it('of a port that nobody listens on', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as import('node:net').AddressInfo;
+    server.close();
+    await once(server, 'close');
+    const composio = new Composio({ apiKey: 'k', baseURL: `http://127.0.0.1:${port}`, maxRetries: 0 });
+    const error = await thrown(() => composio.create('u'), APIConnectionError);
+    assert.equal(error.name, 'APIConnectionError');
+    assert.equal(error.status, undefined);
+    assert.ok(!('error' in error && error.error));
+  });
+
+  it('that breaks off', async () => {
+    await answered((response) => response.destroy(), APIConnectionError);
+    const half = (response: ServerResponse) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"status":200,');
+      response.destroy();
+    };
+    await answered(half, APIConnectionError);
+  });
+
+  it('that is in the documented form', async () => {
+    for (const text of ['', '{"status":200,"da', '<html>', '[]', 'null', '{"data":1}', '{"status":"200"}']) {
+      const error = await answered(
+        (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(text),
+        APIConnectionError,
+      );
+      assert.ok(error.message.length > 20, error.message);
+    }
+    const text = (response: ServerResponse) =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    backend.answer = text;
+    await thrown(() => session.proxyExecute(CALL, { responseType: 'text' }), APIConnectionError);
+  });
+
+  it('within the timeout', async () => {
+    backend.answer = () => {};
+    const error = await thrown(() => session.proxyExecute(CALL, { timeout: 50 }), APIConnectionTimeoutError);
+    assert.equal(error.name, 'APIConnectionTimeoutError');
+    assert.ok(error instanceof APIConnectionError && error instanceof APIError);
+    assert.match(error.message, /50 ms/);
+    const impatient = new Composio({ apiKey: 'k', baseURL: backend.url, timeout: 50 });
+    await thrown(() => impatient.tools.proxyExecute({ endpoint: '/', method: 'GET' }), APIConnectionTimeoutError);
+  });
+
+  it('of a gateway that is closed', async () => {
+    const gateway = await Gateway.open();
+    const inside = await new Composio({ gateway }).create('user_1');
+    await gateway.close();
+    await gateway.close();
+    const error = await thrown(() => inside.proxyExecute(CALL), APIConnectionError);
+    assert.equal(error.slug, 'GatewayClosed');
+    assert.equal(error.status, undefined);
+    await thrown(() => gateway.connectedAccounts.list(), APIConnectionError);
+    await thrown(() => gateway.listen(), APIConnectionError);
+  });
+});
+
+describe('an abort', () => {
+  it('rejects with the reason, that very object', async () => {
+    backend.answer = () => {};
+    const reason = { mine: true };
+    const before = backend.asked.length;
+    const already = await session.proxyExecute(CALL, { signal: AbortSignal.abort(reason) }).catch((error) => error);
+    assert.equal(already, reason);
+    assert.equal(backend.asked.length, before);
+
+    const controller = new AbortController();
+    backend.answer = () => controller.abort(reason);
+    const inFlight = await session.proxyExecute(CALL, { signal: controller.signal }).catch((error) => error);
+    assert.equal(inFlight, reason);
+
+    const late = await session.proxyExecute(CALL, { signal: AbortSignal.timeout(1) }).catch((error) => error);
+    assert.equal(late.name, 'TimeoutError');
+  });
+});
+
+describe('an option that cannot be used', () => {
+  it('is a ComposioError with a slug', async () => {
+    const opened = await thrown(() => Gateway.open({ store: '/nonexistent/gateway.db' }), ComposioError);
+    assert.equal(opened.constructor, ComposioError);
+    assert.equal(opened.name, 'ComposioError');
+    assert.equal(opened.slug, 'EncryptionKeyRequired');
+    assert.throws(() => new Composio({ apiKey: 'k', baseURL: 'nowhere' }), {
+      name: 'ComposioError',
+      slug: 'InvalidOption',
+    });
+  });
+});
+
+describe('every error', () => {
+  it('has a stack that leads to the call', async () => {
+    async function theCallThatFails() {
+      await session.proxyExecute(CALL);
+    }
+    backend.answer = (response) => sendJson(response, 500, {});
+    const error = await thrown(theCallThatFails, InternalServerError);
+    assert.match(error.stack ?? '', /^InternalServerError: .*/);
+    assert.match(error.stack ?? '', /at async theCallThatFails .*errors\.test\.ts/);
+  });
+
+  it('has its name on the prototype, and no field but what is known', async () => {
+    backend.answer = (response) => sendJson(response, 404, { error: { message: 'Gone.', slug: 'Gone' } });
+    const error = await thrown(() => session.proxyExecute(CALL), NotFoundError);
+    const { headers, ...fields } = error;
+    assert.ok(headers);
+    assert.deepEqual(fields, { status: 404, slug: 'Gone' });
+    assert.ok(!Object.hasOwn(error, 'name'));
+  });
+});

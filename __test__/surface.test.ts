@@ -1,0 +1,126 @@
+/**
+ * The package as it is imported, and the process that it is imported into.
+ */
+
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+
+const root = join(__dirname, '..');
+const node = promisify(execFile);
+
+/** Runs an ES module in a process of its own, without the loader of these tests. */
+function run(source: string, env = {}) {
+  return node(process.execPath, ['--input-type=module', '--eval', source], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    timeout: 20_000,
+  });
+}
+
+describe('the package', () => {
+  it('exports the same classes to ES modules and to CommonJS', async () => {
+    const { stdout } = await run(`
+      import { createRequire } from 'node:module';
+      import * as esm from 'proxy-execute';
+      const cjs = createRequire(import.meta.url)('proxy-execute');
+      const different = Object.keys(cjs).filter((name) => cjs[name] !== esm[name]);
+      console.log(JSON.stringify({ esm: Object.keys(esm).sort(), cjs: Object.keys(cjs).sort(), different }));
+    `);
+    const { esm, cjs, different } = JSON.parse(stdout);
+    assert.deepEqual(esm, cjs);
+    assert.deepEqual(different, []);
+  });
+
+  it('exports what its declarations say', () => {
+    const declared = readFileSync(join(root, 'index.d.ts'), 'utf8').matchAll(/^export declare class (\w+)/gm);
+    const names = Array.from(declared, ([, name]) => name).sort();
+    assert.deepEqual(names, Object.keys(createRequire(__filename)('../index.js')).sort());
+    assert.ok(names.includes('Composio') && names.includes('RateLimitError'));
+  });
+
+  it('says what to do if its native part cannot be loaded', async () => {
+    const source = `
+      import { createRequire } from 'node:module';
+      try {
+        createRequire(import.meta.url)('proxy-execute');
+      } catch (error) {
+        console.log(JSON.stringify({ message: error.message, cause: String(error.cause) }));
+      }
+    `;
+    const { stdout } = await run(source, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent.node' });
+    const { message, cause } = JSON.parse(stdout);
+    assert.match(message, new RegExp(`cannot be loaded on ${process.platform}-${process.arch} with Node.js v`));
+    assert.match(message, /`npm run build`/);
+    assert.match(cause, /Error/);
+  });
+
+  it('does not let the API key or a credential print itself', async () => {
+    const { stdout } = await run(`
+      import { inspect } from 'node:util';
+      import { Composio, Gateway } from 'proxy-execute';
+      const gateway = await Gateway.open();
+      const composio = new Composio({ apiKey: 'ak_canary', baseURL: 'http://127.0.0.1:1' });
+      const session = await new Composio({ gateway }).create('user_1');
+      console.log(inspect([composio, gateway, session], { depth: 9, showHidden: true }), JSON.stringify([composio, session]));
+      await gateway.close();
+    `);
+    assert.ok(stdout.includes('Composio') && !stdout.includes('canary'), stdout);
+  });
+});
+
+describe('the process', () => {
+  it('ends by itself with a gateway that is open', async () => {
+    const { stdout } = await run(`
+      import { Gateway } from 'proxy-execute';
+      const gateway = await Gateway.open();
+      console.log('opened');
+    `);
+    assert.equal(stdout, 'opened\n');
+  });
+
+  it('ends by itself with a port that is not to keep it, and after a close', async () => {
+    const { stdout } = await run(`
+      import { Gateway } from 'proxy-execute';
+      const listener = await (await Gateway.open()).listen();
+      listener.ref().unref();
+      const other = await Gateway.open();
+      await other.listen();
+      await other.close();
+      console.log(listener.url);
+    `);
+    assert.match(stdout, /^http:\/\/127\.0\.0\.1:\d+\n$/);
+  });
+
+  it('goes on with a port', async () => {
+    const source = `
+      import { Gateway } from 'proxy-execute';
+      const { url } = await (await Gateway.open()).listen();
+      process.on('beforeExit', () => console.log('it would have ended'));
+      console.log(url);
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', source], { cwd: root });
+    const [url] = await once(child.stdout.setEncoding('utf8'), 'data');
+    const answer = await fetch(`${url.trim()}/api/v3.1/tool_router/session/trs_1`);
+    assert.equal(answer.status, 401);
+    child.kill();
+    const [code, signal] = await once(child, 'exit');
+    assert.deepEqual({ code, signal }, { code: null, signal: 'SIGTERM' });
+  });
+
+  it('is told of a gateway that is disposed of', async () => {
+    const { stdout } = await run(`
+      import { Gateway } from 'proxy-execute';
+      const gateway = await Gateway.open();
+      await gateway.listen();
+      await gateway[Symbol.asyncDispose]();
+      console.log(await gateway.apiKeys.list().catch((error) => error.slug));
+    `);
+    assert.equal(stdout, 'GatewayClosed\n');
+  });
+});

@@ -1,0 +1,138 @@
+/**
+ * The declarations as a program sees them: what has to compile, and what must not.
+ */
+
+import {
+  type APIConnectionError,
+  APIError,
+  Composio,
+  ComposioError,
+  type ConnectedAccount,
+  Gateway,
+  type ProxyExecuteRequest,
+  type ProxyExecuteResponse,
+  RateLimitError,
+  Session,
+  type ToolkitDefinition,
+  ValidationError,
+} from 'proxy-execute';
+
+/** Compiles if both types are the same. */
+function same<A>(_: A) {
+  return <B,>(_: B & (A extends B ? (B extends A ? unknown : never) : never)) => {};
+}
+
+export async function documentedQuickStart() {
+  const composio = new Composio({ apiKey: process.env.COMPOSIO_API_KEY });
+  const session = await composio.create('user_123', { toolkits: ['github'] });
+  const response = await session.proxyExecute({
+    toolkit: 'github',
+    endpoint: '/repos/composiohq/composio/issues/1',
+    method: 'GET',
+    parameters: [{ name: 'Accept', value: 'application/vnd.github.v3+json', in: 'header' }],
+  });
+  same<number>(response.status)(response.status);
+  same<Record<string, string>>(response.headers)(response.headers);
+  // @ts-expect-error data is unknown until its type is given
+  response.data.title;
+  const link: string | undefined = response.binaryData?.url;
+  return link;
+}
+
+export async function typesOfData(session: Session, composio: Composio) {
+  const request: ProxyExecuteRequest = { toolkit: 'github', endpoint: '/user', method: 'HEAD' };
+  const typed: ProxyExecuteResponse<{ login: string }> = await session.proxyExecute<{ login: string }>(request);
+  const text: string | null = (await session.proxyExecute(request, { responseType: 'text' })).data;
+  const tools = await composio.tools.proxyExecute<number[]>({
+    connectedAccountId: 'ca_1',
+    endpoint: '/',
+    method: 'GET',
+  });
+  const numbers: number[] | undefined = tools.data;
+  const file: string | undefined = tools.binary_data?.content_type;
+  // @ts-expect-error text is not of the type that JSON would have
+  await session.proxyExecute<{ login: string }>(request, { responseType: 'text' });
+  return [typed.data.login, text, numbers, file];
+}
+
+export async function requests(session: Session) {
+  const good = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
+  await session.proxyExecute({ ...good, parameters: [{ name: 'page', value: 2, type: 'query' }] });
+  await session.proxyExecute(good, { signal: AbortSignal.timeout(5), timeout: 10 });
+  // @ts-expect-error no toolkit
+  await session.proxyExecute({ endpoint: '/user', method: 'GET' });
+  // @ts-expect-error lower case
+  await session.proxyExecute({ ...good, method: 'get' });
+  // @ts-expect-error misspelt
+  await session.proxyExecute({ ...good, paramters: [] });
+  // @ts-expect-error no such place
+  await session.proxyExecute({ ...good, parameters: [{ name: 'a', value: 'b', in: 'body' }] });
+  // @ts-expect-error no place
+  await session.proxyExecute({ ...good, parameters: [{ name: 'a', value: 'b' }] });
+  // @ts-expect-error no boolean
+  await session.proxyExecute({ ...good, parameters: [{ name: 'a', value: true, in: 'query' }] });
+  // @ts-expect-error no such option
+  await session.proxyExecute(good, { retries: 1 });
+}
+
+export async function sessions(composio: Composio) {
+  const session = await composio.create('u', {
+    toolkits: { disable: ['slack'] },
+    connectedAccounts: { github: 'ca_1', slack: ['ca_2'] },
+    manageConnections: false,
+  });
+  await session.update({ connectedAccounts: null, toolkits: ['github'] });
+  const { deleted }: { sessionId: string; deleted: boolean } = await session.delete();
+  // @ts-expect-error either of them
+  await composio.create('u', { toolkits: { enabled: ['a'] } });
+  // @ts-expect-error read only
+  session.sessionId = 'trs_2';
+  // @ts-expect-error made by a Composio object
+  new Session();
+  return deleted;
+}
+
+export function composioOptions(gateway: Gateway) {
+  new Composio();
+  new Composio({ gateway, timeout: 5 });
+  // @ts-expect-error misspelt
+  new Composio({ baseUrl: 'https://example.com' });
+}
+
+export async function gateways() {
+  const acme: ToolkitDefinition = {
+    slug: 'acme',
+    name: 'Acme',
+    base_url: 'https://acme.test',
+    schemes: { API_KEY: { query: { key: '{{generic_api_key}}' } } },
+  };
+  await using gateway = await Gateway.open({ toolkits: ['./toolkits', acme], allowPrivateHosts: ['10.0.0.1'] });
+  const account: ConnectedAccount = await gateway.connectedAccounts.import({
+    userId: 'u',
+    toolkit: 'acme',
+    credential: { authScheme: 'API_KEY', val: { generic_api_key: 'k' } },
+  });
+  const { key }: { key: string } = await gateway.apiKeys.create({ permissions: { proxy_execute: 'write' } });
+  const listener = await gateway.listen();
+  // @ts-expect-error no such level
+  await gateway.apiKeys.create({ permissions: { sessions: 'all' } });
+  // @ts-expect-error opened by Gateway.open
+  new Gateway();
+  return [account.status === 'ACTIVE', key, listener.unref().url];
+}
+
+export function errors(error: unknown) {
+  if (error instanceof ValidationError) return error.errors.length;
+  if (error instanceof RateLimitError) {
+    const status: 429 = error.status;
+    return status + (error.retryAfter ?? 0);
+  }
+  if (error instanceof APIError) return error.error?.error.request_id;
+  if (error instanceof ComposioError) {
+    // @ts-expect-error read only
+    error.slug = 'x';
+  }
+  const connection = error as APIConnectionError;
+  const none: undefined = connection.status;
+  return none;
+}

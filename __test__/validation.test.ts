@@ -1,0 +1,527 @@
+/**
+ * Arguments that cannot be used: each is refused by a sentence that names it, and nothing is sent.
+ */
+
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { Composio, ComposioNoAPIKeyError, Gateway, type Session, ValidationError } from '../index.js';
+import { BackendStub } from './backend-stub';
+
+/** What is passed on purpose although the types forbid it. */
+// biome-ignore lint/suspicious/noExplicitAny: that is the point
+type Wrong = any;
+
+let backend: BackendStub;
+let composio: Composio;
+let session: Session;
+let gateway: Gateway;
+
+before(async () => {
+  backend = await BackendStub.start();
+  composio = new Composio({ apiKey: 'ak_test', baseURL: backend.url });
+  session = await composio.create('user_1');
+  gateway = await Gateway.open();
+});
+
+after(async () => {
+  await gateway.close();
+  await backend.close();
+});
+
+beforeEach(() => {
+  backend.asked.length = 0;
+});
+
+/** Asserts that the call is refused with exactly these sentences, and that nothing was sent. */
+async function refused(call: () => unknown, ...errors: (string | RegExp)[]): Promise<ValidationError> {
+  const error = await Promise.resolve()
+    .then(call)
+    .then(
+      () => assert.fail('the call was not refused'),
+      (error: unknown) => error,
+    );
+  assert.ok(error instanceof ValidationError, String(error));
+  assert.equal(error.code, 'TS-SDK::VALIDATION_ERROR');
+  assert.equal(error.errors.length, errors.length, error.errors.join('\n'));
+  for (const [index, expected] of errors.entries()) {
+    const told: string = error.errors[index] ?? '';
+    if (typeof expected === 'string') assert.equal(told, expected);
+    else assert.match(told, expected);
+    assert.ok(error.message.includes(told), error.message);
+  }
+  assert.deepEqual(backend.asked, []);
+  return error;
+}
+
+/** The body of a request that the backend has got. */
+function sent(index: number): Wrong {
+  return backend.asked[index]?.body;
+}
+
+const GOOD = { toolkit: 'github', endpoint: '/user', method: 'POST' } as const;
+
+/** Refused with this part of the request replaced. */
+function refusedWith(part: Wrong, ...errors: (string | RegExp)[]): Promise<ValidationError> {
+  return refused(() => session.proxyExecute({ ...GOOD, ...part }), ...errors);
+}
+
+describe('toolkit and endpoint', () => {
+  it('are needed', async () => {
+    await refusedWith({ toolkit: undefined }, "`toolkit` is missing: name the toolkit to call, for example 'github'.");
+    await refusedWith({ endpoint: undefined }, /^`endpoint` is missing: give a path such as \/user/);
+    await refused(
+      () => session.proxyExecute({} as Wrong),
+      /^`toolkit` is missing/,
+      /^`endpoint` is missing/,
+      /^`method` is missing: use 'GET' or 'POST'/,
+    );
+  });
+
+  it('must be strings with something in them', async () => {
+    for (const name of ['toolkit', 'endpoint']) {
+      await refusedWith({ [name]: '' }, new RegExp(`^\`${name}\` must be a non-empty string, but is empty`));
+      await refusedWith({ [name]: 7 }, new RegExp(`^\`${name}\` must be a non-empty string, but is a number`));
+      await refusedWith({ [name]: null }, new RegExp(`^\`${name}\` must be a non-empty string, but is null`));
+      await refusedWith({ [name]: ['x'] }, new RegExp(`^\`${name}\` must be a non-empty string, but is an array`));
+    }
+  });
+});
+
+describe('method', () => {
+  it('is refused in lower case, with the word to write', async () => {
+    await refusedWith({ method: 'get' }, "`method` must be in upper case: write 'GET' instead of 'get'.");
+    await refusedWith({ method: 'Delete' }, "`method` must be in upper case: write 'DELETE' instead of 'Delete'.");
+  });
+
+  it('is one of six', async () => {
+    const names = "use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'.";
+    await refusedWith({ method: 'FETCH' }, `\`method\` cannot be 'FETCH': ${names}`);
+    await refusedWith({ method: 1 }, `\`method\` cannot be a number: ${names}`);
+  });
+});
+
+describe('unknown keys', () => {
+  it('are refused by name, with the key that was probably meant', async () => {
+    await refusedWith({ paramters: [] }, 'Unknown key `paramters`: did you mean `parameters`?');
+    await refusedWith({ Toolkit: 'x' }, 'Unknown key `Toolkit`: did you mean `toolkit`?');
+    await refusedWith(
+      { headers: {} },
+      'Unknown key `headers`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `parameters`.',
+    );
+  });
+
+  it('are refused at every level', async () => {
+    await refusedWith(
+      { parameters: [{ name: 'a', value: 'b', in: 'query', vlaue: 1 }] },
+      'Unknown key `parameters[0].vlaue`: did you mean `value`?',
+    );
+    await refused(
+      () => session.proxyExecute(GOOD, { tiemout: 1 } as Wrong),
+      'Unknown key `tiemout`: did you mean `timeout`?',
+    );
+    await refused(
+      () => composio.create('u', { toolkts: [] } as Wrong),
+      'Unknown key `toolkts`: did you mean `toolkits`?',
+    );
+    await refused(
+      () => composio.create('u', { manageConnections: { callback_url: 'x' } } as Wrong),
+      'Unknown key `manageConnections.callback_url`: did you mean `callbackUrl`?',
+    );
+    await refused(() => new Composio({ apikey: 'x' } as Wrong), 'Unknown key `apikey`: did you mean `apiKey`?');
+    await refused(() => Gateway.open({ stroe: 'x' } as Wrong), 'Unknown key `stroe`: did you mean `store`?');
+    await refused(
+      () =>
+        gateway.connectedAccounts.import({
+          userId: 'u',
+          toolkit: 'github',
+          credential: { authScheme: 'NO_AUTH', val: {}, auth_scheme: 1 },
+        } as Wrong),
+      'Unknown key `credential.auth_scheme`: did you mean `authScheme`?',
+    );
+  });
+});
+
+describe('parameters', () => {
+  const parameter = (part: Wrong, ...errors: (string | RegExp)[]) =>
+    refusedWith(
+      {
+        parameters: [
+          { name: 'x', value: 'y', in: 'query' },
+          { name: 'X-A', value: 'y', in: 'header', ...part },
+        ],
+      },
+      ...errors,
+    );
+
+  it('are a list', async () => {
+    await refusedWith({ parameters: { a: 1 } }, '`parameters` must be an array, but is an object.');
+  });
+
+  it('are objects', async () => {
+    await refusedWith({ parameters: ['a=b'] }, '`parameters[0]` must be an object, but is a string.');
+  });
+
+  it('have a name', async () => {
+    await parameter({ name: undefined }, '`parameters[1].name` is missing.');
+  });
+
+  it('go into a header or the query', async () => {
+    await parameter({ in: undefined }, "`parameters[1].in` is missing: use 'header' or 'query'.");
+    await parameter({ in: 'body' }, "`parameters[1].in` cannot be 'body': use 'header' or 'query'.");
+    await parameter({ type: 'query' }, /^`parameters\[1\]\.type` is another name of `in` and contradicts it/);
+  });
+
+  it('have a value that is a string or a finite number', async () => {
+    const must = '`parameters[1].value` must be a string or a finite number, but is';
+    await parameter({ value: undefined }, `${must} undefined.`);
+    await parameter({ value: null }, `${must} null.`);
+    await parameter({ value: true }, `${must} a boolean.`);
+    await parameter({ value: Number.NaN }, `${must} NaN.`);
+    await parameter({ value: Number.POSITIVE_INFINITY }, `${must} Infinity.`);
+    await parameter({ value: { a: 1 } }, `${must} an object.`);
+    await parameter({ value: 1n }, `${must} a BigInt.`);
+  });
+
+  it('cannot end their header and begin another', async () => {
+    const control =
+      '`parameters[1].value` has a line break or another control character in it, which a header cannot hold.';
+    for (const value of ['a\r\nX-B: c', 'a\nb', 'a\rb', 'a\0b', '\u007f']) await parameter({ value }, control);
+    const name = '`parameters[1].name` is not the name of a header: use letters, digits and hyphens only.';
+    for (const wrong of ['X-A\r\nX-B', 'X A', 'X:A', 'Ž', ' ']) await parameter({ name: wrong }, name);
+  });
+
+  it('do not show their value, which may be a secret', async () => {
+    const error = await parameter({ value: 'canary\n' }, /control character/);
+    assert.ok(!error.message.includes('canary'));
+  });
+});
+
+describe('body', () => {
+  it('is not sent with GET or HEAD', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      await refusedWith(
+        { method, body: {} },
+        new RegExp(`^\`body\` cannot be sent with ${method}: pass the values as`),
+      );
+    }
+  });
+
+  it('has to be something that JSON can hold', async () => {
+    await refusedWith({ body: 1n }, '`body` is a BigInt, which JSON cannot hold: send it as a string.');
+    await refusedWith(
+      { body: { list: [{ id: 1n }] } },
+      '`body.list[0].id` is a BigInt, which JSON cannot hold: send it as a string.',
+    );
+    await refusedWith({ body: () => {} }, '`body` is a function, which JSON cannot hold: pass a value that it can.');
+    await refusedWith({ body: Symbol('x') }, '`body` is a symbol, which JSON cannot hold: pass a value that it can.');
+  });
+
+  it('has no cycle', async () => {
+    const parent: { child: { parent?: unknown } } = { child: {} };
+    parent.child.parent = parent;
+    await refusedWith(
+      { body: parent },
+      '`body.child.parent` is an object that contains itself, which JSON cannot hold.',
+    );
+  });
+
+  it('may hold the same object twice', async () => {
+    const same = { a: 1 };
+    await session.proxyExecute({ ...GOOD, body: [same, same] });
+    assert.deepEqual(sent(0).body, [same, same]);
+  });
+
+  it('keeps what a toJSON throws as the cause', async () => {
+    const cause = new Error('mine');
+    const toJSON = () => {
+      throw cause;
+    };
+    const error = await refusedWith({ body: { toJSON } }, 'The request cannot be written as JSON: mine.');
+    assert.equal(error.cause, cause);
+  });
+
+  it('is no binary data, form or stream yet', async () => {
+    const { readable } = new TransformStream();
+    const forms = [
+      Buffer.from('x'),
+      new Float32Array(1),
+      new ArrayBuffer(1),
+      new Blob(['x']),
+      new FormData(),
+      new URLSearchParams('a=b'),
+      readable,
+      Readable.from(['x']),
+    ];
+    for (const body of forms)
+      await refusedWith({ body }, /^`body` is an? \w+: binary bodies, forms and streams are not supported yet/);
+  });
+
+  it('is nothing of which JSON would hold nothing', async () => {
+    for (const body of [new Map([['a', 1]]), new Set([1]), Promise.resolve({})]) {
+      await refusedWith({ body }, /^`body` is a \w+, of which JSON would hold nothing/);
+    }
+  });
+});
+
+describe('call options', () => {
+  it('have a timeout above 0', async () => {
+    const must = '`timeout` must be a number of milliseconds above 0, but is';
+    for (const timeout of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      await refused(() => session.proxyExecute(GOOD, { timeout }), `${must} ${timeout}.`);
+    }
+    await refused(() => session.proxyExecute(GOOD, { timeout: '5' } as Wrong), `${must} a string.`);
+    await refused(() => new Composio({ apiKey: 'k', timeout: 0 }), `${must} 0.`);
+  });
+
+  it('have a signal that is one', async () => {
+    const must = '`signal` must be an AbortSignal, but is';
+    await refused(() => session.proxyExecute(GOOD, { signal: {} } as Wrong), new RegExp(`^${must} an object`));
+    await refused(
+      () => session.proxyExecute(GOOD, { signal: new AbortController() } as Wrong),
+      `${must} an AbortController: pass the \`signal\` of an AbortController.`,
+    );
+  });
+
+  it('have a response type that is known', async () => {
+    await refused(
+      () => session.proxyExecute(GOOD, { responseType: 'blob' } as Wrong),
+      "`responseType` cannot be 'blob': use 'json' or 'text'.",
+    );
+  });
+
+  it('are an object', async () => {
+    await refused(() => session.proxyExecute(GOOD, 5 as Wrong), 'The argument must be an object, but is a number.');
+  });
+});
+
+describe('everything that is wrong', () => {
+  it('is told at once', async () => {
+    await refused(
+      () =>
+        session.proxyExecute({ toolkit: '', endpoint: '/x', method: 'get', parameters: [{ value: true }] } as Wrong),
+      /^`toolkit` must be/,
+      /^`method` must be in upper case/,
+      /^`parameters\[0\]\.name` is missing/,
+      /^`parameters\[0\]\.value` must be/,
+      /^`parameters\[0\]\.in` is missing/,
+    );
+  });
+
+  it('is told of no argument at all', async () => {
+    await refused(() => (session.proxyExecute as Wrong)(), 'The argument must be an object, but is undefined.');
+    await refused(() => (composio.create as Wrong)(), /^`userId` is missing/);
+    await refused(() => (composio.use as Wrong)(), '`sessionId` is missing.');
+    await refused(() => (gateway.connectedAccounts.get as Wrong)(), '`accountId` is missing.');
+  });
+});
+
+describe('sessions', () => {
+  it('have a configuration in the documented form', async () => {
+    await refused(() => composio.create(''), /^`userId` must be a non-empty string, but is empty/);
+    await refused(() => composio.create('u', { toolkits: 'github' } as Wrong), /^`toolkits` must be an array of names/);
+    await refused(
+      () => composio.create('u', { toolkits: [''] }),
+      '`toolkits[0]` must be a non-empty string, but is empty.',
+    );
+    await refused(
+      () => composio.create('u', { toolkits: { enable: [], disable: [] } } as Wrong),
+      '`toolkits` must have either `enable` or `disable`.',
+    );
+    await refused(
+      () => composio.create('u', { connectedAccounts: { github: 5 } } as Wrong),
+      '`connectedAccounts.github` must be an array, but is a number.',
+    );
+    await refused(
+      () => composio.create('u', { multiAccount: { maxAccountsPerToolkit: 1 } }),
+      '`multiAccount.maxAccountsPerToolkit` must be a whole number from 2 to 10, but is 1.',
+    );
+  });
+
+  it('are updated with something', async () => {
+    await refused(() => session.update({}), /^There is nothing in it/);
+  });
+
+  it('travel under the names of the wire', async () => {
+    await composio.create('user_1', {
+      toolkits: ['github'],
+      connectedAccounts: { github: 'ca_1', slack: ['ca_2'] },
+      authConfigs: { github: 'ac_1' },
+      manageConnections: { callbackUrl: 'https://a.test', waitForConnections: true },
+      tools: { github: { tags: ['readOnlyHint'] }, slack: ['SLACK_SEND'] },
+      tags: { disable: ['destructiveHint'] },
+      multiAccount: { enable: true },
+      sandbox: { enable: true, enableProxyExecution: false, autoOffloadThreshold: 9, sandboxSize: 'large' },
+    });
+    assert.deepEqual(backend.asked[0]?.body, {
+      user_id: 'user_1',
+      toolkits: { enable: ['github'] },
+      connected_accounts: { github: ['ca_1'], slack: ['ca_2'] },
+      auth_configs: { github: 'ac_1' },
+      manage_connections: { enable: true, callback_url: 'https://a.test', enable_wait_for_connections: true },
+      tools: { github: { tags: { enable: ['readOnlyHint'] } }, slack: { enable: ['SLACK_SEND'] } },
+      tags: { disable: ['destructiveHint'] },
+      multi_account: { enable: true, require_explicit_selection: true },
+      workbench: { enable: true, enable_proxy_execution: false, auto_offload_threshold: 9, sandbox_size: 'large' },
+    });
+
+    await composio.create('user_1');
+    assert.deepEqual(backend.asked[1]?.body, { user_id: 'user_1', manage_connections: { enable: true } });
+
+    await session.update({ toolkits: { disable: ['slack'] }, connectedAccounts: null, manageConnections: false });
+    assert.deepEqual(backend.asked[2]?.body, {
+      toolkits: { disable: ['slack'] },
+      connected_accounts: null,
+      manage_connections: { enable: false },
+    });
+  });
+});
+
+describe('a request that is fine', () => {
+  it('travels under the names of the wire', async () => {
+    await session.proxyExecute({
+      ...GOOD,
+      body: { at: new Date(0), gone: undefined, nested: [Number.NaN] },
+      parameters: [
+        { name: 'X-Count', value: 5, in: 'header' },
+        { name: 'q', value: 'a\nb', type: 'query' },
+      ],
+    });
+    assert.deepEqual(backend.asked[0]?.body, {
+      toolkit_slug: 'github',
+      endpoint: '/user',
+      method: 'POST',
+      body: { at: '1970-01-01T00:00:00.000Z', nested: [null] },
+      parameters: [
+        { name: 'X-Count', value: '5', type: 'header' },
+        { name: 'q', value: 'a\nb', type: 'query' },
+      ],
+    });
+    assert.equal(backend.asked[0]?.path, '/api/v3.1/tool_router/session/trs_stub/proxy_execute');
+    assert.equal(backend.asked[0]?.headers['x-api-key'], 'ak_test');
+  });
+
+  it('may be a HEAD, and outside of a session', async () => {
+    await composio.tools.proxyExecute({ connectedAccountId: 'ca_1', endpoint: '/user', method: 'HEAD' });
+    assert.deepEqual(backend.asked[0]?.body, { connected_account_id: 'ca_1', endpoint: '/user', method: 'HEAD' });
+    assert.equal(backend.asked[0]?.path, '/api/v3.1/tools/execute/proxy');
+
+    const customConnectionData = { authScheme: 'BEARER_TOKEN', toolkitSlug: 'github', val: { token: 't' } };
+    await composio.tools.proxyExecute({ customConnectionData, endpoint: '/user', method: 'GET' });
+    assert.deepEqual(sent(1).custom_connection_data, customConnectionData);
+    await refused(
+      () => {
+        backend.asked.length = 0;
+        return composio.tools.proxyExecute({
+          customConnectionData: { authScheme: 1 },
+          endpoint: '/',
+          method: 'GET',
+        } as Wrong);
+      },
+      /^`customConnectionData.authScheme` must be/,
+      /^`customConnectionData.toolkitSlug` is missing/,
+      /^`customConnectionData.val` must be an object/,
+    );
+  });
+});
+
+describe('the options of Composio', () => {
+  it('need an API key', () => {
+    const { COMPOSIO_API_KEY } = process.env;
+    process.env.COMPOSIO_API_KEY = '';
+    try {
+      assert.throws(() => new Composio(), ComposioNoAPIKeyError);
+      assert.throws(() => new Composio(), /Pass `apiKey` to `new Composio\(\)`, set COMPOSIO_API_KEY/);
+    } finally {
+      if (COMPOSIO_API_KEY === undefined) delete process.env.COMPOSIO_API_KEY;
+      else process.env.COMPOSIO_API_KEY = COMPOSIO_API_KEY;
+    }
+  });
+
+  it('are read from the environment', async () => {
+    process.env.COMPOSIO_API_KEY = 'ak_environment';
+    process.env.COMPOSIO_BASE_URL = backend.url;
+    try {
+      await new Composio().use('trs_1');
+      assert.equal(backend.asked[0]?.headers['x-api-key'], 'ak_environment');
+    } finally {
+      delete process.env.COMPOSIO_API_KEY;
+      delete process.env.COMPOSIO_BASE_URL;
+    }
+  });
+
+  it('are checked', async () => {
+    await refused(
+      () =>
+        new Composio({
+          apiKey: '',
+          baseURL: 1,
+          maxRetries: 0.5,
+          apiVersion: 'v2',
+          defaultHeaders: { 'a b': 'c', d: 1 },
+        } as Wrong),
+      '`apiKey` must be a non-empty string, but is empty.',
+      '`baseURL` must be a non-empty string, but is a number.',
+      '`maxRetries` must be a whole number of at least 0, but is 0.5.',
+      '`defaultHeaders.a b` is not the name of a header: use letters, digits and hyphens only.',
+      '`defaultHeaders.d` must be a string, but is a number.',
+      "`apiVersion` cannot be 'v2': use 'v3.1' or 'v3'.",
+    );
+    await refused(() => new Composio({ gateway: {} } as Wrong), /^`gateway` must be an open Gateway, but is an object/);
+    await refused(
+      () => new Composio({ gateway, apiKey: 'k' } as Wrong),
+      'Unknown key `apiKey`: the known ones are `gateway`, `timeout`.',
+    );
+  });
+
+  it('reach every request', async () => {
+    const other = new Composio({
+      apiKey: 'k',
+      baseURL: backend.url,
+      apiVersion: 'v3',
+      defaultHeaders: { 'X-Team': 'a' },
+    });
+    await other.use('trs_1');
+    assert.equal(backend.asked[0]?.path, '/api/v3/tool_router/session/trs_1');
+    assert.equal(backend.asked[0]?.headers['x-team'], 'a');
+  });
+});
+
+describe('the gateway', () => {
+  it('has options that are checked', async () => {
+    await refused(
+      () =>
+        Gateway.open({
+          store: '',
+          toolkits: [1],
+          allowPrivateHosts: 'x',
+          maxResponseBytes: 0,
+          upstreamTimeout: 1.5,
+        } as Wrong),
+      /^`store` must be a non-empty string/,
+      '`toolkits[0]` must be a path or a definition of a toolkit, but is a number.',
+      '`allowPrivateHosts` must be an array, but is a string.',
+      '`maxResponseBytes` must be a whole number of at least 1, but is 0.',
+      '`upstreamTimeout` must be a whole number of at least 1, but is 1.5.',
+    );
+    await refused(
+      () => gateway.listen({ port: 65_536 }),
+      '`port` must be a whole number from 0 to 65535, but is 65536.',
+    );
+  });
+
+  it('has accounts and keys that are checked', async () => {
+    await refused(
+      () => gateway.connectedAccounts.import({ credential: {} } as Wrong),
+      /^`userId` is missing/,
+      /^`toolkit` is missing/,
+      /^`credential.authScheme` is missing/,
+      /^`credential.val` must be an object/,
+    );
+    await refused(() => gateway.connectedAccounts.list({ limit: 0 }), /^`limit` must be a whole number from 1 to 1000/);
+    await refused(
+      () => gateway.apiKeys.create({ permissions: { sessions: 'all' } } as Wrong),
+      "`permissions.sessions` cannot be 'all': use 'none' or 'read' or 'write' or 'read_write'.",
+    );
+  });
+});
