@@ -1,0 +1,6 @@
+/** The package from CommonJS. */
+
+const proxyExecute = require('proxy-execute');
+const { callOnce } = require('./call-once.cjs');
+
+callOnce(proxyExecute, 'CommonJS');
