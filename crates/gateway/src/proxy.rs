@@ -96,7 +96,7 @@ async fn call(
     record: &mut CallInProgress<'_>,
 ) -> Result<Envelope> {
     let outgoing = prepare(toolkit, credential, request)?;
-    record.to_url(&outgoing.url);
+    record.at_url(&outgoing.url);
     let (url, method) = (outgoing.url.clone(), request.method);
 
     let exchange = async {

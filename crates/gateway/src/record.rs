@@ -165,7 +165,7 @@ impl CallInProgress<'_> {
         self.record.user_id = Some(user_id.to_owned());
     }
 
-    pub(crate) fn to_url(&mut self, url: &Url) {
+    pub(crate) fn at_url(&mut self, url: &Url) {
         self.record.host = url.host_str().map(str::to_owned);
         self.record.path = Some(url.path().to_owned());
     }
