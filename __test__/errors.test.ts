@@ -3,7 +3,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -226,6 +226,36 @@ describe('an abort', () => {
 
     const late = await session.proxyExecute(CALL, { signal: AbortSignal.timeout(1) }).catch((error) => error);
     assert.equal(late.name, 'TimeoutError');
+  });
+});
+
+describe('a signal', () => {
+  it('serves many calls without a warning, and has no listener left after them', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const { signal } = new AbortController();
+    backend.answer = (response) => sendJson(response, 200, { status: 200 });
+    await Promise.all(Array.from({ length: 20 }, () => session.proxyExecute(CALL, { signal })));
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+    await session.proxyExecute(CALL, { signal });
+    // Warnings are told in a turn of their own.
+    await new Promise(setImmediate);
+    process.off('warning', onWarning);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('aborts every call that has it', async () => {
+    const controller = new AbortController();
+    let waiting = 0;
+    backend.answer = () => {
+      waiting += 1;
+      if (waiting === 20) controller.abort('enough');
+    };
+    const calls = Array.from({ length: 20 }, () => session.proxyExecute(CALL, { signal: controller.signal }));
+    const settled = await Promise.allSettled(calls);
+    for (const call of settled) assert.deepEqual(call, { status: 'rejected', reason: 'enough' });
+    assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
   });
 });
 

@@ -33,15 +33,54 @@ export async function answerOf(
   if (signal === undefined) return textOf(await call());
   if (signal.aborted) throw signal.reason;
   const cancel = new native.Cancel();
-  const onAbort = () => cancel.abort();
-  signal.addEventListener('abort', onAbort, { once: true });
+  const calls = callsOf(signal);
+  calls.add(cancel);
   try {
     const settled = await call(cancel);
     if (typeof settled !== 'string' && settled.kind === 'aborted') throw signal.reason;
     return textOf(settled);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    calls.delete(cancel);
   }
+}
+
+/**
+ * The calls in flight with a signal. They share one listener, which is there as long as they are:
+ * with one for each, Node.js would warn of a leak at the eleventh.
+ */
+class CallsInFlight {
+  readonly #signal: AbortSignal;
+  readonly #cancels = new Set<Native.Cancel>();
+  readonly #abort = () => {
+    for (const cancel of this.#cancels) cancel.abort();
+  };
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#abort);
+  }
+
+  add(cancel: Native.Cancel): void {
+    this.#cancels.add(cancel);
+  }
+
+  delete(cancel: Native.Cancel): void {
+    this.#cancels.delete(cancel);
+    if (this.#cancels.size > 0) return;
+    this.#signal.removeEventListener('abort', this.#abort);
+    callsBySignal.delete(this.#signal);
+  }
+}
+
+const callsBySignal = new WeakMap<AbortSignal, CallsInFlight>();
+
+function callsOf(signal: AbortSignal): CallsInFlight {
+  let calls = callsBySignal.get(signal);
+  if (calls === undefined) {
+    calls = new CallsInFlight(signal);
+    callsBySignal.set(signal, calls);
+  }
+  return calls;
 }
 
 function textOf(settled: string | Native.NativeFailure): string {
