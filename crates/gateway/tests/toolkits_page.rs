@@ -1,0 +1,106 @@
+//! The list in `docs/toolkits.md` is what `toolkits/` holds. With `UPDATE_DOCS=1` it is written anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use serde::Deserialize;
+use toml::Value;
+
+const BEGIN: &str = "<!-- list -->\n";
+const END: &str = "<!-- end of list -->\n";
+
+/// What the list shows of a toolkit's file.
+#[derive(Deserialize)]
+struct Toolkit {
+    slug: String,
+    name: String,
+    docs: String,
+    base_url: String,
+    #[serde(default)]
+    hosts: Vec<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Value>,
+    schemes: BTreeMap<String, Value>,
+}
+
+fn list(folder: &Path) -> String {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut list = String::from("| slug | | base URL and further hosts | schemes and their fields |\n");
+    list.push_str("| --- | --- | --- | --- |\n");
+    for file in &files {
+        let toolkit: Toolkit = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let Toolkit { slug, name, docs, .. } = &toolkit;
+        let hosts = hosts(&toolkit).join("<br>");
+        let schemes: Vec<_> =
+            toolkit.schemes.iter().map(|(name, scheme)| shown(&toolkit, name, scheme)).collect();
+        let schemes = schemes.join("<br>");
+        writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} |").unwrap();
+    }
+    list
+}
+
+/// The base URL and hosts, then those of schemes that have their own.
+fn hosts(toolkit: &Toolkit) -> Vec<String> {
+    let code = |text: &str| format!("`{text}`");
+    let mut shown = vec![code(&toolkit.base_url)];
+    shown.extend(toolkit.hosts.iter().map(|host| code(host)));
+    for (name, scheme) in &toolkit.schemes {
+        if let Some(base_url) = scheme.get("base_url").and_then(Value::as_str) {
+            let hosts = scheme.get("hosts").and_then(Value::as_array).into_iter().flatten();
+            let hosts: String =
+                hosts.filter_map(Value::as_str).map(|host| format!(", {}", code(host))).collect();
+            shown.push(format!("{name}: {}{hosts}", code(base_url)));
+        }
+    }
+    shown
+}
+
+/// A scheme and the fields that its templates name.
+fn shown(toolkit: &Toolkit, name: &str, scheme: &Value) -> String {
+    let mut fields = BTreeSet::new();
+    let own_base_url = scheme.get("base_url").and_then(Value::as_str);
+    collect_fields(&Value::from(own_base_url.unwrap_or(&toolkit.base_url)), &mut fields);
+    collect_fields(scheme, &mut fields);
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let has_default = toolkit.fields.get(field).is_some_and(|field| field.get("default").is_some());
+            format!("`{field}`{}", if has_default { "?" } else { "" })
+        })
+        .collect();
+    if fields.is_empty() { name.to_owned() } else { format!("{name}: {}", fields.join(", ")) }
+}
+
+fn collect_fields(value: &Value, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+            fields.extend(names.map(|(name, _)| name.to_owned()));
+        }
+        Value::Table(table) => table.values().for_each(|value| collect_fields(value, fields)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_list_of_built_in_toolkits_is_current() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = crate_folder.join("../../docs/toolkits.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (told, after) = rest.split_once(END).unwrap();
+    let list = list(&crate_folder.join("toolkits"));
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, [before, BEGIN, &list, END, after].concat()).unwrap();
+    } else {
+        assert_eq!(told, list, "docs/toolkits.md is stale: run this test with UPDATE_DOCS=1, and commit it");
+    }
+    let count = list.lines().count() - 2;
+    assert!(
+        before.contains(&format!("{count} are built in")),
+        "the page should say that {count} are built in"
+    );
+}

@@ -1,0 +1,33 @@
+//! `docs/errors.md` says what the table of kinds says.
+
+use proxy_execute_protocol::ErrorKind;
+
+const PAGE: &str = include_str!("../../../docs/errors.md");
+
+/// The cells of every row of the page's tables: those whose first one is a slug.
+fn rows() -> Vec<Vec<&'static str>> {
+    PAGE.lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn every_kind_has_its_row_and_no_other_is_there() {
+    let told: Vec<_> = rows()
+        .iter()
+        .map(|cells| match cells.as_slice() {
+            [slug, status, code, _class, meaning, advice] => {
+                assert!(!meaning.is_empty() && !advice.is_empty(), "{slug}");
+                (status.parse().unwrap(), code.parse().unwrap(), slug.trim_matches('`'))
+            }
+            [slug, _class, meaning, advice] => {
+                assert!(!meaning.is_empty() && !advice.is_empty(), "{slug}");
+                (0, 0, slug.trim_matches('`'))
+            }
+            other => panic!("a row of {} cells: {other:?}", other.len()),
+        })
+        .collect();
+    let known: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.facts()).collect();
+    assert_eq!(told, known);
+}
