@@ -162,6 +162,10 @@ fn store_error(error: sqlx::Error) -> Error {
             Error::new(ErrorKind::StoreCorrupt, "the file is damaged, or not a SQLite database.")
                 .fix("Restore it from a backup, or name another file.")
         }
+        (Some(10), _) => {
+            Error::new(ErrorKind::StoreUnavailable, "the database file cannot be read or written.")
+                .fix("Check that it is a file, not a folder, and that its disk works.")
+        }
         (Some(14), _) => Error::new(ErrorKind::StoreUnavailable, "the database file cannot be opened.")
             .fix("Check that its folder exists and that this process may write there."),
         (Some(5 | 6), _) => {
