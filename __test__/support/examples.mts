@@ -1,0 +1,52 @@
+/**
+ * What the examples of the documentation find when they run: a user with an account, a session of
+ * theirs, a backend in the environment, and toolkits whose API is on this machine.
+ */
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Composio, Gateway, type Session, type ToolkitDefinition } from 'proxy-execute';
+
+const USER = 'user_123';
+const TOKEN = 'a-token-of-user-123';
+
+const upstream = createServer((request, response) => {
+  const known = request.headers.authorization === `Bearer ${TOKEN}`;
+  response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ title: 'Found a bug', path: request.url }));
+});
+upstream.listen(0, '127.0.0.1');
+await once(upstream, 'listening');
+upstream.unref();
+const host = `127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+
+const github: ToolkitDefinition = {
+  slug: 'github',
+  name: 'GitHub, on this machine',
+  base_url: `http://${host}`,
+  schemes: { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } },
+};
+
+// The examples open gateways as their readers would; here those reach this machine alone.
+const open = Gateway.open;
+Gateway.open = (options = {}) =>
+  open.call(Gateway, {
+    ...options,
+    toolkits: [...(options.toolkits ?? []), github],
+    allowPrivateHosts: [...(options.allowPrivateHosts ?? []), host],
+  });
+
+process.env.GITHUB_TOKEN = TOKEN;
+process.env.GATEWAY_ENCRYPTION_KEY = '0123456789abcdef'.repeat(4);
+
+export const gateway: Gateway = await Gateway.open();
+await gateway.connectedAccounts.import({
+  userId: USER,
+  toolkit: 'github',
+  credential: { authScheme: 'BEARER_TOKEN', val: { token: TOKEN } },
+});
+process.env.COMPOSIO_BASE_URL = (await gateway.listen()).unref().url;
+process.env.COMPOSIO_API_KEY = (await gateway.apiKeys.create()).key;
+
+export const session: Session = await new Composio({ gateway }).create(USER, { toolkits: ['github'] });
