@@ -5,12 +5,14 @@
 //! 2. a JSON media type: the upstream's own bytes, which must be JSON;
 //! 3. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string;
 //! 4. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
-//! 5. anything else, and what is sent as an attachment: a file.
+//! 5. anything else, what is sent as an attachment, and what is still compressed: a file.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
+};
 use mime::Mime;
 use proxy_execute_protocol::{Envelope, Error, ErrorKind, Headers, Method, Result};
 use reqwest::Response;
@@ -35,6 +37,9 @@ const TEXT_BY_NATURE: &[&str] = &[
     "xml",
     "yaml",
 ];
+
+/// Codings that make other bytes of a body. Where one is still named, the egress did not undo it.
+const COMPRESSIONS: &[&str] = &["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
 /// Reads an answer to its end and wraps it.
 ///
@@ -88,6 +93,9 @@ enum Kind {
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Self {
+        if let Some(coding) = compression(headers) {
+            return Self::File(format!("compressed with {coding}"));
+        }
         let attachment = headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
             value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
         });
@@ -109,6 +117,13 @@ impl Kind {
             Self::File(shown)
         }
     }
+}
+
+/// The compression that a body still has, which a caller's own `Accept-Encoding` asked for.
+fn compression(headers: &HeaderMap) -> Option<&'static str> {
+    let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
+    codings.find_map(|coding| COMPRESSIONS.iter().find(|known| coding.eq_ignore_ascii_case(known)).copied())
 }
 
 fn parse(content_type: &HeaderValue) -> Option<Mime> {

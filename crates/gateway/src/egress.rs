@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
 use proxy_execute_protocol::{Error, ErrorKind, Method, Result};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -172,6 +172,10 @@ impl Egress {
                 &mut url,
                 absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
             );
+        }
+        if outgoing.body.is_none() && matches!(outgoing.method, Method::Post | Method::Put | Method::Patch) {
+            // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let client = if headers.contains_key(ACCEPT_ENCODING) { &self.verbatim } else { &self.decoding };
         let mut request = client.request(reqwest_method(outgoing.method), url).headers(headers);

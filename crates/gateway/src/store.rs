@@ -100,8 +100,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn insert_account(&self, account: &StoredAccount) -> Result<()>;
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>>;
     async fn accounts(&self, filter: &AccountFilter) -> Result<Vec<StoredAccount>>;
-    /// The user's most recently connected account of the toolkit that is active and enabled; else
-    /// the most recent one of any state, so that it can be said what is wrong with it.
+    /// The user's most recently connected account of the toolkit that is active, enabled and not
+    /// expired; else the most recent one of any state, so that it can be said what is wrong with it.
     async fn account_for_call(&self, user_id: &str, toolkit: &str) -> Result<Option<StoredAccount>>;
     /// False when there is none.
     async fn set_account_disabled(&self, id: &str, disabled: bool) -> Result<bool>;

@@ -285,11 +285,13 @@ impl Store for SqliteStore {
     async fn account_for_call(&self, user_id: &str, toolkit: &str) -> Result<Option<StoredAccount>> {
         let select = format!(
             "SELECT {ACCOUNT_COLUMNS} FROM connected_accounts WHERE user_id = ? AND toolkit = ? \
-             ORDER BY status = 'ACTIVE' AND NOT is_disabled DESC, created_at DESC, rowid DESC LIMIT 1"
+             ORDER BY status = 'ACTIVE' AND NOT is_disabled AND coalesce(expires_at > ?, TRUE) DESC, \
+             created_at DESC, rowid DESC LIMIT 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(user_id)
             .bind(toolkit)
+            .bind(now())
             .fetch_optional(&self.pool)
             .await
             .map_err(store_error)

@@ -1,0 +1,13 @@
+//! The gateway over real sockets, through its public interface: against upstreams that answer,
+//! stall, lie and hang up, on a port, and with its store in a file.
+//!
+//! One program, because linking takes longer than the tests do.
+
+mod canary;
+mod headers;
+mod pipeline;
+mod port;
+mod redirects;
+mod store;
+mod support;
+mod upstream;
