@@ -69,6 +69,12 @@ export class Upstream {
     return last;
   }
 
+  /** Lets the process end although this is open. */
+  unref(): void {
+    this.#server.unref();
+    this.#server.on('connection', (socket) => socket.unref());
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
