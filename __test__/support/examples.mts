@@ -18,7 +18,9 @@ const upstream = createServer((request, response) => {
 });
 upstream.listen(0, '127.0.0.1');
 await once(upstream, 'listening');
+// Neither it nor its connections keep an example from ending.
 upstream.unref();
+upstream.on('connection', (socket) => socket.unref());
 const host = `127.0.0.1:${(upstream.address() as AddressInfo).port}`;
 
 const github: ToolkitDefinition = {

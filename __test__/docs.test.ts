@@ -1,0 +1,139 @@
+/**
+ * The documentation: its examples are programs that work, its tables are what the code does.
+ */
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import * as surface from '../index.js';
+import { BackendStub, sendJson } from './backend-stub';
+
+const root = join(__dirname, '..');
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const text = (page: string) => readFileSync(join(root, page), 'utf8');
+const node = promisify(execFile);
+
+/** The blocks of a page in a language. */
+function blocks(page: string, language: string): string[] {
+  return [...text(page).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(([, code = '']) => code);
+}
+
+/** A program with an example in it. It is in a block of its own, so that it may declare what it is given. */
+function program(example: string): string {
+  const imported = [...example.matchAll(/^import (.*) from 'proxy-execute';$/gm)];
+  const names = new Set(['Composio', 'Gateway', ...imported.flatMap(([, list = '']) => list.match(/\w+/g) ?? [])]);
+  return `
+    import { ${[...names].join(', ')} } from 'proxy-execute';
+    import { gateway, session } from './examples.mjs';
+    {
+      ${example.replaceAll(/^import .*\n/gm, '')}
+    }
+    await gateway.close();
+    export { Composio, Gateway, session };
+  `;
+}
+
+describe('the examples of the documentation', () => {
+  const examples = pages.flatMap((page) =>
+    blocks(page, 'ts').map((code, index) => ({ name: `${page.replaceAll(/\W/g, '-')}-${index + 1}`, code })),
+  );
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'proxy-execute-docs-'));
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(root, join(folder, 'node_modules', 'proxy-execute'), 'dir');
+    symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'), 'dir');
+    cpSync(join(__dirname, 'support', 'examples.mts'), join(folder, 'examples.mts'));
+    for (const { name, code } of examples) writeFileSync(join(folder, `${name}.mts`), program(code));
+    // The example of a toolkit's file is where the example of its use looks for it.
+    mkdirSync(join(folder, 'toolkits'));
+    for (const [index, toml] of blocks('docs/toolkits.md', 'toml').entries()) {
+      writeFileSync(join(folder, 'toolkits', `${index}.toml`), toml);
+    }
+    const options = { target: 'ES2022', module: 'Node16', strict: true, noEmit: true, types: ['node'] };
+    const lib = ['ES2023', 'ESNext.Disposable'];
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...options, lib } }));
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('are there', () => {
+    assert.ok(examples.length >= 7, `only ${examples.length} were found`);
+    assert.ok(blocks('docs/toolkits.md', 'toml').length === 1);
+  });
+
+  it('have the types that they say', async () => {
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    await node(process.execPath, [tsc, '--project', folder]).catch(({ stdout }) => assert.fail(stdout));
+  });
+
+  for (const { name, code } of examples) {
+    it(`run: ${name}`, async () => {
+      const tsx = pathToFileURL(require.resolve('tsx')).href;
+      const file = join(folder, `${name}.mts`);
+      const { stdout, stderr } = await node(process.execPath, ['--import', tsx, file], {
+        cwd: folder,
+        timeout: 30_000,
+      });
+      assert.equal(stderr, '');
+      if (/console\.log\(status/.test(code)) assert.match(stdout, /^200 /);
+      else if (/console\.log/.test(code)) assert.notEqual(stdout, '');
+    });
+  }
+
+  it('are JSON where they say so', () => {
+    for (const json of pages.flatMap((page) => blocks(page, 'json'))) JSON.parse(json);
+  });
+});
+
+describe('the links of the documentation', () => {
+  it('lead to files that are there', () => {
+    for (const page of pages) {
+      const folder = join(root, page, '..');
+      const links = [...text(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = '']) => target);
+      for (const target of links)
+        assert.doesNotThrow(() => readFileOrFolder(join(folder, target)), `${page}: ${target}`);
+    }
+  });
+});
+
+function readFileOrFolder(path: string): void {
+  try {
+    readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+  }
+}
+
+describe('the table of errors', () => {
+  const rows = [...text('docs/errors.md').matchAll(/^\| `(\w+)` +\| +(\d+) \| +(\d+) \| `(\w+)` +\|/gm)];
+
+  it('has a row for every error that travels', () => assert.ok(rows.length >= 25, `${rows.length} rows`));
+
+  for (const [, slug = '', status, code, className] of rows) {
+    it(`${slug} is thrown as ${className}`, async () => {
+      const stub = await BackendStub.start();
+      try {
+        stub.answer = (response) =>
+          sendJson(response, Number(status), { error: { message: 'What happened.', slug, code: Number(code) } });
+        const composio = new surface.Composio({ apiKey: 'key', baseURL: stub.url, maxRetries: 0 });
+        const session = await composio.create('user_1');
+        const error = await session.proxyExecute({ toolkit: 'acme', endpoint: '/', method: 'POST' }).then(
+          () => assert.fail('it was answered'),
+          (error: surface.ComposioError) => error,
+        );
+        assert.equal(error.constructor.name, className);
+        assert.equal(error.slug, slug);
+        assert.equal(error.code, Number(code));
+      } finally {
+        await stub.close();
+      }
+    });
+  }
+});
