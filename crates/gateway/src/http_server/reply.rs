@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::FromRequestParts;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +19,25 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(String::new())))
+    }
+}
+
+/// The session that the path names.
+#[derive(Debug)]
+pub(super) struct SessionId(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionId {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => {
+                let Ok(request_id) = RequestId::from_request_parts(parts, state).await;
+                let message = "The session id in the path is not UTF-8.";
+                Err(Failure::new(Error::new(ErrorKind::InvalidRequest, message), request_id))
+            }
+        }
     }
 }
 
@@ -63,9 +81,9 @@ pub(super) fn envelope(result: Result<Envelope>, request_id: RequestId) -> Resul
     }
 }
 
-/// Reads a request's body.
-pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T> {
-    let body = body.map_err(|rejection| match rejection.status() {
+/// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
+pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
+    let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::new(
             ErrorKind::PayloadTooLarge,
             "The request is larger than 32 MiB, the most that is taken.",

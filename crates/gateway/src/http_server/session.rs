@@ -1,29 +1,24 @@
 //! `/tool_router/session` (contract §2.2).
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use proxy_execute_protocol::{Backend, Result};
 
-use super::reply::{Failure, RequestId, json, read};
+use super::reply::{Failure, RequestId, SessionId, json, read};
 use super::{authorize, no_deadline};
 use crate::api_key::Level;
 use crate::gateway::Gateway;
-
-type Body = Result<Bytes, BytesRejection>;
 
 /// `POST /tool_router/session`
 pub(super) async fn create(
     gateway: State<Gateway>,
     request_id: RequestId,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Failure> {
     let result = async {
-        authorize(&gateway, &headers, "sessions", Level::Write).await?;
-        gateway.create_session(read(body)?, no_deadline()).await
+        authorize(&gateway, request.headers(), "sessions", Level::Write).await?;
+        gateway.create_session(read(request).await?, no_deadline()).await
     };
     json(result.await, StatusCode::CREATED, request_id)
 }
@@ -31,7 +26,7 @@ pub(super) async fn create(
 /// `GET /tool_router/session/{id}`
 pub(super) async fn get(
     gateway: State<Gateway>,
-    Path(id): Path<String>,
+    SessionId(id): SessionId,
     request_id: RequestId,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -45,14 +40,13 @@ pub(super) async fn get(
 /// `PATCH /tool_router/session/{id}`
 pub(super) async fn update(
     gateway: State<Gateway>,
-    Path(id): Path<String>,
+    SessionId(id): SessionId,
     request_id: RequestId,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Failure> {
     let result = async {
-        authorize(&gateway, &headers, "sessions", Level::Write).await?;
-        gateway.update_session(&id, read(body)?, no_deadline()).await
+        authorize(&gateway, request.headers(), "sessions", Level::Write).await?;
+        gateway.update_session(&id, read(request).await?, no_deadline()).await
     };
     json(result.await, StatusCode::OK, request_id)
 }
@@ -60,7 +54,7 @@ pub(super) async fn update(
 /// `DELETE /tool_router/session/{id}`
 pub(super) async fn delete(
     gateway: State<Gateway>,
-    Path(id): Path<String>,
+    SessionId(id): SessionId,
     request_id: RequestId,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::soon;
 
@@ -25,6 +25,8 @@ pub(crate) enum Step {
     SendAndReset(Vec<u8>),
     /// Send the first, then the second so many times, then close.
     Repeat(Vec<u8>, Vec<u8>, usize),
+    /// Send these bytes once the signal is given.
+    SendWhen(Arc<Notify>, Vec<u8>),
     /// Send the bytes one by one, each in a packet of its own.
     Drip(Vec<u8>),
 }
@@ -175,6 +177,13 @@ async fn serve(mut stream: TcpStream, script: Script, note: Arc<watch::Sender<Se
                     sent = stream.write_all(&then).await;
                 }
                 sent
+            }
+            Step::SendWhen(signal, bytes) => {
+                signal.notified().await;
+                match stream.write_all(&bytes).await {
+                    Ok(()) => continue,
+                    error => error,
+                }
             }
             Step::Drip(bytes) => {
                 let mut sent = Ok(());
