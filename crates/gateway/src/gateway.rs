@@ -225,7 +225,7 @@ impl Gateway {
     }
 
     /// Resolves when the gateway is told to close.
-    pub(crate) async fn closing(&self) {
+    pub async fn closing(&self) {
         self.0.closing.cancelled().await;
     }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use proxy_execute_protocol::{Error, ErrorKind, Result};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, QueryBuilder, Row};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Row};
 
 use super::{AccountFilter, CallRecord, Store, StoredAccount, StoredKey, StoredSession};
 use crate::clock::now;
@@ -95,21 +97,33 @@ impl SqliteStore {
 
     /// Looks at an existing file without changing it: is it ours, is it whole, is the key right?
     async fn inspect(path: &Path, vault: &Vault) -> Result<()> {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
         let mut connection = options.connect().await.map_err(store_error)?;
+        let result = Self::inspect_with(&mut connection, vault).await;
+        // Dropped, it would let go of the file some time later.
+        connection.close().await.map_err(store_error)?;
+        result
+    }
+
+    async fn inspect_with(connection: &mut SqliteConnection, vault: &Vault) -> Result<()> {
+        // All questions are about one moment: another process may be making the store right now.
+        let mut moment = connection.begin().await.map_err(store_error)?;
         let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
-        let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut connection).await;
-        let tables = tables.map(one).map_err(store_error)?;
-        if tables == 0 {
+        let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
+        if tables.map(one).map_err(store_error)? == 0 {
             return Ok(());
         }
-        let id = sqlx::query("PRAGMA application_id").fetch_one(&mut connection).await;
+        let id = sqlx::query("PRAGMA application_id").fetch_one(&mut *moment).await;
         if id.map(one).map_err(store_error)? != APPLICATION_ID {
             return Err(Error::new(ErrorKind::StoreCorrupt, "this is the database of another program.")
                 .fix("Name a file of the gateway's own, or one that does not exist yet."));
         }
         let check = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_optional(&mut connection)
+            .fetch_optional(&mut *moment)
             .await
             .map_err(store_error)?;
         match check {
@@ -118,30 +132,33 @@ impl SqliteStore {
         }
     }
 
-    /// Brings the schema up to date, and notes the key in a new store.
+    /// Brings the schema up to date, and notes the key in a new store. In one transaction, because
+    /// several processes may make the same store at the same moment: each sees all of it or nothing.
     async fn prepare(&self, vault: &Vault) -> Result<()> {
-        sqlx::migrate!("migrations/sqlite").run(&self.pool).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => store_error(error),
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        sqlx::migrate!("migrations/sqlite").run(&mut *transaction).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
             other => Error::new(
                 ErrorKind::StoreUnavailable,
                 format!("the database was written by another version of the gateway ({other})."),
             ),
         })?;
         sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
         sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING")
             .bind(vault.seal(KEY_CHECK_PLACE, KEY_CHECK))
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        // Another process may have made the store at the same moment, with another key.
+        // Whoever came first may have had another key.
         let row = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *transaction)
             .await
             .map_err(store_error)?;
-        check_key(vault, row.get(0))
+        check_key(vault, row.get(0))?;
+        transaction.commit().await.map_err(store_error)
     }
 }
 

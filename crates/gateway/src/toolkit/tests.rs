@@ -149,7 +149,7 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
         (|d| d["schemes"]["API_KEY"]["cookie"] = json!({}), &["unknown field `cookie`"]),
     ];
     for (change, expected) in cases {
-        let error = definition(change).err().expect("refused");
+        let error = definition(change).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::InvalidToolkit);
         for part in *expected {
             assert!(error.to_string().contains(part), "{error} should have {part}");

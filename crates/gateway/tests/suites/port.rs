@@ -412,7 +412,7 @@ async fn an_address_that_cannot_be_used_is_named() {
     }
     // Another address of the same gateway is fine.
     let second = soon(gateway.listen(listen("[::1]", 0))).await;
-    let second = second.unwrap_or_else(|_| port.address);
+    let second = second.unwrap_or(port.address);
     assert_eq!(http(second, "GET", "/", &[], "").await.status, 404);
     let unknown = read_json::<Listen>(br#"{"hots":"::"}"#).unwrap_err();
     assert!(unknown.to_string().contains("unknown field `hots`"), "{unknown}");
