@@ -48,6 +48,11 @@ pub(super) struct Failure(Error);
 impl Failure {
     pub(super) fn new(error: Error, request_id: RequestId) -> Self {
         tracing::debug!(%error, "refused");
+        let error = match error.status() {
+            Some(_) => error,
+            // A store that fails while it is used has no status of its own; to a caller it is ours.
+            None => Error::new(ErrorKind::Internal, error.to_string()),
+        };
         Self(error.with_request_id(request_id.0))
     }
 }

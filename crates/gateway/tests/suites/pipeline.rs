@@ -475,11 +475,12 @@ async fn page(gateway: &Gateway, request: Value) -> Result<Value> {
 #[tokio::test]
 async fn paging_loses_and_doubles_no_account() {
     let gateway = gateway(&Upstream::pleasant().await).await;
-    let mut imported = HashSet::new();
-    for index in 0..57 {
-        let user = if index % 3 == 0 { "bob" } else { "ann" };
-        imported.insert(import(&gateway, user, "header", credential("header", "a-secret")).await.id);
-    }
+    // All at once, so that many share a millisecond.
+    let imports = (0..57).map(|index| {
+        let (gateway, user) = (gateway.clone(), if index % 3 == 0 { "bob" } else { "ann" });
+        async move { import(&gateway, user, "header", credential("header", "a-secret")).await.id }
+    });
+    let imported: HashSet<_> = futures::future::join_all(imports).await.into_iter().collect();
     let all = list(&gateway, json!({ "limit": 1_000 })).await;
     let created: HashSet<_> = all.iter().map(|item| item["created_at"].as_str().unwrap()).collect();
     assert!(created.len() < 57, "some must share a millisecond for this to mean something");

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use proxy_execute_gateway::{Gateway, GatewayOptions};
+use proxy_execute_gateway::{Gateway, GatewayOptions, Listen};
 use proxy_execute_protocol::{Backend, ErrorKind, Result};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::support::{
-    Caller, Step, Upstream, answer, assert_error, call, credential, deadline, get, import, json_answer,
+    Caller, Step, Upstream, answer, assert_error, call, credential, deadline, get, http, import, json_answer,
     options, session, session_with, soon, tools_call, with_headers,
 };
 
@@ -298,6 +298,30 @@ async fn a_new_file_may_be_made_by_several_at_once() {
             soon(gateway.unwrap().close()).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_that_stays_locked_is_told_and_comes_back() {
+    let upstream = echo().await;
+    let (_folder, file) = place();
+    let gateway = open(&upstream, &file).await;
+    let address = gateway.listen(Listen::default()).await.unwrap();
+    let key = gateway.create_api_key(Default::default()).await.unwrap().key;
+    let create = async || {
+        http(address, "POST", "/api/v3/tool_router/session", &[("x-api-key", &key)], r#"{"user_id":"ann"}"#)
+            .await
+    };
+    assert_eq!(create().await.status, 201);
+
+    let url = format!("sqlite://{}", file.display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let refused = create().await;
+    let error = &refused.json()["error"];
+    assert_eq!((refused.status, &error["status"], &error["code"]), (500, &json!(500), &json!(10_500)));
+    assert!(error["message"].as_str().unwrap().contains("locked"), "{error}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(create().await.status, 201);
 }
 
 #[tokio::test]

@@ -44,11 +44,11 @@ async fn data(headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
 async fn a_hanging_upstream_ends_in_time() {
     for hang in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"] {
         let upstream = Upstream::scripted([Step::SendAndHang(hang.into()), json_answer(r#""well""#)]).await;
-        let options = GatewayOptions { upstream_timeout_ms: Some(150), ..options(&upstream) };
+        let options = GatewayOptions { upstream_timeout_ms: Some(400), ..options(&upstream) };
         let caller = Caller::with(options, "header", "a-secret").await;
         let started = Instant::now();
         // A GET is not repeated either: time is up.
-        assert_error(caller.get().await, ErrorKind::UpstreamTimeout, "150ms");
+        assert_error(caller.get().await, ErrorKind::UpstreamTimeout, "400ms");
         assert!(started.elapsed() < Duration::from_secs(5));
         upstream.has_seen(|seen| seen.gone == 1).await;
         is_well(&caller).await;
@@ -80,7 +80,7 @@ async fn a_connection_that_is_refused_says_so() {
             },
         });
         let error = crate::support::tools_call(&caller.gateway, request).await;
-        assert_error(error, ErrorKind::UpstreamUnreachable, &format!("{address} (Connection refused"));
+        assert_error(error, ErrorKind::UpstreamUnreachable, &address.to_string());
     }
     is_well(&caller).await;
 }
