@@ -252,7 +252,7 @@ pub(crate) fn json_answer(body: impl AsRef<[u8]>) -> Step {
 
 /// The bytes, compressed.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
