@@ -311,3 +311,15 @@ impl Backend for Gateway {
         self.run(proxy::with_account(&self.0, request)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addon needs it, but only the addon's build would say so.
+    #[test]
+    fn a_gateway_may_be_opened_on_any_thread() {
+        fn may_change_threads(_: impl Future + Send) {}
+        may_change_threads(Gateway::open(GatewayOptions::default()));
+    }
+}

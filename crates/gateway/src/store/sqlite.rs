@@ -136,7 +136,9 @@ impl SqliteStore {
     /// several processes may make the same store at the same moment: each sees all of it or nothing.
     async fn prepare(&self, vault: &Vault) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        sqlx::migrate!("migrations/sqlite").run(&mut *transaction).await.map_err(|error| match error {
+        // The public `run` makes this future one that cannot change threads, says the compiler.
+        let migrated = sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *transaction, false).await;
+        migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
             other => Error::new(
                 ErrorKind::StoreUnavailable,
