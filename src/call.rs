@@ -1,5 +1,6 @@
 //! How a call leaves JavaScript and comes back: its limits, and the form of its answer.
 
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -29,18 +30,38 @@ where
     Answer: Future<Output = Result<String>> + Send + 'static,
 {
     let token = cancel.map(|cancel| cancel.token.clone());
+    let ended = environment_ended(env)?;
     let deadline = Deadline::after(Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or(Duration::MAX));
     let answer = call(deadline);
     AsyncBlockBuilder::new(async move {
         let answer = tokio::time::timeout_at(deadline.instant().into(), no_panic(answer));
         let answer = tokio::select! {
             biased;
+            () = ended.cancelled() => return Ok(Either4::D(NativeFailure::aborted())),
             () = cancelled(token) => return Ok(Either4::D(NativeFailure::aborted())),
             answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
         };
         Ok(settled(answer))
     })
     .build(env)
+}
+
+thread_local! {
+    /// A thread has one environment at a time: that of the main thread, or of a worker.
+    static ENVIRONMENT: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
+}
+
+/// Cancelled when the environment ends, as that of a worker does when it is terminated: there is
+/// nobody left to hear an answer.
+pub(crate) fn environment_ended(env: &Env) -> napi::Result<CancellationToken> {
+    ENVIRONMENT.with_borrow_mut(|environment| {
+        if let Some(token) = environment.as_ref().filter(|token| !token.is_cancelled()) {
+            return Ok(token.clone());
+        }
+        let token = CancellationToken::new();
+        env.add_env_cleanup_hook(token.clone(), |token| token.cancel())?;
+        Ok(environment.insert(token).clone())
+    })
 }
 
 /// Runs work that nothing but its own end stops.

@@ -12,7 +12,7 @@ use proxy_execute_protocol::read_json;
 use serde_json::json;
 
 use crate::backend::Backend;
-use crate::call::{Settled, no_panic, parse_options, to_its_end, to_json};
+use crate::call::{Settled, environment_ended, no_panic, parse_options, to_its_end, to_json};
 use crate::failure::NativeFailure;
 
 /// A gateway that is open, or has been.
@@ -47,8 +47,16 @@ impl Gateway {
     #[napi(ts_return_type = "Promise<string | NativeFailure>")]
     pub fn listen(&self, env: &Env, options: String) -> napi::Result<AsyncBlock<Settled>> {
         let gateway = self.inner.clone();
+        let ended = environment_ended(env)?;
         to_its_end(env, async move {
             let address = gateway.listen(parse_options(&options)?).await?;
+            // Nobody could close a port that outlives the worker it was opened in.
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = gateway.closing() => {}
+                    () = ended.cancelled() => gateway.close().await,
+                }
+            });
             to_json(&json!({ "host": address.ip(), "port": address.port() }))
         })
     }

@@ -6,7 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Composio, Gateway } from '../../index.mjs';
 
-const { toolkits, allowPrivateHosts, baseURL, apiKey, exit } = workerData;
+const { toolkits, allowPrivateHosts, baseURL, apiKey, number, exit } = workerData;
 
 const gateway = await Gateway.open({ toolkits, allowPrivateHosts });
 const credential = { authScheme: 'API_KEY', val: { api_key: 'k' } };
@@ -14,16 +14,23 @@ await gateway.connectedAccounts.import({ userId: 'ann', toolkit: 'acme', credent
 const composios = [new Composio({ gateway }), new Composio({ apiKey, baseURL })];
 const sessions = await Promise.all(composios.map((composio) => composio.create('ann')));
 
+const { url } = await gateway.listen();
+const answers = [];
 const { signal } = new AbortController();
 for (let call = 0; call < 40; call++) {
   const session = sessions[call % 2];
-  const endpoint = ['/me', '/hold', '/half'][call % 3];
+  const path = ['/me', '/hold', '/half'][call % 3];
+  const endpoint = `${path}?call=${number * 100 + call}`;
   const options = call % 5 === 0 ? { signal } : {};
   // How they end is not known: the worker ends first.
-  session.proxyExecute({ toolkit: 'acme', endpoint, method: 'POST', body: { call } }, options).catch(() => {});
+  const answer = session.proxyExecute({ toolkit: 'acme', endpoint, method: 'POST', body: { call } }, options);
+  answer.catch(() => {});
+  if (path === '/me') answers.push(answer);
   composios[call % 2].create('ann').catch(() => {});
 }
 gateway.connectedAccounts.list().catch(() => {});
 
+// In some workers the others have come as far as the third-party API, in some they are on their way.
+if (number % 2 === 0) await Promise.all(answers);
 if (exit) process.exit(7);
-parentPort.postMessage('in flight');
+parentPort.postMessage(url);

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Composio } from '../../index.js';
 import { acme, connect, openGateway } from './acme';
+import { until } from './expect';
 import { LoadUpstream } from './load-upstream';
 
 const ROUNDS = 25;
@@ -30,9 +31,14 @@ async function main(): Promise<void> {
 
   let terminated = 0;
   let exited = 0;
+  /** Where the workers listened. */
+  const urls: string[] = [];
   const one = async (number: number) => {
     const exit = number % 5 === 4;
-    const worker = new Worker(join(__dirname, 'worker.mjs'), { workerData: { ...workerData, exit }, execArgv: [] });
+    const worker = new Worker(join(__dirname, 'worker.mjs'), {
+      workerData: { ...workerData, number, exit },
+      execArgv: [],
+    });
     const ended = once(worker, 'exit');
     if (exit) {
       const [code] = await ended;
@@ -40,7 +46,8 @@ async function main(): Promise<void> {
       exited++;
       return;
     }
-    await once(worker, 'message');
+    const [url] = await once(worker, 'message');
+    urls.push(url);
     // From the first answers to none being left to come.
     await sleep(number % 7);
     await worker.terminate();
@@ -50,6 +57,20 @@ async function main(): Promise<void> {
     await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => one(round * AT_ONCE + index)));
   }
 
+  // 26 calls of each do not end by themselves; half of the workers waited for them to get there.
+  await until('all calls of the workers are given up', async () => (await upstream.held()).waiting.length === 0);
+  const { gone, answered } = await upstream.held();
+  assert.equal(answered.length, 0);
+  assert.ok(gone.length > 500, `only ${gone.length} calls got there`);
+
+  // Nor do their ports stay open.
+  const isClosed = (url: string) =>
+    fetch(url).then(
+      () => false,
+      () => true,
+    );
+  for (const url of urls) await until(`${url} is closed`, () => isClosed(url));
+
   // What the workers shared with this thread still works.
   const composio = new Composio({ apiKey, baseURL });
   const session = await composio.create('ann');
@@ -57,7 +78,7 @@ async function main(): Promise<void> {
   assert.equal(status, 200);
   await gateway.close();
   upstream.close();
-  console.log(JSON.stringify({ terminated, exited }));
+  console.log(JSON.stringify({ terminated, exited, gone: gone.length }));
 }
 
 main();
