@@ -497,6 +497,7 @@ async fn paging_loses_and_doubles_no_account() {
             let items = page["items"].as_array().unwrap();
             seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
             pages += 1;
+            assert!(pages <= 57, "pages without an end");
             cursor = page["next_cursor"].clone();
             if cursor.is_null() {
                 break;
