@@ -164,7 +164,10 @@ pub(crate) async fn authorize(gateway: &Parts, key: Option<&[u8]>, area: &str, l
                 .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
         })?;
     if stored.last_used_at.is_none_or(|at| now() - at > LAST_USED_RESOLUTION_MS) {
-        gateway.store.touch_key(&stored.id).await?;
+        // A note for the operator; not worth refusing a valid key for.
+        if let Err(error) = gateway.store.touch_key(&stored.id).await {
+            tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
+        }
     }
     let granted = match permissions(&stored)? {
         None => true,

@@ -21,12 +21,22 @@ fn explain<T: DeserializeOwned>(text: &[u8], error: &serde_json::Error) -> Error
         .filter(|path| path != ".");
     let message = match path {
         _ if error.is_syntax() || error.is_eof() => format!("The request is not valid JSON: {error}."),
-        Some(path) => format!("Error in payload.{path}: {error}."),
-        None => format!("Error in payload: {error}."),
+        Some(path) => format!("Error in payload.{path}: {}.", without_value(error)),
+        None => format!("Error in payload: {}.", without_value(error)),
     };
     Error::new(ErrorKind::InvalidRequest, message.clone())
         .fix("Please check the payload.")
         .with_errors(vec![message])
+}
+
+/// What was expected, without what was found: that may be a secret in the wrong place.
+fn without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let quotes_value = text.starts_with("invalid type: ") || text.starts_with("invalid value: ");
+    match text.split_once(", expected ") {
+        Some((_, expected)) if quotes_value => format!("expected {expected}"),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
