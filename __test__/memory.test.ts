@@ -38,7 +38,7 @@ describe('memory', () => {
           `${inTheEnd.toFixed(1)} MB in the end, growth ${growth.toFixed(1)} MB of at most ${BOUND} MB`,
       );
       if (calls < more) t.diagnostic(`stopped after ${LIMIT} s, before all ${more} calls were made`);
-      assert.ok(calls >= more / 5, `only ${calls} calls were made in ${LIMIT} s`);
+      assert.ok(calls >= more / 20, `only ${calls} calls were made in ${LIMIT} s`);
       assert.ok(growth < BOUND, `memory grew by ${growth} MB, from ${atFirst} MB to ${inTheEnd} MB`);
     });
   }
