@@ -134,6 +134,21 @@ impl Backend {
             )
         })
     }
+
+    /// Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn resource(
+        &self,
+        env: &Env,
+        request: String,
+        timeout_ms: f64,
+        cancel: Option<&Cancel>,
+    ) -> napi::Result<AsyncBlock<Settled>> {
+        let backend = Arc::clone(&self.inner);
+        within(env, timeout_ms, cancel, |deadline| async move {
+            backend.resource(read_json(request.as_bytes())?, deadline).await
+        })
+    }
 }
 
 fn text_of(envelope: Envelope, data_as_text: bool) -> Result<String> {

@@ -71,39 +71,6 @@ impl Gateway {
         )
     }
 
-    /// Lists accounts, a page at a time.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn list_connected_accounts(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
-        let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.list_accounts(read_json(request.as_bytes())?).await?) })
-    }
-
-    /// Reads an account.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn get_connected_account(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
-        let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.account(&id).await?) })
-    }
-
-    /// Deletes an account and its credential.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn delete_connected_account(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
-        let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.delete_account(&id).await?) })
-    }
-
-    /// Disables an account, or enables it again.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn set_connected_account_enabled(
-        &self,
-        env: &Env,
-        id: String,
-        enabled: bool,
-    ) -> napi::Result<AsyncBlock<Settled>> {
-        let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.set_account_enabled(&id, enabled).await?) })
-    }
-
     /// Makes a key for the port.
     #[napi(ts_return_type = "Promise<string | NativeFailure>")]
     pub fn create_api_key(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
@@ -126,6 +93,13 @@ impl Gateway {
     pub fn revoke_api_key(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
         let gateway = self.inner.clone();
         to_its_end(env, async move { to_json(&gateway.revoke_api_key(&id).await?) })
+    }
+
+    /// Lists the latest calls, the newest first.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn calls(&self, env: &Env, limit: u32) -> napi::Result<AsyncBlock<Settled>> {
+        let gateway = self.inner.clone();
+        to_its_end(env, async move { to_json(&gateway.calls(limit).await?) })
     }
 
     /// Ends what is under way, stops listening and closes the store.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest, Result,
-    Session, UpdateSession,
+    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest,
+    ResourceRequest, Result, Session, UpdateSession,
 };
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -53,6 +53,7 @@ impl Remote {
     async fn call(&self, request: Outgoing, deadline: Deadline) -> Result<Answer> {
         let mut url = self.api.clone();
         url.set_path(&format!("{}{}", self.api.path(), request.path));
+        url.set_query(request.query.as_deref());
         let call = Call {
             method: request.method,
             url,
@@ -107,27 +108,27 @@ impl Backend for Remote {
     async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session> {
         let path = "/tool_router/session".to_owned();
         let body = Some(json(&request)?);
-        let request = Outgoing { method: Method::POST, path, body, only_reads: false };
+        let request = Outgoing { method: Method::POST, path, query: None, body, only_reads: false };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn session(&self, id: &str, deadline: Deadline) -> Result<Session> {
         let path = session_path(id)?;
-        let request = Outgoing { method: Method::GET, path, body: None, only_reads: true };
+        let request = Outgoing { method: Method::GET, path, query: None, body: None, only_reads: true };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session> {
         let path = session_path(id)?;
         let body = Some(json(&request)?);
-        let request = Outgoing { method: Method::PATCH, path, body, only_reads: false };
+        let request = Outgoing { method: Method::PATCH, path, query: None, body, only_reads: false };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession> {
         let path = session_path(id)?;
         // A second DELETE would answer 404 for a deletion that worked.
-        let request = Outgoing { method: Method::DELETE, path, body: None, only_reads: false };
+        let request = Outgoing { method: Method::DELETE, path, query: None, body: None, only_reads: false };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
@@ -145,6 +146,21 @@ impl Backend for Remote {
         let path = "/tools/execute/proxy".to_owned();
         self.call(proxied(path, &request)?, deadline).await?.into_envelope(&self.api_key)
     }
+
+    async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String> {
+        let method =
+            Method::from_bytes(request.method.as_str().as_bytes()).expect("the names are HTTP's own");
+        let path = request.path.iter().map(|name| segment(name)).collect::<Result<String>>()?;
+        let pair = |(name, value): &(String, String)| {
+            format!("{}={}", utf8_percent_encode(name, SEGMENT), utf8_percent_encode(value, SEGMENT))
+        };
+        let query = request.query.iter().map(pair).collect::<Vec<_>>().join("&");
+        let query = Some(query).filter(|query| !query.is_empty());
+        let body = request.body.map(|body| Bytes::from(body.get().to_owned()));
+        let only_reads = method == Method::GET;
+        let request = Outgoing { method, path, query, body, only_reads };
+        Ok(self.call(request, deadline).await?.into_envelope(&self.api_key)?.into_text())
+    }
 }
 
 /// A call before it knows its backend.
@@ -152,6 +168,7 @@ struct Outgoing {
     method: Method,
     /// Below `/api/{version}`.
     path: String,
+    query: Option<String>,
     body: Option<Bytes>,
     only_reads: bool,
 }
@@ -159,16 +176,21 @@ struct Outgoing {
 /// A proxied call travels as POST and does what the method inside it does.
 fn proxied(path: String, request: &ProxyRequest) -> Result<Outgoing> {
     let body = Some(json(request)?);
-    Ok(Outgoing { method: Method::POST, path, body, only_reads: request.method.is_safe() })
+    Ok(Outgoing { method: Method::POST, path, query: None, body, only_reads: request.method.is_safe() })
 }
 
 /// The path of a session, its id as one segment whatever is in it.
 fn session_path(id: &str) -> Result<String> {
-    // URLs have no way to write these two as a name.
-    if matches!(id, "" | "." | "..") {
-        return Err(Error::new(ErrorKind::InvalidRequest, format!("\"{id}\" is not a session id.")));
+    Ok(format!("/tool_router/session{}", segment(id)?))
+}
+
+/// `/name`, as one segment whatever is in it.
+fn segment(name: &str) -> Result<String> {
+    // URLs have no way to write these as a name.
+    if matches!(name, "" | "." | "..") {
+        return Err(Error::new(ErrorKind::InvalidRequest, format!("\"{name}\" is not an id.")));
     }
-    Ok(format!("/tool_router/session/{}", utf8_percent_encode(id, SEGMENT)))
+    Ok(format!("/{}", utf8_percent_encode(name, SEGMENT)))
 }
 
 fn json(request: &impl Serialize) -> Result<Bytes> {

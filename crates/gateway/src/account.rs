@@ -1,20 +1,62 @@
 //! Connected accounts: a user's credential for a toolkit (contract §4).
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth_config::{self, AuthConfigRef};
 use crate::clock::{now, rfc3339};
 use crate::credential::{AuthScheme, Fields, GivenCredential};
 use crate::gateway::Parts;
-use crate::id;
+use crate::http_server::schema;
+use crate::page::{Page, Place};
 use crate::request::require;
-use crate::store::{AccountFilter, StoredAccount, StoredSession};
+use crate::store::{AccountChange, AccountFilter, Rows, StoredAccount, StoredAuthConfig, StoredSession};
 use crate::toolkit::Toolkit;
-use crate::vault::Place;
+use crate::{id, link, vault, word_id};
 
-/// The most accounts on one page.
-const MAX_PAGE: u32 = 1_000;
 const DEFAULT_PAGE: u32 = 20;
+const MAX_PAGE: u32 = 1_000;
+
+/// The states of the contract (§4.2).
+const STATUSES: &[&str] =
+    &["INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"];
+
+/// How often a new account is given another word id when the first is taken.
+const WORD_ID_ATTEMPTS: u32 = 5;
+
+/// Fields of a credential that are no secret, and help to tell accounts apart (contract §4.3).
+const SHOWN_FIELDS: &[&str] = &[
+    "COMPANYDOMAIN",
+    "account",
+    "account_id",
+    "account_url",
+    "api_url",
+    "base_url",
+    "cloud_id",
+    "dc",
+    "domain",
+    "expires_in",
+    "extension",
+    "form_api_base_url",
+    "instanceEndpoint",
+    "instanceName",
+    "region",
+    "scope",
+    "server_location",
+    "shop",
+    "site_name",
+    "subdomain",
+    "token_type",
+    "version",
+    "your-domain",
+    "your_server",
+];
 
 /// The request that imports a credential. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
@@ -26,66 +68,217 @@ pub struct ImportAccount {
     pub toolkit: String,
     /// `{ authScheme, val }`, contract §4.3.
     pub credential: SecretJson,
-    /// A name for the account; free text.
+    /// A name for the account, that no other account of the user and toolkit has.
     #[serde(default)]
     pub alias: Option<String>,
 }
 
+/// The request of the wire that connects an account. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct CreateAccount {
+    pub(crate) auth_config: AuthConfigId,
+    pub(crate) connection: NewConnection,
+    /// A gateway does not call the toolkit to try the credential; accepted and without effect.
+    pub(crate) validate_credentials: Option<bool>,
+}
+
+/// The auth config of a new account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthConfigId {
+    pub(crate) id: String,
+}
+
+/// The new account itself.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct NewConnection {
+    pub(crate) user_id: Option<String>,
+    /// `{ authScheme, val }`.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) state: Option<SecretJson>,
+    /// The fields of `val`, in the older form.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) data: Option<SecretJson>,
+    pub(crate) callback_url: Option<String>,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) alias: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) experimental: Option<Value>,
+    pub(crate) deprecated_is_v1_rerouted: Option<bool>,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedAccount {
+    pub(crate) id: String,
+    /// What is known of the account, without secrets.
+    #[serde(rename = "connectionData")]
+    pub(crate) connection_data: AccountState,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    /// Where a person finishes the connection; null when it is finished.
+    #[schema(required = true)]
+    pub(crate) redirect_url: Option<String>,
+    #[schema(required = true)]
+    pub(crate) redirect_uri: Option<String>,
+}
+
+/// The request that changes an account. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct UpdateAccount {
+    /// An empty one removes it.
+    pub(crate) alias: Option<String>,
+    pub(crate) connection: Option<ChangedConnection>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) experimental: Option<Value>,
+}
+
+/// The credential's new fields.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangedConnection {
+    /// `{ authScheme, val }`; fields that are not named stay, null removes one.
+    #[schema(value_type = Object)]
+    pub(crate) state: SecretJson,
+}
+
+/// The answer to a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    pub(crate) success: bool,
+}
+
+/// The answer to a revocation: what every change says, and what SDKs of v3.1 read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RevokedAccount {
+    #[serde(flatten)]
+    pub(crate) changed: ChangedAccount,
+    /// What the provider was told to revoke: nothing, the credential is only forgotten here.
+    pub(crate) revoked_tokens: Vec<String>,
+    pub(crate) connected_account: ShortAccount,
+}
+
+/// The account that was revoked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShortAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+}
+
+/// The answer to a refresh.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RefreshedAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    #[schema(required = true)]
+    pub(crate) redirect_url: Option<String>,
+}
+
 /// Which accounts to list. An empty list does not restrict. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct ListAccounts {
     /// Only these users'.
     pub user_ids: Vec<String>,
     /// Only of these toolkits.
     pub toolkit_slugs: Vec<String>,
     /// Only in these states: `ACTIVE`, `EXPIRED`, ….
+    #[param(value_type = Vec<schema::AccountStatus>)]
     pub statuses: Vec<String>,
+    /// Only with these auth configs.
+    pub auth_config_ids: Vec<String>,
+    /// Only these.
+    pub connected_account_ids: Vec<String>,
+    /// `created_at` (the default) or `updated_at`.
+    #[param(value_type = Option<schema::OrderBy>)]
+    pub order_by: Option<String>,
+    /// `desc` (the default) or `asc`.
+    #[param(value_type = Option<schema::OrderDirection>)]
+    pub order_direction: Option<String>,
+    /// `PRIVATE` (the default), `SHARED` or `ALL`; a gateway's accounts are private.
+    #[param(value_type = Option<schema::AccountType>)]
+    pub account_type: Option<String>,
     /// At most so many: 1 to 1 000, 20 by default.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Where the last page ended: its `next_cursor`.
     pub cursor: Option<String>,
 }
 
-/// A page of accounts.
-#[derive(Debug, Serialize)]
-pub struct AccountPage {
-    /// Newest first.
-    pub items: Vec<ConnectedAccount>,
-    /// Where the next page begins; null on the last.
-    pub next_cursor: Option<String>,
-}
-
 /// A connected account, without its credential.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ConnectedAccount {
     /// `ca_…`
     pub id: String,
+    /// The name given to it.
+    #[schema(required = true)]
+    pub alias: Option<String>,
+    /// A name made up for it, such as `gmail_red-castle`.
+    #[schema(required = true)]
+    pub word_id: Option<String>,
     /// The caller's own id of the user.
     pub user_id: String,
-    /// The toolkit.
-    pub toolkit: ToolkitRef,
     /// `ACTIVE`, `EXPIRED`, … (contract §4.2).
+    #[schema(value_type = schema::AccountStatus)]
     pub status: String,
     /// Why it is in this state, where that needs a reason.
+    #[schema(required = true)]
     pub status_reason: Option<String>,
     /// Whether it may not be used for now.
     pub is_disabled: bool,
-    /// The name given to it.
-    pub alias: Option<String>,
+    /// The toolkit.
+    pub toolkit: ToolkitRef,
+    /// How it was connected.
+    pub auth_config: AuthConfigRef,
     /// How it signs requests.
+    #[schema(value_type = AuthScheme)]
     pub auth_scheme: String,
+    /// What is known of the credential; secrets are `REDACTED`.
+    pub state: AccountState,
+    /// Deprecated in the contract; empty.
+    #[schema(value_type = Object)]
+    pub data: Map<String, Value>,
+    /// Deprecated in the contract; empty.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
     /// RFC 3339.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// RFC 3339.
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 
 /// The toolkit of an account.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ToolkitRef {
     /// Its slug.
     pub slug: String,
+}
+
+/// A credential as it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AccountState {
+    /// How it signs requests.
+    #[serde(rename = "authScheme")]
+    #[schema(value_type = AuthScheme)]
+    pub auth_scheme: String,
+    /// Its fields and status; secrets are `REDACTED`.
+    #[schema(value_type = Object)]
+    pub val: Map<String, Value>,
 }
 
 /// A credential that is ready to sign.
@@ -101,81 +294,250 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
     require(Some(&request.toolkit), "toolkit")?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
     let given = GivenCredential::read(&request.credential, "credential")?;
-    let fields = given.fields()?;
-    toolkit.target(given.auth_scheme, &fields)?;
-    toolkit.injection(given.auth_scheme, &fields)?;
+    check(toolkit, &given)?;
+    let config = auth_config::default_for(gateway, toolkit, given.auth_scheme).await?;
+    let account = insert(gateway, &config, request.user_id, request.alias, &given.val, "ACTIVE").await?;
+    Ok(shown(gateway, account))
+}
 
-    let id = id::random("ca");
-    let at = now();
-    let account = StoredAccount {
-        credential: gateway.vault.seal(place(&id), given.val.expose()),
-        key_id: gateway.vault.key_id().to_owned(),
-        user_id: request.user_id,
-        toolkit: request.toolkit,
-        alias: request.alias,
-        auth_scheme: given.auth_scheme.to_string(),
-        status: "ACTIVE".to_owned(),
-        status_reason: None,
-        is_disabled: false,
-        expires_at: fields
-            .expires_in()
-            .and_then(|seconds| at.checked_add_unsigned(seconds.checked_mul(1_000)?)),
-        created_at: at,
-        updated_at: at,
-        id,
+/// Connects an account with an auth config: ACTIVE when the credential is complete, else
+/// INITIALIZING with a link to finish it.
+pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
+    let NewConnection { user_id, state, data, callback_url, alias, .. } = request.connection;
+    let config = auth_config::usable(gateway, &request.auth_config.id).await?;
+    let toolkit = gateway.catalogue.get(&config.toolkit)?;
+    let user_id = user_id.unwrap_or_else(|| "default".to_owned());
+    require(Some(&user_id), "connection.user_id")?;
+    let scheme = scheme_of(&config)?;
+    let given = match (state, data) {
+        (Some(state), _) => GivenCredential::read(&state, "connection.state")?,
+        (None, data) => GivenCredential {
+            auth_scheme: scheme,
+            toolkit_slug: None,
+            val: data.unwrap_or_else(|| SecretJson::new("{}".to_owned())),
+        },
     };
-    gateway.store.insert_account(&account).await?;
-    Ok(shown(account))
+    if given.auth_scheme != scheme {
+        let message =
+            format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme);
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+    }
+    if toolkit.lacks_secret(scheme, &given.fields()?) {
+        let account = insert(gateway, &config, user_id, alias, &given.val, "INITIALIZING").await?;
+        let link = link::give_out(gateway, &account.id, callback_url).await?;
+        return Ok(created(gateway, account, Some(link.redirect_url)));
+    }
+    check(toolkit, &given)?;
+    let account = insert(gateway, &config, user_id, alias, &given.val, "ACTIVE").await?;
+    Ok(created(gateway, account, None))
 }
 
 /// Lists accounts.
-pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<AccountPage> {
-    let invalid =
-        |message: &str| Error::new(ErrorKind::InvalidRequest, message).with_errors(vec![message.to_owned()]);
-    let limit = request.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(invalid("limit: must be from 1 to 1000."));
+pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
+    let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+    for status in &request.statuses {
+        one_of(status, "statuses", STATUSES)?;
     }
-    let before = request.cursor.as_deref().map(|cursor| {
-        let (created_at, id) = cursor.split_once('.')?;
-        Some((created_at.parse().ok()?, id.to_owned()))
-    });
-    let before = match before {
-        Some(None) => return Err(invalid("cursor: is not one that a list returned as next_cursor.")),
-        Some(before) => before,
-        None => None,
+    let order_by = request.order_by.as_deref().unwrap_or("created_at");
+    one_of(order_by, "order_by", &["created_at", "updated_at"])?;
+    let direction = request.order_direction.as_deref().unwrap_or("desc");
+    one_of(direction, "order_direction", &["asc", "desc"])?;
+    let account_type = request.account_type.as_deref().unwrap_or("PRIVATE");
+    one_of(account_type, "account_type", &["PRIVATE", "SHARED", "ALL"])?;
+
+    let by_change = order_by == "updated_at";
+    let found = if account_type == "SHARED" {
+        Rows { rows: Vec::new(), total: 0 }
+    } else {
+        let filter = AccountFilter {
+            ids: request.connected_account_ids,
+            user_ids: request.user_ids,
+            toolkits: request.toolkit_slugs,
+            statuses: request.statuses,
+            auth_config_ids: request.auth_config_ids,
+            by_change,
+            oldest_first: direction == "asc",
+            page: place.asked(),
+        };
+        gateway.store.accounts(&filter).await?
     };
-    let filter = AccountFilter {
-        user_ids: request.user_ids,
-        toolkits: request.toolkit_slugs,
-        statuses: request.statuses,
-        before,
-        limit: limit + 1,
-    };
-    let mut accounts = gateway.store.accounts(&filter).await?;
-    let more = accounts.len() > limit as usize;
-    accounts.truncate(limit as usize);
-    let next_cursor =
-        accounts.last().filter(|_| more).map(|account| format!("{}.{}", account.created_at, account.id));
-    Ok(AccountPage { items: accounts.into_iter().map(shown).collect(), next_cursor })
+    let place_of = |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
+    Ok(place.page(found, |account| (place_of(account), &account.id), |account| shown(gateway, account)))
 }
 
 /// Reads an account.
 pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
-    find(gateway, id).await.map(shown)
+    Ok(shown(gateway, find(gateway, id).await?))
 }
 
-/// Deletes an account.
+/// Deletes an account and its credential.
 pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<()> {
     if gateway.store.delete_account(id).await? { Ok(()) } else { Err(not_found(id)) }
 }
 
 /// Enables or disables an account.
 pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ConnectedAccount> {
-    if !gateway.store.set_account_disabled(id, !enabled).await? {
+    let change = AccountChange { is_disabled: Some(!enabled), ..AccountChange::default() };
+    if !gateway.store.update_account(id, &change).await? {
         return Err(not_found(id));
     }
     get(gateway, id).await
+}
+
+/// Changes an account's alias or credential.
+pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
+    let account = find(gateway, id).await?;
+    let mut change = AccountChange {
+        alias: request.alias.map(|alias| Some(alias).filter(|alias| !alias.is_empty())),
+        ..AccountChange::default()
+    };
+    if let Some(connection) = request.connection {
+        let given = GivenCredential::read(&connection.state, "connection.state")?;
+        if given.auth_scheme.to_string() != account.auth_scheme {
+            let message = format!("connection.state.authScheme: the account has {}.", account.auth_scheme);
+            return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        }
+        let merged = GivenCredential { val: merged(&unsealed(gateway, &account)?, &given.val)?, ..given };
+        check(gateway.catalogue.get(&account.toolkit)?, &merged)?;
+        let sealed = gateway.vault.seal(place(id), merged.val.expose());
+        let expires_at = expiry(&merged.fields()?);
+        change.credential = Some((sealed, gateway.vault.key_id().to_owned(), expires_at));
+        change.status = Some(("ACTIVE".to_owned(), None));
+    }
+    gateway.store.update_account(id, &change).await?;
+    let status = find(gateway, id).await?.status;
+    Ok(ChangedAccount { id: id.to_owned(), status, success: true })
+}
+
+/// Says whether an account still works; what needs no exchange needs no refresh either.
+pub(crate) async fn refresh(gateway: &Parts, id: &str) -> Result<RefreshedAccount> {
+    let account = by_id(gateway, id).await?;
+    Ok(RefreshedAccount { id: account.id, status: account.status, redirect_url: None })
+}
+
+/// Forgets an account's credential; the account stays, REVOKED.
+pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
+    find(gateway, id).await?;
+    let change = AccountChange {
+        credential: Some((gateway.vault.seal(place(id), "{}"), gateway.vault.key_id().to_owned(), None)),
+        status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
+        ..AccountChange::default()
+    };
+    gateway.store.update_account(id, &change).await?;
+    let (id, status) = (id.to_owned(), "REVOKED".to_owned());
+    Ok(RevokedAccount {
+        changed: ChangedAccount { id: id.clone(), status: status.clone(), success: true },
+        revoked_tokens: Vec::new(),
+        connected_account: ShortAccount { id, status },
+    })
+}
+
+/// Makes an account that a person will finish.
+pub(crate) async fn begin(
+    gateway: &Parts,
+    config: &StoredAuthConfig,
+    user_id: String,
+    alias: Option<String>,
+    val: &SecretJson,
+) -> Result<StoredAccount> {
+    insert(gateway, config, user_id, alias, val, "INITIALIZING").await
+}
+
+async fn insert(
+    gateway: &Parts,
+    config: &StoredAuthConfig,
+    user_id: String,
+    alias: Option<String>,
+    val: &SecretJson,
+    status: &str,
+) -> Result<StoredAccount> {
+    let (id, at) = (id::random("ca"), now());
+    let alias = alias.filter(|alias| !alias.is_empty());
+    if let Some(alias) = &alias
+        && gateway.store.account_by_name(&user_id, &config.toolkit, alias).await?.is_some()
+    {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "alias: user `{user_id}` has another account of toolkit `{}` by that name.",
+                config.toolkit
+            ),
+        )
+        .fix("Choose another alias."));
+    }
+    let fields: Fields = serde_json::from_str(val.expose()).unwrap_or_default();
+    let mut account = StoredAccount {
+        credential: gateway.vault.seal(place(&id), val.expose()),
+        key_id: gateway.vault.key_id().to_owned(),
+        user_id,
+        toolkit: config.toolkit.clone(),
+        auth_config_id: config.id.clone(),
+        alias,
+        word_id: String::new(),
+        auth_scheme: config.auth_scheme.clone(),
+        status: status.to_owned(),
+        status_reason: None,
+        is_disabled: false,
+        expires_at: expiry(&fields),
+        created_at: at,
+        updated_at: at,
+        config_is_disabled: config.status == "DISABLED",
+        id,
+    };
+    for attempt in 0..WORD_ID_ATTEMPTS {
+        account.word_id = word_id::random(&config.toolkit, attempt);
+        match gateway.store.insert_account(&account).await {
+            Err(error) if error.kind() == ErrorKind::Conflict && attempt + 1 < WORD_ID_ATTEMPTS => {}
+            result => {
+                result?;
+                break;
+            }
+        }
+    }
+    Ok(account)
+}
+
+/// Refuses a credential that could not be sent.
+fn check(toolkit: &Toolkit, given: &GivenCredential) -> Result<()> {
+    let fields = given.fields()?;
+    toolkit.target(given.auth_scheme, &fields)?;
+    toolkit.injection(given.auth_scheme, &fields).map(drop)
+}
+
+/// When the access token expires, if the provider said so.
+fn expiry(fields: &Fields) -> Option<i64> {
+    now().checked_add_unsigned(fields.expires_in()?.checked_mul(1_000)?)
+}
+
+fn scheme_of(config: &StoredAuthConfig) -> Result<AuthScheme> {
+    AuthScheme::parse(&config.auth_scheme).ok_or_else(|| {
+        Error::new(ErrorKind::Internal, format!("Auth config {} has an unknown scheme.", config.id))
+    })
+}
+
+/// The fields of `new` over those of `old`; null removes one. Values stay as they were written.
+fn merged(old: &SecretString, new: &SecretJson) -> Result<SecretJson> {
+    type RawFields<'a> = BTreeMap<String, &'a RawValue>;
+    let unreadable = |_| Error::new(ErrorKind::Internal, "A stored credential cannot be read.");
+    let mut fields: RawFields<'_> = serde_json::from_str(old.expose_secret()).map_err(unreadable)?;
+    let changes: RawFields<'_> = serde_json::from_str(new.expose()).map_err(unreadable)?;
+    for (name, value) in changes {
+        if value.get() == "null" {
+            fields.remove(&name)
+        } else {
+            fields.insert(name, value)
+        };
+    }
+    let text = serde_json::to_string(&fields).map_err(unreadable)?;
+    Ok(SecretJson::new(text))
+}
+
+fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
+    if known.contains(&value) {
+        return Ok(());
+    }
+    let message = format!("{name}: `{value}` is not one of {}.", known.join(", "));
+    Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]))
 }
 
 /// The account of a call in a session: the pinned one, else the user's most recently connected
@@ -195,7 +557,8 @@ pub(crate) async fn for_session(
         return by_id(gateway, id).await.map(Some);
     }
     let (user, slug) = (&session.user_id, &toolkit.slug);
-    let found = gateway.store.account_for_call(user, slug).await?;
+    let auth_config = config.auth_configs.as_ref().and_then(|configs| configs.get(slug));
+    let found = gateway.store.account_for_call(user, slug, auth_config.map(String::as_str)).await?;
     let why = match &found {
         Some(account) => match unusable(account) {
             None => return Ok(found),
@@ -239,29 +602,41 @@ pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
 /// # Errors
 /// `Internal` when the stored secret is not what was written there.
 pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credential> {
-    let broken = |why: &str| {
-        tracing::error!(
-            account = account.id,
-            key_id = account.key_id,
-            why,
-            "a stored credential cannot be opened"
-        );
-        let message = format!("The stored credential of connected account {} cannot be opened.", account.id);
-        Error::new(ErrorKind::Internal, message).fix("Import the credential again.")
+    let given = GivenCredential {
+        auth_scheme: AuthScheme::parse(&account.auth_scheme)
+            .ok_or_else(|| unopenable(account, "unknown auth scheme"))?,
+        toolkit_slug: None,
+        val: SecretJson::new(unsealed(gateway, account)?),
     };
-    let val = gateway
-        .vault
-        .open(place(&account.id), &account.credential)
-        .map_err(|error| broken(&error.to_string()))?;
-    let scheme = AuthScheme::parse(&account.auth_scheme).ok_or_else(|| broken("unknown auth scheme"))?;
-    let given = GivenCredential { auth_scheme: scheme, toolkit_slug: None, val: SecretJson::new(val) };
-    Ok(Credential { scheme, fields: given.fields()? })
+    Ok(Credential { scheme: given.auth_scheme, fields: given.fields()? })
+}
+
+fn unsealed(gateway: &Parts, account: &StoredAccount) -> Result<SecretString> {
+    let opened = gateway.vault.open(place(&account.id), &account.credential);
+    opened.map_err(|error| unopenable(account, &error.to_string()))
+}
+
+fn unopenable(account: &StoredAccount, why: &str) -> Error {
+    tracing::error!(
+        account = account.id,
+        key_id = account.key_id,
+        why,
+        "a stored credential cannot be opened"
+    );
+    Error::new(
+        ErrorKind::Internal,
+        format!("The stored credential of connected account {} cannot be opened.", account.id),
+    )
+    .fix("Import the credential again.")
 }
 
 /// Why an account cannot be used, as the end of a sentence that begins with it.
 fn unusable(account: &StoredAccount) -> Option<String> {
     if account.is_disabled {
         return Some("is disabled".to_owned());
+    }
+    if account.config_is_disabled {
+        return Some(format!("belongs to auth config {}, which is disabled", account.auth_config_id));
     }
     if account.status != "ACTIVE" {
         let reason = account.status_reason.as_deref().map(|reason| format!(" ({reason})"));
@@ -280,20 +655,60 @@ fn not_found(id: &str) -> Error {
         .fix("List the accounts with gateway.connectedAccounts.list().")
 }
 
-fn place(id: &str) -> Place<'_> {
-    Place { table: "connected_accounts", row: id, field: "credential" }
+fn place(id: &str) -> vault::Place<'_> {
+    vault::Place { table: "connected_accounts", row: id, field: "credential" }
 }
 
-fn shown(account: StoredAccount) -> ConnectedAccount {
+fn created(gateway: &Parts, account: StoredAccount, redirect_url: Option<String>) -> CreatedAccount {
+    let shown = shown(gateway, account);
+    let mut connection_data = shown.state;
+    if let Some(url) = &redirect_url {
+        connection_data.val.insert("redirectUrl".to_owned(), url.as_str().into());
+    }
+    CreatedAccount {
+        id: shown.id,
+        connection_data,
+        status: shown.status,
+        redirect_uri: redirect_url.clone(),
+        redirect_url,
+    }
+}
+
+/// An account as it is answered: everything but what is secret.
+pub(crate) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount {
+    let mut val = Map::new();
+    val.insert("status".to_owned(), account.status.as_str().into());
+    if let Ok(fields) = unsealed(gateway, &account) {
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(fields.expose_secret()).unwrap_or_default();
+        // SDKs send a status among the fields; the account's own is the one that counts.
+        for (name, value) in fields.into_iter().filter(|(name, _)| name != "status") {
+            let plain = SHOWN_FIELDS
+                .contains(&name.as_str())
+                .then(|| serde_json::from_str(value.get()).ok())
+                .flatten();
+            val.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
+        }
+    }
     ConnectedAccount {
+        state: AccountState { auth_scheme: account.auth_scheme.clone(), val },
+        auth_config: AuthConfigRef {
+            id: account.auth_config_id,
+            auth_scheme: account.auth_scheme.clone(),
+            is_composio_managed: false,
+            is_disabled: account.config_is_disabled,
+        },
         id: account.id,
+        alias: account.alias,
+        word_id: Some(account.word_id),
         user_id: account.user_id,
-        toolkit: ToolkitRef { slug: account.toolkit },
         status: account.status,
         status_reason: account.status_reason,
         is_disabled: account.is_disabled,
-        alias: account.alias,
+        toolkit: ToolkitRef { slug: account.toolkit },
         auth_scheme: account.auth_scheme,
+        data: Map::new(),
+        params: Map::new(),
         created_at: rfc3339(account.created_at),
         updated_at: rfc3339(account.updated_at),
     }

@@ -3,9 +3,12 @@
 //! A key is 256 random bits, so a plain SHA-256 of it is enough to store: there is nothing to guess.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use ipnet::IpNet;
+use jiff::Timestamp;
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +75,10 @@ pub struct CreateApiKey {
     pub name: Option<String>,
     /// What the key may do, fixed at creation; everything when absent.
     pub permissions: Option<Permissions>,
+    /// When it ends, as RFC 3339; never when absent.
+    pub expires_at: Option<String>,
+    /// Networks (`10.0.0.0/8`) or addresses it may be used from; anywhere when absent.
+    pub allowed_addresses: Option<Vec<String>>,
 }
 
 /// A key that was just made. Not `Debug`: it holds the key.
@@ -94,6 +101,10 @@ pub struct ApiKey {
     pub name: Option<String>,
     /// What it may do; everything when null.
     pub permissions: Option<Permissions>,
+    /// Where it may be used from; anywhere when null.
+    pub allowed_addresses: Option<Vec<String>>,
+    /// RFC 3339; never when null.
+    pub expires_at: Option<String>,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339, exact to a minute.
@@ -114,7 +125,19 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
         let message = format!("permissions: there is no area `{area}`; the areas are {}.", AREAS.join(", "));
         return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
     }
-    let key = id::api_key();
+    let networks = request.allowed_addresses.iter().flatten();
+    if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
+        let message =
+            format!("allowed_addresses: `{network}` is neither an address nor a network such as 10.0.0.0/8.");
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+    }
+    let expires_at = request.expires_at.as_deref().map(|text| {
+        text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+            let message = "expires_at: is not a time such as 2030-01-31T00:00:00Z.".to_owned();
+            Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+        })
+    });
+    let key = id::secret("ak");
     let stored = StoredKey {
         id: id::random("key"),
         name: request.name,
@@ -122,6 +145,8 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
         permissions: request
             .permissions
             .map(|permissions| serde_json::to_string(&permissions).expect("areas and levels are strings")),
+        allowed_addresses: request.allowed_addresses.map(|networks| serde_json::json!(networks).to_string()),
+        expires_at: expires_at.transpose()?,
         created_at: now(),
         last_used_at: None,
         revoked_at: None,
@@ -146,8 +171,15 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<()> {
 /// Lets a request pass whose key covers `level` in `area`.
 ///
 /// # Errors
-/// `Unauthenticated` without a valid key, `PermissionDenied` without the permission; both name it.
-pub(crate) async fn authorize(gateway: &Parts, key: Option<&[u8]>, area: &str, level: Level) -> Result<()> {
+/// `Unauthenticated` without a valid key, `PermissionDenied` without the permission, both of which
+/// name it; `AddressNotAllowed` from elsewhere than the key allows.
+pub(crate) async fn authorize(
+    gateway: &Parts,
+    key: Option<&[u8]>,
+    from: Option<IpAddr>,
+    area: &str,
+    level: Level,
+) -> Result<()> {
     let needed = format!("`{area}: {}`", level.name());
     let Some(key) = key else {
         return Err(Error::new(
@@ -163,6 +195,23 @@ pub(crate) async fn authorize(gateway: &Parts, key: Option<&[u8]>, area: &str, l
             Error::new(ErrorKind::Unauthenticated, format!("Invalid API key; this needs one with {needed}."))
                 .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
         })?;
+    if stored.expires_at.is_some_and(|at| at <= now()) {
+        return Err(Error::new(ErrorKind::Unauthenticated, format!("API key {} has expired.", stored.id))
+            .fix("gateway.apiKeys.create() makes a new one."));
+    }
+    if let Some(networks) = allowed_addresses(&stored)? {
+        let from = from.map(|address| address.to_canonical());
+        let is_allowed = |network: &String| {
+            parse_network(network).zip(from).is_some_and(|(network, from)| network.contains(&from))
+        };
+        if !networks.iter().any(is_allowed) {
+            return Err(Error::new(
+                ErrorKind::AddressNotAllowed,
+                format!("API key {} may not be used from this address.", stored.id),
+            )
+            .fix("Use it from a network that it was made for, or make a key for this one."));
+        }
+    }
     if stored.last_used_at.is_none_or(|at| now() - at > LAST_USED_RESOLUTION_MS) {
         // A note for the operator; not worth refusing a valid key for.
         if let Err(error) = gateway.store.touch_key(&stored.id).await {
@@ -198,9 +247,23 @@ fn permissions(key: &StoredKey) -> Result<Option<Permissions>> {
     })
 }
 
+fn allowed_addresses(key: &StoredKey) -> Result<Option<Vec<String>>> {
+    key.allowed_addresses.as_deref().map(serde_json::from_str).transpose().map_err(|error| {
+        tracing::error!(key = key.id, %error, "stored addresses cannot be read");
+        Error::new(ErrorKind::Internal, format!("The addresses of API key {} cannot be read.", key.id))
+    })
+}
+
+/// Reads a network, or an address as a network of one.
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
 fn shown(key: StoredKey) -> Result<ApiKey> {
     Ok(ApiKey {
         permissions: permissions(&key)?,
+        allowed_addresses: allowed_addresses(&key)?,
+        expires_at: key.expires_at.map(rfc3339),
         id: key.id,
         name: key.name,
         created_at: rfc3339(key.created_at),

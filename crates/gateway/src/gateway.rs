@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest, Result,
-    Session, UpdateSession,
+    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest,
+    ResourceRequest, Result, Session, UpdateSession,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::egress::Egress;
+use crate::page::Page;
 use crate::record::Recorder;
 use crate::store::{SqliteStore, Store};
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
 use crate::{
-    AccountPage, ApiKey, Call, ConnectedAccount, CreateApiKey, ImportAccount, ListAccounts, Listen,
-    NewApiKey, account, api_key, http_server, proxy, record, session,
+    ApiKey, Call, ConnectedAccount, CreateApiKey, ImportAccount, ListAccounts, Listen, NewApiKey, account,
+    api_key, http_server, proxy, record, session,
 };
 
 /// How long calls that are under way may take to end once the gateway is told to close.
@@ -55,6 +56,8 @@ pub struct GatewayOptions {
     pub max_response_bytes: Option<u64>,
     /// How long an upstream may take for its whole answer, in milliseconds. Default: 55 000.
     pub upstream_timeout_ms: Option<u64>,
+    /// Where people reach the gateway, for links. Default: where it listens.
+    pub public_url: Option<String>,
 }
 
 /// The service itself, in this process. Cheap to clone; all clones are one gateway.
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     /// What is still under way ends now.
     ended: CancellationToken,
     servers: Mutex<Vec<JoinHandle<()>>>,
+    public_url: OnceLock<String>,
     closed: OnceCell<()>,
 }
 
@@ -111,6 +115,7 @@ impl Gateway {
             closing: CancellationToken::new(),
             ended: CancellationToken::new(),
             servers: Mutex::default(),
+            public_url: options.public_url.map(OnceLock::from).unwrap_or_default(),
             closed: OnceCell::new(),
         })))
     }
@@ -127,7 +132,7 @@ impl Gateway {
     ///
     /// # Errors
     /// `InvalidRequest` for a limit or cursor that cannot be used.
-    pub async fn list_accounts(&self, request: ListAccounts) -> Result<AccountPage> {
+    pub async fn list_accounts(&self, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
         self.run(account::list(&self.0, request)).await
     }
 
@@ -229,11 +234,11 @@ impl Gateway {
         self.0.closing.cancelled().await;
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
         &self.0
     }
 
-    async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    pub(crate) async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let closed = || {
             Error::new(ErrorKind::GatewayClosed, "The gateway is closed.")
                 .fix("Open a new one with Gateway.open().")
@@ -247,6 +252,19 @@ impl Gateway {
             () = self.0.ended.cancelled() => Err(closed()),
             result = call => result,
         }
+    }
+}
+
+impl Parts {
+    /// Where people reach the gateway, without a slash at the end.
+    pub(crate) fn public_url(&self) -> &str {
+        self.public_url.get().map_or("http://localhost", |url| url.trim_end_matches('/'))
+    }
+
+    /// Notes where the gateway listens, unless the operator said where people reach it.
+    pub(crate) fn listens_at(&self, address: SocketAddr) {
+        // The first port wins; links that were given out keep their meaning.
+        _ = self.public_url.set(format!("http://{address}"));
     }
 }
 
@@ -309,6 +327,10 @@ impl Backend for Gateway {
 
     async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
         self.run(proxy::with_account(&self.0, request)).await
+    }
+
+    async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {
+        http_server::ask(self.clone(), request).await
     }
 }
 

@@ -1,35 +1,75 @@
-//! The gateway on a port, in the documented wire (contract §1–§3): one file per resource.
+//! The gateway on a port, in the documented wire (contract §1–§4): one file per resource.
 //!
 //! Every route is there twice, under `/api/v3.1` and `/api/v3`, which share a shape. Every answer
-//! has an `x-request-id`, and every error is an envelope that repeats it.
+//! has an `x-request-id`, and every error is an envelope that repeats it. `/openapi.json` describes
+//! all of it, from the code.
+//!
+//! The owner of a gateway in this process asks through the same routes ([`ask`]), without a key.
 
+mod asked;
+mod auth_configs;
+mod connected_accounts;
+mod link;
+mod openapi;
 mod proxy;
+mod rate_limit;
 mod reply;
 mod session;
+mod toolkits;
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::HeaderValue;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::serve::ListenerExt;
-use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result};
+use axum::{Extension, Json, Router};
+use percent_encoding::utf8_percent_encode;
+use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
 use tracing::Instrument;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use self::asked::Owner;
+pub(crate) use self::openapi::schema;
+use self::rate_limit::RateLimit;
 use self::reply::{Failure, RequestId};
-use crate::api_key::{self, Level};
 use crate::gateway::Gateway;
-use crate::id;
+use crate::{id, request};
 
 /// The largest request taken, in bytes.
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+
+/// The resources, each once, with their description.
+static RESOURCES: LazyLock<(Router<Gateway>, utoipa::openapi::OpenApi)> = LazyLock::new(|| {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(session::create))
+        .routes(routes!(session::get, session::update, session::delete))
+        .routes(routes!(session::toolkits))
+        .routes(routes!(link::in_session))
+        .routes(routes!(proxy::in_session))
+        .routes(routes!(proxy::with_account))
+        .routes(routes!(connected_accounts::list, connected_accounts::create))
+        .routes(routes!(link::with_auth_config))
+        .routes(routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete))
+        .routes(routes!(connected_accounts::set_enabled))
+        .routes(routes!(connected_accounts::refresh))
+        .routes(routes!(connected_accounts::revoke))
+        .routes(routes!(auth_configs::list, auth_configs::create))
+        .routes(routes!(auth_configs::get, auth_configs::update, auth_configs::delete))
+        .routes(routes!(auth_configs::set_status))
+        .routes(routes!(toolkits::list))
+        .routes(routes!(toolkits::get))
+        .split_for_parts()
+});
 
 /// Where to listen. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +79,8 @@ pub struct Listen {
     pub host: Option<String>,
     /// 0, the default, takes one that is free.
     pub port: Option<u16>,
+    /// How many requests a key may make in a minute; as many as it likes when absent.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// Starts to listen; the task ends when the gateway closes.
@@ -52,14 +94,17 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
         )
         .fix("Choose another `host` or `port`; port 0 takes one that is free.")
     };
+    let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
+    gateway.parts().listens_at(address);
     // Answers are written in one piece, so waiting to fill a packet only delays them.
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     let server = tokio::spawn(async move {
         let closing = gateway.clone();
-        let serve = axum::serve(listener, router(gateway))
-            .with_graceful_shutdown(async move { closing.closing().await });
+        let service = router(limit).with_state(gateway).into_make_service_with_connect_info::<SocketAddr>();
+        let serve =
+            axum::serve(listener, service).with_graceful_shutdown(async move { closing.closing().await });
         if let Err(error) = serve.await {
             tracing::error!(%error, "the port failed");
         }
@@ -67,20 +112,57 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
     Ok((address, server))
 }
 
-fn router(gateway: Gateway) -> Router {
-    let routes = Router::new()
-        .route("/tool_router/session", post(session::create))
-        .route("/tool_router/session/{id}", get(session::get).patch(session::update).delete(session::delete))
-        .route("/tool_router/session/{id}/proxy_execute", post(proxy::in_session))
-        .route("/tools/execute/proxy", post(proxy::with_account));
-    Router::new()
-        .nest("/api/v3.1", routes.clone())
-        .nest("/api/v3", routes)
+/// Asks for a resource as the gateway's owner, through the routes of the port.
+pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<String> {
+    let encode = |text: &str| utf8_percent_encode(text, request::QUERY).to_string();
+    let path: String = request.path.iter().map(|name| format!("/{}", encode(name))).collect();
+    let query: Vec<_> =
+        request.query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let body = request.body.map(|body| Body::from(String::from(Box::<str>::from(body))));
+    let request = Request::builder()
+        .method(request.method.as_str())
+        .uri(format!("/api/v3.1{path}?{}", query.join("&")))
+        .header(header::CONTENT_TYPE, "application/json")
+        .extension(Owner)
+        .body(body.unwrap_or_default())
+        .map_err(|error| {
+            Error::new(ErrorKind::InvalidRequest, format!("The path cannot be used: {error}."))
+        })?;
+    let Ok(response) = router(None).with_state(gateway).oneshot(request).await;
+    let status = response.status();
+    let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own answer could not be read.");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
+    if status.is_success() {
+        return String::from_utf8(body.into())
+            .map_err(|_| Error::new(ErrorKind::Internal, "The gateway's own answer is not text."));
+    }
+    let envelope: ErrorEnvelope = serde_json::from_slice(&body).map_err(|_| {
+        Error::new(ErrorKind::Internal, format!("The gateway answered {status} without a reason."))
+    })?;
+    Err(Error::from_wire(status.as_u16(), envelope.error))
+}
+
+/// The description of the wire (`OpenAPI` 3.1).
+pub fn openapi() -> &'static utoipa::openapi::OpenApi {
+    static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> =
+        LazyLock::new(|| openapi::below("/api/v3.1", &RESOURCES.1));
+    &WITH_VERSION
+}
+
+fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
+    let resources = &RESOURCES.0;
+    let router = Router::new()
+        .nest("/api/v3.1", resources.clone())
+        .nest("/api/v3", resources.clone())
+        .route("/openapi.json", get(async || Json(openapi())))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(middleware::from_fn(name_request))
-        .with_state(gateway)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES));
+    let router = match limit {
+        Some(limit) => router.layer(middleware::from_fn(rate_limit::apply)).layer(Extension(limit)),
+        None => router,
+    };
+    router.layer(middleware::from_fn(name_request))
 }
 
 /// Gives every request a name that is in its log lines, its answer and its error.
@@ -104,20 +186,4 @@ async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse
 async fn method_not_allowed(request_id: RequestId, request: Request) -> impl IntoResponse {
     let message = format!("{} does not take {}.", request.uri().path(), request.method());
     Failure::new(Error::new(ErrorKind::MethodNotAllowed, message), request_id)
-}
-
-/// Lets a request pass whose key covers the level in the area.
-async fn authorize(
-    State(gateway): &State<Gateway>,
-    headers: &axum::http::HeaderMap,
-    area: &str,
-    level: Level,
-) -> Result<()> {
-    let key = headers.get("x-api-key").map(HeaderValue::as_bytes);
-    api_key::authorize(gateway.parts(), key, area, level).await
-}
-
-/// A caller on the port keeps its own deadline, and ends a call by hanging up.
-fn no_deadline() -> Deadline {
-    Deadline::after(Duration::MAX)
 }

@@ -7,9 +7,9 @@ pub(crate) fn random(prefix: &str) -> String {
     format!("{prefix}_{}", lower_case(&random_bytes::<13>()))
 }
 
-/// An API key: 256 random bits.
-pub(crate) fn api_key() -> String {
-    format!("ak_{}", lower_case(&random_bytes::<32>()))
+/// A key or token, which opens something: 256 random bits.
+pub(crate) fn secret(prefix: &str) -> String {
+    format!("{prefix}_{}", lower_case(&random_bytes::<32>()))
 }
 
 fn random_bytes<const N: usize>() -> [u8; N] {

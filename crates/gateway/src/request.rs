@@ -29,7 +29,7 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 
 /// Everything but RFC 3986 unreserved characters is encoded in a query parameter.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Whether a header is hop-by-hop, by itself or because `Connection` names it.
 pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &[String]) -> bool {

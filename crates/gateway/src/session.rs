@@ -7,14 +7,15 @@ use proxy_execute_protocol::{
 use serde_json::{Map, Value, json};
 
 use crate::gateway::Parts;
-use crate::id;
 use crate::request::require;
 use crate::store::StoredSession;
+use crate::{auth_config, id};
 
 /// Opens a session.
 pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
     require(Some(&request.user_id), "user_id")?;
-    check(gateway, &request.user_id, &request.config).await?;
+    let mut request = request;
+    check(gateway, &request.user_id, &mut request.config).await?;
     let session = StoredSession {
         id: id::random("trs"),
         config: to_json(&request.config).to_string(),
@@ -34,11 +35,11 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
 /// Changes a session. The change counts from the next call on.
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let (mut session, config) = load(gateway, id).await?;
-    let config = request.apply(&config).map_err(|error| {
+    let mut config = request.apply(&config).map_err(|error| {
         let message = format!("Error in payload: {error}.");
         Error::new(ErrorKind::InvalidSession, message.clone()).with_errors(vec![message])
     })?;
-    check(gateway, &session.user_id, &config).await?;
+    check(gateway, &session.user_id, &mut config).await?;
     session.config = to_json(&config).to_string();
     if !gateway.store.update_session(&session).await? {
         return Err(Error::new(
@@ -94,15 +95,25 @@ fn not_found(id: &str) -> Error {
         .fix("Make one with composio.create().")
 }
 
-/// Toolkits must be known, and pins must be usable accounts of the same user.
-async fn check(gateway: &Parts, user_id: &str, config: &SessionConfig) -> Result<()> {
+/// Toolkits and auth configs must be known, and pins must be usable accounts of the same user. Pins
+/// may be given by alias or word id; what is kept is the id.
+async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Result<()> {
     if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
         for slug in slugs {
             gateway.catalogue.get(slug)?;
         }
     }
     let several_allowed = config.multi_account.as_ref().is_some_and(|multi| multi["enable"] == true);
-    for (toolkit, pins) in config.connected_accounts.iter().flatten() {
+    for (toolkit, id) in config.auth_configs.iter().flatten() {
+        gateway.catalogue.get(toolkit)?;
+        let found = auth_config::usable(gateway, id).await?;
+        if found.toolkit != *toolkit {
+            let message =
+                format!("auth_configs.{toolkit}: auth config `{id}` is of toolkit `{}`.", found.toolkit);
+            return Err(Error::new(ErrorKind::InvalidSession, message.clone()).with_errors(vec![message]));
+        }
+    }
+    for (toolkit, pins) in config.connected_accounts.iter_mut().flatten() {
         gateway.catalogue.get(toolkit)?;
         let invalid = |message: String| {
             Error::new(ErrorKind::InvalidPinnedAccount, message.clone()).with_errors(vec![message])
@@ -113,15 +124,22 @@ async fn check(gateway: &Parts, user_id: &str, config: &SessionConfig) -> Result
                 pins.len()
             )));
         }
-        for id in pins {
-            let problem = match gateway.store.account(id).await? {
+        for pin in pins {
+            let mut account = gateway.store.account(pin).await?;
+            if account.is_none() {
+                account = gateway.store.account_by_name(user_id, toolkit, pin).await?;
+            }
+            let problem = match account {
                 None => "does not exist",
                 Some(account) if account.user_id != user_id => "belongs to another user",
                 Some(account) if account.toolkit != *toolkit => "is of another toolkit",
                 Some(account) if account.is_disabled => "is disabled",
-                Some(_) => continue,
+                Some(account) => {
+                    *pin = account.id;
+                    continue;
+                }
             };
-            return Err(invalid(format!("connected_accounts.{toolkit}: account `{id}` {problem}.")));
+            return Err(invalid(format!("connected_accounts.{toolkit}: account `{pin}` {problem}.")));
         }
     }
     Ok(())
@@ -135,6 +153,8 @@ fn answer(session: &StoredSession, config: &SessionConfig) -> Session {
     echo.insert("execute".to_owned(), json!({ "enable_multi_execute": false }));
     echo.insert("search".to_owned(), json!({ "enabled": false }));
     echo.insert("preload".to_owned(), json!({ "tools": [] }));
+    // Calls with the vendor's own credentials, which a gateway has none of.
+    echo.insert("instant".to_owned(), json!(false));
     if let Value::Object(config) = to_json(config) {
         for (key, value) in config {
             let value = match value {

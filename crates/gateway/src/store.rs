@@ -23,14 +23,47 @@ pub(crate) struct StoredSession {
     pub(crate) version: i64,
 }
 
+/// An auth config with its credentials sealed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct StoredAuthConfig {
+    pub(crate) id: String,
+    pub(crate) toolkit: String,
+    pub(crate) name: String,
+    /// `custom` or `default`.
+    #[sqlx(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) auth_scheme: String,
+    /// `ENABLED` or `DISABLED`.
+    pub(crate) status: String,
+    pub(crate) credentials: Vec<u8>,
+    pub(crate) key_id: String,
+    /// What is kept and echoed only, as JSON.
+    pub(crate) settings: String,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+/// Which auth configs to list, newest first.
+#[derive(Debug, Default)]
+pub(crate) struct AuthConfigFilter {
+    pub(crate) toolkit: Option<String>,
+    /// A part of the name.
+    pub(crate) search: Option<String>,
+    pub(crate) with_disabled: bool,
+    pub(crate) page: PageAsked,
+}
+
 /// A connected account with its credential sealed.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct StoredAccount {
     pub(crate) id: String,
     pub(crate) user_id: String,
     pub(crate) toolkit: String,
+    pub(crate) auth_config_id: String,
     pub(crate) alias: Option<String>,
+    pub(crate) word_id: String,
     pub(crate) auth_scheme: String,
+    /// What the account shows: `INACTIVE` while it is disabled.
     pub(crate) status: String,
     pub(crate) status_reason: Option<String>,
     pub(crate) is_disabled: bool,
@@ -39,17 +72,58 @@ pub(crate) struct StoredAccount {
     pub(crate) expires_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Whether its auth config is disabled, and with it every account that it has.
+    pub(crate) config_is_disabled: bool,
 }
 
-/// Which accounts to list, newest first. An empty list does not restrict.
+/// Which accounts to list. An empty list does not restrict.
 #[derive(Debug, Default)]
 pub(crate) struct AccountFilter {
+    pub(crate) ids: Vec<String>,
     pub(crate) user_ids: Vec<String>,
     pub(crate) toolkits: Vec<String>,
     pub(crate) statuses: Vec<String>,
-    /// Only accounts older than this one: the place where the last page ended.
-    pub(crate) before: Option<(i64, String)>,
+    pub(crate) auth_config_ids: Vec<String>,
+    pub(crate) by_change: bool,
+    pub(crate) oldest_first: bool,
+    pub(crate) page: PageAsked,
+}
+
+/// A page of a list.
+#[derive(Debug, Default)]
+pub(crate) struct PageAsked {
+    /// Time and id of the row that the last page ended with.
+    pub(crate) after: Option<(i64, String)>,
     pub(crate) limit: u32,
+}
+
+/// A page of rows, and how many there are in all.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) total: i64,
+}
+
+/// What may be changed of an account. `None` leaves it.
+#[derive(Debug, Default)]
+pub(crate) struct AccountChange {
+    /// `Some(None)` removes it.
+    pub(crate) alias: Option<Option<String>>,
+    /// A credential that is sealed, with the time at which it expires.
+    pub(crate) credential: Option<(Vec<u8>, String, Option<i64>)>,
+    /// A status with its reason.
+    pub(crate) status: Option<(String, Option<String>)>,
+    pub(crate) is_disabled: Option<bool>,
+}
+
+/// A link that was given out.
+#[derive(Debug)]
+pub(crate) struct StoredLink {
+    /// SHA-256 of the token.
+    pub(crate) token_hash: Vec<u8>,
+    pub(crate) account_id: String,
+    pub(crate) callback_url: Option<String>,
+    pub(crate) expires_at: i64,
 }
 
 /// An API key, without the key.
@@ -61,6 +135,9 @@ pub(crate) struct StoredKey {
     pub(crate) hash: Vec<u8>,
     /// Area to level, as JSON; all when `None`.
     pub(crate) permissions: Option<String>,
+    /// Networks it may be used from, as JSON; all when `None`.
+    pub(crate) allowed_addresses: Option<String>,
+    pub(crate) expires_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) last_used_at: Option<i64>,
     pub(crate) revoked_at: Option<i64>,
@@ -97,16 +174,45 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     /// False when there was none.
     async fn delete_session(&self, id: &str) -> Result<bool>;
 
+    async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()>;
+    /// The toolkit's default auth config for this scheme; `config`, if there is none yet.
+    async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig>;
+    async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>>;
+    async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>>;
+    /// Replaces what may change of an auth config. False when there is none.
+    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool>;
+    /// Deletes an auth config with its accounts. False when there was none.
+    async fn delete_auth_config(&self, id: &str) -> Result<bool>;
+    /// How many accounts an auth config has.
+    async fn count_accounts(&self, auth_config_id: &str) -> Result<i64>;
+
+    /// `Conflict` when the user has an account of this alias or word id.
     async fn insert_account(&self, account: &StoredAccount) -> Result<()>;
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>>;
-    async fn accounts(&self, filter: &AccountFilter) -> Result<Vec<StoredAccount>>;
-    /// The user's most recently connected account of the toolkit that is active, enabled and not
-    /// expired; else the most recent one of any state, so that it can be said what is wrong with it.
-    async fn account_for_call(&self, user_id: &str, toolkit: &str) -> Result<Option<StoredAccount>>;
-    /// False when there is none.
-    async fn set_account_disabled(&self, id: &str, disabled: bool) -> Result<bool>;
+    async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>>;
+    /// The user's most recently connected account of the toolkit (and auth config, if one is given)
+    /// that is active, enabled and not expired; else the most recent one of any state, so that it can be said what is
+    /// wrong with it.
+    async fn account_for_call(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        auth_config_id: Option<&str>,
+    ) -> Result<Option<StoredAccount>>;
+    /// For each of the user's toolkits, the account that a call would use.
+    async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>>;
+    /// The user's account of the toolkit that goes by this id, alias or word id.
+    async fn account_by_name(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        name: &str,
+    ) -> Result<Option<StoredAccount>>;
+    /// False when there is none; `Conflict` when another account has the alias.
+    async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool>;
     /// False when there was none.
     async fn delete_account(&self, id: &str) -> Result<bool>;
+    async fn insert_link(&self, link: &StoredLink) -> Result<()>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>>;

@@ -5,9 +5,10 @@
 //! `docs/toolkits.md` describes the format.
 
 mod catalogue;
+mod shown;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +18,10 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::catalogue::{Catalogue, ToolkitSource};
+pub(crate) use self::shown::{
+    InputField, ListSessionToolkits, ListToolkits, SessionToolkit, ToolkitDetails, ToolkitItem, details,
+    in_session, list,
+};
 use self::template::Template;
 use crate::credential::{AuthScheme, Fields};
 use crate::egress::Injection;
@@ -157,6 +162,20 @@ impl Toolkit {
         self.schemes.keys().copied()
     }
 
+    /// Refuses a scheme that the toolkit does not have.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that lists those it has.
+    pub(crate) fn check_scheme(&self, scheme: AuthScheme) -> Result<()> {
+        self.scheme(scheme).map(drop)
+    }
+
+    /// Whether a secret that the scheme signs with is not there yet, so that a person has to give it.
+    pub(crate) fn lacks_secret(&self, scheme: AuthScheme, fields: &Fields) -> bool {
+        let signing = self.schemes.get(&scheme).map(Scheme::signing_fields).unwrap_or_default();
+        signing.iter().any(|name| self.field(fields, name).is_none())
+    }
+
     fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
         self.schemes.get(&scheme).ok_or_else(|| {
             let known: Vec<_> = self.schemes.keys().map(ToString::to_string).collect();
@@ -239,6 +258,14 @@ impl Toolkit {
 }
 
 impl Scheme {
+    /// The fields that its headers, query values and basic authentication use.
+    fn signing_fields(&self) -> BTreeSet<String> {
+        let headers = self.headers.iter().map(|(_, template)| template);
+        let query = self.query.iter().map(|(_, template)| template);
+        let basic = self.basic.iter().flat_map(|(username, password)| [username, password]);
+        headers.chain(query).chain(basic).flat_map(Template::field_names).collect()
+    }
+
     fn from_definition(
         definition: &SchemeDefinition,
         base_url_of_toolkit: &str,

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::{CreateSession, DeletedSession, Envelope, ProxyRequest, Result, Session, UpdateSession};
+use crate::{
+    CreateSession, DeletedSession, Envelope, ProxyRequest, ResourceRequest, Result, Session, UpdateSession,
+};
 
 /// The moment by which a call must have ended, body included.
 ///
@@ -59,4 +61,8 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
 
     /// Calls an endpoint with a named account or with credentials given in the call (endpoint B).
     async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope>;
+
+    /// Asks for one of the resources beside sessions and calls: connected accounts, auth configs,
+    /// toolkits, links (contract §2.3, §4). The answer is the JSON text of the wire.
+    async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String>;
 }

@@ -69,6 +69,14 @@ kinds! {
     ToolkitNotFound => 404, 10412, "ToolkitNotFound";
     /// There is no such connected account.
     AccountNotFound => 404, 1803, "ConnectedAccountNotFound";
+    /// There is no such auth config.
+    AuthConfigNotFound => 404, 10414, "AuthConfigNotFound";
+    /// A link needs an auth config, and the toolkit has none that is managed.
+    NoManagedAuth => 400, 4308, "ToolRouterV2_NoManagedAuth";
+    /// The toolkit needs no account, so there is nothing to link.
+    ToolkitNeedsNoAuth => 400, 4326, "ToolRouterV2_ToolkitsIsNoAuth";
+    /// The API key may not be used from this address.
+    AddressNotAllowed => 403, 10415, "AddressNotAllowed";
     /// There is no such resource.
     NotFound => 404, 10404, "NotFound";
     /// The resource does not have this method.

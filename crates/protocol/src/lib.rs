@@ -9,6 +9,7 @@ mod envelope;
 mod error;
 mod proxy;
 mod read;
+mod resource;
 mod secret;
 mod session;
 
@@ -17,5 +18,6 @@ pub use envelope::{Envelope, Headers};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use proxy::{Method, Parameter, ParameterLocation, ProxyRequest};
 pub use read::read_json;
+pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};

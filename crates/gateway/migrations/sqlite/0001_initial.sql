@@ -15,34 +15,103 @@ CREATE TABLE sessions (
     updated_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE auth_configs (
+    id          TEXT PRIMARY KEY,
+    toolkit     TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    type        TEXT NOT NULL, -- `custom`, or `default` for the one that imports make
+    auth_scheme TEXT NOT NULL,
+    status      TEXT NOT NULL, -- ENABLED or DISABLED
+    credentials BLOB NOT NULL, -- a JSON object, sealed
+    key_id      TEXT NOT NULL, -- the key that sealed it
+    settings    TEXT NOT NULL, -- tool access and the like, kept and echoed, as JSON
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX auth_configs_by_age ON auth_configs (created_at, id);
+CREATE INDEX auth_configs_of_toolkit ON auth_configs (toolkit, created_at, id);
+-- One default for a toolkit and scheme, however many imports there are at once.
+CREATE UNIQUE INDEX auth_configs_default ON auth_configs (toolkit, auth_scheme) WHERE type = 'default';
+
 CREATE TABLE connected_accounts (
-    id            TEXT PRIMARY KEY,
-    user_id       TEXT NOT NULL,
-    toolkit       TEXT NOT NULL,
-    alias         TEXT,
-    auth_scheme   TEXT NOT NULL,
-    status        TEXT NOT NULL,
-    status_reason TEXT,
-    is_disabled   INTEGER NOT NULL DEFAULT 0,
-    credential    BLOB NOT NULL, -- the `val` of the contract, sealed
-    key_id        TEXT NOT NULL, -- the key that sealed it
-    expires_at    INTEGER,       -- when the access token does, if that is known
-    created_at    INTEGER NOT NULL,
-    updated_at    INTEGER NOT NULL
+    id             TEXT PRIMARY KEY,
+    user_id        TEXT NOT NULL,
+    toolkit        TEXT NOT NULL,
+    auth_config_id TEXT NOT NULL REFERENCES auth_configs (id) ON DELETE CASCADE,
+    alias          TEXT,
+    word_id        TEXT NOT NULL,
+    auth_scheme    TEXT NOT NULL,
+    own_status     TEXT NOT NULL,
+    status_reason  TEXT,
+    is_disabled    INTEGER NOT NULL DEFAULT 0,
+    -- What the account shows: a disabled one is INACTIVE, and has its own status again afterwards.
+    status         TEXT NOT NULL GENERATED ALWAYS AS
+                   (CASE WHEN is_disabled AND own_status = 'ACTIVE' THEN 'INACTIVE' ELSE own_status END) STORED,
+    credential     BLOB NOT NULL, -- the `val` of the contract, sealed
+    key_id         TEXT NOT NULL, -- the key that sealed it
+    expires_at     INTEGER,       -- when the access token does, if that is known
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL
 ) STRICT;
 
 -- The look-up of every call: a user's accounts of a toolkit, newest first.
 CREATE INDEX connected_accounts_of_user ON connected_accounts (user_id, toolkit, created_at);
 CREATE INDEX connected_accounts_by_age ON connected_accounts (created_at, id);
+CREATE INDEX connected_accounts_by_change ON connected_accounts (updated_at, id);
+CREATE INDEX connected_accounts_of_config ON connected_accounts (auth_config_id, created_at, id);
+CREATE INDEX connected_accounts_of_toolkit ON connected_accounts (toolkit, created_at, id);
+CREATE INDEX connected_accounts_of_status ON connected_accounts (status, created_at, id);
+CREATE UNIQUE INDEX connected_accounts_alias ON connected_accounts (user_id, toolkit, alias);
+CREATE UNIQUE INDEX connected_accounts_word_id ON connected_accounts (user_id, word_id);
+
+-- How many accounts there are, kept by triggers, so that a page of a list does not count them all.
+CREATE TABLE account_counts (
+    auth_config_id TEXT NOT NULL,
+    toolkit        TEXT NOT NULL,
+    status         TEXT NOT NULL,
+    accounts       INTEGER NOT NULL,
+    PRIMARY KEY (auth_config_id, status)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER count_inserted_account AFTER INSERT ON connected_accounts BEGIN
+    INSERT INTO account_counts VALUES (new.auth_config_id, new.toolkit, new.status, 1)
+    ON CONFLICT DO UPDATE SET accounts = accounts + 1;
+END;
+
+CREATE TRIGGER count_deleted_account AFTER DELETE ON connected_accounts BEGIN
+    UPDATE account_counts SET accounts = accounts - 1
+    WHERE auth_config_id = old.auth_config_id AND status = old.status;
+END;
+
+CREATE TRIGGER count_changed_account AFTER UPDATE ON connected_accounts
+WHEN old.status <> new.status OR old.auth_config_id <> new.auth_config_id BEGIN
+    UPDATE account_counts SET accounts = accounts - 1
+    WHERE auth_config_id = old.auth_config_id AND status = old.status;
+    INSERT INTO account_counts VALUES (new.auth_config_id, new.toolkit, new.status, 1)
+    ON CONFLICT DO UPDATE SET accounts = accounts + 1;
+END;
+
+-- Links that were given out; the page behind them finishes the account.
+CREATE TABLE links (
+    token_hash   BLOB PRIMARY KEY, -- SHA-256 of the token
+    account_id   TEXT NOT NULL REFERENCES connected_accounts (id) ON DELETE CASCADE,
+    callback_url TEXT,
+    expires_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX links_of_account ON links (account_id);
 
 CREATE TABLE api_keys (
-    id           TEXT PRIMARY KEY,
-    name         TEXT,
-    hash         BLOB NOT NULL UNIQUE, -- SHA-256 of the key
-    permissions  TEXT,                 -- area to level, as JSON; all when null
-    created_at   INTEGER NOT NULL,
-    last_used_at INTEGER,
-    revoked_at   INTEGER
+    id                TEXT PRIMARY KEY,
+    name              TEXT,
+    hash              BLOB NOT NULL UNIQUE, -- SHA-256 of the key
+    permissions       TEXT,                 -- area to level, as JSON; all when null
+    allowed_addresses TEXT,                 -- networks it may be used from, as JSON; all when null
+    expires_at        INTEGER,
+    created_at        INTEGER NOT NULL,
+    last_used_at      INTEGER,
+    revoked_at        INTEGER
 ) STRICT;
 
 CREATE TABLE calls (

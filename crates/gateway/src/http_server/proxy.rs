@@ -1,37 +1,30 @@
 //! The two proxy endpoints (contract §3).
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
-use proxy_execute_protocol::{Backend, Result};
 
-use super::reply::{Failure, RequestId, SessionId, envelope, read};
-use super::{authorize, no_deadline};
-use crate::api_key::Level;
-use crate::gateway::Gateway;
+use super::asked::Asked;
+use super::openapi::{Errors, UpstreamErrors, schema};
+use super::reply::{Failure, Named, read};
+use crate::proxy;
 
-/// `POST /tool_router/session/{id}/proxy_execute`
+/// Calls an endpoint of a toolkit as the session's user.
+#[utoipa::path(post, path = "/tool_router/session/{id}/proxy_execute", tag = "proxy",
+    params(("id" = String, Path)),
+    request_body = schema::SessionProxyRequest,
+    responses((status = 200, body = schema::Envelope), Errors, UpstreamErrors))]
 pub(super) async fn in_session(
-    gateway: State<Gateway>,
-    SessionId(id): SessionId,
-    request_id: RequestId,
+    asked: Asked,
+    Named(id): Named<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, request.headers(), "proxy_execute", Level::Write).await?;
-        gateway.proxy_execute(&id, read(request).await?, no_deadline()).await
-    };
-    envelope(result.await, request_id)
+    asked.calling(|gateway| async move { proxy::in_session(&gateway, &id, read(request).await?).await }).await
 }
 
-/// `POST /tools/execute/proxy`
-pub(super) async fn with_account(
-    gateway: State<Gateway>,
-    request_id: RequestId,
-    request: Request,
-) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, request.headers(), "proxy_execute", Level::Write).await?;
-        gateway.tools_proxy_execute(read(request).await?, no_deadline()).await
-    };
-    envelope(result.await, request_id)
+/// Calls an endpoint with a named account, or with credentials given in the call.
+#[utoipa::path(post, path = "/tools/execute/proxy", tag = "proxy",
+    request_body = schema::ToolsProxyRequest,
+    responses((status = 200, body = schema::Envelope), Errors, UpstreamErrors))]
+pub(super) async fn with_account(asked: Asked, request: Request) -> Result<Response, Failure> {
+    asked.calling(|gateway| async move { proxy::with_account(&gateway, read(request).await?).await }).await
 }

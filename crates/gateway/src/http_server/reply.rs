@@ -1,14 +1,17 @@
-//! How results become responses, and requests become values.
+//! How requests become values, and errors become responses.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use proxy_execute_protocol::{Envelope, Error, ErrorKind, Result, read_json};
+use percent_encoding::percent_decode_str;
+use proxy_execute_protocol::{Error, ErrorKind, Result, read_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// The name that this request got.
 #[derive(Debug, Clone)]
@@ -22,20 +25,20 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// The session that the path names.
+/// What the path names.
 #[derive(Debug)]
-pub(super) struct SessionId(pub(super) String);
+pub(super) struct Named<T>(pub(super) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for SessionId {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         match Path::from_request_parts(parts, state).await {
-            Ok(Path(id)) => Ok(Self(id)),
+            Ok(Path(name)) => Ok(Self(name)),
             Err(_) => {
                 let Ok(request_id) = RequestId::from_request_parts(parts, state).await;
-                let message = "The session id in the path is not UTF-8.";
-                Err(Failure::new(Error::new(ErrorKind::InvalidRequest, message), request_id))
+                let error = Error::new(ErrorKind::InvalidRequest, "An id in the path is not UTF-8.");
+                Err(Failure::new(error, request_id))
             }
         }
     }
@@ -65,25 +68,15 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A value as JSON.
-pub(super) fn json(
-    result: Result<impl Serialize>,
-    status: StatusCode,
-    request_id: RequestId,
-) -> Result<Response, Failure> {
-    match result {
-        Ok(value) => Ok((status, Json(value)).into_response()),
-        Err(error) => Err(Failure::new(error, request_id)),
-    }
+/// The answer where there is nothing else to say.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Success {
+    /// Always true.
+    success: bool,
 }
 
-/// The answer of a proxied call, which is JSON text already.
-pub(super) fn envelope(result: Result<Envelope>, request_id: RequestId) -> Result<Response, Failure> {
-    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    match result {
-        Ok(envelope) => Ok(([json], envelope.into_text()).into_response()),
-        Err(error) => Err(Failure::new(error, request_id)),
-    }
+impl Success {
+    pub(super) const DONE: Self = Self { success: true };
 }
 
 /// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
@@ -96,4 +89,40 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
         _ => Error::new(ErrorKind::InvalidRequest, "The request broke off before its end."),
     })?;
     read_json(&body)
+}
+
+/// Reads a request's query. A list may be given as repeats, with or without `[]`, or with commas;
+/// which names are lists, numbers and flags follows from `lists`, `numbers` and `flags`.
+pub(super) fn read_query<T: DeserializeOwned>(
+    uri: &Uri,
+    lists: &[&str],
+    numbers: &[&str],
+    flags: &[&str],
+) -> Result<T> {
+    let mut fields = Map::new();
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decode = |text: &str| {
+            percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned()).map_err(
+                |_| Error::new(ErrorKind::InvalidRequest, "The query is not UTF-8 behind its percent signs."),
+            )
+        };
+        let (name, value) = (decode(name)?, decode(value)?);
+        let name = name.strip_suffix("[]").unwrap_or(&name).to_owned();
+        let value = if lists.contains(&name.as_str()) {
+            let mut list = fields.shift_remove(&name).unwrap_or_else(|| Value::Array(Vec::new()));
+            if let Value::Array(list) = &mut list {
+                list.extend(value.split(',').filter(|item| !item.is_empty()).map(Value::from));
+            }
+            list
+        } else if numbers.contains(&name.as_str()) {
+            value.parse::<u64>().map_or(Value::from(value), Value::from)
+        } else if flags.contains(&name.as_str()) {
+            value.parse::<bool>().map_or(Value::from(value), Value::from)
+        } else {
+            Value::from(value)
+        };
+        fields.insert(name, value);
+    }
+    read_json(Value::Object(fields).to_string().as_bytes())
 }

@@ -1,66 +1,72 @@
 //! `/tool_router/session` (contract §2.2).
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use proxy_execute_protocol::{Backend, Result};
 
-use super::reply::{Failure, RequestId, SessionId, json, read};
-use super::{authorize, no_deadline};
-use crate::api_key::Level;
-use crate::gateway::Gateway;
+use super::asked::Asked;
+use super::openapi::{Errors, schema};
+use super::reply::{Failure, Named, read, read_query};
+use crate::page::Page;
+use crate::session;
+use crate::toolkit::{self, ListSessionToolkits, SessionToolkit};
 
-/// `POST /tool_router/session`
-pub(super) async fn create(
-    gateway: State<Gateway>,
-    request_id: RequestId,
-    request: Request,
-) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, request.headers(), "sessions", Level::Write).await?;
-        gateway.create_session(read(request).await?, no_deadline()).await
-    };
-    json(result.await, StatusCode::CREATED, request_id)
+/// Opens a session.
+#[utoipa::path(post, path = "/tool_router/session", tag = "sessions",
+    request_body = schema::CreateSession,
+    responses((status = 201, body = schema::Session), Errors))]
+pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
+    asked
+        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+            session::create(&gateway, read(request).await?).await
+        })
+        .await
 }
 
-/// `GET /tool_router/session/{id}`
-pub(super) async fn get(
-    gateway: State<Gateway>,
-    SessionId(id): SessionId,
-    request_id: RequestId,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, &headers, "sessions", Level::Read).await?;
-        gateway.session(&id, no_deadline()).await
-    };
-    json(result.await, StatusCode::OK, request_id)
+/// Reads a session.
+#[utoipa::path(get, path = "/tool_router/session/{id}", tag = "sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = schema::Session), Errors))]
+pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
 }
 
-/// `PATCH /tool_router/session/{id}`
+/// Changes a session; only the keys that are given.
+#[utoipa::path(patch, path = "/tool_router/session/{id}", tag = "sessions",
+    params(("id" = String, Path)),
+    request_body = schema::SessionConfig,
+    responses((status = 200, body = schema::Session), Errors))]
 pub(super) async fn update(
-    gateway: State<Gateway>,
-    SessionId(id): SessionId,
-    request_id: RequestId,
+    asked: Asked,
+    Named(id): Named<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, request.headers(), "sessions", Level::Write).await?;
-        gateway.update_session(&id, read(request).await?, no_deadline()).await
-    };
-    json(result.await, StatusCode::OK, request_id)
+    asked
+        .writing("sessions", StatusCode::OK, |gateway| async move {
+            session::update(&gateway, &id, read(request).await?).await
+        })
+        .await
 }
 
-/// `DELETE /tool_router/session/{id}`
-pub(super) async fn delete(
-    gateway: State<Gateway>,
-    SessionId(id): SessionId,
-    request_id: RequestId,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let result = async {
-        authorize(&gateway, &headers, "sessions", Level::Write).await?;
-        gateway.delete_session(&id, no_deadline()).await
-    };
-    json(result.await, StatusCode::OK, request_id)
+/// Deletes a session.
+#[utoipa::path(delete, path = "/tool_router/session/{id}", tag = "sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = schema::DeletedSession), Errors))]
+pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked
+        .writing("sessions", StatusCode::OK, |gateway| async move { session::delete(&gateway, &id).await })
+        .await
+}
+
+/// Lists a session's toolkits, each with the account that a call would use.
+#[utoipa::path(get, path = "/tool_router/session/{id}/toolkits", tag = "sessions",
+    params(("id" = String, Path), ListSessionToolkits),
+    responses((status = 200, body = Page<SessionToolkit>), Errors))]
+pub(super) async fn toolkits(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
+    asked
+        .reading("sessions", |gateway| async move {
+            let request = read_query(&uri, &["toolkits"], &["limit"], &["is_connected"])?;
+            toolkit::in_session(&gateway, &id, request).await
+        })
+        .await
 }

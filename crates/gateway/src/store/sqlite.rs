@@ -10,9 +10,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Row};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
-use super::{AccountFilter, CallRecord, Store, StoredAccount, StoredKey, StoredSession};
+use super::{
+    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, PageAsked, Rows, Store, StoredAccount,
+    StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+};
 use crate::clock::now;
 use crate::vault::{Place, Vault};
 
@@ -30,8 +33,19 @@ const CALLS_IN_FILE: i64 = 1_000_000;
 const KEY_CHECK: &str = "proxy-execute";
 const KEY_CHECK_PLACE: Place<'_> = Place { table: "meta", row: "key_check", field: "value" };
 
-const ACCOUNT_COLUMNS: &str = "id, user_id, toolkit, alias, auth_scheme, status, status_reason, is_disabled, \
-     credential, key_id, expires_at, created_at, updated_at";
+/// An account with what it takes from its auth config. To SQLite, CROSS is the order of the loops:
+/// accounts first.
+const SELECT_ACCOUNT: &str = "SELECT a.*, c.status = 'DISABLED' AS config_is_disabled \
+     FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
+
+/// The account that a call would use comes first.
+fn best_first() -> String {
+    let now = now();
+    format!(
+        "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coalesce(a.expires_at > {now}, TRUE) DESC, \
+         a.created_at DESC, a.rowid DESC"
+    )
+}
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -164,6 +178,87 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    async fn add_auth_config(&self, config: &StoredAuthConfig, on_conflict: &str) -> Result<()> {
+        let insert = format!(
+            "INSERT INTO auth_configs (id, toolkit, name, type, auth_scheme, status, credentials, key_id, settings, \
+             created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {on_conflict}"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(insert))
+            .bind(&config.id)
+            .bind(&config.toolkit)
+            .bind(&config.name)
+            .bind(&config.kind)
+            .bind(&config.auth_scheme)
+            .bind(&config.status)
+            .bind(&config.credentials)
+            .bind(&config.key_id)
+            .bind(&config.settings)
+            .bind(config.created_at)
+            .bind(config.updated_at)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(store_error)
+    }
+}
+
+/// The column whose index finds the accounts of a filter; `None` walks through all in their order,
+/// which soon fills a page where many match.
+///
+/// SQLite knows nothing of how many rows have a value, so it is told: a user's accounts are few, and
+/// any other index is of use only where it also has the order that is asked for.
+fn index_of(filter: &AccountFilter) -> Option<&'static str> {
+    let in_order = |values: &[String]| values.len() == 1 && !filter.by_change;
+    if !filter.ids.is_empty() {
+        Some("id")
+    } else if !filter.user_ids.is_empty() {
+        Some("user_id")
+    } else if in_order(&filter.statuses) && filter.statuses != ["ACTIVE"] {
+        Some("status")
+    } else if in_order(&filter.auth_config_ids) {
+        Some("auth_config_id")
+    } else if in_order(&filter.toolkits) {
+        Some("toolkit")
+    } else {
+        None
+    }
+}
+
+/// Restricts a query to the accounts of a filter; `alias` is the table's name in it with a dot. A
+/// plus keeps SQLite from using the index of any column but the one that is to find them.
+fn restrict_accounts(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilter) {
+    let index = index_of(filter);
+    for (column, values) in [
+        ("id", &filter.ids),
+        ("user_id", &filter.user_ids),
+        ("toolkit", &filter.toolkits),
+        ("status", &filter.statuses),
+        ("auth_config_id", &filter.auth_config_ids),
+    ] {
+        if !values.is_empty() {
+            let plus = if index == Some(column) { "" } else { "+" };
+            query.push(format!(" AND {plus}{alias}{column} IN ("));
+            let mut list = query.separated(", ");
+            for value in values {
+                list.push_bind(value.clone());
+            }
+            query.push(")");
+        }
+    }
+}
+
+/// Takes the rows of a page, and one more that shows whether there is a next one.
+fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, id: &str, oldest_first: bool, page: &PageAsked) {
+    let (than, direction) = if oldest_first { (">", "ASC") } else { ("<", "DESC") };
+    if let Some((at, after)) = &page.after {
+        query.push(format!(" AND ({time}, {id}) {than} (")).push_bind(*at).push(", ");
+        query.push_bind(after.clone()).push(")");
+    }
+    query.push(format!(" ORDER BY {time} {direction}, {id} {direction} LIMIT "));
+    query.push_bind(i64::from(page.limit) + 1);
+}
+
 fn check_key(vault: &Vault, sealed: &[u8]) -> Result<()> {
     vault.open(KEY_CHECK_PLACE, sealed).map(drop).map_err(|_| {
         Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
@@ -194,6 +289,9 @@ fn store_error(error: sqlx::Error) -> Error {
         (Some(8), _) => Error::new(ErrorKind::StoreUnavailable, "the database is read-only.")
             .fix("Check that this process may write to the file and its folder."),
         (Some(13), _) => Error::new(ErrorKind::StoreUnavailable, "the disk is full.").fix("Free some space."),
+        (Some(19), _) => {
+            Error::new(ErrorKind::Conflict, "The alias is taken: another account of the user has it.")
+        }
         (_, sqlx::Error::PoolClosed) => Error::new(ErrorKind::GatewayClosed, "The gateway is closed."),
         _ => {
             tracing::error!(%error, "the store failed");
@@ -251,18 +349,104 @@ impl Store for SqliteStore {
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
+    async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()> {
+        self.add_auth_config(config, "").await
+    }
+
+    async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig> {
+        let find = || async {
+            sqlx::query_as(
+                "SELECT * FROM auth_configs WHERE toolkit = ? AND auth_scheme = ? AND type = 'default'",
+            )
+            .bind(&config.toolkit)
+            .bind(&config.auth_scheme)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+        };
+        if let Some(found) = find().await? {
+            return Ok(found);
+        }
+        self.add_auth_config(&config, "ON CONFLICT DO NOTHING").await?;
+        Ok(find().await?.unwrap_or(config))
+    }
+
+    async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>> {
+        sqlx::query_as("SELECT * FROM auth_configs WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>> {
+        let restrict = |query: &mut QueryBuilder<Sqlite>| {
+            if let Some(toolkit) = &filter.toolkit {
+                query.push(" AND toolkit = ").push_bind(toolkit.clone());
+            }
+            if let Some(search) = &filter.search {
+                query.push(" AND instr(lower(name), lower(").push_bind(search.clone()).push("))");
+            }
+            if !filter.with_disabled {
+                query.push(" AND status = 'ENABLED'");
+            }
+        };
+        let mut count = QueryBuilder::new("SELECT count(*) FROM auth_configs WHERE TRUE");
+        restrict(&mut count);
+        let total = count.build_query_scalar().fetch_one(&self.pool).await.map_err(store_error)?;
+
+        let mut query = QueryBuilder::new("SELECT * FROM auth_configs WHERE TRUE");
+        restrict(&mut query);
+        push_page(&mut query, "created_at", "id", false, &filter.page);
+        let rows = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        Ok(Rows { rows, total })
+    }
+
+    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE auth_configs SET name = ?, status = ?, credentials = ?, key_id = ?, settings = ?, updated_at = ? \
+             WHERE id = ?",
+        )
+        .bind(&config.name)
+        .bind(&config.status)
+        .bind(&config.credentials)
+        .bind(&config.key_id)
+        .bind(&config.settings)
+        .bind(now())
+        .bind(&config.id)
+        .execute(&self.pool)
+        .await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn delete_auth_config(&self, id: &str) -> Result<bool> {
+        let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.pool).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn count_accounts(&self, auth_config_id: &str) -> Result<i64> {
+        sqlx::query_scalar("SELECT coalesce(sum(accounts), 0) FROM account_counts WHERE auth_config_id = ?")
+            .bind(auth_config_id)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
     async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
-        sqlx::query(sqlx::AssertSqlSafe(format!(
-            "INSERT INTO connected_accounts ({ACCOUNT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )))
+        sqlx::query(
+            "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
+             own_status, status_reason, credential, key_id, expires_at, created_at, updated_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
         .bind(&account.id)
         .bind(&account.user_id)
         .bind(&account.toolkit)
+        .bind(&account.auth_config_id)
         .bind(&account.alias)
+        .bind(&account.word_id)
         .bind(&account.auth_scheme)
         .bind(&account.status)
         .bind(&account.status_reason)
-        .bind(account.is_disabled)
         .bind(&account.credential)
         .bind(&account.key_id)
         .bind(account.expires_at)
@@ -275,7 +459,7 @@ impl Store for SqliteStore {
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
-        let select = format!("SELECT {ACCOUNT_COLUMNS} FROM connected_accounts WHERE id = ?");
+        let select = format!("{SELECT_ACCOUNT} WHERE a.id = ?");
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(id)
             .fetch_optional(&self.pool)
@@ -283,46 +467,104 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn accounts(&self, filter: &AccountFilter) -> Result<Vec<StoredAccount>> {
-        let mut query =
-            QueryBuilder::new(format!("SELECT {ACCOUNT_COLUMNS} FROM connected_accounts WHERE TRUE"));
-        for (column, values) in
-            [("user_id", &filter.user_ids), ("toolkit", &filter.toolkits), ("status", &filter.statuses)]
-        {
-            if !values.is_empty() {
-                query.push(format!(" AND {column} IN "));
-                query.push_tuples(values, |mut tuple, value| _ = tuple.push_bind(value));
-            }
+    async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>> {
+        // A user's accounts are few and found by index; all others are counted by triggers.
+        let few = !filter.ids.is_empty() || !filter.user_ids.is_empty();
+        let mut count = QueryBuilder::new(if few {
+            "SELECT count(*) FROM connected_accounts WHERE TRUE"
+        } else {
+            "SELECT coalesce(sum(accounts), 0) FROM account_counts WHERE TRUE"
+        });
+        restrict_accounts(&mut count, "", filter);
+        let total: i64 = count.build_query_scalar().fetch_one(&self.pool).await.map_err(store_error)?;
+        if total == 0 {
+            return Ok(Rows { rows: Vec::new(), total });
         }
-        if let Some((created_at, id)) = &filter.before {
-            query.push(" AND (created_at, id) < (").push_bind(created_at).push(", ").push_bind(id).push(")");
-        }
-        query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(filter.limit);
-        query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)
+
+        let mut query = QueryBuilder::new(format!("{SELECT_ACCOUNT} WHERE TRUE"));
+        restrict_accounts(&mut query, "a.", filter);
+        let time = match (few, filter.by_change) {
+            (false, false) => "a.created_at",
+            (false, true) => "a.updated_at",
+            // Few are sorted sooner than all are walked through.
+            (true, false) => "+a.created_at",
+            (true, true) => "+a.updated_at",
+        };
+        push_page(&mut query, time, "a.id", filter.oldest_first, &filter.page);
+        let rows = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        Ok(Rows { rows, total })
     }
 
-    async fn account_for_call(&self, user_id: &str, toolkit: &str) -> Result<Option<StoredAccount>> {
+    async fn account_for_call(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        auth_config_id: Option<&str>,
+    ) -> Result<Option<StoredAccount>> {
+        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?" } else { "" };
         let select = format!(
-            "SELECT {ACCOUNT_COLUMNS} FROM connected_accounts WHERE user_id = ? AND toolkit = ? \
-             ORDER BY status = 'ACTIVE' AND NOT is_disabled AND coalesce(expires_at > ?, TRUE) DESC, \
-             created_at DESC, rowid DESC LIMIT 1"
+            "{SELECT_ACCOUNT} WHERE a.user_id = ? AND a.toolkit = ? {of_config} ORDER BY {} LIMIT 1",
+            best_first()
+        );
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(user_id).bind(toolkit);
+        let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
+        query.fetch_optional(&self.pool).await.map_err(store_error)
+    }
+
+    async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
+        let select = format!(
+            "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {}) AS place, a.*, \
+             c.status = 'DISABLED' AS config_is_disabled \
+             FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id WHERE a.user_id = ?) \
+             WHERE place = 1",
+            best_first()
+        );
+        sqlx::query_as(sqlx::AssertSqlSafe(select))
+            .bind(user_id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn account_by_name(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        name: &str,
+    ) -> Result<Option<StoredAccount>> {
+        let select = format!(
+            "{SELECT_ACCOUNT} WHERE a.user_id = ?1 AND a.toolkit = ?2 AND (a.alias = ?3 OR a.word_id = ?3) \
+             ORDER BY a.alias = ?3 DESC LIMIT 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(user_id)
             .bind(toolkit)
-            .bind(now())
+            .bind(name)
             .fetch_optional(&self.pool)
             .await
             .map_err(store_error)
     }
 
-    async fn set_account_disabled(&self, id: &str, disabled: bool) -> Result<bool> {
-        let done = sqlx::query("UPDATE connected_accounts SET is_disabled = ?, updated_at = ? WHERE id = ?")
-            .bind(disabled)
-            .bind(now())
-            .bind(id)
-            .execute(&self.pool)
-            .await;
+    async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
+        let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
+        query.push_bind(now());
+        if let Some(alias) = &change.alias {
+            query.push(", alias = ").push_bind(alias);
+        }
+        if let Some((credential, key_id, expires_at)) = &change.credential {
+            query.push(", credential = ").push_bind(credential);
+            query.push(", key_id = ").push_bind(key_id);
+            query.push(", expires_at = ").push_bind(expires_at);
+        }
+        if let Some((status, reason)) = &change.status {
+            query.push(", own_status = ").push_bind(status);
+            query.push(", status_reason = ").push_bind(reason);
+        }
+        if let Some(is_disabled) = change.is_disabled {
+            query.push(", is_disabled = ").push_bind(is_disabled);
+        }
+        query.push(" WHERE id = ").push_bind(id);
+        let done = query.build().execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -332,17 +574,36 @@ impl Store for SqliteStore {
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
+    async fn insert_link(&self, link: &StoredLink) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO links (token_hash, account_id, callback_url, expires_at) VALUES (?, ?, ?, ?)",
+        )
+        .bind(&link.token_hash)
+        .bind(&link.account_id)
+        .bind(&link.callback_url)
+        .bind(link.expires_at)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(store_error)
+    }
+
     async fn insert_key(&self, key: &StoredKey) -> Result<()> {
-        sqlx::query("INSERT INTO api_keys (id, name, hash, permissions, created_at) VALUES (?, ?, ?, ?, ?)")
-            .bind(&key.id)
-            .bind(&key.name)
-            .bind(&key.hash)
-            .bind(&key.permissions)
-            .bind(key.created_at)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(store_error)
+        sqlx::query(
+            "INSERT INTO api_keys (id, name, hash, permissions, allowed_addresses, expires_at, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&key.id)
+        .bind(&key.name)
+        .bind(&key.hash)
+        .bind(&key.permissions)
+        .bind(&key.allowed_addresses)
+        .bind(key.expires_at)
+        .bind(key.created_at)
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(store_error)
     }
 
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>> {

@@ -1,5 +1,7 @@
 //! `{{field}}` templates of a toolkit's definition.
 
+use std::fmt;
+
 use secrecy::{ExposeSecret, SecretString};
 
 /// A text with places for fields.
@@ -102,6 +104,18 @@ impl Template {
             text.push_str(value);
         }
         Ok(text)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => f.write_str(text)?,
+                Piece::Field(name) => write!(f, "{{{{{name}}}}}")?,
+            }
+        }
+        Ok(())
     }
 }
 

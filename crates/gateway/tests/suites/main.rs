@@ -10,6 +10,7 @@ mod headers;
 mod pipeline;
 mod port;
 mod redirects;
+mod resources;
 mod store;
 mod support;
 mod upstream;

@@ -1,0 +1,448 @@
+//! Auth configs: how accounts of a toolkit are connected (contract §4.1).
+//!
+//! A `custom` one is made by an operator; the `default` one of a toolkit and scheme is made by the
+//! first import that names none.
+
+use std::collections::BTreeMap;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use secrecy::ExposeSecret;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::account::ToolkitRef;
+use crate::clock::{now, rfc3339};
+use crate::credential::AuthScheme;
+use crate::gateway::Parts;
+use crate::http_server::schema;
+use crate::id;
+use crate::page::{Page, Place};
+use crate::store::{AuthConfigFilter, Rows, StoredAuthConfig};
+use crate::toolkit::{InputField, Toolkit};
+use crate::vault;
+
+const DEFAULT_PAGE: u32 = 20;
+const MAX_PAGE: u32 = 1_000;
+
+/// The request that makes an auth config. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateAuthConfig {
+    pub(crate) toolkit: ToolkitRef,
+    pub(crate) auth_config: Option<NewAuthConfig>,
+}
+
+/// The auth config to make.
+// Flat, because credentials are kept as their own text, which serde cannot hand on through a tagged enum.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAuthConfig {
+    #[serde(rename = "type")]
+    pub(crate) kind: NewAuthConfigType,
+    /// Needed by `use_custom_auth`.
+    #[serde(rename = "authScheme", alias = "auth_scheme")]
+    pub(crate) auth_scheme: Option<AuthScheme>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) credentials: Option<SecretJson>,
+    pub(crate) name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) proxy_config: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) shared_credentials: Option<Map<String, Value>>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) tool_access_config: Option<Value>,
+    pub(crate) restrict_to_following_tools: Option<Vec<String>>,
+    pub(crate) is_enabled_for_tool_router: Option<bool>,
+}
+
+/// What kind of auth config to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NewAuthConfigType {
+    /// With the operator's own client, or for a scheme that needs none.
+    UseCustomAuth,
+    /// With a client of the vendor's, which a gateway has none of.
+    UseComposioManagedAuth,
+}
+
+/// The request that changes an auth config. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct UpdateAuthConfig {
+    /// `custom` or `default`; it cannot be changed.
+    #[serde(rename = "type")]
+    #[schema(value_type = schema::AuthConfigType)]
+    pub(crate) kind: String,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) credentials: Option<SecretJson>,
+    pub(crate) name: Option<String>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) scopes: Option<Value>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) user_scopes: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) proxy_config: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) shared_credentials: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) tool_access_config: Option<Value>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(crate) restrict_to_following_tools: Option<Value>,
+    pub(crate) is_enabled_for_tool_router: Option<bool>,
+}
+
+/// Which auth configs to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListAuthConfigs {
+    pub(crate) toolkit_slug: Option<String>,
+    /// A gateway manages none, so `true` lists none.
+    pub(crate) is_composio_managed: Option<bool>,
+    /// A part of the name.
+    pub(crate) search: Option<String>,
+    pub(crate) show_disabled: Option<bool>,
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
+    /// Understood and without effect.
+    pub(crate) deprecated_app_id: Option<String>,
+    /// Understood and without effect.
+    pub(crate) deprecated_status: Option<String>,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedAuthConfig {
+    pub(crate) toolkit: ToolkitRef,
+    pub(crate) auth_config: AuthConfigRef,
+}
+
+/// An auth config as other answers name it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuthConfigRef {
+    /// `ac_…`
+    pub id: String,
+    /// How its accounts sign requests.
+    #[schema(value_type = AuthScheme)]
+    pub auth_scheme: String,
+    /// Always false in a gateway.
+    pub is_composio_managed: bool,
+    /// Whether its accounts may not be used for now.
+    pub is_disabled: bool,
+}
+
+/// An auth config, without its credentials.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuthConfig {
+    pub(crate) id: String,
+    pub(crate) uuid: String,
+    pub(crate) name: String,
+    /// `custom` or `default`.
+    #[serde(rename = "type")]
+    #[schema(value_type = schema::AuthConfigType)]
+    pub(crate) kind: String,
+    #[schema(value_type = schema::AuthConfigStatus)]
+    pub(crate) status: String,
+    /// How many accounts it has.
+    #[schema(minimum = 0)]
+    pub(crate) no_of_connections: i64,
+    pub(crate) toolkit: ToolkitWithLogo,
+    #[schema(value_type = AuthScheme)]
+    pub(crate) auth_scheme: String,
+    pub(crate) is_composio_managed: bool,
+    pub(crate) is_enabled_for_tool_router: bool,
+    /// The fields' names; every value is `REDACTED`.
+    #[schema(value_type = Object)]
+    pub(crate) credentials: Value,
+    /// What an account needs to be connected.
+    pub(crate) expected_input_fields: Vec<InputField>,
+    #[schema(value_type = Object)]
+    pub(crate) tool_access_config: Value,
+    pub(crate) restrict_to_following_tools: Vec<String>,
+    #[schema(format = DateTime)]
+    pub(crate) created_at: String,
+    #[schema(format = DateTime)]
+    pub(crate) last_updated_at: String,
+}
+
+/// The answer to a change, which has the auth config in it as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedAuthConfig {
+    #[serde(flatten)]
+    pub(crate) done: Done,
+    #[serde(flatten)]
+    pub(crate) auth_config: AuthConfig,
+}
+
+/// What every change of an auth config says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always true.
+    pub(crate) success: bool,
+    /// For people.
+    pub(crate) message: String,
+}
+
+/// The toolkit of an auth config.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ToolkitWithLogo {
+    pub(crate) slug: String,
+    /// Empty: a gateway serves no pictures.
+    pub(crate) logo: String,
+}
+
+/// Makes an auth config.
+pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<CreatedAuthConfig> {
+    let toolkit = gateway.catalogue.get(&request.toolkit.slug)?;
+    let custom = request.auth_config.filter(|config| config.kind == NewAuthConfigType::UseCustomAuth);
+    let Some(custom) = custom else {
+        return Err(Error::new(
+            ErrorKind::NoManagedAuth,
+            format!("A gateway has no managed auth for toolkit `{}`.", toolkit.slug),
+        )
+        .fix("Use `type: \"use_custom_auth\"` with an authScheme and, for OAuth, your own client."));
+    };
+    let Some(auth_scheme) = custom.auth_scheme else {
+        let message = "auth_config.authScheme: is missing; `use_custom_auth` needs one.".to_owned();
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+    };
+    if custom.proxy_config.is_some_and(|config| !config.is_null()) {
+        let message =
+            "auth_config.proxy_config: a gateway does not send calls through another proxy.".to_owned();
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+    }
+    toolkit.check_scheme(auth_scheme)?;
+    let settings = json!({
+        "shared_credentials": custom.shared_credentials.is_some(),
+        "tool_access_config": custom.tool_access_config,
+        "restrict_to_following_tools": custom.restrict_to_following_tools,
+        "is_enabled_for_tool_router": custom.is_enabled_for_tool_router,
+    });
+    let credentials = custom.credentials.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
+    check_credentials(&credentials)?;
+    let name = custom.name.unwrap_or_else(|| format!("{} {auth_scheme}", toolkit.name));
+    let config = new(gateway, toolkit, auth_scheme, "custom", name, &credentials, &settings);
+    gateway.store.insert_auth_config(&config).await?;
+    Ok(CreatedAuthConfig {
+        toolkit: ToolkitRef { slug: toolkit.slug.clone() },
+        auth_config: reference(&config),
+    })
+}
+
+/// The auth config of an import that names none.
+pub(crate) async fn default_for(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    scheme: AuthScheme,
+) -> Result<StoredAuthConfig> {
+    let name = format!("{} {scheme}", toolkit.name);
+    let none = SecretJson::new("{}".to_owned());
+    gateway.store.default_auth_config(new(gateway, toolkit, scheme, "default", name, &none, &json!({}))).await
+}
+
+/// The auth config of a request.
+///
+/// # Errors
+/// `AuthConfigNotFound`; `AccountUnusable` when it is disabled.
+pub(crate) async fn usable(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
+    let config = find(gateway, id).await?;
+    if config.status == "DISABLED" {
+        return Err(Error::new(ErrorKind::AccountUnusable, format!("Auth config {id} is disabled."))
+            .fix(format!("Enable it with PATCH /auth_configs/{id}/ENABLED.")));
+    }
+    Ok(config)
+}
+
+/// Lists auth configs, newest first.
+pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
+    let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+    let found = if request.is_composio_managed == Some(true) {
+        Rows { rows: Vec::new(), total: 0 }
+    } else {
+        gateway
+            .store
+            .auth_configs(&AuthConfigFilter {
+                toolkit: request.toolkit_slug,
+                search: request.search,
+                with_disabled: request.show_disabled.unwrap_or_default(),
+                page: place.asked(),
+            })
+            .await?
+    };
+    let mut connections = Vec::with_capacity(found.rows.len());
+    for config in &found.rows {
+        connections.push(gateway.store.count_accounts(&config.id).await?);
+    }
+    let mut connections = connections.into_iter();
+    Ok(place.page(
+        found,
+        |config| (config.created_at, &config.id),
+        |config| shown(gateway, config, connections.next().unwrap_or_default()),
+    ))
+}
+
+/// Reads an auth config.
+pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<AuthConfig> {
+    let config = find(gateway, id).await?;
+    let connections = gateway.store.count_accounts(id).await?;
+    Ok(shown(gateway, config, connections))
+}
+
+/// Changes an auth config.
+pub(crate) async fn update(
+    gateway: &Parts,
+    id: &str,
+    request: UpdateAuthConfig,
+) -> Result<ChangedAuthConfig> {
+    let mut config = find(gateway, id).await?;
+    if request.kind != config.kind {
+        let message = format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind);
+        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+    }
+    if let Some(name) = request.name {
+        config.name = name;
+    }
+    if let Some(credentials) = &request.credentials {
+        check_credentials(credentials)?;
+        config.credentials = gateway.vault.seal(place(id), credentials.expose());
+        gateway.vault.key_id().clone_into(&mut config.key_id);
+    }
+    let mut settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
+    for (key, value) in [
+        ("scopes", request.scopes),
+        ("user_scopes", request.user_scopes),
+        ("proxy_config", request.proxy_config),
+        ("tool_access_config", request.tool_access_config),
+        ("restrict_to_following_tools", request.restrict_to_following_tools),
+        ("is_enabled_for_tool_router", request.is_enabled_for_tool_router.map(Value::from)),
+    ] {
+        if let Some(value) = value {
+            settings[key] = value;
+        }
+    }
+    config.settings = settings.to_string();
+    save(gateway, &config, "was changed").await
+}
+
+/// Enables or disables an auth config, and with it all its accounts.
+pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ChangedAuthConfig> {
+    let mut config = find(gateway, id).await?;
+    let (status, what) = if enabled {
+        ("ENABLED", "is enabled")
+    } else {
+        ("DISABLED", "is disabled, and with it its accounts")
+    };
+    status.clone_into(&mut config.status);
+    save(gateway, &config, what).await
+}
+
+/// Deletes an auth config with its accounts.
+pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<Done> {
+    if gateway.store.delete_auth_config(id).await? {
+        Ok(done(id, "was deleted with its accounts"))
+    } else {
+        Err(not_found(id))
+    }
+}
+
+/// How other answers name an auth config.
+pub(crate) fn reference(config: &StoredAuthConfig) -> AuthConfigRef {
+    AuthConfigRef {
+        id: config.id.clone(),
+        auth_scheme: config.auth_scheme.clone(),
+        is_composio_managed: false,
+        is_disabled: config.status == "DISABLED",
+    }
+}
+
+async fn save(gateway: &Parts, config: &StoredAuthConfig, what: &str) -> Result<ChangedAuthConfig> {
+    gateway.store.update_auth_config(config).await?;
+    Ok(ChangedAuthConfig { done: done(&config.id, what), auth_config: get(gateway, &config.id).await? })
+}
+
+fn done(id: &str, what: &str) -> Done {
+    Done { success: true, message: format!("Auth config {id} {what}.") }
+}
+
+async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
+    gateway.store.auth_config(id).await?.ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: &str) -> Error {
+    Error::new(ErrorKind::AuthConfigNotFound, format!("Auth config `{id}` was deleted, or never existed."))
+        .fix("List the auth configs with composio.authConfigs.list().")
+}
+
+fn new(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    scheme: AuthScheme,
+    kind: &str,
+    name: String,
+    credentials: &SecretJson,
+    settings: &Value,
+) -> StoredAuthConfig {
+    let (id, at) = (id::random("ac"), now());
+    StoredAuthConfig {
+        credentials: gateway.vault.seal(place(&id), credentials.expose()),
+        key_id: gateway.vault.key_id().to_owned(),
+        toolkit: toolkit.slug.clone(),
+        name,
+        kind: kind.to_owned(),
+        auth_scheme: scheme.to_string(),
+        status: "ENABLED".to_owned(),
+        settings: settings.to_string(),
+        created_at: at,
+        updated_at: at,
+        id,
+    }
+}
+
+fn check_credentials(credentials: &SecretJson) -> Result<()> {
+    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(credentials.expose()).map(drop).map_err(|_| {
+        let message = "auth_config.credentials: must be an object.".to_owned();
+        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    })
+}
+
+fn place(id: &str) -> vault::Place<'_> {
+    vault::Place { table: "auth_configs", row: id, field: "credentials" }
+}
+
+fn shown(gateway: &Parts, config: StoredAuthConfig, no_of_connections: i64) -> AuthConfig {
+    let settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
+    let credentials = gateway.vault.open(place(&config.id), &config.credentials);
+    let names = credentials
+        .ok()
+        .and_then(|json| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json.expose_secret()).ok());
+    let credentials =
+        names.unwrap_or_default().into_keys().map(|name| (name, Value::from("REDACTED"))).collect();
+    let tools = serde_json::from_value(settings["restrict_to_following_tools"].clone());
+    let tool_access = &settings["tool_access_config"];
+    let fields = gateway.catalogue.get(&config.toolkit).ok();
+    AuthConfig {
+        uuid: config.id.clone(),
+        id: config.id,
+        name: config.name,
+        kind: config.kind,
+        status: config.status,
+        no_of_connections,
+        expected_input_fields: fields
+            .zip(AuthScheme::parse(&config.auth_scheme))
+            .map(|(toolkit, scheme)| toolkit.input_fields(scheme))
+            .unwrap_or_default(),
+        toolkit: ToolkitWithLogo { slug: config.toolkit, logo: String::new() },
+        auth_scheme: config.auth_scheme,
+        is_composio_managed: false,
+        is_enabled_for_tool_router: settings["is_enabled_for_tool_router"].as_bool().unwrap_or(true),
+        credentials: Value::Object(credentials),
+        tool_access_config: if tool_access.is_object() { tool_access.clone() } else { json!({}) },
+        restrict_to_following_tools: tools.unwrap_or_default(),
+        created_at: rfc3339(config.created_at),
+        last_updated_at: rfc3339(config.updated_at),
+    }
+}

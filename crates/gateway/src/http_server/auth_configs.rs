@@ -1,0 +1,99 @@
+//! `/auth_configs` (contract §4.1).
+
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use proxy_execute_protocol::{Error, ErrorKind};
+
+use super::asked::Asked;
+use super::openapi::{Errors, schema};
+use super::reply::{Failure, Named, read, read_query};
+use crate::auth_config::{
+    self, AuthConfig, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done, ListAuthConfigs,
+    UpdateAuthConfig,
+};
+use crate::page::Page;
+
+const AREA: &str = "auth_configs";
+
+/// Lists auth configs, newest first.
+#[utoipa::path(get, path = "/auth_configs", tag = "auth configs",
+    params(ListAuthConfigs),
+    responses((status = 200, body = Page<AuthConfig>), Errors))]
+pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
+    let flags = ["is_composio_managed", "show_disabled"];
+    asked
+        .reading(AREA, |gateway| async move {
+            auth_config::list(&gateway, read_query(&uri, &[], &["limit"], &flags)?).await
+        })
+        .await
+}
+
+/// Makes an auth config.
+#[utoipa::path(post, path = "/auth_configs", tag = "auth configs",
+    request_body = CreateAuthConfig,
+    responses((status = 201, body = CreatedAuthConfig), Errors))]
+pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::CREATED, |gateway| async move {
+            auth_config::create(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Reads an auth config.
+#[utoipa::path(get, path = "/auth_configs/{id}", tag = "auth configs",
+    params(("id" = String, Path)),
+    responses((status = 200, body = AuthConfig), Errors))]
+pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked.reading(AREA, |gateway| async move { auth_config::get(&gateway, &id).await }).await
+}
+
+/// Changes an auth config.
+#[utoipa::path(patch, path = "/auth_configs/{id}", tag = "auth configs",
+    params(("id" = String, Path)),
+    request_body = UpdateAuthConfig,
+    responses((status = 200, body = ChangedAuthConfig), Errors))]
+pub(super) async fn update(
+    asked: Asked,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            auth_config::update(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Deletes an auth config with its accounts.
+#[utoipa::path(delete, path = "/auth_configs/{id}", tag = "auth configs",
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Understood and without effect")),
+    responses((status = 200, body = Done), Errors))]
+pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move { auth_config::delete(&gateway, &id).await })
+        .await
+}
+
+/// Enables or disables an auth config, and with it its accounts.
+#[utoipa::path(patch, path = "/auth_configs/{id}/{status}", tag = "auth configs",
+    params(("id" = String, Path), ("status" = schema::AuthConfigStatus, Path)),
+    responses((status = 200, body = ChangedAuthConfig), Errors))]
+pub(super) async fn set_status(
+    asked: Asked,
+    Named((id, status)): Named<(String, String)>,
+) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            match status.as_str() {
+                "ENABLED" => auth_config::set_enabled(&gateway, &id, true).await,
+                "DISABLED" => auth_config::set_enabled(&gateway, &id, false).await,
+                _ => Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("status: `{status}` is neither ENABLED nor DISABLED."),
+                )),
+            }
+        })
+        .await
+}

@@ -1,0 +1,123 @@
+//! `/connected_accounts` (contract §4.1).
+
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::asked::Asked;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, Success, read, read_query};
+use crate::account::{
+    self, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, ListAccounts, RefreshedAccount,
+    RevokedAccount, UpdateAccount,
+};
+use crate::page::Page;
+
+const AREA: &str = "connected_accounts";
+
+/// Whether an account may be used.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Enabled {
+    enabled: bool,
+}
+
+/// Lists accounts.
+#[utoipa::path(get, path = "/connected_accounts", tag = "connected accounts",
+    params(ListAccounts),
+    responses((status = 200, body = Page<ConnectedAccount>), Errors))]
+pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
+    let lists = ["user_ids", "toolkit_slugs", "statuses", "auth_config_ids", "connected_account_ids"];
+    asked
+        .reading(AREA, |gateway| async move {
+            account::list(&gateway, read_query(&uri, &lists, &["limit"], &[])?).await
+        })
+        .await
+}
+
+/// Connects an account with an auth config.
+#[utoipa::path(post, path = "/connected_accounts", tag = "connected accounts",
+    request_body = CreateAccount,
+    responses((status = 201, body = CreatedAccount), Errors))]
+pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::CREATED, |gateway| async move {
+            account::create(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Reads an account.
+#[utoipa::path(get, path = "/connected_accounts/{id}", tag = "connected accounts",
+    params(("id" = String, Path)),
+    responses((status = 200, body = ConnectedAccount), Errors))]
+pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked.reading(AREA, |gateway| async move { account::get(&gateway, &id).await }).await
+}
+
+/// Changes an account's alias or credential.
+#[utoipa::path(patch, path = "/connected_accounts/{id}", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = UpdateAccount,
+    responses((status = 200, body = ChangedAccount), Errors))]
+pub(super) async fn update(
+    asked: Asked,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            account::update(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Deletes an account and its credential.
+#[utoipa::path(delete, path = "/connected_accounts/{id}", tag = "connected accounts",
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Understood and without effect")),
+    responses((status = 200, body = Success), Errors))]
+pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            account::delete(&gateway, &id).await?;
+            Ok(Success::DONE)
+        })
+        .await
+}
+
+/// Enables or disables an account.
+#[utoipa::path(patch, path = "/connected_accounts/{id}/status", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = Enabled,
+    responses((status = 200, body = Success), Errors))]
+pub(super) async fn set_enabled(
+    asked: Asked,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            let Enabled { enabled } = read(request).await?;
+            account::set_enabled(&gateway, &id, enabled).await?;
+            Ok(Success::DONE)
+        })
+        .await
+}
+
+/// Says whether an account still works.
+#[utoipa::path(post, path = "/connected_accounts/{id}/refresh", tag = "connected accounts",
+    params(("id" = String, Path)),
+    responses((status = 200, body = RefreshedAccount), Errors))]
+pub(super) async fn refresh(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked.writing(AREA, StatusCode::OK, |gateway| async move { account::refresh(&gateway, &id).await }).await
+}
+
+/// Forgets an account's credential.
+#[utoipa::path(post, path = "/connected_accounts/{id}/revoke", tag = "connected accounts",
+    params(("id" = String, Path)),
+    responses((status = 200, body = RevokedAccount), Errors))]
+pub(super) async fn revoke(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    asked.writing(AREA, StatusCode::OK, |gateway| async move { account::revoke(&gateway, &id).await }).await
+}

@@ -1,0 +1,39 @@
+//! Links, in a session and with an auth config (contract §2.3, §4.1).
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::asked::Asked;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, read};
+use crate::link::{self, Link, LinkAccount, LinkInSession};
+
+/// Begins an account for the session's user, and gives out a link to finish it.
+#[utoipa::path(post, path = "/tool_router/session/{id}/link", tag = "sessions",
+    params(("id" = String, Path)),
+    request_body = LinkInSession,
+    responses((status = 201, body = Link), Errors))]
+pub(super) async fn in_session(
+    asked: Asked,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    asked
+        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+            link::in_session(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Begins an account with an auth config, and gives out a link to finish it.
+#[utoipa::path(post, path = "/connected_accounts/link", tag = "connected accounts",
+    request_body = LinkAccount,
+    responses((status = 201, body = Link), Errors))]
+pub(super) async fn with_auth_config(asked: Asked, request: Request) -> Result<Response, Failure> {
+    asked
+        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+            link::with_auth_config(&gateway, read(request).await?).await
+        })
+        .await
+}

@@ -1,0 +1,32 @@
+//! `/toolkits` (contract §4).
+
+use axum::http::Uri;
+use axum::response::Response;
+
+use super::asked::Asked;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, read_query};
+use crate::page::Page;
+use crate::toolkit::{self, ListToolkits, ToolkitDetails, ToolkitItem};
+
+const AREA: &str = "toolkits";
+
+/// Lists toolkits, by slug.
+#[utoipa::path(get, path = "/toolkits", tag = "toolkits",
+    params(ListToolkits),
+    responses((status = 200, body = Page<ToolkitItem>), Errors))]
+pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
+    asked
+        .reading(AREA, |gateway| async move {
+            toolkit::list(&gateway, &read_query(&uri, &[], &["limit"], &["include_deprecated"])?)
+        })
+        .await
+}
+
+/// Reads a toolkit.
+#[utoipa::path(get, path = "/toolkits/{slug}", tag = "toolkits",
+    params(("slug" = String, Path), ("version" = Option<String>, Query, description = "Understood and without effect")),
+    responses((status = 200, body = ToolkitDetails), Errors))]
+pub(super) async fn get(asked: Asked, Named(slug): Named<String>) -> Result<Response, Failure> {
+    asked.reading(AREA, |gateway| async move { toolkit::details(&gateway, &slug) }).await
+}

@@ -1,0 +1,93 @@
+//! Pages of lists: what is asked for, what is answered, and where the next one begins (contract §4.1).
+
+use data_encoding::BASE64URL_NOPAD;
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::store::{PageAsked, Rows};
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many pages of this size there are.
+    #[schema(minimum = 0)]
+    pub total_pages: i64,
+    /// The number of this page, from 1.
+    #[schema(minimum = 1)]
+    pub current_page: i64,
+    /// How many rows there are on all pages.
+    #[schema(minimum = 0)]
+    pub total_items: i64,
+    /// Where the next page begins; null on the last.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// A place in a list: the number of the page that begins there, and the row that it follows.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) page: i64,
+    pub(crate) after: Option<(i64, String)>,
+    pub(crate) limit: u32,
+}
+
+impl Place {
+    /// Reads `limit` and `cursor` of a request.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the one that cannot be used.
+    pub(crate) fn read(limit: Option<u32>, cursor: Option<&str>, default: u32, most: u32) -> Result<Self> {
+        let limit = limit.unwrap_or(default);
+        if !(1..=most).contains(&limit) {
+            return Err(invalid(format!("limit: must be from 1 to {most}.")));
+        }
+        let Some(cursor) = cursor else {
+            return Ok(Self { page: 1, after: None, limit });
+        };
+        let (page, at, id) =
+            parse(cursor).ok_or_else(|| invalid("cursor: is not a next_cursor of this list.".to_owned()))?;
+        Ok(Self { page, after: Some((at, id)), limit })
+    }
+
+    pub(crate) fn asked(&self) -> PageAsked {
+        PageAsked { after: self.after.clone(), limit: self.limit }
+    }
+
+    /// The page made of these rows, which are one more than the limit where there is a next page.
+    pub(crate) fn page<T, Shown>(
+        &self,
+        mut found: Rows<T>,
+        place_of: impl Fn(&T) -> (i64, &str),
+        shown: impl FnMut(T) -> Shown,
+    ) -> Page<Shown> {
+        let limit = self.limit as usize;
+        let more = found.rows.len() > limit;
+        found.rows.truncate(limit);
+        let last = found.rows.last().filter(|_| more);
+        let next_cursor = last.map(|row| {
+            let (at, id) = place_of(row);
+            BASE64URL_NOPAD.encode(format!("{}.{at}.{id}", self.page + 1).as_bytes())
+        });
+        Page {
+            total_pages: (found.total + i64::from(self.limit) - 1) / i64::from(self.limit),
+            current_page: self.page,
+            total_items: found.total,
+            next_cursor,
+            items: found.rows.into_iter().map(shown).collect(),
+        }
+    }
+}
+
+fn parse(cursor: &str) -> Option<(i64, i64, String)> {
+    let text = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
+    let mut parts = text.splitn(3, '.');
+    let page = parts.next()?.parse().ok().filter(|page| *page > 1)?;
+    Some((page, parts.next()?.parse().ok()?, parts.next()?.to_owned()))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+}

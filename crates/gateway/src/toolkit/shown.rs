@@ -1,0 +1,371 @@
+//! Toolkits as they are answered: in lists, one by one, and with a session's accounts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proxy_execute_protocol::{Result, ToolkitFilter};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Toolkit;
+use crate::auth_config::AuthConfigRef;
+use crate::clock::rfc3339;
+use crate::credential::AuthScheme;
+use crate::gateway::Parts;
+use crate::http_server::schema;
+use crate::page::{Page, Place};
+use crate::session;
+use crate::store::Rows;
+
+const MAX_PAGE: u32 = 1_000;
+const DEFAULT_SESSION_PAGE: u32 = 20;
+const MAX_SESSION_PAGE: u32 = 50;
+
+/// The parts of a credential that are not secret.
+const PLAIN: &[&str] = &["username", "client_id", "email"];
+
+/// Which toolkits to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListToolkits {
+    /// A part of the slug or name.
+    pub(crate) search: Option<String>,
+    /// A gateway has no categories, so any lists none.
+    pub(crate) category: Option<String>,
+    /// `composio` lists none, `project` and `all` list all.
+    pub(crate) managed_by: Option<String>,
+    /// Understood and without effect: the order is by slug.
+    pub(crate) sort_by: Option<String>,
+    /// Understood and without effect.
+    pub(crate) include_deprecated: Option<bool>,
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// Which toolkits of a session to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListSessionToolkits {
+    /// Only these, instead of the session's list.
+    pub(crate) toolkits: Vec<String>,
+    /// Only those with an active account, or only those without.
+    pub(crate) is_connected: Option<bool>,
+    /// A part of the slug or name.
+    pub(crate) search: Option<String>,
+    #[param(minimum = 1, maximum = 50)]
+    pub(crate) limit: Option<u32>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// A toolkit in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ToolkitItem {
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    /// `native`, as all that a gateway knows.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[schema(value_type = Vec<AuthScheme>)]
+    pub(crate) auth_schemes: Vec<String>,
+    /// Empty: a gateway has no client of its own.
+    pub(crate) composio_managed_auth_schemes: Vec<String>,
+    /// Whether it can be called without an account.
+    pub(crate) no_auth: bool,
+    pub(crate) is_local_toolkit: bool,
+    #[schema(required = true)]
+    pub(crate) auth_guide_url: Option<String>,
+    pub(crate) meta: ToolkitMeta,
+    pub(crate) deprecated: DeprecatedIds,
+}
+
+/// A toolkit in full.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ToolkitDetails {
+    #[serde(flatten)]
+    pub(crate) item: ToolkitItem,
+    pub(crate) enabled: bool,
+    /// The base URL, with `{{fields}}` where each account has its own.
+    pub(crate) base_url: String,
+    /// Empty: a gateway has no client of its own.
+    pub(crate) composio_managed_auth: Vec<String>,
+    pub(crate) auth_config_details: Vec<AuthConfigDetails>,
+}
+
+/// What a toolkit is described by.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ToolkitMeta {
+    pub(crate) description: String,
+    pub(crate) logo: String,
+    pub(crate) categories: Vec<String>,
+    pub(crate) tools_count: i64,
+    pub(crate) triggers_count: i64,
+    pub(crate) version: String,
+    pub(crate) available_versions: Vec<String>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    /// The provider's documentation.
+    #[schema(required = true)]
+    pub(crate) app_url: Option<String>,
+}
+
+/// What older SDKs call a toolkit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeprecatedIds {
+    #[serde(rename = "toolkitId")]
+    pub(crate) toolkit_id: String,
+    #[serde(rename = "rawProxyInfoByAuthSchemes")]
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) raw_proxy_info_by_auth_schemes: [(); 0],
+}
+
+/// One way to connect an account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuthConfigDetails {
+    #[schema(value_type = AuthScheme)]
+    pub(crate) mode: String,
+    pub(crate) name: String,
+    /// Empty: a gateway does not know which a toolkit needs.
+    pub(crate) required_scopes: Vec<String>,
+    pub(crate) fields: AuthConfigFields,
+}
+
+/// The fields that it takes, and when.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuthConfigFields {
+    pub(crate) auth_config_creation: FieldGroup,
+    pub(crate) connected_account_initiation: FieldGroup,
+}
+
+/// Fields by whether they are needed.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct FieldGroup {
+    pub(crate) required: Vec<InputField>,
+    pub(crate) optional: Vec<InputField>,
+}
+
+/// A field of an account.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct InputField {
+    pub(crate) name: String,
+    #[serde(rename = "displayName")]
+    pub(crate) display_name: String,
+    pub(crate) description: String,
+    /// Always `string`.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) required: bool,
+    pub(crate) is_secret: bool,
+    /// Always true: a gateway asks for nothing that it could find out.
+    pub(crate) user_visible: bool,
+    #[schema(required = true)]
+    pub(crate) default: Option<String>,
+}
+
+/// A toolkit of a session, with the account that a call would use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionToolkit {
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) enabled: bool,
+    pub(crate) is_no_auth: bool,
+    pub(crate) meta: SessionToolkitMeta,
+    pub(crate) composio_managed_auth_schemes: Vec<String>,
+    /// Null when the user has none.
+    #[schema(required = true)]
+    pub(crate) connected_account: Option<SessionAccount>,
+}
+
+/// What a session's toolkit is described by.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionToolkitMeta {
+    pub(crate) description: String,
+    pub(crate) logo: String,
+}
+
+/// The account of a session's toolkit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    pub(crate) user_id: String,
+    #[schema(format = DateTime)]
+    pub(crate) created_at: String,
+    pub(crate) auth_config: AuthConfigRef,
+}
+
+/// Lists toolkits, by slug.
+pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
+    let place = Place::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
+    let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
+    let all =
+        gateway.catalogue.iter().filter(|toolkit| !none && toolkit.is_found_by(request.search.as_deref()));
+    let rows = rows_of(all.map(Arc::as_ref).collect(), &place, |toolkit| &toolkit.slug);
+    Ok(place.page(rows, |toolkit| (0, &toolkit.slug), Toolkit::item))
+}
+
+/// Reads a toolkit.
+pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
+    let toolkit = gateway.catalogue.get(slug)?;
+    let base_url = toolkit.schemes.values().next().map(|scheme| scheme.base_url.to_string());
+    let auth_config_details = toolkit.schemes().map(|scheme| {
+        let (required, optional) = toolkit.input_fields(scheme).into_iter().partition(|field| field.required);
+        AuthConfigDetails {
+            mode: scheme.to_string(),
+            name: format!("{} {scheme}", toolkit.name),
+            required_scopes: Vec::new(),
+            fields: AuthConfigFields {
+                auth_config_creation: FieldGroup::default(),
+                connected_account_initiation: FieldGroup { required, optional },
+            },
+        }
+    });
+    Ok(ToolkitDetails {
+        auth_config_details: auth_config_details.collect(),
+        item: toolkit.item(),
+        enabled: true,
+        base_url: base_url.unwrap_or_default(),
+        composio_managed_auth: Vec::new(),
+    })
+}
+
+/// Lists a session's toolkits, by slug, each with the account that a call would use.
+pub(crate) async fn in_session(
+    gateway: &Parts,
+    session_id: &str,
+    request: ListSessionToolkits,
+) -> Result<Page<SessionToolkit>> {
+    let place =
+        Place::read(request.limit, request.cursor.as_deref(), DEFAULT_SESSION_PAGE, MAX_SESSION_PAGE)?;
+    let (session, config) = session::load(gateway, session_id).await?;
+    let accounts = gateway.store.accounts_for_calls(&session.user_id).await?;
+    let mut accounts: BTreeMap<_, _> =
+        accounts.into_iter().map(|account| (account.toolkit.clone(), account)).collect();
+    for (toolkit, pins) in config.connected_accounts.iter().flatten() {
+        accounts.remove(toolkit);
+        if let Some(id) = pins.first()
+            && let Some(account) = gateway.store.account(id).await?
+        {
+            accounts.insert(toolkit.clone(), account);
+        }
+    }
+    let is_asked_for = |toolkit: &&Arc<Toolkit>| {
+        let listed = if request.toolkits.is_empty() {
+            config.toolkits.as_ref().is_none_or(|filter| filter.allows(&toolkit.slug))
+        } else {
+            request.toolkits.contains(&toolkit.slug)
+        };
+        let is_active = accounts.get(&toolkit.slug).is_some_and(|account| account.status == "ACTIVE");
+        listed
+            && toolkit.is_found_by(request.search.as_deref())
+            && request.is_connected.is_none_or(|connected| connected == is_active)
+    };
+    let found: Vec<_> = gateway.catalogue.iter().filter(is_asked_for).map(Arc::as_ref).collect();
+    let rows = rows_of(found, &place, |toolkit| &toolkit.slug);
+    let allowed =
+        |slug: &str| config.toolkits.as_ref().is_none_or(|filter: &ToolkitFilter| filter.allows(slug));
+    Ok(place.page(
+        rows,
+        |toolkit| (0, &toolkit.slug),
+        |toolkit| SessionToolkit {
+            enabled: allowed(&toolkit.slug),
+            is_no_auth: toolkit.needs_no_account(),
+            meta: SessionToolkitMeta { description: toolkit.description(), logo: String::new() },
+            composio_managed_auth_schemes: Vec::new(),
+            connected_account: accounts.remove(&toolkit.slug).map(|account| SessionAccount {
+                auth_config: AuthConfigRef {
+                    id: account.auth_config_id,
+                    auth_scheme: account.auth_scheme,
+                    is_composio_managed: false,
+                    is_disabled: account.config_is_disabled,
+                },
+                created_at: rfc3339(account.created_at),
+                id: account.id,
+                status: account.status,
+                user_id: account.user_id,
+            }),
+            slug: toolkit.slug.clone(),
+            name: toolkit.name.clone(),
+        },
+    ))
+}
+
+/// The rows of a page of a list that is in memory, sorted by a key.
+fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> Rows<&'a T> {
+    let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let after = place.after.as_ref().map(|(_, key)| key.as_str());
+    let rows = all
+        .into_iter()
+        .filter(|row| after.is_none_or(|after| key(row) > after))
+        .take(place.limit as usize + 1)
+        .collect();
+    Rows { rows, total }
+}
+
+impl Toolkit {
+    /// What an account with this scheme needs to be connected.
+    pub(crate) fn input_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
+        let Some(scheme) = self.schemes.get(&scheme) else { return Vec::new() };
+        let mut names = scheme.signing_fields();
+        names.extend(scheme.base_url.field_names());
+        let field = |name: String| {
+            let described = self.fields.get(&name);
+            InputField {
+                display_name: name.replace(['_', '-'], " "),
+                description: described.map(|field| field.description.clone()).unwrap_or_default(),
+                kind: "string".to_owned(),
+                required: described.is_none_or(|field| field.default.is_none()),
+                user_visible: true,
+                is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
+                default: described.and_then(|field| field.default.clone()),
+                name,
+            }
+        };
+        names.into_iter().map(field).collect()
+    }
+
+    /// Whether it can be called without an account.
+    pub(crate) fn needs_no_account(&self) -> bool {
+        self.schemes.contains_key(&AuthScheme::NoAuth)
+    }
+
+    fn is_found_by(&self, search: Option<&str>) -> bool {
+        search.is_none_or(|search| {
+            let search = search.to_lowercase();
+            self.slug.contains(&search) || self.name.to_lowercase().contains(&search)
+        })
+    }
+
+    fn description(&self) -> String {
+        format!("The HTTP API of {}", self.name)
+    }
+
+    fn item(&self) -> ToolkitItem {
+        ToolkitItem {
+            slug: self.slug.clone(),
+            name: self.name.clone(),
+            kind: "native".to_owned(),
+            auth_schemes: self.schemes().map(|scheme| scheme.to_string()).collect(),
+            composio_managed_auth_schemes: Vec::new(),
+            no_auth: self.needs_no_account(),
+            is_local_toolkit: false,
+            auth_guide_url: self.docs.clone(),
+            meta: ToolkitMeta {
+                description: self.description(),
+                logo: String::new(),
+                categories: Vec::new(),
+                tools_count: 0,
+                triggers_count: 0,
+                version: "latest".to_owned(),
+                available_versions: vec!["latest".to_owned()],
+                created_at: rfc3339(0),
+                updated_at: rfc3339(0),
+                app_url: self.docs.clone(),
+            },
+            deprecated: DeprecatedIds { toolkit_id: self.slug.clone(), raw_proxy_info_by_auth_schemes: [] },
+        }
+    }
+}

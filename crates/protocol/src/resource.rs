@@ -1,0 +1,47 @@
+//! A request for one of the backend's resources, in the form it travels.
+//!
+//! These are many and small, and none is on the path of a proxied call, so they cross the seam as
+//! method, path, query and body: over HTTP they are sent as they are, and in process they are
+//! routed to the same handlers that the port has.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are HTTP's own")]
+pub enum ResourceMethod {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl ResourceMethod {
+    /// The method as it stands in a request line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request for a resource.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceRequest {
+    /// What is done.
+    pub method: ResourceMethod,
+    /// The segments of the path below the version, unencoded: `["connected_accounts", "ca_1"]`.
+    pub path: Vec<String>,
+    /// Query values, in order.
+    #[serde(default)]
+    pub query: Vec<(String, String)>,
+    /// The JSON body, as the caller's own text.
+    #[serde(default)]
+    pub body: Option<Box<RawValue>>,
+}
