@@ -2,13 +2,18 @@
 
 /** What an API key may do, by area. An area that is not named is closed to it. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
-type PermissionArea = "proxy_execute" | "sessions" | (string & {});
+/** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
+export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | (string & {});
 /** An API key to make. */
 export interface CreateApiKey {
 	/** What it is for. */
 	name?: string;
 	/** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
 	permissions?: Permissions;
+	/** When it ends: a date, or one in ISO 8601 with its offset. Default: never. */
+	expiresAt?: string | Date;
+	/** The addresses and networks, such as `10.0.0.0/8`, that it may be used from. Default: any. */
+	allowedAddresses?: readonly string[];
 }
 /** An API key, without what makes it a key. */
 export interface ApiKey {
@@ -18,6 +23,10 @@ export interface ApiKey {
 	name: string | null;
 	/** What it may do; null means everything. */
 	permissions: Permissions | null;
+	/** Where it may be used from; null means anywhere. */
+	allowedAddresses: string[] | null;
+	/** When it ends, as an ISO 8601 date; null means never. */
+	expiresAt: string | null;
 	/** When it was made, as an ISO 8601 date. */
 	createdAt: string;
 	/** When it was last used, as an ISO 8601 date, exact to a minute; null before the first time. */
@@ -38,7 +47,7 @@ export declare class ApiKeys {
 	 * Makes a key. It is returned this once; the gateway keeps a hash of it.
 	 *
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 * @throws {BadRequestError} If there is no such area.
+	 * @throws {BadRequestError} If there is no such area, or an address is none.
 	 *
 	 * @example
 	 * ```ts
@@ -67,327 +76,33 @@ export declare class ApiKeys {
 	 */
 	revoke(keyId: string): Promise<void>;
 }
-/** The state of an account. Calls are made with `ACTIVE` ones only. */
-export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
-/** A user's account of a toolkit. Its credential cannot be read. */
-export interface ConnectedAccount {
+/** What every call takes besides its request. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal;
+	/**
+	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number;
+}
+/** An account that was begun. */
+export interface ConnectionRequest {
 	/** The account's id, `ca_…`. */
 	id: string;
-	/** The user, by your own id of them. */
-	userId: string;
-	/** The toolkit. */
-	toolkit: {
-		slug: string;
-	};
-	/** Whether calls can be made with it. */
+	/** The account's state when it was begun. */
 	status: ConnectedAccountStatus;
-	/** Why the status is what it is, where there is something to say. */
-	statusReason: string | null;
-	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
-	isDisabled: boolean;
-	/** Its name, for telling a user's accounts of one toolkit apart. */
-	alias: string | null;
-	/** How it authenticates, such as `BEARER_TOKEN`. */
-	authScheme: string;
-	/** When it was made, as an ISO 8601 date. */
-	createdAt: string;
-	/** When it was changed, as an ISO 8601 date. */
-	updatedAt: string;
-}
-/** A credential that a user already has. */
-export interface ImportConnectedAccount {
-	/** Your own id of the user. */
-	userId: string;
-	/** The toolkit, such as `github`. */
-	toolkit: string;
-	/** The credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
-	credential: {
-		authScheme: string;
-		val: Record<string, unknown>;
-	};
-	/** A name, for telling a user's accounts of one toolkit apart. */
-	alias?: string;
-}
-/** Which accounts to list. A list of values means any of them. */
-export interface ListConnectedAccounts {
-	/** Of these users. Default: of all. */
-	userIds?: readonly string[];
-	/** Of these toolkits. Default: of all. */
-	toolkitSlugs?: readonly string[];
-	/** In these states. Default: in all. */
-	statuses?: readonly ConnectedAccountStatus[];
-	/** How many at most, from 1 to 1 000. Default: 20. */
-	limit?: number;
-	/** Where to go on: the `nextCursor` of the page before. */
-	cursor?: string;
-}
-/** A page of accounts. */
-export interface ConnectedAccountPage {
-	/** The accounts, the latest first. */
-	items: ConnectedAccount[];
-	/** Where to go on; null on the last page. */
-	nextCursor: string | null;
-}
-/** The accounts of users, by {@link Gateway.connectedAccounts}. */
-export declare class ConnectedAccounts {
-	#private;
-	private constructor();
-	/**
-	 * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
-	 *
-	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
-	 * @throws {NotFoundError} If there is no such toolkit.
-	 *
-	 * @example
-	 * ```ts
-	 * const account = await gateway.connectedAccounts.import({
-	 *   userId: 'user_123',
-	 *   toolkit: 'github',
-	 *   credential: { authScheme: 'BEARER_TOKEN', val: { token } },
-	 * });
-	 * ```
-	 */
-	import(account: ImportConnectedAccount): Promise<ConnectedAccount>;
-	/**
-	 * Lists accounts, the latest first, a page at a time.
-	 *
-	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 *
-	 * @example
-	 * ```ts
-	 * const { items, nextCursor } = await gateway.connectedAccounts.list({ userIds: ['user_123'] });
-	 * ```
-	 */
-	list(filter?: ListConnectedAccounts): Promise<ConnectedAccountPage>;
-	/**
-	 * Reads an account.
-	 *
-	 * @throws {NotFoundError} If there is no such account.
-	 *
-	 * @example
-	 * ```ts
-	 * const { status } = await gateway.connectedAccounts.get('ca_4f9d…');
-	 * ```
-	 */
-	get(accountId: string): Promise<ConnectedAccount>;
-	/**
-	 * Deletes an account and its credential.
-	 *
-	 * @throws {NotFoundError} If there is no such account.
-	 *
-	 * @example
-	 * ```ts
-	 * await gateway.connectedAccounts.delete('ca_4f9d…');
-	 * ```
-	 */
-	delete(accountId: string): Promise<void>;
-	/**
-	 * Enables an account again.
-	 *
-	 * @throws {NotFoundError} If there is no such account.
-	 *
-	 * @example
-	 * ```ts
-	 * await gateway.connectedAccounts.enable('ca_4f9d…');
-	 * ```
-	 */
-	enable(accountId: string): Promise<ConnectedAccount>;
-	/**
-	 * Disables an account: it is kept, and no call is made with it until it is enabled.
-	 *
-	 * @throws {NotFoundError} If there is no such account.
-	 *
-	 * @example
-	 * ```ts
-	 * await gateway.connectedAccounts.disable('ca_4f9d…');
-	 * ```
-	 */
-	disable(accountId: string): Promise<ConnectedAccount>;
-}
-/**
- * A third-party API, and how it is authenticated with.
- *
- * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
- *
- * @example
- * ```ts
- * const acme: ToolkitDefinition = {
- *   slug: 'acme',
- *   name: 'Acme',
- *   base_url: 'https://{{subdomain}}.acme.com/api',
- *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
- *   schemes: {
- *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
- *   },
- * };
- * ```
- */
-export interface ToolkitDefinition {
-	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
-	slug: string;
-	/** The name that people use. */
-	name: string;
-	/** Where the API and its authentication are documented. */
-	docs?: string;
-	/** What relative endpoints are appended to. A path in it is kept. */
-	base_url: string;
-	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
-	hosts?: readonly string[];
-	/** Headers that every call has, unless the call sets them itself. */
-	headers?: Record<string, string>;
-	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
-	fields?: Record<string, ToolkitField>;
-	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
-	schemes: Record<string, ToolkitScheme>;
-}
-/** A field of a credential. */
-export interface ToolkitField {
-	/** What it is, for the person who has to fill it in. */
-	description: string;
-	/** What it may look like. */
-	example?: string;
-	/** What it is if it is not given. Without a default it is required. */
-	default?: string;
-}
-/** How an auth scheme puts the credential into a request. */
-export interface ToolkitScheme {
-	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
-	headers?: Record<string, string>;
-	/** Query values to add. */
-	query?: Record<string, string>;
-	/** Basic authentication. */
-	basic?: {
-		username: string;
-		password: string;
-	};
-	/** The base URL with this scheme, if it is another. */
-	base_url?: string;
-	/** The further hosts with this scheme, if they are others. */
-	hosts?: readonly string[];
-}
-/** How a gateway is opened. */
-export interface GatewayOptions {
-	/**
-	 * The file that accounts, sessions and API keys are kept in; it is made if there is none.
-	 * Default: in memory, gone with the gateway.
-	 */
-	store?: string;
-	/**
-	 * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
-	 * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
-	 * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
-	 */
-	encryptionKey?: string;
-	/**
-	 * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
-	 * paths of TOML files or of folders with such files.
-	 */
-	toolkits?: readonly (string | ToolkitDefinition)[];
-	/**
-	 * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
-	 * or `intranet.example.com`. Default: none.
-	 */
-	allowPrivateHosts?: readonly string[];
-	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
-	maxResponseBytes?: number;
-	/**
-	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
-	 * call holds beside it. Default: 55 000.
-	 */
-	upstreamTimeout?: number;
-}
-/** Where a gateway listens. */
-export interface ListenOptions {
-	/** The address. Default: `127.0.0.1`, which is reached from this machine only. */
-	host?: string;
-	/** The port. Default: 0, any that is free. */
-	port?: number;
-}
-/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
-export interface Listener {
-	/** The URL for the `baseURL` of {@link Composio}. */
-	readonly url: string;
-	/** The address. */
-	readonly host: string;
-	/** The port. */
-	readonly port: number;
-	/** Lets the process end although the port is open. */
-	unref(): Listener;
-	/** Keeps the process alive again. */
-	ref(): Listener;
-}
-/**
- * The gateway in this process: it keeps users' credentials and makes their calls.
- *
- * A gateway that is only open does not keep the process alive; one that listens does.
- *
- * @example
- * ```ts
- * const gateway = await Gateway.open();
- * await gateway.connectedAccounts.import({
- *   userId: 'user_123',
- *   toolkit: 'github',
- *   credential: { authScheme: 'BEARER_TOKEN', val: { token: process.env.GITHUB_TOKEN } },
- * });
- * const session = await new Composio({ gateway }).create('user_123', { toolkits: ['github'] });
- * ```
- */
-export declare class Gateway {
-	#private;
-	/** The accounts of users, with their credentials. */
-	readonly connectedAccounts: ConnectedAccounts;
-	/** The keys for the port. */
-	readonly apiKeys: ApiKeys;
-	private constructor();
-	/**
-	 * Opens a gateway.
-	 *
-	 * @param options Default: a gateway in memory, with the built-in toolkits.
-	 * @throws {ValidationError} If an option is unknown or cannot be used.
-	 * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
-	 * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
-	 * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
-	 * cannot be used.
-	 *
-	 * @example
-	 * ```ts
-	 * const gateway = await Gateway.open({
-	 *   store: 'gateway.db',
-	 *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
-	 *   toolkits: ['./toolkits'],
-	 * });
-	 * ```
-	 */
-	static open(options?: GatewayOptions): Promise<Gateway>;
-	/**
-	 * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
-	 *
-	 * @param options Default: any free port that is reached from this machine only.
-	 * @throws {ValidationError} If an option is unknown or cannot be used.
-	 * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
-	 * @throws {APIConnectionError} If the gateway is closed.
-	 *
-	 * @example
-	 * ```ts
-	 * const { url } = await gateway.listen({ host: '0.0.0.0', port: 9900 });
-	 * const { key } = await gateway.apiKeys.create({ name: 'worker' });
-	 * const composio = new Composio({ apiKey: key, baseURL: url });
-	 * ```
-	 */
-	listen(options?: ListenOptions): Promise<Listener>;
-	/**
-	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
-	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
-	 *
-	 * @example
-	 * ```ts
-	 * await gateway.close();
-	 * ```
-	 */
-	close(): Promise<void>;
-	/** The same as {@link Gateway.close}, for `await using`. */
-	[Symbol.asyncDispose](): Promise<void>;
+	/** The page on which a person finishes the account; null if there is nothing left to do. */
+	redirectUrl: string | null;
+	/** What the page knows the account by; with {@link ConnectedAccounts.link} only. */
+	linkToken?: string;
+	/** Until when the page works, as an ISO 8601 date; with {@link ConnectedAccounts.link} only. */
+	expiresAt?: string;
+	/** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
+	waitForConnection(timeout?: number, options?: CallOptions): Promise<ConnectedAccount>;
 }
 /** The HTTP methods a proxied call may use. */
 export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
@@ -575,18 +290,171 @@ export interface Workbench {
 export type SessionUpdate = {
 	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
 };
-/** What every call takes besides its request. */
-export interface CallOptions {
+/** A toolkit in a list. */
+export interface ToolkitItem {
+	/** The name that calls use. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** What it is described by. */
+	meta: ToolkitMeta;
+	/** How its accounts may authenticate, such as `BEARER_TOKEN`. */
+	authSchemes: string[];
+	/** The schemes for which the hosted backend has a client. */
+	composioManagedAuthSchemes: string[];
+	/** Whether it is called without an account. */
+	noAuth: boolean;
+	/** Whether it runs in the caller's process only. */
+	isLocalToolkit: boolean;
+}
+/** What a toolkit is described by. */
+export interface ToolkitMeta {
+	/** What it is. */
+	description: string;
+	/** A picture; empty where a backend serves none. */
+	logo: string;
+	/** What it is sorted under. */
+	categories: {
+		slug: string;
+		name: string;
+	}[];
+	/** How many tools the backend has for it. */
+	toolsCount: number;
+	/** How many triggers the backend has for it. */
+	triggersCount: number;
+	/** Where the API is documented. */
+	appUrl: string | null;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** A toolkit in full. */
+export interface Toolkit extends Omit<ToolkitItem, "authSchemes" | "noAuth"> {
+	/** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
+	baseUrl: string | null;
+	/** The ways to connect an account. */
+	authConfigDetails: ToolkitAuthDetails[];
+}
+/** A way to connect an account of a toolkit. */
+export interface ToolkitAuthDetails {
+	/** What it is called. */
+	name: string;
+	/** The scheme, such as `BEARER_TOKEN`. */
+	mode: string;
+	/** What has to be filled in: for an auth config once, and for every account. */
+	fields: {
+		authConfigCreation: ToolkitFields;
+		connectedAccountInitiation: ToolkitFields;
+	};
+}
+/** Fields by whether they have to be filled in. */
+export interface ToolkitFields {
+	required: ToolkitInputField[];
+	optional: ToolkitInputField[];
+}
+/** A field to fill in. */
+export interface ToolkitInputField {
+	/** Its name in a credential's `val`. */
+	name: string;
+	/** The name that people use. */
+	displayName: string;
+	/** What it is. */
+	description: string;
+	/** The kind of its value, such as `string`. */
+	type: string;
+	/** Whether it has to be filled in. */
+	required: boolean;
+	/** What it is if it is not filled in. */
+	default?: string | null;
+	/** Whether it has to be kept secret; absent where a backend does not say. */
+	isSecret?: boolean;
+}
+/** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
+export interface ListToolkits extends PageOptions {
+	/** A part of the slug or name. */
+	search?: string;
+	/** Of this category. An embedded gateway has none. */
+	category?: string;
+	/** Whose they are: the hosted backend's or the project's. Default: `all`. */
+	managedBy?: "all" | "composio" | "project";
+	/** The order. An embedded gateway has them by slug. */
+	sortBy?: "usage" | "alphabetically";
+}
+/** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
+export interface ListSessionToolkits extends PageOptions {
+	/** These, in the place of those that the session may call. */
+	toolkits?: readonly string[];
+	/** Those with an active account, or those without. Default: both. */
+	isConnected?: boolean;
+	/** A part of the slug or name. */
+	search?: string;
+}
+/** A toolkit of a session, with the account that a call would use. */
+export interface SessionToolkit {
+	/** The name that calls use. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** A picture; empty where a backend serves none. */
+	logo?: string;
+	/** Whether it is called without an account. */
+	isNoAuth: boolean;
+	/** The account; absent where none is needed. */
+	connection?: {
+		/** Whether calls can be made. */
+		isActive: boolean;
+		/** How the account was connected; null if the user has none. */
+		authConfig: {
+			id: string;
+			mode: string;
+			isComposioManaged: boolean;
+		} | null;
+		/** The account; absent if the user has none. */
+		connectedAccount?: {
+			id: string;
+			status: string;
+		};
+	};
+}
+/** A page of a session's toolkits. */
+export interface SessionToolkitPage extends Page<SessionToolkit> {
+	/** The same as `nextCursor`; absent on the last page. */
+	cursor?: string;
+}
+/** The toolkits that a backend knows, by {@link Composio.toolkits}. */
+export declare class Toolkits {
+	#private;
+	private constructor();
 	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
+	 * Lists toolkits, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await composio.toolkits.list({ search: 'git' });
+	 * ```
 	 */
-	signal?: AbortSignal;
+	list(filter?: ListToolkits, options?: CallOptions): Promise<Page<ToolkitItem>>;
 	/**
-	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
-	 * Default: the `timeout` of the {@link Composio} object.
+	 * Reads a toolkit, with the ways to connect an account.
+	 *
+	 * @param slug The toolkit, such as `github`. Without one, or with a filter in its place, the items
+	 * of {@link list} are returned.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the slug is empty.
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const { authConfigDetails } = await composio.toolkits.get('github');
+	 * ```
 	 */
-	timeout?: number;
+	get(slug: string, options?: CallOptions): Promise<Toolkit>;
+	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
 }
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
 export interface Mcp {
@@ -698,6 +566,870 @@ export declare class Session {
 		sessionId: string;
 		deleted: boolean;
 	}>;
+	/**
+	 * Lists the session's toolkits, each with the account that a call would use, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all that the session may call.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {NotFoundError} If the session is deleted.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await session.toolkits({ isConnected: true });
+	 * for (const { slug, connection } of items) console.log(slug, connection?.connectedAccount?.id);
+	 * ```
+	 */
+	toolkits(filter?: ListSessionToolkits, options?: CallOptions): Promise<SessionToolkitPage>;
+}
+interface ResourceRequest {
+	method: "GET" | "POST" | "PATCH" | "DELETE";
+	/** The segments of the path below the version. */
+	path: readonly string[];
+	/** Query values; what is undefined is left out. */
+	query?: Record<string, string | number | boolean | readonly string[] | undefined>;
+	body?: object;
+}
+type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promise<T>;
+/** Where to begin in a list, and how much of it to read. */
+export interface PageOptions {
+	/** How many at most. */
+	limit?: number;
+	/** Where to go on: the `nextCursor` of the page before. */
+	cursor?: string;
+}
+/** A page of a list. */
+export interface Page<T> {
+	/** What is on the page. */
+	items: T[];
+	/** Where to go on; null on the last page. */
+	nextCursor: string | null;
+	/** How many pages of this size there are. */
+	totalPages: number;
+	/** The number of this page, from 1. */
+	currentPage: number;
+	/** How many items there are on all pages. */
+	totalItems: number;
+}
+/** The state of an account. Calls are made with `ACTIVE` ones only. */
+export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
+/** A user's account of a toolkit. Its credential cannot be read. */
+export interface ConnectedAccount {
+	/** The account's id, `ca_…`. */
+	id: string;
+	/** The user, by your own id of them. */
+	userId: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+	};
+	/** How it was connected. */
+	authConfig: AuthConfigReference;
+	/** Whether calls can be made with it. */
+	status: ConnectedAccountStatus;
+	/** Why the status is what it is, where there is something to say. */
+	statusReason: string | null;
+	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
+	isDisabled: boolean;
+	/** Its name, for telling a user's accounts of one toolkit apart. */
+	alias: string | null;
+	/** A name that was made up for it, such as `gmail_red-castle`. */
+	wordId: string | null;
+	/** What is known of the credential. Secrets are `REDACTED`. */
+	state?: Credential;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** An auth config, as accounts name it. */
+export interface AuthConfigReference {
+	/** Its id, `ac_…`. */
+	id: string;
+	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
+	authScheme: string;
+	/** Whether it uses a client of the hosted backend. */
+	isComposioManaged: boolean;
+	/** Whether it is disabled, and with it its accounts. */
+	isDisabled: boolean;
+}
+/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+export interface Credential {
+	authScheme: string;
+	val: Record<string, unknown>;
+}
+/** A credential that a user already has. */
+export interface ImportConnectedAccount {
+	/** Your own id of the user. */
+	userId: string;
+	/** The toolkit, such as `github`. */
+	toolkit: string;
+	/** The credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+	credential: Credential;
+	/** A name, for telling a user's accounts of one toolkit apart. */
+	alias?: string;
+}
+/** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
+export interface ListConnectedAccounts extends PageOptions {
+	/** Of these users. Default: of all. */
+	userIds?: readonly string[];
+	/** Of these toolkits. Default: of all. */
+	toolkitSlugs?: readonly string[];
+	/** In these states. Default: in all. */
+	statuses?: readonly ConnectedAccountStatus[];
+	/** With these auth configs. Default: with any. */
+	authConfigIds?: readonly string[];
+	/** These. Default: all. */
+	connectedAccountIds?: readonly string[];
+	/** By when they were made or changed. Default: `created_at`. */
+	orderBy?: "created_at" | "updated_at";
+	/** `desc` has the latest first, and is the default. */
+	orderDirection?: "asc" | "desc";
+	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
+	accountType?: "PRIVATE" | "SHARED" | "ALL";
+}
+/** A page of accounts. */
+export type ConnectedAccountPage = Page<ConnectedAccount>;
+/** What to change of an account. What is not named stays. */
+export interface UpdateConnectedAccount {
+	/** Its name; an empty one removes it. */
+	alias?: string;
+	/** New fields of its credential, of the same scheme. Fields that are not named stay; null removes one. */
+	credential?: Credential;
+	/** Whether calls may be made with it. */
+	enabled?: boolean;
+}
+/** How a person is to connect an account. */
+export interface LinkOptions {
+	/** Where the person comes out: an absolute URL. */
+	callbackUrl?: string;
+	/** A name, for telling a user's accounts of one toolkit apart. */
+	alias?: string;
+	/** Whether the user may have an active account with this auth config already. Default: false. */
+	allowMultiple?: boolean;
+}
+/** How an account is to be connected. */
+export interface InitiateOptions extends LinkOptions {
+	/** The credential, where the user has it already. The account is `ACTIVE` at once if it is complete. */
+	config?: Credential;
+}
+/** The accounts of users, by {@link Composio.connectedAccounts}. */
+export declare class ConnectedAccounts {
+	#private;
+	protected constructor(ask: Ask);
+	/**
+	 * Lists accounts, the latest first, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {BadRequestError} If there is no such state, or the cursor is of another list.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items, nextCursor } = await composio.connectedAccounts.list({ userIds: ['user_123'], statuses: ['ACTIVE'] });
+	 * ```
+	 */
+	list(filter?: ListConnectedAccounts, options?: CallOptions): Promise<ConnectedAccountPage>;
+	/**
+	 * Reads an account.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status } = await composio.connectedAccounts.get('ca_4f9d…');
+	 * ```
+	 */
+	get(accountId: string, options?: CallOptions): Promise<ConnectedAccount>;
+	/**
+	 * Deletes an account and its credential.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.delete('ca_4f9d…');
+	 * ```
+	 */
+	delete(accountId: string, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Enables an account again.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.enable('ca_4f9d…');
+	 * ```
+	 */
+	enable(accountId: string, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Disables an account: it is kept, and no call is made with it until it is enabled.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.disable('ca_4f9d…');
+	 * ```
+	 */
+	disable(accountId: string, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Enables or disables an account.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.updateStatus('ca_4f9d…', { enabled: false });
+	 * ```
+	 */
+	updateStatus(accountId: string, status: {
+		enabled: boolean;
+	}, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Changes an account: its name, fields of its credential, whether it is enabled.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {BadRequestError} If the credential is of another scheme, or lacks a field.
+	 * @throws {ConflictError} If another account of the user and toolkit has the name.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.update('ca_4f9d…', { alias: 'work' });
+	 * ```
+	 */
+	update(accountId: string, change: UpdateConnectedAccount, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Has an account's credential renewed, where its scheme has something to renew.
+	 *
+	 * @param refresh `redirectUrl` is where a person comes out who has to consent again.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns The state of the account, and where a person has to consent again, if one has to.
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {UnprocessableEntityError} If the account is disabled or revoked.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status, redirectUrl } = await composio.connectedAccounts.refresh('ca_4f9d…');
+	 * ```
+	 */
+	refresh(accountId: string, refresh?: {
+		redirectUrl?: string;
+		validateCredentials?: boolean;
+	}, options?: CallOptions): Promise<{
+		id: string;
+		status: ConnectedAccountStatus;
+		redirectUrl: string | null;
+	}>;
+	/**
+	 * Has an account's credential forgotten. The account stays, `REVOKED`.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.revoke('ca_4f9d…');
+	 * ```
+	 */
+	revoke(accountId: string, options?: CallOptions): Promise<{
+		id: string;
+		status: ConnectedAccountStatus;
+		success: boolean;
+	}>;
+	/**
+	 * Begins an account that a person finishes on a page.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param authConfigId How to connect, `ac_…`.
+	 * @param link Where the person comes out, and what the account is called.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {ComposioMultipleConnectedAccountsError} If the user has an active account with this
+	 * auth config, and `allowMultiple` is not true.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl, waitForConnection } = await composio.connectedAccounts.link('user_123', 'ac_7b21…');
+	 * // send the user to redirectUrl
+	 * const account = await waitForConnection();
+	 * ```
+	 */
+	link(userId: string, authConfigId: string, link?: LinkOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
+	 * Connects an account: at once with a complete credential in `config`, else by a page, as {@link link} does.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param authConfigId How to connect, `ac_…`.
+	 * @param initiate The credential, if the user has it already, and what the account is called.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {ComposioMultipleConnectedAccountsError} If the user has an active account with this
+	 * auth config, and `allowMultiple` is not true.
+	 * @throws {BadRequestError} If the credential is of another scheme than the auth config.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { id, status } = await composio.connectedAccounts.initiate('user_123', 'ac_7b21…', {
+	 *   config: { authScheme: 'API_KEY', val: { api_key: key } },
+	 * });
+	 * ```
+	 */
+	initiate(userId: string, authConfigId: string, initiate?: InitiateOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
+	 * Waits until an account is `ACTIVE`, asking once a second.
+	 *
+	 * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
+	 * @param options `signal` ends the wait, `timeout` limits each question.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ConnectionRequestFailedError} If it has failed, expired or been revoked.
+	 * @throws {ConnectionRequestTimeoutError} If it is not active in time.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * const account = await composio.connectedAccounts.waitForConnection('ca_4f9d…', 120_000);
+	 * ```
+	 */
+	waitForConnection(accountId: string, timeout?: number, options?: CallOptions): Promise<ConnectedAccount>;
+}
+/** The accounts of users in a gateway of this process, by {@link Gateway.connectedAccounts}. */
+export declare class GatewayConnectedAccounts extends ConnectedAccounts {
+	#private;
+	private constructor();
+	/**
+	 * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
+	 *
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const account = await gateway.connectedAccounts.import({
+	 *   userId: 'user_123',
+	 *   toolkit: 'github',
+	 *   credential: { authScheme: 'BEARER_TOKEN', val: { token } },
+	 * });
+	 * ```
+	 */
+	import(account: ImportConnectedAccount): Promise<ConnectedAccount>;
+}
+/** How accounts of a toolkit are connected. Its credentials cannot be read. */
+export interface AuthConfig {
+	/** Its id, `ac_…`. */
+	id: string;
+	/** What it is called. */
+	name: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+		logo: string;
+	};
+	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
+	authScheme: string | null;
+	/** Whether its accounts may be used. */
+	status: "ENABLED" | "DISABLED" | (string & {});
+	/** Whether it uses a client of the hosted backend. */
+	isComposioManaged: boolean;
+	/** Whether sessions may connect accounts with it. */
+	isEnabledForToolRouter: boolean;
+	/** How many accounts it has. */
+	noOfConnections: number;
+	/** Its own credentials by name, such as those of an OAuth client. Every value is `REDACTED`. */
+	credentials: Record<string, unknown>;
+	/** What an account needs to be connected with it. */
+	expectedInputFields: ToolkitInputField[];
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string | null;
+	/** When it was changed, as an ISO 8601 date. */
+	lastUpdatedAt: string | null;
+}
+/** An auth config that was just made. */
+export interface CreatedAuthConfig extends Pick<AuthConfigReference, "id" | "authScheme" | "isComposioManaged"> {
+	/** The toolkit. */
+	toolkit: string;
+}
+/** An auth config to make. */
+export type CreateAuthConfig = {
+	/** With your own client, or for a scheme that needs none. */
+	type: "use_custom_auth";
+	/** How its accounts authenticate, such as `API_KEY`. */
+	authScheme: string;
+	/** Its own credentials, such as those of an OAuth client. */
+	credentials?: Record<string, unknown>;
+	/** What it is called. */
+	name?: string;
+	/** Whether sessions may connect accounts with it. Default: true. */
+	isEnabledForToolRouter?: boolean;
+} | {
+	/** With a client of the hosted backend. An embedded gateway has none. */
+	type: "use_composio_managed_auth";
+	/** Scopes to ask for. */
+	credentials?: Record<string, unknown>;
+	/** What it is called. */
+	name?: string;
+	/** Whether sessions may connect accounts with it. Default: true. */
+	isEnabledForToolRouter?: boolean;
+};
+/** What to change of an auth config. What is not named stays. */
+export interface UpdateAuthConfig {
+	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
+	type: "custom" | "default";
+	/** Its own credentials, all of them; of a `custom` one only. */
+	credentials?: Record<string, unknown>;
+	/** Scopes to ask for, with commas between them; of a `default` one only. */
+	scopes?: string;
+	/** What it is called. */
+	name?: string;
+	/** Whether sessions may connect accounts with it. */
+	isEnabledForToolRouter?: boolean;
+}
+/** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
+export interface ListAuthConfigs extends PageOptions {
+	/** Of this toolkit. Default: of all. */
+	toolkit?: string;
+	/** Those that use a client of the hosted backend, or those that do not. Default: both. */
+	isComposioManaged?: boolean;
+	/** A part of the name. */
+	search?: string;
+	/** Whether to list disabled ones too. Default: false. */
+	showDisabled?: boolean;
+}
+/** How accounts are connected, by {@link Composio.authConfigs}. */
+export declare class AuthConfigs {
+	#private;
+	private constructor();
+	/**
+	 * Makes an auth config.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param config How accounts are connected. Default: with a client of the hosted backend.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If the toolkit does not take the scheme, or there is no managed client
+	 * (slug `ToolRouterV2_NoManagedAuth`).
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+	 * ```
+	 */
+	create(toolkit: string, config?: CreateAuthConfig, options?: CallOptions): Promise<CreatedAuthConfig>;
+	/**
+	 * Lists auth configs, the latest first, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all that are enabled.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await composio.authConfigs.list({ toolkit: 'github' });
+	 * ```
+	 */
+	list(filter?: ListAuthConfigs, options?: CallOptions): Promise<Page<AuthConfig>>;
+	/**
+	 * Reads an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { authScheme, expectedInputFields } = await composio.authConfigs.get('ac_7b21…');
+	 * ```
+	 */
+	get(authConfigId: string, options?: CallOptions): Promise<AuthConfig>;
+	/**
+	 * Changes an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If it is of the other type.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.update('ac_7b21…', { type: 'custom', name: 'GitHub, by token' });
+	 * ```
+	 */
+	update(authConfigId: string, change: UpdateAuthConfig, options?: CallOptions): Promise<void>;
+	/**
+	 * Deletes an auth config, and its accounts with it.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.delete('ac_7b21…');
+	 * ```
+	 */
+	delete(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Enables an auth config again.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.enable('ac_7b21…');
+	 * ```
+	 */
+	enable(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Disables an auth config: no call is made with its accounts until it is enabled.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.disable('ac_7b21…');
+	 * ```
+	 */
+	disable(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Enables or disables an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.updateStatus('DISABLED', 'ac_7b21…');
+	 * ```
+	 */
+	updateStatus(status: "ENABLED" | "DISABLED", authConfigId: string, options?: CallOptions): Promise<void>;
+}
+/** A call, as it is remembered: never with a query value, a header or a body. */
+export interface Call {
+	/** When it began, as an ISO 8601 date. */
+	at: string;
+	/** The user; null if it was not known yet when the call ended. */
+	userId: string | null;
+	/** The session; null outside of one. */
+	sessionId: string | null;
+	/** The toolkit; null if it was not known yet. */
+	toolkit: string | null;
+	/** The account; null if there was none. */
+	connectedAccountId: string | null;
+	/** The HTTP method. */
+	method: string;
+	/** The host that was called; null if nothing was sent. */
+	host: string | null;
+	/** The path that was called, without its query; null if nothing was sent. */
+	path: string | null;
+	/** `answered`, `cancelled`, or the slug of the error. */
+	outcome: string;
+	/** The third-party API's HTTP status; null if it did not answer. */
+	status: number | null;
+	/** The size of the answer's body, decompressed. */
+	bytes: number;
+	/** From the question to the end of the answer, in milliseconds. */
+	durationMs: number;
+}
+/** The calls that were made, by {@link Gateway.calls}. */
+export declare class Calls {
+	#private;
+	private constructor();
+	/**
+	 * Lists the latest calls, the newest first.
+	 *
+	 * @param options `limit` is how many at most, from 1 to 10 000. Default: 100.
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * for (const { at, userId, path, status } of await gateway.calls.list({ limit: 20 })) {
+	 *   console.log(at, userId, path, status);
+	 * }
+	 * ```
+	 */
+	list(options?: {
+		limit?: number;
+	}): Promise<Call[]>;
+}
+/**
+ * A third-party API, and how it is authenticated with.
+ *
+ * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
+ *
+ * @example
+ * ```ts
+ * const acme: ToolkitDefinition = {
+ *   slug: 'acme',
+ *   name: 'Acme',
+ *   base_url: 'https://{{subdomain}}.acme.com/api',
+ *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
+ *   schemes: {
+ *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
+ *   },
+ * };
+ * ```
+ */
+export interface ToolkitDefinition {
+	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** Where the API and its authentication are documented. */
+	docs?: string;
+	/** What relative endpoints are appended to. A path in it is kept. */
+	base_url: string;
+	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
+	hosts?: readonly string[];
+	/** Headers that every call has, unless the call sets them itself. */
+	headers?: Record<string, string>;
+	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
+	fields?: Record<string, ToolkitField>;
+	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
+	schemes: Record<string, ToolkitScheme>;
+}
+/** A field of a credential. */
+export interface ToolkitField {
+	/** What it is, for the person who has to fill it in. */
+	description: string;
+	/** What it may look like. */
+	example?: string;
+	/** What it is if it is not given. Without a default it is required. */
+	default?: string;
+}
+/** How an auth scheme puts the credential into a request. */
+export interface ToolkitScheme {
+	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
+	headers?: Record<string, string>;
+	/** Query values to add. */
+	query?: Record<string, string>;
+	/** Basic authentication. */
+	basic?: {
+		username: string;
+		password: string;
+	};
+	/** The base URL with this scheme, if it is another. */
+	base_url?: string;
+	/** The further hosts with this scheme, if they are others. */
+	hosts?: readonly string[];
+}
+/** How a gateway is opened. */
+export interface GatewayOptions {
+	/**
+	 * The file that accounts, sessions and API keys are kept in; it is made if there is none.
+	 * Default: in memory, gone with the gateway.
+	 */
+	store?: string;
+	/**
+	 * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
+	 * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
+	 * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
+	 */
+	encryptionKey?: string;
+	/**
+	 * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
+	 * paths of TOML files or of folders with such files.
+	 */
+	toolkits?: readonly (string | ToolkitDefinition)[];
+	/**
+	 * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
+	 * or `intranet.example.com`. Default: none.
+	 */
+	allowPrivateHosts?: readonly string[];
+	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
+	maxResponseBytes?: number;
+	/**
+	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
+	 * call holds beside it. Default: 55 000.
+	 */
+	upstreamTimeout?: number;
+	/**
+	 * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
+	 * Default: where it listens.
+	 */
+	publicUrl?: string;
+}
+/** Where a gateway listens. */
+export interface ListenOptions {
+	/** The address. Default: `127.0.0.1`, which is reached from this machine only. */
+	host?: string;
+	/** The port. Default: 0, any that is free. */
+	port?: number;
+	/** How many requests a key may make in a minute. More are answered with 429. Default: no limit. */
+	requestsPerMinute?: number;
+}
+/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
+export interface Listener {
+	/** The URL for the `baseURL` of {@link Composio}. */
+	readonly url: string;
+	/** The address. */
+	readonly host: string;
+	/** The port. */
+	readonly port: number;
+	/** Lets the process end although the port is open. */
+	unref(): Listener;
+	/** Keeps the process alive again. */
+	ref(): Listener;
+}
+/**
+ * The gateway in this process: it keeps users' credentials and makes their calls.
+ *
+ * A gateway that is only open does not keep the process alive; one that listens does.
+ *
+ * @example
+ * ```ts
+ * const gateway = await Gateway.open();
+ * await gateway.connectedAccounts.import({
+ *   userId: 'user_123',
+ *   toolkit: 'github',
+ *   credential: { authScheme: 'BEARER_TOKEN', val: { token: process.env.GITHUB_TOKEN } },
+ * });
+ * const session = await new Composio({ gateway }).create('user_123', { toolkits: ['github'] });
+ * ```
+ */
+export declare class Gateway {
+	#private;
+	/** The accounts of users, with their credentials. */
+	readonly connectedAccounts: GatewayConnectedAccounts;
+	/** The keys for the port. */
+	readonly apiKeys: ApiKeys;
+	/** The calls that were made. */
+	readonly calls: Calls;
+	private constructor();
+	/**
+	 * Opens a gateway.
+	 *
+	 * @param options Default: a gateway in memory, with the built-in toolkits.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
+	 * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
+	 * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
+	 * cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const gateway = await Gateway.open({
+	 *   store: 'gateway.db',
+	 *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
+	 *   toolkits: ['./toolkits'],
+	 * });
+	 * ```
+	 */
+	static open(options?: GatewayOptions): Promise<Gateway>;
+	/**
+	 * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
+	 *
+	 * @param options Default: any free port that is reached from this machine only.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
+	 * @throws {APIConnectionError} If the gateway is closed.
+	 *
+	 * @example
+	 * ```ts
+	 * const { url } = await gateway.listen({ host: '0.0.0.0', port: 9900 });
+	 * const { key } = await gateway.apiKeys.create({ name: 'worker' });
+	 * const composio = new Composio({ apiKey: key, baseURL: url });
+	 * ```
+	 */
+	listen(options?: ListenOptions): Promise<Listener>;
+	/**
+	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
+	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.close();
+	 * ```
+	 */
+	close(): Promise<void>;
+	/** The same as {@link Gateway.close}, for `await using`. */
+	[Symbol.asyncDispose](): Promise<void>;
+}
+/** The sessions of users, by {@link Composio.sessions}. */
+export declare class Sessions {
+	#private;
+	private constructor();
+	/**
+	 * Opens a session for a user. {@link Composio.create} is the same.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param config What the session may do. Default: all toolkits, with the user's own accounts.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the backend refuses the configuration.
+	 *
+	 * @example
+	 * ```ts
+	 * const session = await composio.sessions.create('user_123', { toolkits: ['github'] });
+	 * ```
+	 */
+	create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session>;
+	/**
+	 * Goes on with a session that exists. {@link Composio.use} is the same.
+	 *
+	 * @param sessionId The session's id, `trs_…`.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such session, or no longer.
+	 *
+	 * @example
+	 * ```ts
+	 * const session = await composio.sessions.use('trs_4f9d…');
+	 * ```
+	 */
+	use(sessionId: string, options?: CallOptions): Promise<Session>;
+	/**
+	 * Deletes a session without reading it first. The user's accounts stay.
+	 *
+	 * @param sessionId The session's id, `trs_…`.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such session, or no longer.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.sessions.delete('trs_4f9d…');
+	 * ```
+	 */
+	delete(sessionId: string, options?: CallOptions): Promise<{
+		sessionId: string;
+		deleted: boolean;
+	}>;
 }
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
@@ -747,7 +1479,14 @@ export type ComposioOptions = RemoteOptions | EmbeddedOptions;
  * ```
  */
 export declare class Composio {
-	#private;
+	/** Sessions, in which calls are made as a user. */
+	readonly sessions: Sessions;
+	/** The accounts of users, with the credentials that calls are made with. */
+	readonly connectedAccounts: ConnectedAccounts;
+	/** How accounts are connected. */
+	readonly authConfigs: AuthConfigs;
+	/** The toolkits that can be called. */
+	readonly toolkits: Toolkits;
 	/** Calls outside of a session. */
 	readonly tools: Tools;
 	/**
@@ -961,6 +1700,15 @@ export declare class APIConnectionError extends APIError {
 }
 /** The call was not done within its `timeout`, and was cancelled. */
 export declare class APIConnectionTimeoutError extends APIConnectionError {
+}
+/** An account that was being connected failed, expired or was revoked. */
+export declare class ConnectionRequestFailedError extends ComposioError {
+}
+/** An account was not connected within the time that was waited for it. It may still be. */
+export declare class ConnectionRequestTimeoutError extends ComposioError {
+}
+/** The user has an active account with this auth config already, and no second one was allowed. */
+export declare class ComposioMultipleConnectedAccountsError extends ComposioError {
 }
 
 export {};

@@ -58,8 +58,11 @@ describe('connected accounts', () => {
       credential,
       alias: 'work',
     });
-    const { id, createdAt, updatedAt, ...rest } = account;
+    const { id, createdAt, updatedAt, wordId, authConfig, ...rest } = account;
     assert.match(id, /^ca_\w{16,}$/);
+    assert.match(String(wordId), /^acme_[a-z]+-[a-z]+/);
+    assert.match(authConfig.id, /^ac_\w{16,}$/);
+    assert.deepEqual([authConfig.authScheme, authConfig.isDisabled], ['BASIC', false]);
     assert.deepEqual(rest, {
       userId: 'user 1/ä',
       toolkit: { slug: 'acme' },
@@ -67,7 +70,7 @@ describe('connected accounts', () => {
       statusReason: null,
       isDisabled: false,
       alias: 'work',
-      authScheme: 'BASIC',
+      state: { authScheme: 'BASIC', val: { status: 'ACTIVE', username: 'REDACTED', password: 'REDACTED' } },
     });
     const at = Date.parse(createdAt);
     assert.ok(at >= from && at <= Date.now() && createdAt === updatedAt && createdAt === new Date(at).toISOString());
@@ -151,13 +154,14 @@ describe('connected accounts', () => {
     const id = await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
     for (let round = 0; round < 2; round++) {
-      const disabled = await gateway.connectedAccounts.disable(id);
-      assert.deepEqual([disabled.isDisabled, disabled.status], [true, 'ACTIVE']);
-      assert.deepEqual(await gateway.connectedAccounts.get(id), disabled);
+      assert.deepEqual(await gateway.connectedAccounts.disable(id), { success: true });
+      const disabled = await gateway.connectedAccounts.get(id);
+      assert.deepEqual([disabled.isDisabled, disabled.status], [true, 'INACTIVE']);
       await rejection(() => session.proxyExecute(CALL), BadRequestError, { slug: 'ToolRouterV2_NoActiveConnection' });
-      assert.deepEqual(await gateway.connectedAccounts.disable(id).then(({ isDisabled }) => isDisabled), true);
-      const enabled = await gateway.connectedAccounts.enable(id);
-      assert.equal(enabled.isDisabled, false);
+      assert.deepEqual(await gateway.connectedAccounts.disable(id), { success: true });
+      await gateway.connectedAccounts.enable(id);
+      const enabled = await gateway.connectedAccounts.get(id);
+      assert.deepEqual([enabled.isDisabled, enabled.status], [false, 'ACTIVE']);
       assert.ok(enabled.updatedAt >= disabled.updatedAt);
       assert.equal((await session.proxyExecute(CALL)).status, 200);
     }
@@ -175,7 +179,7 @@ describe('connected accounts', () => {
   it('are deleted, once', async () => {
     const id = await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
-    assert.equal(await gateway.connectedAccounts.delete(id), undefined);
+    assert.deepEqual(await gateway.connectedAccounts.delete(id), { success: true });
     const gone = { status: 404, code: 1803, slug: 'ConnectedAccountNotFound', names: new RegExp(id), fix: /list\(\)/ };
     await rejection(() => gateway.connectedAccounts.delete(id), NotFoundError, gone);
     await rejection(() => gateway.connectedAccounts.get(id), NotFoundError, gone);
@@ -377,7 +381,9 @@ describe('a store in a file', () => {
   it('keeps accounts, sessions and keys', async () => {
     const first = await openGateway(upstream.port, { store, encryptionKey: KEY });
     const id = await connect(first, 'ann', 'kept');
-    const account = await first.connectedAccounts.disable(id).then(() => first.connectedAccounts.enable(id));
+    await first.connectedAccounts.disable(id);
+    await first.connectedAccounts.enable(id);
+    const account = await first.connectedAccounts.get(id);
     const { key: apiKey } = await first.apiKeys.create({ name: 'kept' });
     const { sessionId, config } = await new Composio({ gateway: first }).create('ann', { toolkits: ['acme'] });
     await first.close();

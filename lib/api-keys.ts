@@ -2,13 +2,19 @@
 
 import type * as Native from '../native';
 import { answerOf } from './native';
-import { Check, id } from './validate';
+import { Check, id, kindOf } from './validate';
 
 /** What an API key may do, by area. An area that is not named is closed to it. */
 export type Permissions = Partial<Record<PermissionArea, 'none' | 'read' | 'write' | 'read_write'>>;
 
-/** What the routes of a gateway are divided into. The areas beside these two belong to the hosted backend. */
-export type PermissionArea = 'proxy_execute' | 'sessions' | (string & {});
+/** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
+export type PermissionArea =
+  | 'auth_configs'
+  | 'connected_accounts'
+  | 'proxy_execute'
+  | 'sessions'
+  | 'toolkits'
+  | (string & {});
 
 /** An API key to make. */
 export interface CreateApiKey {
@@ -16,6 +22,10 @@ export interface CreateApiKey {
   name?: string;
   /** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
   permissions?: Permissions;
+  /** When it ends: a date, or one in ISO 8601 with its offset. Default: never. */
+  expiresAt?: string | Date;
+  /** The addresses and networks, such as `10.0.0.0/8`, that it may be used from. Default: any. */
+  allowedAddresses?: readonly string[];
 }
 
 /** An API key, without what makes it a key. */
@@ -26,6 +36,10 @@ export interface ApiKey {
   name: string | null;
   /** What it may do; null means everything. */
   permissions: Permissions | null;
+  /** Where it may be used from; null means anywhere. */
+  allowedAddresses: string[] | null;
+  /** When it ends, as an ISO 8601 date; null means never. */
+  expiresAt: string | null;
   /** When it was made, as an ISO 8601 date. */
   createdAt: string;
   /** When it was last used, as an ISO 8601 date, exact to a minute; null before the first time. */
@@ -59,7 +73,7 @@ export class ApiKeys {
    * Makes a key. It is returned this once; the gateway keeps a hash of it.
    *
    * @throws {ValidationError} If an argument is unknown or cannot be used.
-   * @throws {BadRequestError} If there is no such area.
+   * @throws {BadRequestError} If there is no such area, or an address is none.
    *
    * @example
    * ```ts
@@ -68,17 +82,20 @@ export class ApiKeys {
    */
   async create(request: CreateApiKey = {}): Promise<NewApiKey> {
     const check = new Check('API key');
-    if (check.object(request, '', ['name', 'permissions'])) {
+    if (check.object(request, '', ['name', 'permissions', 'expiresAt', 'allowedAddresses'])) {
       check.optionalText(request.name, 'name');
       if (request.permissions !== undefined && check.record(request.permissions, 'permissions')) {
         for (const [area, level] of Object.entries(request.permissions)) {
           check.oneOf(level, `permissions.${area}`, ['none', 'read', 'write', 'read_write']);
         }
       }
+      checkExpiry(check, request.expiresAt);
+      if (request.allowedAddresses !== undefined) check.texts(request.allowedAddresses, 'allowedAddresses');
     }
     check.done();
-    const { name, permissions } = request;
-    const answer = JSON.parse(await answerOf(() => this.#native.createApiKey(JSON.stringify({ name, permissions }))));
+    const { name, permissions, expiresAt: expires_at, allowedAddresses: allowed_addresses } = request;
+    const text = JSON.stringify({ name, permissions, expires_at, allowed_addresses });
+    const answer = JSON.parse(await answerOf(() => this.#native.createApiKey(text)));
     return { ...toApiKey(answer), key: answer.key };
   }
 
@@ -110,10 +127,22 @@ export class ApiKeys {
   }
 }
 
+/** A date without an offset would be another moment on another machine. */
+function checkExpiry(check: Check, expiresAt: unknown): void {
+  if (expiresAt === undefined) return;
+  const isDate = expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime());
+  const isText = typeof expiresAt === 'string' && /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/i.test(expiresAt);
+  if (isDate || (isText && !Number.isNaN(Date.parse(expiresAt)))) return;
+  const is = typeof expiresAt === 'string' || expiresAt instanceof Date ? 'is neither' : `is ${kindOf(expiresAt)}`;
+  check.add(`\`expiresAt\` must be a valid Date or a text such as '2030-01-31T00:00:00Z', but ${is}.`);
+}
+
 interface WireApiKey {
   id: string;
   name: string | null;
   permissions: Permissions | null;
+  allowed_addresses: string[] | null;
+  expires_at: string | null;
   created_at: string;
   last_used_at: string | null;
   revoked_at: string | null;
@@ -124,6 +153,8 @@ function toApiKey(key: WireApiKey): ApiKey {
     id: key.id,
     name: key.name,
     permissions: key.permissions,
+    allowedAddresses: key.allowed_addresses,
+    expiresAt: key.expires_at,
     createdAt: key.created_at,
     lastUsedAt: key.last_used_at,
     revokedAt: key.revoked_at,

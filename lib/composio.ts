@@ -1,5 +1,7 @@
 // The client: what sessions and calls are made with.
 
+import { type AuthConfigs, authConfigsOf } from './auth-configs';
+import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
 import { ComposioNoAPIKeyError, toError } from './errors';
 import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, native } from './native';
@@ -9,12 +11,14 @@ import {
   type ToolsProxyExecuteResponse,
   writeToolsRequest,
 } from './proxy-request';
-import { type Connection, type Session, sessionFrom } from './session';
-import { type SessionConfig, writeCreateSession } from './session-config';
-import { below, type CallOptions, Check, callOptions, id, kindOf, proxyOptions } from './validate';
+import { askOn } from './resource';
+import { type Connection, DEFAULT_TIMEOUT, type Session } from './session';
+import type { SessionConfig } from './session-config';
+import { type Sessions, sessionsOn } from './sessions';
+import { type Toolkits, toolkitsOf } from './toolkits';
+import { below, type CallOptions, Check, kindOf, proxyOptions } from './validate';
 
 const DEFAULT_BASE_URL = 'https://backend.composio.dev';
-const DEFAULT_TIMEOUT = 60_000;
 
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
@@ -70,9 +74,16 @@ const EMBEDDED_KEYS = ['gateway', 'timeout'];
  * ```
  */
 export class Composio {
+  /** Sessions, in which calls are made as a user. */
+  readonly sessions: Sessions;
+  /** The accounts of users, with the credentials that calls are made with. */
+  readonly connectedAccounts: ConnectedAccounts;
+  /** How accounts are connected. */
+  readonly authConfigs: AuthConfigs;
+  /** The toolkits that can be called. */
+  readonly toolkits: Toolkits;
   /** Calls outside of a session. */
   readonly tools: Tools;
-  readonly #connection: Connection;
 
   /**
    * @param options Where the calls go.
@@ -81,8 +92,13 @@ export class Composio {
    * @throws {ComposioError} If the URL, or the file named by `NODE_EXTRA_CA_CERTS`, cannot be used.
    */
   constructor(options: ComposioOptions = {}) {
-    this.#connection = Object(options).gateway !== undefined ? embedded(options) : remote(options);
-    this.tools = toolsOf(this.#connection);
+    const connection = Object(options).gateway !== undefined ? embedded(options) : remote(options);
+    const ask = askOn(connection);
+    this.sessions = sessionsOn(connection);
+    this.connectedAccounts = connectedAccountsOf(ask);
+    this.authConfigs = authConfigsOf(ask);
+    this.toolkits = toolkitsOf(ask);
+    this.tools = toolsOf(connection);
   }
 
   /**
@@ -107,11 +123,7 @@ export class Composio {
    * ```
    */
   async create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#connection;
-    const text = writeCreateSession(userId, config);
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.createSession(text, timeout, cancel), signal);
-    return sessionFrom(this.#connection, answer);
+    return this.sessions.create(userId, config, options);
   }
 
   /**
@@ -128,11 +140,7 @@ export class Composio {
    * ```
    */
   async use(sessionId: string, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#connection;
-    id(sessionId, 'sessionId');
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.getSession(sessionId, timeout, cancel), signal);
-    return sessionFrom(this.#connection, answer);
+    return this.sessions.use(sessionId, options);
   }
 }
 

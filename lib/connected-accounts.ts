@@ -1,8 +1,11 @@
-// The accounts of users in a gateway, with the credentials that calls are made with.
+// The accounts of users, with the credentials that calls are made with.
 
 import type * as Native from '../native';
+import { type ConnectionRequest, connectionRequest, waitForAccount } from './connection-request';
+import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
-import { Check, id } from './validate';
+import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type CallOptions, Check, id } from './validate';
 
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus =
@@ -23,6 +26,8 @@ export interface ConnectedAccount {
   userId: string;
   /** The toolkit. */
   toolkit: { slug: string };
+  /** How it was connected. */
+  authConfig: AuthConfigReference;
   /** Whether calls can be made with it. */
   status: ConnectedAccountStatus;
   /** Why the status is what it is, where there is something to say. */
@@ -31,12 +36,32 @@ export interface ConnectedAccount {
   isDisabled: boolean;
   /** Its name, for telling a user's accounts of one toolkit apart. */
   alias: string | null;
-  /** How it authenticates, such as `BEARER_TOKEN`. */
-  authScheme: string;
+  /** A name that was made up for it, such as `gmail_red-castle`. */
+  wordId: string | null;
+  /** What is known of the credential. Secrets are `REDACTED`. */
+  state?: Credential;
   /** When it was made, as an ISO 8601 date. */
   createdAt: string;
   /** When it was changed, as an ISO 8601 date. */
   updatedAt: string;
+}
+
+/** An auth config, as accounts name it. */
+export interface AuthConfigReference {
+  /** Its id, `ac_…`. */
+  id: string;
+  /** How its accounts authenticate, such as `BEARER_TOKEN`. */
+  authScheme: string;
+  /** Whether it uses a client of the hosted backend. */
+  isComposioManaged: boolean;
+  /** Whether it is disabled, and with it its accounts. */
+  isDisabled: boolean;
+}
+
+/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+export interface Credential {
+  authScheme: string;
+  val: Record<string, unknown>;
 }
 
 /** A credential that a user already has. */
@@ -46,45 +71,444 @@ export interface ImportConnectedAccount {
   /** The toolkit, such as `github`. */
   toolkit: string;
   /** The credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
-  credential: { authScheme: string; val: Record<string, unknown> };
+  credential: Credential;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
 }
 
-/** Which accounts to list. A list of values means any of them. */
-export interface ListConnectedAccounts {
+/** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
+export interface ListConnectedAccounts extends PageOptions {
   /** Of these users. Default: of all. */
   userIds?: readonly string[];
   /** Of these toolkits. Default: of all. */
   toolkitSlugs?: readonly string[];
   /** In these states. Default: in all. */
   statuses?: readonly ConnectedAccountStatus[];
-  /** How many at most, from 1 to 1 000. Default: 20. */
-  limit?: number;
-  /** Where to go on: the `nextCursor` of the page before. */
-  cursor?: string;
+  /** With these auth configs. Default: with any. */
+  authConfigIds?: readonly string[];
+  /** These. Default: all. */
+  connectedAccountIds?: readonly string[];
+  /** By when they were made or changed. Default: `created_at`. */
+  orderBy?: 'created_at' | 'updated_at';
+  /** `desc` has the latest first, and is the default. */
+  orderDirection?: 'asc' | 'desc';
+  /** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
+  accountType?: 'PRIVATE' | 'SHARED' | 'ALL';
 }
 
 /** A page of accounts. */
-export interface ConnectedAccountPage {
-  /** The accounts, the latest first. */
-  items: ConnectedAccount[];
-  /** Where to go on; null on the last page. */
-  nextCursor: string | null;
+export type ConnectedAccountPage = Page<ConnectedAccount>;
+
+/** What to change of an account. What is not named stays. */
+export interface UpdateConnectedAccount {
+  /** Its name; an empty one removes it. */
+  alias?: string;
+  /** New fields of its credential, of the same scheme. Fields that are not named stay; null removes one. */
+  credential?: Credential;
+  /** Whether calls may be made with it. */
+  enabled?: boolean;
+}
+
+/** How a person is to connect an account. */
+export interface LinkOptions {
+  /** Where the person comes out: an absolute URL. */
+  callbackUrl?: string;
+  /** A name, for telling a user's accounts of one toolkit apart. */
+  alias?: string;
+  /** Whether the user may have an active account with this auth config already. Default: false. */
+  allowMultiple?: boolean;
+}
+
+/** How an account is to be connected. */
+export interface InitiateOptions extends LinkOptions {
+  /** The credential, where the user has it already. The account is `ACTIVE` at once if it is complete. */
+  config?: Credential;
+}
+
+/** The accounts that are reached by this. */
+export let connectedAccountsOf: (ask: Ask) => ConnectedAccounts;
+
+/** The accounts of users, by {@link Composio.connectedAccounts}. */
+export class ConnectedAccounts {
+  readonly #ask: Ask;
+
+  static {
+    connectedAccountsOf = (ask) => new ConnectedAccounts(ask);
+  }
+
+  protected constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  /**
+   * Lists accounts, the latest first, a page at a time.
+   *
+   * @param filter Which ones. Default: all.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   * @throws {BadRequestError} If there is no such state, or the cursor is of another list.
+   *
+   * @example
+   * ```ts
+   * const { items, nextCursor } = await composio.connectedAccounts.list({ userIds: ['user_123'], statuses: ['ACTIVE'] });
+   * ```
+   */
+  async list(filter: ListConnectedAccounts = {}, options?: CallOptions): Promise<ConnectedAccountPage> {
+    checkFilter('filter of accounts', filter, {
+      texts: ['orderBy', 'orderDirection', 'accountType'],
+      lists: ['userIds', 'toolkitSlugs', 'statuses', 'authConfigIds', 'connectedAccountIds'],
+    });
+    const query = {
+      user_ids: filter.userIds,
+      toolkit_slugs: filter.toolkitSlugs,
+      statuses: filter.statuses,
+      auth_config_ids: filter.authConfigIds,
+      connected_account_ids: filter.connectedAccountIds,
+      order_by: filter.orderBy,
+      order_direction: filter.orderDirection,
+      account_type: filter.accountType,
+      limit: filter.limit,
+      cursor: filter.cursor,
+    };
+    const request = { method: 'GET', path: ['connected_accounts'], query } as const;
+    return toPage(await this.#ask<WirePage<WireAccount>>(request, options), toAccount);
+  }
+
+  /**
+   * Reads an account.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * const { status } = await composio.connectedAccounts.get('ca_4f9d…');
+   * ```
+   */
+  async get(accountId: string, options?: CallOptions): Promise<ConnectedAccount> {
+    id(accountId, 'accountId');
+    return toAccount(await this.#ask({ method: 'GET', path: ['connected_accounts', accountId] }, options));
+  }
+
+  /**
+   * Deletes an account and its credential.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.delete('ca_4f9d…');
+   * ```
+   */
+  async delete(accountId: string, options?: CallOptions): Promise<{ success: boolean }> {
+    id(accountId, 'accountId');
+    return this.#ask({ method: 'DELETE', path: ['connected_accounts', accountId] }, options);
+  }
+
+  /**
+   * Enables an account again.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.enable('ca_4f9d…');
+   * ```
+   */
+  async enable(accountId: string, options?: CallOptions): Promise<{ success: boolean }> {
+    return this.updateStatus(accountId, { enabled: true }, options);
+  }
+
+  /**
+   * Disables an account: it is kept, and no call is made with it until it is enabled.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.disable('ca_4f9d…');
+   * ```
+   */
+  async disable(accountId: string, options?: CallOptions): Promise<{ success: boolean }> {
+    return this.updateStatus(accountId, { enabled: false }, options);
+  }
+
+  /**
+   * Enables or disables an account.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.updateStatus('ca_4f9d…', { enabled: false });
+   * ```
+   */
+  async updateStatus(
+    accountId: string,
+    status: { enabled: boolean },
+    options?: CallOptions,
+  ): Promise<{ success: boolean }> {
+    const check = new Check('status of an account');
+    check.text(accountId, 'accountId');
+    if (check.object(status, '', ['enabled'])) check.flag(status.enabled, 'enabled');
+    check.done();
+    const path = ['connected_accounts', accountId, 'status'];
+    return this.#ask({ method: 'PATCH', path, body: { enabled: status.enabled } }, options);
+  }
+
+  /**
+   * Changes an account: its name, fields of its credential, whether it is enabled.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   * @throws {BadRequestError} If the credential is of another scheme, or lacks a field.
+   * @throws {ConflictError} If another account of the user and toolkit has the name.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.update('ca_4f9d…', { alias: 'work' });
+   * ```
+   */
+  async update(
+    accountId: string,
+    change: UpdateConnectedAccount,
+    options?: CallOptions,
+  ): Promise<{ success: boolean }> {
+    const check = new Check('change of an account');
+    check.text(accountId, 'accountId');
+    if (check.object(change, '', ['alias', 'credential', 'enabled'])) {
+      // Unlike elsewhere it may be empty.
+      if (change.alias !== '') check.optionalText(change.alias, 'alias');
+      if (change.credential !== undefined) checkCredential(check, change.credential, 'credential');
+      check.optionalFlag(change.enabled, 'enabled');
+    }
+    check.done();
+    const { alias, credential, enabled } = change;
+    if (enabled !== undefined) {
+      const { success } = await this.updateStatus(accountId, { enabled }, options);
+      if (alias === undefined && credential === undefined) return { success };
+    }
+    const path = ['connected_accounts', accountId];
+    const body = { alias, connection: credential && { state: credential } };
+    const { success } = await this.#ask<{ success: boolean }>({ method: 'PATCH', path, body }, options);
+    return { success };
+  }
+
+  /**
+   * Has an account's credential renewed, where its scheme has something to renew.
+   *
+   * @param refresh `redirectUrl` is where a person comes out who has to consent again.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns The state of the account, and where a person has to consent again, if one has to.
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   * @throws {UnprocessableEntityError} If the account is disabled or revoked.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * const { status, redirectUrl } = await composio.connectedAccounts.refresh('ca_4f9d…');
+   * ```
+   */
+  async refresh(
+    accountId: string,
+    refresh: { redirectUrl?: string; validateCredentials?: boolean } = {},
+    options?: CallOptions,
+  ): Promise<{ id: string; status: ConnectedAccountStatus; redirectUrl: string | null }> {
+    const check = new Check('refresh of an account');
+    check.text(accountId, 'accountId');
+    if (check.object(refresh, '', ['redirectUrl', 'validateCredentials'])) {
+      check.optionalText(refresh.redirectUrl, 'redirectUrl');
+      check.optionalFlag(refresh.validateCredentials, 'validateCredentials');
+    }
+    check.done();
+    const answer = await this.#ask<{ id: string; status: string; redirect_url?: string | null }>(
+      {
+        method: 'POST',
+        path: ['connected_accounts', accountId, 'refresh'],
+        query: { redirect_url: refresh.redirectUrl },
+        body: { validate_credentials: refresh.validateCredentials },
+      },
+      options,
+    );
+    return { id: answer.id, status: answer.status, redirectUrl: answer.redirect_url ?? null };
+  }
+
+  /**
+   * Has an account's credential forgotten. The account stays, `REVOKED`.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.revoke('ca_4f9d…');
+   * ```
+   */
+  async revoke(
+    accountId: string,
+    options?: CallOptions,
+  ): Promise<{ id: string; status: ConnectedAccountStatus; success: boolean }> {
+    id(accountId, 'accountId');
+    const path = ['connected_accounts', accountId, 'revoke'];
+    const answer = await this.#ask<{ connected_account: { id: string; status: string } }>(
+      { method: 'POST', path },
+      options,
+    );
+    const { id: revoked, status } = answer.connected_account;
+    return { id: revoked, status, success: true };
+  }
+
+  /**
+   * Begins an account that a person finishes on a page.
+   *
+   * @param userId Your own id of the user.
+   * @param authConfigId How to connect, `ac_…`.
+   * @param link Where the person comes out, and what the account is called.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+   * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+   * @throws {ComposioMultipleConnectedAccountsError} If the user has an active account with this
+   * auth config, and `allowMultiple` is not true.
+   * @throws {NotFoundError} If there is no such auth config.
+   *
+   * @example
+   * ```ts
+   * const { redirectUrl, waitForConnection } = await composio.connectedAccounts.link('user_123', 'ac_7b21…');
+   * // send the user to redirectUrl
+   * const account = await waitForConnection();
+   * ```
+   */
+  async link(
+    userId: string,
+    authConfigId: string,
+    link: LinkOptions = {},
+    options?: CallOptions,
+  ): Promise<ConnectionRequest> {
+    const check = new Check('link');
+    checkConnection(check, userId, authConfigId);
+    if (check.object(link, '', LINK_KEYS)) checkLink(check, link);
+    check.done();
+    await this.#refuseSecond(userId, authConfigId, link, options);
+    const { callbackUrl: callback_url, alias } = link;
+    const body = { auth_config_id: authConfigId, user_id: userId, callback_url, alias };
+    const answer = await this.#ask<WireLink>({ method: 'POST', path: ['connected_accounts', 'link'], body }, options);
+    return connectionRequest(this, {
+      id: answer.connected_account_id,
+      status: 'INITIATED',
+      redirectUrl: answer.redirect_url,
+      linkToken: answer.link_token,
+      expiresAt: answer.expires_at,
+    });
+  }
+
+  /**
+   * Connects an account: at once with a complete credential in `config`, else by a page, as {@link link} does.
+   *
+   * @param userId Your own id of the user.
+   * @param authConfigId How to connect, `ac_…`.
+   * @param initiate The credential, if the user has it already, and what the account is called.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+   * @throws {ComposioMultipleConnectedAccountsError} If the user has an active account with this
+   * auth config, and `allowMultiple` is not true.
+   * @throws {BadRequestError} If the credential is of another scheme than the auth config.
+   * @throws {NotFoundError} If there is no such auth config.
+   *
+   * @example
+   * ```ts
+   * const { id, status } = await composio.connectedAccounts.initiate('user_123', 'ac_7b21…', {
+   *   config: { authScheme: 'API_KEY', val: { api_key: key } },
+   * });
+   * ```
+   */
+  async initiate(
+    userId: string,
+    authConfigId: string,
+    initiate: InitiateOptions = {},
+    options?: CallOptions,
+  ): Promise<ConnectionRequest> {
+    const check = new Check('account');
+    checkConnection(check, userId, authConfigId);
+    if (check.object(initiate, '', [...LINK_KEYS, 'config'])) {
+      checkLink(check, initiate);
+      if (initiate.config !== undefined) checkCredential(check, initiate.config, 'config');
+    }
+    check.done();
+    await this.#refuseSecond(userId, authConfigId, initiate, options);
+    const { callbackUrl: callback_url, alias, config: state } = initiate;
+    const body = { auth_config: { id: authConfigId }, connection: { user_id: userId, callback_url, alias, state } };
+    const answer = await this.#ask<WireCreated>({ method: 'POST', path: ['connected_accounts'], body }, options);
+    return connectionRequest(this, {
+      id: answer.id,
+      status: answer.connectionData?.val?.status ?? answer.status ?? 'INITIATED',
+      redirectUrl: answer.connectionData?.val?.redirectUrl ?? answer.redirect_url ?? null,
+    });
+  }
+
+  /**
+   * Waits until an account is `ACTIVE`, asking once a second.
+   *
+   * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
+   * @param options `signal` ends the wait, `timeout` limits each question.
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {ConnectionRequestFailedError} If it has failed, expired or been revoked.
+   * @throws {ConnectionRequestTimeoutError} If it is not active in time.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * const account = await composio.connectedAccounts.waitForConnection('ca_4f9d…', 120_000);
+   * ```
+   */
+  async waitForConnection(accountId: string, timeout = 60_000, options?: CallOptions): Promise<ConnectedAccount> {
+    const check = new Check('wait for an account');
+    check.text(accountId, 'accountId');
+    check.optionalTimeout(timeout, 'timeout');
+    check.done();
+    return waitForAccount(this, accountId, timeout, options);
+  }
+
+  async #refuseSecond(
+    userId: string,
+    authConfigId: string,
+    { allowMultiple = false }: LinkOptions,
+    options?: CallOptions,
+  ): Promise<void> {
+    if (allowMultiple) return;
+    const active = { userIds: [userId], authConfigIds: [authConfigId], statuses: ['ACTIVE'], limit: 1 };
+    const [account] = (await this.list(active, options)).items;
+    if (account === undefined) return;
+    throw new ComposioMultipleConnectedAccountsError(
+      `User '${userId}' has account ${account.id} with auth config ${authConfigId} already.`,
+      { suggestedFix: 'Pass `allowMultiple: true` to connect another one beside it.' },
+    );
+  }
 }
 
 /** The accounts of a gateway. */
-export let connectedAccountsOf: (native: Native.Gateway) => ConnectedAccounts;
+export let gatewayAccountsOf: (native: Native.Gateway, ask: Ask) => GatewayConnectedAccounts;
 
-/** The accounts of users, by {@link Gateway.connectedAccounts}. */
-export class ConnectedAccounts {
+/** The accounts of users in a gateway of this process, by {@link Gateway.connectedAccounts}. */
+export class GatewayConnectedAccounts extends ConnectedAccounts {
   readonly #native: Native.Gateway;
 
   static {
-    connectedAccountsOf = (native) => new ConnectedAccounts(native);
+    gatewayAccountsOf = (native, ask) => new GatewayConnectedAccounts(native, ask);
   }
 
-  private constructor(native: Native.Gateway) {
+  private constructor(native: Native.Gateway, ask: Ask) {
+    super(ask);
     this.#native = native;
   }
 
@@ -109,10 +533,7 @@ export class ConnectedAccounts {
     if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias'])) {
       check.text(account.userId, 'userId', 'give your own id of the user');
       check.text(account.toolkit, 'toolkit', "name the toolkit, for example 'github'");
-      if (check.object(account.credential, 'credential', ['authScheme', 'val'])) {
-        check.text(account.credential.authScheme, 'credential.authScheme', "for example 'BEARER_TOKEN'");
-        check.record(account.credential.val, 'credential.val');
-      }
+      checkCredential(check, account.credential, 'credential');
       check.optionalText(account.alias, 'alias');
     }
     check.done();
@@ -120,117 +541,71 @@ export class ConnectedAccounts {
     const request = JSON.stringify({ user_id: userId, toolkit, credential, alias });
     return toAccount(JSON.parse(await answerOf(() => this.#native.importConnectedAccount(request))));
   }
+}
 
-  /**
-   * Lists accounts, the latest first, a page at a time.
-   *
-   * @throws {ValidationError} If an argument is unknown or cannot be used.
-   *
-   * @example
-   * ```ts
-   * const { items, nextCursor } = await gateway.connectedAccounts.list({ userIds: ['user_123'] });
-   * ```
-   */
-  async list(filter: ListConnectedAccounts = {}): Promise<ConnectedAccountPage> {
-    const check = new Check('filter of accounts');
-    if (check.object(filter, '', ['userIds', 'toolkitSlugs', 'statuses', 'limit', 'cursor'])) {
-      for (const key of ['userIds', 'toolkitSlugs', 'statuses'] as const) {
-        if (filter[key] !== undefined) check.texts(filter[key], key);
-      }
-      check.optionalWhole(filter.limit, 'limit', 1, 1_000);
-      check.optionalText(filter.cursor, 'cursor');
-    }
-    check.done();
-    const { userIds: user_ids, toolkitSlugs: toolkit_slugs, statuses, limit, cursor } = filter;
-    const request = JSON.stringify({ user_ids, toolkit_slugs, statuses, limit, cursor });
-    const page = JSON.parse(await answerOf(() => this.#native.listConnectedAccounts(request)));
-    return { items: page.items.map(toAccount), nextCursor: page.next_cursor };
-  }
+const LINK_KEYS = ['callbackUrl', 'alias', 'allowMultiple'];
 
-  /**
-   * Reads an account.
-   *
-   * @throws {NotFoundError} If there is no such account.
-   *
-   * @example
-   * ```ts
-   * const { status } = await gateway.connectedAccounts.get('ca_4f9d…');
-   * ```
-   */
-  async get(accountId: string): Promise<ConnectedAccount> {
-    id(accountId, 'accountId');
-    return toAccount(JSON.parse(await answerOf(() => this.#native.getConnectedAccount(accountId))));
+function checkConnection(check: Check, userId: unknown, authConfigId: unknown): void {
+  if (check.text(userId, 'userId', 'give your own id of the user') && userId.includes(',')) {
+    check.add('`userId` has a comma in it, which separates values in a query.');
   }
+  check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() makes an auth config');
+}
 
-  /**
-   * Deletes an account and its credential.
-   *
-   * @throws {NotFoundError} If there is no such account.
-   *
-   * @example
-   * ```ts
-   * await gateway.connectedAccounts.delete('ca_4f9d…');
-   * ```
-   */
-  async delete(accountId: string): Promise<void> {
-    id(accountId, 'accountId');
-    await answerOf(() => this.#native.deleteConnectedAccount(accountId));
-  }
+function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<string, unknown>): void {
+  check.optionalText(callbackUrl, 'callbackUrl');
+  check.optionalText(alias, 'alias');
+  check.optionalFlag(allowMultiple, 'allowMultiple');
+}
 
-  /**
-   * Enables an account again.
-   *
-   * @throws {NotFoundError} If there is no such account.
-   *
-   * @example
-   * ```ts
-   * await gateway.connectedAccounts.enable('ca_4f9d…');
-   * ```
-   */
-  async enable(accountId: string): Promise<ConnectedAccount> {
-    id(accountId, 'accountId');
-    return toAccount(JSON.parse(await answerOf(() => this.#native.setConnectedAccountEnabled(accountId, true))));
-  }
-
-  /**
-   * Disables an account: it is kept, and no call is made with it until it is enabled.
-   *
-   * @throws {NotFoundError} If there is no such account.
-   *
-   * @example
-   * ```ts
-   * await gateway.connectedAccounts.disable('ca_4f9d…');
-   * ```
-   */
-  async disable(accountId: string): Promise<ConnectedAccount> {
-    id(accountId, 'accountId');
-    return toAccount(JSON.parse(await answerOf(() => this.#native.setConnectedAccountEnabled(accountId, false))));
-  }
+function checkCredential(check: Check, credential: unknown, path: string): void {
+  if (!check.object(credential, path, ['authScheme', 'val'])) return;
+  check.text(credential.authScheme, `${path}.authScheme`, "for example 'BEARER_TOKEN'");
+  check.record(credential.val, `${path}.val`);
 }
 
 interface WireAccount {
   id: string;
   user_id: string;
   toolkit: { slug: string };
+  auth_config: { id: string; auth_scheme: string; is_composio_managed: boolean; is_disabled: boolean };
   status: string;
   status_reason: string | null;
   is_disabled: boolean;
-  alias: string | null;
-  auth_scheme: string;
+  alias?: string | null;
+  word_id?: string | null;
+  state?: Credential;
   created_at: string;
   updated_at: string;
 }
 
+interface WireLink {
+  connected_account_id: string;
+  link_token: string;
+  redirect_url: string;
+  expires_at: string;
+}
+
+interface WireCreated {
+  id: string;
+  connectionData?: { val?: { status?: string; redirectUrl?: string } };
+  status?: string;
+  redirect_url?: string | null;
+}
+
 function toAccount(account: WireAccount): ConnectedAccount {
+  const { id, auth_scheme: authScheme, is_composio_managed, is_disabled } = account.auth_config;
   return {
     id: account.id,
     userId: account.user_id,
     toolkit: { slug: account.toolkit.slug },
+    authConfig: { id, authScheme, isComposioManaged: is_composio_managed, isDisabled: is_disabled },
     status: account.status,
     statusReason: account.status_reason,
     isDisabled: account.is_disabled,
-    alias: account.alias,
-    authScheme: account.auth_scheme,
+    alias: account.alias ?? null,
+    wordId: account.word_id ?? null,
+    state: account.state,
     createdAt: account.created_at,
     updatedAt: account.updated_at,
   };

@@ -175,6 +175,15 @@ export class APIConnectionError extends APIError {
 /** The call was not done within its `timeout`, and was cancelled. */
 export class APIConnectionTimeoutError extends APIConnectionError {}
 
+/** An account that was being connected failed, expired or was revoked. */
+export class ConnectionRequestFailedError extends ComposioError {}
+
+/** An account was not connected within the time that was waited for it. It may still be. */
+export class ConnectionRequestTimeoutError extends ComposioError {}
+
+/** The user has an active account with this auth config already, and no second one was allowed. */
+export class ComposioMultipleConnectedAccountsError extends ComposioError {}
+
 // On the prototypes, so that it is no field of each error, and spelled out, so that no minifier changes it.
 const CLASSES = {
   ComposioError,
@@ -191,6 +200,9 @@ const CLASSES = {
   InternalServerError,
   APIConnectionError,
   APIConnectionTimeoutError,
+  ConnectionRequestFailedError,
+  ConnectionRequestTimeoutError,
+  ComposioMultipleConnectedAccountsError,
 };
 for (const [name, { prototype }] of Object.entries(CLASSES)) {
   Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true });

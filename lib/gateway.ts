@@ -2,9 +2,12 @@
 
 import type * as Native from '../native';
 import { type ApiKeys, apiKeysOf } from './api-keys';
-import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
+import { type Calls, callsOf } from './calls';
+import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
 import { answerOf, native } from './native';
+import { askOn } from './resource';
+import { DEFAULT_TIMEOUT } from './session';
 import type { ToolkitDefinition } from './toolkit';
 import { Check, kindOf } from './validate';
 
@@ -38,6 +41,11 @@ export interface GatewayOptions {
    * call holds beside it. Default: 55 000.
    */
   upstreamTimeout?: number;
+  /**
+   * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
+   * Default: where it listens.
+   */
+  publicUrl?: string;
 }
 
 /** Where a gateway listens. */
@@ -46,6 +54,8 @@ export interface ListenOptions {
   host?: string;
   /** The port. Default: 0, any that is free. */
   port?: number;
+  /** How many requests a key may make in a minute. More are answered with 429. Default: no limit. */
+  requestsPerMinute?: number;
 }
 
 /** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
@@ -83,9 +93,11 @@ export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
  */
 export class Gateway {
   /** The accounts of users, with their credentials. */
-  readonly connectedAccounts: ConnectedAccounts;
+  readonly connectedAccounts: GatewayConnectedAccounts;
   /** The keys for the port. */
   readonly apiKeys: ApiKeys;
+  /** The calls that were made. */
+  readonly calls: Calls;
   readonly #native: Native.Gateway;
   /** One timer per port: what keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -96,8 +108,10 @@ export class Gateway {
 
   private constructor(native: Native.Gateway) {
     this.#native = native;
-    this.connectedAccounts = connectedAccountsOf(native);
+    const ask = askOn({ native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {} });
+    this.connectedAccounts = gatewayAccountsOf(native, ask);
     this.apiKeys = apiKeysOf(native);
+    this.calls = callsOf(native);
   }
 
   /**
@@ -142,13 +156,15 @@ export class Gateway {
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
     const check = new Check('listen options');
-    if (check.object(options, '', ['host', 'port'])) {
+    if (check.object(options, '', ['host', 'port', 'requestsPerMinute'])) {
       check.optionalText(options.host, 'host');
       check.optionalWhole(options.port, 'port', 0, 65_535);
+      check.optionalWhole(options.requestsPerMinute, 'requestsPerMinute', 1, 4_294_967_295);
     }
     check.done();
-    const { host: address = '127.0.0.1', port: wanted = 0 } = options;
-    const answer = await answerOf(() => this.#native.listen(JSON.stringify({ host: address, port: wanted })));
+    const { host: address = '127.0.0.1', port: wanted = 0, requestsPerMinute: requests_per_minute } = options;
+    const request = JSON.stringify({ host: address, port: wanted, requests_per_minute });
+    const answer = await answerOf(() => this.#native.listen(request));
     const { host, port } = JSON.parse(answer);
     // The longest delay that a timer can have.
     const timer = setInterval(() => {}, 2 ** 31 - 1);
@@ -190,7 +206,15 @@ export class Gateway {
   }
 }
 
-const GATEWAY_KEYS = ['store', 'encryptionKey', 'toolkits', 'allowPrivateHosts', 'maxResponseBytes', 'upstreamTimeout'];
+const GATEWAY_KEYS = [
+  'store',
+  'encryptionKey',
+  'toolkits',
+  'allowPrivateHosts',
+  'maxResponseBytes',
+  'upstreamTimeout',
+  'publicUrl',
+];
 
 function writeGatewayOptions(options: GatewayOptions): string {
   const check = new Check('options of the gateway');
@@ -203,6 +227,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     if (options.allowPrivateHosts !== undefined) check.texts(options.allowPrivateHosts, 'allowPrivateHosts');
     check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
+    check.optionalText(options.publicUrl, 'publicUrl');
   }
   check.done();
   return JSON.stringify({
@@ -212,6 +237,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     allow_private_hosts: options.allowPrivateHosts,
     max_response_bytes: options.maxResponseBytes,
     upstream_timeout_ms: options.upstreamTimeout,
+    public_url: options.publicUrl,
   });
 }
 

@@ -1,6 +1,22 @@
 // The public surface of proxy-execute.
 
-export { type ApiKey, ApiKeys, type CreateApiKey, type NewApiKey, type Permissions } from './api-keys';
+export {
+  type ApiKey,
+  ApiKeys,
+  type CreateApiKey,
+  type NewApiKey,
+  type PermissionArea,
+  type Permissions,
+} from './api-keys';
+export {
+  type AuthConfig,
+  AuthConfigs,
+  type CreateAuthConfig,
+  type CreatedAuthConfig,
+  type ListAuthConfigs,
+  type UpdateAuthConfig,
+} from './auth-configs';
+export { type Call, Calls } from './calls';
 export {
   Composio,
   type ComposioOptions,
@@ -9,13 +25,20 @@ export {
   Tools,
 } from './composio';
 export {
+  type AuthConfigReference,
   type ConnectedAccount,
   type ConnectedAccountPage,
   type ConnectedAccountStatus,
   ConnectedAccounts,
+  type Credential,
+  GatewayConnectedAccounts,
   type ImportConnectedAccount,
+  type InitiateOptions,
+  type LinkOptions,
   type ListConnectedAccounts,
+  type UpdateConnectedAccount,
 } from './connected-accounts';
+export type { ConnectionRequest } from './connection-request';
 export {
   APIConnectionError,
   APIConnectionTimeoutError,
@@ -23,8 +46,11 @@ export {
   AuthenticationError,
   BadRequestError,
   ComposioError,
+  ComposioMultipleConnectedAccountsError,
   ComposioNoAPIKeyError,
   ConflictError,
+  ConnectionRequestFailedError,
+  ConnectionRequestTimeoutError,
   type ErrorDetails,
   type ErrorEnvelope,
   InternalServerError,
@@ -51,7 +77,22 @@ export type {
   ToolsProxyExecuteRequest,
   ToolsProxyExecuteResponse,
 } from './proxy-request';
+export type { Page, PageOptions } from './resource';
 export { type Mcp, Session } from './session';
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
+export { Sessions } from './sessions';
 export type { ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';
+export {
+  type ListSessionToolkits,
+  type ListToolkits,
+  type SessionToolkit,
+  type SessionToolkitPage,
+  type Toolkit,
+  type ToolkitAuthDetails,
+  type ToolkitFields,
+  type ToolkitInputField,
+  type ToolkitItem,
+  type ToolkitMeta,
+  Toolkits,
+} from './toolkits';
 export type { CallOptions } from './validate';

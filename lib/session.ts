@@ -9,8 +9,13 @@ import {
   toResponse,
   writeSessionRequest,
 } from './proxy-request';
+import { askOn } from './resource';
 import { type SessionUpdate, writeUpdateSession } from './session-config';
+import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
 import { type CallOptions, callOptions, proxyOptions } from './validate';
+
+/** How long a call may take, in milliseconds, where nothing else is said. */
+export const DEFAULT_TIMEOUT = 60_000;
 
 /** What calls are made on, and what holds for all of them. */
 export interface Connection {
@@ -183,10 +188,37 @@ export class Session {
    * ```
    */
   async delete(options?: CallOptions): Promise<{ sessionId: string; deleted: boolean }> {
-    const { native, timeout: standard } = this.#connection;
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.deleteSession(this.sessionId, timeout, cancel), signal);
-    const { session_id: sessionId, deleted } = JSON.parse(answer);
-    return { sessionId, deleted };
+    return deleteSession(this.#connection, this.sessionId, options);
   }
+
+  /**
+   * Lists the session's toolkits, each with the account that a call would use, a page at a time.
+   *
+   * @param filter Which ones. Default: all that the session may call.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   * @throws {NotFoundError} If the session is deleted.
+   *
+   * @example
+   * ```ts
+   * const { items } = await session.toolkits({ isConnected: true });
+   * for (const { slug, connection } of items) console.log(slug, connection?.connectedAccount?.id);
+   * ```
+   */
+  async toolkits(filter: ListSessionToolkits = {}, options?: CallOptions): Promise<SessionToolkitPage> {
+    return sessionToolkits(askOn(this.#connection), this.sessionId, filter, options);
+  }
+}
+
+/** Deletes a session by its id. */
+export async function deleteSession(
+  { native, timeout: standard }: Connection,
+  id: string,
+  options?: CallOptions,
+): Promise<{ sessionId: string; deleted: boolean }> {
+  const { signal, timeout = standard } = callOptions(options);
+  const { session_id: sessionId, deleted } = JSON.parse(
+    await answerOf((cancel) => native.deleteSession(id, timeout, cancel), signal),
+  );
+  return { sessionId, deleted };
 }

@@ -68,7 +68,12 @@ export class Check {
 
   /** True, false, or nothing. */
   optionalFlag(value: unknown, path: string): value is boolean | undefined {
-    if (value === undefined || typeof value === 'boolean') return true;
+    return value === undefined || this.flag(value, path);
+  }
+
+  /** True or false. */
+  flag(value: unknown, path: string): value is boolean {
+    if (typeof value === 'boolean') return true;
     this.add(`\`${path}\` must be true or false, but is ${kindOf(value)}.`);
     return false;
   }
@@ -186,7 +191,8 @@ export function below(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
-function suggest(key: string, known: readonly string[]): string {
+/** The name that was probably meant, or all that there are. */
+export function suggest(key: string, known: readonly string[]): string {
   const [nearest] = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase().replaceAll('_', ''), name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);

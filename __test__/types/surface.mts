@@ -136,3 +136,34 @@ export function errors(error: unknown) {
   const none: undefined = connection.status;
   return none;
 }
+
+export async function resources(composio: Composio, gateway: Gateway) {
+  const { items, nextCursor, totalItems } = await composio.connectedAccounts.list(
+    { userIds: ['u'], statuses: ['ACTIVE'], orderBy: 'updated_at', orderDirection: 'asc', limit: 5 },
+    { signal: AbortSignal.timeout(5), timeout: 10 },
+  );
+  same<ConnectedAccount[]>(items)(items);
+  const next: [string | null, number] = [nextCursor, totalItems];
+  const scheme: string | undefined = items[0]?.authConfig.authScheme;
+  const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+  const request = await composio.connectedAccounts.link('u', id, { callbackUrl: 'https://app.example', alias: 'work' });
+  const account: ConnectedAccount = await request.waitForConnection(60_000);
+  const link: string | null = request.redirectUrl;
+  const fields = (await composio.toolkits.get('github')).authConfigDetails[0]?.fields.connectedAccountInitiation;
+  const slugs: string[] = (await composio.toolkits.get()).map(({ slug }) => slug);
+  const session = await composio.sessions.create('u');
+  const active: boolean | undefined = (await session.toolkits({ isConnected: true })).items[0]?.connection?.isActive;
+  await gateway.apiKeys.create({ expiresAt: new Date(), allowedAddresses: ['10.0.0.0/8'] });
+  const { url } = await gateway.listen({ requestsPerMinute: 60 });
+  const [call] = await gateway.calls.list({ limit: 1 });
+  const status: number | null | undefined = call?.status;
+  // @ts-expect-error no such order
+  await composio.connectedAccounts.list({ orderBy: 'name' });
+  // @ts-expect-error misspelt
+  await composio.connectedAccounts.list({ userIDs: ['u'] });
+  // @ts-expect-error no scheme
+  await composio.authConfigs.create('github', { type: 'use_custom_auth' });
+  // @ts-expect-error only a gateway of this process imports
+  composio.connectedAccounts.import;
+  return [next, scheme, account, link, fields, slugs, active, url, status];
+}

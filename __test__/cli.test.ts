@@ -1,0 +1,359 @@
+/**
+ * The command `proxy-execute`, as it is run: in a process of its own, against an API on this machine.
+ */
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Composio } from '../index.js';
+import { sendJson, Upstream } from './support/upstream';
+
+const PROGRAM = join(__dirname, '..', 'bin', 'proxy-execute.js');
+const KEY = '0123456789abcdef'.repeat(4);
+const SECRET = 'canary-of-the-command';
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+describe('the command', () => {
+  let folder: string;
+  let upstream: Upstream;
+  /** Everything that was printed and given as an argument, where no secret may be. */
+  let traces = '';
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'proxy-execute-cli-'));
+    upstream = await Upstream.start();
+    writeFileSync(
+      join(folder, 'acme.toml'),
+      `slug = "acme"
+name = "Acme"
+base_url = "${upstream.origin}/{{region}}"
+[fields.region]
+description = "Where the data is"
+[schemes.API_KEY]
+headers = { x-api-key = "{{api_key}}" }
+[schemes.BASIC]
+basic = { username = "{{username}}", password = "{{password}}" }
+`,
+    );
+  });
+
+  after(async () => {
+    await upstream.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** How the program is started. Colours are asked for nowhere, and there is no terminal. */
+  function start(args: string[], env: Record<string, string>) {
+    traces += `${args.join(' ')}\n`;
+    return spawn(process.execPath, [PROGRAM, ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PROXY_EXECUTE_ENCRYPTION_KEY: KEY, ...env },
+    });
+  }
+
+  async function run(args: string[], input = '', env = {}): Promise<Ended> {
+    const child = start(args, env);
+    child.stdin.on('error', () => {}).end(input);
+    const texts = [child.stdout, child.stderr].map(async (stream) => Buffer.concat(await stream.toArray()).toString());
+    const [code] = await once(child, 'close');
+    const [stdout = '', stderr = ''] = await Promise.all(texts);
+    traces += stdout + stderr;
+    return { code, stdout, stderr };
+  }
+
+  /** The same, which has to be done. */
+  async function done(args: string[], input = ''): Promise<string> {
+    const { code, stdout, stderr } = await run(args, input);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+
+  const json = async (args: string[], input = '') => JSON.parse(await done([...args, '--json'], input));
+  const acme = (...args: string[]) => [...args, '--toolkit', 'acme.toml'];
+  const call = (...args: string[]) =>
+    acme('call', 'acme', ...args, '--allow-private-host', `127.0.0.1:${upstream.port}`);
+
+  /** A command line that cannot be used: one line that says why, and nothing else. */
+  async function refused(args: string[], why: RegExp, input = ''): Promise<void> {
+    const { code, stdout, stderr } = await run(args, input);
+    assert.match(stderr, why);
+    assert.deepEqual([code, stdout, stderr.trim().split('\n').length], [2, '', 1], stderr);
+    assert.ok(stderr.startsWith('error: '));
+  }
+
+  describe('helps', () => {
+    const commands = [
+      'serve',
+      'keys create',
+      'keys list',
+      'keys revoke',
+      'connect',
+      'accounts list',
+      'accounts delete',
+    ];
+    commands.push('accounts enable', 'accounts disable', 'call', 'toolkits list', 'toolkits show', 'calls');
+    commands.push('encryption-key');
+
+    it('with all commands, the exit codes and examples', async () => {
+      const help = await done(['--help']);
+      for (const command of commands) assert.match(help, new RegExp(`^  ${command}\\b`, 'm'));
+      for (const part of ['Exit codes:', 'Examples:', '--store <file>', '--json']) assert.ok(help.includes(part), part);
+      assert.equal(await done(['help']), help);
+      assert.match(await done(['keys', '--help']), /^ {2}keys revoke <id> /m);
+      const { code, stderr } = await run([]);
+      assert.deepEqual([code, stderr], [2, help]);
+    });
+
+    for (const command of commands) {
+      it(`with \`${command}\`: its usage, its options and examples that it understands`, async () => {
+        const help = await done([...command.split(' '), '--help']);
+        assert.match(help, new RegExp(`^Usage: proxy-execute ${command}\\b`, 'm'));
+        assert.match(help, new RegExp(`^  \\$ .*npx proxy-execute ${command}\\b`, 'm'));
+        const described = new Set(Array.from(help.matchAll(/^ {2}(--[\w-]+)/gm), ([, option]) => option));
+        const used = help.slice(help.indexOf('Examples:')).matchAll(/(--[\w-]+)/g);
+        for (const [option] of used) assert.ok(described.has(option), option);
+      });
+    }
+
+    it('with the version', async () => {
+      const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8'));
+      assert.equal(await done(['--version']), `${version}\n`);
+    });
+
+    it('with what was probably meant', async () => {
+      await refused(['conect', 'acme'], /did you mean `connect`\?/);
+      await refused(['frobnicate'], /the known ones are `serve`, .*--help/);
+      await refused(['keys'], /the known ones are create, list, revoke/);
+      await refused(['keys', 'lst'], /did you mean `list`\?/);
+      await refused(['calls', '--limt', '5'], /no option --limt: did you mean `--limit`\?/);
+      await refused(['call', 'acme', 'GET', '/', '--usr', 'ann'], /did you mean `--user`\?/);
+    });
+  });
+
+  describe('refuses', () => {
+    it('what is missing or too much, by name', async () => {
+      await refused(['call', 'acme', 'GET'], /<endpoint> is missing/);
+      await refused(['call', 'acme', 'GET', '/'], /--user is missing/);
+      await refused(['calls', '--limit'], /--limit needs a value/);
+      await refused(['calls', '--limit', 'many'], /--limit has to be a whole number/);
+      await refused(['calls', '--limit', '--store', 'x.db'], /--limit needs a value/);
+      await refused(['calls', '--json=yes'], /--json takes no value/);
+      await refused(['call', 'acme', 'GET', '/', '--user', 'a', '--user', 'b'], /--user is there twice/);
+      await refused(['accounts', 'delete', 'ca_1', 'ca_2'], /too many arguments/);
+    });
+
+    it('a store that is not there, a key that is none, and no key', async () => {
+      await refused(['accounts', 'list', '--store', 'nowhere.db'], /There is no store at nowhere\.db/);
+      const { code, stderr } = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
+      assert.equal(code, 2);
+      assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` makes one/);
+      await refused(['keys', 'create', '--encryption-key-file', 'no.key'], /no\.key cannot be read \(ENOENT\)/);
+      const wrong = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: 'short' });
+      assert.equal(wrong.code, 1);
+      assert.match(wrong.stderr, /^error: .*32 /);
+    });
+  });
+
+  it('encryption-key prints a key that opens a store, from a file too', async () => {
+    const key = await done(['encryption-key']);
+    assert.match(key, /^[0-9a-f]{64}\n$/);
+    writeFileSync(join(folder, 'store.key'), key);
+    await done(['keys', 'create', '--store', 'other.db', '--encryption-key-file', 'store.key']);
+    const { code, stderr } = await run(['keys', 'list', '--store', 'other.db']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: .*another (encryption )?key/);
+  });
+
+  describe('connect', () => {
+    it('reads the one secret from standard input', async () => {
+      const text = await done(acme('connect', 'acme', '--user', 'ann', '--field', 'region=eu'), `${SECRET}\n`);
+      assert.match(text, /^ca_\w+ is ann's account of acme, by API_KEY\.\n$/);
+    });
+
+    it('reads several fields as JSON', async () => {
+      const fields = JSON.stringify({ username: 'bob', password: SECRET, region: 'us' });
+      const account = await json(acme('connect', 'acme', '--user', 'bob', '--scheme', 'basic', '--alias', 'b'), fields);
+      assert.deepEqual([account.userId, account.authConfig.authScheme, account.alias], ['bob', 'BASIC', 'b']);
+    });
+
+    it('takes no secret as an argument, and does not repeat it', async () => {
+      const misplaced = 'misplaced-secret';
+      for (const args of [[misplaced], ['--field', `api_key=${misplaced}`], ['--token', misplaced]]) {
+        const child = spawnSync(process.execPath, [PROGRAM, ...acme('connect', 'acme', '--user', 'ann', ...args)], {
+          cwd: folder,
+          env: { PROXY_EXECUTE_ENCRYPTION_KEY: KEY },
+          input: '',
+          encoding: 'utf8',
+        });
+        assert.equal(child.status, 2);
+        assert.ok(!`${child.stdout}${child.stderr}`.includes(misplaced), child.stderr);
+      }
+    });
+
+    it('says what is missing', async () => {
+      const args = acme('connect', 'acme', '--user', 'ann');
+      await refused(args, /JSON object with api_key, region \(or --field region=…\)/, SECRET);
+      await refused([...args, '--field', 'reigon=eu'], /no field reigon; the known ones are region/);
+      await refused([...args, '--scheme', 'OAUTH2'], /authenticates by .*API_KEY/);
+      await refused([...args, '--field', 'region=eu'], /has to be the secret/);
+      const unknown = await run(['connect', 'nope', '--user', 'ann'], SECRET);
+      assert.equal(unknown.code, 1);
+      assert.match(unknown.stderr, /nope/);
+    });
+
+    it('asks on a terminal, and does not show the secret', {
+      skip: spawnSync('script', ['-V']).status !== 0,
+    }, async () => {
+      const args = acme('connect', 'acme', '--user', 'tty', '--field', 'region=eu');
+      const command = [process.execPath, PROGRAM, ...args].map((word) => `'${word}'`).join(' ');
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        cwd: folder,
+        env: { ...process.env, PROXY_EXECUTE_ENCRYPTION_KEY: KEY },
+        timeout: 20_000,
+      });
+      let shown = '';
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        shown += text;
+        if (shown.endsWith('api key: ')) child.stdin.write(`${SECRET}\r`);
+      });
+      const [code] = await once(child, 'close');
+      assert.equal(code, 0, shown);
+      assert.match(shown, /^api key: \r\nca_\w+ is tty's account of acme/);
+    });
+  });
+
+  describe('call', () => {
+    it("prints the body, and the rest beside it, and ends by the API's status", async () => {
+      const { code, stdout, stderr } = await run(call('get', '/me?a=1', '--user', 'ann', '--query', 'b=x y'));
+      assert.equal(code, 0, stderr);
+      assert.equal(JSON.parse(stdout).url, '/eu/me?a=1&b=x%20y');
+      assert.match(stderr, /^200\n(.*\n)*content-type: application\/json\n/);
+      assert.equal(upstream.last.headers['x-api-key'], SECRET);
+      upstream.on('/eu/gone', (response) => sendJson(response, 404, '{"why":"gone"}'));
+      const gone = await run(call('GET', '/gone', '--user', 'ann'));
+      assert.deepEqual([gone.code, gone.stdout], [1, '{"why":"gone"}']);
+    });
+
+    it('sends a body from a text, a file and standard input, to the last digit', async () => {
+      const body = '{"id": 12345678901234567890}';
+      writeFileSync(join(folder, 'body.json'), body);
+      for (const data of [body, '@body.json', '-']) {
+        const header = 'X-Note: a: b';
+        const answer = await run(call('POST', '/new', '--user', 'ann', '--data', data, '--header', header), body);
+        assert.equal(answer.code, 0, answer.stderr);
+        assert.deepEqual([upstream.last.body, upstream.last.headers['x-note']], [body, 'a: b']);
+      }
+      await run(call('POST', '/new', '--user', 'ann', '--data', 'a=1', '--header', 'content-type:text/plain'));
+      assert.equal(upstream.last.body, 'a=1');
+      await refused(call('POST', '/new', '--user', 'ann', '--data', 'a=1'), /--data is not JSON/);
+      await refused(call('POST', '/new', '--user', 'ann', '--data', '@no.json'), /--data: no\.json cannot be read/);
+      await refused(call('FETCH', '/', '--user', 'ann'), /`method` cannot be 'FETCH'/);
+      await refused(call('GET', '/', '--user', 'ann', '--header', 'x'), /--header is written --header name:value/);
+    });
+
+    it('prints the whole answer as JSON, as exact as it came', async () => {
+      upstream.on('/eu/big', (response) => sendJson(response, 200, '{"id":12345678901234567890}'));
+      const { code, stdout, stderr } = await run(call('GET', '/big', '--user', 'ann', '--json'));
+      assert.deepEqual([code, stderr], [0, '']);
+      const { status, headers } = JSON.parse(stdout);
+      assert.deepEqual([status, headers['content-type']], [200, 'application/json']);
+      assert.ok(stdout.includes('"data":{"id":12345678901234567890}'));
+    });
+
+    it('tells who has no account how to connect one', async () => {
+      const { code, stdout, stderr } = await run(call('GET', '/me', '--user', 'eve'));
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^error: .*Connect one with: npx proxy-execute connect acme --user eve\n$/);
+      const machine = await run(call('GET', '/me', '--user', 'eve', '--json'));
+      assert.equal(JSON.parse(machine.stderr).error.slug, 'ToolRouterV2_NoActiveConnection');
+    });
+  });
+
+  it('accounts are listed, disabled, enabled and deleted', async () => {
+    const page = await json(['accounts', 'list', 'acme', '--user', 'ann']);
+    const [{ id }] = page.items;
+    assert.equal(page.totalItems, 1);
+    assert.match(
+      await done(['accounts', 'list']),
+      new RegExp(`^ID +USER.*\\n(.*\\n)*${id} +ann +acme +API_KEY +ACTIVE `),
+    );
+    assert.equal(await done(['accounts', 'disable', id]), `${id} is disabled.\n`);
+    assert.match(await done(['accounts', 'list']), /ACTIVE, disabled/);
+    const refusal = await run(call('GET', '/me', '--user', 'ann', '--account', id));
+    assert.equal(refusal.code, 1);
+    assert.match(refusal.stderr, /disabled/);
+    await done(['accounts', 'enable', id]);
+    assert.equal((await run(call('GET', '/me', '--user', 'ann', '--account', id))).code, 0);
+    assert.deepEqual(await json(['accounts', 'delete', id]), { id, success: true });
+    const again = await run(['accounts', 'delete', id]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /^error: /);
+  });
+
+  it('toolkits are listed and shown, without a store', async () => {
+    const found = await json(['toolkits', 'list', 'acm', '--toolkit', 'acme.toml']);
+    assert.deepEqual(
+      found.map(({ slug }: { slug: string }) => slug),
+      ['acme'],
+    );
+    assert.match(await done(['toolkits', 'list', 'git']), /^SLUG +NAME +SCHEMES\n(.*\n)*github +GitHub/);
+    const shown = await done(['toolkits', 'show', 'acme', '--toolkit', 'acme.toml']);
+    assert.match(
+      shown,
+      /^API_KEY:\n {2}api_key {2}\(secret, asked for\)\n {2}region {2}\(--field region=…\) {2}Where/m,
+    );
+    assert.equal((await run(['toolkits', 'show', 'nope'])).code, 1);
+  });
+
+  it('calls are listed, the newest first', async () => {
+    const calls = await json(['calls', '--limit', '2']);
+    assert.equal(calls.length, 2);
+    assert.ok(calls[0].at >= calls[1].at);
+    assert.match(await done(['calls']), /^AT +USER.*\n(.*\n)*.* ann +acme +GET +127\.0\.0\.1\/eu\/gone +404 /);
+  });
+
+  it('serve answers until it is told to end, with keys that are made and revoked meanwhile', async () => {
+    const child = start(acme('serve', '--port', '0', '--rate-limit', '600', '--json'), {});
+    try {
+      const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+      const { url, store } = JSON.parse(line);
+      assert.equal(store, './proxy-execute.db');
+      const made = await run(['keys', 'create', '--name', 'app', '--permission', 'toolkits=read']);
+      const key = made.stdout.trim();
+      assert.match(key, /^ak_/);
+      assert.match(made.stderr, /not shown again/);
+      const { toolkits } = new Composio({ apiKey: key, baseURL: url, maxRetries: 0 });
+      assert.equal((await toolkits.get('acme')).name, 'Acme');
+      assert.match(await done(['keys', 'list']), /^key_\w+ +app +toolkits=read .* valid$/m);
+      const keys: { id: string; name: string }[] = await json(['keys', 'list']);
+      const id = keys.find(({ name }) => name === 'app')?.id ?? '';
+      assert.equal(await done(['keys', 'revoke', id]), `${id} is revoked.\n`);
+      await assert.rejects(toolkits.get('acme'), { status: 401 });
+      await refused(['keys', 'create', '--permission', 'toolkits=all'], /`permissions.toolkits` cannot be 'all'/);
+      await refused(['keys', 'create', '--expires-at', 'soon'], /`expiresAt` must be/);
+    } finally {
+      child.kill('SIGTERM');
+    }
+    const [code, signal] = await once(child, 'exit');
+    assert.deepEqual({ code, signal }, { code: 0, signal: null });
+    await refused(['serve', '--port', '99999'], /`port` must be a whole number from 0 to 65535/);
+  });
+
+  it('has shown no secret, in an argument or in what it printed', () => {
+    assert.ok(traces.length > 1_000 && !traces.includes(`${SECRET}\n`), 'a secret was shown');
+    // The API echoes what it was sent, which is where it may be seen.
+    assert.deepEqual(
+      traces.split('\n').filter((line) => line.includes(SECRET) && !line.startsWith('{"method"')),
+      [],
+    );
+  });
+});

@@ -1,0 +1,158 @@
+// What a command is, and how its arguments are read.
+
+import { parseArgs } from 'node:util';
+import { suggest } from '../validate';
+import type { Terminal } from './terminal';
+
+/** Something to be done, by its name on the command line. */
+export interface Command {
+  /** One word, or two as in `keys create`. */
+  name: string;
+  /** What it does, in a sentence. */
+  summary: string;
+  /** What it takes without a name, in order; one in brackets may be left out. */
+  parameters: readonly string[];
+  /** What it takes by name, beside the {@link GLOBAL_OPTIONS}. */
+  options: Options;
+  /** Command lines, without the program's name. */
+  examples: readonly string[];
+  /** Does it, and returns the exit code. */
+  run(given: Given, terminal: Terminal): Promise<number>;
+}
+
+/** An option by its name, which is written with two hyphens. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** An option. */
+export interface Option {
+  /** What it is, for the person who uses it. */
+  description: string;
+  /** What stands for its value; an option without one is a flag. */
+  value?: string;
+  /** Whether its value is a whole number. */
+  whole?: boolean;
+  /** Whether it may be repeated. */
+  many?: boolean;
+  /** Whether it has to be there. */
+  required?: boolean;
+}
+
+/** What every command takes. */
+export const GLOBAL_OPTIONS: Options = {
+  store: { value: '<file>', description: 'The store. Default: ./proxy-execute.db' },
+  'encryption-key-file': {
+    value: '<file>',
+    description: 'A file with the key of the store. Default: the variable PROXY_EXECUTE_ENCRYPTION_KEY',
+  },
+  toolkit: { value: '<path>', many: true, description: 'A TOML file, or a folder of them, with toolkits of your own' },
+  json: { description: 'Print JSON' },
+  help: { description: 'Show this help' },
+};
+
+/** Hosts that may be private, for the commands that make calls. */
+export const ALLOW_PRIVATE_HOST: Option = {
+  value: '<host>',
+  many: true,
+  description: 'A host, such as 127.0.0.1:8080, that may have a private address and be called without TLS',
+};
+
+/** The command line cannot be understood. */
+export class UsageError extends Error {}
+
+/** What a command was given. */
+export interface Given {
+  /** Without a name, in order. */
+  parameters: readonly string[];
+  /** The value of an option. */
+  text(name: string): string | undefined;
+  /** The value of an option that is a whole number. */
+  whole(name: string): number | undefined;
+  /** The values of an option that may be repeated. */
+  texts(name: string): readonly string[];
+  /** Whether a flag is there. */
+  flag(name: string): boolean;
+}
+
+/**
+ * Reads the arguments of a command. A message names options, but shows no value: it may be a secret
+ * that was put into the wrong place.
+ */
+export function parse(command: Command, args: readonly string[]): Given {
+  const options = { ...GLOBAL_OPTIONS, ...command.options };
+  const { tokens } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { value }]) => [name, { type: value ? 'string' : 'boolean' }] as const),
+    ),
+  });
+  const parameters: string[] = [];
+  const values = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') parameters.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+    if (option === undefined) {
+      throw new UsageError(`There is no option ${token.rawName}: ${suggestOption(token.name, options)}`);
+    }
+    values.set(token.name, [...(values.get(token.name) ?? []), readValue(token, option)]);
+    if (!option.many && values.get(token.name)?.length !== 1) throw new UsageError(`--${token.name} is there twice.`);
+  }
+  checkParameters(command, parameters);
+  for (const [name, { required }] of Object.entries(options)) {
+    if (required && !values.has(name)) throw new UsageError(`--${name} is missing.`);
+  }
+  return {
+    parameters,
+    text: (name) => values.get(name)?.[0],
+    whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) : undefined),
+    texts: (name) => values.get(name) ?? [],
+    flag: (name) => values.has(name),
+  };
+}
+
+function suggestOption(name: string, options: Options): string {
+  return suggest(
+    `--${name}`,
+    Object.keys(options).map((known) => `--${known}`),
+  );
+}
+
+function readValue(token: { rawName: string; value?: string; inlineValue?: boolean }, option: Option): string {
+  const { rawName, value, inlineValue } = token;
+  if (option.value === undefined) {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value.`);
+    return '';
+  }
+  if (value === undefined || value === '') throw new UsageError(`${rawName} needs a value: ${option.value}.`);
+  // Probably the next option, after a value that was forgotten.
+  if (!inlineValue && value.length > 1 && value.startsWith('-')) {
+    throw new UsageError(`${rawName} needs a value. Write ${rawName}=… if the value begins with a hyphen.`);
+  }
+  if (option.whole && !/^\d+$/.test(value)) throw new UsageError(`${rawName} has to be a whole number.`);
+  return value;
+}
+
+function checkParameters({ name, parameters }: Command, given: readonly string[]): void {
+  const missing = parameters.filter((parameter) => !parameter.startsWith('['))[given.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is missing: proxy-execute ${usageOf(name, parameters)}.`);
+  if (given.length <= parameters.length) return;
+  const takes = parameters.length === 0 ? 'none' : parameters.join(' ');
+  throw new UsageError(
+    `There are too many arguments: \`${name}\` takes ${takes}. A secret is never one of them; it is asked for.`,
+  );
+}
+
+/** A command with its parameters. */
+export function usageOf(name: string, parameters: readonly string[]): string {
+  return [name, ...parameters].join(' ');
+}
+
+/** Splits `name=value` at its first separator. */
+export function pair(text: string, separator: string, option: string): [name: string, value: string] {
+  const at = text.indexOf(separator);
+  if (at < 1) throw new UsageError(`${option} is written ${option} name${separator}value.`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trimStart()];
+}

@@ -1,0 +1,81 @@
+// `accounts`: the accounts of users.
+
+import type { ConnectedAccount } from '../../connected-accounts';
+import type { Gateway } from '../../gateway';
+import type { Command } from '../command';
+import { inExistingStore } from '../store';
+
+const list: Command = {
+  name: 'accounts list',
+  summary: 'Lists the accounts, the latest first',
+  parameters: ['[toolkit]'],
+  options: {
+    user: { value: '<id>', many: true, description: 'Of this user. Default: of all' },
+    status: { value: '<state>', many: true, description: 'In this state, such as ACTIVE. Default: in any' },
+    limit: { value: '<number>', whole: true, description: 'How many at most. Default: 100' },
+    cursor: { value: '<text>', description: 'Where to go on: the nextCursor of the page before' },
+  },
+  examples: ['npx proxy-execute accounts list', 'npx proxy-execute accounts list github --user ann --json'],
+  run: (given, terminal) =>
+    inExistingStore(given, terminal, async (gateway) => {
+      const page = await gateway.connectedAccounts.list({
+        userIds: given.texts('user'),
+        toolkitSlugs: given.parameters,
+        statuses: given.texts('status'),
+        limit: given.whole('limit') ?? 100,
+        cursor: given.text('cursor'),
+      });
+      const rows = page.items.map((account) => [
+        account.id,
+        account.userId,
+        account.toolkit.slug,
+        account.authConfig.authScheme,
+        stateOf(account),
+        account.alias,
+        account.createdAt,
+      ]);
+      const names = ['ID', 'USER', 'TOOLKIT', 'SCHEME', 'STATE', 'ALIAS', 'MADE'];
+      terminal.result(page, () => terminal.table(names, rows));
+      if (page.nextCursor !== null && !terminal.json) terminal.note(`There are more: --cursor ${page.nextCursor}`);
+      return 0;
+    }),
+};
+
+export const accounts = [
+  list,
+  change('delete', 'Deletes an account and its credential', 'is deleted', ({ connectedAccounts }, id) =>
+    connectedAccounts.delete(id),
+  ),
+  change('enable', 'Enables an account again', 'is enabled', ({ connectedAccounts }, id) =>
+    connectedAccounts.enable(id),
+  ),
+  change('disable', 'Keeps an account, and makes no calls with it', 'is disabled', ({ connectedAccounts }, id) =>
+    connectedAccounts.disable(id),
+  ),
+];
+
+function change(
+  verb: string,
+  summary: string,
+  done: string,
+  work: (gateway: Gateway, id: string) => Promise<{ success: boolean }>,
+): Command {
+  return {
+    name: `accounts ${verb}`,
+    summary,
+    parameters: ['<id>'],
+    options: {},
+    examples: [`npx proxy-execute accounts ${verb} ca_4f9d…`],
+    run: (given, terminal) =>
+      inExistingStore(given, terminal, async (gateway) => {
+        const [id = ''] = given.parameters;
+        const { success } = await work(gateway, id);
+        terminal.result({ id, success }, () => `${id} ${done}.`);
+        return 0;
+      }),
+  };
+}
+
+function stateOf({ status, isDisabled }: ConnectedAccount): string {
+  return isDisabled ? `${status}, disabled` : status;
+}

@@ -1,0 +1,116 @@
+// `call`: one call to a third-party API, as a user.
+
+import { Composio } from '../../composio';
+import { ComposioError } from '../../errors';
+import { type Gateway, nativeBackendOf } from '../../gateway';
+import { answerOf } from '../../native';
+import { type ProxyMethod, type ProxyParameter, readEnvelope, writeSessionRequest } from '../../proxy-request';
+import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
+import { fromStdin } from '../secrets';
+import { inExistingStore, readFile } from '../store';
+import { printable, type Terminal } from '../terminal';
+
+export const call: Command = {
+  name: 'call',
+  summary: "Calls a toolkit as a user: the answer's body goes to standard output, its status and headers elsewhere",
+  parameters: ['<toolkit>', '<method>', '<endpoint>'],
+  options: {
+    user: { value: '<id>', required: true, description: 'Your own id of the user' },
+    data: { value: '<body>', description: 'The body: a text, @file, or - for standard input' },
+    header: { value: '<name>:<value>', many: true, description: 'A header' },
+    query: { value: '<name>=<value>', many: true, description: 'A query value' },
+    account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
+    timeout: { value: '<seconds>', whole: true, description: 'How long the call may take. Default: 60' },
+    'allow-private-host': ALLOW_PRIVATE_HOST,
+  },
+  examples: [
+    'npx proxy-execute call github GET /user --user ann',
+    'npx proxy-execute call github POST /repos/ann/notes/issues --user ann --data \'{"title":"Found a bug"}\'',
+    'npx proxy-execute call slack POST /chat.postMessage --user ann --data @message.json --json',
+    'npx proxy-execute call github GET /search/issues --user ann --query q=is:open --header Accept:application/json',
+  ],
+  async run(given, terminal) {
+    const request = await requestOf(given);
+    const options = { allowPrivateHosts: given.texts('allow-private-host') };
+    return inExistingStore(given, terminal, (gateway) => send(gateway, given, terminal, request), options);
+  },
+};
+
+async function send(gateway: Gateway, given: Given, terminal: Terminal, request: string): Promise<number> {
+  const [toolkit = ''] = given.parameters;
+  const account = given.text('account');
+  const timeout = (given.whole('timeout') ?? 60) * 1_000;
+  const composio = new Composio({ gateway, timeout });
+  const session = await composio.create(given.text('user') ?? '', {
+    toolkits: [toolkit],
+    connectedAccounts: account === undefined ? undefined : { [toolkit]: account },
+  });
+  try {
+    const backend = nativeBackendOf(gateway);
+    // JSON is printed as it travels, and as text it is the API's own, to the last digit.
+    const answer = answerOf(() => backend.proxyExecute(session.sessionId, request, !terminal.json, timeout));
+    return print(terminal, await terminal.during(`Calling ${toolkit}`, answer));
+  } catch (error) {
+    throw withCommand(error, toolkit, given.text('user') ?? '');
+  } finally {
+    await session.delete();
+  }
+}
+
+function print(terminal: Terminal, answer: string): number {
+  const { status, headers = {}, data, binary_data: file } = readEnvelope(answer);
+  if (terminal.json) {
+    process.stdout.write(`${answer}\n`);
+  } else {
+    const style = status < 400 ? 'green' : 'red';
+    terminal.note(terminal.styled(style, String(status), process.stderr));
+    for (const [name, value] of Object.entries(headers)) terminal.note(printable(`${name}: ${value}`));
+    if (file) terminal.note(`The body is a file: ${file.url}`);
+    if (typeof data === 'string') process.stdout.write(process.stdout.isTTY ? `${data}\n` : data);
+  }
+  return status < 400 ? 0 : 1;
+}
+
+/** The request as it travels. The body goes in as its own text, so that no number of it is rounded. */
+async function requestOf(given: Given): Promise<string> {
+  const [toolkit = '', method = '', endpoint = ''] = given.parameters;
+  const place = (location: ProxyParameter['in'], separator: string) => (text: string) => {
+    const [name, value] = pair(text, separator, `--${location}`);
+    return { name, value, in: location };
+  };
+  const parameters = [
+    ...given.texts('header').map(place('header', ':')),
+    ...given.texts('query').map(place('query', '=')),
+  ];
+  const request = { toolkit, endpoint, method: method.toUpperCase() as ProxyMethod, parameters };
+  const data = given.text('data');
+  if (data === undefined) return writeSessionRequest(request);
+  const type = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type')?.value;
+  const body = bodyOf(await textOf(data), type);
+  return `${writeSessionRequest(request).slice(0, -1)},"body":${body}}`;
+}
+
+async function textOf(data: string): Promise<string> {
+  if (data === '-') return fromStdin();
+  return data.startsWith('@') ? readFile(data.slice(1), '--data') : data;
+}
+
+/** JSON is sent as it is, and any other text as a string, for which its type has to be known. */
+function bodyOf(text: string, type: string | undefined): string {
+  if (type !== undefined && !/[/+]json\b/i.test(type)) return JSON.stringify(text);
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    throw new UsageError('--data is not JSON. For any other text add its type: --header Content-Type:text/plain.');
+  }
+}
+
+/** Who has no account is told how to connect one from here. */
+function withCommand(error: unknown, toolkit: string, user: string): unknown {
+  if (!(error instanceof ComposioError) || error.slug !== 'ToolRouterV2_NoActiveConnection') return error;
+  const { status, code, slug, suggestedFix = '' } = error;
+  const message = error.message.replace(suggestedFix, '').trim();
+  const fix = `Connect one with: npx proxy-execute connect ${toolkit} --user ${user}`;
+  return new ComposioError(message, { status, code, slug, suggestedFix: fix });
+}

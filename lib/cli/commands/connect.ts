@@ -1,0 +1,112 @@
+// `connect`: stores the credential that a user has.
+
+import { Composio } from '../../composio';
+import type { Gateway } from '../../gateway';
+import type { Toolkit, ToolkitInputField } from '../../toolkits';
+import { type Command, type Given, pair, UsageError } from '../command';
+import { ask, canAsk, fromStdin } from '../secrets';
+import { inStore } from '../store';
+
+/** The schemes whose credential is something that a user has, in the order of preference. */
+const KEYED = ['API_KEY', 'BEARER_TOKEN', 'BASIC'];
+
+export const connect: Command = {
+  name: 'connect',
+  summary: "Stores a user's credential, encrypted; secrets are asked for or read from standard input",
+  parameters: ['<toolkit>'],
+  options: {
+    user: { value: '<id>', required: true, description: 'Your own id of the user' },
+    scheme: { value: '<scheme>', description: 'How the toolkit authenticates. Default: by API key, token or password' },
+    field: { value: '<name>=<value>', many: true, description: 'A field that is no secret, such as a subdomain' },
+    alias: { value: '<text>', description: "A name, for telling a user's accounts of one toolkit apart" },
+  },
+  examples: [
+    'npx proxy-execute connect github --user ann',
+    'npx proxy-execute connect shopify --user ann --field subdomain=acme < shopify.key',
+    `echo '{"api_key":"…","email":"ann@acme.com","subdomain":"acme"}' | npx proxy-execute connect jira --user ann`,
+  ],
+  run: (given, terminal) =>
+    inStore(given, terminal, async (gateway) => {
+      const [slug = ''] = given.parameters;
+      const details = await detailsOf(gateway, slug, given.text('scheme'));
+      const { required, optional } = details.fields.connectedAccountInitiation;
+      const account = await gateway.connectedAccounts.import({
+        userId: given.text('user') ?? '',
+        toolkit: slug,
+        credential: { authScheme: details.mode, val: await valuesOf(given, required, optional) },
+        alias: given.text('alias'),
+      });
+      terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${details.mode}.`);
+      return 0;
+    }),
+};
+
+type Details = Toolkit['authConfigDetails'][number];
+
+async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefined): Promise<Details> {
+  const { authConfigDetails } = await new Composio({ gateway }).toolkits.get(slug);
+  const wanted = scheme === undefined ? KEYED : [scheme.toUpperCase()];
+  const modes = authConfigDetails.map(({ mode }) => mode);
+  const mode = wanted.find((name) => modes.includes(name));
+  const details = authConfigDetails.find((candidate) => candidate.mode === mode);
+  if (details !== undefined) return details;
+  throw new UsageError(`--scheme: toolkit \`${slug}\` authenticates by ${modes.join(', ')}; name one of them.`);
+}
+
+/** The fields of the credential: what was given, and what is asked for. */
+async function valuesOf(
+  given: Given,
+  required: readonly ToolkitInputField[],
+  optional: readonly ToolkitInputField[],
+): Promise<Record<string, unknown>> {
+  const fields = [...required, ...optional];
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of given.texts('field').map((text) => pair(text, '=', '--field'))) {
+    const field = fields.find((candidate) => candidate.name === name);
+    if (field?.isSecret) {
+      throw new UsageError(`--field: ${name} is a secret. It is asked for, or read from standard input.`);
+    }
+    if (field === undefined) throw new UsageError(`--field: there is no field ${name}; ${fieldsText(fields)}.`);
+    values[name] = value;
+  }
+  const missing = required.filter(({ name }) => values[name] === undefined);
+  if (missing.length === 0) return values;
+  if (!canAsk()) return { ...values, ...fromText(await fromStdin(), fields, missing) };
+  // A user name before its password.
+  const inOrder = missing.toSorted((one, other) => Number(one.isSecret ?? true) - Number(other.isSecret ?? true));
+  for (const { name, displayName, description, isSecret } of inOrder) {
+    const about = description && ` (${description})`;
+    values[name] = await ask(`${displayName}${about}: `, { hidden: isSecret !== false });
+  }
+  return values;
+}
+
+/** Standard input is the one secret that is missing, or an object of fields. */
+function fromText(
+  text: string,
+  fields: readonly ToolkitInputField[],
+  missing: readonly ToolkitInputField[],
+): Record<string, unknown> {
+  const given = objectOf(text);
+  if (given !== undefined && Object.keys(given).every((key) => fields.some(({ name }) => name === key))) return given;
+  const [only, ...others] = missing;
+  if (only?.isSecret && others.length === 0 && text !== '') return { [only.name]: text };
+  const names = missing.map(({ name, isSecret }) => (isSecret ? name : `${name} (or --field ${name}=…)`));
+  throw new UsageError(
+    `Standard input has to be ${others.length === 0 ? 'the secret, or ' : ''}a JSON object with ${names.join(', ')}.`,
+  );
+}
+
+function objectOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldsText(fields: readonly ToolkitInputField[]): string {
+  const names = fields.filter(({ isSecret }) => !isSecret).map(({ name }) => name);
+  return names.length === 0 ? 'it has none that is no secret' : `the known ones are ${names.join(', ')}`;
+}

@@ -1,0 +1,92 @@
+// `keys`: the keys with which the gateway is called on its port.
+
+import type { ApiKey, Permissions } from '../../api-keys';
+import { type Command, type Given, pair } from '../command';
+import { inExistingStore, inStore } from '../store';
+
+const create: Command = {
+  name: 'keys create',
+  summary: 'Makes an API key, and prints it this once',
+  parameters: [],
+  options: {
+    name: { value: '<text>', description: 'What it is for' },
+    permission: {
+      value: '<area>=<level>',
+      many: true,
+      description: 'What it may do: none, read, write or read_write in an area. Default: everything',
+    },
+    'expires-at': { value: '<time>', description: 'When it ends, such as 2030-01-31T00:00:00Z. Default: never' },
+    'allow-address': {
+      value: '<network>',
+      many: true,
+      description: 'Where it may be used from, such as 10.0.0.0/8. Default: anywhere',
+    },
+  },
+  examples: [
+    'npx proxy-execute keys create --name my-app',
+    'npx proxy-execute keys create --permission proxy_execute=write --permission sessions=read_write',
+  ],
+  run: (given, terminal) =>
+    inStore(given, terminal, async (gateway) => {
+      const addresses = given.texts('allow-address');
+      const made = await gateway.apiKeys.create({
+        name: given.text('name'),
+        permissions: permissionsOf(given),
+        expiresAt: given.text('expires-at'),
+        allowedAddresses: addresses.length > 0 ? addresses : undefined,
+      });
+      terminal.result(made, () => made.key);
+      if (!terminal.json) terminal.note(`This is ${made.id}. It is not shown again; the store has a hash of it only.`);
+      return 0;
+    }),
+};
+
+const list: Command = {
+  name: 'keys list',
+  summary: 'Lists the API keys, without what makes them keys',
+  parameters: [],
+  options: {},
+  examples: ['npx proxy-execute keys list'],
+  run: (given, terminal) =>
+    inExistingStore(given, terminal, async (gateway) => {
+      const keys = await gateway.apiKeys.list();
+      const rows = keys.map((key) => [key.id, key.name, permissionsText(key), key.lastUsedAt, stateOf(key)]);
+      terminal.result(keys, () => terminal.table(['ID', 'NAME', 'MAY DO', 'LAST USED', 'STATE'], rows));
+      return 0;
+    }),
+};
+
+const revoke: Command = {
+  name: 'keys revoke',
+  summary: 'Makes an API key invalid, for good',
+  parameters: ['<id>'],
+  options: {},
+  examples: ['npx proxy-execute keys revoke key_4f9d…'],
+  run: (given, terminal) =>
+    inExistingStore(given, terminal, async (gateway) => {
+      const [id = ''] = given.parameters;
+      await gateway.apiKeys.revoke(id);
+      terminal.result({ id, revoked: true }, () => `${id} is revoked.`);
+      return 0;
+    }),
+};
+
+export const keys = [create, list, revoke];
+
+function permissionsOf(given: Given): Permissions | undefined {
+  const permissions = given.texts('permission').map((text) => pair(text, '=', '--permission'));
+  return permissions.length > 0 ? (Object.fromEntries(permissions) as Permissions) : undefined;
+}
+
+function permissionsText({ permissions }: ApiKey): string {
+  if (permissions === null) return 'everything';
+  return Object.entries(permissions)
+    .map(([area, level]) => `${area}=${level}`)
+    .join(' ');
+}
+
+function stateOf({ revokedAt, expiresAt }: ApiKey): string {
+  if (revokedAt !== null) return 'revoked';
+  if (expiresAt === null) return 'valid';
+  return Date.parse(expiresAt) <= Date.now() ? 'expired' : `until ${expiresAt}`;
+}

@@ -1,0 +1,63 @@
+// `serve`: a gateway on a port, until it is told to end.
+
+import type { Gateway } from '../../gateway';
+import { ALLOW_PRIVATE_HOST, type Command } from '../command';
+import { inStore, storeOf } from '../store';
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Answers on a port',
+  parameters: [],
+  options: {
+    host: { value: '<address>', description: 'The address. Default: 127.0.0.1, which only this machine reaches' },
+    port: { value: '<number>', whole: true, description: 'The port. Default: 9900; 0 takes one that is free' },
+    'rate-limit': {
+      value: '<number>',
+      whole: true,
+      description: 'How many requests a key may make in a minute. Default: no limit',
+    },
+    'public-url': { value: '<url>', description: 'Where people reach this gateway; links lead there' },
+    'allow-private-host': ALLOW_PRIVATE_HOST,
+  },
+  examples: [
+    'npx proxy-execute serve',
+    'npx proxy-execute serve --host 0.0.0.0 --port 8080 --public-url https://gateway.example.com --rate-limit 600',
+    'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
+  ],
+  run(given, terminal) {
+    const options = {
+      publicUrl: given.text('public-url'),
+      allowPrivateHosts: given.texts('allow-private-host'),
+    };
+    const listen = {
+      host: given.text('host'),
+      port: given.whole('port') ?? 9900,
+      requestsPerMinute: given.whole('rate-limit'),
+    };
+    const answerUntilEnd = async (gateway: Gateway) => {
+      const { url, host, port } = await gateway.listen(listen);
+      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}`;
+      terminal.result({ url, host, port, store: storeOf(given) }, () => [
+        `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
+        `An API key is made by: ${makeKey}`,
+        `Programs find it by:   COMPOSIO_BASE_URL=${url} COMPOSIO_API_KEY=<the key>`,
+      ]);
+      await endOfService();
+      terminal.note('Closing; calls that are under way have 5 seconds.');
+      return 0;
+    };
+    return inStore(given, terminal, answerUntilEnd, options);
+  },
+};
+
+/** Until the process is asked to end. Asked a second time, it ends at once. */
+function endOfService(): Promise<void> {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  return new Promise((resolve) => {
+    const end = () => {
+      for (const signal of signals) process.off(signal, end);
+      resolve();
+    };
+    for (const signal of signals) process.on(signal, end);
+  });
+}

@@ -1,0 +1,65 @@
+// The gateway that a command works on, opened from its options.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { Gateway, type GatewayOptions } from '../gateway';
+import { type Given, UsageError } from './command';
+import type { Terminal } from './terminal';
+
+const KEY_VARIABLE = 'PROXY_EXECUTE_ENCRYPTION_KEY';
+
+/** The path of the store. */
+export function storeOf(given: Given): string {
+  return given.text('store') ?? './proxy-execute.db';
+}
+
+/** Opens the store, makes it if there is none, and closes it after the work. */
+export async function inStore<T>(
+  given: Given,
+  terminal: Terminal,
+  work: (gateway: Gateway) => Promise<T>,
+  options: GatewayOptions = {},
+): Promise<T> {
+  const opening = Gateway.open({
+    store: storeOf(given),
+    encryptionKey: encryptionKey(given),
+    toolkits: given.texts('toolkit'),
+    ...options,
+  });
+  const gateway = await terminal.during('Opening the store', opening);
+  try {
+    return await work(gateway);
+  } finally {
+    await gateway.close();
+  }
+}
+
+/** The same with a store that has to be there: a misspelt path is not to become an empty store. */
+export async function inExistingStore<T>(
+  given: Given,
+  terminal: Terminal,
+  work: (gateway: Gateway) => Promise<T>,
+  options: GatewayOptions = {},
+): Promise<T> {
+  if (!existsSync(storeOf(given))) {
+    throw new UsageError(`There is no store at ${storeOf(given)}: check --store. \`connect\` and \`serve\` make one.`);
+  }
+  return inStore(given, terminal, work, options);
+}
+
+function encryptionKey(given: Given): string {
+  const file = given.text('encryption-key-file');
+  const key = file === undefined ? process.env[KEY_VARIABLE] : readFile(file, '--encryption-key-file').trim();
+  if (key) return key;
+  const where = file === undefined ? `Set ${KEY_VARIABLE} or pass --encryption-key-file` : `${file} is empty`;
+  throw new UsageError(`There is no encryption key. ${where}; \`proxy-execute encryption-key\` makes one.`);
+}
+
+/** The text of a file that an option names. */
+export function readFile(path: string, option: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${option}: ${path} cannot be read (${code}).`);
+  }
+}

@@ -1,0 +1,76 @@
+// Where a command prints: results to standard output, all else to standard error.
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
+
+/** A stream that may be a terminal. */
+type Output = NodeJS.WriteStream;
+
+export class Terminal {
+  /** Whether results are for machines. */
+  readonly json: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** Prints a result: as JSON if that was asked for, else as these lines. */
+  result(value: unknown, lines: () => string | readonly string[]): void {
+    const text = this.json ? JSON.stringify(value) : [lines()].flat().join('\n');
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** Tells a person something that is no result. */
+  note(line: string): void {
+    process.stderr.write(`${line}\n`);
+  }
+
+  /** Text in a style, if the stream shows styles. */
+  styled(style: keyof typeof STYLES, text: string, stream: Output = process.stdout): string {
+    return hasColours(stream) ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;
+  }
+
+  /** Rows with aligned columns, below their names. */
+  table(names: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string[] {
+    const texts = [names, ...rows].map((row) => row.map((cell) => printable(String(cell ?? '-'))));
+    const widths = names.map((_, column) => Math.max(...texts.map((row) => row[column]?.length ?? 0)));
+    const lines = texts.map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+    return lines.map((line, index) => (index === 0 ? this.styled('dim', line) : line));
+  }
+
+  /** Shows, on a terminal, that something is under way that takes longer than half a second. */
+  async during<T>(what: string, work: Promise<T>): Promise<T> {
+    if (!process.stderr.isTTY) return work;
+    let frame = 0;
+    let interval: NodeJS.Timeout | undefined;
+    const timer = setTimeout(() => {
+      interval = setInterval(() => {
+        frame = (frame + 1) % FRAMES.length;
+        process.stderr.write(`\r${FRAMES[frame]} ${what}`);
+      }, 80);
+    }, 500);
+    try {
+      return await work;
+    } finally {
+      clearTimeout(timer);
+      if (interval !== undefined) {
+        clearInterval(interval);
+        process.stderr.write('\r\u001b[2K');
+      }
+    }
+  }
+}
+
+/** Names and paths come from elsewhere: they must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\ufffd');
+}
+
+function hasColours(stream: Output): boolean {
+  return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+}

@@ -1,0 +1,113 @@
+// What a backend is asked beside sessions and calls: one request, one answer in JSON.
+
+import { APIConnectionError, ValidationError } from './errors';
+import { answerOf } from './native';
+import type { Connection } from './session';
+import { type CallOptions, Check, callOptions } from './validate';
+
+/** A request for a resource. */
+export interface ResourceRequest {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** The segments of the path below the version. */
+  path: readonly string[];
+  /** Query values; what is undefined is left out. */
+  query?: Record<string, string | number | boolean | readonly string[] | undefined>;
+  body?: object;
+}
+
+/** Asks a backend for a resource. */
+export type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promise<T>;
+
+/** What asks on a connection. */
+export function askOn({ native, timeout: standard }: Connection): Ask {
+  return async (request, options) => {
+    const { signal, timeout = standard } = callOptions(options);
+    // As a segment of a path they would lead elsewhere.
+    if (request.path.some((name) => name === '.' || name === '..')) {
+      throw new ValidationError('argument', ['There is no id that consists of dots.']);
+    }
+    const text = JSON.stringify({ ...request, query: pairsOf(request.query) });
+    const answer = await answerOf((cancel) => native.resource(text, timeout, cancel), signal);
+    try {
+      return JSON.parse(answer);
+    } catch (cause) {
+      throw new APIConnectionError('The answer of the backend is not JSON.', {
+        suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
+        cause,
+      });
+    }
+  };
+}
+
+/** A list is written as one value, with commas, as the hosted backend has it. */
+function pairsOf(query: ResourceRequest['query'] = {}): [name: string, value: string][] {
+  return Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+}
+
+/** Where to begin in a list, and how much of it to read. */
+export interface PageOptions {
+  /** How many at most. */
+  limit?: number;
+  /** Where to go on: the `nextCursor` of the page before. */
+  cursor?: string;
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  /** What is on the page. */
+  items: T[];
+  /** Where to go on; null on the last page. */
+  nextCursor: string | null;
+  /** How many pages of this size there are. */
+  totalPages: number;
+  /** The number of this page, from 1. */
+  currentPage: number;
+  /** How many items there are on all pages. */
+  totalItems: number;
+}
+
+/** A page, as it travels. */
+export interface WirePage<T> {
+  items: T[];
+  next_cursor?: string | null;
+  total_pages: number;
+  current_page: number;
+  total_items: number;
+}
+
+/** The page under the names of JavaScript. */
+export function toPage<From, To>(page: WirePage<From>, toItem: (item: From) => To): Page<To> {
+  return {
+    items: page.items.map(toItem),
+    nextCursor: page.next_cursor ?? null,
+    totalPages: page.total_pages,
+    currentPage: page.current_page,
+    totalItems: page.total_items,
+  };
+}
+
+/** Checks the fields of a request in which all are optional: texts, flags and the place in a list. */
+export function checkFilter(
+  what: string,
+  filter: unknown,
+  known: { texts?: readonly string[]; lists?: readonly string[]; flags?: readonly string[] },
+  most = 1_000,
+): void {
+  const { texts = [], lists = [], flags = [] } = known;
+  const check = new Check(what);
+  if (check.object(filter, '', [...texts, ...lists, ...flags, 'limit', 'cursor'])) {
+    for (const key of texts) check.optionalText(filter[key], key);
+    for (const key of lists) if (filter[key] !== undefined) checkList(check, filter[key], key);
+    for (const key of flags) check.optionalFlag(filter[key], key);
+    check.optionalWhole(filter.limit, 'limit', 1, most);
+    check.optionalText(filter.cursor, 'cursor');
+  }
+  check.done();
+}
+
+function checkList(check: Check, list: unknown, path: string): void {
+  if (!check.texts(list, path)) return;
+  for (const [index, text] of list.entries()) {
+    if (text.includes(',')) check.add(`\`${path}[${index}]\` has a comma in it, which separates values in a query.`);
+  }
+}

@@ -1,0 +1,335 @@
+// The toolkits that a backend knows, and those of a session.
+
+import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type CallOptions, id } from './validate';
+
+/** A toolkit in a list. */
+export interface ToolkitItem {
+  /** The name that calls use. */
+  slug: string;
+  /** The name that people use. */
+  name: string;
+  /** What it is described by. */
+  meta: ToolkitMeta;
+  /** How its accounts may authenticate, such as `BEARER_TOKEN`. */
+  authSchemes: string[];
+  /** The schemes for which the hosted backend has a client. */
+  composioManagedAuthSchemes: string[];
+  /** Whether it is called without an account. */
+  noAuth: boolean;
+  /** Whether it runs in the caller's process only. */
+  isLocalToolkit: boolean;
+}
+
+/** What a toolkit is described by. */
+export interface ToolkitMeta {
+  /** What it is. */
+  description: string;
+  /** A picture; empty where a backend serves none. */
+  logo: string;
+  /** What it is sorted under. */
+  categories: { slug: string; name: string }[];
+  /** How many tools the backend has for it. */
+  toolsCount: number;
+  /** How many triggers the backend has for it. */
+  triggersCount: number;
+  /** Where the API is documented. */
+  appUrl: string | null;
+  /** When it was made, as an ISO 8601 date. */
+  createdAt: string;
+  /** When it was changed, as an ISO 8601 date. */
+  updatedAt: string;
+}
+
+/** A toolkit in full. */
+export interface Toolkit extends Omit<ToolkitItem, 'authSchemes' | 'noAuth'> {
+  /** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
+  baseUrl: string | null;
+  /** The ways to connect an account. */
+  authConfigDetails: ToolkitAuthDetails[];
+}
+
+/** A way to connect an account of a toolkit. */
+export interface ToolkitAuthDetails {
+  /** What it is called. */
+  name: string;
+  /** The scheme, such as `BEARER_TOKEN`. */
+  mode: string;
+  /** What has to be filled in: for an auth config once, and for every account. */
+  fields: { authConfigCreation: ToolkitFields; connectedAccountInitiation: ToolkitFields };
+}
+
+/** Fields by whether they have to be filled in. */
+export interface ToolkitFields {
+  required: ToolkitInputField[];
+  optional: ToolkitInputField[];
+}
+
+/** A field to fill in. */
+export interface ToolkitInputField {
+  /** Its name in a credential's `val`. */
+  name: string;
+  /** The name that people use. */
+  displayName: string;
+  /** What it is. */
+  description: string;
+  /** The kind of its value, such as `string`. */
+  type: string;
+  /** Whether it has to be filled in. */
+  required: boolean;
+  /** What it is if it is not filled in. */
+  default?: string | null;
+  /** Whether it has to be kept secret; absent where a backend does not say. */
+  isSecret?: boolean;
+}
+
+/** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
+export interface ListToolkits extends PageOptions {
+  /** A part of the slug or name. */
+  search?: string;
+  /** Of this category. An embedded gateway has none. */
+  category?: string;
+  /** Whose they are: the hosted backend's or the project's. Default: `all`. */
+  managedBy?: 'all' | 'composio' | 'project';
+  /** The order. An embedded gateway has them by slug. */
+  sortBy?: 'usage' | 'alphabetically';
+}
+
+/** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
+export interface ListSessionToolkits extends PageOptions {
+  /** These, in the place of those that the session may call. */
+  toolkits?: readonly string[];
+  /** Those with an active account, or those without. Default: both. */
+  isConnected?: boolean;
+  /** A part of the slug or name. */
+  search?: string;
+}
+
+/** A toolkit of a session, with the account that a call would use. */
+export interface SessionToolkit {
+  /** The name that calls use. */
+  slug: string;
+  /** The name that people use. */
+  name: string;
+  /** A picture; empty where a backend serves none. */
+  logo?: string;
+  /** Whether it is called without an account. */
+  isNoAuth: boolean;
+  /** The account; absent where none is needed. */
+  connection?: {
+    /** Whether calls can be made. */
+    isActive: boolean;
+    /** How the account was connected; null if the user has none. */
+    authConfig: { id: string; mode: string; isComposioManaged: boolean } | null;
+    /** The account; absent if the user has none. */
+    connectedAccount?: { id: string; status: string };
+  };
+}
+
+/** A page of a session's toolkits. */
+export interface SessionToolkitPage extends Page<SessionToolkit> {
+  /** The same as `nextCursor`; absent on the last page. */
+  cursor?: string;
+}
+
+/** The toolkits that are reached by this. */
+export let toolkitsOf: (ask: Ask) => Toolkits;
+
+/** The toolkits that a backend knows, by {@link Composio.toolkits}. */
+export class Toolkits {
+  readonly #ask: Ask;
+
+  static {
+    toolkitsOf = (ask) => new Toolkits(ask);
+  }
+
+  private constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  /**
+   * Lists toolkits, a page at a time.
+   *
+   * @param filter Which ones. Default: all.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   *
+   * @example
+   * ```ts
+   * const { items } = await composio.toolkits.list({ search: 'git' });
+   * ```
+   */
+  async list(filter: ListToolkits = {}, options?: CallOptions): Promise<Page<ToolkitItem>> {
+    checkFilter('filter of toolkits', filter, { texts: ['search', 'category', 'managedBy', 'sortBy'] });
+    const query = {
+      search: filter.search,
+      category: filter.category,
+      managed_by: filter.managedBy,
+      sort_by: filter.sortBy,
+      limit: filter.limit,
+      cursor: filter.cursor,
+    };
+    const request = { method: 'GET', path: ['toolkits'], query } as const;
+    return toPage(await this.#ask<WirePage<WireItem>>(request, options), toItem);
+  }
+
+  /**
+   * Reads a toolkit, with the ways to connect an account.
+   *
+   * @param slug The toolkit, such as `github`. Without one, or with a filter in its place, the items
+   * of {@link list} are returned.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the slug is empty.
+   * @throws {NotFoundError} If there is no such toolkit.
+   *
+   * @example
+   * ```ts
+   * const { authConfigDetails } = await composio.toolkits.get('github');
+   * ```
+   */
+  async get(slug: string, options?: CallOptions): Promise<Toolkit>;
+  async get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
+  async get(asked?: string | ListToolkits, options?: CallOptions): Promise<Toolkit | ToolkitItem[]> {
+    if (typeof asked !== 'string') return (await this.list(asked, options)).items;
+    id(asked, 'slug');
+    return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked] }, options));
+  }
+}
+
+/** Lists the toolkits of a session. */
+export async function sessionToolkits(
+  ask: Ask,
+  sessionId: string,
+  filter: ListSessionToolkits,
+  options?: CallOptions,
+): Promise<SessionToolkitPage> {
+  const known = { texts: ['search'], lists: ['toolkits'], flags: ['isConnected'] };
+  checkFilter('filter of toolkits', filter, known, 50);
+  const { toolkits, isConnected: is_connected, search, limit, cursor } = filter;
+  const query = { toolkits, is_connected, search, limit, cursor };
+  const path = ['tool_router', 'session', sessionId, 'toolkits'];
+  const answer = await ask<WirePage<WireSessionToolkit>>({ method: 'GET', path, query }, options);
+  const page = toPage(answer, toSessionToolkit);
+  return page.nextCursor === null ? page : { ...page, cursor: page.nextCursor };
+}
+
+interface WireItem {
+  slug: string;
+  name: string;
+  meta: WireMeta;
+  auth_schemes?: string[];
+  composio_managed_auth_schemes?: string[];
+  no_auth?: boolean;
+  is_local_toolkit?: boolean;
+}
+
+interface WireMeta {
+  description: string;
+  logo: string;
+  categories?: { id?: string; slug?: string; name: string }[];
+  tools_count: number;
+  triggers_count: number;
+  app_url?: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+interface WireToolkit extends WireItem {
+  base_url?: string | null;
+  auth_config_details?: {
+    name: string;
+    mode: string;
+    fields: { auth_config_creation: WireFields; connected_account_initiation: WireFields };
+  }[];
+}
+
+interface WireFields {
+  required: WireField[];
+  optional: WireField[];
+}
+
+/** A field to fill in, as it travels. */
+export interface WireField {
+  name: string;
+  displayName: string;
+  description: string;
+  type: string;
+  required: boolean;
+  default?: string | null;
+  is_secret?: boolean;
+}
+
+interface WireSessionToolkit {
+  slug: string;
+  name: string;
+  meta?: { logo?: string };
+  is_no_auth?: boolean;
+  connected_account: null | {
+    id: string;
+    status: string;
+    auth_config: { id: string; auth_scheme: string; is_composio_managed: boolean };
+  };
+}
+
+function toItem(toolkit: WireItem): ToolkitItem {
+  return { ...common(toolkit), authSchemes: toolkit.auth_schemes ?? [], noAuth: toolkit.no_auth ?? false };
+}
+
+function toToolkit(toolkit: WireToolkit): Toolkit {
+  return {
+    ...common(toolkit),
+    baseUrl: toolkit.base_url ?? null,
+    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, fields }) => ({
+      name,
+      mode,
+      fields: {
+        authConfigCreation: toFields(fields.auth_config_creation),
+        connectedAccountInitiation: toFields(fields.connected_account_initiation),
+      },
+    })),
+  };
+}
+
+function common({ slug, name, meta, composio_managed_auth_schemes, is_local_toolkit }: WireItem) {
+  return {
+    slug,
+    name,
+    meta: {
+      description: meta.description,
+      logo: meta.logo,
+      categories: (meta.categories ?? []).map(({ id, slug = id ?? '', name }) => ({ slug, name })),
+      toolsCount: meta.tools_count,
+      triggersCount: meta.triggers_count,
+      appUrl: meta.app_url ?? null,
+      createdAt: meta.created_at,
+      updatedAt: meta.updated_at,
+    },
+    composioManagedAuthSchemes: composio_managed_auth_schemes ?? [],
+    isLocalToolkit: is_local_toolkit ?? false,
+  };
+}
+
+function toFields({ required, optional }: WireFields): ToolkitFields {
+  return { required: required.map(toField), optional: optional.map(toField) };
+}
+
+/** The field under the names of JavaScript. */
+export function toField({ is_secret, ...field }: WireField): ToolkitInputField {
+  const { name, displayName, description, type, required, default: standard } = field;
+  return { name, displayName, description, type, required, default: standard, isSecret: is_secret };
+}
+
+function toSessionToolkit({ slug, name, meta, is_no_auth, connected_account: account }: WireSessionToolkit) {
+  const toolkit: SessionToolkit = { slug, name, logo: meta?.logo, isNoAuth: is_no_auth ?? false };
+  if (toolkit.isNoAuth) return toolkit;
+  if (account === null) return { ...toolkit, connection: { isActive: false, authConfig: null } };
+  const { id, auth_scheme: mode, is_composio_managed: isComposioManaged } = account.auth_config;
+  return {
+    ...toolkit,
+    connection: {
+      isActive: account.status === 'ACTIVE',
+      authConfig: { id, mode, isComposioManaged },
+      connectedAccount: { id: account.id, status: account.status },
+    },
+  };
+}
