@@ -6,7 +6,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { Gateway } from 'proxy-execute';
+import { Composio, Gateway } from 'proxy-execute';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -67,6 +67,8 @@ const importToken = (userId, toolkit) =>
   });
 const { id: githubAccount } = await importToken('ann', 'github');
 const { id: slackAccount } = await importToken('ann', 'slackbot');
+const { authConfig } = await gateway.connectedAccounts.get(githubAccount);
+const { sessionId } = await new Composio({ gateway }).create('ann');
 
 const { key: apiKey } = await gateway.apiKeys.create({ name: 'full' });
 const { key: limitedKey } = await gateway.apiKeys.create({
@@ -76,9 +78,18 @@ const { key: limitedKey } = await gateway.apiKeys.create({
 const { url: baseURL } = await gateway.listen();
 const { url: slowBaseURL } = await gateway.listen({ requestsPerMinute: 1 });
 
-process.stdout.write(
-  `${JSON.stringify({ baseURL, slowBaseURL, apiKey, limitedKey, upstreamURL, githubAccount, slackAccount })}\n`,
-);
+const said = {
+  baseURL,
+  slowBaseURL,
+  apiKey,
+  limitedKey,
+  upstreamURL,
+  githubAccount,
+  slackAccount,
+  authConfig: authConfig.id,
+  session: sessionId,
+};
+process.stdout.write(`${JSON.stringify(said)}\n`);
 
 process.stdin.resume();
 await once(process.stdin, 'end');
