@@ -11,6 +11,7 @@ import zlib
 import schemathesis
 
 THERE = json.loads(os.environ["GATEWAY"])
+SCHEMES = {"acme": "API_KEY", "github": "BEARER_TOKEN", "open": "NO_AUTH"}
 
 
 def turn(case, what):
@@ -33,16 +34,17 @@ def before_call(context, case, kwargs):
         elif "/toolkits/{slug}" in path:
             case.path_parameters["slug"] = "github"
     if isinstance(case.body, dict) and turn(case, "body") % 2:
-        toolkit = ["acme", "github", "open"][turn(case, "toolkit") % 3]
+        toolkit = sorted(SCHEMES)[turn(case, "toolkit") % 3]
+        custom = {"type": "use_custom_auth", "authScheme": SCHEMES[toolkit], "credentials": {"client_id": "a"}}
         for field, value in {
             "toolkit_slug": toolkit,
             "toolkit": {"slug": toolkit} if path.endswith("/auth_configs") else toolkit,
             "connected_account_id": THERE["githubAccount"],
             "auth_config_id": THERE["authConfig"],
-            "auth_config": {"id": THERE["authConfig"]} if path.endswith("/connected_accounts") else None,
+            "auth_config": custom if path.endswith("/auth_configs") else {"id": THERE["authConfig"]},
             "endpoint": "/x",
         }.items():
-            if field in case.body and value is not None:
+            if field in case.body:
                 case.body[field] = value
         # The own credentials and the account exclude each other.
         if "connected_account_id" in case.body:
