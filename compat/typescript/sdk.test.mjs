@@ -240,7 +240,10 @@ describe('auth configs and connected accounts', () => {
     assert.deepEqual([created.authScheme, created.toolkit, created.isComposioManaged], ['API_KEY', 'acme', false]);
 
     const { items } = await composio.authConfigs.list({ toolkit: 'acme', search: 'for tests' });
-    assert.deepEqual(items.map(({ id }) => id), [created.id]);
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      [created.id],
+    );
     const read = await composio.authConfigs.get(created.id);
     assert.deepEqual([read.name, read.status, read.noOfConnections], ['Acme for tests', 'ENABLED', 0]);
 
@@ -319,7 +322,10 @@ describe('auth configs and connected accounts', () => {
     const github = await composio.toolkits.get('github');
     assert.deepEqual([github.name, github.authConfigDetails[0].mode], ['GitHub', 'BEARER_TOKEN']);
     const fields = await composio.toolkits.getConnectedAccountInitiationFields('acme', 'API_KEY');
-    assert.deepEqual(fields.map(({ name, required, type }) => [name, required, type]), [['api_key', true, 'string']]);
+    assert.deepEqual(
+      fields.map(({ name, required, type }) => [name, required, type]),
+      [['api_key', true, 'string']],
+    );
     await assert.rejects(composio.toolkits.get('nonsense'), { name: 'ComposioToolkitNotFoundError' });
   });
 });
@@ -330,17 +336,52 @@ describe('errors have the class of their status', () => {
   const once = { maxRetries: 0 };
 
   for (const [status, name, slug, attempt] of [
-    [400, 'BadRequestError', 'InvalidRequest', () => session(composio, { toolkits: ['github'] }).then(() => composio.create(''))],
-    [400, 'BadRequestError', 'ToolRouterV2_InvalidConnectedAccountIds', () => session(composio, { connectedAccounts: { github: 'ca_none' } })],
+    [
+      400,
+      'BadRequestError',
+      'InvalidRequest',
+      () => session(composio, { toolkits: ['github'] }).then(() => composio.create('')),
+    ],
+    [
+      400,
+      'BadRequestError',
+      'ToolRouterV2_InvalidConnectedAccountIds',
+      () => session(composio, { connectedAccounts: { github: 'ca_none' } }),
+    ],
     [401, 'AuthenticationError', 'InvalidApiKey', () => session(sdk('ak_wrong'))],
-    [403, 'PermissionDeniedError', 'InsufficientPermissions', async () => call(await session(sdk(gateway.limitedKey)), { toolkit: 'github' })],
-    [403, 'PermissionDeniedError', 'ToolRouterV2_ToolkitNotAllowed', async () => call(await session(composio, { toolkits: ['github'] }), { toolkit: 'acme' })],
+    [
+      403,
+      'PermissionDeniedError',
+      'InsufficientPermissions',
+      async () => call(await session(sdk(gateway.limitedKey)), { toolkit: 'github' }),
+    ],
+    [
+      403,
+      'PermissionDeniedError',
+      'ToolRouterV2_ToolkitNotAllowed',
+      async () => call(await session(composio, { toolkits: ['github'] }), { toolkit: 'acme' }),
+    ],
     [404, 'NotFoundError', 'ToolRouterV2_SessionNotFound', () => composio.use('trs_none')],
     [404, 'NotFoundError', 'ConnectedAccountNotFound', () => composio.connectedAccounts.get('ca_none')],
     [404, 'NotFoundError', 'ToolkitNotFound', () => session(composio, { toolkits: ['nonsense'] })],
     [422, 'UnprocessableEntityError', 'ConnectedAccountNotUsable', disabledAccount],
-    [502, 'InternalServerError', 'UpstreamUnreachable', () => composio.tools.proxyExecute({ endpoint: '/x', method: 'GET', customConnectionData: { toolkitSlug: 'down', authScheme: 'NO_AUTH', val: {} } })],
-    [502, 'InternalServerError', 'UpstreamUnreachable', async () => (await session(composio)).proxyExecute({ toolkit: 'down', endpoint: '/x', method: 'GET' }, once)],
+    [
+      502,
+      'InternalServerError',
+      'UpstreamUnreachable',
+      () =>
+        composio.tools.proxyExecute({
+          endpoint: '/x',
+          method: 'GET',
+          customConnectionData: { toolkitSlug: 'down', authScheme: 'NO_AUTH', val: {} },
+        }),
+    ],
+    [
+      502,
+      'InternalServerError',
+      'UpstreamUnreachable',
+      async () => (await session(composio)).proxyExecute({ toolkit: 'down', endpoint: '/x', method: 'GET' }, once),
+    ],
   ]) {
     it(`${status} ${slug}`, async () => {
       await assert.rejects(attempt, (error) => {
