@@ -73,7 +73,16 @@ impl Catalogue {
     pub fn get(&self, slug: &str) -> Result<&Arc<Toolkit>> {
         self.0.get(slug).ok_or_else(|| {
             let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-            let meant = self.0.keys().find(|known| plain(known) == plain(slug) || known.starts_with(slug));
+            // Up to two letters that are wrong, missing, too many or the wrong way round.
+            let nearest = self
+                .0
+                .keys()
+                .map(|known| (strsim::damerau_levenshtein(&plain(known), &plain(slug)), known))
+                .filter(|(distance, known)| *distance <= 2 && *distance < known.len() / 2)
+                .min();
+            let meant = nearest
+                .map(|(_, known)| known)
+                .or_else(|| self.0.keys().find(|known| known.starts_with(slug)));
             let error = Error::new(
                 ErrorKind::ToolkitNotFound,
                 format!("There is no toolkit `{slug}` in this gateway."),

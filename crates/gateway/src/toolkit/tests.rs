@@ -194,6 +194,12 @@ fn a_mistyped_slug_is_told_the_right_one() {
     let error = catalogue.get("GoogleCalendar").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ToolkitNotFound);
     assert!(error.to_string().contains("`googlecalendar`"), "{error}");
+    for (typo, meant) in
+        [("githb", "github"), ("gihtub", "github"), ("google-drive", "googledrive"), ("ser", "serpapi")]
+    {
+        let error = catalogue.get(typo).unwrap_err().to_string();
+        assert!(error.contains(&format!("Did you mean `{meant}`?")), "{typo}: {error}");
+    }
     assert!(catalogue.get("nonsense").unwrap_err().to_string().contains("toolkits"));
 }
 
