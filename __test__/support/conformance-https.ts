@@ -1,11 +1,13 @@
 /**
- * The conformance suite over HTTPS. It is a process of its own because `NODE_EXTRA_CA_CERTS`, which
+ * The conformance suites over HTTPS. It is a process of its own because `NODE_EXTRA_CA_CERTS`, which
  * names the authority to trust, is for the whole process. The server's certificate is in
  * `TLS_CERTIFICATE` and its key in `TLS_KEY`.
  */
 
 import { conformance } from './conformance';
+import { resources } from './resources';
 import { overHttps } from './ways';
 
 const { TLS_CERTIFICATE: certificate = '', TLS_KEY: key = '' } = process.env;
 conformance('over HTTPS', overHttps({ certificate, key }));
+resources('resources, over HTTPS', overHttps({ certificate, key }));

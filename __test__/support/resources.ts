@@ -1,0 +1,283 @@
+/**
+ * Accounts, auth configs, toolkits and sessions: what must hold over every way in to a gateway.
+ */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  BadRequestError,
+  type Composio,
+  ComposioMultipleConnectedAccountsError,
+  ConnectionRequestFailedError,
+  ConnectionRequestTimeoutError,
+  type Gateway,
+  NotFoundError,
+  ValidationError,
+} from '../../index.js';
+import { connect, openGateway } from './acme';
+import { rejection, until } from './expect';
+import { Upstream } from './upstream';
+import type { Way, WayIn } from './ways';
+
+const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
+
+/** Declares the suite for one way in. */
+export function resources(name: string, way: Way): void {
+  describe(name, () => {
+    let upstream: Upstream;
+    let gateway: Gateway;
+    let wayIn: WayIn;
+    let composio: Composio;
+
+    before(async () => {
+      upstream = await Upstream.start();
+      gateway = await openGateway(upstream.port);
+      wayIn = await way(gateway);
+      composio = wayIn.composio();
+    });
+
+    after(async () => {
+      await wayIn.close();
+      await gateway.close();
+      await upstream.close();
+    });
+
+    /** An auth config for keys of Acme. */
+    async function keyed(): Promise<string> {
+      return (await composio.authConfigs.create('acme', { type: 'use_custom_auth', authScheme: 'API_KEY' })).id;
+    }
+
+    describe('connected accounts', () => {
+      it('are listed by every filter, in both orders, page by page', async () => {
+        const ids: string[] = [];
+        for (const user of ['l1', 'l2', 'l3']) {
+          ids.push(await connect(gateway, user));
+          // Those of one millisecond have no order among each other.
+          const made = Date.now();
+          await until('the next millisecond', () => Date.now() > made);
+        }
+        const { connectedAccounts } = composio;
+        const found = async (filter: Parameters<typeof connectedAccounts.list>[0]) =>
+          (await connectedAccounts.list(filter)).items.map(({ id }) => id);
+        const userIds = ['l1', 'l2', 'l3'];
+        assert.deepEqual(await found({ userIds }), ids.toReversed());
+        assert.deepEqual(await found({ userIds, orderDirection: 'asc', orderBy: 'updated_at' }), ids);
+        assert.deepEqual(await found({ userIds, toolkitSlugs: ['github'] }), []);
+        assert.deepEqual(await found({ userIds, statuses: ['EXPIRED'] }), []);
+        assert.deepEqual(await found({ connectedAccountIds: ids.slice(0, 1) }), ids.slice(0, 1));
+        const { authConfig } = await connectedAccounts.get(ids[0] ?? '');
+        assert.deepEqual(await found({ userIds, authConfigIds: [authConfig.id] }), ids.toReversed());
+        const first = await connectedAccounts.list({ userIds, limit: 2 });
+        assert.deepEqual([first.totalItems, first.totalPages, first.currentPage], [3, 2, 1]);
+        const second = await connectedAccounts.list({ userIds, limit: 2, cursor: first.nextCursor ?? '' });
+        assert.deepEqual([second.items.length, second.currentPage, second.nextCursor], [1, 2, null]);
+      });
+
+      it('are read without their secrets', async () => {
+        const id = await connect(gateway, 'reader', 'canary-of-reader');
+        const account = await composio.connectedAccounts.get(id);
+        assert.deepEqual(account.state, { authScheme: 'API_KEY', val: { status: 'ACTIVE', api_key: 'REDACTED' } });
+        assert.deepEqual(
+          [account.id, account.userId, account.toolkit.slug, account.status, account.isDisabled, account.alias],
+          [id, 'reader', 'acme', 'ACTIVE', false, null],
+        );
+        assert.match(account.wordId ?? '', /^acme_\w+-\w+$/);
+        assert.ok(!JSON.stringify(account).includes('canary'));
+      });
+
+      it('are disabled, enabled, renamed, refreshed, revoked and deleted', async () => {
+        const { connectedAccounts } = composio;
+        const id = await connect(gateway, 'changing');
+        assert.deepEqual(await connectedAccounts.disable(id), { success: true });
+        assert.equal((await connectedAccounts.get(id)).isDisabled, true);
+        assert.deepEqual(await connectedAccounts.enable(id), { success: true });
+        assert.deepEqual(await connectedAccounts.update(id, { enabled: false }), { success: true });
+        assert.deepEqual(await connectedAccounts.updateStatus(id, { enabled: true }), { success: true });
+        assert.deepEqual(await connectedAccounts.update(id, { alias: 'work' }), { success: true });
+        assert.equal((await connectedAccounts.get(id)).alias, 'work');
+        await connectedAccounts.update(id, { alias: '' });
+        assert.equal((await connectedAccounts.get(id)).alias, null);
+        assert.deepEqual(await connectedAccounts.refresh(id), { id, status: 'ACTIVE', redirectUrl: null });
+        assert.deepEqual(await connectedAccounts.revoke(id), { id, status: 'REVOKED', success: true });
+        assert.deepEqual(await connectedAccounts.delete(id), { success: true });
+        await rejection(() => connectedAccounts.get(id), NotFoundError, { slug: 'ConnectedAccountNotFound' });
+      });
+
+      it('sign with a credential that was changed', async () => {
+        const id = await connect(gateway, 'rotating', 'old');
+        await composio.connectedAccounts.update(id, { credential: { authScheme: 'API_KEY', val: { api_key: 'new' } } });
+        await (await composio.create('rotating')).proxyExecute(CALL);
+        assert.equal(upstream.last.headers['x-api-key'], 'new');
+      });
+
+      it('are connected at once with a complete credential', async () => {
+        const config = { authScheme: 'API_KEY', val: { api_key: 'k', status: 'ACTIVE' } };
+        const begun = await composio.connectedAccounts.initiate('ready', await keyed(), { config, alias: 'mine' });
+        assert.deepEqual([begun.status, begun.redirectUrl], ['ACTIVE', null]);
+        assert.equal((await begun.waitForConnection()).alias, 'mine');
+      });
+
+      it('are begun by a link, once for a user and auth config', async () => {
+        const authConfigId = await keyed();
+        const { connectedAccounts } = composio;
+        const { id, redirectUrl, linkToken, expiresAt } = await connectedAccounts.link('linking', authConfigId, {
+          callbackUrl: 'https://app.example/done',
+        });
+        assert.match(`${redirectUrl}`, new RegExp(`/connect/${linkToken}$`));
+        assert.ok(Date.parse(expiresAt ?? '') > Date.now());
+        assert.equal((await connectedAccounts.get(id)).status, 'INITIALIZING');
+        await rejection(() => connectedAccounts.waitForConnection(id, 10), ConnectionRequestTimeoutError);
+        await connectedAccounts.revoke(id);
+        await rejection(() => connectedAccounts.waitForConnection(id), ConnectionRequestFailedError, {
+          names: /REVOKED/,
+        });
+
+        const config = { authScheme: 'API_KEY', val: { api_key: 'k' } };
+        await connectedAccounts.initiate('linking', authConfigId, { config });
+        await rejection(() => connectedAccounts.link('linking', authConfigId), ComposioMultipleConnectedAccountsError, {
+          fix: /allowMultiple: true/,
+        });
+        await connectedAccounts.link('linking', authConfigId, { allowMultiple: true });
+      });
+
+      it('are waited for until the signal is aborted', async () => {
+        const { id, waitForConnection } = await composio.connectedAccounts.link('waiting', await keyed());
+        assert.match(id, /^ca_/);
+        const reason = new Error('enough');
+        const abort = new AbortController();
+        setTimeout(() => abort.abort(reason), 50);
+        await assert.rejects(waitForConnection(60_000, { signal: abort.signal }), reason);
+      });
+
+      it('refuse what cannot be meant, before anything is sent', async () => {
+        const { connectedAccounts } = composio;
+        const wrong: [() => Promise<unknown>, RegExp][] = [
+          [() => connectedAccounts.list({ user_ids: ['ann'] } as never), /did you mean `userIds`\?/],
+          [() => connectedAccounts.list({ userIds: ['a,b'] }), /`userIds\[0\]` has a comma/],
+          [() => connectedAccounts.list({ limit: 1_001 }), /`limit` must be a whole number from 1 to 1000/],
+          [() => connectedAccounts.get('..'), /no id that consists of dots/],
+          [() => connectedAccounts.updateStatus('ca_1', {} as never), /`enabled` must be true or false/],
+          [() => connectedAccounts.update('ca_1', { allias: 'x' } as never), /did you mean `alias`\?/],
+          [() => connectedAccounts.link('', 'ac_1'), /`userId` must be a non-empty string/],
+          [() => connectedAccounts.link('ann', 'ac_1', { callbackURL: 'x' } as never), /did you mean `callbackUrl`\?/],
+          [() => connectedAccounts.initiate('ann', 'ac_1', { config: {} as never }), /`config.authScheme` is missing/],
+          [() => connectedAccounts.waitForConnection('ca_1', -1), /`timeout` must be/],
+          [() => connectedAccounts.get('ca_1', { retries: 1 } as never), /Unknown key `retries`/],
+        ];
+        for (const [call, names] of wrong) await rejection(call, ValidationError, { names });
+      });
+    });
+
+    describe('auth configs', () => {
+      it('are made, read, listed, changed, disabled, enabled and deleted', async () => {
+        const { authConfigs } = composio;
+        const made = await authConfigs.create('acme', {
+          type: 'use_custom_auth',
+          authScheme: 'BASIC',
+          name: 'By word',
+        });
+        assert.deepEqual(made, { id: made.id, authScheme: 'BASIC', isComposioManaged: false, toolkit: 'acme' });
+        const { name, status, expectedInputFields, noOfConnections } = await authConfigs.get(made.id);
+        assert.deepEqual([name, status, noOfConnections], ['By word', 'ENABLED', 0]);
+        const isSecret = Object.fromEntries(expectedInputFields.map((field) => [field.name, field.isSecret]));
+        assert.deepEqual(isSecret, { username: false, password: true });
+        await authConfigs.update(made.id, { type: 'custom', name: 'By password' });
+        const found = await authConfigs.list({ toolkit: 'acme', search: 'By pass', isComposioManaged: false });
+        assert.deepEqual([found.items.map(({ id }) => id), found.totalItems], [[made.id], 1]);
+        await authConfigs.disable(made.id);
+        assert.equal((await authConfigs.list({ search: 'By pass' })).totalItems, 0);
+        assert.equal((await authConfigs.list({ search: 'By pass', showDisabled: true })).items[0]?.status, 'DISABLED');
+        await authConfigs.enable(made.id);
+        await authConfigs.delete(made.id);
+        await rejection(() => authConfigs.get(made.id), NotFoundError);
+      });
+
+      it('have no managed client in a gateway', async () => {
+        await rejection(() => composio.authConfigs.create('acme'), BadRequestError, { fix: /use_custom_auth/ });
+      });
+
+      it('refuse what cannot be meant', async () => {
+        const { authConfigs } = composio;
+        const custom = { type: 'use_custom_auth' } as never;
+        await rejection(() => authConfigs.create('acme', custom), ValidationError, {
+          names: /`authScheme` is missing/,
+        });
+        await rejection(() => authConfigs.list({ toolkits: 'x' } as never), ValidationError, { names: /`toolkit`\?/ });
+        await rejection(() => authConfigs.updateStatus('OFF' as never, 'ac_1'), ValidationError, {
+          names: /'ENABLED'/,
+        });
+        await rejection(() => authConfigs.update('ac_1', {} as never), ValidationError, { names: /`type` is missing/ });
+      });
+    });
+
+    describe('toolkits', () => {
+      it('are listed, searched and read', async () => {
+        const all = await composio.toolkits.list();
+        assert.ok(all.totalItems > 30 && all.items.length === all.totalItems);
+        const { items } = await composio.toolkits.list({ search: 'acme,' });
+        assert.deepEqual(
+          items.map(({ slug, noAuth }) => [slug, noAuth]),
+          [
+            ['acme_open', true],
+            ['acme_query', false],
+          ],
+        );
+        assert.deepEqual(await composio.toolkits.get({ search: 'acme,' }), items);
+        const acme = await composio.toolkits.get('acme');
+        assert.equal(acme.baseUrl, `${upstream.origin}/base`);
+        assert.ok(acme.authConfigDetails.some(({ mode }) => mode === 'API_KEY'));
+        await rejection(() => composio.toolkits.get('nope'), NotFoundError, { names: /nope/ });
+      });
+
+      it('of a session come with the account that a call would use', async () => {
+        const id = await connect(gateway, 'owner');
+        const session = await composio.create('owner', { toolkits: ['acme', 'acme_open', 'acme_query'] });
+        const { items, totalItems, nextCursor } = await session.toolkits();
+        assert.deepEqual([totalItems, nextCursor], [3, null]);
+        const [acme, open, query] = items;
+        const { authConfig } = await composio.connectedAccounts.get(id);
+        assert.deepEqual(acme, {
+          slug: 'acme',
+          name: 'Acme',
+          logo: '',
+          isNoAuth: false,
+          connection: {
+            isActive: true,
+            authConfig: { id: authConfig.id, mode: 'API_KEY', isComposioManaged: false },
+            connectedAccount: { id, status: 'ACTIVE' },
+          },
+        });
+        assert.deepEqual([open?.isNoAuth, open?.connection], [true, undefined]);
+        assert.deepEqual(query?.connection, { isActive: false, authConfig: null });
+        const slugs = async (filter: Parameters<typeof session.toolkits>[0]) =>
+          (await session.toolkits(filter)).items.map(({ slug }) => slug);
+        assert.deepEqual(await slugs({ isConnected: true }), ['acme']);
+        assert.deepEqual(await slugs({ toolkits: ['github'] }), ['github']);
+        assert.deepEqual(await slugs({ search: 'query' }), ['acme_query']);
+        const page = await session.toolkits({ limit: 2 });
+        assert.equal(page.cursor, page.nextCursor);
+        assert.deepEqual(await slugs({ limit: 2, cursor: page.cursor }), ['acme_query']);
+        await rejection(() => session.toolkits({ limit: 51 }), ValidationError);
+      });
+    });
+
+    it('sessions are opened, used and deleted by their id', async () => {
+      const { sessionId } = await composio.sessions.create('ann', { toolkits: ['acme'] });
+      assert.equal((await composio.sessions.use(sessionId)).userId, 'ann');
+      assert.deepEqual(await composio.sessions.delete(sessionId), { sessionId, deleted: true });
+      await rejection(() => composio.sessions.delete(sessionId), NotFoundError);
+    });
+
+    it('an aborted request rejects with the reason of its signal', async () => {
+      const reason = new Error('no longer');
+      const signal = AbortSignal.abort(reason);
+      for (const call of [
+        () => composio.connectedAccounts.list({}, { signal }),
+        () => composio.authConfigs.list({}, { signal }),
+        () => composio.toolkits.get('acme', { signal }),
+      ]) {
+        await assert.rejects(call, reason);
+      }
+    });
+  });
+}
