@@ -38,14 +38,10 @@ const KEY_CHECK_PLACE: Place<'_> = Place { table: "meta", row: "key_check", fiel
 const SELECT_ACCOUNT: &str = "SELECT a.*, c.status = 'DISABLED' AS config_is_disabled \
      FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
 
-/// The account that a call would use comes first.
-fn best_first() -> String {
-    let now = now();
-    format!(
-        "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coalesce(a.expires_at > {now}, TRUE) DESC, \
-         a.created_at DESC, a.rowid DESC"
-    )
-}
+/// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
+/// would make every call a new statement to prepare.
+const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coalesce(a.expires_at > ?1, TRUE) DESC, \
+     a.created_at DESC, a.rowid DESC";
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -501,25 +497,24 @@ impl Store for SqliteStore {
         toolkit: &str,
         auth_config_id: Option<&str>,
     ) -> Result<Option<StoredAccount>> {
-        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?" } else { "" };
+        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
         let select = format!(
-            "{SELECT_ACCOUNT} WHERE a.user_id = ? AND a.toolkit = ? {of_config} ORDER BY {} LIMIT 1",
-            best_first()
+            "{SELECT_ACCOUNT} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
         );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(user_id).bind(toolkit);
+        let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(now()).bind(user_id).bind(toolkit);
         let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
         query.fetch_optional(&self.pool).await.map_err(store_error)
     }
 
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
         let select = format!(
-            "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {}) AS place, a.*, \
+            "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
              c.status = 'DISABLED' AS config_is_disabled \
-             FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id WHERE a.user_id = ?) \
-             WHERE place = 1",
-            best_first()
+             FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id WHERE a.user_id = ?2) \
+             WHERE place = 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(select))
+            .bind(now())
             .bind(user_id)
             .fetch_all(&self.pool)
             .await
