@@ -52,9 +52,6 @@ export function resources(name: string, way: Way): void {
         const ids: string[] = [];
         for (const user of ['l1', 'l2', 'l3']) {
           ids.push(await connect(gateway, user));
-          // Those of one millisecond have no order among each other.
-          const made = Date.now();
-          await until('the next millisecond', () => Date.now() > made);
         }
         const { connectedAccounts } = composio;
         const found = async (filter: Parameters<typeof connectedAccounts.list>[0]) =>

@@ -357,12 +357,12 @@ pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<
             auth_config_ids: request.auth_config_ids,
             by_change,
             oldest_first: direction == "asc",
-            page: place.asked(),
+            page: place.asked()?,
         };
         gateway.store.accounts(&filter).await?
     };
     let place_of = |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
-    Ok(place.page(found, |account| (place_of(account), &account.id), |account| shown(gateway, account)))
+    Ok(place.page(found, |account| (place_of(account), account.seq.to_string()), |account| shown(gateway, account)))
 }
 
 /// Reads an account.
@@ -481,6 +481,7 @@ async fn insert(
         expires_at: expiry(&fields),
         created_at: at,
         updated_at: at,
+        seq: 0,
         config_is_disabled: config.status == "DISABLED",
         id,
     };

@@ -269,7 +269,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Pa
                 toolkit: request.toolkit_slug,
                 search: request.search,
                 with_disabled: request.show_disabled.unwrap_or_default(),
-                page: place.asked(),
+                page: place.asked()?,
             })
             .await?
     };
@@ -280,7 +280,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Pa
     let mut connections = connections.into_iter();
     Ok(place.page(
         found,
-        |config| (config.created_at, &config.id),
+        |config| (config.created_at, config.seq.to_string()),
         |config| shown(gateway, config, connections.next().unwrap_or_default()),
     ))
 }
@@ -398,6 +398,7 @@ fn new(
         settings: settings.to_string(),
         created_at: at,
         updated_at: at,
+        seq: 0,
         id,
     }
 }

@@ -26,7 +26,8 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// A place in a list: the number of the page that begins there, and the row that it follows.
+/// A place in a list: the number of the page that begins there, and the row that it follows, by its
+/// time and what tells it from others of that time.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) page: i64,
@@ -47,20 +48,27 @@ impl Place {
         let Some(cursor) = cursor else {
             return Ok(Self { page: 1, after: None, limit });
         };
-        let (page, at, id) =
-            parse(cursor).ok_or_else(|| invalid("cursor: is not a next_cursor of this list.".to_owned()))?;
-        Ok(Self { page, after: Some((at, id)), limit })
+        let (page, at, key) = parse(cursor).ok_or_else(foreign_cursor)?;
+        Ok(Self { page, after: Some((at, key)), limit })
     }
 
-    pub(crate) fn asked(&self) -> PageAsked {
-        PageAsked { after: self.after.clone(), limit: self.limit }
+    /// The same place for a list of the store, whose rows of one time are in the order of their numbers.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the cursor is that of another list.
+    pub(crate) fn asked(&self) -> Result<PageAsked> {
+        let after = match &self.after {
+            Some((at, number)) => Some((*at, number.parse().map_err(|_| foreign_cursor())?)),
+            None => None,
+        };
+        Ok(PageAsked { after, limit: self.limit })
     }
 
     /// The page made of these rows, which are one more than the limit where there is a next page.
     pub(crate) fn page<T, Shown>(
         &self,
         mut found: Rows<T>,
-        place_of: impl Fn(&T) -> (i64, &str),
+        place_of: impl Fn(&T) -> (i64, String),
         shown: impl FnMut(T) -> Shown,
     ) -> Page<Shown> {
         let limit = self.limit as usize;
@@ -68,8 +76,8 @@ impl Place {
         found.rows.truncate(limit);
         let last = found.rows.last().filter(|_| more);
         let next_cursor = last.map(|row| {
-            let (at, id) = place_of(row);
-            BASE64URL_NOPAD.encode(format!("{}.{at}.{id}", self.page + 1).as_bytes())
+            let (at, key) = place_of(row);
+            BASE64URL_NOPAD.encode(format!("{}.{at}.{key}", self.page + 1).as_bytes())
         });
         Page {
             total_pages: (found.total + i64::from(self.limit) - 1) / i64::from(self.limit),
@@ -86,6 +94,10 @@ fn parse(cursor: &str) -> Option<(i64, i64, String)> {
     let mut parts = text.splitn(3, '.');
     let page = parts.next()?.parse().ok().filter(|page| *page > 1)?;
     Some((page, parts.next()?.parse().ok()?, parts.next()?.to_owned()))
+}
+
+fn foreign_cursor() -> Error {
+    invalid("cursor: is not a next_cursor of this list.".to_owned())
 }
 
 fn invalid(message: String) -> Error {

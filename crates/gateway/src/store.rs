@@ -41,6 +41,8 @@ pub(crate) struct StoredAuthConfig {
     pub(crate) settings: String,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Rises with every row, so that those of one millisecond have an order; the store gives it.
+    pub(crate) seq: i64,
 }
 
 /// Which auth configs to list, newest first.
@@ -72,6 +74,8 @@ pub(crate) struct StoredAccount {
     pub(crate) expires_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Rises with every row, so that those of one millisecond have an order; the store gives it.
+    pub(crate) seq: i64,
     /// Whether its auth config is disabled, and with it every account that it has.
     pub(crate) config_is_disabled: bool,
 }
@@ -92,8 +96,8 @@ pub(crate) struct AccountFilter {
 /// A page of a list.
 #[derive(Debug, Default)]
 pub(crate) struct PageAsked {
-    /// Time and id of the row that the last page ended with.
-    pub(crate) after: Option<(i64, String)>,
+    /// Time and number of the row that the last page ended with.
+    pub(crate) after: Option<(i64, i64)>,
     pub(crate) limit: u32,
 }
 

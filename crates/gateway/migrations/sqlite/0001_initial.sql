@@ -16,7 +16,8 @@ CREATE TABLE sessions (
 ) STRICT;
 
 CREATE TABLE auth_configs (
-    id          TEXT PRIMARY KEY,
+    seq         INTEGER PRIMARY KEY, -- the order of those made in one millisecond
+    id          TEXT NOT NULL UNIQUE,
     toolkit     TEXT NOT NULL,
     name        TEXT NOT NULL,
     type        TEXT NOT NULL, -- `custom`, or `default` for the one that imports make
@@ -29,13 +30,14 @@ CREATE TABLE auth_configs (
     updated_at  INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX auth_configs_by_age ON auth_configs (created_at, id);
-CREATE INDEX auth_configs_of_toolkit ON auth_configs (toolkit, created_at, id);
+CREATE INDEX auth_configs_by_age ON auth_configs (created_at, seq);
+CREATE INDEX auth_configs_of_toolkit ON auth_configs (toolkit, created_at, seq);
 -- One default for a toolkit and scheme, however many imports there are at once.
 CREATE UNIQUE INDEX auth_configs_default ON auth_configs (toolkit, auth_scheme) WHERE type = 'default';
 
 CREATE TABLE connected_accounts (
-    id             TEXT PRIMARY KEY,
+    seq            INTEGER PRIMARY KEY, -- the order of those made in one millisecond
+    id             TEXT NOT NULL UNIQUE,
     user_id        TEXT NOT NULL,
     toolkit        TEXT NOT NULL,
     auth_config_id TEXT NOT NULL REFERENCES auth_configs (id) ON DELETE CASCADE,
@@ -56,12 +58,12 @@ CREATE TABLE connected_accounts (
 ) STRICT;
 
 -- The look-up of every call: a user's accounts of a toolkit, newest first.
-CREATE INDEX connected_accounts_of_user ON connected_accounts (user_id, toolkit, created_at);
-CREATE INDEX connected_accounts_by_age ON connected_accounts (created_at, id);
-CREATE INDEX connected_accounts_by_change ON connected_accounts (updated_at, id);
-CREATE INDEX connected_accounts_of_config ON connected_accounts (auth_config_id, created_at, id);
-CREATE INDEX connected_accounts_of_toolkit ON connected_accounts (toolkit, created_at, id);
-CREATE INDEX connected_accounts_of_status ON connected_accounts (status, created_at, id);
+CREATE INDEX connected_accounts_of_user ON connected_accounts (user_id, toolkit, created_at, seq);
+CREATE INDEX connected_accounts_by_age ON connected_accounts (created_at, seq);
+CREATE INDEX connected_accounts_by_change ON connected_accounts (updated_at, seq);
+CREATE INDEX connected_accounts_of_config ON connected_accounts (auth_config_id, created_at, seq);
+CREATE INDEX connected_accounts_of_toolkit ON connected_accounts (toolkit, created_at, seq);
+CREATE INDEX connected_accounts_of_status ON connected_accounts (status, created_at, seq);
 CREATE UNIQUE INDEX connected_accounts_alias ON connected_accounts (user_id, toolkit, alias);
 CREATE UNIQUE INDEX connected_accounts_word_id ON connected_accounts (user_id, word_id);
 

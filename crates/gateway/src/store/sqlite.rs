@@ -41,7 +41,7 @@ const SELECT_ACCOUNT: &str = "SELECT a.*, c.status = 'DISABLED' AS config_is_dis
 /// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
 /// would make every call a new statement to prepare.
 const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coalesce(a.expires_at > ?1, TRUE) DESC, \
-     a.created_at DESC, a.rowid DESC";
+     a.created_at DESC, a.seq DESC";
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -245,13 +245,13 @@ fn restrict_accounts(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &Acc
 }
 
 /// Takes the rows of a page, and one more that shows whether there is a next one.
-fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, id: &str, oldest_first: bool, page: &PageAsked) {
+fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, seq: &str, oldest_first: bool, page: &PageAsked) {
     let (than, direction) = if oldest_first { (">", "ASC") } else { ("<", "DESC") };
     if let Some((at, after)) = &page.after {
-        query.push(format!(" AND ({time}, {id}) {than} (")).push_bind(*at).push(", ");
-        query.push_bind(after.clone()).push(")");
+        query.push(format!(" AND ({time}, {seq}) {than} (")).push_bind(*at).push(", ");
+        query.push_bind(*after).push(")");
     }
-    query.push(format!(" ORDER BY {time} {direction}, {id} {direction} LIMIT "));
+    query.push(format!(" ORDER BY {time} {direction}, {seq} {direction} LIMIT "));
     query.push_bind(i64::from(page.limit) + 1);
 }
 
@@ -393,7 +393,7 @@ impl Store for SqliteStore {
 
         let mut query = QueryBuilder::new("SELECT * FROM auth_configs WHERE TRUE");
         restrict(&mut query);
-        push_page(&mut query, "created_at", "id", false, &filter.page);
+        push_page(&mut query, "created_at", "seq", false, &filter.page);
         let rows = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
         Ok(Rows { rows, total })
     }
@@ -486,7 +486,7 @@ impl Store for SqliteStore {
             (true, false) => "+a.created_at",
             (true, true) => "+a.updated_at",
         };
-        push_page(&mut query, time, "a.id", filter.oldest_first, &filter.page);
+        push_page(&mut query, time, "a.seq", filter.oldest_first, &filter.page);
         let rows = query.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
         Ok(Rows { rows, total })
     }

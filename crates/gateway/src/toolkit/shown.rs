@@ -204,7 +204,7 @@ pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<Toolk
     let all =
         gateway.catalogue.iter().filter(|toolkit| !none && toolkit.is_found_by(request.search.as_deref()));
     let rows = rows_of(all.map(Arc::as_ref).collect(), &place, |toolkit| &toolkit.slug);
-    Ok(place.page(rows, |toolkit| (0, &toolkit.slug), Toolkit::item))
+    Ok(place.page(rows, |toolkit| (0, toolkit.slug.clone()), Toolkit::item))
 }
 
 /// Reads a toolkit.
@@ -269,7 +269,7 @@ pub(crate) async fn in_session(
         |slug: &str| config.toolkits.as_ref().is_none_or(|filter: &ToolkitFilter| filter.allows(slug));
     Ok(place.page(
         rows,
-        |toolkit| (0, &toolkit.slug),
+        |toolkit| (0, toolkit.slug.clone()),
         |toolkit| SessionToolkit {
             enabled: allowed(&toolkit.slug),
             is_no_auth: toolkit.needs_no_account(),

@@ -534,9 +534,9 @@ async fn pages_neither_skip_nor_repeat_rows_of_one_moment() {
     }
     let order = |key: fn(usize) -> i64| {
         let mut sorted: Vec<_> =
-            made.iter().enumerate().map(|(index, id)| (key(index), id.clone())).collect();
+            made.iter().enumerate().map(|(index, id)| (key(index), index, id.clone())).collect();
         sorted.sort();
-        sorted.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+        sorted.into_iter().map(|(_, _, id)| id).collect::<Vec<_>>()
     };
     let by_age = order(|index| if index < 5 { 1_000 } else { 2_000 });
     let by_change = order(|index| 9_000 - index as i64 / 3);
