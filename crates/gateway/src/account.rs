@@ -318,9 +318,10 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
         },
     };
     if given.auth_scheme != scheme {
-        let message =
-            format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme);
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme),
+        ));
     }
     if toolkit.lacks_secret(scheme, &given.fields()?) {
         let account = insert(gateway, &config, user_id, alias, &given.val, "INITIALIZING").await?;
@@ -362,7 +363,11 @@ pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<
         gateway.store.accounts(&filter).await?
     };
     let place_of = |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
-    Ok(place.page(found, |account| (place_of(account), account.seq.to_string()), |account| shown(gateway, account)))
+    Ok(place.page(
+        found,
+        |account| (place_of(account), account.seq.to_string()),
+        |account| shown(gateway, account),
+    ))
 }
 
 /// Reads an account.
@@ -394,8 +399,10 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
     if let Some(connection) = request.connection {
         let given = GivenCredential::read(&connection.state, "connection.state")?;
         if given.auth_scheme.to_string() != account.auth_scheme {
-            let message = format!("connection.state.authScheme: the account has {}.", account.auth_scheme);
-            return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
+            ));
         }
         let merged = GivenCredential { val: merged(&unsealed(gateway, &account)?, &given.val)?, ..given };
         check(gateway.catalogue.get(&account.toolkit)?, &merged)?;
@@ -537,8 +544,10 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
     if known.contains(&value) {
         return Ok(());
     }
-    let message = format!("{name}: `{value}` is not one of {}.", known.join(", "));
-    Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]))
+    Err(Error::of_field(
+        ErrorKind::InvalidRequest,
+        format!("{name}: `{value}` is not one of {}.", known.join(", ")),
+    ))
 }
 
 /// The account of a call in a session: the pinned one, else the user's most recently connected

@@ -122,19 +122,24 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
         .map(|(area, _)| area)
         .find(|area| !AREAS.contains(&area.as_str()))
     {
-        let message = format!("permissions: there is no area `{area}`; the areas are {}.", AREAS.join(", "));
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("permissions: there is no area `{area}`; the areas are {}.", AREAS.join(", ")),
+        ));
     }
     let networks = request.allowed_addresses.iter().flatten();
     if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
-        let message =
-            format!("allowed_addresses: `{network}` is neither an address nor a network such as 10.0.0.0/8.");
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("allowed_addresses: `{network}` is neither an address nor a network such as 10.0.0.0/8."),
+        ));
     }
     let expires_at = request.expires_at.as_deref().map(|text| {
         text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
-            let message = "expires_at: is not a time such as 2030-01-31T00:00:00Z.".to_owned();
-            Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+            Error::of_field(
+                ErrorKind::InvalidRequest,
+                "expires_at: is not a time such as 2030-01-31T00:00:00Z.",
+            )
         })
     });
     let key = id::secret("ak");

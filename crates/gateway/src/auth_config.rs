@@ -207,13 +207,16 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result
         .fix("Use `type: \"use_custom_auth\"` with an authScheme and, for OAuth, your own client."));
     };
     let Some(auth_scheme) = custom.auth_scheme else {
-        let message = "auth_config.authScheme: is missing; `use_custom_auth` needs one.".to_owned();
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            "auth_config.authScheme: is missing; `use_custom_auth` needs one.",
+        ));
     };
     if custom.proxy_config.is_some_and(|config| !config.is_null()) {
-        let message =
-            "auth_config.proxy_config: a gateway does not send calls through another proxy.".to_owned();
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            "auth_config.proxy_config: a gateway does not send calls through another proxy.",
+        ));
     }
     toolkit.check_scheme(auth_scheme)?;
     let settings = json!({
@@ -300,8 +303,10 @@ pub(crate) async fn update(
 ) -> Result<ChangedAuthConfig> {
     let mut config = find(gateway, id).await?;
     if request.kind != config.kind {
-        let message = format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind);
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]));
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind),
+        ));
     }
     if let Some(name) = request.name {
         config.name = name;
@@ -405,8 +410,7 @@ fn new(
 
 fn check_credentials(credentials: &SecretJson) -> Result<()> {
     serde_json::from_str::<BTreeMap<String, IgnoredAny>>(credentials.expose()).map(drop).map_err(|_| {
-        let message = "auth_config.credentials: must be an object.".to_owned();
-        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+        Error::of_field(ErrorKind::InvalidRequest, "auth_config.credentials: must be an object.")
     })
 }
 

@@ -156,10 +156,10 @@ async fn auth_config_of(
 fn check_callback(callback_url: Option<&str>) -> Result<()> {
     let usable = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     match callback_url {
-        Some(text) if !usable(text) => {
-            let message = "callback_url: must be an absolute http or https URL.".to_owned();
-            Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]))
-        }
+        Some(text) if !usable(text) => Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            "callback_url: must be an absolute http or https URL.",
+        )),
         _ => Ok(()),
     }
 }

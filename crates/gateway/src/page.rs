@@ -43,7 +43,10 @@ impl Place {
     pub(crate) fn read(limit: Option<u32>, cursor: Option<&str>, default: u32, most: u32) -> Result<Self> {
         let limit = limit.unwrap_or(default);
         if !(1..=most).contains(&limit) {
-            return Err(invalid(format!("limit: must be from 1 to {most}.")));
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                format!("limit: must be from 1 to {most}."),
+            ));
         }
         let Some(cursor) = cursor else {
             return Ok(Self { page: 1, after: None, limit });
@@ -97,9 +100,5 @@ fn parse(cursor: &str) -> Option<(i64, i64, String)> {
 }
 
 fn foreign_cursor() -> Error {
-    invalid("cursor: is not a next_cursor of this list.".to_owned())
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    Error::of_field(ErrorKind::InvalidRequest, "cursor: is not a next_cursor of this list.")
 }

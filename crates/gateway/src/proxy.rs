@@ -67,8 +67,9 @@ pub(crate) async fn with_account(gateway: &Parts, request: ProxyRequest) -> Resu
                 (gateway.catalogue.get(slug)?, credential)
             }
             (Some(_), Some(_)) => {
-                return Err(invalid(
-                    "Name connected_account_id or custom_connection_data, not both.".to_owned(),
+                return Err(Error::of_field(
+                    ErrorKind::InvalidRequest,
+                    "Name connected_account_id or custom_connection_data, not both.",
                 ));
             }
             (None, None) => {
@@ -149,7 +150,7 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
     let message =
         format!("`endpoint` cannot be called on toolkit `{}`: {refusal}. Nothing was sent.", toolkit.slug);
     match refusal {
-        Refusal::Malformed(_) => invalid(message),
+        Refusal::Malformed(_) => Error::of_field(ErrorKind::InvalidRequest, message),
         Refusal::Escapes { .. } | Refusal::OtherOrigin { .. } => {
             Error::new(ErrorKind::OriginMismatch, message)
                 .fix("Use a path below the base URL, or an absolute URL on a host of this toolkit.")
@@ -164,9 +165,9 @@ fn timed_out(url: &Url, timeout: std::time::Duration) -> Error {
 }
 
 fn only_in(given: bool, field: &str, call: &str) -> Result<()> {
-    if given { Err(invalid(format!("`{field}` is for {call} only."))) } else { Ok(()) }
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    if given {
+        Err(Error::of_field(ErrorKind::InvalidRequest, format!("`{field}` is for {call} only.")))
+    } else {
+        Ok(())
+    }
 }

@@ -87,8 +87,7 @@ pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 fn invalid(index: usize, field: &str, problem: &str) -> Error {
-    let message = format!("parameters[{index}].{field} {problem}.");
-    Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+    Error::of_field(ErrorKind::InvalidRequest, format!("parameters[{index}].{field} {problem}."))
 }
 
 /// Appends the caller's query parameters after the endpoint's own, in order, repeats kept.
@@ -125,9 +124,8 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
     let Some(body) = &request.body else { return Ok(None) };
     if !request.method.takes_body() {
         let message = format!("body: a {} request has no body.", request.method);
-        return Err(Error::new(ErrorKind::InvalidRequest, message.clone())
-            .fix("Leave `body` out, put the values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH.")
-            .with_errors(vec![message]));
+        return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+            .fix("Leave `body` out, put the values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH."));
     }
     match headers.get(CONTENT_TYPE) {
         None => {
@@ -137,12 +135,12 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
         Some(content_type) if is_json(content_type) => Ok(Some(json(body))),
         Some(content_type) => match serde_json::from_str::<String>(body.get()) {
             Ok(text) => Ok(Some(text.into())),
-            Err(_) => {
-                let message = format!(
+            Err(_) => Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                format!(
                     "body: with Content-Type {content_type:?} it must be a string, which is sent as it is."
-                );
-                Err(Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message]))
-            }
+                ),
+            )),
         },
     }
 }
@@ -162,10 +160,9 @@ pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
 /// # Errors
 /// `InvalidRequest` that names the field.
 pub(crate) fn require<'a>(value: Option<&'a str>, field: &str) -> Result<&'a str> {
-    value.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-        let message = format!("`{field}` is missing or empty.");
-        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
-    })
+    value
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| Error::of_field(ErrorKind::InvalidRequest, format!("`{field}` is missing or empty.")))
 }
 
 #[cfg(test)]

@@ -35,10 +35,9 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
 /// Changes a session. The change counts from the next call on.
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let (mut session, config) = load(gateway, id).await?;
-    let mut config = request.apply(&config).map_err(|error| {
-        let message = format!("Error in payload: {error}.");
-        Error::new(ErrorKind::InvalidSession, message.clone()).with_errors(vec![message])
-    })?;
+    let mut config = request
+        .apply(&config)
+        .map_err(|error| Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {error}.")))?;
     check(gateway, &session.user_id, &mut config).await?;
     session.config = to_json(&config).to_string();
     if !gateway.store.update_session(&session).await? {
@@ -108,16 +107,15 @@ async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Re
         gateway.catalogue.get(toolkit)?;
         let found = auth_config::usable(gateway, id).await?;
         if found.toolkit != *toolkit {
-            let message =
-                format!("auth_configs.{toolkit}: auth config `{id}` is of toolkit `{}`.", found.toolkit);
-            return Err(Error::new(ErrorKind::InvalidSession, message.clone()).with_errors(vec![message]));
+            return Err(Error::of_field(
+                ErrorKind::InvalidSession,
+                format!("auth_configs.{toolkit}: auth config `{id}` is of toolkit `{}`.", found.toolkit),
+            ));
         }
     }
     for (toolkit, pins) in config.connected_accounts.iter_mut().flatten() {
         gateway.catalogue.get(toolkit)?;
-        let invalid = |message: String| {
-            Error::new(ErrorKind::InvalidPinnedAccount, message.clone()).with_errors(vec![message])
-        };
+        let invalid = |message: String| Error::of_field(ErrorKind::InvalidPinnedAccount, message);
         if pins.len() != 1 && !several_allowed {
             return Err(invalid(format!(
                 "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",

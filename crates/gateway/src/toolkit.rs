@@ -251,9 +251,10 @@ impl Toolkit {
     }
 
     fn invalid_field(&self, name: &str, why: &str) -> Error {
-        let message =
-            format!("The credential's `val.{name}` for toolkit `{}` cannot be used: {why}.", self.slug);
-        Error::new(ErrorKind::InvalidRequest, message.clone()).with_errors(vec![message])
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("The credential's `val.{name}` for toolkit `{}` cannot be used: {why}.", self.slug),
+        )
     }
 }
 

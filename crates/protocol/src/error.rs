@@ -178,6 +178,13 @@ impl Error {
         Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
     }
 
+    /// An error about one field: its sentence also stands in the list of what is wrong.
+    pub fn of_field(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let mut error = Self::new(kind, message);
+        error.0.body.errors = vec![error.0.body.message.clone()];
+        error
+    }
+
     /// The error that a backend described with an envelope.
     pub fn from_wire(status: u16, mut body: ErrorBody) -> Self {
         let kind = ErrorKind::from_wire(status, body.slug.as_deref());
@@ -189,13 +196,6 @@ impl Error {
     #[must_use]
     pub fn fix(mut self, suggested_fix: impl Into<String>) -> Self {
         self.0.body.suggested_fix = Some(suggested_fix.into());
-        self
-    }
-
-    /// Lists what is wrong, one sentence per field.
-    #[must_use]
-    pub fn with_errors(mut self, errors: Vec<String>) -> Self {
-        self.0.body.errors = errors;
         self
     }
 
@@ -346,6 +346,12 @@ mod tests {
             assert_eq!(back.to_string(), "what happened what to do");
             assert_eq!(back.body().request_id.as_deref(), Some("req_1"));
         }
+    }
+
+    #[test]
+    fn an_error_about_a_field_lists_its_sentence() {
+        let error = Error::of_field(ErrorKind::InvalidRequest, "limit: must be from 1 to 10.");
+        assert_eq!(error.body().errors, [error.body().message.as_str()]);
     }
 
     #[test]

@@ -24,9 +24,7 @@ fn explain<T: DeserializeOwned>(text: &[u8], error: &serde_json::Error) -> Error
         Some(path) => format!("Error in payload.{path}: {}.", without_value(error)),
         None => format!("Error in payload: {}.", without_value(error)),
     };
-    Error::new(ErrorKind::InvalidRequest, message.clone())
-        .fix("Please check the payload.")
-        .with_errors(vec![message])
+    Error::of_field(ErrorKind::InvalidRequest, message).fix("Please check the payload.")
 }
 
 /// What was expected, without what was found: that may be a secret in the wrong place.
