@@ -15,7 +15,7 @@ import {
   ValidationError,
 } from '../../index.js';
 import { connect, openGateway } from './acme';
-import { rejection, until } from './expect';
+import { rejection } from './expect';
 import { Upstream } from './upstream';
 import type { Way, WayIn } from './ways';
 
