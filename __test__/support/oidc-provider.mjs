@@ -1,0 +1,184 @@
+/**
+ * A real authorization server in a process of its own: oidc-provider with rotating refresh tokens and reuse detection,
+ * and an API that takes its access tokens. Prints its origin, and is told over `/control/…` what to do:
+ *
+ * - POST /control/grant { user, scope? } → { access_token, refresh_token, expires_in }, as if the user had agreed
+ * - POST /control/settings { lifetime?, hold? } — seconds that access tokens live; what becomes of token requests:
+ *   `before` keeps them from being done, `after` does them and keeps the answer, null answers
+ * - POST /control/revoke { refresh_token } — the user takes the grant back
+ * - GET /control/events → what happened so far, see `events` below
+ *
+ * The pages behind /auth are those that oidc-provider has for development: any login, any password.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+import { Provider } from 'oidc-provider';
+
+const SCOPE = 'openid offline_access profile read';
+
+const client = {
+  // A native client may be sent back to any port of this machine (RFC 8252 §7.3).
+  application_type: 'native',
+  redirect_uris: ['http://127.0.0.1/connect/callback', 'http://localhost/connect/callback'],
+  response_types: ['code'],
+  grant_types: ['authorization_code', 'refresh_token'],
+};
+
+const settings = { lifetime: 3600, hold: null };
+
+const events = {
+  /** Token requests by their grant type, those that are held included. */
+  asked: {},
+  /** How many token requests were granted, and how many refresh tokens were rotated by them. */
+  granted: 0,
+  rotated: 0,
+  /** Refresh tokens that were spent twice; the provider then revokes the whole grant. */
+  reused: 0,
+  /** The errors of all other token requests. */
+  errors: [],
+  /** Tokens that were given back (RFC 7009), by their kind. */
+  revoked: [],
+  /** Token requests that are held right now. */
+  held: 0,
+};
+
+const server = createServer();
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
+
+const provider = new Provider(origin, {
+  clients: [
+    { ...client, client_id: 'acme', client_secret: 'acme-secret', token_endpoint_auth_method: 'client_secret_post' },
+    {
+      ...client,
+      client_id: 'acme_basic',
+      client_secret: 'acme basic+secret',
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    {
+      client_id: 'machine',
+      client_secret: 'machine-secret',
+      token_endpoint_auth_method: 'client_secret_post',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+      scope: 'read',
+    },
+  ],
+  scopes: ['openid', 'offline_access', 'profile', 'read'],
+  cookies: { keys: [randomBytes(32).toString('hex')] },
+  features: {
+    devInteractions: { enabled: true },
+    revocation: { enabled: true },
+    introspection: { enabled: true },
+    clientCredentials: { enabled: true },
+    registration: { enabled: true },
+  },
+  rotateRefreshToken: true,
+  issueRefreshToken: (_, oauthClient) => oauthClient.grantTypeAllowed('refresh_token'),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  ttl: {
+    AccessToken: () => settings.lifetime,
+    ClientCredentials: () => settings.lifetime,
+    AuthorizationCode: 60,
+    Grant: 86_400,
+    IdToken: 3600,
+    Interaction: 3600,
+    RefreshToken: 86_400,
+    Session: 86_400,
+  },
+});
+
+provider.on('grant.success', (context) => {
+  events.granted++;
+  if (context.oidc.entities.RotatedRefreshToken !== undefined) events.rotated++;
+});
+provider.on('grant.error', (_, error) => {
+  if (error.error_detail === 'refresh token already used') events.reused++;
+  else events.errors.push(`${error.error}: ${error.error_detail ?? error.error_description}`);
+});
+
+// What holds, answers to control and plays the API comes before the provider's own pages.
+provider.use(async (context, next) => {
+  if (context.path === '/token') return token(context, next);
+  if (context.path.startsWith('/control/')) {
+    const body = await text(context.req);
+    context.body = await control[context.path.slice('/control/'.length)](body === '' ? {} : JSON.parse(body));
+    return;
+  }
+  if (context.path.startsWith('/api/')) return api(context);
+  await next();
+  if (context.path === '/token/revocation') {
+    const { AccessToken, RefreshToken } = context.oidc.entities;
+    if (RefreshToken !== undefined) events.revoked.push('refresh_token');
+    else if (AccessToken !== undefined) events.revoked.push('access_token');
+  }
+});
+
+async function token(context, next) {
+  const released = () =>
+    new Promise((resolve) => {
+      events.held++;
+      const timer = setInterval(() => {
+        const gone = context.req.socket.destroyed;
+        if (settings.hold !== null && !gone) return;
+        clearInterval(timer);
+        events.held--;
+        resolve(gone);
+      }, 1);
+    });
+  if (settings.hold === 'before' && (await released())) return;
+  await next();
+  const { grant_type: grant = 'none' } = context.oidc?.params ?? {};
+  events.asked[grant] = (events.asked[grant] ?? 0) + 1;
+  if (settings.hold === 'after') await released();
+}
+
+const control = {
+  settings: (changes) => Object.assign(settings, changes),
+  events: () => events,
+  async grant({ user, scope = SCOPE, clientId = 'acme' }) {
+    const grant = new provider.Grant({ accountId: user, clientId });
+    grant.addOIDCScope(scope);
+    const common = {
+      accountId: user,
+      client: await provider.Client.find(clientId),
+      grantId: await grant.save(),
+      gty: 'authorization_code',
+      scope,
+    };
+    return {
+      access_token: await new provider.AccessToken(common).save(),
+      refresh_token: await new provider.RefreshToken(common).save(),
+      expires_in: settings.lifetime,
+      token_type: 'Bearer',
+      scope,
+    };
+  },
+  async revoke({ refresh_token: value }) {
+    const refreshToken = await provider.RefreshToken.find(value);
+    await refreshToken.destroy();
+    return {};
+  },
+};
+
+/** Answers whose access token it was sent. */
+async function api(context) {
+  const [, value = ''] = /^Bearer (.+)$/.exec(context.get('authorization')) ?? [];
+  const found = (await provider.AccessToken.find(value)) ?? (await provider.ClientCredentials.find(value));
+  if (found === undefined) {
+    context.status = 401;
+    context.set('www-authenticate', 'Bearer error="invalid_token"');
+    context.body = { error: 'invalid_token' };
+    return;
+  }
+  context.body = { user: found.accountId ?? found.clientId, scope: found.scope, path: context.path };
+}
+
+server.on('request', provider.callback());
+process.stdout.write(`${origin}\n`);
+// The test that started it holds its input open; when that ends, so does this.
+process.stdin.resume().on('end', () => process.exit(0));
