@@ -3,6 +3,9 @@
 //! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
 //! values or basic authentication, as templates over the credential's fields (contract §4.3).
 
+pub(crate) mod oauth2;
+pub(crate) mod token_endpoint;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

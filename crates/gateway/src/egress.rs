@@ -142,6 +142,15 @@ impl Egress {
         Err(redirect_refused(&outgoing.url, "it is one of too many in a row"))
     }
 
+    /// Sends a request once, whatever becomes of it, and follows no redirect.
+    ///
+    /// # Errors
+    /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
+    pub(crate) async fn send_once(&self, outgoing: &Outgoing) -> Result<Response> {
+        self.hosts.check(&outgoing.url)?;
+        self.once(outgoing, true).await.map_err(|error| unreachable_or_broken(error, &outgoing.url))
+    }
+
     /// One request, repeated once if it is a read whose connection was dropped: a write may have
     /// been done, a read has changed nothing (RFC 9110 §9.2.1).
     async fn attempt(&self, outgoing: &Outgoing, with_credential: bool) -> Result<Response> {

@@ -4,6 +4,7 @@
 //! start, in the same format, and take precedence over a compiled-in one of the same slug.
 //! `docs/toolkits.md` describes the format.
 
+mod authorization_server;
 mod catalogue;
 mod shown;
 mod template;
@@ -17,6 +18,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use self::authorization_server::{
+    AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat,
+};
 pub use self::catalogue::{Catalogue, ToolkitSource};
 pub(crate) use self::shown::{
     InputField, ListSessionToolkits, ListToolkits, SessionToolkit, ToolkitDetails, ToolkitItem, details,
@@ -71,6 +75,8 @@ struct SchemeDefinition {
     query: BTreeMap<String, String>,
     #[serde(default)]
     basic: Option<BasicDefinition>,
+    #[serde(default)]
+    authorization_server: Option<Rules>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -103,6 +109,7 @@ struct Scheme {
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
     basic: Option<(Template, Template)>,
+    authorization_server: Option<authorization_server::Unresolved>,
 }
 
 /// Where an account's calls go.
@@ -200,15 +207,50 @@ impl Toolkit {
                 base_url(own.expose_secret()).map_err(|why| self.invalid_field("base_url", &why))?;
             return Ok(Target { base_url, hosts: &[] });
         }
-        let text = scheme.base_url.render_host_parts(|name| self.field(fields, name)).map_err(|problem| {
+        let text = self.with_fields(&scheme.base_url, fields)?;
+        let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
+        Ok(Target { base_url, hosts: &scheme.hosts })
+    }
+
+    /// The authorization server of an account with these fields; `None` where the scheme has none,
+    /// so that its credentials can be imported but not connected or refreshed.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the field.
+    pub(crate) fn authorization_server(
+        &self,
+        scheme: AuthScheme,
+        fields: &Fields,
+    ) -> Result<Option<AuthorizationServer<'_>>> {
+        let Some(server) = &self.scheme(scheme)?.authorization_server else { return Ok(None) };
+        let url = |template: &Template| {
+            let text = self.with_fields(template, fields)?;
+            authorization_server::endpoint(&text).map_err(|why| self.invalid_field("base_url", &why))
+        };
+        let token_url = url(&server.token_url)?;
+        Ok(Some(AuthorizationServer {
+            authorize_url: server.authorize_url.as_ref().map(url).transpose()?,
+            refresh_url: server
+                .refresh_url
+                .as_ref()
+                .map(url)
+                .transpose()?
+                .unwrap_or_else(|| token_url.clone()),
+            token_url,
+            revoke_url: server.revoke_url.as_ref().map(url).transpose()?,
+            rules: &server.rules,
+        }))
+    }
+
+    /// A URL with an account's fields in place.
+    fn with_fields(&self, template: &Template, fields: &Fields) -> Result<String> {
+        template.render_host_parts(|name| self.field(fields, name)).map_err(|problem| {
             let hint = self.fields.get(&problem.field).map(|field| match &field.example {
                 Some(example) => format!("{} (for example `{example}`): {}", field.description, problem.why),
                 None => format!("{}: {}", field.description, problem.why),
             });
             self.invalid_field(&problem.field, &hint.unwrap_or(problem.why))
-        })?;
-        let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
-        Ok(Target { base_url, hosts: &scheme.hosts })
+        })
     }
 
     /// What the credential adds to a request.
@@ -310,6 +352,16 @@ impl Scheme {
             headers: headers.collect::<Result<_, String>>()?,
             query: query.collect::<Result<_, String>>()?,
             basic: basic.transpose()?,
+            authorization_server: definition
+                .authorization_server
+                .as_ref()
+                .map(|server| {
+                    authorization_server::Unresolved::from_definition(server, |name| {
+                        fields.contains_key(name)
+                    })
+                    .map_err(|why| format!("authorization_server.{why}"))
+                })
+                .transpose()?,
         })
     }
 }

@@ -1,0 +1,140 @@
+use super::*;
+use crate::credential::{AuthScheme, Fields};
+use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
+
+/// A toolkit whose authorization server has these keys beside its addresses.
+fn toolkit(rules: Value) -> std::sync::Arc<Toolkit> {
+    let mut server = json!({
+        "authorize_url": "https://acme.test/authorize?tenant=1",
+        "token_url": "https://acme.test/token",
+        "revoke_url": "https://acme.test/revoke",
+    });
+    server.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    let definition = json!({
+        "slug": "acme", "name": "Acme", "base_url": "https://api.acme.test",
+        "schemes": { "OAUTH2": { "authorization_server": server } },
+    });
+    let catalogue = Catalogue::with(&[ToolkitSource::Definition(definition)]).unwrap();
+    std::sync::Arc::clone(catalogue.get("acme").unwrap())
+}
+
+fn server(toolkit: &Toolkit) -> AuthorizationServer<'_> {
+    toolkit.authorization_server(AuthScheme::OAuth2, &Fields::default()).unwrap().unwrap()
+}
+
+fn client() -> Client {
+    let credentials =
+        SecretJson::new(r#"{"client_id":"i d","client_secret":"s:c","scopes":"read write"}"#.to_owned());
+    Client::read(&credentials, &json!({})).unwrap()
+}
+
+fn answer(rules: Value, status: u16, body: &str) -> Result<Granted, NotGranted> {
+    let toolkit = toolkit(rules);
+    read_answer(server(&toolkit).rules, StatusCode::from_u16(status).unwrap(), body.as_bytes())
+}
+
+#[test]
+fn a_person_is_sent_with_state_and_challenge() {
+    let toolkit = toolkit(json!({ "authorize_parameters": { "access_type": "offline" } }));
+    // RFC 7636, appendix B.
+    let verifier = Verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
+    let url =
+        authorize_url(&server(&toolkit), &client(), "https://gw.test/connect/callback", "st", &verifier);
+    assert_eq!(
+        url.unwrap().as_str(),
+        "https://acme.test/authorize?tenant=1&response_type=code&client_id=i+d\
+         &redirect_uri=https%3A%2F%2Fgw.test%2Fconnect%2Fcallback&scope=read+write&state=st\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&access_type=offline"
+    );
+}
+
+#[test]
+fn a_token_is_asked_for_as_the_provider_wants_it() {
+    let refresh = "r&1".into();
+    let grant = Grant::RefreshToken(&refresh);
+    let standard = toolkit(json!({}));
+    let request = token_request(&server(&standard), &client(), &grant);
+    assert_eq!(
+        request.body.expose_secret(),
+        "grant_type=refresh_token&refresh_token=r%261&client_id=i+d&client_secret=s%3Ac"
+    );
+    let other = toolkit(json!({
+        "refresh_url": "https://acme.test/refresh", "client_authentication": "basic", "token_request": "json",
+        "token_parameters": { "audience": "x" },
+    }));
+    let request = token_request(&server(&other), &client(), &grant);
+    assert_eq!(request.url.as_str(), "https://acme.test/refresh");
+    assert_eq!(
+        request.body.expose_secret(),
+        r#"{"grant_type":"refresh_token","refresh_token":"r&1","audience":"x"}"#
+    );
+    assert_eq!(request.headers[AUTHORIZATION], format!("Basic {}", BASE64.encode(b"i+d:s%3Ac")));
+    assert!(!format!("{request:?} {grant:?} {:?}", client()).contains("s:c"));
+}
+
+#[test]
+fn answers_are_read_under_the_contracts_names() {
+    let granted =
+        answer(json!({}), 200, r#"{"access_token":"a","refresh_token":"r","expires_in":"60","x":{}}"#);
+    let granted = granted.unwrap();
+    assert_eq!(granted.val.expose(), r#"{"access_token":"a","refresh_token":"r","expires_in":60,"x":{}}"#);
+    assert_eq!((granted.expires_in, granted.has_refresh_token), (Some(60), true));
+
+    let nested = json!({ "token_answer": { "access_token": "/authed/token" }, "default_lifetime": 7 });
+    let granted = answer(nested, 200, r#"{"ok":true,"authed":{"token":"t"}}"#).unwrap();
+    assert_eq!(
+        granted.val.expose(),
+        r#"{"ok":true,"authed":{"token":"t"},"access_token":"t","expires_in":7}"#
+    );
+
+    for lifetime in ["0", "-5", "\"soon\"", "null", "\"\"", "{}"] {
+        let granted =
+            answer(json!({}), 200, &format!(r#"{{"access_token":"a","expires_in":{lifetime}}}"#)).unwrap();
+        assert_eq!((granted.expires_in, granted.has_refresh_token), (None, false), "{lifetime}");
+        assert_eq!(granted.val.expose(), r#"{"access_token":"a","expires_in":null}"#);
+    }
+}
+
+#[test]
+fn a_refusal_is_told_from_a_failure() {
+    for (status, body) in [
+        (400, r#"{"error":"invalid_grant","error_description":"gone"}"#),
+        (401, r#"{"error":"invalid_client"}"#),
+        (200, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
+        (200, r#"{"error":"bad_refresh_token"}"#),
+        (400, r#"{"error":{"code":"invalid_grant"}}"#),
+    ] {
+        assert!(
+            matches!(answer(json!({}), status, body), Err(NotGranted::Refused { .. })),
+            "{status} {body}"
+        );
+    }
+    for (status, body) in [
+        (500, r#"{"error":"invalid_grant"}"#),
+        (503, ""),
+        (429, r#"{"error":"invalid_grant"}"#),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (200, "<html>"),
+        (200, "{}"),
+        (403, "<html>"),
+        (200, r#"{"access_token":""}"#),
+        (302, ""),
+    ] {
+        assert!(
+            matches!(answer(json!({}), status, body), Err(NotGranted::Unavailable { .. })),
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn scopes_come_as_a_list_or_as_text() {
+    for (given, expected) in [
+        (json!("a b"), vec!["a", "b"]),
+        (json!("a,b"), vec!["a", "b"]),
+        (json!(["a", "b c"]), vec!["a", "b c"]),
+        (json!(null), vec![]),
+    ] {
+        assert_eq!(scopes_of(&given), expected, "{given}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Asking a token endpoint: one request through `egress`, and what came of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use proxy_execute_protocol::{ErrorKind, Method};
+use secrecy::ExposeSecret;
+
+use super::oauth2::{Granted, NotGranted, TokenRequest, read_answer};
+use crate::egress::{Egress, Injection, Outgoing};
+use crate::toolkit::Rules;
+
+/// How long it may take. Longer than providers need, shorter than the caller's patience.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The largest answer that is read. Tokens of a few KiB are in use; the rest is a mistake.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Asks for tokens.
+pub(crate) async fn ask(
+    egress: &Egress,
+    rules: &Rules,
+    request: TokenRequest,
+) -> Result<Granted, NotGranted> {
+    let (status, body) = exchange(egress, request).await?;
+    read_answer(rules, status, &body)
+}
+
+/// Sends a request and reads the answer. It is sent once, and a redirect is an answer like any other:
+/// a code or refresh token is for one address.
+pub(crate) async fn exchange(
+    egress: &Egress,
+    request: TokenRequest,
+) -> Result<(StatusCode, Vec<u8>), NotGranted> {
+    let host = request.url.host_str().unwrap_or_default().to_owned();
+    let outgoing = Outgoing {
+        method: Method::Post,
+        url: request.url,
+        headers: request.headers,
+        credential: Injection::default(),
+        body: Some(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
+    };
+    let broken = |what: &str| NotGranted::Unavailable { why: format!("{host} {what}"), may_be_done: true };
+    let exchange = async {
+        let mut response = egress.send_once(&outgoing).await.map_err(|error| NotGranted::Unavailable {
+            may_be_done: error.kind() == ErrorKind::UpstreamBroken,
+            why: error.to_string(),
+        })?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| broken("broke off in its answer"))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BYTES {
+                return Err(broken("answered with more than 1 MiB"));
+            }
+        }
+        Ok((status, body))
+    };
+    let timed_out = |_| broken(&format!("did not answer within {} s", TIMEOUT.as_secs()));
+    tokio::time::timeout(TIMEOUT, exchange).await.map_err(timed_out)?
+}

@@ -1,0 +1,175 @@
+//! The authorization server behind a toolkit's OAuth scheme, as the toolkit's file describes it
+//! (RFC 6749).
+//!
+//! What a provider does in a way of its own is data here, so that `credential::oauth2` has one way
+//! for all of them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::Template;
+
+/// What a toolkit's file says. Unknown keys are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rules {
+    #[serde(default)]
+    authorize_url: Option<String>,
+    token_url: String,
+    #[serde(default)]
+    refresh_url: Option<String>,
+    #[serde(default)]
+    revoke_url: Option<String>,
+    /// What is asked for where the auth config names no scopes.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// Between two scopes. Default: a space (RFC 6749 §3.3).
+    #[serde(default = "space")]
+    pub(crate) scope_separator: String,
+    /// The parameter of the authorize URL that has the scopes.
+    #[serde(default = "scope")]
+    pub(crate) scope_parameter: String,
+    /// The parameter for the auth config's `user_scopes`, where a provider tells a person's scopes
+    /// from those of the app, as Slack does.
+    #[serde(default)]
+    pub(crate) user_scope_parameter: Option<String>,
+    /// The name of the client's id where it is not `client_id`.
+    #[serde(default = "client_id")]
+    pub(crate) client_id_parameter: String,
+    /// Whether the code is bound to a secret of this flow (RFC 7636, S256). Default: true; a server
+    /// that knows nothing of it ignores it (§5).
+    #[serde(default = "yes")]
+    pub(crate) pkce: bool,
+    /// How the client proves itself.
+    #[serde(default)]
+    pub(crate) client_authentication: ClientAuthentication,
+    /// How token requests are written.
+    #[serde(default)]
+    pub(crate) token_request: TokenRequestFormat,
+    /// Further parameters of the authorize URL.
+    #[serde(default)]
+    pub(crate) authorize_parameters: BTreeMap<String, String>,
+    /// Further parameters of token requests.
+    #[serde(default)]
+    pub(crate) token_parameters: BTreeMap<String, String>,
+    /// Where fields are in the answer of the token endpoint, as JSON pointers (RFC 6901), if not at
+    /// the top under their own names.
+    #[serde(default)]
+    pub(crate) token_answer: BTreeMap<String, String>,
+    /// How long an access token lives where the answer does not say, in seconds.
+    #[serde(default)]
+    pub(crate) default_lifetime: Option<u64>,
+}
+
+/// How a client proves itself to the token endpoint (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientAuthentication {
+    /// Id and secret in the body.
+    #[default]
+    Body,
+    /// Id and secret as HTTP basic authentication.
+    Basic,
+}
+
+/// How a token request is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TokenRequestFormat {
+    /// As the specification has it.
+    #[default]
+    Form,
+    /// As JSON.
+    Json,
+}
+
+fn space() -> String {
+    " ".to_owned()
+}
+
+fn scope() -> String {
+    "scope".to_owned()
+}
+
+fn client_id() -> String {
+    "client_id".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// An authorization server whose addresses may have places for an account's fields.
+#[derive(Debug)]
+pub(super) struct Unresolved {
+    pub(super) authorize_url: Option<Template>,
+    pub(super) token_url: Template,
+    pub(super) refresh_url: Option<Template>,
+    pub(super) revoke_url: Option<Template>,
+    pub(super) rules: Rules,
+}
+
+/// The authorization server of one account.
+#[derive(Debug)]
+pub(crate) struct AuthorizationServer<'a> {
+    /// Where a person agrees; none for schemes without a person.
+    pub(crate) authorize_url: Option<Url>,
+    pub(crate) token_url: Url,
+    /// The token endpoint, for most.
+    pub(crate) refresh_url: Url,
+    /// RFC 7009.
+    pub(crate) revoke_url: Option<Url>,
+    pub(crate) rules: &'a Rules,
+}
+
+impl Unresolved {
+    /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.
+    ///
+    /// # Errors
+    /// The key and the reason.
+    pub(super) fn from_definition(
+        rules: &Rules,
+        field_exists: impl Fn(&str) -> bool,
+    ) -> Result<Self, String> {
+        let url = |key: &str, text: &String| {
+            let template = Template::parse(text).map_err(|why| format!("{key}: {why}"))?;
+            if let Some(name) = template.field_names().into_iter().find(|name| !field_exists(name)) {
+                return Err(format!("{key}: uses {{{{{name}}}}}, which has no [fields.{name}]"));
+            }
+            let example = template.render_host_parts(|_| Some("example".into()));
+            let example = example.map_err(|problem| format!("{key}: {}", problem.why))?;
+            endpoint(&example).map_err(|why| format!("{key}: {why}"))?;
+            Ok(template)
+        };
+        let optional =
+            |key: &str, text: &Option<String>| text.as_ref().map(|text| url(key, text)).transpose();
+        for (field, pointer) in &rules.token_answer {
+            if !pointer.starts_with('/') {
+                return Err(format!(
+                    "token_answer.{field}: `{pointer}` is not a JSON pointer such as /data/token"
+                ));
+            }
+        }
+        Ok(Self {
+            authorize_url: optional("authorize_url", &rules.authorize_url)?,
+            token_url: url("token_url", &rules.token_url)?,
+            refresh_url: optional("refresh_url", &rules.refresh_url)?,
+            revoke_url: optional("revoke_url", &rules.revoke_url)?,
+            rules: rules.clone(),
+        })
+    }
+}
+
+/// The URL of an endpoint. It may have a query (RFC 6749 §3.1), but no fragment.
+pub(super) fn endpoint(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a valid URL ({error})"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err("must begin with https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("must not have a user name, password or fragment in it".to_owned());
+    }
+    Ok(url)
+}
