@@ -17,9 +17,6 @@ use crate::request::{self, require};
 use crate::toolkit::Toolkit;
 use crate::{answer, session};
 
-/// Sent where neither the caller nor the toolkit sets one; several APIs refuse calls without.
-const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARGO_PKG_VERSION"));
-
 /// Calls an endpoint as the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: ProxyRequest) -> Result<Envelope> {
     let mut record = gateway.recorder.begin(request.method);
@@ -131,7 +128,7 @@ pub(crate) fn prepare(
             headers.insert(name, value.clone());
         }
     }
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(DEFAULT_USER_AGENT));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(request::DEFAULT_USER_AGENT));
     Ok(Outgoing { method: request.method, url, headers, credential, body })
 }
 

@@ -14,6 +14,9 @@ use proxy_execute_protocol::{Error, ErrorKind, Parameter, ParameterLocation, Pro
 use serde_json::value::RawValue;
 use url::Url;
 
+/// Sent where neither the caller nor the toolkit sets one; several APIs refuse calls without.
+pub(crate) const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARGO_PKG_VERSION"));
+
 /// Headers that describe one connection, not the request (RFC 9110 §7.6.1).
 const HOP_BY_HOP: &[&str] = &[
     "connection",

@@ -217,6 +217,7 @@ impl Toolkit {
     ///
     /// # Errors
     /// `InvalidRequest` that names the field.
+    #[cfg_attr(not(test), expect(dead_code, reason = "connecting and refreshing accounts come next"))]
     pub(crate) fn authorization_server(
         &self,
         scheme: AuthScheme,

@@ -30,8 +30,10 @@ struct Toolkit {
 fn list(folder: &Path) -> String {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut list = String::from("| slug | | base URL and further hosts | schemes and their fields |\n");
-    list.push_str("| --- | --- | --- | --- |\n");
+    let mut list = String::from(
+        "| slug | | base URL and further hosts | schemes and their fields | scopes that OAuth asks for |\n",
+    );
+    list.push_str("| --- | --- | --- | --- | --- |\n");
     for file in &files {
         let toolkit: Toolkit = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         let Toolkit { slug, name, docs, .. } = &toolkit;
@@ -39,7 +41,8 @@ fn list(folder: &Path) -> String {
         let schemes: Vec<_> =
             toolkit.schemes.iter().map(|(name, scheme)| shown(&toolkit, name, scheme)).collect();
         let schemes = schemes.join("<br>");
-        writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} |").unwrap();
+        let scopes = scopes(&toolkit).join("<br>");
+        writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} | {scopes} |").unwrap();
     }
     list
 }
@@ -74,6 +77,12 @@ fn shown(toolkit: &Toolkit, name: &str, scheme: &Value) -> String {
         })
         .collect();
     if fields.is_empty() { name.to_owned() } else { format!("{name}: {}", fields.join(", ")) }
+}
+
+fn scopes(toolkit: &Toolkit) -> Vec<String> {
+    let server = toolkit.schemes.get("OAUTH2").and_then(|scheme| scheme.get("authorization_server"));
+    let scopes = server.and_then(|server| server.get("scopes")).and_then(Value::as_array);
+    scopes.into_iter().flatten().filter_map(Value::as_str).map(|scope| format!("`{scope}`")).collect()
 }
 
 fn collect_fields(value: &Value, fields: &mut BTreeSet<String>) {

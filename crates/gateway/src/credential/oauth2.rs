@@ -48,9 +48,7 @@ impl Client {
             scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
         };
         let id = text("client_id").ok_or_else(|| {
-            let message = "The auth config has no `client_id`.".to_owned();
-            Error::new(ErrorKind::InvalidRequest, message.clone())
-                .with_errors(vec![message])
+            Error::of_field(ErrorKind::InvalidRequest, "The auth config has no `client_id`.")
                 .fix("Give it the id and secret of your client at the provider, in its `credentials`.")
         })?;
         Ok(Self {
@@ -108,7 +106,9 @@ pub(crate) fn authorize_url(
     let mut url = server.authorize_url.clone().ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "The toolkit has no page where a person could agree.")
     })?;
-    let scopes = if client.scopes.is_empty() { &rules.scopes } else { &client.scopes };
+    // A client that asks for a person's scopes alone is not given the app's in addition.
+    let names_scopes = !client.scopes.is_empty() || !client.user_scopes.is_empty();
+    let scopes = if names_scopes { &client.scopes } else { &rules.scopes };
     {
         let mut query = url.query_pairs_mut();
         query.append_pair("response_type", "code");
@@ -193,33 +193,24 @@ pub(crate) fn token_request(
     authenticate(client, rules, &mut headers, &mut parameters);
     parameters.extend(rules.token_parameters.iter().map(|(name, value)| (name.as_str(), value.clone())));
 
-    let (content_type, body) = match rules.token_request {
-        TokenRequestFormat::Form => ("application/x-www-form-urlencoded", form(&parameters)),
-        TokenRequestFormat::Json => {
-            let object: Map<_, _> =
-                parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-            ("application/json", Value::Object(object).to_string())
-        }
-    };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     let is_refresh = matches!(grant, Grant::RefreshToken(_));
     let url = if is_refresh { &server.refresh_url } else { &server.token_url };
-    TokenRequest { url: url.clone(), headers, body: body.into() }
+    TokenRequest { url: url.clone(), body: written(rules, &parameters, &mut headers), headers }
 }
 
 /// The request that takes a token back (RFC 7009 §2.1); `None` where the provider has no endpoint for it.
+///
+/// Without the optional `token_type_hint`: endpoints that are older than the RFC do not know it.
 pub(crate) fn revocation_request(
     server: &AuthorizationServer<'_>,
     client: &Client,
     token: &SecretString,
-    hint: &'static str,
 ) -> Option<TokenRequest> {
-    let mut parameters =
-        vec![("token", token.expose_secret().to_owned()), ("token_type_hint", hint.to_owned())];
+    let url = server.revoke_url.clone()?;
+    let mut parameters = vec![("token", token.expose_secret().to_owned())];
     let mut headers = HeaderMap::new();
     authenticate(client, server.rules, &mut headers, &mut parameters);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    Some(TokenRequest { url: server.revoke_url.clone()?, headers, body: form(&parameters).into() })
+    Some(TokenRequest { url, body: written(server.rules, &parameters, &mut headers), headers })
 }
 
 fn authenticate<'a>(
@@ -247,8 +238,21 @@ fn authenticate<'a>(
     }
 }
 
-fn form(parameters: &[(&str, String)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+/// The body of a request, and its type.
+fn written(rules: &Rules, parameters: &[(&str, String)], headers: &mut HeaderMap) -> SecretString {
+    let (content_type, body) = match rules.token_request {
+        TokenRequestFormat::Form => {
+            let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+            ("application/x-www-form-urlencoded", form)
+        }
+        TokenRequestFormat::Json => {
+            let object: Map<_, _> =
+                parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            ("application/json", Value::Object(object).to_string())
+        }
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    body.into()
 }
 
 /// Tokens that were given.
@@ -305,9 +309,9 @@ pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Res
         return Err(unavailable("but no JSON object"));
     };
     let whole = Value::Object(answer.clone());
-    for (field, pointer) in &rules.token_answer {
-        if let Some(value) = whole.pointer(pointer) {
-            answer.insert(field.clone(), value.clone());
+    for (field, place) in &rules.token_answer {
+        if let Some(value) = place.read(&whole).filter(|_| !answer.contains_key(field)) {
+            answer.insert(field.clone(), value);
         }
     }
     let has_token =

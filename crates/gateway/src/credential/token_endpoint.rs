@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::{HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ErrorKind, Method};
 use secrecy::ExposeSecret;
 
 use super::oauth2::{Granted, NotGranted, TokenRequest, read_answer};
 use crate::egress::{Egress, Injection, Outgoing};
+use crate::request::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
 
 /// How long it may take. Longer than providers need, shorter than the caller's patience.
@@ -34,10 +36,12 @@ pub(crate) async fn exchange(
     request: TokenRequest,
 ) -> Result<(StatusCode, Vec<u8>), NotGranted> {
     let host = request.url.host_str().unwrap_or_default().to_owned();
+    let mut headers = request.headers;
+    headers.insert(USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT));
     let outgoing = Outgoing {
         method: Method::Post,
         url: request.url,
-        headers: request.headers,
+        headers,
         credential: Injection::default(),
         body: Some(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
     };

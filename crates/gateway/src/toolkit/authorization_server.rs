@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::Template;
@@ -22,7 +23,8 @@ pub(crate) struct Rules {
     refresh_url: Option<String>,
     #[serde(default)]
     revoke_url: Option<String>,
-    /// What is asked for where the auth config names no scopes.
+    /// What is asked for where the auth config names no scopes: what it takes to read the main
+    /// things, and to refresh.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
     /// Between two scopes. Default: a space (RFC 6749 §3.3).
@@ -54,13 +56,40 @@ pub(crate) struct Rules {
     /// Further parameters of token requests.
     #[serde(default)]
     pub(crate) token_parameters: BTreeMap<String, String>,
-    /// Where fields are in the answer of the token endpoint, as JSON pointers (RFC 6901), if not at
-    /// the top under their own names.
+    /// Where fields are in the answer of the token endpoint when it has none of that name at its top.
     #[serde(default)]
-    pub(crate) token_answer: BTreeMap<String, String>,
+    pub(crate) token_answer: BTreeMap<String, AnswerField>,
     /// How long an access token lives where the answer does not say, in seconds.
     #[serde(default)]
     pub(crate) default_lifetime: Option<u64>,
+}
+
+/// Where a field of an account is in the answer of a token endpoint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a JSON pointer, or { at, ending }")]
+pub(crate) enum AnswerField {
+    /// A JSON pointer (RFC 6901).
+    At(String),
+    /// What stands before an ending, for answers that name a host of which the base URL wants a label.
+    Before { at: String, ending: String },
+}
+
+impl AnswerField {
+    /// The value in an answer, if it has one.
+    pub(crate) fn read(&self, answer: &Value) -> Option<Value> {
+        match self {
+            Self::At(at) => answer.pointer(at).cloned(),
+            Self::Before { at, ending } => {
+                Some(answer.pointer(at)?.as_str()?.strip_suffix(ending.as_str())?.into())
+            }
+        }
+    }
+
+    fn pointer(&self) -> &str {
+        match self {
+            Self::At(at) | Self::Before { at, .. } => at,
+        }
+    }
 }
 
 /// How a client proves itself to the token endpoint (RFC 6749 §2.3.1).
@@ -125,6 +154,17 @@ pub(crate) struct AuthorizationServer<'a> {
 }
 
 impl Unresolved {
+    /// Whether a field of an account comes with the answer of the token endpoint.
+    pub(super) fn answers(&self, field: &str) -> bool {
+        field == "access_token" || self.rules.token_answer.contains_key(field)
+    }
+
+    /// The fields of an account that its addresses have places for.
+    pub(super) fn field_names(&self) -> impl Iterator<Item = String> {
+        let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url].into_iter().flatten();
+        std::iter::once(&self.token_url).chain(further).flat_map(Template::field_names)
+    }
+
     /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.
     ///
     /// # Errors
@@ -145,7 +185,8 @@ impl Unresolved {
         };
         let optional =
             |key: &str, text: &Option<String>| text.as_ref().map(|text| url(key, text)).transpose();
-        for (field, pointer) in &rules.token_answer {
+        for (field, place) in &rules.token_answer {
+            let pointer = place.pointer();
             if !pointer.starts_with('/') {
                 return Err(format!(
                     "token_answer.{field}: `{pointer}` is not a JSON pointer such as /data/token"

@@ -127,7 +127,7 @@ pub(crate) struct AuthConfigDetails {
     #[schema(value_type = AuthScheme)]
     pub(crate) mode: String,
     pub(crate) name: String,
-    /// Empty: a gateway does not know which a toolkit needs.
+    /// The scopes that are asked for when the auth config names none.
     pub(crate) required_scopes: Vec<String>,
     pub(crate) fields: AuthConfigFields,
 }
@@ -146,7 +146,14 @@ pub(crate) struct FieldGroup {
     pub(crate) optional: Vec<InputField>,
 }
 
-/// A field of an account.
+impl FieldGroup {
+    fn of(fields: Vec<InputField>) -> Self {
+        let (required, optional) = fields.into_iter().partition(|field| field.required);
+        Self { required, optional }
+    }
+}
+
+/// A field of an account or of an auth config.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct InputField {
     pub(crate) name: String,
@@ -211,17 +218,14 @@ pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<Toolk
 pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
     let toolkit = gateway.catalogue.get(slug)?;
     let base_url = toolkit.schemes.values().next().map(|scheme| scheme.base_url.to_string());
-    let auth_config_details = toolkit.schemes().map(|scheme| {
-        let (required, optional) = toolkit.input_fields(scheme).into_iter().partition(|field| field.required);
-        AuthConfigDetails {
-            mode: scheme.to_string(),
-            name: format!("{} {scheme}", toolkit.name),
-            required_scopes: Vec::new(),
-            fields: AuthConfigFields {
-                auth_config_creation: FieldGroup::default(),
-                connected_account_initiation: FieldGroup { required, optional },
-            },
-        }
+    let auth_config_details = toolkit.schemes().map(|scheme| AuthConfigDetails {
+        mode: scheme.to_string(),
+        name: format!("{} {scheme}", toolkit.name),
+        required_scopes: toolkit.default_scopes(scheme).to_vec(),
+        fields: AuthConfigFields {
+            auth_config_creation: FieldGroup::of(toolkit.client_fields(scheme)),
+            connected_account_initiation: FieldGroup::of(toolkit.input_fields(scheme)),
+        },
     });
     Ok(ToolkitDetails {
         auth_config_details: auth_config_details.collect(),
@@ -311,6 +315,10 @@ impl Toolkit {
         let Some(scheme) = self.schemes.get(&scheme) else { return Vec::new() };
         let mut names = scheme.signing_fields();
         names.extend(scheme.base_url.field_names());
+        if let Some(server) = &scheme.authorization_server {
+            names.extend(server.field_names());
+            names.retain(|name| !server.answers(name));
+        }
         let field = |name: String| {
             let described = self.fields.get(&name);
             InputField {
@@ -325,6 +333,50 @@ impl Toolkit {
             }
         };
         names.into_iter().map(field).collect()
+    }
+
+    /// What an auth config with this scheme needs: the client at the provider, where there is one.
+    fn client_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
+        let Some(server) = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref())
+        else {
+            return Vec::new();
+        };
+        let field = |name: &str, description: &str, required: bool, default: Option<String>| InputField {
+            display_name: name.replace('_', " "),
+            description: description.to_owned(),
+            kind: "string".to_owned(),
+            required,
+            user_visible: true,
+            is_secret: name == "client_secret",
+            default,
+            name: name.to_owned(),
+        };
+        let scopes = server.rules.scopes.join(&server.rules.scope_separator);
+        let mut fields = vec![
+            field("client_id", "The id of your client at the provider", true, None),
+            field("client_secret", "Its secret", true, None),
+            field(
+                "oauth_redirect_uri",
+                "Where the provider sends people back to, if not to this gateway's /connect/callback",
+                false,
+                None,
+            ),
+            field(
+                "scopes",
+                "What people are asked to grant",
+                false,
+                Some(scopes).filter(|scopes| !scopes.is_empty()),
+            ),
+        ];
+        if server.rules.user_scope_parameter.is_some() {
+            fields.push(field("user_scopes", "What the app may do as the person", false, None));
+        }
+        fields
+    }
+
+    fn default_scopes(&self, scheme: AuthScheme) -> &[String] {
+        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
+        server.map_or(&[], |server| &server.rules.scopes)
     }
 
     /// Whether it can be called without an account.

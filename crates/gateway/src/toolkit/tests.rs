@@ -1,7 +1,8 @@
 //! The catalogue against `cases/toolkit-cases.json`, and what is refused in a definition.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use proxy_execute_protocol::{ErrorKind, ProxyRequest, SecretJson};
 use secrecy::ExposeSecret;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::Credential;
 use crate::credential::GivenCredential;
+use crate::credential::oauth2::{self, Client, Grant, Verifier};
 use crate::proxy::prepare;
 use crate::request::append_query;
 
@@ -109,6 +111,42 @@ fn every_toolkit_and_scheme_has_a_case() {
     assert!(catalogue.iter().count() >= 40);
 }
 
+/// What people and tokens are asked for with, for every toolkit that has an authorization server.
+#[test]
+fn what_authorization_servers_are_asked() {
+    let client = json!({ "client_id": "the client", "client_secret": "its+secret" }).to_string();
+    let client = Client::read(&SecretJson::new(client), &json!({})).unwrap();
+    let verifier = Verifier("verifier".into());
+    let redirect_uri = "https://gw.example/connect/callback";
+    // Every field that an address has a place for.
+    let fields = json!({ "subdomain": "acme", "domain": "acme.example" });
+    let fields: Fields = serde_json::from_value(fields).unwrap();
+    let mut asked = String::new();
+    for toolkit in Catalogue::with(&[]).unwrap().iter() {
+        let Ok(Some(server)) = toolkit.authorization_server(AuthScheme::OAuth2, &fields) else {
+            assert!(toolkit.check_scheme(AuthScheme::OAuth2).is_err(), "{} has no server", toolkit.slug);
+            continue;
+        };
+        let url = oauth2::authorize_url(&server, &client, redirect_uri, "state", &verifier).unwrap();
+        writeln!(asked, "{}\n  authorize {url}", toolkit.slug).unwrap();
+        let (code, token) = ("code".into(), "token".into());
+        let code = Grant::AuthorizationCode { code: &code, redirect_uri, verifier: &verifier };
+        let requests = [
+            ("code", Some(oauth2::token_request(&server, &client, &code))),
+            ("refresh", Some(oauth2::token_request(&server, &client, &Grant::RefreshToken(&token)))),
+            ("revoke", oauth2::revocation_request(&server, &client, &token)),
+        ];
+        for (name, request) in requests {
+            let Some(request) = request else { continue };
+            let authorization = request.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap());
+            let authorization = authorization.map(|value| format!("\n          {value}")).unwrap_or_default();
+            let body = request.body.expose_secret();
+            writeln!(asked, "  {name:9} {}{authorization}\n          {body}", request.url).unwrap();
+        }
+    }
+    insta::assert_snapshot!("authorization_servers", asked);
+}
+
 #[test]
 fn every_toolkit_names_its_source() {
     for toolkit in Catalogue::with(&[]).unwrap().iter() {
@@ -146,6 +184,22 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
         (|d| d["schemes"] = json!({}), &["schemes"]),
         (|d| d["schemes"] = json!({ "OAUTH3": {} }), &["schemes.OAUTH3"]),
         (|d| d["schemes"]["API_KEY"]["headers"] = json!({ "x": "{{a" }), &["schemes.API_KEY.headers.x"]),
+        (|d| d["schemes"]["API_KEY"]["authorization_server"] = json!({}), &["missing field `token_url`"]),
+        (
+            |d| {
+                d["schemes"]["API_KEY"]["authorization_server"] =
+                    json!({ "token_url": "https://{{other}}.example/token" });
+            },
+            &["schemes.API_KEY.authorization_server.token_url", "[fields.other]"],
+        ),
+        (
+            |d| {
+                let field = json!({ "access_token": { "at": "token", "ending": "x" } });
+                d["schemes"]["API_KEY"]["authorization_server"] =
+                    json!({ "token_url": "https://acme.example/token", "token_answer": field });
+            },
+            &["token_answer.access_token", "JSON pointer"],
+        ),
         (|d| d["schemes"]["API_KEY"]["cookie"] = json!({}), &["unknown field `cookie`"]),
     ];
     for (change, expected) in cases {

@@ -834,6 +834,30 @@ async fn toolkits_are_found() {
     let fields = &header["auth_config_details"][0]["fields"]["connected_account_initiation"];
     assert_eq!((&fields["required"][0]["name"], &fields["optional"]), (&json!("api_key"), &json!([])));
     assert_eq!(fields["required"][0]["is_secret"], true);
+
+    // What an OAuth client is made of, and what is left to ask a person for.
+    let outlook = read(&port, "/toolkits/outlook").await;
+    let details = outlook["auth_config_details"].as_array().unwrap();
+    let oauth = details.iter().find(|details| details["mode"] == "OAUTH2").unwrap();
+    let scopes = ["offline_access", "User.Read", "Mail.Read", "Calendars.Read"];
+    assert_eq!(oauth["required_scopes"], json!(scopes));
+    let names = |fields: &Value| -> Vec<String> {
+        fields.as_array().unwrap().iter().map(|field| text(&field["name"])).collect()
+    };
+    let client = &oauth["fields"]["auth_config_creation"];
+    assert_eq!(names(&client["required"]), ["client_id", "client_secret"]);
+    let secret: Vec<_> =
+        client["required"].as_array().unwrap().iter().map(|field| &field["is_secret"]).collect();
+    assert_eq!(secret, [&json!(false), &json!(true)]);
+    assert_eq!(names(&client["optional"]), ["oauth_redirect_uri", "scopes"]);
+    assert_eq!(client["optional"][1]["default"], scopes.join(" "));
+    let account = &oauth["fields"]["connected_account_initiation"];
+    assert_eq!(names(&account["required"]), Vec::<String>::new(), "the provider gives the access token");
+    assert_eq!(names(&account["optional"]), ["tenant_id"]);
+    let slack = read(&port, "/toolkits/slack").await;
+    let details = slack["auth_config_details"].as_array().unwrap();
+    let oauth = details.iter().find(|details| details["mode"] == "OAUTH2").unwrap();
+    assert!(names(&oauth["fields"]["auth_config_creation"]["optional"]).contains(&"user_scopes".to_owned()));
 }
 
 #[tokio::test]

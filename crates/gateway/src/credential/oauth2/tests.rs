@@ -49,6 +49,41 @@ fn a_person_is_sent_with_state_and_challenge() {
 }
 
 #[test]
+fn a_persons_scopes_are_asked_for_beside_those_of_the_app() {
+    let toolkit = toolkit(json!({
+        "scopes": ["bot:read"], "scope_separator": ",", "user_scope_parameter": "user_scope", "pkce": false,
+    }));
+    for (scopes, user_scopes, expected) in [
+        ("", "", "&scope=bot%3Aread&state=s"),
+        ("a b", "", "&scope=a%2Cb&state=s"),
+        ("a", "u,v", "&scope=a&user_scope=u%2Cv&state=s"),
+        ("", "u", "&user_scope=u&state=s"),
+    ] {
+        let credentials = json!({ "client_id": "c", "scopes": scopes, "user_scopes": user_scopes });
+        let client = Client::read(&SecretJson::new(credentials.to_string()), &json!({})).unwrap();
+        let url = authorize_url(&server(&toolkit), &client, "https://gw.test", "s", &Verifier::random());
+        let url = url.unwrap();
+        assert!(url.as_str().ends_with(&format!("https%3A%2F%2Fgw.test{expected}")), "{url}");
+    }
+}
+
+#[test]
+fn a_token_is_taken_back_as_the_provider_wants_it() {
+    let token = "t".into();
+    let body = |rules: Value| {
+        let toolkit = toolkit(rules);
+        let request = revocation_request(&server(&toolkit), &client(), &token).unwrap();
+        assert_eq!(request.url.as_str(), "https://acme.test/revoke");
+        request.body.expose_secret().to_owned()
+    };
+    assert_eq!(body(json!({})), "token=t&client_id=i+d&client_secret=s%3Ac");
+    assert_eq!(
+        body(json!({ "client_authentication": "basic", "token_request": "json" })),
+        r#"{"token":"t"}"#
+    );
+}
+
+#[test]
 fn a_token_is_asked_for_as_the_provider_wants_it() {
     let refresh = "r&1".into();
     let grant = Grant::RefreshToken(&refresh);
@@ -86,6 +121,16 @@ fn answers_are_read_under_the_contracts_names() {
         granted.val.expose(),
         r#"{"ok":true,"authed":{"token":"t"},"access_token":"t","expires_in":7}"#
     );
+
+    let nested = json!({ "token_answer": {
+        "access_token": "/authed/token", "site": { "at": "/host", "ending": ".acme.test" },
+    } });
+    let body = r#"{"access_token":"bot","authed":{"token":"person"},"host":"eu.acme.test"}"#;
+    let granted = answer(nested.clone(), 200, body).unwrap();
+    assert!(granted.val.expose().contains(r#""access_token":"bot""#), "what is at the top counts");
+    assert!(granted.val.expose().contains(r#""site":"eu""#));
+    let granted = answer(nested, 200, r#"{"access_token":"a","host":"acme.test.evil.test"}"#).unwrap();
+    assert!(!granted.val.expose().contains("site"), "only a part before that ending is taken");
 
     for lifetime in ["0", "-5", "\"soon\"", "null", "\"\"", "{}"] {
         let granted =
