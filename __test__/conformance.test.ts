@@ -10,11 +10,13 @@ import { after, before, describe, it } from 'node:test';
 import { APIConnectionError, Gateway } from '../index.js';
 import { run } from './support/child';
 import { conformance } from './support/conformance';
+import { asDescribed } from './support/described';
 import { rejection } from './support/expect';
 import { type Certificates, inProcess, makeCertificates, overHttp, overHttps } from './support/ways';
 
 conformance('in process', inProcess);
 conformance('over HTTP', overHttp());
+conformance('over HTTP, each answer as /openapi.json describes it', asDescribed);
 conformance('over HTTP, by /api/v3', overHttp({ apiVersion: 'v3' }));
 
 describe('over HTTPS', () => {

@@ -14,6 +14,7 @@ import {
   ValidationError,
 } from '../index.js';
 import { connect, openGateway } from './support/acme';
+import { asDescribed } from './support/described';
 import { rejection } from './support/expect';
 import { resources } from './support/resources';
 import { Upstream } from './support/upstream';
@@ -23,6 +24,7 @@ const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
 
 resources('resources, in process', inProcess);
 resources('resources, over HTTP', overHttp());
+resources('resources, over HTTP, each answer as /openapi.json describes it', asDescribed);
 resources('resources, over HTTP, by /api/v3', overHttp({ apiVersion: 'v3' }));
 
 describe('a gateway', () => {

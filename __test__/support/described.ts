@@ -1,0 +1,115 @@
+/** A way in on which every answer is compared with what `/openapi.json` says of it. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
+import { Composio } from '../../index.js';
+import type { Way } from './ways';
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema?: object }> }>;
+}
+
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+}
+
+/** A port, over HTTP, by way of a server that looks at each answer. What is amiss is told at the end. */
+export const asDescribed: Way = async (gateway) => {
+  const { url } = await gateway.listen();
+  const { key } = await gateway.apiKeys.create({ name: 'conformance' });
+  const description = new Description((await (await fetch(`${url}/openapi.json`)).json()) as Document);
+  const problems = new Set<string>();
+  let looked = 0;
+
+  const server = createServer((asked, answer) => {
+    const { method = '', url: path = '', headers } = asked;
+    const onward = request(new URL(path, url), { method, headers }, async (answered) => {
+      const status = answered.statusCode ?? 0;
+      try {
+        const body = await bytes(answered);
+        answer.writeHead(status, answered.rawHeaders).end(body);
+        looked++;
+        const problem = description.problemOf(method, path, status, answered.headers['content-type'], body);
+        if (problem !== undefined) problems.add(`${method} ${path} → ${status}: ${problem}`);
+      } catch {
+        answer.destroy();
+      }
+    });
+    // A caller who goes away takes the request along, as without a server between them.
+    onward.on('error', () => answer.destroy());
+    answer.on('close', () => answer.writableFinished || onward.destroy());
+    asked.pipe(onward);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    remote: true,
+    composio: (options) => new Composio({ apiKey: key, baseURL, ...options }),
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      assert.deepEqual([...problems], []);
+      assert.notEqual(looked, 0);
+    },
+  };
+};
+
+async function bytes(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The document that a gateway serves about itself, as something that answers are held against. */
+class Description {
+  readonly #document: Document;
+  readonly #paths: { matches: RegExp; template: string }[];
+  readonly #validate: Ajv2020;
+
+  constructor(document: Document) {
+    assert.match(document.openapi, /^3\.1\./, 'whose schemas are JSON Schema 2020-12');
+    this.#document = document;
+    // Where several match, the one with the fewest places is meant.
+    this.#paths = Object.keys(document.paths)
+      .sort((one, other) => one.split('{').length - other.split('{').length)
+      .map((template) => ({ template, matches: new RegExp(`^${template.replace(/\{[^}]+\}/g, '[^/]+')}$`) }));
+    this.#validate = new Ajv2020({
+      strict: false,
+      allErrors: true,
+      formats: { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, int32: true, int64: true, uri: true },
+    });
+    this.#validate.addSchema(document, 'openapi');
+  }
+
+  /** What is amiss with an answer, if anything is. */
+  problemOf(
+    method: string,
+    path: string,
+    status: number,
+    contentType: string | undefined,
+    body: Buffer,
+  ): string | undefined {
+    // The document describes the newest version; the older one is the same.
+    const described = path.replace(/\?.*/s, '').replace(/^\/api\/v3\//, '/api/v3.1/');
+    const template = this.#paths.find(({ matches }) => matches.test(described))?.template;
+    if (template === undefined) return 'the path is not described';
+    const verb = method.toLowerCase();
+    const operation = this.#document.paths[template]?.[verb];
+    if (operation === undefined) return 'the verb is not described';
+    const content = operation.responses[String(status)]?.content;
+    if (content === undefined) return 'the status is not described';
+    const type = contentType?.replace(/;.*/s, '') ?? '';
+    if (content[type]?.schema === undefined) return `the content type ${contentType} is not described`;
+
+    const steps = ['paths', template, verb, 'responses', String(status), 'content', type, 'schema'];
+    const pointer = steps.map((step) => encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1')));
+    const schema = this.#validate.getSchema(`openapi#/${pointer.join('/')}`) as ValidateFunction;
+    if (schema(JSON.parse(body.toString()))) return undefined;
+    return this.#validate.errorsText(schema.errors, { dataVar: 'answer' });
+  }
+}
