@@ -3,8 +3,11 @@
 //! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
 //! values or basic authentication, as templates over the credential's fields (contract §4.3).
 
+pub(crate) mod oauth1;
 #[expect(dead_code, reason = "connecting and refreshing accounts come next")]
 pub(crate) mod oauth2;
+#[cfg_attr(not(test), expect(dead_code, reason = "connecting and refreshing accounts come next"))]
+pub(crate) mod service_account;
 #[expect(dead_code, reason = "connecting and refreshing accounts come next")]
 pub(crate) mod token_endpoint;
 
@@ -43,6 +46,18 @@ pub enum AuthScheme {
 }
 
 impl AuthScheme {
+    /// The fields that an access token is asked for with, without a person who agrees (contract §4.3).
+    /// Empty for schemes whose tokens are given.
+    pub(crate) fn exchanged_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::S2sOauth2 => &["client_id", "client_secret"],
+            Self::GoogleServiceAccount => &["credentials_json"],
+            Self::ServiceAccount => &["application_id", "installation_id", "private_key"],
+            Self::BasicWithJwt => &["username", "password"],
+            _ => &[],
+        }
+    }
+
     /// Reads a scheme's name as the contract writes it.
     pub fn parse(name: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::from(name)).ok()

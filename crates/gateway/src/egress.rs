@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
+use mime::Mime;
 use proxy_execute_protocol::{Error, ErrorKind, Method, Result};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response};
@@ -25,6 +26,7 @@ use url::{Host, Url};
 
 use self::address::{Verdict, judge};
 use self::redirect::{MAX_REDIRECTS, Step};
+use crate::credential::oauth1::Signer;
 use crate::request::append_query;
 
 /// How long making a connection may take, name look-up and TLS included.
@@ -61,6 +63,8 @@ pub(crate) struct Injection {
     /// Marked sensitive, so that neither `Debug` nor a header compressor shows them.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) query: Vec<(String, SecretString)>,
+    /// Signs what leaves, when it leaves.
+    pub(crate) signer: Option<Signer>,
 }
 
 impl std::fmt::Debug for Injection {
@@ -68,6 +72,7 @@ impl std::fmt::Debug for Injection {
         f.debug_struct("Injection")
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("query", &self.query.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("signer", &self.signer)
             .finish()
     }
 }
@@ -181,6 +186,11 @@ impl Egress {
                 &mut url,
                 absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
             );
+            if let Some(signer) = &outgoing.credential.signer {
+                let is_form = headers.get(CONTENT_TYPE).is_some_and(is_form);
+                let form = outgoing.body.as_deref().filter(|_| is_form);
+                headers.insert(AUTHORIZATION, signer.authorization(outgoing.method.as_str(), &url, form));
+            }
         }
         if outgoing.body.is_none() && matches!(outgoing.method, Method::Post | Method::Put | Method::Patch) {
             // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
@@ -209,6 +219,12 @@ impl Injection {
                 quoted(value.split_once(' ').map_or(value, |(_, secret)| secret))
             })
     }
+}
+
+/// Whether a body is one that a signature covers.
+fn is_form(content_type: &HeaderValue) -> bool {
+    let mime: Option<Mime> = content_type.to_str().ok().and_then(|text| text.parse().ok());
+    mime.is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
 }
 
 fn harmless(headers: &HeaderMap) -> HeaderMap {

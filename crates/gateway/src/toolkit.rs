@@ -27,6 +27,7 @@ pub(crate) use self::shown::{
     in_session, list,
 };
 use self::template::Template;
+use crate::credential::oauth1::Signer;
 use crate::credential::{AuthScheme, Fields};
 use crate::egress::Injection;
 use crate::endpoint::{HostPattern, without_root_dot};
@@ -76,6 +77,8 @@ struct SchemeDefinition {
     #[serde(default)]
     basic: Option<BasicDefinition>,
     #[serde(default)]
+    oauth1: Option<OAuth1Definition>,
+    #[serde(default)]
     authorization_server: Option<Rules>,
 }
 
@@ -84,6 +87,15 @@ struct SchemeDefinition {
 struct BasicDefinition {
     username: String,
     password: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OAuth1Definition {
+    consumer_key: String,
+    consumer_secret: String,
+    token: String,
+    token_secret: String,
 }
 
 /// A third-party API.
@@ -109,7 +121,17 @@ struct Scheme {
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
     basic: Option<(Template, Template)>,
+    oauth1: Option<OAuth1>,
     authorization_server: Option<authorization_server::Unresolved>,
+}
+
+/// Whom an OAuth 1.0 signature speaks for.
+#[derive(Debug)]
+struct OAuth1 {
+    consumer_key: Template,
+    consumer_secret: Template,
+    token: Template,
+    token_secret: Template,
 }
 
 /// Where an account's calls go.
@@ -177,10 +199,17 @@ impl Toolkit {
         self.scheme(scheme).map(drop)
     }
 
-    /// Whether a secret that the scheme signs with is not there yet, so that a person has to give it.
-    pub(crate) fn lacks_secret(&self, scheme: AuthScheme, fields: &Fields) -> bool {
-        let signing = self.schemes.get(&scheme).map(Scheme::signing_fields).unwrap_or_default();
-        signing.iter().any(|name| self.field(fields, name).is_none())
+    /// Whether a secret that the scheme signs with, or asks for tokens with, is not there yet, so that
+    /// a person has to give it.
+    pub(crate) fn lacks_secret(&self, auth_scheme: AuthScheme, fields: &Fields) -> bool {
+        let Some(scheme) = self.schemes.get(&auth_scheme) else { return false };
+        let mut secrets = scheme.signing_fields();
+        let exchanged = auth_scheme.exchanged_fields();
+        if let Some(server) = scheme.authorization_server.as_ref().filter(|_| !exchanged.is_empty()) {
+            secrets.retain(|name| !server.answers(name));
+            secrets.extend(exchanged.iter().map(|name| (*name).to_owned()));
+        }
+        secrets.iter().any(|name| self.field(fields, name).is_none())
     }
 
     fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
@@ -229,7 +258,12 @@ impl Toolkit {
             authorization_server::endpoint(&text).map_err(|why| self.invalid_field("base_url", &why))
         };
         let token_url = url(&server.token_url)?;
+        let token_parameters = server
+            .token_parameters
+            .iter()
+            .map(|(name, template)| Ok((name.as_str(), self.with_secrets(template, fields)?)));
         Ok(Some(AuthorizationServer {
+            token_parameters: token_parameters.collect::<Result<_>>()?,
             authorize_url: server.authorize_url.as_ref().map(url).transpose()?,
             refresh_url: server
                 .refresh_url
@@ -254,17 +288,20 @@ impl Toolkit {
         })
     }
 
+    /// A text with an account's fields in place.
+    fn with_secrets(&self, template: &Template, fields: &Fields) -> Result<SecretString> {
+        template
+            .render(|name| self.field(fields, name))
+            .map_err(|name| self.invalid_field(&name, "is missing"))
+    }
+
     /// What the credential adds to a request.
     ///
     /// # Errors
     /// `InvalidRequest` that names the field that is missing or cannot be sent; never its value.
     pub(crate) fn injection(&self, scheme: AuthScheme, fields: &Fields) -> Result<Injection> {
         let scheme = self.scheme(scheme)?;
-        let render = |template: &Template| {
-            template
-                .render(|name| self.field(fields, name))
-                .map_err(|name| self.invalid_field(&name, "is missing"))
-        };
+        let render = |template: &Template| self.with_secrets(template, fields);
         let mut injection = Injection::default();
         for (name, template) in &scheme.headers {
             let value = sensitive(render(template)?.expose_secret())
@@ -285,6 +322,14 @@ impl Toolkit {
         for (name, template) in &scheme.query {
             injection.query.push((name.clone(), render(template)?));
         }
+        if let Some(oauth1) = &scheme.oauth1 {
+            injection.signer = Some(Signer {
+                consumer_key: render(&oauth1.consumer_key)?,
+                consumer_secret: render(&oauth1.consumer_secret)?,
+                token: render(&oauth1.token)?,
+                token_secret: render(&oauth1.token_secret)?,
+            });
+        }
         Ok(injection)
     }
 
@@ -302,12 +347,15 @@ impl Toolkit {
 }
 
 impl Scheme {
-    /// The fields that its headers, query values and basic authentication use.
+    /// The fields that its headers, query values, basic authentication and signature use.
     fn signing_fields(&self) -> BTreeSet<String> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let query = self.query.iter().map(|(_, template)| template);
         let basic = self.basic.iter().flat_map(|(username, password)| [username, password]);
-        headers.chain(query).chain(basic).flat_map(Template::field_names).collect()
+        let oauth1 = self.oauth1.iter().flat_map(|oauth1| {
+            [&oauth1.consumer_key, &oauth1.consumer_secret, &oauth1.token, &oauth1.token_secret]
+        });
+        headers.chain(query).chain(basic).chain(oauth1).flat_map(Template::field_names).collect()
     }
 
     fn from_definition(
@@ -347,12 +395,21 @@ impl Scheme {
                 template("basic.password", &basic.password)?,
             ))
         });
+        let oauth1 = definition.oauth1.as_ref().map(|oauth1| {
+            Ok::<_, String>(OAuth1 {
+                consumer_key: template("oauth1.consumer_key", &oauth1.consumer_key)?,
+                consumer_secret: template("oauth1.consumer_secret", &oauth1.consumer_secret)?,
+                token: template("oauth1.token", &oauth1.token)?,
+                token_secret: template("oauth1.token_secret", &oauth1.token_secret)?,
+            })
+        });
         Ok(Self {
             base_url,
             hosts: hosts.collect::<Result<_, String>>()?,
             headers: headers.collect::<Result<_, String>>()?,
             query: query.collect::<Result<_, String>>()?,
             basic: basic.transpose()?,
+            oauth1: oauth1.transpose()?,
             authorization_server: definition
                 .authorization_server
                 .as_ref()

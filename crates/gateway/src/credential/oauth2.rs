@@ -10,11 +10,14 @@ use std::fmt;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
+use super::Fields;
+use crate::clock::now;
 use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat};
 
 /// The OAuth client of an auth config: its registration at the provider.
@@ -36,6 +39,15 @@ impl Client {
     /// # Errors
     /// `InvalidRequest` that names what is missing.
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
+        Self::of_account(&Fields::default(), credentials, settings)
+    }
+
+    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have (contract §4.3), else
+    /// that of its auth config.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names what is missing.
+    pub(crate) fn of_account(own: &Fields, credentials: &SecretJson, settings: &Value) -> Result<Self> {
         let unreadable = |_| Error::new(ErrorKind::Internal, "A stored auth config cannot be read.");
         let fields: BTreeMap<String, Value> =
             serde_json::from_str(credentials.expose()).map_err(unreadable)?;
@@ -47,13 +59,18 @@ impl Client {
             let changed = Some(&settings[name]).filter(|value| !value.is_null());
             scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
         };
-        let id = text("client_id").ok_or_else(|| {
+        let own = |name: &str| own.get(name).map(|value| value.expose_secret().to_owned());
+        let (id, secret) = match own("client_id") {
+            Some(id) => (Some(id), own("client_secret")),
+            None => (text("client_id"), text("client_secret")),
+        };
+        let id = id.ok_or_else(|| {
             Error::of_field(ErrorKind::InvalidRequest, "The auth config has no `client_id`.")
                 .fix("Give it the id and secret of your client at the provider, in its `credentials`.")
         })?;
         Ok(Self {
             id,
-            secret: text("client_secret").map(SecretString::from),
+            secret: secret.map(SecretString::from),
             scopes: list("scopes"),
             user_scopes: list("user_scopes"),
             redirect_uri: text("oauth_redirect_uri").or_else(|| text("redirect_uri")),
@@ -191,11 +208,27 @@ pub(crate) fn token_request(
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     authenticate(client, rules, &mut headers, &mut parameters);
-    parameters.extend(rules.token_parameters.iter().map(|(name, value)| (name.as_str(), value.clone())));
-
+    with_further(&mut parameters, server);
     let is_refresh = matches!(grant, Grant::RefreshToken(_));
     let url = if is_refresh { &server.refresh_url } else { &server.token_url };
     TokenRequest { url: url.clone(), body: written(rules, &parameters, &mut headers), headers }
+}
+
+/// The request for a token that takes nothing but the toolkit's own parameters: a name and a password at
+/// a login, for `BASIC_WITH_JWT`.
+pub(crate) fn login_request(server: &AuthorizationServer<'_>) -> TokenRequest {
+    let mut parameters = Vec::new();
+    with_further(&mut parameters, server);
+    let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    let body = written(server.rules, &parameters, &mut headers);
+    TokenRequest { url: server.token_url.clone(), headers, body }
+}
+
+fn with_further<'a>(parameters: &mut Vec<(&'a str, String)>, server: &'a AuthorizationServer<'_>) {
+    for (name, value) in &server.token_parameters {
+        parameters.retain(|(standard, _)| standard != name);
+        parameters.push((name, value.expose_secret().to_owned()));
+    }
 }
 
 /// The request that takes a token back (RFC 7009 §2.1); `None` where the provider has no endpoint for it.
@@ -320,7 +353,9 @@ pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Res
     if !status.is_success() || !has_access_token {
         return Err(refusal(&answer).unwrap_or_else(|| unavailable("without an access token")));
     }
-    let expires_in = lifetime(answer.get("expires_in")).or(rules.default_lifetime);
+    let expires_in = lifetime(answer.get("expires_in"))
+        .or_else(|| until(answer.get("expires_at")))
+        .or(rules.default_lifetime);
     match expires_in {
         Some(seconds) => _ = answer.insert("expires_in".to_owned(), seconds.into()),
         // What is null takes an older value away when the two are merged.
@@ -363,6 +398,12 @@ fn lifetime(value: Option<&Value>) -> Option<u64> {
         _ => None,
     }
     .filter(|seconds| *seconds > 0)
+}
+
+/// Seconds until a time as RFC 3339 writes it, which GitHub tells in place of a lifetime.
+fn until(value: Option<&Value>) -> Option<u64> {
+    let at: Timestamp = value?.as_str()?.parse().ok()?;
+    u64::try_from(at.as_second() - now() / 1_000).ok().filter(|seconds| *seconds > 0)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -53,9 +54,10 @@ pub(crate) struct Rules {
     /// Further parameters of the authorize URL.
     #[serde(default)]
     pub(crate) authorize_parameters: BTreeMap<String, String>,
-    /// Further parameters of token requests.
+    /// Further parameters of token requests, with places for an account's fields. One of a standard
+    /// parameter's name takes its place.
     #[serde(default)]
-    pub(crate) token_parameters: BTreeMap<String, String>,
+    token_parameters: BTreeMap<String, String>,
     /// Where fields are in the answer of the token endpoint when it has none of that name at its top.
     #[serde(default)]
     pub(crate) token_answer: BTreeMap<String, AnswerField>,
@@ -137,6 +139,7 @@ pub(super) struct Unresolved {
     pub(super) token_url: Template,
     pub(super) refresh_url: Option<Template>,
     pub(super) revoke_url: Option<Template>,
+    pub(super) token_parameters: Vec<(String, Template)>,
     pub(super) rules: Rules,
 }
 
@@ -150,6 +153,8 @@ pub(crate) struct AuthorizationServer<'a> {
     pub(crate) refresh_url: Url,
     /// RFC 7009.
     pub(crate) revoke_url: Option<Url>,
+    /// Further parameters of token requests.
+    pub(crate) token_parameters: Vec<(&'a str, SecretString)>,
     pub(crate) rules: &'a Rules,
 }
 
@@ -159,10 +164,11 @@ impl Unresolved {
         field == "access_token" || self.rules.token_answer.contains_key(field)
     }
 
-    /// The fields of an account that its addresses have places for.
+    /// The fields of an account that its addresses and parameters have places for.
     pub(super) fn field_names(&self) -> impl Iterator<Item = String> {
         let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url].into_iter().flatten();
-        std::iter::once(&self.token_url).chain(further).flat_map(Template::field_names)
+        let parameters = self.token_parameters.iter().map(|(_, template)| template);
+        std::iter::once(&self.token_url).chain(further).chain(parameters).flat_map(Template::field_names)
     }
 
     /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.
@@ -193,7 +199,12 @@ impl Unresolved {
                 ));
             }
         }
+        let token_parameters = rules.token_parameters.iter().map(|(name, text)| {
+            let template = Template::parse(text).map_err(|why| format!("token_parameters.{name}: {why}"))?;
+            Ok((name.clone(), template))
+        });
         Ok(Self {
+            token_parameters: token_parameters.collect::<Result<_, String>>()?,
             authorize_url: optional("authorize_url", &rules.authorize_url)?,
             token_url: url("token_url", &rules.token_url)?,
             refresh_url: optional("refresh_url", &rules.refresh_url)?,

@@ -22,7 +22,7 @@ const DEFAULT_SESSION_PAGE: u32 = 20;
 const MAX_SESSION_PAGE: u32 = 50;
 
 /// The parts of a credential that are not secret.
-const PLAIN: &[&str] = &["username", "client_id", "email"];
+const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
 
 /// Which toolkits to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -311,13 +311,14 @@ fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> R
 
 impl Toolkit {
     /// What an account with this scheme needs to be connected.
-    pub(crate) fn input_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
-        let Some(scheme) = self.schemes.get(&scheme) else { return Vec::new() };
+    pub(crate) fn input_fields(&self, auth_scheme: AuthScheme) -> Vec<InputField> {
+        let Some(scheme) = self.schemes.get(&auth_scheme) else { return Vec::new() };
         let mut names = scheme.signing_fields();
         names.extend(scheme.base_url.field_names());
         if let Some(server) = &scheme.authorization_server {
             names.extend(server.field_names());
             names.retain(|name| !server.answers(name));
+            names.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
         let field = |name: String| {
             let described = self.fields.get(&name);
@@ -351,23 +352,21 @@ impl Toolkit {
             default,
             name: name.to_owned(),
         };
-        let scopes = server.rules.scopes.join(&server.rules.scope_separator);
-        let mut fields = vec![
-            field("client_id", "The id of your client at the provider", true, None),
-            field("client_secret", "Its secret", true, None),
-            field(
-                "oauth_redirect_uri",
-                "Where the provider sends people back to, if not to this gateway's /connect/callback",
-                false,
-                None,
-            ),
-            field(
-                "scopes",
-                "What people are asked to grant",
-                false,
-                Some(scopes).filter(|scopes| !scopes.is_empty()),
-            ),
-        ];
+        let mut fields = Vec::new();
+        if matches!(scheme, AuthScheme::OAuth2 | AuthScheme::S2sOauth2) {
+            fields.push(field("client_id", "The id of your client at the provider", true, None));
+            fields.push(field("client_secret", "Its secret", true, None));
+        }
+        if server.authorize_url.is_some() {
+            let description =
+                "Where the provider sends people back to, if not to this gateway's /connect/callback";
+            fields.push(field("oauth_redirect_uri", description, false, None));
+        }
+        if !matches!(scheme, AuthScheme::ServiceAccount | AuthScheme::BasicWithJwt) {
+            let scopes = server.rules.scopes.join(&server.rules.scope_separator);
+            let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+            fields.push(field("scopes", "What is asked for", false, scopes));
+        }
         if server.rules.user_scope_parameter.is_some() {
             fields.push(field("user_scopes", "What the app may do as the person", false, None));
         }

@@ -61,8 +61,14 @@ fn leaving(
     append_query(&mut outgoing.url, query.iter().map(|(name, value)| (name.as_str(), value.expose_secret())));
     let injected = outgoing.credential.headers.iter().map(|(name, value)| (name, value));
     let headers = outgoing.headers.iter().chain(injected);
-    let headers =
+    let mut headers: BTreeMap<_, _> =
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    if let Some(signer) = &outgoing.credential.signer {
+        // What comes after the first parameter is another for every request.
+        let value = signer.authorization(outgoing.method.as_str(), &outgoing.url, None);
+        let (who, _) = value.to_str().unwrap().split_once(", ").unwrap();
+        headers.insert("authorization".to_owned(), format!("{who}, …"));
+    }
     Ok((outgoing.url.into(), headers))
 }
 

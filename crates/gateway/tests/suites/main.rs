@@ -7,6 +7,7 @@
 
 mod canary;
 mod headers;
+mod oauth1;
 mod pipeline;
 mod port;
 mod redirects;

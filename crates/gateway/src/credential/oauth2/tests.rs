@@ -141,6 +141,77 @@ fn answers_are_read_under_the_contracts_names() {
 }
 
 #[test]
+fn a_time_may_stand_for_a_lifetime() {
+    let github = json!({ "token_answer": { "access_token": "/token" } });
+    let body = |at: i64| format!(r#"{{"token":"t","expires_at":"{}"}}"#, crate::clock::rfc3339(at));
+    let in_an_hour = crate::clock::now() + 3_600_000;
+    let lifetime = answer(github.clone(), 201, &body(in_an_hour)).unwrap().expires_in.unwrap();
+    assert!((3_590..=3_600).contains(&lifetime), "{lifetime}");
+    assert_eq!(answer(github, 201, &body(0)).unwrap().expires_in, None);
+}
+
+#[test]
+fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
+    let credentials = r#"{"client_id":"theirs","client_secret":"s","scopes":"a"}"#;
+    let credentials = SecretJson::new(credentials.to_owned());
+    let read = |own: Value| {
+        let own: Fields = serde_json::from_value(own).unwrap();
+        Client::of_account(&own, &credentials, &json!({})).unwrap()
+    };
+    let secret = |client: &Client| client.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+    let client = read(json!({}));
+    assert_eq!((client.id.as_str(), secret(&client)), ("theirs", Some("s".to_owned())));
+    let client = read(json!({ "client_id": "own" }));
+    assert_eq!(
+        (client.id.as_str(), secret(&client)),
+        ("own", None),
+        "one's id does not get another's secret"
+    );
+    assert_eq!(client.scopes, ["a"]);
+}
+
+#[test]
+fn a_machine_asks_for_itself() {
+    let toolkit = toolkit(json!({ "client_authentication": "basic" }));
+    let request = token_request(&server(&toolkit), &client(), &Grant::ClientCredentials);
+    assert_eq!(request.body.expose_secret(), "grant_type=client_credentials&scope=read+write");
+    assert_eq!(request.headers[AUTHORIZATION], format!("Basic {}", BASE64.encode(b"i+d:s%3Ac")));
+}
+
+#[test]
+fn a_login_is_a_name_and_a_password() {
+    let toolkit = toolkit(json!({
+        "token_request": "json", "token_answer": { "access_token": "/jwt" },
+        "token_parameters": { "username": "{{username}}", "password": "{{password}}" },
+    }));
+    let server = |fields: Value| {
+        let fields: Fields = serde_json::from_value(fields).unwrap();
+        toolkit.authorization_server(AuthScheme::OAuth2, &fields)
+    };
+    let given = server(json!({ "username": "ann", "password": "p&w", "access_token": "old" }));
+    let server_of_ann = given.unwrap().unwrap();
+    let request = login_request(&server_of_ann);
+    assert_eq!(request.body.expose_secret(), r#"{"password":"p&w","username":"ann"}"#);
+    let granted = read_answer(server_of_ann.rules, StatusCode::OK, br#"{"jwt":"j"}"#).unwrap();
+    assert!(granted.val.expose().contains(r#""access_token":"j""#));
+    assert!(!format!("{server_of_ann:?} {request:?}").contains("p&w"));
+    let error = server(json!({ "username": "ann" })).unwrap_err();
+    assert!(error.to_string().contains("val.password"));
+}
+
+#[test]
+fn a_parameter_may_take_the_place_of_a_standard_one() {
+    let toolkit = toolkit(json!({
+        "client_authentication": "basic",
+        "token_parameters": { "grant_type": "account_credentials", "account_id": "{{account_id}}" },
+    }));
+    let fields: Fields = serde_json::from_value(json!({ "account_id": 7 })).unwrap();
+    let server = toolkit.authorization_server(AuthScheme::OAuth2, &fields).unwrap().unwrap();
+    let request = token_request(&server, &client(), &Grant::ClientCredentials);
+    assert_eq!(request.body.expose_secret(), "scope=read+write&account_id=7&grant_type=account_credentials");
+}
+
+#[test]
 fn a_refusal_is_told_from_a_failure() {
     for (status, body) in [
         (400, r#"{"error":"invalid_grant","error_description":"gone"}"#),

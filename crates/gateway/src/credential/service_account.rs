@@ -1,0 +1,121 @@
+//! Service accounts: asking for an access token with a JWT that is signed with a private key.
+//!
+//! Google's take the JWT as a grant (RFC 7523 §2.1), a GitHub App's is the bearer token of the
+//! request itself. Where to ask is the toolkit's word alone: the `token_uri` in Google's JSON is not
+//! looked at, or whoever writes the JSON could have the gateway send a signed JWT anywhere.
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::Fields;
+use super::oauth2::TokenRequest;
+use crate::toolkit::AuthorizationServer;
+
+/// How long a Google assertion is good for: the longest that Google takes.
+const GOOGLE_LIFETIME_SECONDS: i64 = 3_600;
+
+/// GitHub takes ten minutes; a minute of that is left for clocks that differ.
+const GITHUB_LIFETIME_SECONDS: i64 = 540;
+
+/// GitHub's advice for clocks that differ.
+const GITHUB_ISSUED_EARLIER_SECONDS: i64 = 60;
+
+/// What Google's `credentials_json` holds, as far as it is needed.
+#[derive(Deserialize)]
+struct GoogleKey {
+    client_email: String,
+    private_key: SecretString,
+    #[serde(default)]
+    private_key_id: Option<String>,
+}
+
+/// The request for a token of a Google service account. With a `subject` among the fields it acts as
+/// that person of the organization (domain-wide delegation).
+///
+/// # Errors
+/// `InvalidRequest` that names the field; never what is in it.
+pub(crate) fn google_request(
+    server: &AuthorizationServer<'_>,
+    fields: &Fields,
+    scopes: &[String],
+    now_seconds: i64,
+) -> Result<TokenRequest> {
+    let json = required(fields, "credentials_json")?;
+    let key: GoogleKey = serde_json::from_str(json.expose_secret()).map_err(|_| {
+        unusable(
+            "credentials_json",
+            "it is not the JSON of a service account's key, with client_email and private_key",
+        )
+    })?;
+    let mut claims = json!({
+        "iss": key.client_email,
+        "scope": scopes.join(" "),
+        "aud": server.token_url.as_str(),
+        "iat": now_seconds,
+        "exp": now_seconds + GOOGLE_LIFETIME_SECONDS,
+    });
+    if let Some(subject) = fields.get("subject") {
+        claims["sub"] = subject.expose_secret().into();
+    }
+    let assertion = signed("credentials_json", &key.private_key, key.private_key_id, &claims)?;
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    form.append_pair("assertion", assertion.expose_secret());
+    let headers = HeaderMap::from_iter([
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+    ]);
+    Ok(TokenRequest { url: server.token_url.clone(), headers, body: form.finish().into() })
+}
+
+/// The request for a token of a GitHub App's installation.
+///
+/// # Errors
+/// `InvalidRequest` that names the field; never what is in it.
+pub(crate) fn github_app_request(
+    server: &AuthorizationServer<'_>,
+    fields: &Fields,
+    now_seconds: i64,
+) -> Result<TokenRequest> {
+    let claims = json!({
+        "iss": required(fields, "application_id")?.expose_secret(),
+        "iat": now_seconds - GITHUB_ISSUED_EARLIER_SECONDS,
+        "exp": now_seconds + GITHUB_LIFETIME_SECONDS,
+    });
+    let jwt = signed("private_key", required(fields, "private_key")?, None, &claims)?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", jwt.expose_secret()))
+        .expect("base64url is a valid header value");
+    bearer.set_sensitive(true);
+    let accept = HeaderValue::from_static("application/json");
+    let headers = HeaderMap::from_iter([(ACCEPT, accept), (AUTHORIZATION, bearer)]);
+    Ok(TokenRequest { url: server.token_url.clone(), headers, body: String::new().into() })
+}
+
+/// A JWT, signed with RS256 (RFC 7518 §3.3).
+fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Value) -> Result<SecretString> {
+    // Where the PEM went through an environment variable, its line ends are often two characters.
+    let pem = SecretString::from(pem.expose_secret().replace("\\n", "\n"));
+    let unusable = |_| unusable(field, "its private key is not an RSA key in PEM form");
+    let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(unusable)?;
+    let header = Header { kid: key_id, ..Header::new(Algorithm::RS256) };
+    encode(&header, claims, &key).map(SecretString::from).map_err(unusable)
+}
+
+fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a SecretString> {
+    fields.get(name).ok_or_else(|| unusable(name, "it is missing"))
+}
+
+fn unusable(field: &str, why: &str) -> Error {
+    Error::of_field(
+        ErrorKind::InvalidRequest,
+        format!("The credential's `val.{field}` cannot be used: {why}."),
+    )
+}
+
+#[cfg(test)]
+mod tests;
