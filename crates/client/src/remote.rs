@@ -1,24 +1,28 @@
 //! The backend itself: each method is one request of the documented wire.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
     Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest,
-    ResourceRequest, Result, Session, UpdateSession,
+    ResourceMethod, ResourceRequest, Result, Session, UpdateSession,
 };
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::answer::Answer;
 use crate::options::RemoteOptions;
 use crate::retry::RetryPolicy;
 use crate::transport::Call;
+
+/// How long until an account that is being connected is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a path segment may hold as it is (RFC 3986 §2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -160,6 +164,30 @@ impl Backend for Remote {
         let only_reads = method == Method::GET;
         let request = Outgoing { method, path, query, body, only_reads };
         Ok(self.call(request, deadline).await?.into_envelope(&self.api_key)?.into_text())
+    }
+
+    async fn connected_account(&self, id: &str, deadline: Deadline) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Account {
+            status: String,
+        }
+        loop {
+            let request = ResourceRequest {
+                method: ResourceMethod::Get,
+                path: vec!["connected_accounts".to_owned(), id.to_owned()],
+                query: Vec::new(),
+                body: None,
+            };
+            let answer = self.resource(request, deadline).await?;
+            let account: Account = serde_json::from_str(&answer).map_err(|error| {
+                let message = format!("The backend's answer is not an account with a status: {error}.");
+                Error::new(ErrorKind::InvalidAnswer, message)
+            })?;
+            if !matches!(account.status.as_str(), "INITIALIZING" | "INITIATED") {
+                return Ok(answer);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Connected accounts: a user's credential for a toolkit (contract §4).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tokio::sync::broadcast;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth_config::{self, AuthConfigRef};
@@ -19,6 +21,9 @@ use crate::request::require;
 use crate::store::{AccountChange, AccountFilter, Rows, StoredAccount, StoredAuthConfig, StoredSession};
 use crate::toolkit::Toolkit;
 use crate::{id, link, vault, word_id};
+
+/// How often an account is read again while something waits for it: another process may change it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -281,6 +286,31 @@ pub struct AccountState {
     pub val: Map<String, Value>,
 }
 
+/// Tells those who wait for an account that it has changed.
+#[derive(Debug, Clone)]
+pub(crate) struct AccountChanges(broadcast::Sender<String>);
+
+impl Default for AccountChanges {
+    fn default() -> Self {
+        // Who falls behind by more reads the account again.
+        Self(broadcast::channel(256).0)
+    }
+}
+
+impl AccountChanges {
+    pub(crate) fn tell(&self, id: &str) {
+        // Mostly nobody waits.
+        _ = self.0.send(id.to_owned());
+    }
+}
+
+impl StoredAccount {
+    /// Whether it has no credential that works, so that nothing is lost when connecting it fails.
+    pub(crate) fn is_to_be_connected(&self) -> bool {
+        !matches!(self.status.as_str(), "ACTIVE" | "INACTIVE")
+    }
+}
+
 /// A credential that is ready to sign.
 #[derive(Debug)]
 pub(crate) struct Credential {
@@ -308,7 +338,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());
     require(Some(&user_id), "connection.user_id")?;
-    let scheme = scheme_of(&config)?;
+    let scheme = auth_config::scheme_of(&config)?;
     let given = match (state, data) {
         (Some(state), _) => GivenCredential::read(&state, "connection.state")?,
         (None, data) => GivenCredential {
@@ -324,8 +354,9 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
         ));
     }
     if toolkit.lacks_secret(scheme, &given.fields()?) {
+        link::check(gateway, &config, callback_url.as_deref())?;
         let account = insert(gateway, &config, user_id, alias, &given.val, "INITIALIZING").await?;
-        let link = link::give_out(gateway, &account.id, callback_url).await?;
+        let link = link::give_out(gateway, &account.id, callback_url, &[]).await?;
         return Ok(created(gateway, account, Some(link.redirect_url)));
     }
     check(toolkit, &given)?;
@@ -375,9 +406,26 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     Ok(shown(gateway, find(gateway, id).await?))
 }
 
+/// Waits until an account is no longer being connected, whatever came of it.
+pub(crate) async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
+    let mut changes = gateway.account_changes.0.subscribe();
+    loop {
+        let account = find(gateway, id).await?;
+        if !matches!(account.status.as_str(), "INITIALIZING" | "INITIATED") {
+            return Ok(shown(gateway, account));
+        }
+        let changed = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };
+        _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+    }
+}
+
 /// Deletes an account and its credential.
 pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<()> {
-    if gateway.store.delete_account(id).await? { Ok(()) } else { Err(not_found(id)) }
+    if !gateway.store.delete_account(id).await? {
+        return Err(not_found(id));
+    }
+    gateway.account_changes.tell(id);
+    Ok(())
 }
 
 /// Enables or disables an account.
@@ -386,6 +434,7 @@ pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Res
     if !gateway.store.update_account(id, &change).await? {
         return Err(not_found(id));
     }
+    gateway.account_changes.tell(id);
     get(gateway, id).await
 }
 
@@ -404,14 +453,13 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
                 format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
             ));
         }
-        let merged = GivenCredential { val: merged(&unsealed(gateway, &account)?, &given.val)?, ..given };
+        let merged = GivenCredential { val: merged(&val(gateway, &account)?, &given.val)?, ..given };
         check(gateway.catalogue.get(&account.toolkit)?, &merged)?;
-        let sealed = gateway.vault.seal(place(id), merged.val.expose());
-        let expires_at = expiry(&merged.fields()?);
-        change.credential = Some((sealed, gateway.vault.key_id().to_owned(), expires_at));
+        change.credential = Some(sealed(gateway, id, &merged.val)?);
         change.status = Some(("ACTIVE".to_owned(), None));
     }
     gateway.store.update_account(id, &change).await?;
+    gateway.account_changes.tell(id);
     let status = find(gateway, id).await?.status;
     Ok(ChangedAccount { id: id.to_owned(), status, success: true })
 }
@@ -431,6 +479,7 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> 
         ..AccountChange::default()
     };
     gateway.store.update_account(id, &change).await?;
+    gateway.account_changes.tell(id);
     let (id, status) = (id.to_owned(), "REVOKED".to_owned());
     Ok(RevokedAccount {
         changed: ChangedAccount { id: id.clone(), status: status.clone(), success: true },
@@ -517,17 +566,59 @@ fn expiry(fields: &Fields) -> Option<i64> {
     now().checked_add_unsigned(fields.expires_in()?.checked_mul(1_000)?)
 }
 
-fn scheme_of(config: &StoredAuthConfig) -> Result<AuthScheme> {
-    AuthScheme::parse(&config.auth_scheme).ok_or_else(|| {
-        Error::new(ErrorKind::Internal, format!("Auth config {} has an unknown scheme.", config.id))
+/// Changes an account's state.
+pub(crate) async fn set_status(
+    gateway: &Parts,
+    id: &str,
+    status: &str,
+    reason: Option<String>,
+) -> Result<()> {
+    let change = AccountChange { status: Some((status.to_owned(), reason)), ..AccountChange::default() };
+    gateway.store.update_account(id, &change).await?;
+    gateway.account_changes.tell(id);
+    Ok(())
+}
+
+/// Keeps what is known of a credential that is not complete yet.
+pub(crate) async fn keep(gateway: &Parts, id: &str, val: &SecretJson) -> Result<()> {
+    let change = AccountChange { credential: Some(sealed(gateway, id, val)?), ..AccountChange::default() };
+    gateway.store.update_account(id, &change).await.map(drop)
+}
+
+/// The change that makes an account ACTIVE with this credential.
+///
+/// # Errors
+/// `InvalidRequest` when it could not be sent.
+pub(crate) fn activated(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    id: &str,
+    auth_scheme: AuthScheme,
+    val: &SecretJson,
+) -> Result<AccountChange> {
+    check(toolkit, &GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() })?;
+    Ok(AccountChange {
+        credential: Some(sealed(gateway, id, val)?),
+        status: Some(("ACTIVE".to_owned(), None)),
+        ..AccountChange::default()
     })
 }
 
+fn sealed(gateway: &Parts, id: &str, val: &SecretJson) -> Result<(Vec<u8>, String, Option<i64>)> {
+    let expires_at = expiry(&Fields::read(val)?);
+    Ok((gateway.vault.seal(place(id), val.expose()), gateway.vault.key_id().to_owned(), expires_at))
+}
+
+/// What is known of an account's credential.
+pub(crate) fn val(gateway: &Parts, account: &StoredAccount) -> Result<SecretJson> {
+    unsealed(gateway, account).map(SecretJson::new)
+}
+
 /// The fields of `new` over those of `old`; null removes one. Values stay as they were written.
-fn merged(old: &SecretString, new: &SecretJson) -> Result<SecretJson> {
+pub(crate) fn merged(old: &SecretJson, new: &SecretJson) -> Result<SecretJson> {
     type RawFields<'a> = BTreeMap<String, &'a RawValue>;
     let unreadable = |_| Error::new(ErrorKind::Internal, "A stored credential cannot be read.");
-    let mut fields: RawFields<'_> = serde_json::from_str(old.expose_secret()).map_err(unreadable)?;
+    let mut fields: RawFields<'_> = serde_json::from_str(old.expose()).map_err(unreadable)?;
     let changes: RawFields<'_> = serde_json::from_str(new.expose()).map_err(unreadable)?;
     for (name, value) in changes {
         if value.get() == "null" {
@@ -656,7 +747,7 @@ fn unusable(account: &StoredAccount) -> Option<String> {
     Some(format!("has an access token that expired at {}", rfc3339(expired_at)))
 }
 
-async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
+pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     gateway.store.account(id).await?.ok_or_else(|| not_found(id))
 }
 

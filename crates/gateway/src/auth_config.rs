@@ -15,11 +15,12 @@ use utoipa::{IntoParams, ToSchema};
 use crate::account::ToolkitRef;
 use crate::clock::{now, rfc3339};
 use crate::credential::AuthScheme;
+use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::id;
 use crate::page::{Page, Place};
-use crate::store::{AuthConfigFilter, Rows, StoredAuthConfig};
+use crate::store::{AuthConfigFilter, PageAsked, Rows, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
 use crate::vault;
 
@@ -260,6 +261,37 @@ pub(crate) async fn usable(gateway: &Parts, id: &str) -> Result<StoredAuthConfig
     Ok(config)
 }
 
+/// The newest auth config that was made for a toolkit, and is enabled.
+pub(crate) async fn newest_custom(gateway: &Parts, toolkit: &str) -> Result<Option<StoredAuthConfig>> {
+    let filter = AuthConfigFilter {
+        toolkit: Some(toolkit.to_owned()),
+        only_custom: true,
+        page: PageAsked { after: None, limit: 1 },
+        ..AuthConfigFilter::default()
+    };
+    Ok(gateway.store.auth_configs(&filter).await?.rows.into_iter().next())
+}
+
+/// The OAuth client of an auth config.
+///
+/// # Errors
+/// `InvalidRequest` that names what it lacks.
+pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Client> {
+    let credentials = gateway.vault.open(place(&config.id), &config.credentials).map_err(|error| {
+        tracing::error!(auth_config = config.id, key_id = config.key_id, %error, "a stored client cannot be opened");
+        Error::new(ErrorKind::Internal, format!("The stored credentials of auth config {} cannot be opened.", config.id))
+    })?;
+    let settings = serde_json::from_str(&config.settings).unwrap_or_default();
+    Client::read(&SecretJson::new(credentials), &settings)
+}
+
+/// How the accounts of an auth config sign requests.
+pub(crate) fn scheme_of(config: &StoredAuthConfig) -> Result<AuthScheme> {
+    AuthScheme::parse(&config.auth_scheme).ok_or_else(|| {
+        Error::new(ErrorKind::Internal, format!("Auth config {} has an unknown scheme.", config.id))
+    })
+}
+
 /// Lists auth configs, newest first.
 pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
     let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
@@ -272,6 +304,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Pa
                 toolkit: request.toolkit_slug,
                 search: request.search,
                 with_disabled: request.show_disabled.unwrap_or_default(),
+                only_custom: false,
                 page: place.asked()?,
             })
             .await?

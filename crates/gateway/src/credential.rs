@@ -4,11 +4,10 @@
 //! values or basic authentication, as templates over the credential's fields (contract §4.3).
 
 pub(crate) mod oauth1;
-#[expect(dead_code, reason = "connecting and refreshing accounts come next")]
+#[expect(dead_code, reason = "refreshing accounts comes next")]
 pub(crate) mod oauth2;
 #[cfg_attr(not(test), expect(dead_code, reason = "connecting and refreshing accounts come next"))]
 pub(crate) mod service_account;
-#[expect(dead_code, reason = "connecting and refreshing accounts come next")]
 pub(crate) mod token_endpoint;
 
 use std::collections::BTreeMap;
@@ -82,6 +81,14 @@ impl Fields {
     pub(crate) fn get(&self, name: &str) -> Option<&SecretString> {
         let stand_ins: &[&str] = if name == "api_key" { &["generic_api_key", "bearer_token"] } else { &[] };
         std::iter::once(&name).chain(stand_ins).find_map(|name| self.0.get(*name))
+    }
+
+    /// Reads the `val` of a credential.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, without a word of it.
+    pub(crate) fn read(val: &SecretJson) -> Result<Self> {
+        read(val, "val", "an object of fields")
     }
 
     /// The lifetime that the provider gave the access token, in seconds, if it gave one.
@@ -172,7 +179,7 @@ impl GivenCredential {
 
     /// The fields of `val`.
     pub(crate) fn fields(&self) -> Result<Fields> {
-        read(&self.val, "val", "an object of fields")
+        Fields::read(&self.val)
     }
 }
 

@@ -18,7 +18,10 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
+use crate::account::AccountChanges;
+use crate::callback_url::CallbackUrls;
 use crate::egress::Egress;
 use crate::page::Page;
 use crate::record::Recorder;
@@ -27,7 +30,7 @@ use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
 use crate::{
     ApiKey, Call, ConnectedAccount, CreateApiKey, ImportAccount, ListAccounts, Listen, NewApiKey, account,
-    api_key, http_server, proxy, record, session,
+    api_key, http_server, link, proxy, record, session,
 };
 
 /// How long calls that are under way may take to end once the gateway is told to close.
@@ -39,6 +42,10 @@ const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
 /// How long an upstream may take for its whole answer. Shorter than the client's 60 s, so that the
 /// caller learns that it was the upstream.
 const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
+
+/// How long a link lives (contract §2.3), and how long it has to: a page must be read and filled in.
+const DEFAULT_LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
+const LEAST_LINK_LIFETIME_MS: u64 = 1_000;
 
 /// How a gateway is opened. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -58,6 +65,11 @@ pub struct GatewayOptions {
     pub upstream_timeout_ms: Option<u64>,
     /// Where people reach the gateway, for links. Default: where it listens.
     pub public_url: Option<String>,
+    /// Origins or URL prefixes that people may be sent on to after a link. Default: any that is
+    /// https, and http on this machine.
+    pub callback_urls: Vec<String>,
+    /// How long a link lives, in milliseconds. Default: 600 000, as those of the hosted backend.
+    pub link_lifetime_ms: Option<u64>,
 }
 
 /// The service itself, in this process. Cheap to clone; all clones are one gateway.
@@ -73,6 +85,10 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     pub(crate) max_response_bytes: u64,
     pub(crate) upstream_timeout: Duration,
+    pub(crate) callback_urls: CallbackUrls,
+    pub(crate) link_lifetime: Duration,
+    /// What waits for accounts hears of them here.
+    pub(crate) account_changes: AccountChanges,
     /// Counts what is under way.
     running: TaskTracker,
     /// No new calls, no new connections.
@@ -99,10 +115,21 @@ impl Gateway {
             at_least_one(options.max_response_bytes, DEFAULT_MAX_RESPONSE_BYTES, "maxResponseBytes")?;
         let upstream_timeout =
             at_least_one(options.upstream_timeout_ms, DEFAULT_UPSTREAM_TIMEOUT_MS, "upstreamTimeout")?;
+        let link_lifetime = options.link_lifetime_ms.unwrap_or(DEFAULT_LINK_LIFETIME_MS);
+        if link_lifetime < LEAST_LINK_LIFETIME_MS {
+            let message = format!("linkLifetime: must be at least {LEAST_LINK_LIFETIME_MS} ms.");
+            return Err(Error::new(ErrorKind::InvalidOption, message));
+        }
+        let link_lifetime = Duration::from_millis(link_lifetime);
+        let callback_urls = CallbackUrls::new(&options.callback_urls)?;
+        let public_url = options.public_url.as_deref().map(public_url).transpose()?;
         let catalogue = Catalogue::with(&options.toolkits)?;
         let egress = Egress::new(&options.allow_private_hosts)?;
         let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
         let store: Arc<dyn Store> = Arc::new(store);
+        let account_changes = AccountChanges::default();
+        let closing = CancellationToken::new();
+        link::expire_on_time(&store, account_changes.clone(), link_lifetime, closing.clone());
         Ok(Self(Arc::new(Parts {
             recorder: Recorder::start(Arc::clone(&store)),
             store,
@@ -112,10 +139,13 @@ impl Gateway {
             max_response_bytes,
             upstream_timeout: Duration::from_millis(upstream_timeout),
             running: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            callback_urls,
+            link_lifetime,
+            account_changes,
+            closing,
             ended: CancellationToken::new(),
             servers: Mutex::default(),
-            public_url: options.public_url.map(OnceLock::from).unwrap_or_default(),
+            public_url: public_url.map(OnceLock::from).unwrap_or_default(),
             closed: OnceCell::new(),
         })))
     }
@@ -257,8 +287,17 @@ impl Gateway {
 
 impl Parts {
     /// Where people reach the gateway, without a slash at the end.
-    pub(crate) fn public_url(&self) -> &str {
-        self.public_url.get().map_or("http://localhost", |url| url.trim_end_matches('/'))
+    ///
+    /// # Errors
+    /// `NotListening` when they do not.
+    pub(crate) fn public_url(&self) -> Result<&str> {
+        self.public_url.get().map(String::as_str).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotListening,
+                "The gateway has no page that a person could open: it does not listen on a port.",
+            )
+            .fix("Call gateway.listen() first; or set `publicUrl`, if another gateway with this store listens there.")
+        })
     }
 
     /// Notes where the gateway listens, unless the operator said where people reach it.
@@ -266,6 +305,18 @@ impl Parts {
         // The first port wins; links that were given out keep their meaning.
         _ = self.public_url.set(format!("http://{address}"));
     }
+}
+
+/// Reads `publicUrl`: a URL that paths can be put behind.
+fn public_url(text: &str) -> Result<String> {
+    let is_base = |url: &Url| {
+        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+    };
+    let url = Url::parse(text).ok().filter(is_base).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOption, format!("publicUrl: `{text}` is not an http or https URL."))
+            .fix("Write it as `https://gateway.example.com`.")
+    })?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The key before the store, so that a wrong one touches nothing.
@@ -331,6 +382,11 @@ impl Backend for Gateway {
 
     async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {
         http_server::ask(self.clone(), request).await
+    }
+
+    async fn connected_account(&self, id: &str, _: Deadline) -> Result<String> {
+        let account = self.run(account::connected(&self.0, id)).await?;
+        Ok(serde_json::to_string(&account).expect("an account can be written as JSON"))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod asked;
 mod auth_configs;
+mod connect;
 mod connected_accounts;
 mod link;
 mod openapi;
@@ -61,6 +62,7 @@ static RESOURCES: LazyLock<(Router<Gateway>, utoipa::openapi::OpenApi)> = LazyLo
         .routes(routes!(link::with_auth_config))
         .routes(routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete))
         .routes(routes!(connected_accounts::set_enabled))
+        .routes(routes!(link::to_account))
         .routes(routes!(connected_accounts::refresh))
         .routes(routes!(connected_accounts::revoke))
         .routes(routes!(auth_configs::list, auth_configs::create))
@@ -162,14 +164,18 @@ fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
         Some(limit) => router.layer(middleware::from_fn(rate_limit::apply)).layer(Extension(limit)),
         None => router,
     };
-    router.layer(middleware::from_fn(name_request))
+    // Browsers have no key, so the pages have no part in the limit of keys.
+    router.merge(connect::router()).layer(middleware::from_fn(name_request))
 }
 
 /// Gives every request a name that is in its log lines, its answer and its error.
 async fn name_request(mut request: Request, next: Next) -> Response {
     let request_id = id::random("req");
     let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
-    let span = tracing::info_span!("request", id = request_id, method = %request.method(), path = request.uri().path());
+    // Whoever knows the path of a page can use it.
+    let path = request.uri().path();
+    let path = if path.starts_with("/connect/") { "/connect/…" } else { path };
+    let span = tracing::info_span!("request", id = request_id, method = %request.method(), path);
     request.extensions_mut().insert(RequestId(request_id));
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert("x-request-id", header);

@@ -1,22 +1,30 @@
-//! Links: where a person finishes an account that was begun for them (contract §2.3).
+//! Links: where a person finishes an account that was begun for them (contract §2.3). What happens
+//! behind one is in `connect.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use url::Url;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use crate::account::AccountChanges;
 use crate::clock::{now, rfc3339};
 use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::request::require;
-use crate::store::{StoredAuthConfig, StoredLink, StoredSession};
+use crate::store::{Store, StoredAuthConfig, StoredLink, StoredSession};
 use crate::toolkit::Toolkit;
-use crate::{account, auth_config, id, session};
+use crate::{account, auth_config, connect, id, session};
 
-/// How long a link lives, as those of the hosted backend do.
-const LIFETIME_MS: i64 = 10 * 60 * 1_000;
+/// How long it is told that a link has ended or was used; then it is forgotten.
+const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long links go unwatched at most, in case another process makes some.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The request for a link in a session. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,11 +47,20 @@ pub(crate) struct LinkAccount {
     pub(crate) user_id: String,
     pub(crate) callback_url: Option<String>,
     pub(crate) alias: Option<String>,
-    /// Fields of the credential that are known already.
+    /// Fields of the credential that are known already, and not asked for.
     #[schema(value_type = Option<Object>)]
     pub(crate) connection_data: Option<SecretJson>,
     #[schema(value_type = Option<Object>)]
     pub(crate) experimental: Option<Value>,
+}
+
+/// The request for a link to an account that there is. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LinkAgain {
+    pub(crate) callback_url: Option<String>,
+    /// Scopes to ask for beside those of the auth config.
+    pub(crate) scopes: Vec<String>,
 }
 
 /// A link.
@@ -53,7 +70,7 @@ pub(crate) struct Link {
     pub(crate) link_token: String,
     /// The page that finishes the account.
     pub(crate) redirect_url: String,
-    /// The account, `INITIALIZING` until then.
+    /// The account. A new one is `INITIALIZING` until then.
     pub(crate) connected_account_id: String,
     /// RFC 3339.
     #[schema(format = DateTime)]
@@ -86,41 +103,111 @@ async fn begin(
     known: Option<SecretJson>,
     callback_url: Option<String>,
 ) -> Result<Link> {
-    check_callback(callback_url.as_deref())?;
+    check(gateway, config, callback_url.as_deref())?;
+    let known = known.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
+    let account = account::begin(gateway, config, user_id, alias, &known).await?;
+    give_out(gateway, &account.id, callback_url, &[]).await
+}
+
+/// Has a person connect an account once more, in its place. It keeps its id and its name; while it
+/// is ACTIVE it also keeps the credential that it has until there is a new one.
+pub(crate) async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
+    let account = account::find(gateway, account_id).await?;
+    let config = auth_config::usable(gateway, &account.auth_config_id).await?;
+    check(gateway, &config, request.callback_url.as_deref())?;
+    if account.is_to_be_connected() {
+        account::set_status(gateway, account_id, "INITIALIZING", None).await?;
+    }
+    give_out(gateway, account_id, request.callback_url, &request.scopes).await
+}
+
+/// Refuses a link that would lead nowhere, before there is an account for it.
+pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Option<&str>) -> Result<()> {
+    if let Some(url) = callback_url {
+        gateway.callback_urls.check(url)?;
+    }
     if config.auth_scheme == AuthScheme::NoAuth.to_string() {
         return Err(needs_none(&config.toolkit));
     }
-    let known = known.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
-    let account = account::begin(gateway, config, user_id, alias, &known).await?;
-    give_out(gateway, &account.id, callback_url).await
+    gateway.public_url()?;
+    connect::check(gateway, config)
 }
 
-/// Gives out a link to an account that was begun.
+/// Gives out a link to an account, after [`check`].
 pub(crate) async fn give_out(
     gateway: &Parts,
     account_id: &str,
     callback_url: Option<String>,
+    scopes: &[String],
 ) -> Result<Link> {
-    check_callback(callback_url.as_deref())?;
     let token = id::secret("lt");
-    let expires_at = now() + LIFETIME_MS;
+    let lifetime = i64::try_from(gateway.link_lifetime.as_millis()).unwrap_or(i64::MAX);
+    let expires_at = now().saturating_add(lifetime);
     let link = StoredLink {
-        token_hash: digest(&SHA256, token.as_bytes()).as_ref().to_vec(),
+        token_hash: hash(&token),
         account_id: account_id.to_owned(),
         callback_url,
+        scopes: json!(scopes).to_string(),
+        browser_hash: None,
+        verifier: None,
         expires_at,
+        finished_at: None,
     };
     gateway.store.insert_link(&link).await?;
     Ok(Link {
-        redirect_url: format!("{}/connect/{token}", gateway.public_url()),
+        redirect_url: format!("{}/connect/{token}", gateway.public_url()?),
         link_token: token,
         connected_account_id: account_id.to_owned(),
         expires_at: rfc3339(expires_at),
     })
 }
 
-/// The auth config that a link of a session uses: the session's own, else the toolkit's default for
-/// a scheme that needs no client.
+/// What is stored of a secret that only has to be known again.
+pub(crate) fn hash(secret: &str) -> Vec<u8> {
+    digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
+}
+
+/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes.
+pub(crate) fn expire_on_time(
+    store: &Arc<dyn Store>,
+    changes: AccountChanges,
+    lifetime: Duration,
+    closing: CancellationToken,
+) {
+    // A gateway that is dropped without being closed ends it, too.
+    let store = Arc::downgrade(store);
+    let reason = expired_reason(lifetime);
+    // No link that is made meanwhile ends before then.
+    let longest = lifetime.min(LOOK_AGAIN);
+    tokio::spawn(async move {
+        loop {
+            let Some(store) = store.upgrade() else { return };
+            match store.expire_links(&reason, now() - REMEMBERED_MS).await {
+                Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
+                Err(error) => tracing::warn!(%error, "links could not be looked at"),
+            }
+            let next = store.next_link_expiry().await.ok().flatten();
+            drop(store);
+            let until = next.and_then(|at| u64::try_from(at - now()).ok()).map(Duration::from_millis);
+            tokio::select! {
+                () = closing.cancelled() => return,
+                () = tokio::time::sleep(until.map_or(longest, |until| until.min(longest))) => {}
+            }
+        }
+    });
+}
+
+/// The contract's words (§4.2), with the lifetime that links have here.
+fn expired_reason(lifetime: Duration) -> String {
+    let seconds = lifetime.as_secs();
+    let (count, unit) =
+        if seconds.is_multiple_of(60) { (seconds / 60, "minute") } else { (seconds, "second") };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("Connection initiation did not complete within {count} {unit}{plural}")
+}
+
+/// The auth config that a link of a session uses: the session's own, else the newest that was made
+/// for the toolkit and is enabled, else the toolkit's default for a scheme that needs no client.
 async fn auth_config_of(
     gateway: &Parts,
     session: &StoredSession,
@@ -136,6 +223,9 @@ async fn auth_config_of(
     if let Some(id) = config.auth_configs.as_ref().and_then(|configs| configs.get(slug)) {
         return auth_config::usable(gateway, id).await;
     }
+    if let Some(config) = auth_config::newest_custom(gateway, slug).await? {
+        return Ok(config);
+    }
     let schemes: Vec<_> = toolkit.schemes().collect();
     if schemes == [AuthScheme::NoAuth] {
         return Err(needs_none(slug));
@@ -145,22 +235,12 @@ async fn auth_config_of(
         Some(scheme) => auth_config::default_for(gateway, toolkit, scheme).await,
         None => Err(Error::new(
             ErrorKind::NoManagedAuth,
-            format!(
-                "Toolkit `{slug}` needs an auth config with your own client, and the session names none."
-            ),
+            format!("Toolkit `{slug}` needs an auth config with your own client, and there is none."),
         )
-        .fix("Make one with composio.authConfigs.create(), and name it in the session's authConfigs.")),
-    }
-}
-
-fn check_callback(callback_url: Option<&str>) -> Result<()> {
-    let usable = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    match callback_url {
-        Some(text) if !usable(text) => Err(Error::of_field(
-            ErrorKind::InvalidRequest,
-            "callback_url: must be an absolute http or https URL.",
+        .fix(
+            "Make one with composio.authConfigs.create(). The newest is used, unless the session's authConfigs \
+             name another.",
         )),
-        _ => Ok(()),
     }
 }
 

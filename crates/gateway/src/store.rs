@@ -52,6 +52,8 @@ pub(crate) struct AuthConfigFilter {
     /// A part of the name.
     pub(crate) search: Option<String>,
     pub(crate) with_disabled: bool,
+    /// Without those that imports make.
+    pub(crate) only_custom: bool,
     pub(crate) page: PageAsked,
 }
 
@@ -121,13 +123,29 @@ pub(crate) struct AccountChange {
 }
 
 /// A link that was given out.
-#[derive(Debug)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct StoredLink {
     /// SHA-256 of the token.
     pub(crate) token_hash: Vec<u8>,
     pub(crate) account_id: String,
     pub(crate) callback_url: Option<String>,
+    /// Asked for beside those of the auth config, as a JSON list.
+    pub(crate) scopes: String,
+    /// SHA-256 of the cookie of the browser that began; no other may go on.
+    pub(crate) browser_hash: Option<Vec<u8>>,
+    /// The PKCE verifier that belongs to the OAuth state that is out, sealed.
+    pub(crate) verifier: Option<Vec<u8>>,
     pub(crate) expires_at: i64,
+    /// When its one use was made, whatever came of it.
+    pub(crate) finished_at: Option<i64>,
+}
+
+/// What a browser begins with a link.
+#[derive(Debug)]
+pub(crate) struct LinkStart {
+    pub(crate) browser_hash: Vec<u8>,
+    /// Hash of the OAuth state, and the verifier, sealed.
+    pub(crate) state: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// An API key, without the key.
@@ -216,7 +234,22 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool>;
     /// False when there was none.
     async fn delete_account(&self, id: &str) -> Result<bool>;
+    /// Keeps a link, in the place of those of the account that were not used.
     async fn insert_link(&self, link: &StoredLink) -> Result<()>;
+    async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>>;
+    async fn link_of_state(&self, state_hash: &[u8]) -> Result<Option<StoredLink>>;
+    /// Binds a link to the browser that begins, with a state in the place of an earlier one, and
+    /// makes its account INITIATED. False when the link was used, or is another browser's.
+    async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool>;
+    /// Takes the state that is out, so that it is used once. False when it was used meanwhile.
+    async fn take_state(&self, state_hash: &[u8]) -> Result<bool>;
+    /// Uses a link up and changes its account, both or neither. False when it was used meanwhile.
+    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool>;
+    /// When the next of the links that nobody used ends.
+    async fn next_link_expiry(&self) -> Result<Option<i64>>;
+    /// Makes accounts EXPIRED that were begun with links that have ended unused, and forgets links
+    /// that ended before `forget`. Returns the accounts.
+    async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>>;

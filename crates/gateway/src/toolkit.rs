@@ -26,8 +26,9 @@ pub(crate) use self::shown::{
     InputField, ListSessionToolkits, ListToolkits, SessionToolkit, ToolkitDetails, ToolkitItem, details,
     in_session, list,
 };
-use self::template::Template;
+use self::template::{FieldProblem, Template};
 use crate::credential::oauth1::Signer;
+use crate::credential::oauth2::Client;
 use crate::credential::{AuthScheme, Fields};
 use crate::egress::Injection;
 use crate::endpoint::{HostPattern, without_root_dot};
@@ -45,6 +46,8 @@ struct Definition {
     base_url: String,
     #[serde(default)]
     hosts: Vec<String>,
+    #[serde(default)]
+    check: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
@@ -109,6 +112,9 @@ pub struct Toolkit {
     pub docs: Option<String>,
     /// Sent with every request, unless the caller sets the header.
     pub(crate) headers: HeaderMap,
+    /// An endpoint that only reads, and answers 401 or 403 to a credential that is not accepted. It
+    /// is asked when a person enters one.
+    pub(crate) check: Option<String>,
     fields: BTreeMap<String, Field>,
     schemes: BTreeMap<AuthScheme, Scheme>,
 }
@@ -166,6 +172,9 @@ impl Toolkit {
                 header_value(value).map_err(|why| format!("{key}: {why}"))?,
             );
         }
+        if let Some(endpoint) = definition.check.as_ref().filter(|endpoint| !endpoint.starts_with('/')) {
+            return Err(format!("check: `{endpoint}` is not an endpoint such as /user"));
+        }
         let mut schemes = BTreeMap::new();
         for (name, scheme) in &definition.schemes {
             let parsed = AuthScheme::parse(name).ok_or_else(|| {
@@ -181,6 +190,7 @@ impl Toolkit {
             name: definition.name,
             docs: definition.docs,
             headers,
+            check: definition.check,
             fields: definition.fields,
             schemes,
         })
@@ -236,7 +246,7 @@ impl Toolkit {
                 base_url(own.expose_secret()).map_err(|why| self.invalid_field("base_url", &why))?;
             return Ok(Target { base_url, hosts: &[] });
         }
-        let text = self.with_fields(&scheme.base_url, fields)?;
+        let text = self.with_fields(&scheme.base_url, fields).map_err(|problem| self.unusable(problem))?;
         let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
         Ok(Target { base_url, hosts: &scheme.hosts })
     }
@@ -246,7 +256,6 @@ impl Toolkit {
     ///
     /// # Errors
     /// `InvalidRequest` that names the field.
-    #[cfg_attr(not(test), expect(dead_code, reason = "connecting and refreshing accounts come next"))]
     pub(crate) fn authorization_server(
         &self,
         scheme: AuthScheme,
@@ -254,14 +263,14 @@ impl Toolkit {
     ) -> Result<Option<AuthorizationServer<'_>>> {
         let Some(server) = &self.scheme(scheme)?.authorization_server else { return Ok(None) };
         let url = |template: &Template| {
-            let text = self.with_fields(template, fields)?;
+            let text = self.with_fields(template, fields).map_err(|problem| self.unusable(problem))?;
             authorization_server::endpoint(&text).map_err(|why| self.invalid_field("base_url", &why))
         };
         let token_url = url(&server.token_url)?;
-        let token_parameters = server
-            .token_parameters
-            .iter()
-            .map(|(name, template)| Ok((name.as_str(), self.with_secrets(template, fields)?)));
+        let token_parameters = server.token_parameters.iter().map(|(name, template)| {
+            let value = self.with_secrets(template, fields).map_err(|problem| self.unusable(problem))?;
+            Ok((name.as_str(), value))
+        });
         Ok(Some(AuthorizationServer {
             token_parameters: token_parameters.collect::<Result<_>>()?,
             authorize_url: server.authorize_url.as_ref().map(url).transpose()?,
@@ -277,22 +286,54 @@ impl Toolkit {
         }))
     }
 
+    /// Whether a person has to agree at the provider.
+    pub(crate) fn has_consent(&self, scheme: AuthScheme) -> bool {
+        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
+        server.is_some_and(|server| server.authorize_url.is_some())
+    }
+
+    /// What a client asks for where a person has to agree.
+    pub(crate) fn scopes<'a>(&'a self, scheme: AuthScheme, client: &'a Client) -> &'a [String] {
+        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
+        server.map(|server| server.rules.scopes_for(client)).unwrap_or_default()
+    }
+
+    /// A scope in words.
+    pub(crate) fn in_words(&self, scheme: AuthScheme, scope: &str) -> Option<String> {
+        self.schemes.get(&scheme)?.authorization_server.as_ref()?.rules.scope_words.get(scope).cloned()
+    }
+
+    /// A field, by its name, that could not be used, and why; never its value. Where a person is to
+    /// agree, only the way there has been given.
+    pub(crate) fn unusable_field(&self, scheme: AuthScheme, fields: &Fields) -> Option<(String, String)> {
+        let scheme = self.schemes.get(&scheme)?;
+        let problem = |template| self.with_fields(template, fields).err();
+        match &scheme.authorization_server {
+            Some(server) if server.authorize_url.is_some() => server.addresses().find_map(problem),
+            _ => problem(&scheme.base_url).or_else(|| self.injected(scheme, fields).err()),
+        }
+        .map(|problem| (problem.field, problem.why))
+    }
+
     /// A URL with an account's fields in place.
-    fn with_fields(&self, template: &Template, fields: &Fields) -> Result<String> {
-        template.render_host_parts(|name| self.field(fields, name)).map_err(|problem| {
-            let hint = self.fields.get(&problem.field).map(|field| match &field.example {
-                Some(example) => format!("{} (for example `{example}`): {}", field.description, problem.why),
-                None => format!("{}: {}", field.description, problem.why),
-            });
-            self.invalid_field(&problem.field, &hint.unwrap_or(problem.why))
+    fn with_fields(&self, template: &Template, fields: &Fields) -> Result<String, FieldProblem> {
+        template.render_host_parts(|name| self.field(fields, name)).map_err(|mut problem| {
+            if let Some(field) = self.fields.get(&problem.field) {
+                problem.why = match &field.example {
+                    Some(example) => {
+                        format!("{} (for example `{example}`): {}", field.description, problem.why)
+                    }
+                    None => format!("{}: {}", field.description, problem.why),
+                };
+            }
+            problem
         })
     }
 
     /// A text with an account's fields in place.
-    fn with_secrets(&self, template: &Template, fields: &Fields) -> Result<SecretString> {
-        template
-            .render(|name| self.field(fields, name))
-            .map_err(|name| self.invalid_field(&name, "is missing"))
+    fn with_secrets(&self, template: &Template, fields: &Fields) -> Result<SecretString, FieldProblem> {
+        let missing = |field| FieldProblem { field, why: "is missing".to_owned() };
+        template.render(|name| self.field(fields, name)).map_err(missing)
     }
 
     /// What the credential adds to a request.
@@ -300,12 +341,17 @@ impl Toolkit {
     /// # Errors
     /// `InvalidRequest` that names the field that is missing or cannot be sent; never its value.
     pub(crate) fn injection(&self, scheme: AuthScheme, fields: &Fields) -> Result<Injection> {
-        let scheme = self.scheme(scheme)?;
+        self.injected(self.scheme(scheme)?, fields).map_err(|problem| self.unusable(problem))
+    }
+
+    fn injected(&self, scheme: &Scheme, fields: &Fields) -> Result<Injection, FieldProblem> {
         let render = |template: &Template| self.with_secrets(template, fields);
         let mut injection = Injection::default();
         for (name, template) in &scheme.headers {
-            let value = sensitive(render(template)?.expose_secret())
-                .map_err(|why| self.invalid_field(&template.field_names().join(", "), why))?;
+            let value = sensitive(render(template)?.expose_secret()).map_err(|why| FieldProblem {
+                field: template.field_names().join(", "),
+                why: why.to_owned(),
+            })?;
             injection.headers.push((name.clone(), value));
         }
         if let Some((username, password)) = &scheme.basic {
@@ -336,6 +382,10 @@ impl Toolkit {
     fn field(&self, fields: &Fields, name: &str) -> Option<SecretString> {
         let default = || self.fields.get(name)?.default.as_deref().map(SecretString::from);
         fields.get(name).cloned().or_else(default)
+    }
+
+    fn unusable(&self, problem: FieldProblem) -> Error {
+        self.invalid_field(&problem.field, &problem.why)
     }
 
     fn invalid_field(&self, name: &str, why: &str) -> Error {

@@ -65,4 +65,8 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// Asks for one of the resources beside sessions and calls: connected accounts, auth configs,
     /// toolkits, links (contract §2.3, §4). The answer is the JSON text of the wire.
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String>;
+
+    /// Waits until a person has connected an account, or it is settled that nobody will. The answer
+    /// is the account, in the JSON text of the wire.
+    async fn connected_account(&self, id: &str, deadline: Deadline) -> Result<String>;
 }

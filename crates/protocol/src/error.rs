@@ -81,6 +81,8 @@ kinds! {
     NotFound => 404, 10404, "NotFound";
     /// The resource does not have this method.
     MethodNotAllowed => 405, 10405, "MethodNotAllowed";
+    /// A link would lead nowhere, for the gateway does not listen.
+    NotListening => 409, 10416, "GatewayNotListening";
     /// Another change came first.
     Conflict => 409, 10409, "Conflict";
     /// A request body is over the limit.

@@ -99,10 +99,16 @@ CREATE TABLE links (
     token_hash   BLOB PRIMARY KEY, -- SHA-256 of the token
     account_id   TEXT NOT NULL REFERENCES connected_accounts (id) ON DELETE CASCADE,
     callback_url TEXT,
-    expires_at   INTEGER NOT NULL
+    scopes       TEXT NOT NULL, -- asked for beside those of the auth config, as a JSON list
+    browser_hash BLOB,          -- SHA-256 of the cookie of the browser that began
+    state_hash   BLOB UNIQUE,   -- SHA-256 of the OAuth state that is out, and
+    verifier     BLOB,          -- the PKCE verifier that belongs to it, sealed
+    expires_at   INTEGER NOT NULL,
+    finished_at  INTEGER        -- when its one use was made, whatever came of it
 ) STRICT;
 
 CREATE INDEX links_of_account ON links (account_id);
+CREATE INDEX links_by_expiry ON links (expires_at);
 
 CREATE TABLE api_keys (
     id                TEXT PRIMARY KEY,

@@ -123,9 +123,7 @@ pub(crate) fn authorize_url(
     let mut url = server.authorize_url.clone().ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "The toolkit has no page where a person could agree.")
     })?;
-    // A client that asks for a person's scopes alone is not given the app's in addition.
-    let names_scopes = !client.scopes.is_empty() || !client.user_scopes.is_empty();
-    let scopes = if names_scopes { &client.scopes } else { &rules.scopes };
+    let scopes = rules.scopes_for(client);
     {
         let mut query = url.query_pairs_mut();
         query.append_pair("response_type", "code");
@@ -197,7 +195,7 @@ pub(crate) fn token_request(
             ("refresh_token", token.expose_secret().to_owned()),
         ],
         Grant::ClientCredentials => {
-            let scopes = if client.scopes.is_empty() { &rules.scopes } else { &client.scopes };
+            let scopes = rules.scopes_for(client);
             let mut parameters = vec![("grant_type", "client_credentials".to_owned())];
             if !scopes.is_empty() {
                 parameters.push((&rules.scope_parameter, scopes.join(&rules.scope_separator)));
@@ -386,7 +384,7 @@ fn refusal(answer: &Map<String, Value>) -> Option<NotGranted> {
 }
 
 /// A provider's own words, as they may be shown: short, and without control characters.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::asked::Asked;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read};
-use crate::link::{self, Link, LinkAccount, LinkInSession};
+use crate::link::{self, Link, LinkAccount, LinkAgain, LinkInSession};
 
 /// Begins an account for the session's user, and gives out a link to finish it.
 #[utoipa::path(post, path = "/tool_router/session/{id}/link", tag = "sessions",
@@ -34,6 +34,24 @@ pub(super) async fn with_auth_config(asked: Asked, request: Request) -> Result<R
     asked
         .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
             link::with_auth_config(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Gives out a link to an account that there is, to connect it once more in its place: because it no
+/// longer works, or to ask for more scopes. The hosted backend does not have this.
+#[utoipa::path(post, path = "/connected_accounts/{id}/link", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = LinkAgain,
+    responses((status = 201, body = Link), Errors))]
+pub(super) async fn to_account(
+    asked: Asked,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    asked
+        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+            link::again(&gateway, &id, read(request).await?).await
         })
         .await
 }

@@ -13,8 +13,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
 use super::{
-    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, PageAsked, Rows, Store, StoredAccount,
-    StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkStart, PageAsked, Rows, Store,
+    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 use crate::clock::now;
 use crate::vault::{Place, Vault};
@@ -244,6 +244,28 @@ fn restrict_accounts(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &Acc
     }
 }
 
+fn update_account(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
+    query.push_bind(now());
+    if let Some(alias) = &change.alias {
+        query.push(", alias = ").push_bind(alias.clone());
+    }
+    if let Some((credential, key_id, expires_at)) = &change.credential {
+        query.push(", credential = ").push_bind(credential.clone());
+        query.push(", key_id = ").push_bind(key_id.clone());
+        query.push(", expires_at = ").push_bind(*expires_at);
+    }
+    if let Some((status, reason)) = &change.status {
+        query.push(", own_status = ").push_bind(status.clone());
+        query.push(", status_reason = ").push_bind(reason.clone());
+    }
+    if let Some(is_disabled) = change.is_disabled {
+        query.push(", is_disabled = ").push_bind(is_disabled);
+    }
+    query.push(" WHERE id = ").push_bind(id.to_owned());
+    query
+}
+
 /// Takes the rows of a page, and one more that shows whether there is a next one.
 fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, seq: &str, oldest_first: bool, page: &PageAsked) {
     let (than, direction) = if oldest_first { (">", "ASC") } else { ("<", "DESC") };
@@ -385,6 +407,9 @@ impl Store for SqliteStore {
             }
             if !filter.with_disabled {
                 query.push(" AND status = 'ENABLED'");
+            }
+            if filter.only_custom {
+                query.push(" AND type = 'custom'");
             }
         };
         let mut count = QueryBuilder::new("SELECT count(*) FROM auth_configs WHERE TRUE");
@@ -541,25 +566,7 @@ impl Store for SqliteStore {
     }
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
-        let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
-        query.push_bind(now());
-        if let Some(alias) = &change.alias {
-            query.push(", alias = ").push_bind(alias);
-        }
-        if let Some((credential, key_id, expires_at)) = &change.credential {
-            query.push(", credential = ").push_bind(credential);
-            query.push(", key_id = ").push_bind(key_id);
-            query.push(", expires_at = ").push_bind(expires_at);
-        }
-        if let Some((status, reason)) = &change.status {
-            query.push(", own_status = ").push_bind(status);
-            query.push(", status_reason = ").push_bind(reason);
-        }
-        if let Some(is_disabled) = change.is_disabled {
-            query.push(", is_disabled = ").push_bind(is_disabled);
-        }
-        query.push(" WHERE id = ").push_bind(id);
-        let done = query.build().execute(&self.pool).await;
+        let done = update_account(id, change).build().execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -570,17 +577,130 @@ impl Store for SqliteStore {
     }
 
     async fn insert_link(&self, link: &StoredLink) -> Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        sqlx::query("DELETE FROM links WHERE account_id = ? AND finished_at IS NULL")
+            .bind(&link.account_id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
         sqlx::query(
-            "INSERT INTO links (token_hash, account_id, callback_url, expires_at) VALUES (?, ?, ?, ?)",
+            "INSERT INTO links (token_hash, account_id, callback_url, scopes, expires_at) VALUES (?, ?, ?, ?, ?)",
         )
         .bind(&link.token_hash)
         .bind(&link.account_id)
         .bind(&link.callback_url)
+        .bind(&link.scopes)
         .bind(link.expires_at)
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await
-        .map(drop)
-        .map_err(store_error)
+        .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
+    }
+
+    async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>> {
+        sqlx::query_as("SELECT * FROM links WHERE token_hash = ?")
+            .bind(token_hash)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn link_of_state(&self, state_hash: &[u8]) -> Result<Option<StoredLink>> {
+        sqlx::query_as("SELECT * FROM links WHERE state_hash = ?")
+            .bind(state_hash)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool> {
+        let (state_hash, verifier) = start.state.clone().unzip();
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let done = sqlx::query(
+            "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3 \
+             WHERE token_hash = ?4 AND finished_at IS NULL AND coalesce(browser_hash, ?1) = ?1",
+        )
+        .bind(&start.browser_hash)
+        .bind(state_hash)
+        .bind(verifier)
+        .bind(&link.token_hash)
+        .execute(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE connected_accounts SET own_status = 'INITIATED', updated_at = ? \
+             WHERE id = ? AND own_status = 'INITIALIZING'",
+        )
+        .bind(now())
+        .bind(&link.account_id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(true)
+    }
+
+    async fn take_state(&self, state_hash: &[u8]) -> Result<bool> {
+        let done = sqlx::query("UPDATE links SET state_hash = NULL, verifier = NULL WHERE state_hash = ?")
+            .bind(state_hash)
+            .execute(&self.pool)
+            .await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let done = sqlx::query(
+            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL \
+             WHERE token_hash = ? AND finished_at IS NULL",
+        )
+        .bind(now())
+        .bind(&link.token_hash)
+        .execute(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        update_account(&link.account_id, change)
+            .build()
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(true)
+    }
+
+    async fn next_link_expiry(&self) -> Result<Option<i64>> {
+        sqlx::query_scalar("SELECT min(expires_at) FROM links WHERE expires_at > ? AND finished_at IS NULL")
+            .bind(now())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let expired = sqlx::query_scalar(
+            "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
+             WHERE own_status IN ('INITIALIZING', 'INITIATED') AND id IN \
+             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) RETURNING id",
+        )
+        .bind(reason)
+        .bind(now())
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(store_error)?;
+        sqlx::query("DELETE FROM links WHERE expires_at < ?")
+            .bind(forget)
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(expired)
     }
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()> {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Template;
+use crate::credential::oauth2::Client;
 
 /// What a toolkit's file says. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +29,9 @@ pub(crate) struct Rules {
     /// things, and to refresh.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
+    /// What scopes mean, for the person who is asked for them.
+    #[serde(default)]
+    pub(crate) scope_words: BTreeMap<String, String>,
     /// Between two scopes. Default: a space (RFC 6749 §3.3).
     #[serde(default = "space")]
     pub(crate) scope_separator: String,
@@ -91,6 +95,15 @@ impl AnswerField {
         match self {
             Self::At(at) | Self::Before { at, .. } => at,
         }
+    }
+}
+
+impl Rules {
+    /// What a client asks for: its own scopes, else the toolkit's.
+    pub(crate) fn scopes_for<'a>(&'a self, client: &'a Client) -> &'a [String] {
+        // A client that asks for a person's scopes alone is not given the app's in addition.
+        let names_scopes = !client.scopes.is_empty() || !client.user_scopes.is_empty();
+        if names_scopes { &client.scopes } else { &self.scopes }
     }
 }
 
@@ -166,9 +179,13 @@ impl Unresolved {
 
     /// The fields of an account that its addresses and parameters have places for.
     pub(super) fn field_names(&self) -> impl Iterator<Item = String> {
-        let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url].into_iter().flatten();
         let parameters = self.token_parameters.iter().map(|(_, template)| template);
-        std::iter::once(&self.token_url).chain(further).chain(parameters).flat_map(Template::field_names)
+        self.addresses().chain(parameters).flat_map(Template::field_names)
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Template> {
+        let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url].into_iter().flatten();
+        std::iter::once(&self.token_url).chain(further)
     }
 
     /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.

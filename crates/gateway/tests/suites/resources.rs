@@ -21,19 +21,19 @@ async fn port() -> Port {
 }
 
 /// Asks for a resource of v3.1.
-async fn ask(port: &Port, method: &str, path: &str, body: Value) -> HttpAnswer {
+pub(crate) async fn ask(port: &Port, method: &str, path: &str, body: Value) -> HttpAnswer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     port.ask(method, &format!("/api/v3.1{path}"), &body).await
 }
 
 /// Asks for a resource of v3.1 that is answered with this status.
 #[track_caller]
-fn expect(answer: HttpAnswer, status: u16) -> Value {
+pub(crate) fn expect(answer: HttpAnswer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     answer.json()
 }
 
-async fn read(port: &Port, path: &str) -> Value {
+pub(crate) async fn read(port: &Port, path: &str) -> Value {
     expect(ask(port, "GET", path, Value::Null).await, 200)
 }
 
@@ -60,7 +60,7 @@ async fn connect(port: &Port, config: &str, user: &str) -> String {
     text(&expect(created, 201)["id"])
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
 }
 

@@ -1,0 +1,210 @@
+//! `/connect`: the pages on which people connect accounts. They are for browsers, and are no part of
+//! the described wire.
+//!
+//! * A browser is known by a cookie, and a form is taken only with the proof that its page was
+//!   shown to the browser that sends it.
+//! * A page sends the browser on by `Refresh`, never by a redirect: a browser applies the
+//!   `form-action` of the page with the form, ours or the provider's, to every redirect after it,
+//!   and so would stop people on their way to a third host.
+
+mod page;
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::Response;
+use axum::routing::get;
+use data_encoding::HEXLOWER;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Url, form_urlencoded};
+
+use self::page::{PROOF, Page};
+use super::reply::RequestId;
+use crate::connect::{self, Browser, ComeBack, Next, Stop};
+use crate::gateway::{Gateway, Parts};
+use crate::link::hash;
+
+/// More than any form needs; a key file has a few KiB.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// The pages.
+pub(super) fn router() -> Router<Gateway> {
+    let pages = Router::new()
+        .route("/callback", get(come_back))
+        .route("/{token}", get(open).post(submit))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
+    Router::new().nest("/connect", pages).route("/connect/", get(unknown))
+}
+
+async fn open(
+    State(gateway): State<Gateway>,
+    request_id: RequestId,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let known = cookie_of(&gateway, &headers);
+    let browser = known.unwrap_or_else(Browser::new);
+    let parts = gateway.parts();
+    match gateway
+        .run(async { Ok(connect::open(parts, token_of(&uri), &browser).await) })
+        .await
+        .unwrap_or_else(broken)
+    {
+        Ok(form) => with_cookie(parts, &browser, Page::form(&form, &proof(&browser))),
+        Err(stop) => Page::stop(stop, request_id).into(),
+    }
+}
+
+async fn submit(
+    State(gateway): State<Gateway>,
+    request_id: RequestId,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let given: BTreeMap<_, _> = form_urlencoded::parse(&body)
+        .map(|(name, value)| (name.into_owned(), SecretString::from(value.into_owned())))
+        .collect();
+    let Some(browser) = cookie_of(&gateway, &headers) else { return Page::no_cookie().into() };
+    let is_proven = given.get(PROOF).is_some_and(|given| {
+        verify_slices_are_equal(given.expose_secret().as_bytes(), proof(&browser).as_bytes()).is_ok()
+    });
+    if !is_proven || is_from_elsewhere(&headers) {
+        return Page::foreign_form().into();
+    }
+    // Not ended by a browser that goes away: what was begun at an API is to be kept.
+    let work = {
+        let (gateway, browser) = (gateway.clone(), Browser(browser.0.clone()));
+        tokio::spawn(async move {
+            let parts = gateway.parts();
+            gateway.run(async { Ok(connect::submit(parts, token_of(&uri), &browser, &given).await) }).await
+        })
+    };
+    match ended(work).await {
+        Ok(Next::Provider { toolkit, url }) => Page::provider(&toolkit, &url).into(),
+        Ok(Next::Again(form)) => with_cookie(gateway.parts(), &browser, Page::form(&form, &proof(&browser))),
+        Ok(Next::Connected(connected)) => Page::connected(&connected).into(),
+        Err(stop) => Page::stop(stop, request_id).into(),
+    }
+}
+
+async fn come_back(
+    State(gateway): State<Gateway>,
+    request_id: RequestId,
+    method: Method,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    // Neither asks for a page to be shown, and to go on here is to use the state up.
+    let only_looks =
+        headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
+    if method == Method::HEAD || only_looks {
+        return Page::not_shown().into();
+    }
+    let mut answer = ComeBack::default();
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        match &*name {
+            "state" => answer.state = Some(value.into_owned().into()),
+            "code" => answer.code = Some(value.into_owned().into()),
+            "error" => answer.error = Some(value.into_owned()),
+            "error_description" => answer.error_description = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    let browser = cookie_of(&gateway, &headers);
+    // A code can be exchanged once, so the exchange is not ended by a browser that goes away.
+    let work = tokio::spawn(async move {
+        let parts = gateway.parts();
+        gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), answer).await) }).await
+    });
+    match ended(work).await {
+        Ok(connected) => Page::connected(&connected).into(),
+        Err(stop) => Page::stop(stop, request_id).into(),
+    }
+}
+
+async fn unknown(request_id: RequestId) -> Response {
+    Page::stop(Stop::Unknown, request_id).into()
+}
+
+/// The token in the path, as it is written: one has no letters that would be encoded.
+fn token_of(uri: &Uri) -> &str {
+    uri.path().trim_start_matches('/')
+}
+
+type Outcome<T> = Result<T, Stop>;
+
+/// The gateway is closed.
+fn broken<T>(error: proxy_execute_protocol::Error) -> Outcome<T> {
+    Err(Stop::Broken(error))
+}
+
+async fn ended<T>(work: tokio::task::JoinHandle<proxy_execute_protocol::Result<Outcome<T>>>) -> Outcome<T> {
+    let panicked = |_| {
+        let message = "A step of a connection has panicked.";
+        proxy_execute_protocol::Error::new(proxy_execute_protocol::ErrorKind::Internal, message)
+    };
+    work.await.map_err(panicked)??
+}
+
+/// Whether a browser says that another site has sent the request. One that says nothing is known by
+/// the proof in the form alone.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin")
+}
+
+/// What shows that a form was shown to this browser: no other site can read it, or the cookie that
+/// it is made from.
+fn proof(browser: &Browser) -> String {
+    HEXLOWER.encode(&hash(&format!("form {}", browser.0.expose_secret())))
+}
+
+/// The cookie's name and its attributes. `__Host-` keeps other hosts of the domain from setting it,
+/// and needs TLS and the path `/`.
+fn cookie(gateway: &Parts) -> (&'static str, String) {
+    let url = gateway.public_url().ok().and_then(|url| Url::parse(url).ok());
+    match url {
+        Some(url) if url.scheme() == "https" => {
+            ("__Host-proxy-execute-connect", "Path=/; Secure; HttpOnly; SameSite=Lax".to_owned())
+        }
+        url => {
+            let below = url.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+            ("proxy-execute-connect", format!("Path={below}/connect; HttpOnly; SameSite=Lax"))
+        }
+    }
+}
+
+fn cookie_of(gateway: &Gateway, headers: &HeaderMap) -> Option<Browser> {
+    let (name, _) = cookie(gateway.parts());
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let value = cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
+    Some(Browser(value.into()))
+}
+
+fn with_cookie(gateway: &Parts, browser: &Browser, page: Page) -> Response {
+    let (name, attributes) = cookie(gateway);
+    let mut response = Response::from(page);
+    let cookie = format!("{name}={}; {attributes}", browser.0.expose_secret());
+    if let Ok(mut value) = HeaderValue::from_str(&cookie) {
+        value.set_sensitive(true);
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    response
+}
+
+/// The headers that every page has.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];

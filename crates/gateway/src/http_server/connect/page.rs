@@ -1,0 +1,241 @@
+//! The pages: their words, in the templates of `templates/`.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use data_encoding::BASE64;
+use url::Url;
+
+use super::HEADERS;
+use crate::connect::{AskedField, Connected, Form, NotConnected, Stop};
+use crate::http_server::reply::RequestId;
+
+/// The field that has the proof of where a form is from.
+pub(super) const PROOF: &str = "proof";
+
+const STYLE: &str = include_str!("../../../templates/connect.css");
+
+/// Nothing may be loaded, framed or sent elsewhere; the one style is known by its hash.
+static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("base64 is a valid header value")
+});
+
+/// A page.
+pub(super) struct Page {
+    status: StatusCode,
+    html: String,
+    /// Where the browser goes on to by itself.
+    refresh: Option<Url>,
+}
+
+#[derive(Template)]
+#[template(path = "form.html")]
+struct FormTemplate<'a> {
+    style: &'static str,
+    form: &'a Form,
+    /// How many fields have a problem.
+    problems: usize,
+    proof_name: &'static str,
+    proof: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessageTemplate<'a> {
+    style: &'static str,
+    heading: &'a str,
+    texts: &'a [&'a str],
+    /// A link, by its words.
+    onward: Option<(&'a str, &'a str)>,
+    /// What the log has more under.
+    reference: Option<&'a str>,
+}
+
+impl Page {
+    /// What there is to do.
+    pub(super) fn form(form: &Form, proof: &str) -> Self {
+        let problems = form.fields.iter().filter(|field| field.problem.is_some()).count();
+        let status = if problems > 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let template = FormTemplate { style: STYLE, form, problems, proof_name: PROOF, proof };
+        Self { status, html: rendered(&template), refresh: None }
+    }
+
+    /// On the way to the provider.
+    pub(super) fn provider(toolkit: &str, url: &Url) -> Self {
+        let words = format!("Continue to {toolkit}");
+        let heading = format!("You go on to {toolkit} …");
+        Self::message(StatusCode::OK, &heading, &[], Some((&words, url)), None).going_to(url.clone())
+    }
+
+    /// It is done.
+    pub(super) fn connected(Connected { toolkit, back }: &Connected) -> Self {
+        let heading = format!("{toolkit} is connected");
+        match back {
+            Some(url) => {
+                let words = back_words(url);
+                Self::message(StatusCode::OK, &heading, &[], Some((&words, url)), None).going_to(url.clone())
+            }
+            None => Self::message(StatusCode::OK, &heading, &["You can close this page."], None, None),
+        }
+    }
+
+    /// Why it does not go on, and what to do.
+    pub(super) fn stop(stop: Stop, RequestId(request_id): RequestId) -> Self {
+        let plain = |status, heading: &str, texts: &[&str]| Self::message(status, heading, texts, None, None);
+        const ASK: &str = "Ask for a new link where you got this one.";
+        match stop {
+            Stop::Unknown => plain(
+                StatusCode::NOT_FOUND,
+                "This link is not valid",
+                &["It may be incomplete, or replaced by a newer one.", ASK],
+            ),
+            Stop::Expired => plain(
+                StatusCode::GONE,
+                "This link has expired",
+                &["For your safety, links work for a short time only.", ASK],
+            ),
+            Stop::Used => plain(
+                StatusCode::GONE,
+                "This link was used already",
+                &["A link works once. If your account is connected, there is nothing left to do.", ASK],
+            ),
+            Stop::OtherBrowser => plain(
+                StatusCode::FORBIDDEN,
+                "This was begun in another browser",
+                &[
+                    "For your safety, it can only be finished in the browser in which it was begun. Nothing was connected here.",
+                    "Go on there, or ask for a new link. If you did not begin this yourself, close this page.",
+                ],
+            ),
+            Stop::UnknownState => plain(
+                StatusCode::BAD_REQUEST,
+                "This step is over",
+                &[
+                    "It was done already, or a newer one has taken its place. Nothing was connected here.",
+                    "If your account is not connected, open the link once more, or ask for a new one.",
+                ],
+            ),
+            Stop::NotConnected(not_connected) => {
+                let NotConnected { toolkit, denied, why, back } = *not_connected;
+                let heading = format!("{toolkit} was not connected");
+                let answer = format!("{toolkit} says: {why}");
+                let texts = if denied {
+                    [
+                        "You did not allow it, so nothing was connected.",
+                        "To do it after all, ask for a new link.",
+                    ]
+                } else {
+                    [answer.as_str(), "It may help to try once more, with a new link."]
+                };
+                let words = back.as_ref().map(back_words);
+                let onward = words.as_deref().zip(back.as_ref());
+                let status = if denied { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+                Self::message(status, &heading, &texts, onward, None)
+            }
+            Stop::Broken(error) => {
+                tracing::warn!(%error, "an account could not be connected");
+                let texts = [
+                    "This is not your doing. Whoever gave you the link can look it up by the reference below.",
+                ];
+                let status = error.status().and_then(|status| StatusCode::from_u16(status).ok());
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Self::message(status, "This does not work right now", &texts, None, Some(&request_id))
+            }
+        }
+    }
+
+    /// A form without the cookie of its page.
+    pub(super) fn no_cookie() -> Self {
+        let texts = [
+            "Your browser did not send the cookie of this page, which keeps others from acting for you.",
+            "Allow cookies for this site, then open the link once more.",
+        ];
+        Self::message(StatusCode::FORBIDDEN, "This needs a cookie", &texts, None, None)
+    }
+
+    /// A form that another site has sent, or that is from before the cookie was lost.
+    pub(super) fn foreign_form() -> Self {
+        let texts =
+            ["This form was not sent from its own page. Nothing was connected.", "Open the link once more."];
+        Self::message(StatusCode::FORBIDDEN, "Please begin again", &texts, None, None)
+    }
+
+    /// For what asks for a page, and does not show it.
+    pub(super) fn not_shown() -> Self {
+        Self::message(StatusCode::METHOD_NOT_ALLOWED, "Please open this page", &[], None, None)
+    }
+
+    fn message(
+        status: StatusCode,
+        heading: &str,
+        texts: &[&str],
+        onward: Option<(&str, &Url)>,
+        reference: Option<&str>,
+    ) -> Self {
+        let onward = onward.map(|(words, url)| (words, url.as_str()));
+        let template = MessageTemplate { style: STYLE, heading, texts, onward, reference };
+        Self { status, html: rendered(&template), refresh: None }
+    }
+
+    fn going_to(self, url: Url) -> Self {
+        Self { refresh: Some(url), ..self }
+    }
+}
+
+impl From<Page> for Response {
+    fn from(page: Page) -> Self {
+        let mut response = Self::new(Body::from(page.html));
+        *response.status_mut() = page.status;
+        let headers = response.headers_mut();
+        for (name, value) in HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone());
+        if let Some(url) = page.refresh {
+            // A URL that was parsed has neither spaces nor control characters.
+            let mut value = HeaderValue::from_str(&format!("0;url={url}")).expect("a URL is ASCII");
+            value.set_sensitive(true);
+            headers.insert(header::REFRESH, value);
+        }
+        response
+    }
+}
+
+fn rendered(template: &impl Template) -> String {
+    template.render().expect("writing to a text does not fail")
+}
+
+fn back_words(url: &Url) -> String {
+    format!("Back to {}", url.host_str().unwrap_or_default())
+}
+
+impl AskedField {
+    /// The field's name for people: `Api key`.
+    fn label(&self) -> String {
+        let mut letters = self.input.display_name.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    }
+
+    /// The ids of what is said about the field, what is wrong first.
+    fn described_by(&self) -> Option<String> {
+        let name = &self.input.name;
+        let problem = self.problem.as_ref().map(|_| format!("{name}-problem"));
+        let about = Some(format!("{name}-about")).filter(|_| !self.input.description.is_empty());
+        let ids: Vec<_> = problem.into_iter().chain(about).collect();
+        Some(ids.join(" ")).filter(|ids| !ids.is_empty())
+    }
+
+    /// Whether this is where a person begins: at the first problem, else at the first field.
+    fn is_first(&self, form: &Form) -> bool {
+        let first = form.fields.iter().find(|field| field.problem.is_some()).or(form.fields.first());
+        first.is_some_and(|first| first.input.name == self.input.name)
+    }
+}
