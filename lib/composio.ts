@@ -4,7 +4,7 @@ import { type AuthConfigs, authConfigsOf } from './auth-configs';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
 import { ComposioNoAPIKeyError, toError } from './errors';
 import { Gateway, nativeBackendOf } from './gateway';
-import { answerOf, native } from './native';
+import { answerOf, completions, native } from './native';
 import {
   readEnvelope,
   type ToolsProxyExecuteRequest,
@@ -258,6 +258,7 @@ function remote(options: RemoteOptions): Connection {
       max_retries: options.maxRetries,
       default_headers: Object.entries(options.defaultHeaders ?? {}),
     }),
+    completions(),
   );
   if (!(backend instanceof native.Backend)) throw toError(backend);
   return { native: backend, timeout: options.timeout ?? DEFAULT_TIMEOUT, headers: { 'x-api-key': apiKey } };

@@ -5,7 +5,7 @@ import { type ApiKeys, apiKeysOf } from './api-keys';
 import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
-import { answerOf, native } from './native';
+import { answerOf, completions, native } from './native';
 import { askOn } from './resource';
 import { DEFAULT_TIMEOUT } from './session';
 import type { ToolkitDefinition } from './toolkit';
@@ -134,7 +134,7 @@ export class Gateway {
    * ```
    */
   static async open(options: GatewayOptions = {}): Promise<Gateway> {
-    const opened = await native.Gateway.open(writeGatewayOptions(options));
+    const opened = await native.Gateway.open(writeGatewayOptions(options), completions());
     if (!(opened instanceof native.Gateway)) throw toError(opened);
     return new Gateway(opened);
   }

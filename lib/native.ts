@@ -20,23 +20,53 @@ function load(): typeof Native {
   }
 }
 
+/** What a native call ends with. */
+type Settled = string | Native.NativeFailure;
+
+/** What each call waits with for its end, by the number of the call. */
+const waiting = new Map<number, (settled: Settled) => void>();
+
+let shared: { completions: Native.Completions; keepAlive: NodeJS.Timeout } | undefined;
+
+/** What native objects tell the end of their calls to; made when the first of them is. */
+export function completions(): Native.Completions {
+  shared ??= {
+    completions: new native.Completions(settle),
+    // The longest delay that a timer can have.
+    keepAlive: setInterval(() => {}, 2 ** 31 - 1).unref(),
+  };
+  return shared.completions;
+}
+
+function settle(calls: number[], settled: Settled[]): void {
+  for (const [index, call] of calls.entries()) {
+    waiting.get(call)?.(settled[index] as Settled);
+    waiting.delete(call);
+  }
+  if (waiting.size === 0) shared?.keepAlive.unref();
+}
+
+/** The end of the call that has this number. Until then, the process stays alive. */
+function endOf(call: number): Promise<Settled> {
+  if (waiting.size === 0) shared?.keepAlive.ref();
+  return new Promise((resolve) => waiting.set(call, resolve));
+}
+
 /**
  * Awaits a native call and returns the text it answers.
  *
+ * @param call Starts the call and returns its number.
  * @throws the signal's reason, that very object, once the signal is aborted: at once if it already
  * is, and otherwise after the native work has been dropped.
  */
-export async function answerOf(
-  call: (cancel?: Native.Cancel) => Promise<string | Native.NativeFailure>,
-  signal?: AbortSignal,
-): Promise<string> {
-  if (signal === undefined) return textOf(await call());
+export async function answerOf(call: (cancel?: Native.Cancel) => number, signal?: AbortSignal): Promise<string> {
+  if (signal === undefined) return textOf(await endOf(call()));
   if (signal.aborted) throw signal.reason;
   const cancel = new native.Cancel();
   const calls = callsOf(signal);
   calls.add(cancel);
   try {
-    const settled = await call(cancel);
+    const settled = await endOf(call(cancel));
     if (typeof settled !== 'string' && settled.kind === 'aborted') throw signal.reason;
     return textOf(settled);
   } finally {
@@ -83,7 +113,7 @@ function callsOf(signal: AbortSignal): CallsInFlight {
   return calls;
 }
 
-function textOf(settled: string | Native.NativeFailure): string {
+function textOf(settled: Settled): string {
   if (typeof settled === 'string') return settled;
   throw toError(settled);
 }

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use napi::Env;
-use napi::bindgen_prelude::{AsyncBlock, Either};
+use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_client::Remote;
 use proxy_execute_protocol as protocol;
 use proxy_execute_protocol::{Envelope, Error, ErrorKind, Result, read_json};
 
-use crate::call::{Settled, parse_options, to_json, within};
+use crate::call::{parse_options, to_json, within};
 use crate::cancel::Cancel;
+use crate::completions::Completions;
 use crate::failure::NativeFailure;
 
 /// Something that answers calls.
@@ -20,96 +20,74 @@ use crate::failure::NativeFailure;
 #[derive(Debug)]
 pub struct Backend {
     pub(crate) inner: Arc<dyn protocol::Backend>,
+    pub(crate) completions: Completions,
 }
 
 #[napi]
 impl Backend {
     /// A backend that is asked over HTTP.
     #[napi(catch_unwind, ts_return_type = "Backend | NativeFailure")]
-    pub fn remote(options: String) -> Either<Backend, NativeFailure> {
+    pub fn remote(options: String, completions: &Completions) -> Either<Backend, NativeFailure> {
         match parse_options(&options).and_then(Remote::new) {
-            Ok(remote) => Either::A(Self { inner: Arc::new(remote) }),
+            Ok(remote) => Either::A(Self { inner: Arc::new(remote), completions: completions.clone() }),
             Err(error) => Either::B(error.into()),
         }
     }
 
     /// Opens a session.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn create_session(
-        &self,
-        env: &Env,
-        request: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn create_session(&self, request: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             to_json(&backend.create_session(read_json(request.as_bytes())?, deadline).await?)
         })
     }
 
     /// Reads a session.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn get_session(
-        &self,
-        env: &Env,
-        id: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn get_session(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(
-            env,
-            timeout_ms,
-            cancel,
-            |deadline| async move { to_json(&backend.session(&id, deadline).await?) },
-        )
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+            to_json(&backend.session(&id, deadline).await?)
+        })
     }
 
     /// Changes a session.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    #[napi(catch_unwind)]
     pub fn update_session(
         &self,
-        env: &Env,
         id: String,
         request: String,
         timeout_ms: f64,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    ) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             to_json(&backend.update_session(&id, read_json(request.as_bytes())?, deadline).await?)
         })
     }
 
     /// Deletes a session.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn delete_session(
-        &self,
-        env: &Env,
-        id: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn delete_session(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             to_json(&backend.delete_session(&id, deadline).await?)
         })
     }
 
     /// Calls an endpoint of a toolkit as the session's user.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    #[napi(catch_unwind)]
     pub fn proxy_execute(
         &self,
-        env: &Env,
         session_id: String,
         request: String,
         data_as_text: bool,
         timeout_ms: f64,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    ) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             let envelope =
                 backend.proxy_execute(&session_id, read_json(request.as_bytes())?, deadline).await?;
             text_of(envelope, data_as_text)
@@ -117,17 +95,16 @@ impl Backend {
     }
 
     /// Calls an endpoint with a named account, or with credentials given in the call.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    #[napi(catch_unwind)]
     pub fn tools_proxy_execute(
         &self,
-        env: &Env,
         request: String,
         data_as_text: bool,
         timeout_ms: f64,
         cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    ) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             text_of(
                 backend.tools_proxy_execute(read_json(request.as_bytes())?, deadline).await?,
                 data_as_text,
@@ -136,16 +113,10 @@ impl Backend {
     }
 
     /// Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn resource(
-        &self,
-        env: &Env,
-        request: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn resource(&self, request: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(env, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
             backend.resource(read_json(request.as_bytes())?, deadline).await
         })
     }

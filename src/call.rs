@@ -1,75 +1,52 @@
 //! How a call leaves JavaScript and comes back: its limits, and the form of its answer.
 
-use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
-use napi::Env;
-use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, Either4, Latin1String, Utf16String};
+use napi::bindgen_prelude::{Latin1String, Utf16String};
 use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::cancel::Cancel;
+use crate::completions::{Completions, Settled};
 use crate::failure::NativeFailure;
 
-/// What a promise is resolved with: one string, in one of three makes, or a failure.
-pub(crate) type Settled = Either4<Latin1String, Utf16String, String, NativeFailure>;
-
-/// Runs a call within its time and until it is cancelled.
+/// Runs a call within its time and until it is cancelled, and returns its number.
 pub(crate) fn within<Call, Answer>(
-    env: &Env,
+    completions: &Completions,
     timeout_ms: f64,
     cancel: Option<&Cancel>,
     call: Call,
-) -> napi::Result<AsyncBlock<Settled>>
+) -> u32
 where
     Call: FnOnce(Deadline) -> Answer,
     Answer: Future<Output = Result<String>> + Send + 'static,
 {
     let token = cancel.map(|cancel| cancel.token.clone());
-    let ended = environment_ended(env)?;
+    let ended = completions.environment_ended().clone();
     let deadline = Deadline::after(Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or(Duration::MAX));
     let answer = call(deadline);
-    AsyncBlockBuilder::new(async move {
+    completions.run(async move {
         let answer = tokio::time::timeout_at(deadline.instant().into(), no_panic(answer));
         let answer = tokio::select! {
             biased;
-            () = ended.cancelled() => return Ok(Either4::D(NativeFailure::aborted())),
-            () = cancelled(token) => return Ok(Either4::D(NativeFailure::aborted())),
+            () = ended.cancelled() => return Settled::D(NativeFailure::aborted()),
+            () = cancelled(token) => return Settled::D(NativeFailure::aborted()),
             answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
         };
-        Ok(settled(answer))
-    })
-    .build(env)
-}
-
-thread_local! {
-    /// A thread has one environment at a time: that of the main thread, or of a worker.
-    static ENVIRONMENT: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
-}
-
-/// Cancelled when the environment ends, as that of a worker does when it is terminated: there is
-/// nobody left to hear an answer.
-pub(crate) fn environment_ended(env: &Env) -> napi::Result<CancellationToken> {
-    ENVIRONMENT.with_borrow_mut(|environment| {
-        if let Some(token) = environment.as_ref().filter(|token| !token.is_cancelled()) {
-            return Ok(token.clone());
-        }
-        let token = CancellationToken::new();
-        env.add_env_cleanup_hook(token.clone(), |token| token.cancel())?;
-        Ok(environment.insert(token).clone())
+        settled(answer)
     })
 }
 
 /// Runs work that nothing but its own end stops.
 pub(crate) fn to_its_end(
-    env: &Env,
+    completions: &Completions,
     work: impl Future<Output = Result<String>> + Send + 'static,
-) -> napi::Result<AsyncBlock<Settled>> {
-    AsyncBlockBuilder::new(async move { Ok(settled(no_panic(work).await)) }).build(env)
+) -> u32 {
+    completions.run(async move { settled(no_panic(work).await) })
 }
 
 /// Reads options that `lib/` has written.
@@ -110,9 +87,9 @@ fn settled(answer: Result<String>) -> Settled {
     // Below this, making UTF-16 here costs more than V8's own conversion.
     const LARGE: usize = 4096;
     match answer {
-        Ok(text) if text.is_ascii() => Either4::A(Latin1String::from(text)),
-        Ok(text) if text.len() > LARGE => Either4::B(Utf16String::from(text)),
-        Ok(text) => Either4::C(text),
-        Err(error) => Either4::D(error.into()),
+        Ok(text) if text.is_ascii() => Settled::A(Latin1String::from(text)),
+        Ok(text) if text.len() > LARGE => Settled::B(Utf16String::from(text)),
+        Ok(text) => Settled::C(text),
+        Err(error) => Settled::D(error.into()),
     }
 }

@@ -12,7 +12,8 @@ use proxy_execute_protocol::read_json;
 use serde_json::json;
 
 use crate::backend::Backend;
-use crate::call::{Settled, environment_ended, no_panic, parse_options, to_its_end, to_json};
+use crate::call::{no_panic, parse_options, to_its_end, to_json};
+use crate::completions::Completions;
 use crate::failure::NativeFailure;
 
 /// A gateway that is open, or has been.
@@ -20,17 +21,23 @@ use crate::failure::NativeFailure;
 #[derive(Debug)]
 pub struct Gateway {
     inner: gateway::Gateway,
+    completions: Completions,
 }
 
 #[napi]
 impl Gateway {
     /// Opens a gateway.
     #[napi(ts_return_type = "Promise<Gateway | NativeFailure>")]
-    pub fn open(env: &Env, options: String) -> napi::Result<AsyncBlock<Either<Gateway, NativeFailure>>> {
+    pub fn open(
+        env: &Env,
+        options: String,
+        completions: &Completions,
+    ) -> napi::Result<AsyncBlock<Either<Gateway, NativeFailure>>> {
+        let completions = completions.clone();
         let opened = async move { gateway::Gateway::open(parse_options(&options)?).await };
         AsyncBlockBuilder::new(async move {
             Ok(match no_panic(opened).await {
-                Ok(inner) => Either::A(Self { inner }),
+                Ok(inner) => Either::A(Self { inner, completions }),
                 Err(error) => Either::B(error.into()),
             })
         })
@@ -40,15 +47,15 @@ impl Gateway {
     /// The gateway as something that calls are made on.
     #[napi(catch_unwind)]
     pub fn backend(&self) -> Backend {
-        Backend { inner: Arc::new(self.inner.clone()) }
+        Backend { inner: Arc::new(self.inner.clone()), completions: self.completions.clone() }
     }
 
     /// Answers on a port.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn listen(&self, env: &Env, options: String) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn listen(&self, options: String) -> u32 {
         let gateway = self.inner.clone();
-        let ended = environment_ended(env)?;
-        to_its_end(env, async move {
+        let ended = self.completions.environment_ended().clone();
+        to_its_end(&self.completions, async move {
             let address = gateway.listen(parse_options(&options)?).await?;
             // Nobody could close a port that outlives the worker it was opened in.
             tokio::spawn(async move {
@@ -62,51 +69,49 @@ impl Gateway {
     }
 
     /// Stores a credential that a user already has.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn import_connected_account(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn import_connected_account(&self, request: String) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(
-            env,
-            async move { to_json(&gateway.import_account(read_json(request.as_bytes())?).await?) },
-        )
+        to_its_end(&self.completions, async move {
+            to_json(&gateway.import_account(read_json(request.as_bytes())?).await?)
+        })
     }
 
     /// Makes a key for the port.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn create_api_key(&self, env: &Env, request: String) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn create_api_key(&self, request: String) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(
-            env,
-            async move { to_json(&gateway.create_api_key(read_json(request.as_bytes())?).await?) },
-        )
+        to_its_end(&self.completions, async move {
+            to_json(&gateway.create_api_key(read_json(request.as_bytes())?).await?)
+        })
     }
 
     /// Lists the keys, without what makes them keys.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn list_api_keys(&self, env: &Env) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn list_api_keys(&self) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.list_api_keys().await?) })
+        to_its_end(&self.completions, async move { to_json(&gateway.list_api_keys().await?) })
     }
 
     /// Makes a key invalid.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn revoke_api_key(&self, env: &Env, id: String) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn revoke_api_key(&self, id: String) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.revoke_api_key(&id).await?) })
+        to_its_end(&self.completions, async move { to_json(&gateway.revoke_api_key(&id).await?) })
     }
 
     /// Lists the latest calls, the newest first.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn calls(&self, env: &Env, limit: u32) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn calls(&self, limit: u32) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(env, async move { to_json(&gateway.calls(limit).await?) })
+        to_its_end(&self.completions, async move { to_json(&gateway.calls(limit).await?) })
     }
 
     /// Ends what is under way, stops listening and closes the store.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn close(&self, env: &Env) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn close(&self) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(env, async move {
+        to_its_end(&self.completions, async move {
             gateway.close().await;
             to_json(&())
         })

@@ -5,15 +5,16 @@
 //! * Requests, options and answers cross as JSON text, in the wire's own form. `JSON.parse` makes
 //!   objects several times faster than the addon interface can, and keeps what a number type here
 //!   would round.
-//! * A method returns a promise that is never rejected on purpose. It is resolved with the text,
-//!   or with a [`failure::NativeFailure`], from which `lib/errors.ts` makes the class to throw:
-//!   that way its stack shows where the call was made.
+//! * A method that starts a call returns the call's number, and [`completions`] tells how it ended:
+//!   with the text, or with a [`failure::NativeFailure`], from which `lib/errors.ts` makes the class
+//!   to throw: that way its stack shows where the call was made.
 //! * No method is an `async fn` with `&self`: a worker thread may be torn down while a call is in
 //!   flight, and JavaScript then frees the object behind the reference. Methods clone what they
-//!   need and return a future that owns it.
+//!   need and start a future that owns it.
 
 pub mod backend;
 mod call;
 pub mod cancel;
+pub mod completions;
 pub mod failure;
 pub mod gateway;

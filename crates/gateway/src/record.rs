@@ -1,10 +1,10 @@
 //! The record of calls: time, user, toolkit, method, host, path, status, bytes, duration.
 //!
-//! Never a query, a header or a body. Records are written in batches beside the path of the call;
-//! a call that is dropped half-way is recorded as cancelled.
+//! Never a query, a header or a body. Records are written in batches beside the path of the call,
+//! [`GATHERED_FOR`] after it at the latest; a call that is dropped half-way is recorded as cancelled.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proxy_execute_protocol::{Envelope, Error, Method, Result};
 use serde::Serialize;
@@ -67,28 +67,24 @@ pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
         .collect())
 }
 
-/// The most records written at once.
-const BATCH: usize = 2_000;
+/// How long records wait for others to be written with. A batch costs about as much as a record.
+const GATHERED_FOR: Duration = Duration::from_millis(100);
 
 /// Takes records and writes them to the store.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    messages: mpsc::UnboundedSender<Message>,
-}
-
-#[derive(Debug)]
-enum Message {
-    Call(Box<CallRecord>),
-    /// Answered once all that came before is written.
-    Flush(oneshot::Sender<()>),
+    calls: mpsc::UnboundedSender<CallRecord>,
+    /// Each is answered once all calls that came before are written.
+    flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Recorder {
     /// Starts the writer, which ends with the recorder.
     pub(crate) fn start(store: Arc<dyn Store>) -> Self {
-        let (messages, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(write(store, inbox));
-        Self { messages }
+        let (calls, new_calls) = mpsc::unbounded_channel();
+        let (flushes, new_flushes) = mpsc::unbounded_channel();
+        tokio::spawn(write(store, new_calls, new_flushes));
+        Self { calls, flushes }
     }
 
     /// Begins the record of a call.
@@ -113,30 +109,40 @@ impl Recorder {
     /// Waits until everything recorded so far is in the store.
     pub(crate) async fn flush(&self) {
         let (done, written) = oneshot::channel();
-        if self.messages.send(Message::Flush(done)).is_ok() {
+        if self.flushes.send(done).is_ok() {
             // An error means that the writer is gone, and with it what could be waited for.
             _ = written.await;
         }
     }
 }
 
-async fn write(store: Arc<dyn Store>, mut inbox: mpsc::UnboundedReceiver<Message>) {
-    let mut messages = Vec::with_capacity(BATCH);
-    while inbox.recv_many(&mut messages, BATCH).await > 0 {
-        let mut calls = Vec::with_capacity(messages.len());
-        let mut flushes = Vec::new();
-        for message in messages.drain(..) {
-            match message {
-                Message::Call(call) => calls.push(*call),
-                Message::Flush(done) => flushes.push(done),
-            }
+async fn write(
+    store: Arc<dyn Store>,
+    mut new_calls: mpsc::UnboundedReceiver<CallRecord>,
+    mut new_flushes: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+) {
+    loop {
+        let (mut calls, mut flush) = (Vec::new(), None);
+        tokio::select! {
+            call = new_calls.recv() => match call {
+                Some(call) => calls.push(call),
+                None => return,
+            },
+            asked = new_flushes.recv() => flush = asked,
+        }
+        if flush.is_none() {
+            // Nothing looks at the channel meanwhile, so a call that ends wakes nobody.
+            flush = tokio::time::timeout(GATHERED_FOR, new_flushes.recv()).await.unwrap_or_default();
+        }
+        while let Ok(call) = new_calls.try_recv() {
+            calls.push(call);
         }
         if !calls.is_empty()
             && let Err(error) = store.insert_calls(&calls).await
         {
             tracing::error!(%error, lost = calls.len(), "calls could not be recorded");
         }
-        for done in flushes {
+        if let Some(done) = flush {
             // Whoever waited may have gone.
             _ = done.send(());
         }
@@ -209,6 +215,6 @@ impl Drop for CallInProgress<'_> {
             "call"
         );
         // An error means that the gateway is closed, and its record with it.
-        _ = self.recorder.messages.send(Message::Call(record));
+        _ = self.recorder.calls.send(*record);
     }
 }

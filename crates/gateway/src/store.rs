@@ -3,6 +3,7 @@
 //! The store knows nothing of what it keeps: secrets reach it sealed, configurations as JSON. All
 //! times are milliseconds since the Unix epoch.
 
+mod cache;
 mod sqlite;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use proxy_execute_protocol::Result;
 pub(crate) use self::sqlite::SqliteStore;
 
 /// A session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct StoredSession {
     pub(crate) id: String,
     pub(crate) user_id: String,

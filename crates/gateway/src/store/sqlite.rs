@@ -6,12 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use sqlx::migrate::MigrateError;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
+use super::cache::Recent;
 use super::{
     AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkStart, PageAsked, Rows, Store,
     StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
@@ -47,6 +50,10 @@ const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coale
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     pool: SqlitePool,
+    /// One connection for the record of calls, which knows when others have written (SQLite's
+    /// `data_version`). In memory, the connection of everything.
+    log: SqlitePool,
+    recent: Recent,
     calls_kept: i64,
 }
 
@@ -63,7 +70,7 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(store_error)?;
-        let store = Self { pool, calls_kept: CALLS_IN_MEMORY };
+        let store = Self { log: pool.clone(), pool, recent: Recent::new(), calls_kept: CALLS_IN_MEMORY };
         store.prepare(vault).await?;
         Ok(store)
     }
@@ -97,10 +104,16 @@ impl SqliteStore {
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .test_before_acquire(false)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .map_err(|error| name_file(store_error(error)))?;
-        let store = Self { pool, calls_kept: CALLS_IN_FILE };
+        let log = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        let store = Self { pool, log, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
         store.prepare(vault).await.map_err(name_file)?;
         Ok(store)
     }
@@ -175,6 +188,15 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
+    /// Forgets what is kept of the database if anyone else has written to it.
+    async fn notice_writes(&self) -> Result<()> {
+        if self.recent.is_due() {
+            let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.log).await;
+            self.recent.is_at(version.map_err(store_error)?);
+        }
+        Ok(())
+    }
+
     async fn add_auth_config(&self, config: &StoredAuthConfig, on_conflict: &str) -> Result<()> {
         let insert = format!(
             "INSERT INTO auth_configs (id, toolkit, name, type, auth_scheme, status, credentials, key_id, settings, \
@@ -277,6 +299,32 @@ fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, seq: &str, oldest_fir
     query.push_bind(i64::from(page.limit) + 1);
 }
 
+/// The statement that inserts calls. SQLite takes 32 766 values in one, which is 2 730 calls.
+fn insert_calls(calls: &[CallRecord]) -> Query<'_, Sqlite, SqliteArguments> {
+    const COLUMNS: usize = 12;
+    let row = format!("({})", ["?"; COLUMNS].join(", "));
+    let insert = format!(
+        "INSERT INTO calls (at, user_id, session_id, toolkit, account_id, method, host, path, outcome, status, \
+         bytes, duration_us) VALUES {}",
+        vec![row; calls.len()].join(", ")
+    );
+    calls.iter().fold(sqlx::query(sqlx::AssertSqlSafe(insert)), |query, call| {
+        query
+            .bind(call.at)
+            .bind(&call.user_id)
+            .bind(&call.session_id)
+            .bind(&call.toolkit)
+            .bind(&call.account_id)
+            .bind(&call.method)
+            .bind(&call.host)
+            .bind(&call.path)
+            .bind(&call.outcome)
+            .bind(call.status)
+            .bind(call.bytes)
+            .bind(call.duration_us)
+    })
+}
+
 fn check_key(vault: &Vault, sealed: &[u8]) -> Result<()> {
     vault.open(KEY_CHECK_PLACE, sealed).map(drop).map_err(|_| {
         Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
@@ -336,20 +384,19 @@ impl Store for SqliteStore {
     }
 
     async fn session(&self, id: &str) -> Result<Option<StoredSession>> {
-        let row = sqlx::query("SELECT user_id, config, version FROM sessions WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
-        Ok(row.map(|row| StoredSession {
-            id: id.to_owned(),
-            user_id: row.get(0),
-            config: row.get(1),
-            version: row.get(2),
-        }))
+        self.notice_writes().await?;
+        let find = async {
+            sqlx::query_as("SELECT id, user_id, config, version FROM sessions WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(store_error)
+        };
+        self.recent.sessions.get_or_find(id, find).await
     }
 
     async fn update_session(&self, session: &StoredSession) -> Result<bool> {
+        let _forget = self.recent.sessions.forget_after(session.id.as_str());
         let done = sqlx::query(
             "UPDATE sessions SET config = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?",
         )
@@ -363,6 +410,7 @@ impl Store for SqliteStore {
     }
 
     async fn delete_session(&self, id: &str) -> Result<bool> {
+        let _forget = self.recent.sessions.forget_after(id);
         let done = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id).execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
@@ -722,11 +770,15 @@ impl Store for SqliteStore {
     }
 
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>> {
-        sqlx::query_as("SELECT * FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
-            .bind(hash)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)
+        self.notice_writes().await?;
+        let find = async {
+            sqlx::query_as("SELECT * FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
+                .bind(hash)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(store_error)
+        };
+        self.recent.keys.get_or_find(hash, find).await
     }
 
     async fn keys(&self) -> Result<Vec<StoredKey>> {
@@ -737,6 +789,7 @@ impl Store for SqliteStore {
     }
 
     async fn touch_key(&self, id: &str) -> Result<()> {
+        let _forget = self.recent.keys.forget_all_after();
         sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
             .bind(now())
             .bind(id)
@@ -747,6 +800,7 @@ impl Store for SqliteStore {
     }
 
     async fn revoke_key(&self, id: &str) -> Result<bool> {
+        let _forget = self.recent.keys.forget_all_after();
         let done = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(now())
             .bind(id)
@@ -756,28 +810,14 @@ impl Store for SqliteStore {
     }
 
     async fn insert_calls(&self, calls: &[CallRecord]) -> Result<()> {
-        // SQLite takes 32 766 values in one statement.
-        let mut transaction = self.pool.begin().await.map_err(store_error)?;
-        for calls in calls.chunks(2_000) {
-            let mut query = QueryBuilder::new(
-                "INSERT INTO calls (at, user_id, session_id, toolkit, account_id, method, host, path, outcome, \
-                 status, bytes, duration_us) ",
-            );
-            query.push_values(calls, |mut row, call| {
-                row.push_bind(call.at)
-                    .push_bind(&call.user_id)
-                    .push_bind(&call.session_id)
-                    .push_bind(&call.toolkit)
-                    .push_bind(&call.account_id)
-                    .push_bind(&call.method)
-                    .push_bind(&call.host)
-                    .push_bind(&call.path)
-                    .push_bind(&call.outcome)
-                    .push_bind(call.status)
-                    .push_bind(call.bytes)
-                    .push_bind(call.duration_us);
-            });
-            query.build().persistent(false).execute(&mut *transaction).await.map_err(store_error)?;
+        let mut transaction = self.log.begin().await.map_err(store_error)?;
+        let mut rest = calls;
+        // Few lengths, so that each is a statement that was prepared before.
+        for length in [512, 64, 8, 1] {
+            while let Some((some, others)) = rest.split_at_checked(length) {
+                insert_calls(some).execute(&mut *transaction).await.map_err(store_error)?;
+                rest = others;
+            }
         }
         sqlx::query("DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - ?")
             .bind(self.calls_kept)
@@ -797,5 +837,6 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.pool.close().await;
+        self.log.close().await;
     }
 }

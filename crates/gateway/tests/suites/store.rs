@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use proxy_execute_gateway::{Gateway, GatewayOptions, Listen};
+use proxy_execute_gateway::{CreateApiKey, Gateway, GatewayOptions, Listen};
 use proxy_execute_protocol::{Backend, ErrorKind, Result};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -284,6 +285,72 @@ async fn two_gateways_share_one_file() {
     }
     for gateway in &gateways {
         assert_eq!(gateway.calls(1_000).await.unwrap().len(), 120);
+        soon(gateway.close()).await;
+    }
+}
+
+/// What is kept in memory of a store may be this old, as docs/operators.md says; and some time for a busy machine.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn what_another_gateway_writes_is_noticed() {
+    let upstream = echo().await;
+    let (_folder, file) = place();
+    let (here, there) = (open(&upstream, &file).await, open(&upstream, &file).await);
+    import(&here, "ann", "header", credential("header", "a-secret")).await;
+    let id = session(&here, "ann").await;
+    let address = here.listen(Listen::default()).await.unwrap();
+    let new = here.create_api_key(CreateApiKey::default()).await.unwrap();
+    let key = [("x-api-key", new.key.as_str())];
+    let path = format!("/api/v3.1/tool_router/session/{id}");
+    assert_eq!(http(address, "GET", &path, &key, "").await.status, 200);
+    assert_eq!(call(&here, &id, get("header")).await.unwrap().status(), 200);
+
+    crate::support::update(&there, &id, json!({ "toolkits": { "disable": ["header"] } })).await.unwrap();
+    tokio::time::timeout(NOTICED_WITHIN, async { while call(&here, &id, get("header")).await.is_ok() {} })
+        .await
+        .expect("the changed session");
+
+    there.revoke_api_key(&new.shown.id).await.unwrap();
+    tokio::time::timeout(NOTICED_WITHIN, async {
+        while http(address, "GET", &path, &key, "").await.status != 401 {}
+    })
+    .await
+    .expect("the revoked key");
+    for gateway in [here, there] {
+        soon(gateway.close()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_counts_from_the_next_call_on() {
+    let upstream = echo().await;
+    let (_folder, file) = place();
+    for gateway in [crate::support::gateway(&upstream).await, open(&upstream, &file).await] {
+        import(&gateway, "ann", "header", credential("header", "a-secret")).await;
+        let id = session(&gateway, "ann").await;
+        // Others look the same session up all the time.
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let (gateway, id) = (gateway.clone(), id.clone());
+                tokio::spawn(async move {
+                    while soon(gateway.session(&id, deadline())).await.is_ok() {
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for round in 0..30 {
+            let (list, allowed) = if round % 2 == 0 { ("disable", false) } else { ("enable", true) };
+            let change = json!({ "toolkits": { list: ["header"] } });
+            crate::support::update(&gateway, &id, change).await.unwrap();
+            assert_eq!(call(&gateway, &id, get("header")).await.is_ok(), allowed, "round {round}");
+        }
+        soon(gateway.delete_session(&id, deadline())).await.unwrap();
+        assert_error(call(&gateway, &id, get("header")).await, ErrorKind::SessionNotFound, &id);
+        for other in others {
+            soon(other).await.unwrap();
+        }
         soon(gateway.close()).await;
     }
 }

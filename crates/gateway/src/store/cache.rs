@@ -1,0 +1,175 @@
+//! The rows that calls look up again and again, in memory.
+//!
+//! A write through the store removes what it made out of date before it is answered. A look-up that
+//! is under way meanwhile is not kept: who looks up holds a guard, which a removal makes void.
+//! Any other write to the database, by this process or another, is noticed within
+//! [`CHECKED_EVERY`], and then everything is looked up anew.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use proxy_execute_protocol::Result;
+use quick_cache::sync::Cache;
+
+use super::{StoredKey, StoredSession};
+
+/// How long a write that this store did not see may go unnoticed.
+pub(super) const CHECKED_EVERY: Duration = Duration::from_millis(100);
+
+/// How many rows of a kind are kept; those used least go first.
+const KEPT: usize = 20_000;
+
+/// Rows of one kind. What is not there was not looked up; that says nothing of whether it exists.
+#[derive(Debug)]
+pub(super) struct Rows<K, V>(Cache<K, V>);
+
+/// All kinds of rows.
+#[derive(Debug)]
+pub(super) struct Recent {
+    pub(super) sessions: Rows<String, StoredSession>,
+    /// By hash.
+    pub(super) keys: Rows<Vec<u8>, StoredKey>,
+    opened: Instant,
+    /// When the database was last asked for writes, in milliseconds after `opened`.
+    checked_at: AtomicU64,
+    /// What it answered.
+    version: AtomicI64,
+}
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        Self {
+            sessions: Rows(Cache::new(KEPT)),
+            keys: Rows(Cache::new(KEPT)),
+            opened: Instant::now(),
+            checked_at: AtomicU64::new(0),
+            version: AtomicI64::new(0),
+        }
+    }
+
+    /// Whether it is time to ask the database; true to one of those who ask this at the same time.
+    pub(super) fn is_due(&self) -> bool {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.checked_at.load(Ordering::Relaxed);
+        u128::from(now.saturating_sub(last)) >= CHECKED_EVERY.as_millis()
+            && self.checked_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Forgets everything if the database is another version than it was.
+    pub(super) fn is_at(&self, version: i64) {
+        if self.version.swap(version, Ordering::Relaxed) != version {
+            self.sessions.0.clear();
+            self.keys.0.clear();
+        }
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Rows<K, V> {
+    /// The row that is kept under a key, or else the one that is found.
+    pub(super) async fn get_or_find<Q>(
+        &self,
+        key: &Q,
+        find: impl Future<Output = Result<Option<V>>>,
+    ) -> Result<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.0.get_value_or_guard_async(key).await {
+            Ok(row) => Ok(Some(row)),
+            Err(guard) => {
+                let found = find.await?;
+                if let Some(row) = &found {
+                    // Refused if the row was removed meanwhile.
+                    _ = guard.insert(row.clone());
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// Removes a row when what is returned is dropped, which is when a write to it has ended:
+    /// with success, with an error, or because its caller went away.
+    pub(super) fn forget_after<'a, Q>(&'a self, key: &'a Q) -> impl Drop
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        struct Forget<'a, K: Borrow<Q> + Hash + Eq, V: Clone, Q: Hash + Eq + ?Sized>(&'a Rows<K, V>, &'a Q);
+        impl<K: Borrow<Q> + Hash + Eq, V: Clone, Q: Hash + Eq + ?Sized> Drop for Forget<'_, K, V, Q> {
+            fn drop(&mut self) {
+                self.0.0.remove(self.1);
+            }
+        }
+        Forget(self, key)
+    }
+
+    /// Removes all rows, when what is returned is dropped.
+    pub(super) fn forget_all_after(&self) -> impl Drop {
+        struct Forget<'a, K: Hash + Eq, V: Clone>(&'a Rows<K, V>);
+        impl<K: Hash + Eq, V: Clone> Drop for Forget<'_, K, V> {
+            fn drop(&mut self) {
+                self.0.0.clear();
+            }
+        }
+        Forget(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn find(rows: &Rows<String, u32>, found: u32) -> u32 {
+        rows.get_or_find("a", async { Ok(Some(found)) }).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_row_is_found_once_until_it_is_forgotten() {
+        let rows = Rows(Cache::new(10));
+        assert_eq!(rows.get_or_find("a", async { Ok(None) }).await.unwrap(), None);
+        assert_eq!((find(&rows, 1).await, find(&rows, 2).await), (1, 1));
+        drop(rows.forget_after("b"));
+        assert_eq!(find(&rows, 2).await, 1);
+        let write = rows.forget_after("a");
+        assert_eq!(find(&rows, 2).await, 1);
+        drop(write);
+        assert_eq!((find(&rows, 2).await, find(&rows, 3).await), (2, 2));
+        drop(rows.forget_all_after());
+        assert_eq!(find(&rows, 3).await, 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_found_before_a_write_is_not_kept() {
+        let forget_it: fn(&Rows<String, u32>) = |rows| drop(rows.forget_after("a"));
+        let forget_all: fn(&Rows<String, u32>) = |rows| drop(rows.forget_all_after());
+        for forget in [forget_it, forget_all] {
+            let rows = Rows(Cache::new(10));
+            let find_old = async {
+                forget(&rows);
+                Ok(Some(1))
+            };
+            assert_eq!(rows.get_or_find("a", find_old).await.unwrap(), Some(1));
+            assert_eq!(find(&rows, 2).await, 2);
+        }
+    }
+
+    #[test]
+    fn another_version_of_the_database_is_looked_up_anew() {
+        let recent = Recent::new();
+        let session = StoredSession {
+            id: "trs_1".to_owned(),
+            user_id: "ann".to_owned(),
+            config: "{}".to_owned(),
+            version: 1,
+        };
+        recent.is_at(1);
+        recent.sessions.0.insert(session.id.clone(), session);
+        recent.is_at(1);
+        assert!(recent.sessions.0.get("trs_1").is_some());
+        recent.is_at(2);
+        assert!(recent.sessions.0.get("trs_1").is_none());
+    }
+}
