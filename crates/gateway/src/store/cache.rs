@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use proxy_execute_protocol::Result;
 use quick_cache::sync::Cache;
 
-use super::{StoredKey, StoredSession};
+use super::{StoredAccount, StoredKey, StoredSession};
 
 /// How long a write that this store did not see may go unnoticed.
 pub(super) const CHECKED_EVERY: Duration = Duration::from_millis(100);
@@ -25,12 +25,16 @@ const KEPT: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct Rows<K, V>(Cache<K, V>);
 
+/// What a call's account is looked up by: user, toolkit and, if the session names one, auth config.
+pub(super) type AccountKey = (String, String, Option<String>);
+
 /// All kinds of rows.
 #[derive(Debug)]
 pub(super) struct Recent {
     pub(super) sessions: Rows<String, StoredSession>,
     /// By hash.
     pub(super) keys: Rows<Vec<u8>, StoredKey>,
+    pub(super) accounts: Rows<AccountKey, StoredAccount>,
     opened: Instant,
     /// When the database was last asked for writes, in milliseconds after `opened`.
     checked_at: AtomicU64,
@@ -43,6 +47,7 @@ impl Recent {
         Self {
             sessions: Rows(Cache::new(KEPT)),
             keys: Rows(Cache::new(KEPT)),
+            accounts: Rows(Cache::new(KEPT)),
             opened: Instant::now(),
             checked_at: AtomicU64::new(0),
             version: AtomicI64::new(0),
@@ -62,15 +67,18 @@ impl Recent {
         if self.version.swap(version, Ordering::Relaxed) != version {
             self.sessions.0.clear();
             self.keys.0.clear();
+            self.accounts.0.clear();
         }
     }
 }
 
 impl<K: Hash + Eq, V: Clone> Rows<K, V> {
-    /// The row that is kept under a key, or else the one that is found.
+    /// The row that is kept under a key, or else the one that is found. A row is kept for as long as
+    /// `is_good`, which may depend on the time.
     pub(super) async fn get_or_find<Q>(
         &self,
         key: &Q,
+        is_good: impl Fn(&V) -> bool,
         find: impl Future<Output = Result<Option<V>>>,
     ) -> Result<Option<V>>
     where
@@ -78,10 +86,14 @@ impl<K: Hash + Eq, V: Clone> Rows<K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         match self.0.get_value_or_guard_async(key).await {
-            Ok(row) => Ok(Some(row)),
+            Ok(row) if is_good(&row) => Ok(Some(row)),
+            Ok(_) => {
+                self.0.remove(key);
+                find.await
+            }
             Err(guard) => {
                 let found = find.await?;
-                if let Some(row) = &found {
+                if let Some(row) = found.as_ref().filter(|row| is_good(row)) {
                     // Refused if the row was removed meanwhile.
                     _ = guard.insert(row.clone());
                 }
@@ -123,13 +135,13 @@ mod tests {
     use super::*;
 
     async fn find(rows: &Rows<String, u32>, found: u32) -> u32 {
-        rows.get_or_find("a", async { Ok(Some(found)) }).await.unwrap().unwrap()
+        rows.get_or_find("a", |_| true, async { Ok(Some(found)) }).await.unwrap().unwrap()
     }
 
     #[tokio::test]
     async fn a_row_is_found_once_until_it_is_forgotten() {
         let rows = Rows(Cache::new(10));
-        assert_eq!(rows.get_or_find("a", async { Ok(None) }).await.unwrap(), None);
+        assert_eq!(rows.get_or_find("a", |_| true, async { Ok(None) }).await.unwrap(), None);
         assert_eq!((find(&rows, 1).await, find(&rows, 2).await), (1, 1));
         drop(rows.forget_after("b"));
         assert_eq!(find(&rows, 2).await, 1);
@@ -142,6 +154,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_row_is_kept_while_it_is_good() {
+        let rows: Rows<String, u32> = Rows(Cache::new(10));
+        let get = async |least, found| {
+            rows.get_or_find("a", |row| *row >= least, async { Ok(Some(found)) }).await.unwrap().unwrap()
+        };
+        assert_eq!((get(1, 0).await, get(0, 1).await, get(1, 2).await), (0, 1, 1));
+        assert_eq!((get(2, 1).await, get(0, 5).await), (1, 5));
+    }
+
+    #[tokio::test]
     async fn what_was_found_before_a_write_is_not_kept() {
         let forget_it: fn(&Rows<String, u32>) = |rows| drop(rows.forget_after("a"));
         let forget_all: fn(&Rows<String, u32>) = |rows| drop(rows.forget_all_after());
@@ -151,7 +173,7 @@ mod tests {
                 forget(&rows);
                 Ok(Some(1))
             };
-            assert_eq!(rows.get_or_find("a", find_old).await.unwrap(), Some(1));
+            assert_eq!(rows.get_or_find("a", |_| true, find_old).await.unwrap(), Some(1));
             assert_eq!(find(&rows, 2).await, 2);
         }
     }

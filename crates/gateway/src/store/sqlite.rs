@@ -53,6 +53,8 @@ pub(crate) struct SqliteStore {
     /// One connection for the record of calls, which knows when others have written (SQLite's
     /// `data_version`). In memory, the connection of everything.
     log: SqlitePool,
+    /// Asks whether something was written.
+    version: &'static str,
     recent: Recent,
     calls_kept: i64,
 }
@@ -70,7 +72,10 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(store_error)?;
-        let store = Self { log: pool.clone(), pool, recent: Recent::new(), calls_kept: CALLS_IN_MEMORY };
+        // `data_version` tells of other connections only, and here is no other.
+        let version = "SELECT total_changes()";
+        let store =
+            Self { log: pool.clone(), pool, version, recent: Recent::new(), calls_kept: CALLS_IN_MEMORY };
         store.prepare(vault).await?;
         Ok(store)
     }
@@ -113,7 +118,8 @@ impl SqliteStore {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        let store = Self { pool, log, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
+        let version = "PRAGMA data_version";
+        let store = Self { pool, log, version, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
         store.prepare(vault).await.map_err(name_file)?;
         Ok(store)
     }
@@ -191,7 +197,7 @@ impl SqliteStore {
     /// Forgets what is kept of the database if anyone else has written to it.
     async fn notice_writes(&self) -> Result<()> {
         if self.recent.is_due() {
-            let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.log).await;
+            let version = sqlx::query_scalar(self.version).fetch_one(&self.log).await;
             self.recent.is_at(version.map_err(store_error)?);
         }
         Ok(())
@@ -392,7 +398,7 @@ impl Store for SqliteStore {
                 .await
                 .map_err(store_error)
         };
-        self.recent.sessions.get_or_find(id, find).await
+        self.recent.sessions.get_or_find(id, |_| true, find).await
     }
 
     async fn update_session(&self, session: &StoredSession) -> Result<bool> {
@@ -472,6 +478,7 @@ impl Store for SqliteStore {
     }
 
     async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let done = sqlx::query(
             "UPDATE auth_configs SET name = ?, status = ?, credentials = ?, key_id = ?, settings = ?, updated_at = ? \
              WHERE id = ?",
@@ -489,6 +496,7 @@ impl Store for SqliteStore {
     }
 
     async fn delete_auth_config(&self, id: &str) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
@@ -502,6 +510,11 @@ impl Store for SqliteStore {
     }
 
     async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
+        let key =
+            |config: Option<&String>| (account.user_id.clone(), account.toolkit.clone(), config.cloned());
+        let (of_any, of_its_own) = (key(None), key(Some(&account.auth_config_id)));
+        let _forget = self.recent.accounts.forget_after(&of_any);
+        let _forget_its_own = self.recent.accounts.forget_after(&of_its_own);
         sqlx::query(
             "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
              own_status, status_reason, credential, key_id, expires_at, created_at, updated_at) \
@@ -570,13 +583,24 @@ impl Store for SqliteStore {
         toolkit: &str,
         auth_config_id: Option<&str>,
     ) -> Result<Option<StoredAccount>> {
-        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
-        let select = format!(
-            "{SELECT_ACCOUNT} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
-        );
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(now()).bind(user_id).bind(toolkit);
-        let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
-        query.fetch_optional(&self.pool).await.map_err(store_error)
+        self.notice_writes().await?;
+        let find = async {
+            let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
+            let select = format!(
+                "{SELECT_ACCOUNT} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
+            );
+            let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(now()).bind(user_id).bind(toolkit);
+            let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
+            query.fetch_optional(&self.pool).await.map_err(store_error)
+        };
+        // No other can be better while it is: that needs a write, or the end of its access token.
+        let is_good = |account: &StoredAccount| {
+            account.status == "ACTIVE"
+                && !account.config_is_disabled
+                && account.expires_at.is_none_or(|at| at > now())
+        };
+        let key = (user_id.to_owned(), toolkit.to_owned(), auth_config_id.map(str::to_owned));
+        self.recent.accounts.get_or_find(&key, is_good, find).await
     }
 
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
@@ -614,11 +638,13 @@ impl Store for SqliteStore {
     }
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let done = update_account(id, change).build().execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_account(&self, id: &str) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let done =
             sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
@@ -662,6 +688,7 @@ impl Store for SqliteStore {
     }
 
     async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let (state_hash, verifier) = start.state.clone().unzip();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
@@ -700,6 +727,7 @@ impl Store for SqliteStore {
     }
 
     async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool> {
+        let _forget = self.recent.accounts.forget_all_after();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
             "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL \
@@ -731,6 +759,7 @@ impl Store for SqliteStore {
     }
 
     async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>> {
+        let _forget = self.recent.accounts.forget_all_after();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
@@ -778,7 +807,7 @@ impl Store for SqliteStore {
                 .await
                 .map_err(store_error)
         };
-        self.recent.keys.get_or_find(hash, find).await
+        self.recent.keys.get_or_find(hash, |_| true, find).await
     }
 
     async fn keys(&self) -> Result<Vec<StoredKey>> {

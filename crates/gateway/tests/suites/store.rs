@@ -233,6 +233,14 @@ async fn a_credential_cannot_be_moved_to_another_row() {
     let moved = "UPDATE connected_accounts SET credential = \
                  (SELECT credential FROM connected_accounts WHERE user_id = 'ann') WHERE user_id = 'bob'";
     assert_eq!(sql(&file, moved).await, 1);
+    // Until that is noticed, what was read before is used; never what was moved.
+    tokio::time::timeout(NOTICED_WITHIN, async {
+        while let Ok(answer) = call(&gateway, &bobs, get("header")).await {
+            assert_eq!(answer.data(), "secret-of-bob");
+        }
+    })
+    .await
+    .expect("the moved credential");
     let seen = upstream.requests().len();
     assert_error(call(&gateway, &bobs, get("header")).await, ErrorKind::Internal, &thief);
     let named = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": thief });
@@ -297,13 +305,20 @@ async fn what_another_gateway_writes_is_noticed() {
     let upstream = echo().await;
     let (_folder, file) = place();
     let (here, there) = (open(&upstream, &file).await, open(&upstream, &file).await);
-    import(&here, "ann", "header", credential("header", "a-secret")).await;
+    let account = import(&here, "ann", "header", credential("header", "a-secret")).await.id;
     let id = session(&here, "ann").await;
     let address = here.listen(Listen::default()).await.unwrap();
     let new = here.create_api_key(CreateApiKey::default()).await.unwrap();
     let key = [("x-api-key", new.key.as_str())];
     let path = format!("/api/v3.1/tool_router/session/{id}");
     assert_eq!(http(address, "GET", &path, &key, "").await.status, 200);
+    assert_eq!(call(&here, &id, get("header")).await.unwrap().status(), 200);
+
+    there.set_account_enabled(&account, false).await.unwrap();
+    tokio::time::timeout(NOTICED_WITHIN, async { while call(&here, &id, get("header")).await.is_ok() {} })
+        .await
+        .expect("the disabled account");
+    there.set_account_enabled(&account, true).await.unwrap();
     assert_eq!(call(&here, &id, get("header")).await.unwrap().status(), 200);
 
     crate::support::update(&there, &id, json!({ "toolkits": { "disable": ["header"] } })).await.unwrap();
@@ -346,8 +361,19 @@ async fn a_change_counts_from_the_next_call_on() {
             crate::support::update(&gateway, &id, change).await.unwrap();
             assert_eq!(call(&gateway, &id, get("header")).await.is_ok(), allowed, "round {round}");
         }
+        let used = async || call(&gateway, &id, get("header")).await.map(|answer| answer.data());
+        crate::support::update(&gateway, &id, json!({ "toolkits": null })).await.unwrap();
+        assert_eq!(used().await.unwrap(), "a-secret");
+        let newer = import(&gateway, "ann", "header", credential("header", "newer")).await.id;
+        assert_eq!(used().await.unwrap(), "newer");
+        for (enabled, secret) in [(false, "a-secret"), (true, "newer")] {
+            gateway.set_account_enabled(&newer, enabled).await.unwrap();
+            assert_eq!(used().await.unwrap(), secret);
+        }
+        gateway.delete_account(&newer).await.unwrap();
+        assert_eq!(used().await.unwrap(), "a-secret");
         soon(gateway.delete_session(&id, deadline())).await.unwrap();
-        assert_error(call(&gateway, &id, get("header")).await, ErrorKind::SessionNotFound, &id);
+        assert_error(used().await, ErrorKind::SessionNotFound, &id);
         for other in others {
             soon(other).await.unwrap();
         }
