@@ -1,6 +1,7 @@
 //! Connected accounts: a user's credential for a toolkit (contract §4).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
@@ -13,12 +14,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth_config::{self, AuthConfigRef};
 use crate::clock::{now, rfc3339};
-use crate::credential::{AuthScheme, Fields, GivenCredential};
+use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, renewal};
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
 use crate::request::require;
-use crate::store::{AccountChange, AccountFilter, Rows, StoredAccount, StoredAuthConfig, StoredSession};
+use crate::store::{
+    AccountChange, AccountFilter, Rows, SealedCredential, StoredAccount, StoredAuthConfig, StoredSession,
+};
 use crate::toolkit::Toolkit;
 use crate::{id, link, vault, word_id};
 
@@ -76,6 +79,10 @@ pub struct ImportAccount {
     /// A name for the account, that no other account of the user and toolkit has.
     #[serde(default)]
     pub alias: Option<String>,
+    /// The auth config, whose OAuth client the tokens were given to: with it they can be refreshed.
+    /// Default: one without a client, which the toolkit and scheme have in common.
+    #[serde(default)]
+    pub auth_config_id: Option<String>,
 }
 
 /// The request of the wire that connects an account. Unknown keys are refused.
@@ -325,7 +332,20 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
     let given = GivenCredential::read(&request.credential, "credential")?;
     check(toolkit, &given)?;
-    let config = auth_config::default_for(gateway, toolkit, given.auth_scheme).await?;
+    let config = match &request.auth_config_id {
+        None => auth_config::default_for(gateway, toolkit, given.auth_scheme).await?,
+        Some(id) => {
+            let config = auth_config::usable(gateway, id).await?;
+            if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme.to_string() {
+                let message = format!(
+                    "auth_config_id: auth config {id} is for toolkit `{}` and {}, not for `{}` and {}.",
+                    config.toolkit, config.auth_scheme, toolkit.slug, given.auth_scheme
+                );
+                return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+            }
+            config
+        }
+    };
     let account = insert(gateway, &config, request.user_id, request.alias, &given.val, "ACTIVE").await?;
     Ok(shown(gateway, account))
 }
@@ -453,20 +473,38 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
                 format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
             ));
         }
-        let merged = GivenCredential { val: merged(&val(gateway, &account)?, &given.val)?, ..given };
+        let merged = GivenCredential {
+            auth_scheme: given.auth_scheme,
+            toolkit_slug: None,
+            val: merged(&val(gateway, &account)?, &given.val)?,
+        };
         check(gateway.catalogue.get(&account.toolkit)?, &merged)?;
-        change.credential = Some(sealed(gateway, id, &merged.val)?);
+        // An access token that stays expires when it did.
+        let has_token = given.fields()?.get("access_token").is_some();
+        let at = if has_token { now() } else { account.credential_at };
+        change.credential = Some(sealed(gateway, id, merged.auth_scheme, &merged.val, at)?);
+        change.of_version = Some(account.credential_version);
         change.status = Some(("ACTIVE".to_owned(), None));
     }
-    gateway.store.update_account(id, &change).await?;
+    if !gateway.store.update_account(id, &change).await? {
+        return Err(changed_meanwhile(gateway, id).await);
+    }
     gateway.account_changes.tell(id);
     let status = find(gateway, id).await?.status;
     Ok(ChangedAccount { id: id.to_owned(), status, success: true })
 }
 
-/// Says whether an account still works; what needs no exchange needs no refresh either.
-pub(crate) async fn refresh(gateway: &Parts, id: &str) -> Result<RefreshedAccount> {
-    let account = by_id(gateway, id).await?;
+/// Renews an account's credential now, also that of an EXPIRED account once more. One that has nothing
+/// to be renewed with is only looked at.
+pub(crate) async fn refresh(gateway: &Arc<Parts>, id: &str) -> Result<RefreshedAccount> {
+    let account = find(gateway, id).await?;
+    let account = if matches!(account.status.as_str(), "ACTIVE" | "EXPIRED")
+        && refresh::obstacle(gateway, &account).is_none()
+    {
+        refresh::renewed(gateway, &account, refresh::Reason::Asked).await?
+    } else {
+        by_id(gateway, id).await?
+    };
     Ok(RefreshedAccount { id: account.id, status: account.status, redirect_url: None })
 }
 
@@ -474,7 +512,7 @@ pub(crate) async fn refresh(gateway: &Parts, id: &str) -> Result<RefreshedAccoun
 pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
     find(gateway, id).await?;
     let change = AccountChange {
-        credential: Some((gateway.vault.seal(place(id), "{}"), gateway.vault.key_id().to_owned(), None)),
+        credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
         status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
         ..AccountChange::default()
     };
@@ -521,10 +559,14 @@ async fn insert(
         )
         .fix("Choose another alias."));
     }
-    let fields: Fields = serde_json::from_str(val.expose()).unwrap_or_default();
     let mut account = StoredAccount {
-        credential: gateway.vault.seal(place(&id), val.expose()),
-        key_id: gateway.vault.key_id().to_owned(),
+        credential: sealed(gateway, &id, auth_config::scheme_of(config)?, val, at)?,
+        credential_version: 0,
+        credential_at: at,
+        refreshed_at: None,
+        failures: 0,
+        retry_at: None,
+        problem: None,
         user_id,
         toolkit: config.toolkit.clone(),
         auth_config_id: config.id.clone(),
@@ -534,11 +576,11 @@ async fn insert(
         status: status.to_owned(),
         status_reason: None,
         is_disabled: false,
-        expires_at: expiry(&fields),
         created_at: at,
         updated_at: at,
         seq: 0,
         config_is_disabled: config.status == "DISABLED",
+        config_has_client: config.has_client,
         id,
     };
     for attempt in 0..WORD_ID_ATTEMPTS {
@@ -561,9 +603,25 @@ fn check(toolkit: &Toolkit, given: &GivenCredential) -> Result<()> {
     toolkit.injection(given.auth_scheme, &fields).map(drop)
 }
 
-/// When the access token expires, if the provider said so.
-fn expiry(fields: &Fields) -> Option<i64> {
-    now().checked_add_unsigned(fields.expires_in()?.checked_mul(1_000)?)
+/// A credential as the store keeps it. Its lifetime counts from `at`.
+///
+/// # Errors
+/// `InvalidRequest` when it is no object of fields.
+pub(crate) fn sealed(
+    gateway: &Parts,
+    id: &str,
+    scheme: AuthScheme,
+    val: &SecretJson,
+    at: i64,
+) -> Result<SealedCredential> {
+    let fields = Fields::read(val)?;
+    let lifetime = fields.expires_in().and_then(|seconds| seconds.checked_mul(1_000));
+    Ok(SealedCredential {
+        sealed: gateway.vault.seal(place(id), val.expose()),
+        key_id: gateway.vault.key_id().to_owned(),
+        expires_at: lifetime.and_then(|milliseconds| at.checked_add_unsigned(milliseconds)),
+        renewable: renewal::is_renewable(scheme, &fields),
+    })
 }
 
 /// Changes an account's state.
@@ -580,9 +638,38 @@ pub(crate) async fn set_status(
 }
 
 /// Keeps what is known of a credential that is not complete yet.
-pub(crate) async fn keep(gateway: &Parts, id: &str, val: &SecretJson) -> Result<()> {
-    let change = AccountChange { credential: Some(sealed(gateway, id, val)?), ..AccountChange::default() };
-    gateway.store.update_account(id, &change).await.map(drop)
+///
+/// # Errors
+/// `Conflict` when it is not the same any more, or a refresh of it is under way.
+pub(crate) async fn keep(
+    gateway: &Parts,
+    account: &StoredAccount,
+    scheme: AuthScheme,
+    val: &SecretJson,
+) -> Result<()> {
+    let id = &account.id;
+    let change = AccountChange {
+        credential: Some(sealed(gateway, id, scheme, val, account.credential_at)?),
+        of_version: Some(account.credential_version),
+        ..AccountChange::default()
+    };
+    if gateway.store.update_account(id, &change).await? {
+        Ok(())
+    } else {
+        Err(changed_meanwhile(gateway, id).await)
+    }
+}
+
+/// A change was made of a credential that is another by now.
+async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
+    match find(gateway, id).await {
+        Ok(_) => Error::new(
+            ErrorKind::Conflict,
+            format!("The credential of connected account {id} was refreshed or changed at the same moment."),
+        )
+        .fix("Make the change again."),
+        Err(error) => error,
+    }
 }
 
 /// The change that makes an account ACTIVE with this credential.
@@ -598,15 +685,10 @@ pub(crate) fn activated(
 ) -> Result<AccountChange> {
     check(toolkit, &GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() })?;
     Ok(AccountChange {
-        credential: Some(sealed(gateway, id, val)?),
+        credential: Some(sealed(gateway, id, auth_scheme, val, now())?),
         status: Some(("ACTIVE".to_owned(), None)),
         ..AccountChange::default()
     })
-}
-
-fn sealed(gateway: &Parts, id: &str, val: &SecretJson) -> Result<(Vec<u8>, String, Option<i64>)> {
-    let expires_at = expiry(&Fields::read(val)?);
-    Ok((gateway.vault.seal(place(id), val.expose()), gateway.vault.key_id().to_owned(), expires_at))
 }
 
 /// What is known of an account's credential.
@@ -661,7 +743,7 @@ pub(crate) async fn for_session(
     let auth_config = config.auth_configs.as_ref().and_then(|configs| configs.get(slug));
     let found = gateway.store.account_for_call(user, slug, auth_config.map(String::as_str)).await?;
     let why = match &found {
-        Some(account) => match unusable(account) {
+        Some(account) => match unusable(gateway, account) {
             None => return Ok(found),
             Some(why) => format!("their most recent one, {}, {why}", account.id),
         },
@@ -684,7 +766,7 @@ pub(crate) async fn for_session(
 /// `AccountNotFound`, `AccountUnusable`.
 pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     let account = find(gateway, id).await?;
-    match unusable(&account) {
+    match unusable(gateway, &account) {
         None => Ok(account),
         Some(why) => Err(Error::new(
             ErrorKind::AccountUnusable,
@@ -692,6 +774,11 @@ pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
         )
         .fix(if account.is_disabled {
             format!("Enable it with gateway.connectedAccounts.enable('{id}').")
+        } else if account.credential.renewable && !account.config_has_client {
+            format!(
+                "Give auth config {} the client_id and client_secret of the client that the tokens were given to.",
+                account.auth_config_id
+            )
         } else {
             "Import a fresh credential for the user, or connect the account again.".to_owned()
         })),
@@ -713,14 +800,14 @@ pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credent
 }
 
 fn unsealed(gateway: &Parts, account: &StoredAccount) -> Result<SecretString> {
-    let opened = gateway.vault.open(place(&account.id), &account.credential);
+    let opened = gateway.vault.open(place(&account.id), &account.credential.sealed);
     opened.map_err(|error| unopenable(account, &error.to_string()))
 }
 
 fn unopenable(account: &StoredAccount, why: &str) -> Error {
     tracing::error!(
         account = account.id,
-        key_id = account.key_id,
+        key_id = account.credential.key_id,
         why,
         "a stored credential cannot be opened"
     );
@@ -732,7 +819,7 @@ fn unopenable(account: &StoredAccount, why: &str) -> Error {
 }
 
 /// Why an account cannot be used, as the end of a sentence that begins with it.
-fn unusable(account: &StoredAccount) -> Option<String> {
+fn unusable(gateway: &Parts, account: &StoredAccount) -> Option<String> {
     if account.is_disabled {
         return Some("is disabled".to_owned());
     }
@@ -743,10 +830,15 @@ fn unusable(account: &StoredAccount) -> Option<String> {
         let reason = account.status_reason.as_deref().map(|reason| format!(" ({reason})"));
         return Some(format!("is {}{}", account.status, reason.unwrap_or_default()));
     }
-    let expired_at = account.expires_at.filter(|at| *at <= now())?;
-    Some(format!("has an access token that expired at {}", rfc3339(expired_at)))
+    let expired_at = account.credential.expires_at.filter(|at| *at <= now())?;
+    let obstacle = refresh::obstacle(gateway, account)?;
+    Some(format!("has an access token that expired at {}, and {obstacle}", rfc3339(expired_at)))
 }
 
+/// An account by its id, in whatever state.
+///
+/// # Errors
+/// `AccountNotFound`.
 pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     gateway.store.account(id).await?.ok_or_else(|| not_found(id))
 }

@@ -347,6 +347,7 @@ pub(crate) async fn update(
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
         config.credentials = gateway.vault.seal(place(id), credentials.expose());
+        config.has_client = Client::read(credentials, &Value::Null).is_ok();
         gateway.vault.key_id().clone_into(&mut config.key_id);
     }
     let mut settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
@@ -406,7 +407,7 @@ fn done(id: &str, what: &str) -> Done {
     Done { success: true, message: format!("Auth config {id} {what}.") }
 }
 
-async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
+pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
     gateway.store.auth_config(id).await?.ok_or_else(|| not_found(id))
 }
 
@@ -428,6 +429,7 @@ fn new(
     StoredAuthConfig {
         credentials: gateway.vault.seal(place(&id), credentials.expose()),
         key_id: gateway.vault.key_id().to_owned(),
+        has_client: Client::read(credentials, &Value::Null).is_ok(),
         toolkit: toolkit.slug.clone(),
         name,
         kind: kind.to_owned(),

@@ -356,7 +356,7 @@ impl<'a> Flow<'a> {
             .seal(verifier_place(&HEXLOWER.encode(&self.link.token_hash)), verifier.0.expose_secret());
         self.start(&LinkStart { browser_hash: browser.hash(), state: Some((hash(&state), sealed)) }).await?;
         // What the provider's address was made of belongs to the account.
-        account::keep(self.gateway, &self.account.id, &self.val).await?;
+        account::keep(self.gateway, &self.account, self.scheme, &self.val).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
     }
 

@@ -3,10 +3,13 @@
 //! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
 //! values or basic authentication, as templates over the credential's fields (contract §4.3).
 
+pub(crate) mod idle;
 pub(crate) mod oauth1;
-#[expect(dead_code, reason = "refreshing accounts comes next")]
+#[expect(dead_code, reason = "taking tokens back comes next")]
 pub(crate) mod oauth2;
-#[cfg_attr(not(test), expect(dead_code, reason = "connecting and refreshing accounts come next"))]
+pub(crate) mod refresh;
+pub(crate) mod renewal;
+#[cfg_attr(not(test), expect(dead_code, reason = "refreshing accounts of these schemes comes next"))]
 pub(crate) mod service_account;
 pub(crate) mod token_endpoint;
 

@@ -206,6 +206,11 @@ impl Egress {
 }
 
 impl Injection {
+    /// Whether nothing of a credential is sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.query.is_empty()
+    }
+
     /// Whether a URL that the upstream made up has a secret of ours in it.
     fn is_quoted_in(&self, url: &Url) -> bool {
         let decoded = percent_encoding::percent_decode_str(url.as_str()).decode_utf8_lossy();

@@ -22,6 +22,8 @@ use url::Url;
 
 use crate::account::AccountChanges;
 use crate::callback_url::CallbackUrls;
+use crate::credential::idle;
+use crate::credential::refresh::Refreshes;
 use crate::egress::Egress;
 use crate::page::Page;
 use crate::record::Recorder;
@@ -63,6 +65,9 @@ pub struct GatewayOptions {
     pub max_response_bytes: Option<u64>,
     /// How long an upstream may take for its whole answer, in milliseconds. Default: 55 000.
     pub upstream_timeout_ms: Option<u64>,
+    /// After how long without a refresh, in milliseconds, an account is refreshed although nobody
+    /// calls with it. Default: never.
+    pub refresh_idle_after_ms: Option<u64>,
     /// Where people reach the gateway, for links. Default: where it listens.
     pub public_url: Option<String>,
     /// Origins or URL prefixes that people may be sent on to after a link. Default: any that is
@@ -89,12 +94,14 @@ pub(crate) struct Parts {
     pub(crate) link_lifetime: Duration,
     /// What waits for accounts hears of them here.
     pub(crate) account_changes: AccountChanges,
+    /// The refreshes that are under way.
+    pub(crate) refreshes: Refreshes,
     /// Counts what is under way.
-    running: TaskTracker,
+    pub(crate) running: TaskTracker,
     /// No new calls, no new connections.
     closing: CancellationToken,
     /// What is still under way ends now.
-    ended: CancellationToken,
+    pub(crate) ended: CancellationToken,
     servers: Mutex<Vec<JoinHandle<()>>>,
     public_url: OnceLock<String>,
     closed: OnceCell<()>,
@@ -123,6 +130,7 @@ impl Gateway {
         let link_lifetime = Duration::from_millis(link_lifetime);
         let callback_urls = CallbackUrls::new(&options.callback_urls)?;
         let public_url = options.public_url.as_deref().map(public_url).transpose()?;
+        let refresh_idle_after = at_least_one(options.refresh_idle_after_ms, 0, "refreshIdleAfter")?;
         let catalogue = Catalogue::with(&options.toolkits)?;
         let egress = Egress::new(&options.allow_private_hosts)?;
         let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
@@ -130,7 +138,7 @@ impl Gateway {
         let account_changes = AccountChanges::default();
         let closing = CancellationToken::new();
         link::expire_on_time(&store, account_changes.clone(), link_lifetime, closing.clone());
-        Ok(Self(Arc::new(Parts {
+        let parts = Arc::new(Parts {
             recorder: Recorder::start(Arc::clone(&store)),
             store,
             vault,
@@ -138,6 +146,7 @@ impl Gateway {
             egress,
             max_response_bytes,
             upstream_timeout: Duration::from_millis(upstream_timeout),
+            refreshes: Refreshes::default(),
             running: TaskTracker::new(),
             callback_urls,
             link_lifetime,
@@ -147,7 +156,12 @@ impl Gateway {
             servers: Mutex::default(),
             public_url: public_url.map(OnceLock::from).unwrap_or_default(),
             closed: OnceCell::new(),
-        })))
+        });
+        if refresh_idle_after > 0 {
+            let idle = Duration::from_millis(refresh_idle_after);
+            tokio::spawn(idle::refresh_all(Arc::downgrade(&parts), parts.closing.clone(), idle));
+        }
+        Ok(Self(parts))
     }
 
     /// Imports a credential that was obtained elsewhere; the account is ACTIVE at once.

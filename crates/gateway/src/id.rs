@@ -12,6 +12,11 @@ pub(crate) fn secret(prefix: &str) -> String {
     format!("{prefix}_{}", lower_case(&random_bytes::<32>()))
 }
 
+/// Anything between 0 and 255.
+pub(crate) fn random_byte() -> u8 {
+    random_bytes::<1>()[0]
+}
+
 fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has a random number generator");

@@ -3,22 +3,31 @@
 //! Who may ask at all is decided before: on the port by the API key, in process by holding the
 //! gateway.
 
+use std::sync::Arc;
+
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{Envelope, Error, ErrorKind, ProxyRequest, Result};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::account::{self, Credential};
-use crate::credential::{AuthScheme, Fields, GivenCredential};
+use crate::credential::{AuthScheme, Fields, GivenCredential, refresh};
 use crate::egress::{Injection, Outgoing};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::record::CallInProgress;
 use crate::request::{self, require};
+use crate::store::StoredAccount;
 use crate::toolkit::Toolkit;
 use crate::{answer, session};
 
 /// Calls an endpoint as the session's user.
-pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: ProxyRequest) -> Result<Envelope> {
+pub(crate) async fn in_session(
+    gateway: &Arc<Parts>,
+    session_id: &str,
+    request: ProxyRequest,
+) -> Result<Envelope> {
     let mut record = gateway.recorder.begin(request.method);
     let result = async {
         let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
@@ -32,14 +41,11 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: Proxy
         record.of_toolkit(slug);
 
         let account = account::for_session(gateway, &session, &config, toolkit).await?;
-        let credential = match account {
-            Some(account) => {
-                record.as_account(&account.id, &account.user_id);
-                account::unseal(gateway, &account)?
-            }
-            None => Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() },
+        let signer = match account {
+            Some(account) => Signer::Account(Box::new(account)),
+            None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
         };
-        call(gateway, toolkit, &credential, &request, &mut record).await
+        call(gateway, toolkit, signer, &request, &mut record).await
     }
     .await;
     record.end(&result);
@@ -47,21 +53,20 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: Proxy
 }
 
 /// Calls an endpoint with a named account, or with credentials given in the call.
-pub(crate) async fn with_account(gateway: &Parts, request: ProxyRequest) -> Result<Envelope> {
+pub(crate) async fn with_account(gateway: &Arc<Parts>, request: ProxyRequest) -> Result<Envelope> {
     let mut record = gateway.recorder.begin(request.method);
     let result = async {
         only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
-        let (toolkit, credential) = match (&request.connected_account_id, &request.custom_connection_data) {
+        let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
             (Some(id), None) => {
                 let account = account::by_id(gateway, id).await?;
-                record.as_account(&account.id, &account.user_id);
-                (gateway.catalogue.get(&account.toolkit)?, account::unseal(gateway, &account)?)
+                (gateway.catalogue.get(&account.toolkit)?, Signer::Account(Box::new(account)))
             }
             (None, Some(data)) => {
                 let given = GivenCredential::read(data, "custom_connection_data")?;
                 let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
                 let credential = Credential { scheme: given.auth_scheme, fields: given.fields()? };
-                (gateway.catalogue.get(slug)?, credential)
+                (gateway.catalogue.get(slug)?, Signer::Given(credential))
             }
             (Some(_), Some(_)) => {
                 return Err(Error::of_field(
@@ -78,33 +83,72 @@ pub(crate) async fn with_account(gateway: &Parts, request: ProxyRequest) -> Resu
             }
         };
         record.of_toolkit(&toolkit.slug);
-        call(gateway, toolkit, &credential, &request, &mut record).await
+        call(gateway, toolkit, signer, &request, &mut record).await
     }
     .await;
     record.end(&result);
     result
 }
 
+/// Whose credential signs a call.
+enum Signer {
+    Account(Box<StoredAccount>),
+    Given(Credential),
+}
+
 /// The steps that both kinds of call share.
 async fn call(
-    gateway: &Parts,
+    gateway: &Arc<Parts>,
     toolkit: &Toolkit,
-    credential: &Credential,
+    signer: Signer,
     request: &ProxyRequest,
     record: &mut CallInProgress<'_>,
 ) -> Result<Envelope> {
-    let outgoing = prepare(toolkit, credential, request)?;
+    let deadline = Instant::now() + gateway.upstream_timeout;
+    let account = match signer {
+        Signer::Given(credential) => {
+            let outgoing = prepare(toolkit, &credential, request)?;
+            return exchange(gateway, toolkit, outgoing, None, request, record, deadline).await;
+        }
+        Signer::Account(account) => account,
+    };
+    record.as_account(&account.id, &account.user_id);
+    let id = account.id.clone();
+    let account = timeout_at(deadline, refresh::ready(gateway, *account))
+        .await
+        .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.upstream_timeout)))?;
+    let outgoing = prepare(toolkit, &account::unseal(gateway, &account)?, request)?;
+    exchange(gateway, toolkit, outgoing, Some(&account), request, record, deadline).await
+}
+
+/// Sends a call and takes its answer. One that rejects the account's credential is replayed once
+/// with the next one, if there is a next one: nothing was done yet (RFC 9110 §15.5.2).
+async fn exchange(
+    gateway: &Arc<Parts>,
+    toolkit: &Toolkit,
+    outgoing: Outgoing,
+    account: Option<&StoredAccount>,
+    request: &ProxyRequest,
+    record: &mut CallInProgress<'_>,
+    deadline: Instant,
+) -> Result<Envelope> {
     record.at_url(&outgoing.url);
     let (url, method) = (outgoing.url.clone(), request.method);
+    let signer = account.filter(|_| !outgoing.credential.is_empty());
 
     let exchange = async {
-        let response = gateway.egress.send(outgoing).await?;
+        let mut response = gateway.egress.send(outgoing).await?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(rejected) = signer
+            && let Some(renewed) = refresh::instead_of(gateway, rejected).await
+        {
+            let outgoing = prepare(toolkit, &account::unseal(gateway, &renewed)?, request)?;
+            response = gateway.egress.send(outgoing).await?;
+        }
         record.answered(response.status().as_u16());
         answer::receive(response, method, gateway.max_response_bytes, record).await
     };
-    tokio::time::timeout(gateway.upstream_timeout, exchange)
-        .await
-        .unwrap_or_else(|_| Err(timed_out(&url, gateway.upstream_timeout)))
+    timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out(&url, gateway.upstream_timeout)))
 }
 
 /// The request as it will leave: target, headers, query, body, credential.

@@ -7,6 +7,7 @@ mod cache;
 mod sqlite;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use proxy_execute_protocol::Result;
@@ -38,6 +39,8 @@ pub(crate) struct StoredAuthConfig {
     pub(crate) status: String,
     pub(crate) credentials: Vec<u8>,
     pub(crate) key_id: String,
+    /// Whether an OAuth client is among the credentials.
+    pub(crate) has_client: bool,
     /// What is kept and echoed only, as JSON.
     pub(crate) settings: String,
     pub(crate) created_at: i64,
@@ -72,15 +75,55 @@ pub(crate) struct StoredAccount {
     pub(crate) status: String,
     pub(crate) status_reason: Option<String>,
     pub(crate) is_disabled: bool,
-    pub(crate) credential: Vec<u8>,
-    pub(crate) key_id: String,
-    pub(crate) expires_at: Option<i64>,
+    #[sqlx(flatten)]
+    pub(crate) credential: SealedCredential,
+    /// Raised by one with each credential that takes the place of another.
+    pub(crate) credential_version: i64,
+    /// When the credential was given or renewed.
+    pub(crate) credential_at: i64,
+    /// The same, if it was renewed.
+    pub(crate) refreshed_at: Option<i64>,
+    /// How many refreshes have failed in a row, before when no other is tried, and why the latest failed.
+    pub(crate) failures: u32,
+    pub(crate) retry_at: Option<i64>,
+    pub(crate) problem: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     /// Rises with every row, so that those of one millisecond have an order; the store gives it.
     pub(crate) seq: i64,
     /// Whether its auth config is disabled, and with it every account that it has.
     pub(crate) config_is_disabled: bool,
+    /// Whether its auth config has an OAuth client.
+    pub(crate) config_has_client: bool,
+}
+
+/// A credential as the store keeps it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct SealedCredential {
+    #[sqlx(rename = "credential")]
+    pub(crate) sealed: Vec<u8>,
+    /// The key that sealed it.
+    pub(crate) key_id: String,
+    /// When the access token expires, if that is known.
+    pub(crate) expires_at: Option<i64>,
+    /// Whether it has what renews it, such as a refresh token.
+    pub(crate) renewable: bool,
+}
+
+/// What came of a refresh.
+#[derive(Debug)]
+pub(crate) enum RefreshEnd {
+    /// A new credential.
+    Renewed(SealedCredential),
+    /// No credential, and there will be none: the account is EXPIRED, with this reason.
+    Refused(String),
+    /// No credential, but there may be one later.
+    Failed {
+        problem: String,
+        retry_at: i64,
+        /// Whether the refresh token may be spent all the same.
+        may_be_done: bool,
+    },
 }
 
 /// Which accounts to list. An empty list does not restrict.
@@ -116,8 +159,11 @@ pub(crate) struct Rows<T> {
 pub(crate) struct AccountChange {
     /// `Some(None)` removes it.
     pub(crate) alias: Option<Option<String>>,
-    /// A credential that is sealed, with the time at which it expires.
-    pub(crate) credential: Option<(Vec<u8>, String, Option<i64>)>,
+    /// A credential that takes the place of the stored one, and ends a refresh of that.
+    pub(crate) credential: Option<SealedCredential>,
+    /// Only if the stored credential has this version still, and no refresh of it is under way:
+    /// for a credential that is made of the stored one.
+    pub(crate) of_version: Option<i64>,
     /// A status with its reason.
     pub(crate) status: Option<(String, Option<String>)>,
     pub(crate) is_disabled: Option<bool>,
@@ -214,8 +260,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>>;
     async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>>;
     /// The user's most recently connected account of the toolkit (and auth config, if one is given)
-    /// that is active, enabled and not expired; else the most recent one of any state, so that it can be said what is
-    /// wrong with it.
+    /// that is active, enabled and not expired, or can be renewed; else the most recent one of any state, so that it
+    /// can be said what is wrong with it.
     async fn account_for_call(
         &self,
         user_id: &str,
@@ -231,10 +277,24 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
         toolkit: &str,
         name: &str,
     ) -> Result<Option<StoredAccount>>;
-    /// False when there is none; `Conflict` when another account has the alias.
+    /// False when there is none (of that version); `Conflict` when another account has the alias.
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool>;
     /// False when there was none.
     async fn delete_account(&self, id: &str) -> Result<bool>;
+
+    /// Begins the refresh of an account, if it is as it was `seen` and nobody else refreshes it: in
+    /// one step takes the lease, and notes durably that what renews it is about to be spent.
+    ///
+    /// Answers how often that was spent before without a known outcome, or `None` when the lease
+    /// was not to be had.
+    async fn begin_refresh(&self, seen: &StoredAccount, holder: &str, lease: Duration)
+    -> Result<Option<i64>>;
+    /// Notes durably what came of a refresh, and lets go of the lease. False when the holder has lost
+    /// the lease, or the credential has another version: then nothing is changed.
+    async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool>;
+    /// Active accounts that can be renewed, have not been since `before`, and may be now; longest idle first.
+    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>>;
+
     /// Keeps a link, in the place of those of the account that were not used.
     async fn insert_link(&self, link: &StoredLink) -> Result<()>;
     async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>>;

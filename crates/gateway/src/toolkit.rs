@@ -251,6 +251,11 @@ impl Toolkit {
         Ok(Target { base_url, hosts: &scheme.hosts })
     }
 
+    /// Whether accounts of a scheme have an authorization server.
+    pub(crate) fn has_authorization_server(&self, scheme: AuthScheme) -> bool {
+        self.schemes.get(&scheme).is_some_and(|scheme| scheme.authorization_server.is_some())
+    }
+
     /// The authorization server of an account with these fields; `None` where the scheme has none,
     /// so that its credentials can be imported but not connected or refreshed.
     ///

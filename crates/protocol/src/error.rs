@@ -103,6 +103,8 @@ kinds! {
     UpstreamTooLarge => 502, 10505, "UpstreamTooLarge";
     /// The upstream redirects to where a call must not follow.
     RedirectRefused => 502, 10506, "RedirectRefused";
+    /// An access token has expired, and the provider gives no other one for now.
+    TokenRefreshFailed => 502, 10508, "TokenRefreshFailed";
     /// The upstream did not answer in time.
     UpstreamTimeout => 504, 10504, "UpstreamTimeout";
     /// The gateway is closed or closing.

@@ -25,6 +25,7 @@ CREATE TABLE auth_configs (
     status      TEXT NOT NULL, -- ENABLED or DISABLED
     credentials BLOB NOT NULL, -- a JSON object, sealed
     key_id      TEXT NOT NULL, -- the key that sealed it
+    has_client  INTEGER NOT NULL, -- whether an OAuth client is among the credentials
     settings    TEXT NOT NULL, -- tool access and the like, kept and echoed, as JSON
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL
@@ -53,6 +54,18 @@ CREATE TABLE connected_accounts (
     credential     BLOB NOT NULL, -- the `val` of the contract, sealed
     key_id         TEXT NOT NULL, -- the key that sealed it
     expires_at     INTEGER,       -- when the access token does, if that is known
+    -- Of the credential:
+    credential_version INTEGER NOT NULL DEFAULT 0, -- raised by one with each that takes its place
+    credential_at  INTEGER NOT NULL, -- when it was given or renewed
+    refreshed_at   INTEGER,       -- the same, if it was renewed
+    renewable      INTEGER NOT NULL, -- whether it has what renews it, such as a refresh token
+    -- Of the refresh that would take its place, all back to nothing once one has:
+    unanswered     INTEGER NOT NULL DEFAULT 0, -- how often its refresh token was sent without a known outcome
+    failures       INTEGER NOT NULL DEFAULT 0, -- how many refreshes have failed in a row
+    retry_at       INTEGER,       -- before which no other is tried
+    problem        TEXT,          -- why the latest failed
+    lease_holder   TEXT,          -- who refreshes right now
+    lease_until    INTEGER,       -- when anyone else may
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL
 ) STRICT;
@@ -63,6 +76,9 @@ CREATE INDEX connected_accounts_by_age ON connected_accounts (created_at, seq);
 CREATE INDEX connected_accounts_by_change ON connected_accounts (updated_at, seq);
 CREATE INDEX connected_accounts_of_config ON connected_accounts (auth_config_id, created_at, seq);
 CREATE INDEX connected_accounts_of_toolkit ON connected_accounts (toolkit, created_at, seq);
+-- Those that a refresh keeps alive, longest idle first.
+CREATE INDEX connected_accounts_idle ON connected_accounts (credential_at)
+    WHERE renewable AND own_status = 'ACTIVE';
 CREATE INDEX connected_accounts_of_status ON connected_accounts (status, created_at, seq);
 CREATE UNIQUE INDEX connected_accounts_alias ON connected_accounts (user_id, toolkit, alias);
 CREATE UNIQUE INDEX connected_accounts_word_id ON connected_accounts (user_id, word_id);

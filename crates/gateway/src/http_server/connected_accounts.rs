@@ -106,7 +106,7 @@ pub(super) async fn set_enabled(
         .await
 }
 
-/// Says whether an account still works.
+/// Refreshes an account's tokens now.
 #[utoipa::path(post, path = "/connected_accounts/{id}/refresh", tag = "connected accounts",
     params(("id" = String, Path)),
     responses((status = 200, body = RefreshedAccount), Errors))]

@@ -14,10 +14,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, QueryBuilder, Row, Sqlite};
 
-use super::cache::Recent;
+use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkStart, PageAsked, Rows, Store,
-    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkStart, PageAsked, RefreshEnd, Rows,
+    SealedCredential, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 use crate::clock::now;
 use crate::vault::{Place, Vault};
@@ -36,15 +36,30 @@ const CALLS_IN_FILE: i64 = 1_000_000;
 const KEY_CHECK: &str = "proxy-execute";
 const KEY_CHECK_PLACE: Place<'_> = Place { table: "meta", row: "key_check", field: "value" };
 
-/// An account with what it takes from its auth config. To SQLite, CROSS is the order of the loops:
-/// accounts first.
-const SELECT_ACCOUNT: &str = "SELECT a.*, c.status = 'DISABLED' AS config_is_disabled \
-     FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
+/// What an account takes from its auth config.
+const FROM_CONFIG: &str = "c.status = 'DISABLED' AS config_is_disabled, c.has_client AS config_has_client";
+
+/// The accounts with their auth configs. To SQLite, CROSS is the order of the loops: accounts first.
+const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
 
 /// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
 /// would make every call a new statement to prepare.
-const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' AND coalesce(a.expires_at > ?1, TRUE) DESC, \
-     a.created_at DESC, a.seq DESC";
+const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
+     AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, a.created_at DESC, a.seq DESC";
+
+/// Puts a credential in the place of another, in an UPDATE: with it ends what was noted of a refresh
+/// of the other, and whoever holds the lease has lost it.
+fn push_credential(query: &mut QueryBuilder<Sqlite>, credential: &SealedCredential, is_refresh: bool) {
+    let at = now();
+    query.push("credential = ").push_bind(credential.sealed.clone());
+    query.push(", key_id = ").push_bind(credential.key_id.clone());
+    query.push(", expires_at = ").push_bind(credential.expires_at);
+    query.push(", renewable = ").push_bind(credential.renewable);
+    query.push(", credential_version = credential_version + 1, credential_at = ").push_bind(at);
+    query.push(", refreshed_at = ").push_bind(is_refresh.then_some(at));
+    query.push(", unanswered = 0, failures = 0, retry_at = NULL, problem = NULL");
+    query.push(", lease_holder = NULL, lease_until = NULL");
+}
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -205,8 +220,8 @@ impl SqliteStore {
 
     async fn add_auth_config(&self, config: &StoredAuthConfig, on_conflict: &str) -> Result<()> {
         let insert = format!(
-            "INSERT INTO auth_configs (id, toolkit, name, type, auth_scheme, status, credentials, key_id, settings, \
-             created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {on_conflict}"
+            "INSERT INTO auth_configs (id, toolkit, name, type, auth_scheme, status, credentials, key_id, has_client, \
+             settings, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {on_conflict}"
         );
         sqlx::query(sqlx::AssertSqlSafe(insert))
             .bind(&config.id)
@@ -217,6 +232,7 @@ impl SqliteStore {
             .bind(&config.status)
             .bind(&config.credentials)
             .bind(&config.key_id)
+            .bind(config.has_client)
             .bind(&config.settings)
             .bind(config.created_at)
             .bind(config.updated_at)
@@ -272,16 +288,21 @@ fn restrict_accounts(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &Acc
     }
 }
 
+/// What an account may be kept under: any auth config, or its own.
+fn account_keys(account: &StoredAccount) -> [AccountKey; 2] {
+    let key = |config| (account.user_id.clone(), account.toolkit.clone(), config);
+    [key(None), key(Some(account.auth_config_id.clone()))]
+}
+
 fn update_account(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
     query.push_bind(now());
     if let Some(alias) = &change.alias {
         query.push(", alias = ").push_bind(alias.clone());
     }
-    if let Some((credential, key_id, expires_at)) = &change.credential {
-        query.push(", credential = ").push_bind(credential.clone());
-        query.push(", key_id = ").push_bind(key_id.clone());
-        query.push(", expires_at = ").push_bind(*expires_at);
+    if let Some(credential) = &change.credential {
+        query.push(", ");
+        push_credential(&mut query, credential, false);
     }
     if let Some((status, reason)) = &change.status {
         query.push(", own_status = ").push_bind(status.clone());
@@ -291,6 +312,10 @@ fn update_account(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
         query.push(", is_disabled = ").push_bind(is_disabled);
     }
     query.push(" WHERE id = ").push_bind(id.to_owned());
+    if let Some(version) = change.of_version {
+        query.push(" AND credential_version = ").push_bind(version);
+        query.push(" AND coalesce(lease_until, 0) <= ").push_bind(now());
+    }
     query
 }
 
@@ -480,13 +505,14 @@ impl Store for SqliteStore {
     async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
         let _forget = self.recent.accounts.forget_all_after();
         let done = sqlx::query(
-            "UPDATE auth_configs SET name = ?, status = ?, credentials = ?, key_id = ?, settings = ?, updated_at = ? \
-             WHERE id = ?",
+            "UPDATE auth_configs SET name = ?, status = ?, credentials = ?, key_id = ?, has_client = ?, settings = ?, \
+             updated_at = ? WHERE id = ?",
         )
         .bind(&config.name)
         .bind(&config.status)
         .bind(&config.credentials)
         .bind(&config.key_id)
+        .bind(config.has_client)
         .bind(&config.settings)
         .bind(now())
         .bind(&config.id)
@@ -510,15 +536,13 @@ impl Store for SqliteStore {
     }
 
     async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
-        let key =
-            |config: Option<&String>| (account.user_id.clone(), account.toolkit.clone(), config.cloned());
-        let (of_any, of_its_own) = (key(None), key(Some(&account.auth_config_id)));
+        let [of_any, of_its_own] = account_keys(account);
         let _forget = self.recent.accounts.forget_after(&of_any);
         let _forget_its_own = self.recent.accounts.forget_after(&of_its_own);
         sqlx::query(
             "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
-             own_status, status_reason, credential, key_id, expires_at, created_at, updated_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&account.id)
         .bind(&account.user_id)
@@ -529,9 +553,11 @@ impl Store for SqliteStore {
         .bind(&account.auth_scheme)
         .bind(&account.status)
         .bind(&account.status_reason)
-        .bind(&account.credential)
-        .bind(&account.key_id)
-        .bind(account.expires_at)
+        .bind(&account.credential.sealed)
+        .bind(&account.credential.key_id)
+        .bind(account.credential.expires_at)
+        .bind(account.credential.renewable)
+        .bind(account.credential_at)
         .bind(account.created_at)
         .bind(account.updated_at)
         .execute(&self.pool)
@@ -541,7 +567,7 @@ impl Store for SqliteStore {
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
-        let select = format!("{SELECT_ACCOUNT} WHERE a.id = ?");
+        let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.id = ?");
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(id)
             .fetch_optional(&self.pool)
@@ -563,7 +589,7 @@ impl Store for SqliteStore {
             return Ok(Rows { rows: Vec::new(), total });
         }
 
-        let mut query = QueryBuilder::new(format!("{SELECT_ACCOUNT} WHERE TRUE"));
+        let mut query = QueryBuilder::new(format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE TRUE"));
         restrict_accounts(&mut query, "a.", filter);
         let time = match (few, filter.by_change) {
             (false, false) => "a.created_at",
@@ -587,7 +613,8 @@ impl Store for SqliteStore {
         let find = async {
             let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
             let select = format!(
-                "{SELECT_ACCOUNT} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
+                "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} \
+                 ORDER BY {BEST_FIRST} LIMIT 1"
             );
             let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(now()).bind(user_id).bind(toolkit);
             let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
@@ -597,7 +624,7 @@ impl Store for SqliteStore {
         let is_good = |account: &StoredAccount| {
             account.status == "ACTIVE"
                 && !account.config_is_disabled
-                && account.expires_at.is_none_or(|at| at > now())
+                && account.credential.expires_at.is_none_or(|at| at > now())
         };
         let key = (user_id.to_owned(), toolkit.to_owned(), auth_config_id.map(str::to_owned));
         self.recent.accounts.get_or_find(&key, is_good, find).await
@@ -606,9 +633,7 @@ impl Store for SqliteStore {
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
-             c.status = 'DISABLED' AS config_is_disabled \
-             FROM connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id WHERE a.user_id = ?2) \
-             WHERE place = 1"
+             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2) WHERE place = 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(now())
@@ -625,8 +650,8 @@ impl Store for SqliteStore {
         name: &str,
     ) -> Result<Option<StoredAccount>> {
         let select = format!(
-            "{SELECT_ACCOUNT} WHERE a.user_id = ?1 AND a.toolkit = ?2 AND (a.alias = ?3 OR a.word_id = ?3) \
-             ORDER BY a.alias = ?3 DESC LIMIT 1"
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?1 AND a.toolkit = ?2 \
+             AND (a.alias = ?3 OR a.word_id = ?3) ORDER BY a.alias = ?3 DESC LIMIT 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(user_id)
@@ -648,6 +673,76 @@ impl Store for SqliteStore {
         let done =
             sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.pool).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn begin_refresh(
+        &self,
+        seen: &StoredAccount,
+        holder: &str,
+        lease: Duration,
+    ) -> Result<Option<i64>> {
+        let at = now();
+        let until = at.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query_scalar(
+            "UPDATE connected_accounts SET lease_holder = ?, lease_until = ?, unanswered = unanswered + 1 \
+             WHERE id = ? AND credential_version = ? AND status = ? AND failures = ? \
+             AND coalesce(lease_until, 0) <= ? RETURNING unanswered - 1",
+        )
+        .bind(holder)
+        .bind(until)
+        .bind(&seen.id)
+        .bind(seen.credential_version)
+        .bind(&seen.status)
+        .bind(seen.failures)
+        .bind(at)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(store_error)
+    }
+
+    async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
+        let [of_any, of_its_own] = account_keys(seen);
+        let _forget = self.recent.accounts.forget_after(&of_any);
+        let _forget_its_own = self.recent.accounts.forget_after(&of_its_own);
+        let mut query = QueryBuilder::new("UPDATE connected_accounts SET ");
+        match end {
+            RefreshEnd::Renewed(credential) => {
+                push_credential(&mut query, credential, true);
+                // An account that was given up comes back to life with it.
+                query.push(", own_status = 'ACTIVE', status_reason = NULL, updated_at = ").push_bind(now());
+            }
+            RefreshEnd::Refused(reason) => {
+                query.push("own_status = 'EXPIRED', status_reason = ").push_bind(reason);
+                query.push(", failures = failures + 1, retry_at = NULL, problem = NULL");
+                query.push(", lease_holder = NULL, lease_until = NULL, updated_at = ").push_bind(now());
+            }
+            RefreshEnd::Failed { problem, retry_at, may_be_done } => {
+                query.push("failures = failures + 1, retry_at = ").push_bind(retry_at);
+                query.push(", problem = ").push_bind(problem);
+                query.push(if *may_be_done { "" } else { ", unanswered = unanswered - 1" });
+                query.push(", lease_holder = NULL, lease_until = NULL");
+            }
+        }
+        query.push(" WHERE id = ").push_bind(&seen.id);
+        query.push(" AND credential_version = ").push_bind(seen.credential_version);
+        query.push(" AND lease_holder = ").push_bind(holder);
+        let done = query.build().execute(&self.pool).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>> {
+        let select = format!(
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
+             AND a.credential_at <= ?1 AND coalesce(a.retry_at, 0) <= ?2 AND coalesce(a.lease_until, 0) <= ?2 \
+             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client ORDER BY a.credential_at LIMIT ?3"
+        );
+        sqlx::query_as(sqlx::AssertSqlSafe(select))
+            .bind(before)
+            .bind(now())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)
     }
 
     async fn insert_link(&self, link: &StoredLink) -> Result<()> {

@@ -12,6 +12,7 @@ mod oauth1;
 mod pipeline;
 mod port;
 mod redirects;
+mod refresh;
 mod resources;
 mod store;
 mod support;

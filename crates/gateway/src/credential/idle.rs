@@ -1,0 +1,62 @@
+//! Refreshes accounts that nobody calls: many providers let a refresh token die that is not used for
+//! weeks or months.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use tokio_util::sync::CancellationToken;
+
+use super::refresh::{self, Reason};
+use crate::clock::now;
+use crate::gateway::Parts;
+use crate::id;
+
+/// How many accounts are refreshed at the same time, and how many are looked up at once.
+const AT_ONCE: usize = 4;
+const BATCH: u32 = 100;
+
+/// How often is looked, as a share of the time that an account may be idle; at most once a second,
+/// and at least every 10 minutes.
+const SHARE: u32 = 20;
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_secs(600);
+
+/// Refreshes accounts that have been idle for so long, until the gateway closes or is dropped.
+pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken, idle: Duration) {
+    let pause = (idle / SHARE).clamp(SOONEST, LATEST);
+    loop {
+        // Up to twice as long, by chance: gateways that were started together do not stay together.
+        let pause = pause + pause * u32::from(id::random_byte()) / 255;
+        tokio::select! {
+            () = closing.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let Some(gateway) = gateway.upgrade() else { return };
+        round(&gateway, &closing, idle).await;
+    }
+}
+
+/// Refreshes those that are idle now.
+async fn round(gateway: &Arc<Parts>, closing: &CancellationToken, idle: Duration) {
+    let before = now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
+    while !closing.is_cancelled() {
+        let accounts = match gateway.store.idle_accounts(before, BATCH).await {
+            Ok(accounts) => accounts,
+            Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
+        };
+        // Where a toolkit has no authorization server, nothing would change and the next batch be the same.
+        let accounts = accounts.into_iter().filter(|account| refresh::obstacle(gateway, account).is_none());
+        let refreshed = stream::iter(accounts)
+            .map(|account| async move { refresh::renewed(gateway, &account, Reason::Needed).await.is_ok() })
+            .buffer_unordered(AT_ONCE)
+            .filter(|renewed| std::future::ready(*renewed))
+            .count()
+            .await;
+        if refreshed == 0 {
+            return;
+        }
+        tracing::info!(refreshed, "idle accounts were refreshed");
+    }
+}

@@ -1,0 +1,341 @@
+//! Keeps credentials alive: a credential that expires is renewed ahead of time, and a refresh token
+//! is spent exactly once.
+//!
+//! - Within a process there is one refresh of an account at a time, as a task of its own: whoever
+//!   needs it waits for it, and nobody's going away ends it.
+//! - Across processes a lease in the store does the same. It runs out, because its holder may have
+//!   died; a holder that comes back late changes nothing any more.
+//! - Taking the lease notes in the store, in the same step, that the refresh token is about to be
+//!   spent. The answer is in the store, durably, before anybody uses it. What dies between the two
+//!   is tried once more with the old token; if the provider then refuses it, the user has to
+//!   authorize again.
+//! - What came of a refresh is in the store and nowhere else: who has waited reads it there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::AuthScheme;
+use super::oauth2::NotGranted;
+use super::renewal::{self, Renewal};
+use super::token_endpoint;
+use crate::clock::{now, rfc3339};
+use crate::gateway::Parts;
+use crate::store::{RefreshEnd, StoredAccount};
+use crate::{account, auth_config, id};
+
+/// How long before its end a credential is renewed, in milliseconds; of a short lifetime, no more
+/// than this share, so that not every call finds it due.
+const MARGIN: i64 = 5 * 60 * 1_000;
+const MARGIN_SHARE: i64 = 5;
+
+/// So close to its end, a credential may be dead when it arrives, and calls wait for the next.
+const LAST_MOMENT: i64 = 10 * 1_000;
+const LAST_MOMENT_SHARE: i64 = 20;
+
+/// How long a holder has the lease: longer than a token request may take, and some time to store
+/// its answer.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How long a refresh waits for another process to finish its own, which may have died with the lease.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How often is looked whether another process has finished.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How long after a failed refresh no other is tried: doubled with every failure in a row.
+const FIRST_PAUSE: i64 = 30 * 1_000;
+const LONGEST_PAUSE: i64 = 15 * 60 * 1_000;
+
+/// A credential that was renewed less than this long ago, in milliseconds, is not renewed because an
+/// upstream rejects it: another one would fare no better.
+const FRESH: i64 = 60 * 1_000;
+
+/// How often it is tried to store an answer. The next refresh has none of its tokens without it.
+const STORE_ATTEMPTS: u32 = 5;
+
+/// The refreshes of this process that are under way, by account and the version of its credential
+/// that they replace. A token is cancelled when its refresh is over.
+#[derive(Debug, Default)]
+pub(crate) struct Refreshes(Mutex<HashMap<(String, i64), CancellationToken>>);
+
+/// What a refresh is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A call or the sweep needs it.
+    Needed,
+    /// Somebody asked for it, so that a pause or an earlier refusal does not count.
+    Asked,
+}
+
+/// Why an account's credential cannot be renewed, as the end of a sentence; `None` if it can.
+pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<String> {
+    let StoredAccount { auth_config_id, toolkit, auth_scheme, .. } = account;
+    let has_server = || {
+        let scheme = AuthScheme::parse(auth_scheme)?;
+        Some(gateway.catalogue.get(toolkit).ok()?.has_authorization_server(scheme))
+    };
+    if !account.credential.renewable {
+        Some("has no refresh token".to_owned())
+    } else if !account.config_has_client {
+        Some(format!("auth config {auth_config_id} has no OAuth client to refresh it with"))
+    } else if has_server() != Some(true) {
+        Some(format!("toolkit `{toolkit}` has no `authorization_server` for {auth_scheme} to refresh it at"))
+    } else {
+        None
+    }
+}
+
+/// The account with a credential that is good for a call. One that is due is renewed meanwhile; one
+/// that is dead, or about to be, is waited for.
+///
+/// # Errors
+/// `TokenRefreshFailed` when it is dead and cannot be renewed now, `AccountUnusable` when it never
+/// will be.
+pub(crate) async fn ready(gateway: &Arc<Parts>, account: StoredAccount) -> Result<StoredAccount> {
+    let Some(expires_at) = account.credential.expires_at.filter(|_| obstacle(gateway, &account).is_none())
+    else {
+        return Ok(account);
+    };
+    let lifetime = expires_at - account.credential_at;
+    let at = now();
+    let due_in = |longest: i64, share: i64| expires_at - longest.min(lifetime / share) - at;
+    if due_in(MARGIN, MARGIN_SHARE) > 0 {
+        return Ok(account);
+    }
+    if due_in(LAST_MOMENT, LAST_MOMENT_SHARE) > 0 {
+        if !is_pausing(&account) {
+            begin(gateway, &account, Reason::Needed);
+        }
+        return Ok(account);
+    }
+    match renewed(gateway, &account, Reason::Needed).await {
+        Err(_) if expires_at > now() => Ok(account),
+        result => result,
+    }
+}
+
+/// The account with another credential than this one, which an upstream has rejected; `None` when
+/// there is none to be had.
+pub(crate) async fn instead_of(gateway: &Arc<Parts>, rejected: &StoredAccount) -> Option<StoredAccount> {
+    let is_fresh = rejected.refreshed_at.is_some_and(|at| at > now() - FRESH);
+    if is_fresh || obstacle(gateway, rejected).is_some() {
+        return None;
+    }
+    match renewed(gateway, rejected, Reason::Needed).await {
+        Ok(account) => Some(account),
+        Err(error) => {
+            tracing::debug!(account = rejected.id, %error, "a rejected credential could not be renewed");
+            None
+        }
+    }
+}
+
+/// The account with a credential that is newer than the one that was `seen`.
+///
+/// # Errors
+/// `TokenRefreshFailed`, or `AccountUnusable` and `AccountNotFound` for what became of it.
+pub(crate) async fn renewed(
+    gateway: &Arc<Parts>,
+    seen: &StoredAccount,
+    reason: Reason,
+) -> Result<StoredAccount> {
+    begin(gateway, seen, reason).cancelled().await;
+    let latest = account::by_id(gateway, &seen.id).await?;
+    if latest.credential_version > seen.credential_version { Ok(latest) } else { Err(failed(&latest)) }
+}
+
+/// Begins a refresh, or joins the one that is under way. The token is cancelled when it is over.
+fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> CancellationToken {
+    let key = (seen.id.clone(), seen.credential_version);
+    let mut refreshes = gateway.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(over) = refreshes.get(&key) {
+        return over.clone();
+    }
+    let over = CancellationToken::new();
+    refreshes.insert(key.clone(), over.clone());
+    let under_way = UnderWay { gateway: Arc::clone(gateway), key, over: over.clone() };
+    let version = seen.credential_version;
+    gateway.running.spawn(async move {
+        let UnderWay { gateway, key: (id, _), .. } = &under_way;
+        if let Err(error) = refresh(gateway, id, version, reason).await {
+            tracing::warn!(account = id, %error, "a refresh has failed");
+        }
+    });
+    over
+}
+
+/// Dropped when a refresh is over, however it ended.
+struct UnderWay {
+    gateway: Arc<Parts>,
+    key: (String, i64),
+    over: CancellationToken,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.gateway.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.over.cancel();
+    }
+}
+
+/// Sees to it that an account has a newer credential than that of this version, here or by waiting
+/// for another process.
+async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Result<()> {
+    let holder = id::random("refresh");
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        // Another process may have been faster.
+        let account = account::find(gateway, id).await?;
+        if account.credential_version != version || !may_refresh(gateway, &account, reason) {
+            return Ok(());
+        }
+        let credential = account::unseal(gateway, &account)?;
+        let config = auth_config::find(gateway, &account.auth_config_id).await?;
+        let client = auth_config::client(gateway, &config)?;
+        let toolkit = gateway.catalogue.get(&account.toolkit)?;
+        let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client)?;
+        if let Some(unanswered) = gateway.store.begin_refresh(&account, &holder, LEASE).await? {
+            let Some(end) = ask(gateway, &account, credential.scheme, renewal, unanswered > 0).await? else {
+                return Ok(());
+            };
+            return keep(gateway, &account, &holder, &end).await;
+        }
+        if Instant::now() > patience {
+            return Err(failed(&account));
+        }
+        tokio::select! {
+            () = gateway.ended.cancelled() => return Ok(()),
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+fn may_refresh(gateway: &Parts, account: &StoredAccount, reason: Reason) -> bool {
+    let is_asked = reason == Reason::Asked;
+    let status_fits = account.status == "ACTIVE" || (is_asked && account.status == "EXPIRED");
+    status_fits
+        && !account.is_disabled
+        && !account.config_is_disabled
+        && obstacle(gateway, account).is_none()
+        && (is_asked || !is_pausing(account))
+}
+
+fn is_pausing(account: &StoredAccount) -> bool {
+    account.retry_at.is_some_and(|at| at > now())
+}
+
+/// Spends the refresh token. `None` when the gateway closes before there is an answer; the store
+/// knows then that there is none.
+async fn ask(
+    gateway: &Parts,
+    account: &StoredAccount,
+    scheme: AuthScheme,
+    renewal: Renewal<'_>,
+    was_unanswered: bool,
+) -> Result<Option<RefreshEnd>> {
+    let asked_at = now();
+    let answer = tokio::select! {
+        biased;
+        answer = token_endpoint::ask(&gateway.egress, renewal.rules, renewal.request) => answer,
+        () = gateway.ended.cancelled() => return Ok(None),
+    };
+    Ok(Some(match answer {
+        Ok(granted) => {
+            tracing::info!(
+                account = account.id,
+                has_refresh_token = granted.has_refresh_token,
+                "a credential was renewed"
+            );
+            let val = account::merged(&account::val(gateway, account)?, &granted.val)?;
+            RefreshEnd::Renewed(account::sealed(gateway, &account.id, scheme, &val, asked_at)?)
+        }
+        Err(NotGranted::Refused { code, .. }) => {
+            tracing::warn!(account = account.id, code, was_unanswered, "a refresh was refused for good");
+            RefreshEnd::Refused(refusal(account, &code, was_unanswered))
+        }
+        Err(NotGranted::Unavailable { why, may_be_done }) => {
+            let pause = pause_after(account.failures);
+            tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed for now");
+            RefreshEnd::Failed { problem: why, retry_at: now() + pause, may_be_done }
+        }
+    }))
+}
+
+/// Notes what came of a refresh. New tokens that could not be stored would be lost, and with them the
+/// account, so a store that fails is tried again.
+async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<()> {
+    for attempt in 1.. {
+        match gateway.store.end_refresh(account, holder, end).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                tracing::warn!(account = account.id, "a refresh came too late, and was dropped");
+                return Ok(());
+            }
+            Err(error) if attempt >= STORE_ATTEMPTS => return Err(error),
+            Err(error) => {
+                tracing::warn!(account = account.id, %error, attempt, "what a refresh gave could not be stored yet");
+                tokio::time::sleep(POLL * attempt).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How long to leave a provider alone, in milliseconds, with up to a fifth more by chance, so that
+/// not all accounts come back at once.
+fn pause_after(failures: u32) -> i64 {
+    let pause = LONGEST_PAUSE.min(FIRST_PAUSE << failures.min(16));
+    pause + pause / 5 * i64::from(id::random_byte()) / 255
+}
+
+/// The `status_reason` of an account that cannot be refreshed any more (contract §4.2).
+fn refusal(account: &StoredAccount, code: &str, was_unanswered: bool) -> String {
+    let why = match code {
+        "invalid_client" | "unauthorized_client" => format!(
+            "the provider does not accept the client of auth config {} (`{code}`). Correct its client_id and \
+             client_secret, then refresh the account",
+            account.auth_config_id
+        ),
+        _ if was_unanswered => format!(
+            "the provider does not accept the refresh token (`{code}`). An earlier refresh was cut off, and may \
+             have spent it. The user has to authorize again"
+        ),
+        _ => format!(
+            "the provider does not accept the refresh token (`{code}`). The user has to authorize again"
+        ),
+    };
+    format!("Permanent auth error during token refresh: {why}")
+}
+
+/// A refresh took longer than the call may.
+pub(crate) fn not_in_time(id: &str, timeout: Duration) -> Error {
+    let message = format!(
+        "The access token of connected account {id} was not refreshed within {timeout:?}. \
+         Nothing was sent to the API."
+    );
+    Error::new(ErrorKind::TokenRefreshFailed, message).fix("The refresh goes on; call again.")
+}
+
+/// No newer credential for now.
+fn failed(account: &StoredAccount) -> Error {
+    let StoredAccount { id, toolkit, .. } = account;
+    let problem = account.problem.as_deref().unwrap_or("it did not finish; the gateway's log says why");
+    let error = Error::new(
+        ErrorKind::TokenRefreshFailed,
+        format!(
+            "The access token of connected account {id} (toolkit `{toolkit}`) could not be refreshed: {problem}. \
+             Nothing was sent to the API."
+        ),
+    );
+    match account.retry_at.filter(|at| *at > now()) {
+        Some(at) => error
+            .with_retry_after(Duration::from_millis((at - now()).try_into().unwrap_or_default()))
+            .fix(format!("The next refresh is at {}; call again after that.", rfc3339(at))),
+        None => error.fix("Call again."),
+    }
+}
