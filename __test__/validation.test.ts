@@ -497,12 +497,14 @@ describe('the gateway', () => {
           allowPrivateHosts: 'x',
           maxResponseBytes: 0,
           upstreamTimeout: 1.5,
+          refreshIdleAfter: 0,
         } as Wrong),
       /^`store` must be a non-empty string/,
       '`toolkits[0]` must be a path or a definition of a toolkit, but is a number.',
       '`allowPrivateHosts` must be an array, but is a string.',
       '`maxResponseBytes` must be a whole number of at least 1, but is 0.',
       '`upstreamTimeout` must be a whole number of at least 1, but is 1.5.',
+      '`refreshIdleAfter` must be a whole number of at least 1, but is 0.',
     );
     await refused(
       () => gateway.listen({ port: 65_536 }),

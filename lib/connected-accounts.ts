@@ -74,6 +74,11 @@ export interface ImportConnectedAccount {
   credential: Credential;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
+  /**
+   * The auth config with the OAuth client that the tokens were given to, so that they can be
+   * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
+   */
+  authConfigId?: string;
 }
 
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
@@ -516,8 +521,9 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
    * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
    *
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-   * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
-   * @throws {NotFoundError} If there is no such toolkit.
+   * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit or the auth config does not
+   * take the scheme.
+   * @throws {NotFoundError} If there is no such toolkit or auth config.
    *
    * @example
    * ```ts
@@ -530,15 +536,16 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
    */
   async import(account: ImportConnectedAccount): Promise<ConnectedAccount> {
     const check = new Check('account');
-    if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias'])) {
+    if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias', 'authConfigId'])) {
       check.text(account.userId, 'userId', 'give your own id of the user');
       check.text(account.toolkit, 'toolkit', "name the toolkit, for example 'github'");
       checkCredential(check, account.credential, 'credential');
       check.optionalText(account.alias, 'alias');
+      check.optionalText(account.authConfigId, 'authConfigId');
     }
     check.done();
-    const { userId, toolkit, credential, alias } = account;
-    const request = JSON.stringify({ user_id: userId, toolkit, credential, alias });
+    const { userId, toolkit, credential, alias, authConfigId: auth_config_id } = account;
+    const request = JSON.stringify({ user_id: userId, toolkit, credential, alias, auth_config_id });
     return toAccount(JSON.parse(await answerOf(() => this.#native.importConnectedAccount(request))));
   }
 }

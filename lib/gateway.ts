@@ -42,6 +42,12 @@ export interface GatewayOptions {
    */
   upstreamTimeout?: number;
   /**
+   * After how long without a refresh an account is refreshed although nobody calls with it, in
+   * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
+   * `proxy-execute serve` does it after a day.
+   */
+  refreshIdleAfter?: number;
+  /**
    * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
    * Default: where it listens.
    */
@@ -213,6 +219,7 @@ const GATEWAY_KEYS = [
   'allowPrivateHosts',
   'maxResponseBytes',
   'upstreamTimeout',
+  'refreshIdleAfter',
   'publicUrl',
 ];
 
@@ -227,6 +234,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     if (options.allowPrivateHosts !== undefined) check.texts(options.allowPrivateHosts, 'allowPrivateHosts');
     check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
+    check.optionalWhole(options.refreshIdleAfter, 'refreshIdleAfter', 1);
     check.optionalText(options.publicUrl, 'publicUrl');
   }
   check.done();
@@ -237,6 +245,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     allow_private_hosts: options.allowPrivateHosts,
     max_response_bytes: options.maxResponseBytes,
     upstream_timeout_ms: options.upstreamTimeout,
+    refresh_idle_after_ms: options.refreshIdleAfter,
     public_url: options.publicUrl,
   });
 }

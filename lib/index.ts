@@ -81,7 +81,7 @@ export type { Page, PageOptions } from './resource';
 export { type Mcp, Session } from './session';
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
 export { Sessions } from './sessions';
-export type { ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';
+export type { ToolkitAuthorizationServer, ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';
 export {
   type ListSessionToolkits,
   type ListToolkits,

@@ -59,4 +59,42 @@ export interface ToolkitScheme {
   base_url?: string;
   /** The further hosts with this scheme, if they are others. */
   hosts?: readonly string[];
+  /** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
+  authorization_server?: ToolkitAuthorizationServer;
+}
+
+/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
+export interface ToolkitAuthorizationServer {
+  /** Where a person agrees. */
+  authorize_url?: string;
+  /** Where a code, a refresh token or another grant is exchanged for tokens. */
+  token_url: string;
+  /** Where a refresh token is spent. Default: `token_url`. */
+  refresh_url?: string;
+  /** Where a token is taken back (RFC 7009). */
+  revoke_url?: string;
+  /** What is asked for when the auth config names no scopes. */
+  scopes?: readonly string[];
+  /** What is between two scopes. Default: a space. */
+  scope_separator?: string;
+  /** The parameter that has the scopes. Default: `scope`. */
+  scope_parameter?: string;
+  /** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
+  user_scope_parameter?: string;
+  /** The parameter that has the client's id. Default: `client_id`. */
+  client_id_parameter?: string;
+  /** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
+  pkce?: boolean;
+  /** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
+  client_authentication?: 'body' | 'basic';
+  /** How requests to the token endpoint are written. Default: `form`. */
+  token_request?: 'form' | 'json';
+  /** Further parameters of the authorize URL. */
+  authorize_parameters?: Record<string, string>;
+  /** Further parameters of token requests. */
+  token_parameters?: Record<string, string>;
+  /** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
+  token_answer?: Record<string, string | { at: string; ending: string }>;
+  /** How many seconds an access token lives when the answer does not say. */
+  default_lifetime?: number;
 }

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import type { ToolkitDefinition } from '../../index.js';
+
 export interface Tokens {
   access_token: string;
   refresh_token: string;
@@ -55,6 +57,26 @@ export class AuthorizationServer {
   /** `host:port`, for `allowPrivateHosts`. */
   get host(): string {
     return new URL(this.origin).host;
+  }
+
+  /** A toolkit with the API of the same process. */
+  get toolkit(): ToolkitDefinition {
+    return {
+      slug: 'oidc',
+      name: 'Example OIDC',
+      base_url: `${this.origin}/api`,
+      schemes: {
+        OAUTH2: {
+          headers: { Authorization: 'Bearer {{access_token}}' },
+          authorization_server: {
+            authorize_url: `${this.origin}/auth`,
+            token_url: `${this.origin}/token`,
+            revoke_url: `${this.origin}/token/revocation`,
+            scopes: ['openid', 'offline_access', 'profile', 'read'],
+          },
+        },
+      },
+    };
   }
 
   /** Tokens as if a person had agreed. */

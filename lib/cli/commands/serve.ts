@@ -17,6 +17,11 @@ export const serve: Command = {
       description: 'How many requests a key may make in a minute. Default: no limit',
     },
     'public-url': { value: '<url>', description: 'Where people reach this gateway; links lead there' },
+    'refresh-idle-after': {
+      value: '<hours>',
+      whole: true,
+      description: 'After how long without a refresh an idle account is refreshed. Default: 24; 0 for never',
+    },
     'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
@@ -25,7 +30,9 @@ export const serve: Command = {
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
   ],
   run(given, terminal) {
+    const idleHours = given.whole('refresh-idle-after') ?? 24;
     const options = {
+      refreshIdleAfter: idleHours === 0 ? undefined : idleHours * 3_600_000,
       publicUrl: given.text('public-url'),
       allowPrivateHosts: given.texts('allow-private-host'),
     };

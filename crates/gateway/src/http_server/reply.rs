@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{Error, ErrorKind, Result, read_json};
@@ -64,7 +65,13 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = self.0.status().and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self.0.into_envelope())).into_response()
+        // Whole seconds (RFC 9110 §10.2.3), and none too early.
+        let seconds = self.0.retry_after().map(|after| after.as_millis().div_ceil(1_000) as u64);
+        let mut response = (status, Json(self.0.into_envelope())).into_response();
+        if let Some(seconds) = seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
