@@ -1,5 +1,45 @@
 // Written by `npm run types` from lib/.
 
+declare class Backend {
+	/** A backend that is asked over HTTP. */
+	static remote(options: string): Backend | NativeFailure;
+	/** Opens a session. */
+	createSession(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Reads a session. */
+	getSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Changes a session. */
+	updateSession(id: string, request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Deletes a session. */
+	deleteSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Calls an endpoint of a toolkit as the session's user. */
+	proxyExecute(sessionId: string, request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Calls an endpoint with a named account, or with credentials given in the call. */
+	toolsProxyExecute(request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`. */
+	resource(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	/** Waits until it is settled whether an account is connected. */
+	connectedAccount(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+}
+declare class Cancel {
+	/** Not cancelled yet. */
+	constructor();
+	/** Drops the work of the calls that have this object, and settles them as aborted. */
+	abort(): void;
+}
+type FailureKind = "aborted" | "timeout" | "connection" | "api" | "option";
+interface NativeFailure {
+	kind: FailureKind;
+	message: string;
+	status?: number;
+	code?: number | string;
+	slug?: string;
+	requestId?: string;
+	suggestedFix?: string;
+	errors?: Array<string>;
+	headers?: Record<string, string>;
+	/** In milliseconds. */
+	retryAfter?: number;
+}
 /** What an API key may do, by area. An area that is not named is closed to it. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
 /** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
@@ -75,34 +115,6 @@ export declare class ApiKeys {
 	 * ```
 	 */
 	revoke(keyId: string): Promise<void>;
-}
-/** What every call takes besides its request. */
-export interface CallOptions {
-	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
-	 */
-	signal?: AbortSignal;
-	/**
-	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
-	 * Default: the `timeout` of the {@link Composio} object.
-	 */
-	timeout?: number;
-}
-/** An account that was begun. */
-export interface ConnectionRequest {
-	/** The account's id, `ca_…`. */
-	id: string;
-	/** The account's state when it was begun. */
-	status: ConnectedAccountStatus;
-	/** The page on which a person finishes the account; null if there is nothing left to do. */
-	redirectUrl: string | null;
-	/** What the page knows the account by; with {@link ConnectedAccounts.link} only. */
-	linkToken?: string;
-	/** Until when the page works, as an ISO 8601 date; with {@link ConnectedAccounts.link} only. */
-	expiresAt?: string;
-	/** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
-	waitForConnection(timeout?: number, options?: CallOptions): Promise<ConnectedAccount>;
 }
 /** The HTTP methods a proxied call may use. */
 export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
@@ -290,6 +302,39 @@ export interface Workbench {
 export type SessionUpdate = {
 	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
 };
+/** What every call takes besides its request. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal;
+	/**
+	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number;
+}
+/** Where to begin in a list, and how much of it to read. */
+export interface PageOptions {
+	/** How many at most. */
+	limit?: number;
+	/** Where to go on: the `nextCursor` of the page before. */
+	cursor?: string;
+}
+/** A page of a list. */
+export interface Page<T> {
+	/** What is on the page. */
+	items: T[];
+	/** Where to go on; null on the last page. */
+	nextCursor: string | null;
+	/** How many pages of this size there are. */
+	totalPages: number;
+	/** The number of this page, from 1. */
+	currentPage: number;
+	/** How many items there are on all pages. */
+	totalItems: number;
+}
 /** A toolkit in a list. */
 export interface ToolkitItem {
 	/** The name that calls use. */
@@ -456,6 +501,20 @@ export declare class Toolkits {
 	get(slug: string, options?: CallOptions): Promise<Toolkit>;
 	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
 }
+interface Connection {
+	native: Backend;
+	/** In milliseconds, for calls that have none of their own. */
+	timeout: number;
+	/** The headers that the backend wants to see. */
+	headers: Record<string, string>;
+}
+/** How a session's user is to connect an account. */
+export interface AuthorizeOptions {
+	/** Where the person comes out: an absolute URL. */
+	callbackUrl?: string;
+	/** A name, for telling a user's accounts of one toolkit apart. */
+	alias?: string;
+}
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
 export interface Mcp {
 	/** The transport. */
@@ -535,6 +594,35 @@ export declare class Session {
 		responseType?: "json";
 	}): Promise<ProxyExecuteResponse<T>>;
 	/**
+	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
+	 *
+	 * It is made with the auth config that the session names for the toolkit. Without one, a gateway
+	 * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
+	 * keys and the like, one of its own.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
+	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
+	 * account, the session pins one, or the gateway does not allow the callback URL.
+	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+	 * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
+	 * page (slug `GatewayNotListening`).
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl, waitForConnection } = await session.authorize('github', {
+	 *   callbackUrl: 'https://app.example.com/connected',
+	 * });
+	 * // send the user to redirectUrl
+	 * const account = await waitForConnection(300_000);
+	 * ```
+	 */
+	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
 	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
 	 *
 	 * @param update The parts to change.
@@ -582,34 +670,20 @@ export declare class Session {
 	 */
 	toolkits(filter?: ListSessionToolkits, options?: CallOptions): Promise<SessionToolkitPage>;
 }
-interface ResourceRequest {
-	method: "GET" | "POST" | "PATCH" | "DELETE";
-	/** The segments of the path below the version. */
-	path: readonly string[];
-	/** Query values; what is undefined is left out. */
-	query?: Record<string, string | number | boolean | readonly string[] | undefined>;
-	body?: object;
-}
-type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promise<T>;
-/** Where to begin in a list, and how much of it to read. */
-export interface PageOptions {
-	/** How many at most. */
-	limit?: number;
-	/** Where to go on: the `nextCursor` of the page before. */
-	cursor?: string;
-}
-/** A page of a list. */
-export interface Page<T> {
-	/** What is on the page. */
-	items: T[];
-	/** Where to go on; null on the last page. */
-	nextCursor: string | null;
-	/** How many pages of this size there are. */
-	totalPages: number;
-	/** The number of this page, from 1. */
-	currentPage: number;
-	/** How many items there are on all pages. */
-	totalItems: number;
+/** An account that was begun. */
+export interface ConnectionRequest {
+	/** The account's id, `ca_…`. */
+	id: string;
+	/** The account's state when it was begun. */
+	status: ConnectedAccountStatus;
+	/** The page on which a person finishes the account; null if there is nothing left to do. */
+	redirectUrl: string | null;
+	/** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
+	linkToken?: string;
+	/** Until when the page works, as an ISO 8601 date; not with {@link ConnectedAccounts.initiate}. */
+	expiresAt?: string;
+	/** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
+	waitForConnection(timeout?: number, options?: Pick<CallOptions, "signal">): Promise<ConnectedAccount>;
 }
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
@@ -718,10 +792,17 @@ export interface InitiateOptions extends LinkOptions {
 	/** The credential, where the user has it already. The account is `ACTIVE` at once if it is complete. */
 	config?: Credential;
 }
+/** How a person is to connect an account once more. */
+export interface ReconnectOptions {
+	/** Where the person comes out: an absolute URL. */
+	callbackUrl?: string;
+	/** What to ask for at the provider beside the scopes of the auth config. OAuth only. */
+	scopes?: readonly string[];
+}
 /** The accounts of users, by {@link Composio.connectedAccounts}. */
 export declare class ConnectedAccounts {
 	#private;
-	protected constructor(ask: Ask);
+	protected constructor(connection: Connection);
 	/**
 	 * Lists accounts, the latest first, a page at a time.
 	 *
@@ -890,6 +971,25 @@ export declare class ConnectedAccounts {
 	 */
 	link(userId: string, authConfigId: string, link?: LinkOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
+	 * Has a person connect an account once more, in its place: because it no longer works, or to ask
+	 * for more. It keeps its id, and while it is `ACTIVE`, its credential until there is a new one. A
+	 * gateway has this, the hosted backend does not.
+	 *
+	 * @param reconnect Where the person comes out, and what to ask for.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns The page, as `redirectUrl`, and `waitForConnection`, which has to wait for an account
+	 * that is not `ACTIVE` only.
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {NotFoundError} If there is no such account.
+	 * @throws {ConflictError} If the gateway does not listen, so that there is no page (slug `GatewayNotListening`).
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl } = await composio.connectedAccounts.reconnect('ca_4f9d…', { scopes: ['repo'] });
+	 * ```
+	 */
+	reconnect(accountId: string, reconnect?: ReconnectOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
 	 * Connects an account: at once with a complete credential in `config`, else by a page, as {@link link} does.
 	 *
 	 * @param userId Your own id of the user.
@@ -911,10 +1011,11 @@ export declare class ConnectedAccounts {
 	 */
 	initiate(userId: string, authConfigId: string, initiate?: InitiateOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
-	 * Waits until an account is `ACTIVE`, asking once a second.
+	 * Waits until an account is `ACTIVE`. A gateway in this process tells at once; over HTTP it is
+	 * asked once a second.
 	 *
 	 * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
-	 * @param options `signal` ends the wait, `timeout` limits each question.
+	 * @param options `signal` ends the wait.
 	 * @throws {ValidationError} If an argument cannot be used.
 	 * @throws {ConnectionRequestFailedError} If it has failed, expired or been revoked.
 	 * @throws {ConnectionRequestTimeoutError} If it is not active in time.
@@ -925,7 +1026,7 @@ export declare class ConnectedAccounts {
 	 * const account = await composio.connectedAccounts.waitForConnection('ca_4f9d…', 120_000);
 	 * ```
 	 */
-	waitForConnection(accountId: string, timeout?: number, options?: CallOptions): Promise<ConnectedAccount>;
+	waitForConnection(accountId: string, timeout?: number, options?: Pick<CallOptions, "signal">): Promise<ConnectedAccount>;
 }
 /** The accounts of users in a gateway of this process, by {@link Gateway.connectedAccounts}. */
 export declare class GatewayConnectedAccounts extends ConnectedAccounts {
@@ -1335,6 +1436,13 @@ export interface GatewayOptions {
 	 * Default: where it listens.
 	 */
 	publicUrl?: string;
+	/**
+	 * Where people may be sent on to after a link: origins such as `https://app.example.com`, or URL
+	 * prefixes. Default: any https URL, and http on this machine.
+	 */
+	callbackUrls?: readonly string[];
+	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
+	linkLifetime?: number;
 }
 /** Where a gateway listens. */
 export interface ListenOptions {

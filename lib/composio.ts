@@ -95,7 +95,7 @@ export class Composio {
     const connection = Object(options).gateway !== undefined ? embedded(options) : remote(options);
     const ask = askOn(connection);
     this.sessions = sessionsOn(connection);
-    this.connectedAccounts = connectedAccountsOf(ask);
+    this.connectedAccounts = connectedAccountsOf(connection);
     this.authConfigs = authConfigsOf(ask);
     this.toolkits = toolkitsOf(ask);
     this.tools = toolsOf(connection);

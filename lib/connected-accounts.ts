@@ -1,10 +1,17 @@
 // The accounts of users, with the credentials that calls are made with.
 
 import type * as Native from '../native';
-import { type ConnectionRequest, connectionRequest, waitForAccount } from './connection-request';
+import {
+  type ConnectionRequest,
+  connected,
+  connectionRequest,
+  linkedRequest,
+  type WireLink,
+} from './connection-request';
 import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
-import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type Ask, askOn, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import type { Connection } from './session';
 import { type CallOptions, Check, id } from './validate';
 
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
@@ -130,19 +137,29 @@ export interface InitiateOptions extends LinkOptions {
   config?: Credential;
 }
 
-/** The accounts that are reached by this. */
-export let connectedAccountsOf: (ask: Ask) => ConnectedAccounts;
+/** How a person is to connect an account once more. */
+export interface ReconnectOptions {
+  /** Where the person comes out: an absolute URL. */
+  callbackUrl?: string;
+  /** What to ask for at the provider beside the scopes of the auth config. OAuth only. */
+  scopes?: readonly string[];
+}
+
+/** The accounts that are reached on this connection. */
+export let connectedAccountsOf: (connection: Connection) => ConnectedAccounts;
 
 /** The accounts of users, by {@link Composio.connectedAccounts}. */
 export class ConnectedAccounts {
+  readonly #connection: Connection;
   readonly #ask: Ask;
 
   static {
-    connectedAccountsOf = (ask) => new ConnectedAccounts(ask);
+    connectedAccountsOf = (connection) => new ConnectedAccounts(connection);
   }
 
-  protected constructor(ask: Ask) {
-    this.#ask = ask;
+  protected constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#ask = askOn(connection);
   }
 
   /**
@@ -407,14 +424,44 @@ export class ConnectedAccounts {
     await this.#refuseSecond(userId, authConfigId, link, options);
     const { callbackUrl: callback_url, alias } = link;
     const body = { auth_config_id: authConfigId, user_id: userId, callback_url, alias };
-    const answer = await this.#ask<WireLink>({ method: 'POST', path: ['connected_accounts', 'link'], body }, options);
-    return connectionRequest(this, {
-      id: answer.connected_account_id,
-      status: 'INITIATED',
-      redirectUrl: answer.redirect_url,
-      linkToken: answer.link_token,
-      expiresAt: answer.expires_at,
-    });
+    const path = ['connected_accounts', 'link'];
+    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body }, options));
+  }
+
+  /**
+   * Has a person connect an account once more, in its place: because it no longer works, or to ask
+   * for more. It keeps its id, and while it is `ACTIVE`, its credential until there is a new one. A
+   * gateway has this, the hosted backend does not.
+   *
+   * @param reconnect Where the person comes out, and what to ask for.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns The page, as `redirectUrl`, and `waitForConnection`, which has to wait for an account
+   * that is not `ACTIVE` only.
+   * @throws {ValidationError} If an argument is unknown or cannot be used.
+   * @throws {NotFoundError} If there is no such account.
+   * @throws {ConflictError} If the gateway does not listen, so that there is no page (slug `GatewayNotListening`).
+   *
+   * @example
+   * ```ts
+   * const { redirectUrl } = await composio.connectedAccounts.reconnect('ca_4f9d…', { scopes: ['repo'] });
+   * ```
+   */
+  async reconnect(
+    accountId: string,
+    reconnect: ReconnectOptions = {},
+    options?: CallOptions,
+  ): Promise<ConnectionRequest> {
+    const check = new Check('account to reconnect');
+    check.text(accountId, 'accountId');
+    if (check.object(reconnect, '', ['callbackUrl', 'scopes'])) {
+      check.optionalText(reconnect.callbackUrl, 'callbackUrl');
+      if (reconnect.scopes !== undefined) check.texts(reconnect.scopes, 'scopes');
+    }
+    check.done();
+    const { callbackUrl: callback_url, scopes } = reconnect;
+    const path = ['connected_accounts', accountId, 'link'];
+    const body = { callback_url, scopes };
+    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body }, options));
   }
 
   /**
@@ -462,10 +509,11 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Waits until an account is `ACTIVE`, asking once a second.
+   * Waits until an account is `ACTIVE`. A gateway in this process tells at once; over HTTP it is
+   * asked once a second.
    *
    * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
-   * @param options `signal` ends the wait, `timeout` limits each question.
+   * @param options `signal` ends the wait.
    * @throws {ValidationError} If an argument cannot be used.
    * @throws {ConnectionRequestFailedError} If it has failed, expired or been revoked.
    * @throws {ConnectionRequestTimeoutError} If it is not active in time.
@@ -476,12 +524,16 @@ export class ConnectedAccounts {
    * const account = await composio.connectedAccounts.waitForConnection('ca_4f9d…', 120_000);
    * ```
    */
-  async waitForConnection(accountId: string, timeout = 60_000, options?: CallOptions): Promise<ConnectedAccount> {
+  async waitForConnection(
+    accountId: string,
+    timeout = 60_000,
+    options?: Pick<CallOptions, 'signal'>,
+  ): Promise<ConnectedAccount> {
     const check = new Check('wait for an account');
     check.text(accountId, 'accountId');
     check.optionalTimeout(timeout, 'timeout');
     check.done();
-    return waitForAccount(this, accountId, timeout, options);
+    return toAccount(await connected<WireAccount>(this.#connection, accountId, timeout, options));
   }
 
   async #refuseSecond(
@@ -502,18 +554,18 @@ export class ConnectedAccounts {
 }
 
 /** The accounts of a gateway. */
-export let gatewayAccountsOf: (native: Native.Gateway, ask: Ask) => GatewayConnectedAccounts;
+export let gatewayAccountsOf: (native: Native.Gateway, connection: Connection) => GatewayConnectedAccounts;
 
 /** The accounts of users in a gateway of this process, by {@link Gateway.connectedAccounts}. */
 export class GatewayConnectedAccounts extends ConnectedAccounts {
   readonly #native: Native.Gateway;
 
   static {
-    gatewayAccountsOf = (native, ask) => new GatewayConnectedAccounts(native, ask);
+    gatewayAccountsOf = (native, connection) => new GatewayConnectedAccounts(native, connection);
   }
 
-  private constructor(native: Native.Gateway, ask: Ask) {
-    super(ask);
+  private constructor(native: Native.Gateway, connection: Connection) {
+    super(connection);
     this.#native = native;
   }
 
@@ -584,13 +636,6 @@ interface WireAccount {
   state?: Credential;
   created_at: string;
   updated_at: string;
-}
-
-interface WireLink {
-  connected_account_id: string;
-  link_token: string;
-  redirect_url: string;
-  expires_at: string;
 }
 
 interface WireCreated {

@@ -1,15 +1,10 @@
 // An account that is being connected, and the wait for it.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectedAccount, ConnectedAccountStatus, ConnectedAccounts } from './connected-accounts';
-import { ConnectionRequestFailedError, ConnectionRequestTimeoutError } from './errors';
-import type { CallOptions } from './validate';
-
-/** How often an account is asked for, in milliseconds. */
-const INTERVAL = 1_000;
-
-/** The states that no account leaves on its own. */
-const ENDED: readonly string[] = ['FAILED', 'EXPIRED', 'REVOKED'];
+import { APIConnectionTimeoutError, ConnectionRequestFailedError, ConnectionRequestTimeoutError } from './errors';
+import { answerOf } from './native';
+import type { Connection } from './session';
+import { type CallOptions, callOptions } from './validate';
 
 /** An account that was begun. */
 export interface ConnectionRequest {
@@ -19,12 +14,20 @@ export interface ConnectionRequest {
   status: ConnectedAccountStatus;
   /** The page on which a person finishes the account; null if there is nothing left to do. */
   redirectUrl: string | null;
-  /** What the page knows the account by; with {@link ConnectedAccounts.link} only. */
+  /** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
   linkToken?: string;
-  /** Until when the page works, as an ISO 8601 date; with {@link ConnectedAccounts.link} only. */
+  /** Until when the page works, as an ISO 8601 date; not with {@link ConnectedAccounts.initiate}. */
   expiresAt?: string;
   /** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
-  waitForConnection(timeout?: number, options?: CallOptions): Promise<ConnectedAccount>;
+  waitForConnection(timeout?: number, options?: Pick<CallOptions, 'signal'>): Promise<ConnectedAccount>;
+}
+
+/** A link, as it travels. */
+export interface WireLink {
+  connected_account_id: string;
+  link_token: string;
+  redirect_url: string;
+  expires_at?: string;
 }
 
 /** What was begun, with the wait for it. */
@@ -35,30 +38,38 @@ export function connectionRequest(
   return { ...begun, waitForConnection: (timeout, options) => accounts.waitForConnection(begun.id, timeout, options) };
 }
 
-/** Asks for an account until it is active. */
-export async function waitForAccount(
-  accounts: ConnectedAccounts,
+/** The account that was begun with a link. */
+export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): ConnectionRequest {
+  return connectionRequest(accounts, {
+    id: link.connected_account_id,
+    status: 'INITIATED',
+    redirectUrl: link.redirect_url,
+    linkToken: link.link_token,
+    expiresAt: link.expires_at,
+  });
+}
+
+/** Waits until an account is no longer being connected: its wire form, if it is `ACTIVE` then. */
+export async function connected<T extends { status: string; status_reason: string | null }>(
+  { native }: Connection,
   accountId: string,
   timeout: number,
   options?: CallOptions,
-): Promise<ConnectedAccount> {
-  const end = Date.now() + timeout;
-  for (;;) {
-    const account = await accounts.get(accountId, options);
-    if (account.status === 'ACTIVE') return account;
-    if (ENDED.includes(account.status)) {
-      const why = account.statusReason === null ? '' : `: ${account.statusReason}`;
-      throw new ConnectionRequestFailedError(`Account ${accountId} is ${account.status}${why}.`, {
-        suggestedFix: 'Connect a new one with composio.connectedAccounts.link().',
-      });
-    }
-    if (Date.now() + INTERVAL > end) {
+): Promise<T> {
+  const { signal } = callOptions(options);
+  const answer = await answerOf((cancel) => native.connectedAccount(accountId, timeout, cancel), signal).catch(
+    (error) => {
+      if (!(error instanceof APIConnectionTimeoutError)) throw error;
       throw new ConnectionRequestTimeoutError(`Account ${accountId} was not connected within ${timeout} ms.`, {
         suggestedFix: 'Wait longer, or have the user open the link again.',
+        cause: error,
       });
-    }
-    await sleep(INTERVAL, undefined, { signal: options?.signal }).catch(() => {
-      throw options?.signal?.reason;
-    });
-  }
+    },
+  );
+  const account: T = JSON.parse(answer);
+  if (account.status === 'ACTIVE') return account;
+  const why = account.status_reason === null ? '' : `: ${account.status_reason}`;
+  throw new ConnectionRequestFailedError(`Account ${accountId} is ${account.status}${why}.`, {
+    suggestedFix: 'Have the user try once more, with a new link: composio.connectedAccounts.reconnect().',
+  });
 }

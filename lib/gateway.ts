@@ -6,7 +6,6 @@ import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
 import { answerOf, completions, native } from './native';
-import { askOn } from './resource';
 import { DEFAULT_TIMEOUT } from './session';
 import type { ToolkitDefinition } from './toolkit';
 import { Check, kindOf } from './validate';
@@ -52,6 +51,13 @@ export interface GatewayOptions {
    * Default: where it listens.
    */
   publicUrl?: string;
+  /**
+   * Where people may be sent on to after a link: origins such as `https://app.example.com`, or URL
+   * prefixes. Default: any https URL, and http on this machine.
+   */
+  callbackUrls?: readonly string[];
+  /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
+  linkLifetime?: number;
 }
 
 /** Where a gateway listens. */
@@ -114,8 +120,8 @@ export class Gateway {
 
   private constructor(native: Native.Gateway) {
     this.#native = native;
-    const ask = askOn({ native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {} });
-    this.connectedAccounts = gatewayAccountsOf(native, ask);
+    const connection = { native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {} };
+    this.connectedAccounts = gatewayAccountsOf(native, connection);
     this.apiKeys = apiKeysOf(native);
     this.calls = callsOf(native);
   }
@@ -221,6 +227,8 @@ const GATEWAY_KEYS = [
   'upstreamTimeout',
   'refreshIdleAfter',
   'publicUrl',
+  'callbackUrls',
+  'linkLifetime',
 ];
 
 function writeGatewayOptions(options: GatewayOptions): string {
@@ -236,6 +244,8 @@ function writeGatewayOptions(options: GatewayOptions): string {
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
     check.optionalWhole(options.refreshIdleAfter, 'refreshIdleAfter', 1);
     check.optionalText(options.publicUrl, 'publicUrl');
+    if (options.callbackUrls !== undefined) check.texts(options.callbackUrls, 'callbackUrls');
+    check.optionalWhole(options.linkLifetime, 'linkLifetime', 1_000);
   }
   check.done();
   return JSON.stringify({
@@ -247,6 +257,8 @@ function writeGatewayOptions(options: GatewayOptions): string {
     upstream_timeout_ms: options.upstreamTimeout,
     refresh_idle_after_ms: options.refreshIdleAfter,
     public_url: options.publicUrl,
+    callback_urls: options.callbackUrls,
+    link_lifetime_ms: options.linkLifetime,
   });
 }
 

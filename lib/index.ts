@@ -36,6 +36,7 @@ export {
   type InitiateOptions,
   type LinkOptions,
   type ListConnectedAccounts,
+  type ReconnectOptions,
   type UpdateConnectedAccount,
 } from './connected-accounts';
 export type { ConnectionRequest } from './connection-request';
@@ -78,7 +79,7 @@ export type {
   ToolsProxyExecuteResponse,
 } from './proxy-request';
 export type { Page, PageOptions } from './resource';
-export { type Mcp, Session } from './session';
+export { type AuthorizeOptions, type Mcp, Session } from './session';
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
 export { Sessions } from './sessions';
 export type { ToolkitAuthorizationServer, ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';

@@ -1,6 +1,8 @@
 // A session: a user, and the toolkits that may be called for them.
 
 import type * as Native from '../native';
+import { connectedAccountsOf } from './connected-accounts';
+import { type ConnectionRequest, linkedRequest, type WireLink } from './connection-request';
 import { answerOf } from './native';
 import {
   type ProxyExecuteRequest,
@@ -12,7 +14,7 @@ import {
 import { askOn } from './resource';
 import { type SessionUpdate, writeUpdateSession } from './session-config';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import { type CallOptions, callOptions, proxyOptions } from './validate';
+import { type CallOptions, Check, callOptions, proxyOptions } from './validate';
 
 /** How long a call may take, in milliseconds, where nothing else is said. */
 export const DEFAULT_TIMEOUT = 60_000;
@@ -31,6 +33,14 @@ interface SessionAnswer {
   session_id: string;
   mcp: { type?: string; url?: string };
   config: Record<string, unknown>;
+}
+
+/** How a session's user is to connect an account. */
+export interface AuthorizeOptions {
+  /** Where the person comes out: an absolute URL. */
+  callbackUrl?: string;
+  /** A name, for telling a user's accounts of one toolkit apart. */
+  alias?: string;
 }
 
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
@@ -149,6 +159,53 @@ export class Session {
       signal,
     );
     return toResponse(readEnvelope(answer));
+  }
+
+  /**
+   * Begins an account of a toolkit for the session's user, who finishes it on a page.
+   *
+   * It is made with the auth config that the session names for the toolkit. Without one, a gateway
+   * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
+   * keys and the like, one of its own.
+   *
+   * @param toolkit The toolkit, such as `github`.
+   * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
+   * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+   * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+   * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
+   * account, the session pins one, or the gateway does not allow the callback URL.
+   * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+   * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
+   * page (slug `GatewayNotListening`).
+   *
+   * @example
+   * ```ts
+   * const { redirectUrl, waitForConnection } = await session.authorize('github', {
+   *   callbackUrl: 'https://app.example.com/connected',
+   * });
+   * // send the user to redirectUrl
+   * const account = await waitForConnection(300_000);
+   * ```
+   */
+  async authorize(
+    toolkit: string,
+    authorize: AuthorizeOptions = {},
+    options?: CallOptions,
+  ): Promise<ConnectionRequest> {
+    const check = new Check('authorization');
+    check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'");
+    if (check.object(authorize, '', ['callbackUrl', 'alias'])) {
+      check.optionalText(authorize.callbackUrl, 'callbackUrl');
+      check.optionalText(authorize.alias, 'alias');
+    }
+    check.done();
+    const { callbackUrl: callback_url, alias } = authorize;
+    const path = ['tool_router', 'session', this.sessionId, 'link'];
+    const body = { toolkit, callback_url, alias };
+    const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body }, options);
+    return linkedRequest(connectedAccountsOf(this.#connection), link);
   }
 
   /**

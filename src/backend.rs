@@ -120,6 +120,24 @@ impl Backend {
             backend.resource(read_json(request.as_bytes())?, deadline).await
         })
     }
+
+    /// Waits until it is settled whether an account is connected.
+    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
+    pub fn connected_account(
+        &self,
+        env: &Env,
+        id: String,
+        timeout_ms: f64,
+        cancel: Option<&Cancel>,
+    ) -> napi::Result<AsyncBlock<Settled>> {
+        let backend = Arc::clone(&self.inner);
+        within(
+            env,
+            timeout_ms,
+            cancel,
+            |deadline| async move { backend.connected_account(&id, deadline).await },
+        )
+    }
 }
 
 fn text_of(envelope: Envelope, data_as_text: bool) -> Result<String> {
