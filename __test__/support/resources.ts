@@ -31,7 +31,7 @@ export function resources(name: string, way: Way): void {
 
     before(async () => {
       upstream = await Upstream.start();
-      gateway = await openGateway(upstream.port);
+      gateway = await openGateway(upstream.port, { publicUrl: 'https://gateway.example' });
       wayIn = await way(gateway);
       composio = wayIn.composio();
     });
@@ -135,6 +135,35 @@ export function resources(name: string, way: Way): void {
           fix: /allowMultiple: true/,
         });
         await connectedAccounts.link('linking', authConfigId, { allowMultiple: true });
+      });
+
+      it('are begun in a session, and connected once more in their place', async () => {
+        const session = await composio.create('authorizing');
+        const { id, redirectUrl, waitForConnection } = await session.authorize('acme_query', {
+          callbackUrl: 'https://app.example/done',
+          alias: 'mine',
+        });
+        assert.match(`${redirectUrl}`, /\/connect\/lt_/);
+        const { connectedAccounts } = composio;
+        const { alias, status, userId } = await connectedAccounts.get(id);
+        assert.deepEqual([alias, status, userId], ['mine', 'INITIALIZING', 'authorizing']);
+        const waiting = waitForConnection();
+        const credential = { authScheme: 'API_KEY', val: { api_key: 'k' } };
+        await connectedAccounts.update(id, { credential });
+        assert.deepEqual([(await waiting).id, (await waiting).status], [id, 'ACTIVE']);
+
+        await connectedAccounts.revoke(id);
+        const again = await connectedAccounts.reconnect(id, { scopes: ['more'] });
+        assert.deepEqual([again.id, (await connectedAccounts.get(id)).status], [id, 'INITIALIZING']);
+        assert.notEqual(again.redirectUrl, redirectUrl);
+        await rejection(() => session.authorize('acme_open'), BadRequestError, {
+          slug: 'ToolRouterV2_ToolkitsIsNoAuth',
+        });
+        await rejection(() => session.authorize('acme_query', { callbackUrl: 'app://x' }), BadRequestError, {
+          names: /callback_url/,
+        });
+        await rejection(() => session.authorize('acme_query', { callback: 'x' } as never), ValidationError);
+        await rejection(() => connectedAccounts.reconnect('ca_none'), NotFoundError);
       });
 
       it('are waited for until the signal is aborted', async () => {

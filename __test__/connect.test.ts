@@ -1,0 +1,187 @@
+/**
+ * The connect page in a real browser, with a real authorization server. No page runs a script but axe.
+ */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { source as axe } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { ConnectionRequestFailedError } from '../index.js';
+import { chromiumPath, NO_CHROMIUM } from './support/chromium';
+import { Connecting } from './support/connecting';
+import { rejection } from './support/expect';
+
+if (chromiumPath === undefined && !process.env.CI) console.warn(`The connect page is not tested. ${NO_CHROMIUM}`);
+
+describe('the connect page', { skip: chromiumPath === undefined && !process.env.CI && NO_CHROMIUM }, () => {
+  let connecting: Connecting;
+
+  before(async () => {
+    connecting = await Connecting.start({ linkLifetime: 120_000 });
+  });
+  after(() => connecting?.close());
+
+  const heading = (page: Page) => page.getByRole('heading', { level: 1 }).innerText();
+
+  it('leads through the provider, to a page that may be closed', async () => {
+    const { page } = await connecting.person();
+    const { url, id, waitForConnection } = await connecting.link('acme');
+    const waiting = waitForConnection(60_000);
+    await page.goto(url);
+    assert.equal(await heading(page), 'Connect Acme');
+    await page.getByText('Read your orders').waitFor();
+    await connecting.signIn(page);
+    await page.locator('button[type=submit]').click();
+    await page.getByText('You can close this page.').waitFor();
+    assert.equal(await heading(page), 'Acme is connected');
+    assert.equal((await waiting).id, id);
+    const { data } = await connecting.session.proxyExecute<{ user: string }>({
+      toolkit: 'acme',
+      endpoint: '/me',
+      method: 'GET',
+    });
+    assert.equal(data.user, 'ann');
+    // Once more, the step is over; and so is the link.
+    await page.reload();
+    assert.equal(await heading(page), 'This step is over');
+    await page.goto(url);
+    assert.equal(await heading(page), 'This link was used already');
+  });
+
+  it('leads back to the application', async () => {
+    const { page } = await connecting.person();
+    const { url, id } = await connecting.link('acme', connecting.app);
+    await page.goto(url);
+    await connecting.signIn(page);
+    await page.locator('button[type=submit]').click();
+    await page.waitForURL(`${connecting.app}?status=success&connected_account_id=${id}`);
+  });
+
+  it('takes no for an answer', async () => {
+    const { page } = await connecting.person();
+    const { url, id, waitForConnection } = await connecting.link('acme', connecting.app);
+    await page.goto(url);
+    await connecting.signIn(page);
+    await page.getByRole('link', { name: /cancel/i }).click();
+    await page.getByText('You did not allow it').waitFor();
+    await page.getByRole('link', { name: 'Back to 127.0.0.1' }).click();
+    await page.waitForURL(`${connecting.app}?status=failed&connected_account_id=${id}`);
+    await rejection(() => waitForConnection(), ConnectionRequestFailedError, { names: /FAILED.*did not allow/ });
+  });
+
+  it('does not go on with a state that was tampered with, or in another browser', async () => {
+    const { page } = await connecting.person();
+    const { url, id } = await connecting.link('acme');
+    await page.goto(url);
+    await connecting.signIn(page);
+    let callback = '';
+    await page.route(/\/connect\/callback/, (route) => {
+      callback = route.request().url();
+      return route.abort();
+    });
+    await page.locator('button[type=submit]').click({ noWaitAfter: true });
+    await page.waitForEvent('requestfailed');
+    await page.unroute(/\/connect\/callback/);
+
+    const other = (await connecting.person()).page;
+    await other.goto(callback);
+    assert.equal(await heading(other), 'This was begun in another browser');
+    await other.goto(url);
+    assert.equal(await heading(other), 'This was begun in another browser');
+    const tampered = new URL(callback);
+    tampered.searchParams.set('state', `${tampered.searchParams.get('state')}x`);
+    await page.goto(tampered.href);
+    assert.equal(await heading(page), 'This step is over');
+    assert.equal((await connecting.composio.connectedAccounts.get(id)).status, 'INITIATED');
+    // The one who began can still go on.
+    await page.goto(callback);
+    assert.equal(await heading(page), 'Acme is connected');
+  });
+
+  it('says that a link has expired', async () => {
+    const short = await Connecting.start({ linkLifetime: 1_000 });
+    const { page } = await short.person();
+    const { url, waitForConnection } = await short.link('acme');
+    await rejection(() => waitForConnection(), ConnectionRequestFailedError, { names: /EXPIRED.*within 1 second/ });
+    await page.goto(url);
+    assert.equal(await heading(page), 'This link has expired');
+    await short.close();
+  });
+
+  it('takes a key that is right, with nothing but the keyboard, on a phone', async () => {
+    const { page } = await connecting.person({ viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true });
+    const { url, id, waitForConnection } = await connecting.link('keyed', connecting.app);
+    await page.goto(url);
+    const key = page.getByLabel('Api key');
+    assert.equal(await key.getAttribute('type'), 'password');
+    assert.equal(await key.evaluate((input) => getComputedStyle(input).fontSize), '16px');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing is cut off');
+
+    // The first field has the focus; then by Tab through the form.
+    await page.keyboard.type('the-wrong-key');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('eu');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'BUTTON');
+    await page.keyboard.press('Enter');
+    await page.getByText('Acme Weather did not accept this.').waitFor();
+    assert.equal(await page.getByRole('alert').innerText(), 'One field needs your attention.');
+    assert.match(await page.title(), /^Error: /);
+    assert.equal(await key.inputValue(), '', 'a secret does not come back');
+    assert.equal(await page.getByLabel('Region').inputValue(), 'eu');
+    assert.equal(await key.getAttribute('aria-invalid'), 'true');
+
+    await page.keyboard.type('the-right-key');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${connecting.app}?status=success&connected_account_id=${id}`);
+    assert.equal((await waitForConnection()).status, 'ACTIVE');
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds serious, in ${colorScheme}`, async () => {
+      const { page } = await connecting.person({ javaScriptEnabled: true, bypassCSP: true, colorScheme });
+      const looked: string[] = [];
+      const look = async () => {
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        assert.deepEqual(serious, [], await page.title());
+        looked.push(await heading(page));
+      };
+      const acme = await connecting.link('acme');
+      await page.goto(acme.url);
+      await look();
+      await connecting.signIn(page);
+      await page.locator('button[type=submit]').click();
+      await page.getByText('You can close this page.').waitFor();
+      await look();
+      await page.reload();
+      await look();
+      await page.goto(acme.url);
+      await look();
+      await page.goto(`${acme.url}x`);
+      await look();
+      const keyed = await connecting.link('keyed');
+      await page.goto(keyed.url);
+      await look();
+      await page.getByRole('button', { name: 'Connect' }).click();
+      await page.getByRole('alert').waitFor();
+      await look();
+      const other = await connecting.person();
+      await other.page.goto(keyed.url);
+      assert.deepEqual(looked, [
+        'Connect Acme',
+        'Acme is connected',
+        'This step is over',
+        'This link was used already',
+        'This link is not valid',
+        'Connect Acme Weather',
+        'Connect Acme Weather',
+      ]);
+    });
+  }
+});
+
+interface Axe {
+  run(): Promise<{ violations: { impact: string; id: string; description: string }[] }>;
+}
