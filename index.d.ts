@@ -2,29 +2,33 @@
 
 declare class Backend {
 	/** A backend that is asked over HTTP. */
-	static remote(options: string): Backend | NativeFailure;
+	static remote(options: string, completions: Completions): Backend | NativeFailure;
 	/** Opens a session. */
-	createSession(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	createSession(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Reads a session. */
-	getSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	getSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Changes a session. */
-	updateSession(id: string, request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	updateSession(id: string, request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Deletes a session. */
-	deleteSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	deleteSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Calls an endpoint of a toolkit as the session's user. */
-	proxyExecute(sessionId: string, request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	proxyExecute(sessionId: string, request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Calls an endpoint with a named account, or with credentials given in the call. */
-	toolsProxyExecute(request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	toolsProxyExecute(request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`. */
-	resource(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	resource(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Waits until it is settled whether an account is connected. */
-	connectedAccount(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): Promise<string | NativeFailure>;
+	connectedAccount(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 }
 declare class Cancel {
 	/** Not cancelled yet. */
 	constructor();
 	/** Drops the work of the calls that have this object, and settles them as aborted. */
 	abort(): void;
+}
+declare class Completions {
+	/** `settle` is called with the numbers of calls that are done, and what each ended with. */
+	constructor(settle: (calls: number[], settled: (string | NativeFailure)[]) => void);
 }
 type FailureKind = "aborted" | "timeout" | "connection" | "api" | "option";
 interface NativeFailure {
@@ -742,11 +746,6 @@ export interface ImportConnectedAccount {
 	credential: Credential;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string;
-	/**
-	 * The auth config with the OAuth client that the tokens were given to, so that they can be
-	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
-	 */
-	authConfigId?: string;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
@@ -1036,9 +1035,8 @@ export declare class GatewayConnectedAccounts extends ConnectedAccounts {
 	 * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
 	 *
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit or the auth config does not
-	 * take the scheme.
-	 * @throws {NotFoundError} If there is no such toolkit or auth config.
+	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
+	 * @throws {NotFoundError} If there is no such toolkit.
 	 *
 	 * @example
 	 * ```ts
@@ -1323,6 +1321,11 @@ export interface ToolkitDefinition {
 	base_url: string;
 	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
 	hosts?: readonly string[];
+	/**
+	 * An endpoint that only reads, such as `/user`, and answers 401 or 403 to a credential that is not
+	 * accepted. It is called when a person enters a credential on the connect page.
+	 */
+	check?: string;
 	/** Headers that every call has, unless the call sets them itself. */
 	headers?: Record<string, string>;
 	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
@@ -1354,46 +1357,23 @@ export interface ToolkitScheme {
 	base_url?: string;
 	/** The further hosts with this scheme, if they are others. */
 	hosts?: readonly string[];
-	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
+	/** Where the tokens of this scheme come from. Without it, accounts can be imported only. */
 	authorization_server?: ToolkitAuthorizationServer;
 }
-/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
+/** A provider's authorization server (RFC 6749). `docs/toolkits.md` has its keys for providers that differ. */
 export interface ToolkitAuthorizationServer {
 	/** Where a person agrees. */
 	authorize_url?: string;
-	/** Where a code, a refresh token or another grant is exchanged for tokens. */
+	/** Where codes and refresh tokens are exchanged. */
 	token_url: string;
-	/** Where a refresh token is spent. Default: `token_url`. */
-	refresh_url?: string;
-	/** Where a token is taken back (RFC 7009). */
-	revoke_url?: string;
-	/** What is asked for when the auth config names no scopes. */
+	/** What is asked for where the auth config names no scopes. */
 	scopes?: readonly string[];
-	/** What is between two scopes. Default: a space. */
-	scope_separator?: string;
-	/** The parameter that has the scopes. Default: `scope`. */
-	scope_parameter?: string;
-	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
-	user_scope_parameter?: string;
-	/** The parameter that has the client's id. Default: `client_id`. */
-	client_id_parameter?: string;
-	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
-	pkce?: boolean;
-	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
-	client_authentication?: "body" | "basic";
-	/** How requests to the token endpoint are written. Default: `form`. */
-	token_request?: "form" | "json";
-	/** Further parameters of the authorize URL. */
+	/** What scopes mean, for the person who is asked for them. */
+	scope_words?: Record<string, string>;
+	/** Further parameters of `authorize_url`. */
 	authorize_parameters?: Record<string, string>;
-	/** Further parameters of token requests. */
-	token_parameters?: Record<string, string>;
-	/** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
-	token_answer?: Record<string, string | {
-		at: string;
-		ending: string;
-	}>;
-	/** How many seconds an access token lives when the answer does not say. */
-	default_lifetime?: number;
+	/** Further keys, as in a TOML file. */
+	[key: string]: unknown;
 }
 /** How a gateway is opened. */
 export interface GatewayOptions {
@@ -1425,12 +1405,6 @@ export interface GatewayOptions {
 	 * call holds beside it. Default: 55 000.
 	 */
 	upstreamTimeout?: number;
-	/**
-	 * After how long without a refresh an account is refreshed although nobody calls with it, in
-	 * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
-	 * `proxy-execute serve` does it after a day.
-	 */
-	refreshIdleAfter?: number;
 	/**
 	 * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
 	 * Default: where it listens.

@@ -3,13 +3,16 @@
  */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { source as axe } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { ConnectionRequestFailedError } from '../index.js';
 import { chromiumPath, NO_CHROMIUM } from './support/chromium';
 import { Connecting } from './support/connecting';
 import { rejection } from './support/expect';
+
+/** What is run in a page is text here: these tests are no page, and have no `document`. */
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 if (chromiumPath === undefined && !process.env.CI) console.warn(`The connect page is not tested. ${NO_CHROMIUM}`);
 
@@ -21,7 +24,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
   });
   after(() => connecting?.close());
 
-  const heading = (page: Page) => page.getByRole('heading', { level: 1 }).innerText();
+  const heading = (page: Page) => page.getByRole('heading', { level: 1 }).textContent();
 
   it('leads through the provider, to a page that may be closed', async () => {
     const { page } = await connecting.person();
@@ -74,14 +77,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     const { url, id } = await connecting.link('acme');
     await page.goto(url);
     await connecting.signIn(page);
-    let callback = '';
-    await page.route(/\/connect\/callback/, (route) => {
-      callback = route.request().url();
-      return route.abort();
-    });
-    await page.locator('button[type=submit]').click({ noWaitAfter: true });
-    await page.waitForEvent('requestfailed');
-    await page.unroute(/\/connect\/callback/);
+    const callback = await connecting.agree(page);
 
     const other = (await connecting.person()).page;
     await other.goto(callback);
@@ -112,20 +108,20 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     const { page } = await connecting.person({ viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true });
     const { url, id, waitForConnection } = await connecting.link('keyed', connecting.app);
     await page.goto(url);
-    const key = page.getByLabel('Api key');
+    const key = page.getByLabel('API key');
     assert.equal(await key.getAttribute('type'), 'password');
-    assert.equal(await key.evaluate((input) => getComputedStyle(input).fontSize), '16px');
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing is cut off');
+    assert.equal(await page.evaluate('getComputedStyle(document.querySelector("input[type=password]")).fontSize'), '16px');
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360, 'nothing is cut off');
 
     // The first field has the focus; then by Tab through the form.
     await page.keyboard.type('the-wrong-key');
     await page.keyboard.press('Tab');
     await page.keyboard.type('eu');
     await page.keyboard.press('Tab');
-    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'BUTTON');
+    assert.equal(await page.evaluate('document.activeElement.tagName'), 'BUTTON');
     await page.keyboard.press('Enter');
     await page.getByText('Acme Weather did not accept this.').waitFor();
-    assert.equal(await page.getByRole('alert').innerText(), 'One field needs your attention.');
+    assert.equal(await page.getByRole('alert').textContent(), 'One field needs your attention.');
     assert.match(await page.title(), /^Error: /);
     assert.equal(await key.inputValue(), '', 'a secret does not come back');
     assert.equal(await page.getByLabel('Region').inputValue(), 'eu');
@@ -140,10 +136,10 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`has nothing that axe finds serious, in ${colorScheme}`, async () => {
       const { page } = await connecting.person({ javaScriptEnabled: true, bypassCSP: true, colorScheme });
-      const looked: string[] = [];
+      const looked: (string | null)[] = [];
       const look = async () => {
         await page.evaluate(axe);
-        const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
+        const { violations } = await page.evaluate<Found>('axe.run()');
         const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         assert.deepEqual(serious, [], await page.title());
         looked.push(await heading(page));
@@ -167,8 +163,20 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
       await page.getByRole('button', { name: 'Connect' }).click();
       await page.getByRole('alert').waitFor();
       await look();
-      const other = await connecting.person();
-      await other.page.goto(keyed.url);
+      await page.getByLabel('API key').fill('a-wrong-key');
+      await page.getByLabel('Region').fill('eu');
+      await page.getByRole('button', { name: 'Connect' }).click();
+      await page.getByText('did not accept this').waitFor();
+      await look();
+      await page.context().clearCookies();
+      await page.goto(keyed.url);
+      await look();
+      const refused = await connecting.link('acme', connecting.app);
+      await page.goto(refused.url);
+      await connecting.signIn(page);
+      await page.getByRole('link', { name: /cancel/i }).click();
+      await page.getByText('You did not allow it').waitFor();
+      await look();
       assert.deepEqual(looked, [
         'Connect Acme',
         'Acme is connected',
@@ -177,11 +185,15 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
         'This link is not valid',
         'Connect Acme Weather',
         'Connect Acme Weather',
+        'Connect Acme Weather',
+        'This was begun in another browser',
+        'Acme was not connected',
       ]);
     });
   }
 });
 
-interface Axe {
-  run(): Promise<{ violations: { impact: string; id: string; description: string }[] }>;
+/** What axe found. */
+interface Found {
+  violations: { impact: string; id: string; description: string }[];
 }

@@ -29,6 +29,11 @@ export interface ToolkitDefinition {
   base_url: string;
   /** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
   hosts?: readonly string[];
+  /**
+   * An endpoint that only reads, such as `/user`, and answers 401 or 403 to a credential that is not
+   * accepted. It is called when a person enters a credential on the connect page.
+   */
+  check?: string;
   /** Headers that every call has, unless the call sets them itself. */
   headers?: Record<string, string>;
   /** The fields of a credential that are not the scheme's own, such as a subdomain. */
@@ -75,6 +80,8 @@ export interface ToolkitAuthorizationServer {
   revoke_url?: string;
   /** What is asked for when the auth config names no scopes. */
   scopes?: readonly string[];
+  /** What scopes mean, for the person who is asked for them on the connect page. */
+  scope_words?: Record<string, string>;
   /** What is between two scopes. Default: a space. */
   scope_separator?: string;
   /** The parameter that has the scopes. Default: `scope`. */

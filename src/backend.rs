@@ -122,21 +122,12 @@ impl Backend {
     }
 
     /// Waits until it is settled whether an account is connected.
-    #[napi(ts_return_type = "Promise<string | NativeFailure>")]
-    pub fn connected_account(
-        &self,
-        env: &Env,
-        id: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> napi::Result<AsyncBlock<Settled>> {
+    #[napi(catch_unwind)]
+    pub fn connected_account(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(
-            env,
-            timeout_ms,
-            cancel,
-            |deadline| async move { backend.connected_account(&id, deadline).await },
-        )
+        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+            backend.connected_account(&id, deadline).await
+        })
     }
 }
 

@@ -106,6 +106,15 @@ export class Connecting {
     return { ...request, url: `${request.redirectUrl}` };
   }
 
+  /** Agrees at the provider, and stops where it sends the browser back: that URL. */
+  async agree(page: Page): Promise<string> {
+    const { request } = page.context();
+    const consent = await page.locator('form').getAttribute('action');
+    const posted = await request.post(`${consent}`, { form: { prompt: 'consent' }, maxRedirects: 0 });
+    const resumed = await request.get(`${posted.headers().location}`, { maxRedirects: 0 });
+    return `${resumed.headers().location}`;
+  }
+
   /** Signs in at the provider, and stops where it asks for consent. */
   async signIn(page: Page): Promise<void> {
     await page.getByRole('button', { name: 'Continue to Acme' }).click();

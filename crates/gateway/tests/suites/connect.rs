@@ -184,7 +184,7 @@ async fn a_key_is_entered_on_the_page() {
 
     let page = browser.open(&token).await;
     assert_page(&page, 200, "Connect query");
-    assert!(page.body.contains(r#"<label for="api_key">Api key</label>"#), "{}", page.body);
+    assert!(page.body.contains(r#"<label for="api_key">API key</label>"#), "{}", page.body);
     assert!(page.body.contains(r#"name="api_key" type="password" value="""#), "{}", page.body);
     assert!(page.body.contains("come back to app.example"), "{}", page.body);
     let page = browser.submit(&token, &[("api_key", "  ")]).await;

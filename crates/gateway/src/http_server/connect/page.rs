@@ -218,9 +218,13 @@ fn back_words(url: &Url) -> String {
 }
 
 impl AskedField {
-    /// The field's name for people: `Api key`.
+    /// The field's name for people: `API key`.
     fn label(&self) -> String {
-        let mut letters = self.input.display_name.chars();
+        let name = &self.input.display_name;
+        if let Some(rest) = name.strip_prefix("api ") {
+            return format!("API {rest}");
+        }
+        let mut letters = name.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
     }
 
