@@ -110,7 +110,10 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await page.goto(url);
     const key = page.getByLabel('API key');
     assert.equal(await key.getAttribute('type'), 'password');
-    assert.equal(await page.evaluate('getComputedStyle(document.querySelector("input[type=password]")).fontSize'), '16px');
+    assert.equal(
+      await page.evaluate('getComputedStyle(document.querySelector("input[type=password]")).fontSize'),
+      '16px',
+    );
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360, 'nothing is cut off');
 
     // The first field has the focus; then by Tab through the form.
