@@ -746,6 +746,11 @@ export interface ImportConnectedAccount {
 	credential: Credential;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string;
+	/**
+	 * The auth config with the OAuth client that the tokens were given to, so that they can be
+	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
+	 */
+	authConfigId?: string;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
@@ -1035,8 +1040,9 @@ export declare class GatewayConnectedAccounts extends ConnectedAccounts {
 	 * Stores a credential that a user already has, encrypted. Calls of the user use it from now on.
 	 *
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit does not take the scheme.
-	 * @throws {NotFoundError} If there is no such toolkit.
+	 * @throws {BadRequestError} If the credential lacks a field of its scheme, or the toolkit or the auth config does not
+	 * take the scheme.
+	 * @throws {NotFoundError} If there is no such toolkit or auth config.
 	 *
 	 * @example
 	 * ```ts
@@ -1357,23 +1363,48 @@ export interface ToolkitScheme {
 	base_url?: string;
 	/** The further hosts with this scheme, if they are others. */
 	hosts?: readonly string[];
-	/** Where the tokens of this scheme come from. Without it, accounts can be imported only. */
+	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
 	authorization_server?: ToolkitAuthorizationServer;
 }
-/** A provider's authorization server (RFC 6749). `docs/toolkits.md` has its keys for providers that differ. */
+/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
 export interface ToolkitAuthorizationServer {
 	/** Where a person agrees. */
 	authorize_url?: string;
-	/** Where codes and refresh tokens are exchanged. */
+	/** Where a code, a refresh token or another grant is exchanged for tokens. */
 	token_url: string;
-	/** What is asked for where the auth config names no scopes. */
+	/** Where a refresh token is spent. Default: `token_url`. */
+	refresh_url?: string;
+	/** Where a token is taken back (RFC 7009). */
+	revoke_url?: string;
+	/** What is asked for when the auth config names no scopes. */
 	scopes?: readonly string[];
-	/** What scopes mean, for the person who is asked for them. */
+	/** What scopes mean, for the person who is asked for them on the connect page. */
 	scope_words?: Record<string, string>;
-	/** Further parameters of `authorize_url`. */
+	/** What is between two scopes. Default: a space. */
+	scope_separator?: string;
+	/** The parameter that has the scopes. Default: `scope`. */
+	scope_parameter?: string;
+	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
+	user_scope_parameter?: string;
+	/** The parameter that has the client's id. Default: `client_id`. */
+	client_id_parameter?: string;
+	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
+	pkce?: boolean;
+	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
+	client_authentication?: "body" | "basic";
+	/** How requests to the token endpoint are written. Default: `form`. */
+	token_request?: "form" | "json";
+	/** Further parameters of the authorize URL. */
 	authorize_parameters?: Record<string, string>;
-	/** Further keys, as in a TOML file. */
-	[key: string]: unknown;
+	/** Further parameters of token requests. */
+	token_parameters?: Record<string, string>;
+	/** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
+	token_answer?: Record<string, string | {
+		at: string;
+		ending: string;
+	}>;
+	/** How many seconds an access token lives when the answer does not say. */
+	default_lifetime?: number;
 }
 /** How a gateway is opened. */
 export interface GatewayOptions {
@@ -1405,6 +1436,12 @@ export interface GatewayOptions {
 	 * call holds beside it. Default: 55 000.
 	 */
 	upstreamTimeout?: number;
+	/**
+	 * After how long without a refresh an account is refreshed although nobody calls with it, in
+	 * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
+	 * `proxy-execute serve` does it after a day.
+	 */
+	refreshIdleAfter?: number;
 	/**
 	 * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
 	 * Default: where it listens.
