@@ -23,6 +23,9 @@ export interface Events {
   errors: string[];
   revoked: string[];
   held: number;
+  users: Record<string, { granted: number; reused: number }>;
+  waiting: number;
+  windows: number[];
 }
 
 export interface Settings {

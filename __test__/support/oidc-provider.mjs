@@ -12,6 +12,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 
@@ -43,7 +44,21 @@ const events = {
   revoked: [],
   /** Token requests that are held right now. */
   held: 0,
+  /** By user: how often a refresh was granted, and how often refused because its token was spent. */
+  users: {},
+  /** How many requests to /api/hold are waiting. */
+  waiting: 0,
+  /** From the rotation of a refresh token to the first use of the access token that came with it, in milliseconds. */
+  windows: [],
 };
+
+/** When a user's refresh token was rotated. */
+const rotatedAt = new Map();
+
+function user(name) {
+  events.users[name] ??= { granted: 0, reused: 0 };
+  return events.users[name];
+}
 
 const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -94,11 +109,17 @@ const provider = new Provider(origin, {
 
 provider.on('grant.success', (context) => {
   events.granted++;
-  if (context.oidc.entities.RotatedRefreshToken !== undefined) events.rotated++;
+  const { RotatedRefreshToken } = context.oidc.entities;
+  if (RotatedRefreshToken === undefined) return;
+  events.rotated++;
+  user(RotatedRefreshToken.accountId).granted++;
+  rotatedAt.set(RotatedRefreshToken.accountId, performance.now());
 });
-provider.on('grant.error', (_, error) => {
-  if (error.error_detail === 'refresh token already used') events.reused++;
-  else events.errors.push(`${error.error}: ${error.error_detail ?? error.error_description}`);
+provider.on('grant.error', (context, error) => {
+  if (error.error_detail === 'refresh token already used') {
+    events.reused++;
+    user(context.oidc.entities.RefreshToken.accountId).reused++;
+  } else events.errors.push(`${error.error}: ${error.error_detail ?? error.error_description}`);
 });
 
 // What holds, answers to control and plays the API comes before the provider's own pages.
@@ -165,7 +186,7 @@ const control = {
   },
 };
 
-/** Answers whose access token it was sent. */
+/** Answers whose access token it was sent; /api/hold does not. */
 async function api(context) {
   const [, value = ''] = /^Bearer (.+)$/.exec(context.get('authorization')) ?? [];
   const found = (await provider.AccessToken.find(value)) ?? (await provider.ClientCredentials.find(value));
@@ -174,6 +195,14 @@ async function api(context) {
     context.set('www-authenticate', 'Bearer error="invalid_token"');
     context.body = { error: 'invalid_token' };
     return;
+  }
+  const rotated = rotatedAt.get(found.accountId);
+  if (rotated !== undefined) events.windows.push(performance.now() - rotated);
+  rotatedAt.delete(found.accountId);
+  if (context.path === '/api/hold') {
+    events.waiting++;
+    await once(context.req.socket, 'close');
+    events.waiting--;
   }
   context.body = { user: found.accountId ?? found.clientId, scope: found.scope, path: context.path };
 }

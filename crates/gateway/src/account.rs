@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth_config::{self, AuthConfigRef};
 use crate::clock::{now, rfc3339};
-use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, renewal};
+use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, renewal, revocation};
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
@@ -174,9 +174,25 @@ pub(crate) struct ChangedAccount {
 pub(crate) struct RevokedAccount {
     #[serde(flatten)]
     pub(crate) changed: ChangedAccount,
-    /// What the provider was told to revoke: nothing, the credential is only forgotten here.
+    /// The tokens that the provider has taken back, such as `refresh_token`; none where it has no
+    /// endpoint for that. The gateway has forgotten all of them.
     pub(crate) revoked_tokens: Vec<String>,
+    /// Tokens that may live on at the provider, each with the reason.
+    pub(crate) not_revoked: Vec<String>,
     pub(crate) connected_account: ShortAccount,
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeletedAccount {
+    /// Always true.
+    pub(crate) success: bool,
+    /// With `revoke_on_delete`: the tokens that the provider has taken back, such as `refresh_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked_tokens: Option<Vec<String>>,
+    /// With `revoke_on_delete`: tokens that may live on at the provider, each with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_revoked: Option<Vec<String>>,
 }
 
 /// The account that was revoked.
@@ -439,13 +455,19 @@ pub(crate) async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAcco
     }
 }
 
-/// Deletes an account and its credential.
-pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<()> {
+/// Deletes an account and its credential. With `revoke` the provider is asked before to take the
+/// tokens back, and the account is deleted whatever it says.
+pub(crate) async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
+    let revoked = match revoke {
+        true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?),
+        false => None,
+    };
     if !gateway.store.delete_account(id).await? {
         return Err(not_found(id));
     }
     gateway.account_changes.tell(id);
-    Ok(())
+    let (revoked_tokens, not_revoked) = revoked.map(|revoked| (revoked.tokens, revoked.failures)).unzip();
+    Ok(DeletedAccount { success: true, revoked_tokens, not_revoked })
 }
 
 /// Enables or disables an account.
@@ -508,9 +530,10 @@ pub(crate) async fn refresh(gateway: &Arc<Parts>, id: &str) -> Result<RefreshedA
     Ok(RefreshedAccount { id: account.id, status: account.status, redirect_url: None })
 }
 
-/// Forgets an account's credential; the account stays, REVOKED.
+/// Has the provider take an account's tokens back, and forgets its credential whatever the provider
+/// says; the account stays, REVOKED.
 pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
-    find(gateway, id).await?;
+    let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?;
     let change = AccountChange {
         credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
         status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
@@ -521,7 +544,8 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> 
     let (id, status) = (id.to_owned(), "REVOKED".to_owned());
     Ok(RevokedAccount {
         changed: ChangedAccount { id: id.clone(), status: status.clone(), success: true },
-        revoked_tokens: Vec::new(),
+        revoked_tokens: revoked.tokens,
+        not_revoked: revoked.failures,
         connected_account: ShortAccount { id, status },
     })
 }

@@ -5,10 +5,11 @@
 
 pub(crate) mod idle;
 pub(crate) mod oauth1;
-#[cfg_attr(not(test), expect(dead_code, reason = "taking tokens back comes next"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the schemes that sign come next"))]
 pub(crate) mod oauth2;
 pub(crate) mod refresh;
 pub(crate) mod renewal;
+pub(crate) mod revocation;
 #[cfg_attr(not(test), expect(dead_code, reason = "refreshing accounts of these schemes comes next"))]
 pub(crate) mod service_account;
 pub(crate) mod token_endpoint;

@@ -193,7 +193,7 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn delete_account(&self, id: &str) -> Result<()> {
-        self.run(account::delete(&self.0, id)).await
+        self.run(account::delete(&self.0, id, false)).await.map(drop)
     }
 
     /// Enables or disables a connected account.

@@ -149,6 +149,22 @@ pub(crate) async fn renewed(
     if latest.credential_version > seen.credential_version { Ok(latest) } else { Err(failed(&latest)) }
 }
 
+/// The account once no refresh of it is under way, and none begins for as long as a lease lasts: what
+/// a refresh would bring afterwards, nobody would take back.
+pub(crate) async fn hold_off(gateway: &Parts, id: &str) -> Result<StoredAccount> {
+    let holder = id::random("revocation");
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let account = account::find(gateway, id).await?;
+        let is_held = !account.credential.renewable
+            || gateway.store.begin_refresh(&account, &holder, LEASE).await?.is_some();
+        if is_held || Instant::now() > patience {
+            return Ok(account);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
 /// Begins a refresh, or joins the one that is under way. The token is cancelled when it is over.
 fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> CancellationToken {
     let key = (seen.id.clone(), seen.credential_version);

@@ -10,8 +10,8 @@ use super::asked::Asked;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, Success, read, read_query};
 use crate::account::{
-    self, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, ListAccounts, RefreshedAccount,
-    RevokedAccount, UpdateAccount,
+    self, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, ListAccounts,
+    RefreshedAccount, RevokedAccount, UpdateAccount,
 };
 use crate::page::Page;
 
@@ -22,6 +22,13 @@ const AREA: &str = "connected_accounts";
 #[serde(deny_unknown_fields)]
 pub(super) struct Enabled {
     enabled: bool,
+}
+
+/// How an account is deleted. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HowToDelete {
+    revoke_on_delete: bool,
 }
 
 /// Lists accounts.
@@ -76,13 +83,13 @@ pub(super) async fn update(
 
 /// Deletes an account and its credential.
 #[utoipa::path(delete, path = "/connected_accounts/{id}", tag = "connected accounts",
-    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Understood and without effect")),
-    responses((status = 200, body = Success), Errors))]
-pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Has the provider take the tokens back before")),
+    responses((status = 200, body = DeletedAccount), Errors))]
+pub(super) async fn delete(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            account::delete(&gateway, &id).await?;
-            Ok(Success::DONE)
+            let HowToDelete { revoke_on_delete } = read_query(&uri, &[], &[], &["revoke_on_delete"])?;
+            account::delete(&gateway, &id, revoke_on_delete).await
         })
         .await
 }
@@ -114,7 +121,7 @@ pub(super) async fn refresh(asked: Asked, Named(id): Named<String>) -> Result<Re
     asked.writing(AREA, StatusCode::OK, |gateway| async move { account::refresh(&gateway, &id).await }).await
 }
 
-/// Forgets an account's credential.
+/// Has the provider take an account's tokens back, and forgets them.
 #[utoipa::path(post, path = "/connected_accounts/{id}/revoke", tag = "connected accounts",
     params(("id" = String, Path)),
     responses((status = 200, body = RevokedAccount), Errors))]

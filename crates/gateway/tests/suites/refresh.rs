@@ -614,3 +614,92 @@ async fn a_change_that_is_made_of_the_old_credential_does_not_bring_back_a_spent
     user.refresh().await.unwrap();
     assert!(user.token_requests()[1].contains("refresh_token=refresh-1&"));
 }
+
+/// A provider that takes tokens back, or answers so.
+async fn taking_back(status: u16) -> Upstream {
+    provider_with(
+        |number, _| granted(number),
+        move |request| match request.target.as_str() {
+            "/revoke" => Step::Send(answer(status, &[], "")),
+            _ => json_answer("{}"),
+        },
+    )
+    .await
+}
+
+fn taken_back(provider: &Upstream) -> Vec<String> {
+    let all = provider.requests();
+    let asked = all.iter().filter(|request| request.target == "/revoke");
+    asked.map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_revoked_account_has_its_tokens_taken_back() {
+    let user = User::new(taking_back(200).await, tokens(3600)).await;
+    let path = ["connected_accounts", user.account.as_str(), "revoke"];
+    let revoked = resource(&user.gateway, "POST", &path, Value::Null).await.unwrap();
+    assert_eq!(revoked["revoked_tokens"], json!(["refresh_token", "access_token"]));
+    assert_eq!((&revoked["not_revoked"], &revoked["status"]), (&json!([]), &json!("REVOKED")));
+    assert_eq!(
+        taken_back(&user.provider),
+        [
+            "token=refresh-0&client_id=our-client&client_secret=s",
+            "token=access-0&client_id=our-client&client_secret=s"
+        ]
+    );
+    let val = user.account().await["state"]["val"].clone();
+    assert_eq!(val, json!({ "status": "REVOKED" }));
+    assert_error(user.call().await, ErrorKind::NoActiveConnection, "REVOKED");
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
+    for delete in [false, true] {
+        let user = User::new(taking_back(503).await, tokens(3600)).await;
+        let path = ["connected_accounts", user.account.as_str(), "revoke"];
+        let answer = if delete {
+            let request =
+                json!({ "method": "DELETE", "path": path[..2], "query": [["revoke_on_delete", "true"]] });
+            let request = read_json(request.to_string().as_bytes()).unwrap();
+            serde_json::from_str(&user.gateway.resource(request, deadline()).await.unwrap()).unwrap()
+        } else {
+            resource(&user.gateway, "POST", &path, Value::Null).await.unwrap()
+        };
+        assert_eq!((&answer["success"], &answer["revoked_tokens"]), (&json!(true), &json!([])));
+        let failures = answer["not_revoked"].as_array().unwrap();
+        assert_eq!(failures.len(), 2);
+        assert!(failures[0].as_str().unwrap().starts_with("refresh_token: "), "{failures:?}");
+        assert!(failures[0].as_str().unwrap().contains("503"), "{failures:?}");
+        let left = user.gateway.account(&user.account).await;
+        match delete {
+            true => _ = assert_error(left, ErrorKind::AccountNotFound, &user.account),
+            false => assert_eq!(left.unwrap().status, "REVOKED"),
+        }
+    }
+    let user = User::new(taking_back(200).await, tokens(3600)).await;
+    let deleted =
+        resource(&user.gateway, "DELETE", &["connected_accounts", &user.account], Value::Null).await;
+    assert_eq!(deleted.unwrap(), json!({ "success": true }));
+    assert!(taken_back(&user.provider).is_empty(), "nobody asked for that");
+}
+
+#[tokio::test]
+async fn tokens_that_a_refresh_brings_are_taken_back_too() {
+    let answered = Arc::new(Notify::new());
+    let signal = Arc::clone(&answered);
+    let provider = provider(move |number, _| {
+        let Step::Send(bytes) = granted(number) else { unreachable!() };
+        Step::SendWhen(Arc::clone(&signal), bytes)
+    });
+    let user = User::expired(provider.await).await;
+    let path = ["connected_accounts", user.account.as_str(), "revoke"];
+    let (call, revoked) = tokio::join!(user.call(), async {
+        user.provider.has_seen(|seen| seen.requests.iter().any(|request| request.target == "/token")).await;
+        let revoked = resource(&user.gateway, "POST", &path, Value::Null);
+        let (revoked, ()) = tokio::join!(revoked, async { answered.notify_one() });
+        revoked
+    });
+    drop(call);
+    assert_eq!(revoked.unwrap()["status"], "REVOKED");
+    assert!(taken_back(&user.provider)[0].starts_with("token=refresh-1&"));
+}

@@ -1,0 +1,60 @@
+//! Takes an account's tokens back at the provider (RFC 7009).
+
+use proxy_execute_protocol::Result;
+
+use super::oauth2::{self, NotGranted};
+use super::token_endpoint;
+use crate::gateway::Parts;
+use crate::store::StoredAccount;
+use crate::{account, auth_config};
+
+/// The fields of a credential that are taken back, the one that lives longest first: many
+/// providers take the whole grant back with it.
+const TOKENS: &[&str] = &["refresh_token", "access_token"];
+
+/// What a provider has taken back.
+#[derive(Debug, Default)]
+pub(crate) struct Revoked {
+    /// The names of the tokens.
+    pub(crate) tokens: Vec<String>,
+    /// Those that may live on, each with the reason.
+    pub(crate) failures: Vec<String>,
+}
+
+/// Asks the provider to take an account's tokens back. Nothing is asked where the toolkit has no
+/// `revoke_url`.
+///
+/// # Errors
+/// When the stored credential cannot be read. What the provider does is no error.
+pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<Revoked> {
+    let mut revoked = Revoked::default();
+    let credential = account::unseal(gateway, account)?;
+    let toolkit = gateway.catalogue.get(&account.toolkit)?;
+    let server = toolkit.authorization_server(credential.scheme, &credential.fields)?;
+    let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(revoked) };
+    let config = auth_config::find(gateway, &account.auth_config_id).await?;
+    let client = match auth_config::client(gateway, &config) {
+        Ok(client) => client,
+        Err(error) => {
+            revoked.failures.push(error.to_string());
+            return Ok(revoked);
+        }
+    };
+    for name in TOKENS {
+        let Some(token) = credential.fields.get(name) else { continue };
+        let Some(request) = oauth2::revocation_request(&server, &client, token) else { continue };
+        let failure = match token_endpoint::exchange(&gateway.egress, request).await {
+            // Also for a token that the provider does not know any more (§2.2).
+            Ok((status, _)) if status.is_success() => {
+                revoked.tokens.push((*name).to_owned());
+                continue;
+            }
+            Ok((status, _)) => format!("{name}: the provider answered with status {}", status.as_u16()),
+            Err(NotGranted::Unavailable { why, .. }) => format!("{name}: {why}"),
+            Err(NotGranted::Refused { code, .. }) => format!("{name}: {code}"),
+        };
+        tracing::warn!(account = account.id, failure, "a token was not taken back");
+        revoked.failures.push(failure);
+    }
+    Ok(revoked)
+}
