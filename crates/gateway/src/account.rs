@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth_config::{self, AuthConfigRef};
 use crate::clock::{now, rfc3339};
+use crate::credential::oauth2::Client;
 use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, renewal, revocation};
 use crate::gateway::Parts;
 use crate::http_server::schema;
@@ -347,9 +348,11 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
     require(Some(&request.toolkit), "toolkit")?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
     let given = GivenCredential::read(&request.credential, "credential")?;
-    check(toolkit, &given)?;
     let config = match &request.auth_config_id {
-        None => auth_config::default_for(gateway, toolkit, given.auth_scheme).await?,
+        None => {
+            check(gateway, toolkit, &given, None)?;
+            auth_config::default_for(gateway, toolkit, given.auth_scheme).await?
+        }
         Some(id) => {
             let config = auth_config::usable(gateway, id).await?;
             if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme.to_string() {
@@ -359,6 +362,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
                 );
                 return Err(Error::of_field(ErrorKind::InvalidRequest, message));
             }
+            check(gateway, toolkit, &given, Some(&config))?;
             config
         }
     };
@@ -389,13 +393,13 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
             format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme),
         ));
     }
-    if toolkit.lacks_secret(scheme, &given.fields()?) {
+    if is_unfinished(gateway, toolkit, &config, &given)? {
         link::check(gateway, &config, callback_url.as_deref())?;
         let account = insert(gateway, &config, user_id, alias, &given.val, "INITIALIZING").await?;
         let link = link::give_out(gateway, &account.id, callback_url, &[]).await?;
         return Ok(created(gateway, account, Some(link.redirect_url)));
     }
-    check(toolkit, &given)?;
+    check(gateway, toolkit, &given, Some(&config))?;
     let account = insert(gateway, &config, user_id, alias, &given.val, "ACTIVE").await?;
     Ok(created(gateway, account, None))
 }
@@ -500,7 +504,9 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
             toolkit_slug: None,
             val: merged(&val(gateway, &account)?, &given.val)?,
         };
-        check(gateway.catalogue.get(&account.toolkit)?, &merged)?;
+        let toolkit = gateway.catalogue.get(&account.toolkit)?;
+        let config = auth_config::find(gateway, &account.auth_config_id).await?;
+        check(gateway, toolkit, &merged, Some(&config))?;
         // An access token that stays expires when it did.
         let has_token = given.fields()?.get("access_token").is_some();
         let at = if has_token { now() } else { account.credential_at };
@@ -620,11 +626,39 @@ async fn insert(
     Ok(account)
 }
 
-/// Refuses a credential that could not be sent.
-fn check(toolkit: &Toolkit, given: &GivenCredential) -> Result<()> {
+/// Whether a person has to give what is missing. The client of `S2S_OAUTH2` may be the auth config's.
+fn is_unfinished(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    config: &StoredAuthConfig,
+    given: &GivenCredential,
+) -> Result<bool> {
     let fields = given.fields()?;
-    toolkit.target(given.auth_scheme, &fields)?;
-    toolkit.injection(given.auth_scheme, &fields).map(drop)
+    if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
+        let (client, settings) = auth_config::credentials(gateway, config)?;
+        return Ok(Client::of_account(&fields, &client, &settings).is_err());
+    }
+    Ok(toolkit.lacks_secret(given.auth_scheme, &fields))
+}
+
+/// Refuses a credential that could not be sent, or exchanged for one that is. Without an auth config
+/// it has to have its own client.
+fn check(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    given: &GivenCredential,
+    config: Option<&StoredAuthConfig>,
+) -> Result<()> {
+    let (scheme, fields) = (given.auth_scheme, given.fields()?);
+    toolkit.target(scheme, &fields)?;
+    if !toolkit.exchanges(scheme) {
+        return toolkit.injection(scheme, &fields).map(drop);
+    }
+    let (client, settings) = match config {
+        Some(config) => auth_config::credentials(gateway, config)?,
+        None => (SecretJson::new("{}".to_owned()), Value::Null),
+    };
+    renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
 }
 
 /// A credential as the store keeps it. Its lifetime counts from `at`.
@@ -703,11 +737,13 @@ async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
 pub(crate) fn activated(
     gateway: &Parts,
     toolkit: &Toolkit,
+    config: &StoredAuthConfig,
     id: &str,
-    auth_scheme: AuthScheme,
     val: &SecretJson,
 ) -> Result<AccountChange> {
-    check(toolkit, &GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() })?;
+    let auth_scheme = auth_config::scheme_of(config)?;
+    let given = GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() };
+    check(gateway, toolkit, &given, Some(config))?;
     Ok(AccountChange {
         credential: Some(sealed(gateway, id, auth_scheme, val, now())?),
         status: Some(("ACTIVE".to_owned(), None)),

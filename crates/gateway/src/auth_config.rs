@@ -272,17 +272,26 @@ pub(crate) async fn newest_custom(gateway: &Parts, toolkit: &str) -> Result<Opti
     Ok(gateway.store.auth_configs(&filter).await?.rows.into_iter().next())
 }
 
+/// The credentials of an auth config, and the settings that were changed since.
+///
+/// # Errors
+/// `Internal` when the stored secret is not what was written there.
+pub(crate) fn credentials(gateway: &Parts, config: &StoredAuthConfig) -> Result<(SecretJson, Value)> {
+    let credentials = gateway.vault.open(place(&config.id), &config.credentials).map_err(|error| {
+        tracing::error!(auth_config = config.id, key_id = config.key_id, %error, "a stored client cannot be opened");
+        let message = format!("The stored credentials of auth config {} cannot be opened.", config.id);
+        Error::new(ErrorKind::Internal, message).fix("Give it its credentials again.")
+    })?;
+    Ok((SecretJson::new(credentials), serde_json::from_str(&config.settings).unwrap_or_default()))
+}
+
 /// The OAuth client of an auth config.
 ///
 /// # Errors
 /// `InvalidRequest` that names what it lacks.
 pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Client> {
-    let credentials = gateway.vault.open(place(&config.id), &config.credentials).map_err(|error| {
-        tracing::error!(auth_config = config.id, key_id = config.key_id, %error, "a stored client cannot be opened");
-        Error::new(ErrorKind::Internal, format!("The stored credentials of auth config {} cannot be opened.", config.id))
-    })?;
-    let settings = serde_json::from_str(&config.settings).unwrap_or_default();
-    Client::read(&SecretJson::new(credentials), &settings)
+    let (credentials, settings) = self::credentials(gateway, config)?;
+    Client::read(&credentials, &settings)
 }
 
 /// How the accounts of an auth config sign requests.
@@ -347,7 +356,7 @@ pub(crate) async fn update(
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
         config.credentials = gateway.vault.seal(place(id), credentials.expose());
-        config.has_client = Client::read(credentials, &Value::Null).is_ok();
+        config.has_client = has_client(&config.auth_scheme, credentials);
         gateway.vault.key_id().clone_into(&mut config.key_id);
     }
     let mut settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
@@ -429,7 +438,7 @@ fn new(
     StoredAuthConfig {
         credentials: gateway.vault.seal(place(&id), credentials.expose()),
         key_id: gateway.vault.key_id().to_owned(),
-        has_client: Client::read(credentials, &Value::Null).is_ok(),
+        has_client: has_client(&scheme.to_string(), credentials),
         toolkit: toolkit.slug.clone(),
         name,
         kind: kind.to_owned(),
@@ -441,6 +450,12 @@ fn new(
         seq: 0,
         id,
     }
+}
+
+/// Whether its accounts can be refreshed as far as it depends on it. Only `OAUTH2` takes the client of
+/// the auth config and no other.
+fn has_client(scheme: &str, credentials: &SecretJson) -> bool {
+    scheme != AuthScheme::OAuth2.to_string() || Client::read(credentials, &Value::Null).is_ok()
 }
 
 fn check_credentials(credentials: &SecretJson) -> Result<()> {

@@ -20,7 +20,7 @@ use url::Url;
 use crate::account::Credential;
 use crate::clock::now;
 use crate::credential::oauth2::{self, Client, Grant, NotGranted, Verifier, shortened};
-use crate::credential::{AuthScheme, Fields, token_endpoint};
+use crate::credential::{AuthScheme, Fields, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
 use crate::store::{AccountChange, LinkStart, StoredAccount, StoredAuthConfig, StoredLink};
@@ -326,7 +326,29 @@ impl<'a> Flow<'a> {
         {
             field.problem.get_or_insert_with(|| format!("This cannot be used: {why}."));
         }
+        let is_complete = form.fields.iter().all(|field| field.problem.is_none());
+        if is_complete
+            && self.toolkit.exchanges(self.scheme)
+            && let Err(error) = self.exchangeable()
+        {
+            let message = error.body().message.as_str();
+            let named =
+                form.fields.iter_mut().find(|field| message.contains(&format!("`val.{}`", field.input.name)));
+            match named {
+                Some(field) => {
+                    field.problem =
+                        Some("This cannot be used. Check that it is complete, and the right one.".to_owned());
+                }
+                None => return Err(Stop::Broken(error)),
+            }
+        }
         Ok(())
+    }
+
+    /// Refuses what could not be exchanged for an access token.
+    fn exchangeable(&self) -> Result<()> {
+        let (client, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        renewal::request(self.toolkit, self.scheme, &self.fields()?, &client, &settings).map(drop)
     }
 
     /// Makes the link this browser's.
@@ -386,7 +408,9 @@ impl<'a> Flow<'a> {
     /// Whether the API refuses the credential, if the toolkit says how it can be asked. What else it
     /// answers, or that it does not, says nothing about the credential.
     async fn is_refused_by_api(&self) -> Result<bool, Stop> {
-        let Some(endpoint) = &self.toolkit.check else { return Ok(false) };
+        // What is exchanged for an access token is not what the API takes.
+        let endpoint = self.toolkit.check.as_ref().filter(|_| !self.toolkit.exchanges(self.scheme));
+        let Some(endpoint) = endpoint else { return Ok(false) };
         let request = ProxyRequest {
             toolkit_slug: None,
             connected_account_id: None,
@@ -412,7 +436,7 @@ impl<'a> Flow<'a> {
     /// Uses the link up: the account is ACTIVE with what is known now.
     async fn connect(&self) -> Result<Connected, Stop> {
         let change =
-            account::activated(self.gateway, self.toolkit, &self.account.id, self.scheme, &self.val)?;
+            account::activated(self.gateway, self.toolkit, &self.config, &self.account.id, &self.val)?;
         if !self.gateway.store.finish_link(&self.link, &change).await? {
             return Err(Stop::Used);
         }

@@ -10,7 +10,6 @@ pub(crate) mod oauth2;
 pub(crate) mod refresh;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
-#[cfg_attr(not(test), expect(dead_code, reason = "refreshing accounts of these schemes comes next"))]
 pub(crate) mod service_account;
 pub(crate) mod token_endpoint;
 
@@ -49,8 +48,12 @@ pub enum AuthScheme {
 }
 
 impl AuthScheme {
-    /// The fields that an access token is asked for with, without a person who agrees (contract §4.3).
-    /// Empty for schemes whose tokens are given.
+    /// Whether an account gives a key, a client or a password that is exchanged for an access token.
+    pub(crate) fn is_exchanged(self) -> bool {
+        !self.exchanged_fields().is_empty()
+    }
+
+    /// What is exchanged for an access token, with nobody who has to agree (contract §4.3).
     pub(crate) fn exchanged_fields(self) -> &'static [&'static str] {
         match self {
             Self::S2sOauth2 => &["client_id", "client_secret"],

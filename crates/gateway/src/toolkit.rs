@@ -214,10 +214,9 @@ impl Toolkit {
     pub(crate) fn lacks_secret(&self, auth_scheme: AuthScheme, fields: &Fields) -> bool {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return false };
         let mut secrets = scheme.signing_fields();
-        let exchanged = auth_scheme.exchanged_fields();
-        if let Some(server) = scheme.authorization_server.as_ref().filter(|_| !exchanged.is_empty()) {
+        if let Some(server) = scheme.authorization_server.as_ref().filter(|_| auth_scheme.is_exchanged()) {
             secrets.retain(|name| !server.answers(name));
-            secrets.extend(exchanged.iter().map(|name| (*name).to_owned()));
+            secrets.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
         secrets.iter().any(|name| self.field(fields, name).is_none())
     }
@@ -249,6 +248,11 @@ impl Toolkit {
         let text = self.with_fields(&scheme.base_url, fields).map_err(|problem| self.unusable(problem))?;
         let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
         Ok(Target { base_url, hosts: &scheme.hosts })
+    }
+
+    /// Whether accounts of a scheme give something that is exchanged for an access token.
+    pub(crate) fn exchanges(&self, scheme: AuthScheme) -> bool {
+        scheme.is_exchanged() && self.has_authorization_server(scheme)
     }
 
     /// Whether accounts of a scheme have an authorization server.
@@ -310,11 +314,18 @@ impl Toolkit {
 
     /// A field, by its name, that could not be used, and why; never its value. Where a person is to
     /// agree, only the way there has been given.
-    pub(crate) fn unusable_field(&self, scheme: AuthScheme, fields: &Fields) -> Option<(String, String)> {
-        let scheme = self.schemes.get(&scheme)?;
+    pub(crate) fn unusable_field(
+        &self,
+        auth_scheme: AuthScheme,
+        fields: &Fields,
+    ) -> Option<(String, String)> {
+        let scheme = self.schemes.get(&auth_scheme)?;
         let problem = |template| self.with_fields(template, fields).err();
         match &scheme.authorization_server {
             Some(server) if server.authorize_url.is_some() => server.addresses().find_map(problem),
+            Some(server) if auth_scheme.is_exchanged() => {
+                problem(&scheme.base_url).or_else(|| server.addresses().find_map(problem))
+            }
             _ => problem(&scheme.base_url).or_else(|| self.injected(scheme, fields).err()),
         }
         .map(|problem| (problem.field, problem.why))

@@ -25,7 +25,7 @@ CREATE TABLE auth_configs (
     status      TEXT NOT NULL, -- ENABLED or DISABLED
     credentials BLOB NOT NULL, -- a JSON object, sealed
     key_id      TEXT NOT NULL, -- the key that sealed it
-    has_client  INTEGER NOT NULL, -- whether an OAuth client is among the credentials
+    has_client  INTEGER NOT NULL, -- whether an OAuth client is among the credentials, where the scheme takes it from there
     settings    TEXT NOT NULL, -- tool access and the like, kept and echoed, as JSON
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL

@@ -48,16 +48,10 @@ impl Client {
     /// # Errors
     /// `InvalidRequest` that names what is missing.
     pub(crate) fn of_account(own: &Fields, credentials: &SecretJson, settings: &Value) -> Result<Self> {
-        let unreadable = |_| Error::new(ErrorKind::Internal, "A stored auth config cannot be read.");
-        let fields: BTreeMap<String, Value> =
-            serde_json::from_str(credentials.expose()).map_err(unreadable)?;
+        let fields = credential_fields(credentials)?;
         let text = |name: &str| match fields.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             _ => None,
-        };
-        let list = |name: &str| {
-            let changed = Some(&settings[name]).filter(|value| !value.is_null());
-            scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
         };
         let own = |name: &str| own.get(name).map(|value| value.expose_secret().to_owned());
         let (id, secret) = match own("client_id") {
@@ -71,11 +65,29 @@ impl Client {
         Ok(Self {
             id,
             secret: secret.map(SecretString::from),
-            scopes: list("scopes"),
-            user_scopes: list("user_scopes"),
+            scopes: scopes_named("scopes", &fields, settings),
+            user_scopes: scopes_named("user_scopes", &fields, settings),
             redirect_uri: text("oauth_redirect_uri").or_else(|| text("redirect_uri")),
         })
     }
+}
+
+/// The scopes of an auth config, where it has no client.
+///
+/// # Errors
+/// `Internal` when what is stored is not what was written there.
+pub(crate) fn scopes(credentials: &SecretJson, settings: &Value) -> Result<Vec<String>> {
+    Ok(scopes_named("scopes", &credential_fields(credentials)?, settings))
+}
+
+fn credential_fields(credentials: &SecretJson) -> Result<BTreeMap<String, Value>> {
+    let unreadable = |_| Error::new(ErrorKind::Internal, "A stored auth config cannot be read.");
+    serde_json::from_str(credentials.expose()).map_err(unreadable)
+}
+
+fn scopes_named(name: &str, fields: &BTreeMap<String, Value>, settings: &Value) -> Vec<String> {
+    let changed = Some(&settings[name]).filter(|value| !value.is_null());
+    scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
 }
 
 /// Scopes as a list, or as one text with spaces or commas.

@@ -80,7 +80,7 @@ pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<Strin
         Some(gateway.catalogue.get(toolkit).ok()?.has_authorization_server(scheme))
     };
     if !account.credential.renewable {
-        Some("has no refresh token".to_owned())
+        Some("has nothing that renews it, such as a refresh token".to_owned())
     } else if !account.config_has_client {
         Some(format!("auth config {auth_config_id} has no OAuth client to refresh it with"))
     } else if has_server() != Some(true) {
@@ -97,6 +97,9 @@ pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<Strin
 /// `TokenRefreshFailed` when it is dead and cannot be renewed now, `AccountUnusable` when it never
 /// will be.
 pub(crate) async fn ready(gateway: &Arc<Parts>, account: StoredAccount) -> Result<StoredAccount> {
+    if has_no_token_yet(gateway, &account) {
+        return renewed(gateway, &account, Reason::Needed).await;
+    }
     let Some(expires_at) = account.credential.expires_at.filter(|_| obstacle(gateway, &account).is_none())
     else {
         return Ok(account);
@@ -117,6 +120,15 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: StoredAccount) -> Resul
         Err(_) if expires_at > now() => Ok(account),
         result => result,
     }
+}
+
+/// Whether an account was given what is exchanged for an access token, and it was not done so far.
+fn has_no_token_yet(gateway: &Parts, account: &StoredAccount) -> bool {
+    let exchanges = || {
+        let toolkit = gateway.catalogue.get(&account.toolkit).ok()?;
+        Some(toolkit.exchanges(AuthScheme::parse(&account.auth_scheme)?))
+    };
+    account.refreshed_at.is_none() && account.credential.renewable && exchanges() == Some(true)
 }
 
 /// The account with another credential than this one, which an upstream has rejected; `None` when
@@ -212,9 +224,9 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
         }
         let credential = account::unseal(gateway, &account)?;
         let config = auth_config::find(gateway, &account.auth_config_id).await?;
-        let client = auth_config::client(gateway, &config)?;
+        let (client, settings) = auth_config::credentials(gateway, &config)?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
-        let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client)?;
+        let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
         if let Some(unanswered) = gateway.store.begin_refresh(&account, &holder, LEASE).await? {
             let Some(end) = ask(gateway, &account, credential.scheme, renewal, unanswered > 0).await? else {
                 return Ok(());
@@ -312,10 +324,16 @@ fn pause_after(failures: u32) -> i64 {
 /// The `status_reason` of an account that cannot be refreshed any more (contract §4.2).
 fn refusal(account: &StoredAccount, code: &str, was_unanswered: bool) -> String {
     let why = match code {
-        "invalid_client" | "unauthorized_client" => format!(
-            "the provider does not accept the client of auth config {} (`{code}`). Correct its client_id and \
+        "invalid_client" | "unauthorized_client" if account.auth_scheme == AuthScheme::OAuth2.to_string() => {
+            format!(
+                "the provider does not accept the client of auth config {} (`{code}`). Correct its client_id and \
              client_secret, then refresh the account",
-            account.auth_config_id
+                account.auth_config_id
+            )
+        }
+        _ if AuthScheme::parse(&account.auth_scheme).is_some_and(AuthScheme::is_exchanged) => format!(
+            "the provider does not accept the account's credential (`{code}`). Correct it there or here, then \
+             refresh the account"
         ),
         _ if was_unanswered => format!(
             "the provider does not accept the refresh token (`{code}`). An earlier refresh was cut off, and may \

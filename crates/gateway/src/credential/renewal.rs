@@ -1,10 +1,13 @@
-//! Which request renews an account's credential, and what may stand in the way. Pure; `refresh`
-//! decides when, and carries it out.
+//! Which request renews an account's credential, and what may stand in the way. `refresh` decides when,
+//! and carries it out.
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use serde_json::Value;
 
-use super::oauth2::{Client, Grant, TokenRequest, token_request};
+use super::oauth2::{self, Client, Grant, TokenRequest, login_request, token_request};
+use super::service_account::{github_app_request, google_request};
 use super::{AuthScheme, Fields};
+use crate::clock::now;
 use crate::toolkit::{AuthorizationServer, Rules, Toolkit};
 
 /// A request that renews a credential, and the rules by which its answer is read.
@@ -17,27 +20,46 @@ pub(crate) struct Renewal<'a> {
 /// Whether a credential has in it what renews it.
 pub(crate) fn is_renewable(scheme: AuthScheme, fields: &Fields) -> bool {
     match scheme {
-        AuthScheme::OAuth2 => fields.get("refresh_token").is_some(),
-        _ => false,
+        AuthScheme::OAuth2 | AuthScheme::DcrOauth => fields.get("refresh_token").is_some(),
+        scheme => scheme.is_exchanged(),
     }
 }
 
-/// The request that renews a credential.
+/// The request that renews a credential. `credentials` and `settings` are those of its auth config.
 ///
 /// # Errors
-/// `AccountUnusable` when it has nothing that renews it, or the toolkit's file does not say where.
+/// `AccountUnusable` when it has nothing that renews it, or the toolkit's file does not say where;
+/// `InvalidRequest` that names the field that is missing or of no use.
 pub(crate) fn request<'a>(
     toolkit: &'a Toolkit,
     scheme: AuthScheme,
     fields: &Fields,
-    client: &Client,
+    credentials: &SecretJson,
+    settings: &Value,
 ) -> Result<Renewal<'a>> {
-    let grant = match (scheme, fields.get("refresh_token")) {
-        (AuthScheme::OAuth2, Some(token)) => Grant::RefreshToken(token),
-        _ => return Err(Error::new(ErrorKind::AccountUnusable, "The credential has no refresh token.")),
-    };
     let server = authorization_server(toolkit, scheme, fields)?;
-    Ok(Renewal { request: token_request(&server, client, &grant), rules: server.rules })
+    let client = || Client::of_account(fields, credentials, settings);
+    let request = match scheme {
+        AuthScheme::OAuth2 | AuthScheme::DcrOauth => {
+            let token = fields.get("refresh_token").ok_or_else(|| {
+                Error::new(ErrorKind::AccountUnusable, "The credential has no refresh token.")
+            })?;
+            token_request(&server, &client()?, &Grant::RefreshToken(token))
+        }
+        AuthScheme::S2sOauth2 => token_request(&server, &client()?, &Grant::ClientCredentials),
+        AuthScheme::GoogleServiceAccount => {
+            let own = oauth2::scopes(credentials, settings)?;
+            let scopes = if own.is_empty() { &server.rules.scopes } else { &own };
+            google_request(&server, fields, scopes, now() / 1_000)?
+        }
+        AuthScheme::ServiceAccount => github_app_request(&server, fields, now() / 1_000)?,
+        AuthScheme::BasicWithJwt => login_request(&server),
+        scheme => {
+            let message = format!("A credential of scheme {scheme} has nothing that renews it.");
+            return Err(Error::new(ErrorKind::AccountUnusable, message));
+        }
+    };
+    Ok(Renewal { request, rules: server.rules })
 }
 
 /// The server that renews credentials of a scheme and takes them back.

@@ -7,6 +7,7 @@
 
 mod canary;
 mod connect;
+mod exchange;
 mod headers;
 mod oauth1;
 mod pipeline;
