@@ -4,10 +4,14 @@
 use std::fmt::{Debug, Write as _};
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{LazyLock, Mutex, Once, PoisonError};
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use data_encoding::BASE64;
-use proxy_execute_gateway::{CreateApiKey, Gateway, GatewayOptions, ImportAccount, Listen};
+use proxy_execute_gateway::{
+    CreateApiKey, Gateway, GatewayOptions, ImportAccount, ListAccounts, Listen, ToolkitSource,
+};
 use proxy_execute_protocol::{ProxyRequest, Result, read_json};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -236,6 +240,7 @@ async fn a_credential_is_shown_nowhere() {
     }
 
     refused_imports(&gateway, &mut shown).await;
+    exchanged_and_signed(&gateway, &mut shown).await;
     unreachable_upstream(&mut shown).await;
     on_the_port(&gateway, &mut shown).await;
 
@@ -304,6 +309,89 @@ async fn refused_imports(gateway: &Gateway, shown: &mut Shown) {
         shown.error(tools_call(gateway, request).await);
     }
 }
+
+/// Keys, clients and passwords that are exchanged for tokens or sign requests, at a provider that refuses
+/// them, fails, or gives a token that is a secret like them.
+async fn exchanged_and_signed(gateway: &Gateway, shown: &mut Shown) {
+    let json = "content-type: application/json";
+    for step in [
+        json_answer(json!({ "access_token": CANARY, "expires_in": 60 }).to_string()),
+        Step::Send(answer(400, &[json], json!({ "error": "invalid_grant" }).to_string())),
+        Step::Send(answer(500, &[json], "{}")),
+        Step::Send(answer(200, &[json], json!({ "token": CANARY }).to_string())),
+        Step::SendAndReset(Vec::new()),
+    ] {
+        let provider = Upstream::with(move |request| match request.target.as_str() {
+            "/token" => step.clone(),
+            _ => Step::SendAndReset(Vec::new()),
+        })
+        .await;
+        let key = PRIVATE_KEY.as_str();
+        let google = json!({ "client_email": "robot", "private_key": key, "private_key_id": CANARY });
+        for (scheme, val) in [
+            ("GOOGLE_SERVICE_ACCOUNT", json!({ "credentials_json": google.to_string(), "subject": CANARY })),
+            ("SERVICE_ACCOUNT", json!({ "application_id": "1", "installation_id": "2", "private_key": key })),
+            ("S2S_OAUTH2", json!({ "client_id": "id", "client_secret": CANARY })),
+            ("BASIC_WITH_JWT", json!({ "username": "ann", "password": CANARY })),
+            (
+                "OAUTH1",
+                json!({
+                    "consumer_key": "k", "consumer_secret": CANARY, "oauth_token": "t", "oauth_token_secret": CANARY,
+                }),
+            ),
+        ] {
+            let options = GatewayOptions { toolkits: machine(provider.origin()), ..options(&provider) };
+            let gateway = Gateway::open(options).await.unwrap();
+            let credential = json!({ "authScheme": scheme, "val": val });
+            shown.debug(&import(&gateway, "ann", "machine", credential).await);
+            let session = session(&gateway, "ann").await;
+            note(shown, text_of(&gateway, &session, &get("machine")).await);
+            shown.debug(&gateway.list_accounts(ListAccounts::default()).await.unwrap());
+        }
+    }
+    for val in [
+        json!({ "credentials_json": CANARY }),
+        json!({ "credentials_json": json!({ "client_email": "e", "private_key": CANARY }).to_string() }),
+    ] {
+        let credential = json!({ "authScheme": "GOOGLE_SERVICE_ACCOUNT", "val": val });
+        shown.error(try_import(gateway, "ann", "gmail", credential).await);
+    }
+    assert!(!shown.0.contains(&PRIVATE_KEY[30..60]), "a private key is shown nowhere");
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = &PRIVATE_KEY.as_bytes()[30..60];
+    assert!(!logged.windows(key.len()).any(|window| window == key), "nor logged");
+}
+
+/// A toolkit with the schemes whose credential is not what is sent.
+fn machine(origin: &str) -> Vec<ToolkitSource> {
+    let exchanged = json!({
+        "headers": { "Authorization": "Bearer {{access_token}}" },
+        "authorization_server": { "token_url": format!("{origin}/token") },
+    });
+    let mut login = exchanged.clone();
+    login["authorization_server"]["token_parameters"] =
+        json!({ "username": "{{username}}", "password": "{{password}}" });
+    let oauth1 = json!({
+        "consumer_key": "{{consumer_key}}", "consumer_secret": "{{consumer_secret}}",
+        "token": "{{oauth_token}}", "token_secret": "{{oauth_token_secret}}",
+    });
+    let schemes = json!({
+        "GOOGLE_SERVICE_ACCOUNT": exchanged, "SERVICE_ACCOUNT": exchanged, "S2S_OAUTH2": exchanged,
+        "BASIC_WITH_JWT": login, "OAUTH1": { "oauth1": oauth1 },
+    });
+    let machine = json!({
+        "slug": "machine", "name": "Machine", "base_url": format!("{origin}/v1"), "schemes": schemes,
+    });
+    vec![ToolkitSource::Definition(machine)]
+}
+
+/// An RSA key in PEM form.
+static PRIVATE_KEY: LazyLock<String> = LazyLock::new(|| {
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap();
+    let pem = BASE64.encode(der.as_ref());
+    format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n")
+});
 
 /// Neither a refused connection nor a name that does not exist quotes the URL.
 async fn unreachable_upstream(shown: &mut Shown) {
