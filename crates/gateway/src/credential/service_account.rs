@@ -98,12 +98,19 @@ pub(crate) fn github_app_request(
 
 /// A JWT, signed with RS256 (RFC 7518 §3.3).
 fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Value) -> Result<SecretString> {
-    // Where the PEM went through an environment variable, its line ends are often two characters.
-    let pem = SecretString::from(pem.expose_secret().replace("\\n", "\n"));
+    let pem = SecretString::from(with_line_ends(pem.expose_secret()));
     let unusable = |_| unusable(field, "its private key is not an RSA key in PEM form");
     let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(unusable)?;
     let header = Header { kid: key_id, ..Header::new(Algorithm::RS256) };
     encode(&header, claims, &key).map(SecretString::from).map_err(unusable)
+}
+
+/// A PEM whose line ends may have been lost: to the two characters `\\n` in an environment variable, to
+/// nothing or to blanks in a form.
+fn with_line_ends(pem: &str) -> String {
+    let pem = pem.replace("\\n", "\n").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END");
+    let lines: Vec<_> = pem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
 }
 
 fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a SecretString> {

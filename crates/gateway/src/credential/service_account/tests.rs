@@ -14,7 +14,9 @@ static KEY: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
     let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
     let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap();
     let public = RsaKeyPair::from_pkcs8(der.as_ref()).unwrap().public_key().as_ref().to_vec();
-    let pem = BASE64.encode(der.as_ref());
+    let pem: Vec<_> = BASE64.encode(der.as_ref()).into_bytes();
+    let pem: Vec<_> = pem.chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let pem = pem.join("\n");
     (format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n"), public)
 });
 
@@ -90,7 +92,8 @@ fn google_is_asked_with_a_signed_assertion() {
 
 #[test]
 fn github_is_asked_with_a_signed_bearer_token() {
-    for pem in [KEY.0.clone(), KEY.0.replace('\n', "\\n")] {
+    for line_end in ["\n", "\r\n", "\\n", "", " "] {
+        let pem = KEY.0.replace('\n', line_end);
         let app = json!({ "application_id": 123, "installation_id": 45, "private_key": pem });
         let request = github(&fields(app)).unwrap();
         assert_eq!(request.url.as_str(), "https://acme.test/installations/45/tokens");
