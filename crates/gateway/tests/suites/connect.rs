@@ -207,6 +207,58 @@ async fn a_key_is_entered_on_the_page() {
     }
 }
 
+/// A toolkit whose accounts give what is exchanged for an access token.
+fn exchanging_toolkit(upstream: &Upstream) -> ToolkitSource {
+    let scheme = |server: Value| json!({ "headers": { "Authorization": "Bearer {{access_token}}" }, "authorization_server": server });
+    let token_url = format!("{}/token", upstream.origin());
+    ToolkitSource::Definition(json!({
+        "slug": "exchanging", "name": "Exchanging", "base_url": format!("{}/api", upstream.origin()),
+        "check": "/me",
+        "schemes": {
+            "SERVICE_ACCOUNT": scheme(json!({ "token_url": token_url })),
+            "BASIC_WITH_JWT": scheme(json!({
+                "token_url": token_url,
+                "token_parameters": { "username": "{{username}}", "password": "{{password}}" },
+            })),
+        },
+    }))
+}
+
+#[tokio::test]
+async fn what_is_exchanged_for_a_token_is_entered_on_the_page() {
+    let upstream = granting().await;
+    let mut options = options(&upstream);
+    options.toolkits.push(exchanging_toolkit(&upstream));
+    let port = Port::with(options).await;
+    let link = async |scheme: &str| {
+        let config = json!({ "type": "use_custom_auth", "authScheme": scheme });
+        let request = json!({ "toolkit": { "slug": "exchanging" }, "auth_config": config });
+        let made = expect(ask(&port, "POST", "/auth_configs", request).await, 201);
+        let request = json!({ "auth_config_id": made["auth_config"]["id"], "user_id": "ann" });
+        let link = expect(ask(&port, "POST", "/connected_accounts/link", request).await, 201);
+        (text(&link["link_token"]), text(&link["connected_account_id"]))
+    };
+    let mut browser = Browser::new(&port);
+
+    let (token, account) = link("SERVICE_ACCOUNT").await;
+    let fields = [("application_id", "1"), ("installation_id", "2"), ("private_key", "no-key")];
+    let page = browser.submit(&token, &fields).await;
+    assert_page(&page, 422, "This cannot be used. Check that it is complete");
+    assert!(page.body.contains(r#"aria-describedby="private_key-problem""#), "{}", page.body);
+    assert!(!page.body.contains("no-key"), "{}", page.body);
+    assert_eq!(status(&port, &account).await.0, "INITIALIZING");
+
+    let (token, account) = link("BASIC_WITH_JWT").await;
+    let page = browser.submit(&token, &[("username", "ann"), ("password", "p")]).await;
+    assert_page(&page, 200, "Exchanging is connected");
+    assert_eq!(status(&port, &account).await, ("ACTIVE".to_owned(), None));
+    assert_eq!(upstream.requests().len(), 0, "a password is not tried as a token");
+    let request = json!({ "connected_account_id": account, "endpoint": "/x", "method": "GET" });
+    expect(ask(&port, "POST", "/tools/execute/proxy", request).await, 200);
+    assert_eq!(upstream.requests()[0].body, b"password=p&username=ann");
+    assert_eq!(upstream.requests()[1].header("authorization"), Some("Bearer the-token"));
+}
+
 #[tokio::test]
 async fn a_person_agrees_at_the_provider() {
     let upstream = granting().await;
