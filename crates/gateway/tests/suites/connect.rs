@@ -248,6 +248,8 @@ async fn what_is_exchanged_for_a_token_is_entered_on_the_page() {
     assert!(!page.body.contains("no-key"), "{}", page.body);
     assert_eq!(status(&port, &account).await.0, "INITIALIZING");
 
+    let (_, unfinished) = link("BASIC_WITH_JWT").await;
+    expect(ask(&port, "POST", &format!("/connected_accounts/{unfinished}/revoke"), json!({})).await, 200);
     let (token, account) = link("BASIC_WITH_JWT").await;
     let page = browser.submit(&token, &[("username", "ann"), ("password", "p")]).await;
     assert_page(&page, 200, "Exchanging is connected");
