@@ -12,13 +12,25 @@ declare class Backend {
 	/** Deletes a session. */
 	deleteSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Calls an endpoint of a toolkit as the session's user. */
-	proxyExecute(sessionId: string, request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	proxyExecute(sessionId: string, request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Calls an endpoint with a named account, or with credentials given in the call. */
-	toolsProxyExecute(request: string, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	toolsProxyExecute(request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	/** The same calls, in a session or outside of one, with an answer that is handed on as it comes. */
+	proxyStream(sessionId: string | undefined | null, request: string, upload: Upload | undefined | null, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	/** Opens a file by the URL that an answer has named it with. */
+	download(url: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`. */
 	resource(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
 	/** Waits until it is settled whether an account is connected. */
 	connectedAccount(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+}
+declare class ByteReader {
+	/** What comes with the bytes: `{ status, headers }` of an answer, `{ content_type, size? }` of a file. */
+	get head(): string;
+	/** Asks for the next bytes; null is the end. One at a time. */
+	read(timeoutMs: number): number;
+	/** Lets go of the rest, and of what it comes from. */
+	cancel(): void;
 }
 declare class Cancel {
 	/** Not cancelled yet. */
@@ -28,7 +40,20 @@ declare class Cancel {
 }
 declare class Completions {
 	/** `settle` is called with the numbers of calls that are done, and what each ended with. */
-	constructor(settle: (calls: number[], settled: (string | NativeFailure)[]) => void);
+	constructor(settle: (calls: number[], settled: (string | NativeFailure | ByteReader | Buffer | null)[]) => void);
+}
+declare class Upload {
+	/** A body of which the chunks are pushed. */
+	constructor(completions: Completions);
+	/** The bytes of a file, which are read as they are sent. */
+	static file(path: string, completions: Completions): Upload;
+	/**
+	 * Hands on a copy of a chunk. It settles when there is room for the next one: with an empty
+	 * text, or as aborted when nobody wants any more.
+	 */
+	push(chunk: Uint8Array): number;
+	/** That was all, or, if it is not complete, all that will come. */
+	end(complete: boolean): void;
 }
 type FailureKind = "aborted" | "timeout" | "connection" | "api" | "option";
 interface NativeFailure {
@@ -120,6 +145,89 @@ export declare class ApiKeys {
 	 */
 	revoke(keyId: string): Promise<void>;
 }
+/** What every call takes besides its request. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal;
+	/**
+	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number;
+}
+/** What `data` is to be. */
+export type ResponseType = "json" | "text" | "stream";
+/**
+ * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ *
+ * @example
+ * ```ts
+ * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+ * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
+ * ```
+ */
+export declare class Download {
+	#private;
+	/** Its media type. */
+	readonly contentType: string;
+	/** Its size in bytes, where it is known. */
+	readonly size?: number;
+	/** @internal */
+	constructor(reader: ByteReader, { signal, timeout }: CallOptions & {
+		timeout: number;
+	});
+	/** The file's bytes as they come. They come as fast as they are read. */
+	stream(): ReadableStream<Uint8Array>;
+	/** All of the file's bytes, in memory. */
+	bytes(): Promise<Uint8Array>;
+	/**
+	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
+	 *
+	 * @param path Where to.
+	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
+	 * all where that is known. `signal` ends it; what was written is removed.
+	 */
+	toFile(path: string, options?: ToFileOptions): Promise<void>;
+}
+/** How {@link Download.toFile} writes. */
+export interface ToFileOptions {
+	/** Is told after each piece how many bytes have been written, and how many there are in all. */
+	onProgress?: (progress: {
+		written: number;
+		size?: number;
+	}) => void;
+	/** Ends it. */
+	signal?: AbortSignal;
+}
+/** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
+export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+/** A body of bytes: the bytes, or where they are. */
+export type BinaryBody = Bytes | {
+	/** The bytes: a `Buffer`, a `Uint8Array`, a `Blob`, or a stream of the web or of Node.js. */
+	data: Bytes;
+	/** Their media type. Default: that of a `Blob`, else `application/octet-stream`. */
+	contentType?: string;
+	/** How many bytes a stream has, if it is known: several APIs want to know it beforehand. */
+	size?: number;
+} | {
+	/** A file of this machine. It is read as it is sent. */
+	path: string;
+	/** Its media type. Default: `application/octet-stream`. */
+	contentType?: string;
+} | {
+	/** Where the gateway fetches the bytes, without signing in. */
+	url: string;
+	/** Their media type. Default: that of the answer. */
+	contentType?: string;
+} | {
+	/** The bytes in base64, at most 4 MiB of them. */
+	base64: string;
+	/** Their media type. Default: `application/octet-stream`. */
+	contentType?: string;
+};
 /** The HTTP methods a proxied call may use. */
 export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
 /** A header or a query value of a proxied call. */
@@ -141,10 +249,16 @@ export interface ProxyCall {
 	/** The HTTP method, in upper case. */
 	method: ProxyMethod;
 	/**
-	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. Binary
-	 * bodies are not supported yet.
+	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD.
 	 */
 	body?: unknown;
+	/**
+	 * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
+	 * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
+	 */
+	binaryBody?: BinaryBody;
+	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
+	formData?: FormData;
 	/** Headers and query values, in order. A repeated name is sent repeatedly. */
 	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
 		type: ProxyParameter["in"];
@@ -306,19 +420,6 @@ export interface Workbench {
 export type SessionUpdate = {
 	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
 };
-/** What every call takes besides its request. */
-export interface CallOptions {
-	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
-	 */
-	signal?: AbortSignal;
-	/**
-	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
-	 * Default: the `timeout` of the {@link Composio} object.
-	 */
-	timeout?: number;
-}
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
 	/** How many at most. */
@@ -564,7 +665,9 @@ export declare class Session {
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
 	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
-	 * unparsed in `data`, for numbers that JavaScript would round.
+	 * unparsed in `data`, for numbers that JavaScript would round. `responseType: 'stream'` makes `data` a
+	 * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
+	 * beginning and for each piece of it.
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
 	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -597,6 +700,9 @@ export declare class Session {
 	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
 		responseType?: "json";
 	}): Promise<ProxyExecuteResponse<T>>;
+	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+		responseType: "stream";
+	}): Promise<ProxyExecuteResponse<ReadableStream<Uint8Array>>>;
 	/**
 	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
 	 *
@@ -626,6 +732,27 @@ export declare class Session {
 	 * ```
 	 */
 	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
+	 * Opens a file that a third-party API has answered with.
+	 *
+	 * @param binaryData The `binaryData` of an answer; its `url` is what counts.
+	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
+	 * beginning and for each piece of it.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
+	 * @throws {NotFoundError} If the file is no longer there.
+	 * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
+	 *
+	 * @example
+	 * ```ts
+	 * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+	 * if (binaryData) {
+	 *   const file = await session.download(binaryData);
+	 *   await file.toFile('report.pdf', { onProgress: ({ written, size }) => console.log(written, size) });
+	 * }
+	 * ```
+	 */
+	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 	/**
 	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
 	 *
@@ -1443,8 +1570,17 @@ export interface GatewayOptions {
 	 */
 	refreshIdleAfter?: number;
 	/**
-	 * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
-	 * Default: where it listens.
+	 * How long the next bytes of a body may take that is handed on as it comes (an upload, a file, a
+	 * stream), in milliseconds. Default: 30 000.
+	 */
+	chunkTimeout?: number;
+	/** The largest body of bytes that is sent to a third-party API, in bytes. Default: 5 GiB. */
+	maxUploadBytes?: number;
+	/** How files are kept that third-party APIs answer with. */
+	files?: FilesOptions;
+	/**
+	 * Where people reach this gateway, such as `https://gateway.example.com`: links and the
+	 * URLs of files lead there. Default: where it listens.
 	 */
 	publicUrl?: string;
 	/**
@@ -1454,6 +1590,43 @@ export interface GatewayOptions {
 	callbackUrls?: readonly string[];
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
 	linkLifetime?: number;
+}
+/** How files are kept that third-party APIs answer with. */
+export interface FilesOptions {
+	/**
+	 * The folder that they are in; it is made if there is none. Default: beside the store
+	 * (`gateway.db.files`); of a gateway in memory, a temporary one.
+	 */
+	folder?: string;
+	/**
+	 * A bucket of a service that speaks S3, in the place of a folder. What is not given is taken from
+	 * the environment, as by the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+	 */
+	s3?: {
+		/** The bucket's name. */
+		bucket: string;
+		/** What the names of objects begin with. */
+		prefix?: string;
+		/** Its region. Default: `us-east-1`. */
+		region?: string;
+		/** The service's URL, if it is not AWS. */
+		endpoint?: string;
+		/** The id of an access key. */
+		accessKeyId?: string;
+		/** The access key. */
+		secretAccessKey?: string;
+	};
+	/** How long a file is there, from the beginning of the answer, in milliseconds. Default: an hour. */
+	expiresIn?: number;
+	/** The largest file, decompressed, in bytes. Default: 5 GiB. */
+	maxBytes?: number;
+	/** How many files may be written and read at once. Default: 100. */
+	maxOpen?: number;
+	/**
+	 * The keys that URLs of files are signed with, 32 bytes each in hexadecimal or base64: the first
+	 * signs, all are valid. Default: one that follows from the encryption key.
+	 */
+	signingKeys?: readonly string[];
 }
 /** Where a gateway listens. */
 export interface ListenOptions {
@@ -1738,6 +1911,23 @@ export declare class Tools {
 	proxyExecute<T = unknown>(request: ToolsProxyExecuteRequest, options?: CallOptions & {
 		responseType?: "json";
 	}): Promise<ToolsProxyExecuteResponse<T>>;
+	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
+		responseType: "stream";
+	}): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+	/**
+	 * Opens a file that a third-party API has answered with. See {@link Session.download}.
+	 *
+	 * @param binaryData The `binary_data` of an answer; its `url` is what counts.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 *
+	 * @example
+	 * ```ts
+	 * const call = { connectedAccountId: 'ca_4f9d…', endpoint: '/report.pdf', method: 'GET' } as const;
+	 * const { binary_data } = await composio.tools.proxyExecute(call);
+	 * if (binary_data) await (await composio.tools.download(binary_data)).toFile('report.pdf');
+	 * ```
+	 */
+	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 }
 /** What is known about an error besides its message. */
 export interface ErrorDetails {

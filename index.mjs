@@ -17,6 +17,7 @@ export {
   ConnectedAccounts,
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
+  Download,
   Gateway,
   GatewayConnectedAccounts,
   InternalServerError,

@@ -107,7 +107,7 @@ describe('unknown keys', () => {
     await refusedWith({ Toolkit: 'x' }, 'Unknown key `Toolkit`: did you mean `toolkit`?');
     await refusedWith(
       { headers: {} },
-      'Unknown key `headers`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `parameters`.',
+      'Unknown key `headers`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `binaryBody`, `formData`, `parameters`.',
     );
   });
 
@@ -241,7 +241,7 @@ describe('body', () => {
     assert.equal(error.cause, cause);
   });
 
-  it('is no binary data, form or stream yet', async () => {
+  it('is no binary data, form or stream', async () => {
     const { readable } = new TransformStream();
     const forms = [
       Buffer.from('x'),
@@ -254,13 +254,56 @@ describe('body', () => {
       Readable.from(['x']),
     ];
     for (const body of forms)
-      await refusedWith({ body }, /^`body` is an? \w+: binary bodies, forms and streams are not supported yet/);
+      await refusedWith(
+        { body },
+        /^`body` is an? \w+, which JSON cannot hold: pass bytes as `binaryBody`, a form as `formData`/,
+      );
   });
 
   it('is nothing of which JSON would hold nothing', async () => {
     for (const body of [new Map([['a', 1]]), new Set([1]), Promise.resolve({})]) {
       await refusedWith({ body }, /^`body` is a \w+, of which JSON would hold nothing/);
     }
+  });
+});
+
+describe('a body of bytes', () => {
+  const bytes = Buffer.from('x');
+
+  it('is the one body of a request', async () => {
+    const form = new FormData();
+    const one = 'A request has one body, but this one has';
+    await refusedWith({ body: {}, binaryBody: bytes }, `${one} \`body\` and \`binaryBody\`.`);
+    await refusedWith({ binaryBody: bytes, formData: form }, `${one} \`binaryBody\` and \`formData\`.`);
+    for (const method of ['GET', 'HEAD']) {
+      await refusedWith(
+        { method, binaryBody: bytes },
+        `\`binaryBody\` cannot be sent with ${method}: use POST or PUT.`,
+      );
+      await refusedWith({ method, formData: form }, `\`formData\` cannot be sent with ${method}: use POST or PUT.`);
+    }
+  });
+
+  it('is of one source that can be one', async () => {
+    await refusedWith({ binaryBody: 'text' }, /^`binaryBody` must be bytes, but is a string: pass `\{ path \}`/);
+    for (const binaryBody of [{}, { url: 'https://x', path: 'y' }, { contentType: 'a/b' }]) {
+      await refusedWith({ binaryBody }, /^`binaryBody` needs one of `data`, `path`, `url` and `base64`/);
+    }
+    await refusedWith({ binaryBody: { data: 'text' } }, /^`binaryBody.data` must be bytes or a stream of them, but/);
+    await refusedWith({ binaryBody: { path: '' } }, /^`binaryBody.path` must be a non-empty string/);
+    await refusedWith({ binaryBody: { data: bytes, file: 'x' } }, /^Unknown key `binaryBody.file`/);
+    await refusedWith({ binaryBody: { path: 'x', size: 1 } }, '`binaryBody.size` is for `data` only.');
+    await refusedWith({ binaryBody: { data: bytes, size: 2 } }, /^`binaryBody.size` is 2, but the data has 1 bytes/);
+    await refusedWith(
+      { binaryBody: { path: 'x', contentType: 'a\r\nb' } },
+      /^`binaryBody.contentType` has a line break/,
+    );
+    const { readable } = new TransformStream();
+    readable.getReader();
+    await refusedWith({ binaryBody: readable }, /^`binaryBody` is a stream that someone else reads/);
+    await refusedWith({ formData: { a: 1 } }, '`formData` must be a FormData, but is an object.');
+    const parameters = [{ name: 'content-type', value: 'multipart/form-data', in: 'header' }];
+    await refusedWith({ formData: new FormData(), parameters }, /^`parameters` must not have Content-Type/);
   });
 });
 
@@ -286,7 +329,7 @@ describe('call options', () => {
   it('have a response type that is known', async () => {
     await refused(
       () => session.proxyExecute(GOOD, { responseType: 'blob' } as Wrong),
-      "`responseType` cannot be 'blob': use 'json' or 'text'.",
+      "`responseType` cannot be 'blob': use 'json' or 'text' or 'stream'.",
     );
   });
 

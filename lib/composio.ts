@@ -1,22 +1,25 @@
 // The client: what sessions and calls are made with.
 
 import { type AuthConfigs, authConfigsOf } from './auth-configs';
+import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
+import type { Download } from './download';
 import { ComposioNoAPIKeyError, toError } from './errors';
 import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, completions, native } from './native';
 import {
+  type BinaryData,
   readEnvelope,
   type ToolsProxyExecuteRequest,
   type ToolsProxyExecuteResponse,
   writeToolsRequest,
 } from './proxy-request';
 import { askOn } from './resource';
-import { type Connection, DEFAULT_TIMEOUT, type Session } from './session';
+import { type Connection, DEFAULT_TIMEOUT, openDownload, type Session, streamed } from './session';
 import type { SessionConfig } from './session-config';
 import { type Sessions, sessionsOn } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
-import { below, type CallOptions, Check, kindOf, proxyOptions } from './validate';
+import { below, type CallOptions, Check, kindOf, proxyOptions, type ResponseType } from './validate';
 
 const DEFAULT_BASE_URL = 'https://backend.composio.dev';
 
@@ -193,16 +196,38 @@ export class Tools {
   ): Promise<ToolsProxyExecuteResponse<T>>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
-    options?: CallOptions & { responseType?: 'json' | 'text' },
+    options: CallOptions & { responseType: 'stream' },
+  ): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+  async proxyExecute(
+    request: ToolsProxyExecuteRequest,
+    options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ToolsProxyExecuteResponse> {
     const { native, timeout: standard } = this.#connection;
-    const text = writeToolsRequest(request);
+    const { text, source } = writeToolsRequest(request);
     const { signal, timeout = standard, responseType } = proxyOptions(options);
-    const answer = await answerOf(
-      (cancel) => native.toolsProxyExecute(text, responseType === 'text', timeout, cancel),
-      signal,
+    if (responseType === 'stream') return streamed(this.#connection, null, { text, source }, { signal, timeout });
+    const asText = responseType === 'text';
+    const answer = await sending(source, (upload) =>
+      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal),
     );
     return readEnvelope(answer);
+  }
+
+  /**
+   * Opens a file that a third-party API has answered with. See {@link Session.download}.
+   *
+   * @param binaryData The `binary_data` of an answer; its `url` is what counts.
+   * @param options `signal` and `timeout` (milliseconds).
+   *
+   * @example
+   * ```ts
+   * const call = { connectedAccountId: 'ca_4f9d…', endpoint: '/report.pdf', method: 'GET' } as const;
+   * const { binary_data } = await composio.tools.proxyExecute(call);
+   * if (binary_data) await (await composio.tools.download(binary_data)).toFile('report.pdf');
+   * ```
+   */
+  async download(binaryData: Pick<BinaryData, 'url'>, options?: CallOptions): Promise<Download> {
+    return openDownload(this.#connection, binaryData, options);
   }
 }
 

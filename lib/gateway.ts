@@ -47,8 +47,17 @@ export interface GatewayOptions {
    */
   refreshIdleAfter?: number;
   /**
-   * Where people reach this gateway, such as `https://gateway.example.com`: links lead there.
-   * Default: where it listens.
+   * How long the next bytes of a body may take that is handed on as it comes (an upload, a file, a
+   * stream), in milliseconds. Default: 30 000.
+   */
+  chunkTimeout?: number;
+  /** The largest body of bytes that is sent to a third-party API, in bytes. Default: 5 GiB. */
+  maxUploadBytes?: number;
+  /** How files are kept that third-party APIs answer with. */
+  files?: FilesOptions;
+  /**
+   * Where people reach this gateway, such as `https://gateway.example.com`: links and the
+   * URLs of files lead there. Default: where it listens.
    */
   publicUrl?: string;
   /**
@@ -58,6 +67,44 @@ export interface GatewayOptions {
   callbackUrls?: readonly string[];
   /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
   linkLifetime?: number;
+}
+
+/** How files are kept that third-party APIs answer with. */
+export interface FilesOptions {
+  /**
+   * The folder that they are in; it is made if there is none. Default: beside the store
+   * (`gateway.db.files`); of a gateway in memory, a temporary one.
+   */
+  folder?: string;
+  /**
+   * A bucket of a service that speaks S3, in the place of a folder. What is not given is taken from
+   * the environment, as by the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+   */
+  s3?: {
+    /** The bucket's name. */
+    bucket: string;
+    /** What the names of objects begin with. */
+    prefix?: string;
+    /** Its region. Default: `us-east-1`. */
+    region?: string;
+    /** The service's URL, if it is not AWS. */
+    endpoint?: string;
+    /** The id of an access key. */
+    accessKeyId?: string;
+    /** The access key. */
+    secretAccessKey?: string;
+  };
+  /** How long a file is there, from the beginning of the answer, in milliseconds. Default: an hour. */
+  expiresIn?: number;
+  /** The largest file, decompressed, in bytes. Default: 5 GiB. */
+  maxBytes?: number;
+  /** How many files may be written and read at once. Default: 100. */
+  maxOpen?: number;
+  /**
+   * The keys that URLs of files are signed with, 32 bytes each in hexadecimal or base64: the first
+   * signs, all are valid. Default: one that follows from the encryption key.
+   */
+  signingKeys?: readonly string[];
 }
 
 /** Where a gateway listens. */
@@ -226,10 +273,15 @@ const GATEWAY_KEYS = [
   'maxResponseBytes',
   'upstreamTimeout',
   'refreshIdleAfter',
+  'chunkTimeout',
+  'maxUploadBytes',
+  'files',
   'publicUrl',
   'callbackUrls',
   'linkLifetime',
 ];
+const FILES_KEYS = ['folder', 's3', 'expiresIn', 'maxBytes', 'maxOpen', 'signingKeys'];
+const S3_KEYS = ['bucket', 'prefix', 'region', 'endpoint', 'accessKeyId', 'secretAccessKey'];
 
 function writeGatewayOptions(options: GatewayOptions): string {
   const check = new Check('options of the gateway');
@@ -243,6 +295,9 @@ function writeGatewayOptions(options: GatewayOptions): string {
     check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
     check.optionalWhole(options.refreshIdleAfter, 'refreshIdleAfter', 1);
+    check.optionalWhole(options.chunkTimeout, 'chunkTimeout', 1);
+    check.optionalWhole(options.maxUploadBytes, 'maxUploadBytes', 1);
+    if (options.files !== undefined) checkFiles(check, options.files);
     check.optionalText(options.publicUrl, 'publicUrl');
     if (options.callbackUrls !== undefined) check.texts(options.callbackUrls, 'callbackUrls');
     check.optionalWhole(options.linkLifetime, 'linkLifetime', 1_000);
@@ -256,10 +311,44 @@ function writeGatewayOptions(options: GatewayOptions): string {
     max_response_bytes: options.maxResponseBytes,
     upstream_timeout_ms: options.upstreamTimeout,
     refresh_idle_after_ms: options.refreshIdleAfter,
+    chunk_timeout_ms: options.chunkTimeout,
+    max_upload_bytes: options.maxUploadBytes,
+    files: options.files && writeFiles(options.files),
     public_url: options.publicUrl,
     callback_urls: options.callbackUrls,
     link_lifetime_ms: options.linkLifetime,
   });
+}
+
+function checkFiles(check: Check, files: unknown): void {
+  if (!check.object(files, 'files', FILES_KEYS)) return;
+  check.optionalText(files.folder, 'files.folder');
+  if (files.s3 !== undefined && check.object(files.s3, 'files.s3', S3_KEYS)) {
+    check.text(files.s3.bucket, 'files.s3.bucket');
+    for (const key of S3_KEYS) check.optionalText(files.s3[key], `files.s3.${key}`);
+  }
+  check.optionalWhole(files.expiresIn, 'files.expiresIn', 1);
+  check.optionalWhole(files.maxBytes, 'files.maxBytes', 1);
+  check.optionalWhole(files.maxOpen, 'files.maxOpen', 1, 1_000_000);
+  if (files.signingKeys !== undefined) check.texts(files.signingKeys, 'files.signingKeys');
+}
+
+function writeFiles({ folder, s3, expiresIn, maxBytes, maxOpen, signingKeys }: FilesOptions): object {
+  return {
+    folder,
+    s3: s3 && {
+      bucket: s3.bucket,
+      prefix: s3.prefix,
+      region: s3.region,
+      endpoint: s3.endpoint,
+      access_key_id: s3.accessKeyId,
+      secret_access_key: s3.secretAccessKey,
+    },
+    expires_in_ms: expiresIn,
+    max_bytes: maxBytes,
+    max_open: maxOpen,
+    signing_keys: signingKeys,
+  };
 }
 
 /** What a definition may hold is checked where TOML files are, by the gateway. */

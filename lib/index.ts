@@ -16,6 +16,7 @@ export {
   type ListAuthConfigs,
   type UpdateAuthConfig,
 } from './auth-configs';
+export type { BinaryBody, Bytes } from './binary-body';
 export { type Call, Calls } from './calls';
 export {
   Composio,
@@ -40,6 +41,7 @@ export {
   type UpdateConnectedAccount,
 } from './connected-accounts';
 export type { ConnectionRequest } from './connection-request';
+export { Download, type ToFileOptions } from './download';
 export {
   APIConnectionError,
   APIConnectionTimeoutError,
@@ -62,6 +64,7 @@ export {
   ValidationError,
 } from './errors';
 export {
+  type FilesOptions,
   Gateway,
   type GatewayOptions,
   type Listener,
@@ -96,4 +99,4 @@ export {
   type ToolkitMeta,
   Toolkits,
 } from './toolkits';
-export type { CallOptions } from './validate';
+export type { CallOptions, ResponseType } from './validate';

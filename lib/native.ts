@@ -20,8 +20,10 @@ function load(): typeof Native {
   }
 }
 
-/** What a native call ends with. */
-type Settled = string | Native.NativeFailure;
+/** What a native call ends with: a text, bytes to read, some of them, or their end. */
+export type Answer = string | Native.ByteReader | Buffer | null;
+
+type Settled = Answer | Native.NativeFailure;
 
 /** What each call waits with for its end, by the number of the call. */
 const waiting = new Map<number, (settled: Settled) => void>();
@@ -53,22 +55,25 @@ function endOf(call: number): Promise<Settled> {
 }
 
 /**
- * Awaits a native call and returns the text it answers.
+ * Awaits a native call and returns what it answers, of which it is known what that is: mostly a text.
  *
  * @param call Starts the call and returns its number.
  * @throws the signal's reason, that very object, once the signal is aborted: at once if it already
  * is, and otherwise after the native work has been dropped.
  */
-export async function answerOf(call: (cancel?: Native.Cancel) => number, signal?: AbortSignal): Promise<string> {
-  if (signal === undefined) return textOf(await endOf(call()));
+export async function answerOf<T extends Answer = string>(
+  call: (cancel?: Native.Cancel) => number,
+  signal?: AbortSignal,
+): Promise<T> {
+  if (signal === undefined) return unlessFailed<T>(await endOf(call()));
   if (signal.aborted) throw signal.reason;
   const cancel = new native.Cancel();
   const calls = callsOf(signal);
   calls.add(cancel);
   try {
     const settled = await endOf(call(cancel));
-    if (typeof settled !== 'string' && settled.kind === 'aborted') throw signal.reason;
-    return textOf(settled);
+    if (isFailure(settled) && settled.kind === 'aborted') throw signal.reason;
+    return unlessFailed<T>(settled);
   } finally {
     calls.delete(cancel);
   }
@@ -80,7 +85,7 @@ export async function answerOf(call: (cancel?: Native.Cancel) => number, signal?
  */
 class CallsInFlight {
   readonly #signal: AbortSignal;
-  readonly #cancels = new Set<Native.Cancel>();
+  readonly #cancels = new Set<{ abort(): void }>();
   readonly #abort = () => {
     for (const cancel of this.#cancels) cancel.abort();
   };
@@ -90,11 +95,11 @@ class CallsInFlight {
     signal.addEventListener('abort', this.#abort);
   }
 
-  add(cancel: Native.Cancel): void {
+  add(cancel: { abort(): void }): void {
     this.#cancels.add(cancel);
   }
 
-  delete(cancel: Native.Cancel): void {
+  delete(cancel: { abort(): void }): void {
     this.#cancels.delete(cancel);
     if (this.#cancels.size > 0) return;
     this.#signal.removeEventListener('abort', this.#abort);
@@ -113,7 +118,26 @@ function callsOf(signal: AbortSignal): CallsInFlight {
   return calls;
 }
 
-function textOf(settled: Settled): string {
-  if (typeof settled === 'string') return settled;
-  throw toError(settled);
+function unlessFailed<T extends Answer>(settled: Settled): T {
+  if (isFailure(settled)) throw toError(settled);
+  return settled as T;
+}
+
+function isFailure(settled: Settled): settled is Native.NativeFailure {
+  return typeof settled === 'object' && settled !== null && 'kind' in settled;
+}
+
+/**
+ * Calls `abort` once the signal is aborted, at once if it already is. What is returned has it
+ * forgotten.
+ */
+export function whenAborted(signal: AbortSignal, abort: () => void): () => void {
+  if (signal.aborted) {
+    abort();
+    return () => {};
+  }
+  const calls = callsOf(signal);
+  const call = { abort };
+  calls.add(call);
+  return () => calls.delete(call);
 }

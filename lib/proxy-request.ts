@@ -1,5 +1,13 @@
 // A proxied call: what it asks, how that is checked and written, and how its answer is read.
 
+import {
+  type BinaryBody,
+  checkBinaryBody,
+  checkFormData,
+  isBytes,
+  type Source,
+  type WireBinaryBody,
+} from './binary-body';
 import { APIConnectionError, ValidationError } from './errors';
 import { below, Check, kindOf } from './validate';
 
@@ -26,10 +34,16 @@ export interface ProxyCall {
   /** The HTTP method, in upper case. */
   method: ProxyMethod;
   /**
-   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. Binary
-   * bodies are not supported yet.
+   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD.
    */
   body?: unknown;
+  /**
+   * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
+   * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
+   */
+  binaryBody?: BinaryBody;
+  /** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
+  formData?: FormData;
   /** Headers and query values, in order. A repeated name is sent repeatedly. */
   parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, 'in'> & { type: ProxyParameter['in'] }))[];
 }
@@ -111,28 +125,36 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 
 const WHAT = 'proxy execute request';
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
-const CALL_KEYS = ['endpoint', 'method', 'body', 'parameters'];
+const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
 const CUSTOM_KEYS = ['authScheme', 'toolkitSlug', 'val'];
 const PARAMETER_KEYS = ['name', 'value', 'in', 'type'];
 
+/** A request that is ready to be sent. */
+export interface WrittenRequest {
+  /** As it travels. */
+  text: string;
+  /** The bytes that are sent beside it. */
+  source?: Source;
+}
+
 /** Checks the request of a call in a session, and writes it as it travels. */
-export function writeSessionRequest(request: ProxyExecuteRequest): string {
+export function writeSessionRequest(request: ProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
-  let call: WireCall | undefined;
+  let call: { wire: WireCall; source?: Source } | undefined;
   if (check.object(request, '', SESSION_KEYS)) {
     check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'");
     call = checkCall(check, request);
   }
   check.done();
-  return write({ toolkit_slug: request.toolkit, ...call }, request);
+  return { text: write({ toolkit_slug: request.toolkit, ...call?.wire }, request), source: call?.source };
 }
 
 /** Checks the request of a call outside of a session, and writes it as it travels. */
-export function writeToolsRequest(request: ToolsProxyExecuteRequest): string {
+export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
-  let call: WireCall | undefined;
+  let call: { wire: WireCall; source?: Source } | undefined;
   if (check.object(request, '', TOOLS_KEYS)) {
     check.optionalText(request.connectedAccountId, 'connectedAccountId');
     const custom: unknown = request.customConnectionData;
@@ -145,20 +167,19 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): string {
   }
   check.done();
   const { connectedAccountId, customConnectionData } = request;
-  return write(
-    { connected_account_id: connectedAccountId, custom_connection_data: customConnectionData, ...call },
-    request,
-  );
+  const asked = { connected_account_id: connectedAccountId, custom_connection_data: customConnectionData };
+  return { text: write({ ...asked, ...call?.wire }, request), source: call?.source };
 }
 
 interface WireCall {
   endpoint: unknown;
   method: unknown;
   body: unknown;
+  binary_body: WireBinaryBody | undefined;
   parameters: unknown[] | undefined;
 }
 
-function checkCall(check: Check, request: Record<string, unknown>): WireCall {
+function checkCall(check: Check, request: Record<string, unknown>): { wire: WireCall; source?: Source } {
   const { endpoint, method, body } = request;
   check.text(endpoint, 'endpoint', 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit');
   const upper = typeof method === 'string' ? method.toUpperCase() : undefined;
@@ -168,7 +189,30 @@ function checkCall(check: Check, request: Record<string, unknown>): WireCall {
     check.oneOf(method, 'method', METHODS);
   }
   checkBody(check, body, method);
-  return { endpoint, method, body, parameters: checkParameters(check, request.parameters) };
+  const parameters = checkParameters(check, request.parameters);
+  const bytes = checkBytes(check, request);
+  return { wire: { endpoint, method, body, binary_body: bytes?.wire, parameters }, source: bytes?.source };
+}
+
+function checkBytes(
+  check: Check,
+  { method, body, binaryBody, formData, parameters }: Record<string, unknown>,
+): ReturnType<typeof checkBinaryBody> {
+  const bodies = Object.entries({ body: body ?? undefined, binaryBody, formData }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const [name] = bodies.map(([name]) => name).filter((name) => name !== 'body');
+  if (name === undefined) return undefined;
+  if (bodies.length > 1) {
+    check.add(`A request has one body, but this one has ${bodies.map(([name]) => `\`${name}\``).join(' and ')}.`);
+    return undefined;
+  }
+  if (method === 'GET' || method === 'HEAD') check.add(`\`${name}\` cannot be sent with ${method}: use POST or PUT.`);
+  if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
+  const typed =
+    Array.isArray(parameters) && parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
+  if (typed) check.add('`parameters` must not have Content-Type beside `formData`, which has one of its own.');
+  return checkFormData(check, formData);
 }
 
 function checkBody(check: Check, body: unknown, method: unknown): void {
@@ -182,7 +226,7 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
     check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
   } else if (typeof body === 'object' && isBinary(body)) {
     check.add(
-      `\`body\` is ${kindOf(body)}: binary bodies, forms and streams are not supported yet, pass a JSON value.`,
+      `\`body\` is ${kindOf(body)}, which JSON cannot hold: pass bytes as \`binaryBody\`, a form as \`formData\`.`,
     );
   } else if (body instanceof Map || body instanceof Set || body instanceof Promise) {
     check.add(`\`body\` is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
@@ -194,13 +238,10 @@ function isBinary(body: object): boolean {
   const prototype = Object.getPrototypeOf(body);
   if (prototype === Object.prototype || prototype === Array.prototype) return false;
   return (
-    ArrayBuffer.isView(body) ||
-    body instanceof ArrayBuffer ||
+    isBytes(body) ||
     body instanceof SharedArrayBuffer ||
-    body instanceof Blob ||
     body instanceof FormData ||
     body instanceof URLSearchParams ||
-    body instanceof ReadableStream ||
     typeof (body as { pipe?: unknown }).pipe === 'function'
   );
 }

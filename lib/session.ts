@@ -1,20 +1,25 @@
 // A session: a user, and the toolkits that may be called for them.
 
 import type * as Native from '../native';
+import { sending } from './binary-body';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, linkedRequest, type WireLink } from './connection-request';
+import { Download, readable } from './download';
 import { answerOf } from './native';
 import {
+  type BinaryData,
   type ProxyExecuteRequest,
   type ProxyExecuteResponse,
   readEnvelope,
+  type ToolsProxyExecuteResponse,
   toResponse,
+  type WrittenRequest,
   writeSessionRequest,
 } from './proxy-request';
 import { askOn } from './resource';
 import { type SessionUpdate, writeUpdateSession } from './session-config';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import { type CallOptions, Check, callOptions, proxyOptions } from './validate';
+import { type CallOptions, Check, callOptions, proxyOptions, type ResponseType } from './validate';
 
 /** How long a call may take, in milliseconds, where nothing else is said. */
 export const DEFAULT_TIMEOUT = 60_000;
@@ -112,7 +117,9 @@ export class Session {
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
    * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
-   * unparsed in `data`, for numbers that JavaScript would round.
+   * unparsed in `data`, for numbers that JavaScript would round. `responseType: 'stream'` makes `data` a
+   * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
+   * beginning and for each piece of it.
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the user has no active account of the toolkit (slug
    * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -149,14 +156,21 @@ export class Session {
   ): Promise<ProxyExecuteResponse<T>>;
   async proxyExecute(
     request: ProxyExecuteRequest,
-    options?: CallOptions & { responseType?: 'json' | 'text' },
+    options: CallOptions & { responseType: 'stream' },
+  ): Promise<ProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+  async proxyExecute(
+    request: ProxyExecuteRequest,
+    options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ProxyExecuteResponse> {
     const { native, timeout: standard } = this.#connection;
-    const text = writeSessionRequest(request);
+    const { text, source } = writeSessionRequest(request);
     const { signal, timeout = standard, responseType } = proxyOptions(options);
-    const answer = await answerOf(
-      (cancel) => native.proxyExecute(this.sessionId, text, responseType === 'text', timeout, cancel),
-      signal,
+    if (responseType === 'stream') {
+      return toResponse(await streamed(this.#connection, this.sessionId, { text, source }, { signal, timeout }));
+    }
+    const asText = responseType === 'text';
+    const answer = await sending(source, (upload) =>
+      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal),
     );
     return toResponse(readEnvelope(answer));
   }
@@ -206,6 +220,30 @@ export class Session {
     const body = { toolkit, callback_url, alias };
     const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body }, options);
     return linkedRequest(connectedAccountsOf(this.#connection), link);
+  }
+
+  /**
+   * Opens a file that a third-party API has answered with.
+   *
+   * @param binaryData The `binaryData` of an answer; its `url` is what counts.
+   * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
+   * beginning and for each piece of it.
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
+   * @throws {NotFoundError} If the file is no longer there.
+   * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
+   *
+   * @example
+   * ```ts
+   * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+   * if (binaryData) {
+   *   const file = await session.download(binaryData);
+   *   await file.toFile('report.pdf', { onProgress: ({ written, size }) => console.log(written, size) });
+   * }
+   * ```
+   */
+  async download(binaryData: Pick<BinaryData, 'url'>, options?: CallOptions): Promise<Download> {
+    return openDownload(this.#connection, binaryData, options);
   }
 
   /**
@@ -265,6 +303,34 @@ export class Session {
   async toolkits(filter: ListSessionToolkits = {}, options?: CallOptions): Promise<SessionToolkitPage> {
     return sessionToolkits(askOn(this.#connection), this.sessionId, filter, options);
   }
+}
+
+/** Makes a call whose answer is handed on as it comes, in a session or outside of one. */
+export async function streamed(
+  { native }: Connection,
+  sessionId: string | null,
+  { text, source }: WrittenRequest,
+  { signal, timeout }: { signal?: AbortSignal; timeout: number },
+): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>> {
+  const reader = await sending(source, (upload) =>
+    answerOf<Native.ByteReader>((cancel) => native.proxyStream(sessionId, text, upload, timeout, cancel), signal),
+  );
+  return { ...readEnvelope(reader.head), data: readable(reader, timeout, signal) };
+}
+
+/** Opens a file by its URL. */
+export async function openDownload(
+  { native, timeout: standard }: Connection,
+  binaryData: unknown,
+  options?: CallOptions,
+): Promise<Download> {
+  const check = new Check('file to download');
+  const { url } = Object(binaryData);
+  if (check.record(binaryData, '')) check.text(url, 'url', 'pass the `binaryData` of an answer');
+  check.done();
+  const { signal, timeout = standard } = callOptions(options);
+  const reader = await answerOf<Native.ByteReader>((cancel) => native.download(url, timeout, cancel), signal);
+  return new Download(reader, { signal, timeout });
 }
 
 /** Deletes a session by its id. */

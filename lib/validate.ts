@@ -86,6 +86,15 @@ export class Check {
     return false;
   }
 
+  /** An AbortSignal, or nothing. */
+  optionalSignal(value: unknown, path: string): void {
+    // By what it can do, because a signal of another realm is no instance of this one's class.
+    const { aborted, addEventListener } = Object(value);
+    if (value === undefined || (typeof aborted === 'boolean' && typeof addEventListener === 'function')) return;
+    const pass = 'pass the `signal` of an AbortController';
+    this.add(`\`${path}\` must be an AbortSignal, but is ${kindOf(value)}: ${pass}.`);
+  }
+
   /** A whole number of at least `least`, or nothing. */
   optionalWhole(value: unknown, path: string, least: number, most = Number.MAX_SAFE_INTEGER): void {
     if (value === undefined) return;
@@ -132,6 +141,11 @@ export interface CallOptions {
   timeout?: number;
 }
 
+/** What `data` is to be. */
+export type ResponseType = 'json' | 'text' | 'stream';
+
+const RESPONSE_TYPES: readonly string[] = ['json', 'text', 'stream'] satisfies ResponseType[];
+
 const CALL_OPTIONS = ['signal', 'timeout'];
 const PROXY_OPTIONS = [...CALL_OPTIONS, 'responseType'];
 
@@ -145,12 +159,12 @@ export function callOptions(options: unknown): CallOptions {
 }
 
 /** Checks the options of a proxied call. */
-export function proxyOptions(options: unknown): CallOptions & { responseType?: 'json' | 'text' } {
+export function proxyOptions(options: unknown): CallOptions & { responseType?: ResponseType } {
   if (options === undefined) return {};
   const check = new Check('call options');
   if (check.object(options, '', PROXY_OPTIONS)) {
     checkLimits(check, options);
-    if (options.responseType !== undefined) check.oneOf(options.responseType, 'responseType', ['json', 'text']);
+    if (options.responseType !== undefined) check.oneOf(options.responseType, 'responseType', RESPONSE_TYPES);
   }
   check.done();
   return options as CallOptions;
@@ -158,13 +172,7 @@ export function proxyOptions(options: unknown): CallOptions & { responseType?: '
 
 function checkLimits(check: Check, { signal, timeout }: Record<string, unknown>): void {
   check.optionalTimeout(timeout, 'timeout');
-  // By what it can do, because a signal of another realm is no instance of this one's class.
-  const { aborted, addEventListener } = Object(signal);
-  if (signal !== undefined && (typeof aborted !== 'boolean' || typeof addEventListener !== 'function')) {
-    check.add(
-      `\`signal\` must be an AbortSignal, but is ${kindOf(signal)}: pass the \`signal\` of an AbortController.`,
-    );
-  }
+  check.optionalSignal(signal, 'signal');
 }
 
 /** Checks an id. */

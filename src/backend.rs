@@ -8,12 +8,15 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_client::Remote;
 use proxy_execute_protocol as protocol;
-use proxy_execute_protocol::{Envelope, Error, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{Download, Envelope, Error, ErrorKind, ProxyRequest, Result, read_json};
+use serde_json::json;
 
-use crate::call::{parse_options, to_json, within};
+use crate::call::{parse_options, settling, to_json, within};
 use crate::cancel::Cancel;
-use crate::completions::Completions;
+use crate::completions::{Completions, Settled};
+use crate::download::ByteReader;
 use crate::failure::NativeFailure;
+use crate::upload::{Source, Upload};
 
 /// Something that answers calls.
 #[napi]
@@ -82,15 +85,16 @@ impl Backend {
         &self,
         session_id: String,
         request: String,
+        upload: Option<&Upload>,
         data_as_text: bool,
         timeout_ms: f64,
         cancel: Option<&Cancel>,
     ) -> u32 {
         let backend = Arc::clone(&self.inner);
+        let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, |deadline| async move {
-            let envelope =
-                backend.proxy_execute(&session_id, read_json(request.as_bytes())?, deadline).await?;
-            text_of(envelope, data_as_text)
+            let request = request_of(&request, source).await?;
+            text_of(backend.proxy_execute(&session_id, request, deadline).await?, data_as_text)
         })
     }
 
@@ -99,17 +103,51 @@ impl Backend {
     pub fn tools_proxy_execute(
         &self,
         request: String,
+        upload: Option<&Upload>,
         data_as_text: bool,
         timeout_ms: f64,
         cancel: Option<&Cancel>,
     ) -> u32 {
         let backend = Arc::clone(&self.inner);
+        let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, |deadline| async move {
-            text_of(
-                backend.tools_proxy_execute(read_json(request.as_bytes())?, deadline).await?,
-                data_as_text,
-            )
+            let request = request_of(&request, source).await?;
+            text_of(backend.tools_proxy_execute(request, deadline).await?, data_as_text)
         })
+    }
+
+    /// The same calls, in a session or outside of one, with an answer that is handed on as it comes.
+    #[napi(catch_unwind)]
+    pub fn proxy_stream(
+        &self,
+        session_id: Option<String>,
+        request: String,
+        upload: Option<&Upload>,
+        timeout_ms: f64,
+        cancel: Option<&Cancel>,
+    ) -> u32 {
+        let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
+        let source = upload.and_then(Upload::take);
+        let token = cancel.map(|cancel| cancel.token.clone());
+        let call = |deadline| async move {
+            let request = request_of(&request, source).await?;
+            let answer = backend.proxy_stream(session_id.as_deref(), request, deadline).await?;
+            Ok(ByteReader::new(answer.head.into_text(), answer.body, completions))
+        };
+        settling(&self.completions, timeout_ms, token, call, Settled::E)
+    }
+
+    /// Opens a file by the URL that an answer has named it with.
+    #[napi(catch_unwind)]
+    pub fn download(&self, url: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+        let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
+        let token = cancel.map(|cancel| cancel.token.clone());
+        let call = |deadline| async move {
+            let Download { content_type, size, body } = backend.download(&url, deadline).await?;
+            let head = to_json(&json!({ "content_type": content_type, "size": size }))?;
+            Ok(ByteReader::new(head, body, completions))
+        };
+        settling(&self.completions, timeout_ms, token, call, Settled::E)
     }
 
     /// Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`.
@@ -129,6 +167,15 @@ impl Backend {
             backend.connected_account(&id, deadline).await
         })
     }
+}
+
+/// A request, with the bytes that it sends up.
+async fn request_of(text: &str, source: Option<Source>) -> Result<ProxyRequest> {
+    let mut request: ProxyRequest = read_json(text.as_bytes())?;
+    if let Some(source) = source {
+        source.put_into(&mut request).await?;
+    }
+    Ok(request)
 }
 
 fn text_of(envelope: Envelope, data_as_text: bool) -> Result<String> {

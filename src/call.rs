@@ -25,7 +25,22 @@ where
     Call: FnOnce(Deadline) -> Answer,
     Answer: Future<Output = Result<String>> + Send + 'static,
 {
-    let token = cancel.map(|cancel| cancel.token.clone());
+    settling(completions, timeout_ms, cancel.map(|cancel| cancel.token.clone()), call, text)
+}
+
+/// The same for a call that ends with something else than a text.
+pub(crate) fn settling<Call, Answer, T>(
+    completions: &Completions,
+    timeout_ms: f64,
+    token: Option<CancellationToken>,
+    call: Call,
+    settled: fn(T) -> Settled,
+) -> u32
+where
+    Call: FnOnce(Deadline) -> Answer,
+    Answer: Future<Output = Result<T>> + Send + 'static,
+    T: 'static,
+{
     let ended = completions.environment_ended().clone();
     let deadline = Deadline::after(Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or(Duration::MAX));
     let answer = call(deadline);
@@ -37,7 +52,7 @@ where
             () = cancelled(token) => return Settled::D(NativeFailure::aborted()),
             answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
         };
-        settled(answer)
+        answer.map_or_else(|error| Settled::D(error.into()), settled)
     })
 }
 
@@ -46,7 +61,7 @@ pub(crate) fn to_its_end(
     completions: &Completions,
     work: impl Future<Output = Result<String>> + Send + 'static,
 ) -> u32 {
-    completions.run(async move { settled(no_panic(work).await) })
+    completions.run(async move { no_panic(work).await.map_or_else(|error| Settled::D(error.into()), text) })
 }
 
 /// Reads options that `lib/` has written.
@@ -83,13 +98,14 @@ fn out_of_time(timeout_ms: f64) -> Error {
 }
 
 /// Chooses the make of string that costs the JavaScript thread least.
-fn settled(answer: Result<String>) -> Settled {
+fn text(text: String) -> Settled {
     // Below this, making UTF-16 here costs more than V8's own conversion.
     const LARGE: usize = 4096;
-    match answer {
-        Ok(text) if text.is_ascii() => Settled::A(Latin1String::from(text)),
-        Ok(text) if text.len() > LARGE => Settled::B(Utf16String::from(text)),
-        Ok(text) => Settled::C(text),
-        Err(error) => Settled::D(error.into()),
+    if text.is_ascii() {
+        Settled::A(Latin1String::from(text))
+    } else if text.len() > LARGE {
+        Settled::B(Utf16String::from(text))
+    } else {
+        Settled::C(text)
     }
 }

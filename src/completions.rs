@@ -9,16 +9,18 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Either4, FnArgs, Function, Latin1String, Utf16String, spawn};
+use napi::bindgen_prelude::{Buffer, Either7, FnArgs, Function, Latin1String, Null, Utf16String, spawn};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
+use crate::download::ByteReader;
 use crate::failure::NativeFailure;
 
-/// What a call ends with: one string, in one of three makes, or a failure.
-pub(crate) type Settled = Either4<Latin1String, Utf16String, String, NativeFailure>;
+/// What a call ends with: one string, in one of three makes, or a failure; or bytes to read, some of
+/// them, or their end.
+pub(crate) type Settled = Either7<Latin1String, Utf16String, String, NativeFailure, ByteReader, Buffer, Null>;
 
 /// The arguments of the JavaScript function: the numbers of calls, and what each ended with.
 type Batch = FnArgs<(Vec<u32>, Vec<Settled>)>;
@@ -44,7 +46,9 @@ impl Completions {
     #[napi(constructor)]
     pub fn new(
         env: &Env,
-        #[napi(ts_arg_type = "(calls: number[], settled: (string | NativeFailure)[]) => void")]
+        #[napi(
+            ts_arg_type = "(calls: number[], settled: (string | NativeFailure | ByteReader | Buffer | null)[]) => void"
+        )]
         settle: Function<'_, Batch, ()>,
     ) -> napi::Result<Self> {
         let done = Arc::new(Mutex::new(Vec::new()));

@@ -65,6 +65,7 @@ impl From<Error> for NativeFailure {
                     FailureKind::Connection
                 }
                 ErrorKind::InvalidOption
+                | ErrorKind::NeedsGateway
                 | ErrorKind::InvalidToolkit
                 | ErrorKind::EncryptionKeyRequired
                 | ErrorKind::WrongEncryptionKey

@@ -16,5 +16,7 @@ pub mod backend;
 mod call;
 pub mod cancel;
 pub mod completions;
+pub mod download;
 pub mod failure;
 pub mod gateway;
+pub mod upload;

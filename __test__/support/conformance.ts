@@ -9,7 +9,6 @@ import {
   BadRequestError,
   type Composio,
   type Gateway,
-  InternalServerError,
   NotFoundError,
   PermissionDeniedError,
   type ProxyMethod,
@@ -492,18 +491,18 @@ export function conformance(name: string, way: Way): void {
         });
       });
 
-      it('that are files are refused with what to do', async () => {
+      it('that are files come back as a URL, and are opened with it', async () => {
+        const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff]);
         upstream.on('/base/file', (response) => {
-          response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff]));
+          response.writeHead(200, { 'content-type': 'image/png' }).end(png);
         });
-        await rejection(() => get('/file'), InternalServerError, {
-          status: 501,
-          code: 10501,
-          slug: 'NotSupported',
-          names: /127\.0\.0\.1.*file.*image\/png/,
-          fix: /Accept/,
-        });
-        assert.equal((await get<{ method: string }>('/me')).method, 'GET');
+        const { data, binaryData } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/file', method: 'GET' });
+        assert.equal(data, null);
+        assert.ok(binaryData);
+        assert.deepEqual(Object.keys(binaryData), ['url', 'contentType', 'size', 'expiresAt']);
+        assert.equal(binaryData.contentType, 'image/png');
+        assert.equal(binaryData.size, 6);
+        assert.deepEqual(Buffer.from(await (await session.download(binaryData)).bytes()), png);
       });
 
       it('by tools.proxyExecute have the form in which they travel', async () => {

@@ -4,23 +4,32 @@
 //! sessions, and errors in each of the forms that gateways, the hosted backend and the load
 //! balancers before them use.
 
+use std::future::ready;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use futures::stream::once;
+use futures::{StreamExt, TryStreamExt};
 use proxy_execute_protocol::{
-    Envelope, Error, ErrorBody, ErrorCode, ErrorKind, Headers, Result as ProtocolResult,
+    ByteStream, Download, Envelope, Error, ErrorBody, ErrorCode, ErrorKind, Headers,
+    Result as ProtocolResult, StreamedAnswer,
 };
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
+use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::retry::{Failure, Replay, retry_after};
+use crate::transport::reason;
+
+/// How long the head of a streamed answer may be, in bytes.
+const MAX_HEAD: usize = 1 << 20;
 
 /// How much of an answer that is not an error envelope is quoted, in characters.
 const QUOTED: usize = 200;
 
-/// A complete answer of the backend, of any status.
+/// An answer of the backend, of any status: complete, or of success and about to be handed on.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Where it came from, for messages.
@@ -29,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// Of which the body has not been read, in the place of `body`.
+    pub(crate) rest: Option<Response>,
 }
 
 impl Answer {
@@ -47,6 +58,47 @@ impl Answer {
     /// An answer that is read here.
     pub(crate) fn json<T: DeserializeOwned>(self, api_key: &SecretString) -> ProtocolResult<T> {
         serde_json::from_slice(&self.body).map_err(|_| self.not_in_the_documented_form(api_key))
+    }
+
+    /// An answer that is handed on: a line of JSON, and then the bytes (`docs/wire.md`).
+    pub(crate) async fn into_stream(mut self, api_key: &SecretString) -> ProtocolResult<StreamedAnswer> {
+        let mut body = self.take_body();
+        while !self.body.contains(&b'\n') && self.body.len() <= MAX_HEAD {
+            let Some(chunk) = body.try_next().await? else { break };
+            self.body.extend_from_slice(&chunk);
+        }
+        let Some(end) = self.body.iter().position(|byte| *byte == b'\n') else {
+            return Err(self.not_in_the_documented_form(api_key));
+        };
+        let begun = Bytes::from(self.body.split_off(end + 1));
+        let head = self.into_envelope(api_key)?;
+        let body = once(ready(Ok(begun)))
+            .filter(|chunk| ready(!matches!(chunk, Ok(bytes) if bytes.is_empty())))
+            .chain(body);
+        Ok(StreamedAnswer { head, body: ByteStream::new(body) })
+    }
+
+    /// A file that is handed on.
+    pub(crate) fn into_download(mut self) -> Download {
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Download {
+            content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
+            size: self.rest.as_ref().and_then(Response::content_length),
+            body: self.take_body(),
+        }
+    }
+
+    fn take_body(&mut self) -> ByteStream {
+        let origin = self.origin.clone();
+        let cut_off = move |error: reqwest::Error| {
+            let reason = reason(&error.without_url());
+            let message = format!("The answer of {origin} was cut off or damaged ({reason}).");
+            Error::new(ErrorKind::Connection, message)
+        };
+        match self.rest.take() {
+            Some(response) => ByteStream::new(response.bytes_stream().map_err(cut_off)),
+            None => ByteStream::new(futures::stream::empty()),
+        }
     }
 
     fn not_in_the_documented_form(&self, api_key: &SecretString) -> Error {
@@ -231,6 +283,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
+            rest: None,
         }
     }
 

@@ -40,6 +40,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod upload;
 
 pub use options::{ApiVersion, RemoteOptions};
 pub use remote::Remote;

@@ -1,17 +1,18 @@
 //! The backend itself: each method is one request of the documented wire.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest,
-    ResourceMethod, ResourceRequest, Result, Session, UpdateSession,
+    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyRequest,
+    ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 use reqwest::Method;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -19,10 +20,17 @@ use url::Url;
 use crate::answer::Answer;
 use crate::options::RemoteOptions;
 use crate::retry::RetryPolicy;
-use crate::transport::Call;
+use crate::transport::{Body, Call};
+use crate::upload;
+
+/// The header by which a gateway of this project is known.
+const GATEWAY: &str = "x-proxy-execute";
 
 /// How long until an account that is being connected is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The header that asks it for an answer as it comes.
+const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 
 /// What a path segment may hold as it is (RFC 3986 §2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -36,6 +44,8 @@ pub struct Remote {
     /// Kept so that it can be taken out of what the backend says.
     api_key: SecretString,
     pub(crate) retry: RetryPolicy,
+    /// Whether the backend is a gateway of this project, once it has answered.
+    is_gateway: OnceLock<bool>,
 }
 
 impl Remote {
@@ -49,6 +59,7 @@ impl Remote {
             headers: options.headers()?,
             retry: RetryPolicy::new(options.max_retries),
             api_key: options.api_key,
+            is_gateway: OnceLock::new(),
         })
     }
 
@@ -58,21 +69,34 @@ impl Remote {
         let mut url = self.api.clone();
         url.set_path(&format!("{}{}", self.api.path(), request.path));
         url.set_query(request.query.as_deref());
+        let mut headers = self.headers.clone();
+        if request.hands_on {
+            headers.insert(RESPONSE_TYPE, HeaderValue::from_static("stream"));
+        }
         let call = Call {
             method: request.method,
             url,
-            headers: self.headers.clone(),
+            headers,
             body: request.body,
+            hands_on: request.hands_on,
             only_reads: request.only_reads,
             deadline,
             timeout: deadline.remaining(),
         };
+        self.make(call).await
+    }
+
+    async fn make(&self, mut call: Call) -> Result<Answer> {
+        let deadline = call.deadline;
+        let can_be_repeated = !matches!(call.body, Body::Once { .. });
         let mut waits = self.retry.waits(fastrand::Rng::new());
         let mut attempt = 1;
         loop {
+            let attempted = call.attempt().await;
             let (method, path) = (&call.method, call.url.path());
-            let failure = match call.attempt().await {
+            let failure = match attempted {
                 Ok(answer) => {
+                    self.learn_from(&call, &answer);
                     let status = answer.status.as_u16();
                     tracing::debug!(%method, path, attempt, status, "the backend answered");
                     if answer.status.is_success() {
@@ -85,7 +109,7 @@ impl Remote {
                     failure
                 }
             };
-            if !failure.replay.allows(call.only_reads) {
+            if !can_be_repeated || !failure.replay.allows(call.only_reads) {
                 return Err(failure.error);
             }
             let Some(wait) = waits.next() else { return Err(failure.error) };
@@ -101,6 +125,63 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// Notes what kind of backend it is. An error without the header may be of what is in front of it.
+    fn learn_from(&self, call: &Call, answer: &Answer) {
+        let names_itself = answer.headers.contains_key(GATEWAY);
+        if call.url.origin() == self.api.origin() && (names_itself || answer.status.is_success()) {
+            self.is_gateway.get_or_init(|| names_itself);
+        }
+    }
+
+    /// A proxied call, which travels as POST and does what the method inside it does.
+    async fn proxied(
+        &self,
+        session_id: Option<&str>,
+        mut request: ProxyRequest,
+        deadline: Deadline,
+    ) -> Result<Outgoing> {
+        let path = match session_id {
+            Some(id) => session_path(id)? + "/proxy_execute",
+            None => "/tools/execute/proxy".to_owned(),
+        };
+        let bytes = request.binary_body.as_mut().and_then(|body| body.stream.take());
+        let only_reads = request.method.is_safe();
+        let body = match bytes {
+            None => Body::Json(json(&request)?),
+            Some(bytes) if self.is_gateway(deadline).await? => upload::form(&json(&request)?, bytes),
+            Some(bytes) => {
+                upload::into_base64(&mut request, bytes).await?;
+                Body::Json(json(&request)?)
+            }
+        };
+        Ok(Outgoing { method: Method::POST, path, query: None, body, hands_on: false, only_reads })
+    }
+
+    /// Whether the backend is a gateway of this project. Any answer tells; if there was none yet,
+    /// something small is asked for.
+    async fn is_gateway(&self, deadline: Deadline) -> Result<bool> {
+        if let Some(known) = self.is_gateway.get() {
+            return Ok(*known);
+        }
+        let (path, query) = ("/toolkits".to_owned(), Some("limit=1".to_owned()));
+        let request = Outgoing {
+            method: Method::GET,
+            path,
+            query,
+            body: Body::Empty,
+            hands_on: false,
+            only_reads: true,
+        };
+        let answer = self.call(request, deadline).await;
+        // The answer may be an error; without any, there is nothing to go by.
+        match self.is_gateway.get() {
+            Some(known) => Ok(*known),
+            None => answer.map(|_| false),
+        }
+    }
+}
+
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("api", &self.api.as_str()).finish_non_exhaustive()
@@ -111,28 +192,44 @@ impl fmt::Debug for Remote {
 impl Backend for Remote {
     async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session> {
         let path = "/tool_router/session".to_owned();
-        let body = Some(json(&request)?);
-        let request = Outgoing { method: Method::POST, path, query: None, body, only_reads: false };
+        let body = Body::Json(json(&request)?);
+        let request =
+            Outgoing { method: Method::POST, path, query: None, body, hands_on: false, only_reads: false };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn session(&self, id: &str, deadline: Deadline) -> Result<Session> {
         let path = session_path(id)?;
-        let request = Outgoing { method: Method::GET, path, query: None, body: None, only_reads: true };
+        let request = Outgoing {
+            method: Method::GET,
+            path,
+            query: None,
+            body: Body::Empty,
+            hands_on: false,
+            only_reads: true,
+        };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session> {
         let path = session_path(id)?;
-        let body = Some(json(&request)?);
-        let request = Outgoing { method: Method::PATCH, path, query: None, body, only_reads: false };
+        let body = Body::Json(json(&request)?);
+        let request =
+            Outgoing { method: Method::PATCH, path, query: None, body, hands_on: false, only_reads: false };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession> {
         let path = session_path(id)?;
         // A second DELETE would answer 404 for a deletion that worked.
-        let request = Outgoing { method: Method::DELETE, path, query: None, body: None, only_reads: false };
+        let request = Outgoing {
+            method: Method::DELETE,
+            path,
+            query: None,
+            body: Body::Empty,
+            hands_on: false,
+            only_reads: false,
+        };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
@@ -142,13 +239,50 @@ impl Backend for Remote {
         request: ProxyRequest,
         deadline: Deadline,
     ) -> Result<Envelope> {
-        let path = session_path(session_id)? + "/proxy_execute";
-        self.call(proxied(path, &request)?, deadline).await?.into_envelope(&self.api_key)
+        let request = self.proxied(Some(session_id), request, deadline).await?;
+        self.call(request, deadline).await?.into_envelope(&self.api_key)
     }
 
     async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope> {
-        let path = "/tools/execute/proxy".to_owned();
-        self.call(proxied(path, &request)?, deadline).await?.into_envelope(&self.api_key)
+        let request = self.proxied(None, request, deadline).await?;
+        self.call(request, deadline).await?.into_envelope(&self.api_key)
+    }
+
+    async fn proxy_stream(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        deadline: Deadline,
+    ) -> Result<StreamedAnswer> {
+        if !self.is_gateway(deadline).await? {
+            return Err(Error::new(
+                ErrorKind::NeedsGateway,
+                "responseType: the backend cannot hand an answer on as a stream; a gateway of this package can.",
+            )
+            .fix("Leave `responseType: 'stream'` out: a file comes back as `binaryData`."));
+        }
+        let request = Outgoing { hands_on: true, ..self.proxied(session_id, request, deadline).await? };
+        self.call(request, deadline).await?.into_stream(&self.api_key).await
+    }
+
+    /// The URL is all that is needed, so nothing else is sent: it may lead to another host.
+    async fn download(&self, url: &str, deadline: Deadline) -> Result<Download> {
+        let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.ok_or_else(|| {
+            Error::of_field(ErrorKind::InvalidRequest, "`url` is not a URL of http or https.")
+                .fix("A gateway without a port gives URLs for its own process: open them with a session of that gateway.")
+        })?;
+        let call = Call {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Body::Empty,
+            hands_on: true,
+            only_reads: true,
+            deadline,
+            timeout: deadline.remaining(),
+        };
+        Ok(self.make(call).await?.into_download())
     }
 
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String> {
@@ -160,9 +294,9 @@ impl Backend for Remote {
         };
         let query = request.query.iter().map(pair).collect::<Vec<_>>().join("&");
         let query = Some(query).filter(|query| !query.is_empty());
-        let body = request.body.map(|body| Bytes::from(body.get().to_owned()));
+        let body = request.body.map(|body| Body::Json(body.get().to_owned().into())).unwrap_or(Body::Empty);
         let only_reads = method == Method::GET;
-        let request = Outgoing { method, path, query, body, only_reads };
+        let request = Outgoing { method, path, query, body, hands_on: false, only_reads };
         Ok(self.call(request, deadline).await?.into_envelope(&self.api_key)?.into_text())
     }
 
@@ -197,14 +331,9 @@ struct Outgoing {
     /// Below `/api/{version}`.
     path: String,
     query: Option<String>,
-    body: Option<Bytes>,
+    body: Body,
+    hands_on: bool,
     only_reads: bool,
-}
-
-/// A proxied call travels as POST and does what the method inside it does.
-fn proxied(path: String, request: &ProxyRequest) -> Result<Outgoing> {
-    let body = Some(json(request)?);
-    Ok(Outgoing { method: Method::POST, path, query: None, body, only_reads: request.method.is_safe() })
 }
 
 /// The path of a session, its id as one segment whatever is in it.

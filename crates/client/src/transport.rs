@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result as ProtocolResult};
+use proxy_execute_protocol::{ByteStream, Deadline, Error, ErrorKind, Result as ProtocolResult};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Response, StatusCode};
@@ -40,13 +40,29 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// A JSON text.
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Body,
+    /// Whether the body of a good answer is handed on, unread.
+    pub(crate) hands_on: bool,
     /// Whether the call changes nothing, neither at the backend nor behind it.
     pub(crate) only_reads: bool,
     pub(crate) deadline: Deadline,
     /// What was left until the deadline when the call began, for messages.
     pub(crate) timeout: Duration,
+}
+
+/// The body of a call.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Empty,
+    /// A JSON text.
+    Json(Bytes),
+    /// Bytes as they come, which can be sent once.
+    Once {
+        content_type: HeaderValue,
+        bytes: ByteStream,
+    },
+    /// They were sent.
+    Sent,
 }
 
 /// What an attempt waits for.
@@ -59,7 +75,7 @@ enum Stage {
 
 impl Call {
     /// Makes the request once. The answer may have any status but those of a redirect.
-    pub(crate) async fn attempt(&self) -> Result<Answer, Failure> {
+    pub(crate) async fn attempt(&mut self) -> Result<Answer, Failure> {
         // A timer is looked at after what it limits has begun, which could let the request out.
         if self.deadline.remaining().is_zero() {
             return Err(self.too_late(Stage::Connection));
@@ -77,12 +93,22 @@ impl Call {
         }
     }
 
-    async fn send(&self, client: &Client, url: &Url) -> Result<Response, Failure> {
+    async fn send(&mut self, client: &Client, url: &Url) -> Result<Response, Failure> {
         let mut request = Request::new(self.method.clone(), url.clone());
         *request.headers_mut() = self.headers.clone();
-        if let Some(body) = &self.body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.clone().into());
+        match &mut self.body {
+            Body::Empty => {}
+            Body::Json(text) => {
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                *request.body_mut() = Some(text.clone().into());
+            }
+            body => {
+                let Body::Once { content_type, bytes } = std::mem::replace(body, Body::Sent) else {
+                    return Err(self.cannot_be_repeated(url));
+                };
+                request.headers_mut().insert(CONTENT_TYPE, content_type);
+                *request.body_mut() = Some(reqwest::Body::wrap_stream(bytes));
+            }
         }
         let connecting = Arc::new(AtomicBool::new(false));
         let response = CONNECTING.scope(Arc::clone(&connecting), client.execute(request));
@@ -97,6 +123,10 @@ impl Call {
     async fn read(&self, url: &Url, mut response: Response) -> Result<Answer, Failure> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
+        let (origin, path) = (origin(url), url.path().to_owned());
+        if self.hands_on && status.is_success() {
+            return Ok(Answer { origin, path, status, headers, body: Vec::new(), rest: Some(response) });
+        }
         let announced = response.content_length().unwrap_or_default().min(TRUSTED_LENGTH);
         let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
         loop {
@@ -109,7 +139,7 @@ impl Call {
                 None => return Err(self.too_late(Stage::RestOfAnswer)),
             }
         }
-        Ok(Answer { origin: origin(url), path: url.path().to_owned(), status, headers, body })
+        Ok(Answer { origin, path, status, headers, body, rest: None })
     }
 
     /// Where a redirect leads, if it may be followed: to the same origin, and without turning the
@@ -147,6 +177,9 @@ impl Call {
     }
 
     fn not_sent_or_broken(&self, url: &Url, error: &reqwest::Error) -> Failure {
+        if let Some(error) = of_the_body(error) {
+            return Failure { replay: Replay::Never, error };
+        }
         let (origin, reason) = (origin(url), reason(error));
         if !error.is_connect() {
             let message = format!("The connection to {origin} broke before it answered ({reason}).");
@@ -159,6 +192,16 @@ impl Call {
         };
         let message = format!("Could not connect to {origin} ({reason}).");
         Failure { replay: Replay::Harmless, error: Error::new(ErrorKind::Connection, message).fix(fix) }
+    }
+
+    /// A redirect, or an attempt after one that did not work.
+    fn cannot_be_repeated(&self, url: &Url) -> Failure {
+        let message =
+            format!("{} wants the call sent once more, but its body was sent and is gone.", origin(url));
+        Failure {
+            replay: Replay::Never,
+            error: Error::new(ErrorKind::Connection, message).fix("Check baseURL."),
+        }
     }
 
     fn cut_off(&self, url: &Url, error: &reqwest::Error) -> Failure {
@@ -242,7 +285,7 @@ fn origin(url: &Url) -> String {
 }
 
 /// Why it failed, from the innermost cause: those around it only say that something failed.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn StdError = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -257,6 +300,18 @@ fn reason(error: &reqwest::Error) -> String {
         first.make_ascii_lowercase();
     }
     text
+}
+
+/// Why a body could not be read, where that is what failed.
+fn of_the_body(error: &reqwest::Error) -> Option<Error> {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<Error>() {
+            return Some(error.clone());
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// A duration as people say it: `60 s`, `1.5 s`, `200 ms`. It is rounded up, because a timeout that

@@ -2,19 +2,30 @@
 //!
 //! What `data` is follows from the content type, then from the content (`docs/answers.md`):
 //! 1. no body: null;
-//! 2. a JSON media type: the upstream's own bytes, which must be JSON;
-//! 3. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string;
-//! 4. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
-//! 5. anything else, what is sent as an attachment, and what is still compressed: a file.
+//! 2. what is sent as an attachment, and what is still compressed: a file;
+//! 3. a JSON media type: the upstream's own bytes, which must be JSON;
+//! 4. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string, if it
+//!    is text in its charset;
+//! 5. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
+//! 6. anything else: a file.
+//!
+//! JSON and text are read here; a file is handed on as it comes, and so is any answer that the
+//! caller wants as a stream.
 
 use std::borrow::Cow;
+use std::future::ready;
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use bytes::Bytes;
+use encoding_rs::{Encoding, UTF_8};
+use futures::stream::once;
+use futures::{Stream, StreamExt, TryStreamExt};
 use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
 };
 use mime::Mime;
-use proxy_execute_protocol::{Envelope, Error, ErrorKind, Headers, Method, Result};
+use proxy_execute_protocol::{
+    ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
+};
 use reqwest::Response;
 use serde::de::IgnoredAny;
 
@@ -41,69 +52,101 @@ const TEXT_BY_NATURE: &[&str] = &[
 /// Codings that make other bytes of a body. Where one is still named, the egress did not undo it.
 const COMPRESSIONS: &[&str] = &["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
-/// Reads an answer to its end and wraps it.
+/// An answer, as far as it is read here.
+pub(crate) enum Answer {
+    /// All of it.
+    Whole(Envelope),
+    /// Its head; the body is a file.
+    File(File),
+}
+
+/// A file that is on its way.
+pub(crate) struct File {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) content_type: String,
+    pub(crate) body: ByteStream,
+}
+
+/// Reads JSON and text to their end and wraps them.
 ///
 /// # Errors
-/// `UpstreamBroken`, `UpstreamTooLarge`, and `Unsupported` for a file.
+/// `UpstreamBroken` and `UpstreamTooLarge`.
 pub(crate) async fn receive(
-    response: Response,
+    mut response: Response,
     method: Method,
     max_bytes: u64,
-    record: &mut CallInProgress<'_>,
-) -> Result<Envelope> {
+    record: &mut CallInProgress,
+) -> Result<Answer> {
     let host = response.url().host_str().unwrap_or_default().to_owned();
     let status = response.status().as_u16();
     let headers = returned(response.headers(), method);
+    let content_type = content_type(response.headers());
     let kind = Kind::of(response.headers());
+    let file = |body| Answer::File(File { status, headers: headers.clone(), content_type, body });
 
-    let body = read(response, max_bytes, &host).await?;
-    record.received(body.len());
-    if body.is_empty() {
-        return Ok(Envelope::without_data(status, &headers));
+    if matches!(kind, Kind::File) {
+        // An empty file is no body, as with any other type.
+        let first = response.chunk().await.map_err(|_| cut_off(&host))?;
+        return Ok(match first {
+            None => Answer::Whole(Envelope::without_data(status, &headers)),
+            Some(first) => file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response)))),
+        });
     }
-    match kind {
-        Kind::Json(encoding) => {
-            let text = decode(&body, encoding).filter(|text| is_valid_json(text));
-            let text = text.ok_or_else(|| {
-                broken(&host, &format!("says that its answer (status {status}) is JSON, but it is not"))
-            })?;
-            Ok(Envelope::around_json(status, &headers, &text))
+    let body = read(response, max_bytes, &host).await?;
+    record.received(body.len() as u64);
+    if body.is_empty() {
+        return Ok(Answer::Whole(Envelope::without_data(status, &headers)));
+    }
+    let text = match kind {
+        Kind::Json(encoding) | Kind::Text(encoding) => decode(&body, encoding),
+        Kind::Unknown | Kind::File => decode(&body, UTF_8).filter(|text| !text.contains('\0')),
+    };
+    let is_json = !matches!(kind, Kind::Text(_)) && text.as_deref().is_some_and(is_valid_json);
+    match (kind, text) {
+        (_, Some(json)) if is_json => Ok(Answer::Whole(Envelope::around_json(status, &headers, &json))),
+        (Kind::Json(_), _) => {
+            Err(broken(&host, &format!("says that its answer (status {status}) is JSON, but it is not")))
         }
-        Kind::Text(encoding) => {
-            // A wrong charset must not lose bytes; windows-1252 has a character for each.
-            let text = decode(&body, encoding).unwrap_or_else(|| WINDOWS_1252.decode(&body).0);
-            Ok(Envelope::around_text(status, &headers, &text))
-        }
-        Kind::Unknown => match decode(&body, UTF_8).filter(|text| !text.contains('\0')) {
-            Some(text) if is_valid_json(&text) => Ok(Envelope::around_json(status, &headers, &text)),
-            Some(text) => Ok(Envelope::around_text(status, &headers, &text)),
-            None => Err(file(&host, status, "without a content type")),
-        },
-        Kind::File(what) => Err(file(&host, status, &what)),
+        (_, Some(text)) => Ok(Answer::Whole(Envelope::around_text(status, &headers, &text))),
+        // As text in a wrong charset, bytes would be lost; in a file none is.
+        (_, None) => Ok(file(ByteStream::whole(body.into()))),
     }
 }
 
+/// The head of an answer, and its body as it comes.
+pub(crate) fn stream(response: Response, method: Method) -> StreamedAnswer {
+    let head = Envelope::head(response.status().as_u16(), &returned(response.headers(), method));
+    StreamedAnswer { head, body: ByteStream::new(body_of(response)) }
+}
+
+/// The body of an answer, decompressed; cut off in the middle, it ends with an error.
+fn body_of(response: Response) -> impl Stream<Item = Result<Bytes>> {
+    let host = response.url().host_str().unwrap_or_default().to_owned();
+    response.bytes_stream().map_err(move |_| cut_off(&host))
+}
+
 /// What a body is, as far as the headers tell.
+#[derive(Debug, Clone, Copy)]
 enum Kind {
     Json(&'static Encoding),
     Text(&'static Encoding),
     Unknown,
-    File(String),
+    File,
 }
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Self {
-        if let Some(coding) = compression(headers) {
-            return Self::File(format!("compressed with {coding}"));
-        }
         let attachment = headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
             value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
         });
+        if attachment || is_compressed(headers) {
+            return Self::File;
+        }
         let Some(content_type) = headers.get(CONTENT_TYPE).filter(|value| !value.is_empty()) else {
-            return if attachment { Self::File("an attachment".to_owned()) } else { Self::Unknown };
+            return Self::Unknown;
         };
-        let shown = String::from_utf8_lossy(content_type.as_bytes()).into_owned();
-        let Some(mime) = parse(content_type).filter(|_| !attachment) else { return Self::File(shown) };
+        let Some(mime) = parse(content_type) else { return Self::File };
         let charset =
             mime.get_param(mime::CHARSET).and_then(|name| Encoding::for_label(name.as_str().as_bytes()));
         let encoding = charset.unwrap_or(UTF_8);
@@ -114,16 +157,23 @@ impl Kind {
         } else if mime.type_() == mime::TEXT || text_by_nature || mime.suffix() == Some(mime::XML) {
             Self::Text(encoding)
         } else {
-            Self::File(shown)
+            Self::File
         }
     }
 }
 
-/// The compression that a body still has, which a caller's own `Accept-Encoding` asked for.
-fn compression(headers: &HeaderMap) -> Option<&'static str> {
+/// The media type of a file, as its server names it.
+fn content_type(headers: &HeaderMap) -> String {
+    let named =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
+    named.unwrap_or("application/octet-stream").to_owned()
+}
+
+/// Whether a body is still compressed, which a caller's own `Accept-Encoding` asked for.
+fn is_compressed(headers: &HeaderMap) -> bool {
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
-    codings.find_map(|coding| COMPRESSIONS.iter().find(|known| coding.eq_ignore_ascii_case(known)).copied())
+    codings.any(|coding| COMPRESSIONS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
 }
 
 fn parse(content_type: &HeaderValue) -> Option<Mime> {
@@ -149,16 +199,14 @@ async fn read(mut response: Response, max_bytes: u64, host: &str) -> Result<Vec<
             ErrorKind::UpstreamTooLarge,
             format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
         )
-        .fix("Ask for less at a time, or let the operator raise `maxResponseBytes`.")
+        .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
     };
     let announced = response.content_length().unwrap_or_default();
     if announced > max_bytes {
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
-    while let Some(chunk) =
-        response.chunk().await.map_err(|_| broken(host, "broke off in the middle of its answer"))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|_| cut_off(host))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(too_large());
         }
@@ -192,21 +240,19 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
+fn cut_off(host: &str) -> Error {
+    broken(host, "broke off in the middle of its answer")
+}
+
 fn broken(host: &str, what: &str) -> Error {
     Error::new(ErrorKind::UpstreamBroken, format!("{host} {what}."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")
 }
 
-fn file(host: &str, status: u16, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{host} answered with a file ({what}, status {status}), which this version cannot hand on."),
-    )
-    .fix("Ask for JSON or text, for example with an `Accept` header parameter.")
-}
-
 #[cfg(test)]
 mod tests {
+    use encoding_rs::WINDOWS_1252;
+
     use super::*;
 
     fn kind(content_type: &'static str) -> &'static str {
@@ -215,7 +261,7 @@ mod tests {
             Kind::Json(_) => "json",
             Kind::Text(_) => "text",
             Kind::Unknown => "unknown",
-            Kind::File(_) => "file",
+            Kind::File => "file",
         }
     }
 
@@ -245,7 +291,7 @@ mod tests {
             (CONTENT_TYPE, HeaderValue::from_static("text/csv")),
             (CONTENT_DISPOSITION, HeaderValue::from_static("Attachment; filename=a.csv")),
         ]);
-        assert!(matches!(Kind::of(&headers), Kind::File(_)));
+        assert!(matches!(Kind::of(&headers), Kind::File));
     }
 
     #[test]

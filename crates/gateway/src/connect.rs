@@ -418,6 +418,7 @@ impl<'a> Flow<'a> {
             endpoint: endpoint.clone(),
             method: Method::Get,
             body: None,
+            binary_body: None,
             parameters: Vec::new(),
         };
         let credential = Credential { scheme: self.scheme, fields: self.fields()? };

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
+    USER_AGENT,
 };
 use mime::Mime;
-use proxy_execute_protocol::{Error, ErrorKind, Method, Result};
+use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -27,7 +29,7 @@ use url::{Host, Url};
 use self::address::{Verdict, judge};
 use self::redirect::{MAX_REDIRECTS, Step};
 use crate::credential::oauth1::Signer;
-use crate::request::append_query;
+use crate::request::{DEFAULT_USER_AGENT, append_query};
 
 /// How long making a connection may take, name look-up and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +56,30 @@ pub(crate) struct Outgoing {
     /// The caller's and the toolkit's headers.
     pub(crate) headers: HeaderMap,
     pub(crate) credential: Injection,
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Body,
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Empty,
+    Whole(Bytes),
+    /// Bytes as they come: they can be sent once.
+    Stream {
+        /// How many there are, where that is known.
+        size: Option<u64>,
+        bytes: ByteStream,
+    },
+}
+
+impl Body {
+    /// The bytes of a body that is in memory.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        match self {
+            Self::Whole(bytes) => Some(bytes),
+            Self::Empty | Self::Stream { .. } => None,
+        }
+    }
 }
 
 /// What a credential adds to a request.
@@ -122,7 +147,7 @@ impl Egress {
         let mut with_credential = true;
         for _ in 0..=MAX_REDIRECTS {
             self.hosts.check(&outgoing.url)?;
-            let response = self.attempt(&outgoing, with_credential).await?;
+            let response = self.attempt(&mut outgoing, with_credential).await?;
 
             let location =
                 response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -151,14 +176,47 @@ impl Egress {
     ///
     /// # Errors
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
-    pub(crate) async fn send_once(&self, outgoing: &Outgoing) -> Result<Response> {
+    pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
         self.hosts.check(&outgoing.url)?;
         self.once(outgoing, true).await.map_err(|error| unreachable_or_broken(error, &outgoing.url))
     }
 
+    /// Reads what a URL of a caller's choice answers with, as it is sent, once it has begun to.
+    ///
+    /// # Errors
+    /// `AddressRefused` and `SourceUnusable`.
+    pub(crate) async fn fetch(&self, url: Url) -> Result<Response> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let unusable = |what: String| {
+            Error::new(ErrorKind::SourceUnusable, format!("binary_body.url: {what}"))
+                .fix("Check that the URL can be read without signing in, and try again.")
+        };
+        // As they are stored, so that their length is known.
+        let headers = HeaderMap::from_iter([
+            (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            (USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT)),
+        ]);
+        let credential = Injection::default();
+        let outgoing = Outgoing { method: Method::Get, url, headers, credential, body: Body::Empty };
+        let response = self.send(outgoing).await.map_err(|error| match error.kind() {
+            ErrorKind::AddressRefused => error,
+            _ => unusable(error.body().message.clone()),
+        })?;
+        let encoded = response.headers().get(CONTENT_ENCODING).filter(|value| *value != "identity");
+        if let Some(coding) = encoded {
+            return Err(unusable(format!(
+                "{host} sends its bytes compressed ({coding:?}), though asked not to."
+            )));
+        }
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => Err(unusable(format!("{host} answered {status}."))),
+        }
+    }
+
     /// One request, repeated once if it is a read whose connection was dropped: a write may have
     /// been done, a read has changed nothing (RFC 9110 §9.2.1).
-    async fn attempt(&self, outgoing: &Outgoing, with_credential: bool) -> Result<Response> {
+    async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
         match self.once(outgoing, with_credential).await {
             Err(error) if outgoing.method.is_safe() && is_dropped_connection(&error) => {
                 tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
@@ -169,7 +227,7 @@ impl Egress {
         .map_err(|error| unreachable_or_broken(error, &outgoing.url))
     }
 
-    async fn once(&self, outgoing: &Outgoing, with_credential: bool) -> Result<Response, reqwest::Error> {
+    async fn once(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response, reqwest::Error> {
         let mut url = outgoing.url.clone();
         let mut headers = outgoing.headers.clone();
         if with_credential {
@@ -188,18 +246,30 @@ impl Egress {
             );
             if let Some(signer) = &outgoing.credential.signer {
                 let is_form = headers.get(CONTENT_TYPE).is_some_and(is_form);
-                let form = outgoing.body.as_deref().filter(|_| is_form);
+                let form = outgoing.body.whole().filter(|_| is_form);
                 headers.insert(AUTHORIZATION, signer.authorization(outgoing.method.as_str(), &url, form));
             }
         }
-        if outgoing.body.is_none() && matches!(outgoing.method, Method::Post | Method::Put | Method::Patch) {
+        let length = match &outgoing.body {
             // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            Body::Empty if !outgoing.method.is_safe() && outgoing.method != Method::Delete => Some(0),
+            Body::Empty | Body::Whole(_) => None,
+            Body::Stream { size, .. } => *size,
+        };
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, length.into());
         }
         let client = if headers.contains_key(ACCEPT_ENCODING) { &self.verbatim } else { &self.decoding };
         let mut request = client.request(reqwest_method(outgoing.method), url).headers(headers);
-        if let Some(body) = &outgoing.body {
-            request = request.body(body.clone());
+        match &mut outgoing.body {
+            Body::Empty => {}
+            Body::Whole(bytes) => request = request.body(bytes.clone()),
+            // Only reads are sent again, and those have no body; so nobody asks for it twice.
+            Body::Stream { .. } => {
+                if let Body::Stream { bytes, .. } = std::mem::replace(&mut outgoing.body, Body::Empty) {
+                    request = request.body(reqwest::Body::wrap_stream(bytes));
+                }
+            }
         }
         request.send().await
     }
@@ -408,6 +478,10 @@ fn unreachable_or_broken(error: reqwest::Error, url: &Url) -> Error {
     while let Some(inner) = source {
         if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
             return address_refused(&refused.host, refused.why);
+        }
+        // A body that failed on its way up says why itself.
+        if let Some(error) = inner.downcast_ref::<Error>() {
+            return error.clone();
         }
         source = inner.source();
         // The outermost text quotes the URL, which may hold a key.

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::unfold;
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Envelope, Error, ErrorKind, ProxyRequest,
-    ResourceRequest, Result, Session, UpdateSession,
+    Backend, ByteStream, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
+    ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,14 +27,16 @@ use crate::callback_url::CallbackUrls;
 use crate::credential::idle;
 use crate::credential::refresh::Refreshes;
 use crate::egress::Egress;
+use crate::files::{self, Files};
 use crate::page::Page;
-use crate::record::Recorder;
+use crate::record::{CallInProgress, Recorder};
 use crate::store::{SqliteStore, Store};
+use crate::stream::Bounds;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
 use crate::{
-    ApiKey, Call, ConnectedAccount, CreateApiKey, ImportAccount, ListAccounts, Listen, NewApiKey, account,
-    api_key, http_server, link, proxy, record, session,
+    ApiKey, Call, ConnectedAccount, CreateApiKey, FilesOptions, ImportAccount, ListAccounts, Listen,
+    NewApiKey, account, api_key, http_server, link, proxy, record, session,
 };
 
 /// How long calls that are under way may take to end once the gateway is told to close.
@@ -48,6 +52,12 @@ const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
 /// How long a link lives (contract §2.3), and how long it has to: a page must be read and filled in.
 const DEFAULT_LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 const LEAST_LINK_LIFETIME_MS: u64 = 1_000;
+
+/// How long the next bytes of a body that is handed on may take.
+const DEFAULT_CHUNK_TIMEOUT_MS: u64 = 30_000;
+
+/// The largest body of bytes that is sent.
+const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// How a gateway is opened. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +78,14 @@ pub struct GatewayOptions {
     /// After how long without a refresh, in milliseconds, an account is refreshed although nobody
     /// calls with it. Default: never.
     pub refresh_idle_after_ms: Option<u64>,
-    /// Where people reach the gateway, for links. Default: where it listens.
+    /// How long the next bytes of a body may take that is handed on as it comes (an upload, a file,
+    /// a stream), in milliseconds. Default: 30 000.
+    pub chunk_timeout_ms: Option<u64>,
+    /// The largest body of bytes that is sent to an upstream. Default: 5 GiB.
+    pub max_upload_bytes: Option<u64>,
+    /// Where the files are kept that upstreams answer with.
+    pub files: FilesOptions,
+    /// Where people reach the gateway, for links and files. Default: where it listens.
     pub public_url: Option<String>,
     /// Origins or URL prefixes that people may be sent on to after a link. Default: any that is
     /// https, and http on this machine.
@@ -96,6 +113,9 @@ pub(crate) struct Parts {
     pub(crate) account_changes: AccountChanges,
     /// The refreshes that are under way.
     pub(crate) refreshes: Refreshes,
+    pub(crate) chunk_timeout: Duration,
+    pub(crate) max_upload_bytes: u64,
+    pub(crate) files: Files,
     /// Counts what is under way.
     pub(crate) running: TaskTracker,
     /// No new calls, no new connections.
@@ -131,6 +151,9 @@ impl Gateway {
         let callback_urls = CallbackUrls::new(&options.callback_urls)?;
         let public_url = options.public_url.as_deref().map(public_url).transpose()?;
         let refresh_idle_after = at_least_one(options.refresh_idle_after_ms, 0, "refreshIdleAfter")?;
+        let chunk_timeout = at_least_one(options.chunk_timeout_ms, DEFAULT_CHUNK_TIMEOUT_MS, "chunkTimeout")?;
+        let max_upload_bytes =
+            at_least_one(options.max_upload_bytes, DEFAULT_MAX_UPLOAD_BYTES, "maxUploadBytes")?;
         let catalogue = Catalogue::with(&options.toolkits)?;
         let egress = Egress::new(&options.allow_private_hosts)?;
         let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
@@ -138,6 +161,8 @@ impl Gateway {
         let account_changes = AccountChanges::default();
         let closing = CancellationToken::new();
         link::expire_on_time(&store, account_changes.clone(), link_lifetime, closing.clone());
+        let path = options.store.as_deref().filter(|path| *path != ":memory:");
+        let files = Files::open(options.files, path.map(Path::new), &vault).await?;
         let parts = Arc::new(Parts {
             recorder: Recorder::start(Arc::clone(&store)),
             store,
@@ -147,6 +172,9 @@ impl Gateway {
             max_response_bytes,
             upstream_timeout: Duration::from_millis(upstream_timeout),
             refreshes: Refreshes::default(),
+            chunk_timeout: Duration::from_millis(chunk_timeout),
+            max_upload_bytes,
+            files,
             running: TaskTracker::new(),
             callback_urls,
             link_lifetime,
@@ -161,6 +189,7 @@ impl Gateway {
             let idle = Duration::from_millis(refresh_idle_after);
             tokio::spawn(idle::refresh_all(Arc::downgrade(&parts), parts.closing.clone(), idle));
         }
+        tokio::spawn(files::sweep(Arc::downgrade(&parts), parts.closing.clone()));
         Ok(Self(parts))
     }
 
@@ -267,6 +296,7 @@ impl Gateway {
                         abort.abort();
                     }
                 }
+                parts.files.close().await;
                 parts.recorder.flush().await;
                 parts.store.close().await;
             })
@@ -283,10 +313,6 @@ impl Gateway {
     }
 
     pub(crate) async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let closed = || {
-            Error::new(ErrorKind::GatewayClosed, "The gateway is closed.")
-                .fix("Open a new one with Gateway.open().")
-        };
         if self.0.closing.is_cancelled() {
             return Err(closed());
         }
@@ -299,7 +325,74 @@ impl Gateway {
     }
 }
 
+fn closed() -> Error {
+    Error::new(ErrorKind::GatewayClosed, "The gateway is closed.").fix("Open a new one with Gateway.open().")
+}
+
 impl Parts {
+    /// The body of an answer, which must not stop coming.
+    pub(crate) fn paced(&self, body: ByteStream, host: &str) -> ByteStream {
+        let pause = self.chunk_timeout;
+        let stalled = Error::new(
+            ErrorKind::UpstreamTimeout,
+            format!("{host} has sent nothing more of its answer for {pause:?}."),
+        )
+        .fix("An operator can raise `chunkTimeout`.");
+        Bounds { pause, stalled, size: None, most: None }.hold(body)
+    }
+
+    /// A body for someone who may take longer than the gateway is open. It is read in a task, one
+    /// chunk ahead, which ends with an error when the gateway is closed. Its call is recorded
+    /// when it ends, or nobody reads it any more.
+    pub(crate) fn until_closed(
+        &self,
+        mut body: ByteStream,
+        mut record: Option<CallInProgress>,
+    ) -> ByteStream {
+        let (chunks, inbox) = mpsc::channel(1);
+        // Apart from the chunks, so that it arrives although nobody makes room for it.
+        let (outcome, end) = oneshot::channel();
+        let ended = self.ended.clone();
+        self.running.spawn(async move {
+            let mut received = 0;
+            let result = loop {
+                let next = tokio::select! {
+                    biased;
+                    () = ended.cancelled() => Some(Err(closed())),
+                    () = chunks.closed() => return,
+                    next = body.next() => next,
+                };
+                let chunk = match next {
+                    None => break Ok(()),
+                    Some(Err(error)) => break Err(error),
+                    Some(Ok(chunk)) => chunk,
+                };
+                received += chunk.len() as u64;
+                if let Some(record) = &mut record {
+                    record.received(received);
+                }
+                tokio::select! {
+                    biased;
+                    () = ended.cancelled() => break Err(closed()),
+                    sent = chunks.send(chunk) => if sent.is_err() { return },
+                }
+            };
+            if let Some(record) = record {
+                record.end(&result);
+            }
+            // Whoever read it may have gone.
+            _ = outcome.send(result);
+        });
+        ByteStream::new(unfold(Some((inbox, end)), |state| async move {
+            let (mut inbox, end) = state?;
+            if let Some(chunk) = inbox.recv().await {
+                return Some((Ok(chunk), Some((inbox, end))));
+            }
+            let result = end.await.unwrap_or_else(|_| Err(closed()));
+            result.err().map(|error| (Err(error), None))
+        }))
+    }
+
     /// Where people reach the gateway, without a slash at the end.
     ///
     /// # Errors
@@ -312,6 +405,11 @@ impl Parts {
             )
             .fix("Call gateway.listen() first; or set `publicUrl`, if another gateway with this store listens there.")
         })
+    }
+
+    /// What the URLs of files begin with. Without a port they are for this process alone.
+    pub(crate) fn files_url(&self) -> &str {
+        self.public_url.get().map_or("proxy-execute:", String::as_str)
     }
 
     /// Notes where the gateway listens, unless the operator said where people reach it.
@@ -387,11 +485,25 @@ impl Backend for Gateway {
     }
 
     async fn proxy_execute(&self, session_id: &str, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::in_session(&self.0, session_id, request)).await
+        self.run(proxy::execute(&self.0, Some(session_id), request)).await
     }
 
     async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::with_account(&self.0, request)).await
+        self.run(proxy::execute(&self.0, None, request)).await
+    }
+
+    async fn proxy_stream(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        _: Deadline,
+    ) -> Result<StreamedAnswer> {
+        self.run(proxy::stream(&self.0, session_id, request)).await
+    }
+
+    async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
+        let Download { content_type, size, body } = self.run(self.0.files.download(url)).await?;
+        Ok(Download { content_type, size, body: self.0.until_closed(body, None) })
     }
 
     async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {

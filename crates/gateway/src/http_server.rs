@@ -10,6 +10,7 @@ mod asked;
 mod auth_configs;
 mod connect;
 mod connected_accounts;
+mod files;
 mod link;
 mod openapi;
 mod proxy;
@@ -164,11 +165,14 @@ fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
         Some(limit) => router.layer(middleware::from_fn(rate_limit::apply)).layer(Extension(limit)),
         None => router,
     };
-    // Browsers have no key, so the pages have no part in the limit of keys.
-    router.merge(connect::router()).layer(middleware::from_fn(name_request))
+    // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
+    // a call that has been counted.
+    let router = router.merge(connect::router()).route("/files/{name}", get(files::get));
+    router.layer(middleware::from_fn(name_request))
 }
 
-/// Gives every request a name that is in its log lines, its answer and its error.
+/// Gives every request a name that is in its log lines, its answer and its error; and says what
+/// answers, so that a client knows what it may ask of it.
 async fn name_request(mut request: Request, next: Next) -> Response {
     let request_id = id::random("req");
     let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
@@ -179,6 +183,7 @@ async fn name_request(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(request_id));
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert("x-request-id", header);
+    response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     response
 }
 

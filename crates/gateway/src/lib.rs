@@ -16,6 +16,8 @@ mod connect;
 mod credential;
 mod egress;
 pub mod endpoint;
+mod file_url;
+mod files;
 mod gateway;
 mod http_server;
 mod id;
@@ -26,7 +28,9 @@ mod record;
 mod request;
 mod session;
 mod store;
+mod stream;
 mod toolkit;
+mod upload;
 mod vault;
 mod word_id;
 
@@ -34,6 +38,7 @@ pub use account::{AccountState, ConnectedAccount, ImportAccount, ListAccounts, T
 pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey};
 pub use auth_config::AuthConfigRef;
 pub use credential::AuthScheme;
+pub use files::{FilesOptions, S3Options};
 pub use gateway::{Gateway, GatewayOptions};
 pub use http_server::{Listen, openapi};
 pub use page::Page;

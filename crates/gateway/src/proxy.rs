@@ -3,91 +3,111 @@
 //! Who may ask at all is decided before: on the port by the API key, in process by holding the
 //! gateway.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::StreamExt;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
-use proxy_execute_protocol::{Envelope, Error, ErrorKind, ProxyRequest, Result};
-use tokio::time::{Instant, timeout_at};
+use proxy_execute_protocol::{ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer};
+use reqwest::Response;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::account::{self, Credential};
+use crate::answer::Answer;
 use crate::credential::{AuthScheme, Fields, GivenCredential, refresh};
-use crate::egress::{Injection, Outgoing};
+use crate::egress::{Body, Injection, Outgoing};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::record::CallInProgress;
 use crate::request::{self, require};
 use crate::store::StoredAccount;
 use crate::toolkit::Toolkit;
-use crate::{answer, session};
+use crate::{answer, session, upload};
 
-/// Calls an endpoint as the session's user.
-pub(crate) async fn in_session(
+/// Calls an endpoint, in the session of this id or outside of one, and reads the answer.
+///
+/// JSON and text are in what is returned; of a file, the URL under which it is kept.
+pub(crate) async fn execute(
     gateway: &Arc<Parts>,
-    session_id: &str,
+    session_id: Option<&str>,
     request: ProxyRequest,
 ) -> Result<Envelope> {
     let mut record = gateway.recorder.begin(request.method);
-    let result = async {
-        let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
-        only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
-        only_in(request.custom_connection_data.is_some(), "custom_connection_data", "tools.proxyExecute")?;
-
-        let (session, config) = session::load(gateway, session_id).await?;
-        record.in_session(&session.id, &session.user_id);
-        session::check_allowed(&session, &config, slug)?;
-        let toolkit = gateway.catalogue.get(slug)?;
-        record.of_toolkit(slug);
-
-        let account = account::for_session(gateway, &session, &config, toolkit).await?;
-        let signer = match account {
-            Some(account) => Signer::Account(Box::new(account)),
-            None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
-        };
-        call(gateway, toolkit, signer, &request, &mut record).await
-    }
-    .await;
+    let result = read(gateway, session_id, request, &mut record).await;
     record.end(&result);
     result
 }
 
-/// Calls an endpoint with a named account, or with credentials given in the call.
-pub(crate) async fn with_account(gateway: &Arc<Parts>, request: ProxyRequest) -> Result<Envelope> {
+async fn read(
+    gateway: &Arc<Parts>,
+    session_id: Option<&str>,
+    request: ProxyRequest,
+    record: &mut CallInProgress,
+) -> Result<Envelope> {
+    let method = request.method;
+    let call = authorize(gateway, session_id, request, record).await?;
+    let (host, sent) = (call.host(), Arc::clone(&call.sent));
+    let exchange = async {
+        let response = send(gateway, call, record).await?;
+        answer::receive(response, method, gateway.max_response_bytes, record).await
+    };
+    let file = match in_time(gateway, &host, &sent, exchange).await? {
+        Answer::Whole(envelope) => return Ok(envelope),
+        Answer::File(file) => file,
+    };
+    // However long it takes: what counts is that it goes on coming.
+    let body = gateway.paced(file.body, &host);
+    let kept = gateway.files.keep(body, &file.content_type, gateway.files_url()).await?;
+    record.received(kept.size);
+    Ok(Envelope::around_file(file.status, &file.headers, &kept))
+}
+
+/// The same call with an answer that is handed on as it comes.
+pub(crate) async fn stream(
+    gateway: &Arc<Parts>,
+    session_id: Option<&str>,
+    request: ProxyRequest,
+) -> Result<StreamedAnswer> {
     let mut record = gateway.recorder.begin(request.method);
-    let result = async {
-        only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
-        let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
-            (Some(id), None) => {
-                let account = account::by_id(gateway, id).await?;
-                (gateway.catalogue.get(&account.toolkit)?, Signer::Account(Box::new(account)))
-            }
-            (None, Some(data)) => {
-                let given = GivenCredential::read(data, "custom_connection_data")?;
-                let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
-                let credential = Credential { scheme: given.auth_scheme, fields: given.fields()? };
-                (gateway.catalogue.get(slug)?, Signer::Given(credential))
-            }
-            (Some(_), Some(_)) => {
-                return Err(Error::of_field(
-                    ErrorKind::InvalidRequest,
-                    "Name connected_account_id or custom_connection_data, not both.",
-                ));
-            }
-            (None, None) => {
-                return Err(Error::new(
-                    ErrorKind::MissingAuthContext,
-                    "Neither connected_account_id nor custom_connection_data was given.",
-                )
-                .fix("Name the connected account to call as, or use session.proxyExecute()."));
-            }
-        };
-        record.of_toolkit(&toolkit.slug);
-        call(gateway, toolkit, signer, &request, &mut record).await
+    let method = request.method;
+    let begun = async {
+        let call = authorize(gateway, session_id, request, &mut record).await?;
+        let (host, sent) = (call.host(), Arc::clone(&call.sent));
+        let response = in_time(gateway, &host, &sent, send(gateway, call, &mut record)).await?;
+        let StreamedAnswer { head, body } = answer::stream(response, method);
+        Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
+    };
+    match begun.await {
+        Ok(StreamedAnswer { head, body }) => {
+            Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record)) })
+        }
+        Err(error) => {
+            let result = Err(error);
+            record.end(&result);
+            result
+        }
     }
-    .await;
-    record.end(&result);
-    result
+}
+
+/// A call that may leave, and is ready to.
+struct Authorized<'a> {
+    toolkit: &'a Toolkit,
+    /// Whose credential signs it, unless that was given in the call.
+    account: Option<StoredAccount>,
+    outgoing: Outgoing,
+    /// What it was made from, to make it again; none if its body can be sent only once.
+    request: Option<ProxyRequest>,
+    /// Counts the chunks of its body that have left.
+    sent: Arc<AtomicU64>,
+}
+
+impl Authorized<'_> {
+    fn host(&self) -> String {
+        self.outgoing.url.host_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// Whose credential signs a call.
@@ -96,59 +116,128 @@ enum Signer {
     Given(Credential),
 }
 
-/// The steps that both kinds of call share.
-async fn call(
-    gateway: &Arc<Parts>,
-    toolkit: &Toolkit,
-    signer: Signer,
-    request: &ProxyRequest,
-    record: &mut CallInProgress<'_>,
-) -> Result<Envelope> {
-    let deadline = Instant::now() + gateway.upstream_timeout;
-    let account = match signer {
-        Signer::Given(credential) => {
-            let outgoing = prepare(toolkit, &credential, request)?;
-            return exchange(gateway, toolkit, outgoing, None, request, record, deadline).await;
-        }
-        Signer::Account(account) => account,
+/// Who asks for what, whether they may, and the request that it makes.
+async fn authorize<'a>(
+    gateway: &'a Arc<Parts>,
+    session_id: Option<&str>,
+    mut request: ProxyRequest,
+    record: &mut CallInProgress,
+) -> Result<Authorized<'a>> {
+    let (toolkit, signer) = match session_id {
+        Some(id) => in_session(gateway, id, &request, record).await?,
+        None => with_account(gateway, &request).await?,
     };
-    record.as_account(&account.id, &account.user_id);
-    let id = account.id.clone();
-    let account = timeout_at(deadline, refresh::ready(gateway, *account))
-        .await
-        .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.upstream_timeout)))?;
-    let outgoing = prepare(toolkit, &account::unseal(gateway, &account)?, request)?;
-    exchange(gateway, toolkit, outgoing, Some(&account), request, record, deadline).await
+    record.of_toolkit(&toolkit.slug);
+    let (mut outgoing, account) = match signer {
+        Signer::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
+        Signer::Account(account) => {
+            record.as_account(&account.id, &account.user_id);
+            let id = account.id.clone();
+            let account = timeout(gateway.upstream_timeout, refresh::ready(gateway, *account))
+                .await
+                .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.upstream_timeout)))?;
+            (prepare(toolkit, &account::unseal(gateway, &account)?, &request)?, Some(account))
+        }
+    };
+    record.at_url(&outgoing.url);
+    let sent = Arc::new(AtomicU64::new(0));
+    let Some(binary) = request.binary_body.take() else {
+        return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
+    };
+    outgoing.body = upload::open(gateway, binary, &mut outgoing.headers).await?;
+    if let Body::Stream { size, bytes } = outgoing.body {
+        let count = Arc::clone(&sent);
+        let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
+        outgoing.body = Body::Stream { size, bytes };
+    }
+    Ok(Authorized { toolkit, account, outgoing, request: None, sent })
 }
 
-/// Sends a call and takes its answer. One that rejects the account's credential is replayed once
-/// with the next one, if there is a next one: nothing was done yet (RFC 9110 §15.5.2).
-async fn exchange(
-    gateway: &Arc<Parts>,
-    toolkit: &Toolkit,
-    outgoing: Outgoing,
-    account: Option<&StoredAccount>,
-    request: &ProxyRequest,
-    record: &mut CallInProgress<'_>,
-    deadline: Instant,
-) -> Result<Envelope> {
-    record.at_url(&outgoing.url);
-    let (url, method) = (outgoing.url.clone(), request.method);
-    let signer = account.filter(|_| !outgoing.credential.is_empty());
+/// Sends a call, up to the head of its answer. One that rejects the account's credential is replayed
+/// once with the next one, if there is a next one: nothing was done yet (RFC 9110 §15.5.2). A body
+/// of bytes is sent once; but the next call has the next credential.
+async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInProgress) -> Result<Response> {
+    let signer = call.account.filter(|_| !call.outgoing.credential.is_empty());
+    let mut response = gateway.egress.send(call.outgoing).await?;
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Some(rejected) = signer
+        && let Some(renewed) = refresh::instead_of(gateway, &rejected).await
+        && let Some(request) = call.request
+    {
+        let outgoing = prepare(call.toolkit, &account::unseal(gateway, &renewed)?, &request)?;
+        response = gateway.egress.send(outgoing).await?;
+    }
+    record.answered(response.status().as_u16());
+    Ok(response)
+}
 
-    let exchange = async {
-        let mut response = gateway.egress.send(outgoing).await?;
-        if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(rejected) = signer
-            && let Some(renewed) = refresh::instead_of(gateway, rejected).await
-        {
-            let outgoing = prepare(toolkit, &account::unseal(gateway, &renewed)?, request)?;
-            response = gateway.egress.send(outgoing).await?;
-        }
-        record.answered(response.status().as_u16());
-        answer::receive(response, method, gateway.max_response_bytes, record).await
+/// As the session's user.
+async fn in_session<'a>(
+    gateway: &'a Parts,
+    session_id: &str,
+    request: &ProxyRequest,
+    record: &mut CallInProgress,
+) -> Result<(&'a Toolkit, Signer)> {
+    let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
+    only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
+    only_in(request.custom_connection_data.is_some(), "custom_connection_data", "tools.proxyExecute")?;
+
+    let (session, config) = session::load(gateway, session_id).await?;
+    record.in_session(&session.id, &session.user_id);
+    session::check_allowed(&session, &config, slug)?;
+    let toolkit = gateway.catalogue.get(slug)?;
+    record.of_toolkit(slug);
+
+    let account = account::for_session(gateway, &session, &config, toolkit).await?;
+    let signer = match account {
+        Some(account) => Signer::Account(Box::new(account)),
+        None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
     };
-    timeout_at(deadline, exchange).await.unwrap_or_else(|_| Err(timed_out(&url, gateway.upstream_timeout)))
+    Ok((toolkit, signer))
+}
+
+/// As a named account, or with credentials given in the call.
+async fn with_account<'a>(gateway: &'a Parts, request: &ProxyRequest) -> Result<(&'a Toolkit, Signer)> {
+    only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
+    match (&request.connected_account_id, &request.custom_connection_data) {
+        (Some(id), None) => {
+            let account = account::by_id(gateway, id).await?;
+            Ok((gateway.catalogue.get(&account.toolkit)?, Signer::Account(Box::new(account))))
+        }
+        (None, Some(data)) => {
+            let given = GivenCredential::read(data, "custom_connection_data")?;
+            let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
+            let credential = Credential { scheme: given.auth_scheme, fields: given.fields()? };
+            Ok((gateway.catalogue.get(slug)?, Signer::Given(credential)))
+        }
+        (Some(_), Some(_)) => Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            "Name connected_account_id or custom_connection_data, not both.",
+        )),
+        (None, None) => Err(Error::new(
+            ErrorKind::MissingAuthContext,
+            "Neither connected_account_id nor custom_connection_data was given.",
+        )
+        .fix("Name the connected account to call as, or use session.proxyExecute().")),
+    }
+}
+
+/// The upstream has its time from when the request has left: a large body may take longer.
+async fn in_time<T>(
+    gateway: &Parts,
+    host: &str,
+    sent: &AtomicU64,
+    exchange: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut exchange = pin!(exchange);
+    loop {
+        let before = sent.load(Ordering::Relaxed);
+        match timeout(gateway.upstream_timeout, &mut exchange).await {
+            Ok(result) => return result,
+            Err(_) if sent.load(Ordering::Relaxed) > before => {}
+            Err(_) => return Err(timed_out(host, gateway.upstream_timeout)),
+        }
+    }
 }
 
 /// The request as it will leave: target, headers, query, body, credential.
@@ -166,7 +255,7 @@ pub(crate) fn prepare(
     let mut headers = request::headers(&request.parameters)?;
     let injection = toolkit.injection(credential.scheme, &credential.fields)?;
     let credential = unless_overridden(injection, &headers, &url);
-    let body = request::body(request, &mut headers)?;
+    let body = request::body(request, &mut headers)?.map_or(Body::Empty, Body::Whole);
     for (name, value) in &toolkit.headers {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());
@@ -199,8 +288,7 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
     }
 }
 
-fn timed_out(url: &Url, timeout: std::time::Duration) -> Error {
-    let host = url.host_str().unwrap_or_default();
+fn timed_out(host: &str, timeout: std::time::Duration) -> Error {
     Error::new(ErrorKind::UpstreamTimeout, format!("{host} did not finish its answer within {timeout:?}."))
         .fix("Whether the request was carried out is not known. An operator can raise `upstreamTimeout`.")
 }

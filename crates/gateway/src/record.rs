@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy_execute_protocol::{Envelope, Error, Method, Result};
+use proxy_execute_protocol::{Error, Method, Result};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
@@ -71,7 +71,7 @@ pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
 /// Takes records and writes them to the store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     calls: mpsc::UnboundedSender<CallRecord>,
     /// Each is answered once all calls that came before are written.
@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     /// Begins the record of a call.
-    pub(crate) fn begin(&self, method: Method) -> CallInProgress<'_> {
+    pub(crate) fn begin(&self, method: Method) -> CallInProgress {
         let record = CallRecord {
             at: now(),
             user_id: None,
@@ -103,7 +103,7 @@ impl Recorder {
             bytes: 0,
             duration_us: 0,
         };
-        CallInProgress { recorder: self, started: Instant::now(), record: Box::new(record) }
+        CallInProgress { recorder: self.clone(), started: Instant::now(), record: Box::new(record) }
     }
 
     /// Waits until everything recorded so far is in the store.
@@ -150,13 +150,13 @@ async fn write(
 }
 
 /// A call that is under way; recorded when it is dropped.
-pub(crate) struct CallInProgress<'a> {
-    recorder: &'a Recorder,
+pub(crate) struct CallInProgress {
+    recorder: Recorder,
     started: Instant,
     record: Box<CallRecord>,
 }
 
-impl CallInProgress<'_> {
+impl CallInProgress {
     pub(crate) fn in_session(&mut self, session_id: &str, user_id: &str) {
         self.record.session_id = Some(session_id.to_owned());
         self.record.user_id = Some(user_id.to_owned());
@@ -180,12 +180,12 @@ impl CallInProgress<'_> {
         self.record.status = Some(status.into());
     }
 
-    pub(crate) fn received(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: u64) {
         self.record.bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     }
 
     /// Notes how it ended.
-    pub(crate) fn end(mut self, result: &Result<Envelope>) {
+    pub(crate) fn end<T>(mut self, result: &Result<T>) {
         self.record.outcome = match result {
             Ok(_) => "answered".to_owned(),
             Err(error) => slug(error),
@@ -197,7 +197,7 @@ fn slug(error: &Error) -> String {
     error.kind().facts().2.to_owned()
 }
 
-impl Drop for CallInProgress<'_> {
+impl Drop for CallInProgress {
     fn drop(&mut self) {
         let mut record = std::mem::replace(&mut self.record, Box::new(CallRecord::default()));
         record.duration_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);

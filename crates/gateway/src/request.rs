@@ -116,20 +116,31 @@ pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a s
     }
 }
 
-/// The body of a call, and the `Content-Type` if the caller set none.
+/// The JSON body of a call, and the `Content-Type` if the caller set none.
 ///
-/// A body is JSON. Where the caller's own `Content-Type` says otherwise, a string goes out as its
-/// characters, so that forms and XML can be sent.
+/// Where the caller's own `Content-Type` says otherwise, a string goes out as its characters, so
+/// that forms and XML can be sent. A body of bytes is [`upload::open`](crate::upload::open)'s.
 ///
 /// # Errors
-/// `InvalidRequest` for a body on GET or HEAD, or one that does not fit the `Content-Type`.
+/// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for one that does not fit the
+/// `Content-Type`.
 pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Option<Bytes>> {
-    let Some(body) = &request.body else { return Ok(None) };
+    let name = match (&request.body, &request.binary_body) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let message = "binary_body: a request has one body; leave `body` or `binary_body` out.";
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+        }
+        (Some(_), None) => "body",
+        (None, Some(_)) => "binary_body",
+    };
     if !request.method.takes_body() {
-        let message = format!("body: a {} request has no body.", request.method);
-        return Err(Error::of_field(ErrorKind::InvalidRequest, message)
-            .fix("Leave `body` out, put the values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH."));
+        let message = format!("{name}: a {} request has no body.", request.method);
+        return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(format!(
+            "Leave `{name}` out, put values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH."
+        )));
     }
+    let Some(body) = &request.body else { return Ok(None) };
     match headers.get(CONTENT_TYPE) {
         None => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -9,6 +9,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hkdf;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +31,7 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Vault {
     key: RandomizedNonceKey,
     key_id: String,
+    derivation: hkdf::Prk,
 }
 
 /// A sealed value cannot be opened: another key, or not the value that was written there.
@@ -43,17 +45,7 @@ impl Vault {
     /// # Errors
     /// `InvalidOption`, without a word of the key.
     pub(crate) fn with_key(key: &SecretString) -> Result<Self> {
-        let text = key.expose_secret().trim();
-        let decoded = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).or_else(|_| BASE64.decode(text.as_bytes()));
-        let bytes = Zeroizing::new(decoded.unwrap_or_default());
-        if bytes.len() != 32 {
-            return Err(Error::new(
-                ErrorKind::InvalidOption,
-                "encryptionKey: is not a key of 32 bytes in hexadecimal (64 digits) or base64.",
-            )
-            .fix(format!("Make one with: {MAKE_A_KEY}")));
-        }
-        Ok(Self::from_bytes(&bytes))
+        Ok(Self::from_bytes(&key_bytes(key, "encryptionKey")?))
     }
 
     /// A vault whose key is forgotten with it, for a store that is, too.
@@ -68,7 +60,17 @@ impl Vault {
         let mut labelled = Zeroizing::new(b"proxy-execute key id\0".to_vec());
         labelled.extend_from_slice(bytes);
         let key_id = HEXLOWER.encode(&digest(&SHA256, &labelled).as_ref()[..8]);
-        Self { key, key_id }
+        let derivation = hkdf::Salt::new(hkdf::HKDF_SHA256, b"proxy-execute").extract(bytes);
+        Self { key, key_id, derivation }
+    }
+
+    /// A key for a purpose of its own, which tells nothing of the vault's.
+    pub(crate) fn derive_key(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut derived = Zeroizing::new([0; 32]);
+        let purpose = [purpose];
+        let expanded = self.derivation.expand(&purpose, hkdf::HKDF_SHA256);
+        expanded.and_then(|key| key.fill(&mut *derived)).expect("32 bytes can be derived");
+        derived
     }
 
     /// Names the key; not secret.
@@ -104,6 +106,24 @@ impl Vault {
             ["proxy-execute 1", place.table, place.row, place.field, &self.key_id].join("\0").into_bytes(),
         )
     }
+}
+
+/// The 32 bytes of a key that an option holds in hexadecimal or base64.
+///
+/// # Errors
+/// `InvalidOption`, without a word of the key.
+pub(crate) fn key_bytes(key: &SecretString, option: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let text = key.expose_secret().trim();
+    let decoded = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).or_else(|_| BASE64.decode(text.as_bytes()));
+    let bytes = Zeroizing::new(decoded.unwrap_or_default());
+    if bytes.len() != 32 {
+        return Err(Error::new(
+            ErrorKind::InvalidOption,
+            format!("{option}: is not a key of 32 bytes in hexadecimal (64 digits) or base64."),
+        )
+        .fix(format!("Make one with: {MAKE_A_KEY}")));
+    }
+    Ok(bytes)
 }
 
 impl fmt::Debug for Vault {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::{
-    CreateSession, DeletedSession, Envelope, ProxyRequest, ResourceRequest, Result, Session, UpdateSession,
+    ByteStream, CreateSession, DeletedSession, Envelope, ProxyRequest, ResourceRequest, Result, Session,
+    UpdateSession,
 };
 
 /// The moment by which a call must have ended, body included.
@@ -32,6 +33,26 @@ impl Deadline {
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
+}
+
+/// An answer whose body is handed on as it comes.
+#[derive(Debug)]
+pub struct StreamedAnswer {
+    /// `{ status, headers }`.
+    pub head: Envelope,
+    /// The body's bytes, decompressed.
+    pub body: ByteStream,
+}
+
+/// A file that an answer has named, opened.
+#[derive(Debug)]
+pub struct Download {
+    /// Its media type.
+    pub content_type: String,
+    /// How many bytes it has; `body` ends with an error if there are not as many.
+    pub size: Option<u64>,
+    /// Its bytes.
+    pub body: ByteStream,
 }
 
 /// What can be asked on behalf of a user.
@@ -61,6 +82,20 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
 
     /// Calls an endpoint with a named account or with credentials given in the call (endpoint B).
     async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope>;
+
+    /// The same two calls with an answer that is not read but handed on: in the session of this
+    /// id, or outside of one. The deadline is that of the answer's head; how long its body may
+    /// take is up to its reader.
+    async fn proxy_stream(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        deadline: Deadline,
+    ) -> Result<StreamedAnswer>;
+
+    /// Opens a file by the URL that an answer has named it with (`BinaryData::url`). The deadline
+    /// is that of its first byte.
+    async fn download(&self, url: &str, deadline: Deadline) -> Result<Download>;
 
     /// Asks for one of the resources beside sessions and calls: connected accounts, auth configs,
     /// toolkits, links (contract §2.3, §4). The answer is the JSON text of the wire.

@@ -28,7 +28,20 @@ impl Serialize for Headers {
     }
 }
 
-/// The text of `{ status, data, headers }`.
+/// A file that an upstream answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BinaryData {
+    /// Where to download it.
+    pub url: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Until when the URL works, RFC 3339.
+    pub expires_at: String,
+}
+
+/// The text of `{ status, data, headers }`, and `binary_data` where the answer is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope(String);
 
@@ -49,6 +62,18 @@ impl Envelope {
     /// The answer of an upstream that sent no body: `data` is null.
     pub fn without_data(status: u16, headers: &Headers) -> Self {
         Self::write(status, headers, "null")
+    }
+
+    /// The answer of an upstream that sent a file, which is kept for download.
+    pub fn around_file(status: u16, headers: &Headers, file: &BinaryData) -> Self {
+        let (headers, file) = (to_json(headers), to_json(file));
+        Self(format!(r#"{{"status":{status},"headers":{headers},"data":null,"binary_data":{file}}}"#))
+    }
+
+    /// An answer without what it brought: the body is handed on beside it.
+    pub fn head(status: u16, headers: &Headers) -> Self {
+        let headers = to_json(headers);
+        Self(format!(r#"{{"status":{status},"headers":{headers}}}"#))
     }
 
     fn write(status: u16, headers: &Headers, data: &str) -> Self {

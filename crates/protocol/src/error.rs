@@ -87,13 +87,21 @@ kinds! {
     Conflict => 409, 10409, "Conflict";
     /// A request body is over the limit.
     PayloadTooLarge => 413, 10413, "PayloadTooLarge";
+    /// The bytes of a body ended early, are not as many as announced, or stopped coming.
+    UploadBroken => 400, 10406, "UploadBroken";
+    /// The URL of a binary body did not give its bytes.
+    SourceUnusable => 400, 10407, "SourceUnusable";
+    /// The URL of a file is not one that the gateway has given, or no longer.
+    FileUrlRefused => 403, 10418, "FileUrlRefused";
+    /// The file is not there.
+    FileNotFound => 404, 10417, "FileNotFound";
     /// The account is disabled, expired or otherwise not usable.
     AccountUnusable => 422, 1810, "ConnectedAccountNotUsable";
     /// The caller sends more than the key's rate allows.
     RateLimited => 429, 10429, "RateLimited";
     /// Something in the gateway failed that is not the caller's doing.
     Internal => 500, 10500, "InternalServerError";
-    /// The gateway does not support this yet.
+    /// The gateway does not support this.
     Unsupported => 501, 10501, "NotSupported";
     /// No connection to the upstream could be made; nothing was sent.
     UpstreamUnreachable => 502, 10502, "UpstreamUnreachable";
@@ -101,6 +109,10 @@ kinds! {
     UpstreamBroken => 502, 10503, "UpstreamBroken";
     /// The upstream's answer is larger than the gateway takes.
     UpstreamTooLarge => 502, 10505, "UpstreamTooLarge";
+    /// As many files as the gateway takes are open at once.
+    TooManyFiles => 507, 10510, "TooManyFiles";
+    /// A file could not be kept, or not be read.
+    FileStoreFailed => 500, 10509, "FileStoreFailed";
     /// The upstream redirects to where a call must not follow.
     RedirectRefused => 502, 10506, "RedirectRefused";
     /// An access token has expired, and the provider gives no other one for now.
@@ -127,6 +139,8 @@ kinds! {
     DeadlineExceeded => 0, 0, "DeadlineExceeded";
     /// The backend's answer is not in the documented form.
     InvalidAnswer => 0, 0, "InvalidAnswer";
+    /// The backend is not a gateway of this project, and cannot do what was asked.
+    NeedsGateway => 0, 0, "NeedsGateway";
     /// The backend answered with a status that has no meaning of its own here.
     OtherStatus => 0, 0, "UnexpectedStatus";
 }
@@ -157,8 +171,10 @@ impl ErrorKind {
 /// An error. See the module's documentation.
 ///
 /// Boxed, because it travels in every `Result` of a call and is rarely there.
+#[derive(Clone)]
 pub struct Error(Box<Details>);
 
+#[derive(Clone)]
 struct Details {
     kind: ErrorKind,
     body: ErrorBody,

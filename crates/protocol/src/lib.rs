@@ -5,6 +5,7 @@
 //! documented wire (`snake_case` keys, see `docs/wire.md`).
 
 mod backend;
+mod byte_stream;
 mod envelope;
 mod error;
 mod proxy;
@@ -13,10 +14,11 @@ mod resource;
 mod secret;
 mod session;
 
-pub use backend::{Backend, Deadline};
-pub use envelope::{Envelope, Headers};
+pub use backend::{Backend, Deadline, Download, StreamedAnswer};
+pub use byte_stream::ByteStream;
+pub use envelope::{BinaryData, Envelope, Headers};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
-pub use proxy::{Method, Parameter, ParameterLocation, ProxyRequest};
+pub use proxy::{BinaryBody, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use read::read_json;
 pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;

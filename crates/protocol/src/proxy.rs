@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::SecretJson;
+use crate::{ByteStream, SecretJson};
 
 /// The HTTP methods a proxied call may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +84,37 @@ impl fmt::Debug for Parameter {
     }
 }
 
+/// A body that is bytes. Exactly one of `url`, `base64` and `stream` says where they come from.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BinaryBody {
+    /// Where the gateway fetches them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The bytes themselves, at most 4 MiB of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// Their media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// How many bytes `stream` has, where that is known beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The bytes as they come. They travel beside the text of the request (`docs/wire.md`).
+    #[serde(skip)]
+    pub stream: Option<ByteStream>,
+}
+
+impl fmt::Debug for BinaryBody {
+    /// A URL may have a key in it, and the bytes are the user's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BinaryBody")
+            .field("content_type", &self.content_type)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A call to an endpoint of a toolkit.
 ///
 /// One shape serves both proxy endpoints; they differ in who the call is made as. In a session
@@ -112,6 +143,9 @@ pub struct ProxyRequest {
     /// The JSON body, as the caller's own text. `null` is no body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Box<RawValue>>,
+    /// A body of bytes, in the place of `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_body: Option<BinaryBody>,
     /// Headers and query values, in order; repeats are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,

@@ -48,7 +48,7 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   try {
     const backend = nativeBackendOf(gateway);
     // JSON is printed as it travels, and as text it is the API's own, to the last digit.
-    const answer = answerOf(() => backend.proxyExecute(session.sessionId, request, !terminal.json, timeout));
+    const answer = answerOf(() => backend.proxyExecute(session.sessionId, request, undefined, !terminal.json, timeout));
     return print(terminal, await terminal.during(`Calling ${toolkit}`, answer));
   } catch (error) {
     throw withCommand(error, toolkit, given.text('user') ?? '');
@@ -84,10 +84,10 @@ async function requestOf(given: Given): Promise<string> {
   ];
   const request = { toolkit, endpoint, method: method.toUpperCase() as ProxyMethod, parameters };
   const data = given.text('data');
-  if (data === undefined) return writeSessionRequest(request);
+  if (data === undefined) return writeSessionRequest(request).text;
   const type = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type')?.value;
   const body = bodyOf(await textOf(data), type);
-  return `${writeSessionRequest(request).slice(0, -1)},"body":${body}}`;
+  return `${writeSessionRequest(request).text.slice(0, -1)},"body":${body}}`;
 }
 
 async function textOf(data: string): Promise<string> {

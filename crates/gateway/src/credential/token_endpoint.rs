@@ -9,7 +9,7 @@ use proxy_execute_protocol::{ErrorKind, Method};
 use secrecy::ExposeSecret;
 
 use super::oauth2::{Granted, NotGranted, TokenRequest, read_answer};
-use crate::egress::{Egress, Injection, Outgoing};
+use crate::egress::{Body, Egress, Injection, Outgoing};
 use crate::request::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
 
@@ -38,19 +38,20 @@ pub(crate) async fn exchange(
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let mut headers = request.headers;
     headers.insert(USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT));
-    let outgoing = Outgoing {
+    let mut outgoing = Outgoing {
         method: Method::Post,
         url: request.url,
         headers,
         credential: Injection::default(),
-        body: Some(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
+        body: Body::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
     };
     let broken = |what: &str| NotGranted::Unavailable { why: format!("{host} {what}"), may_be_done: true };
     let exchange = async {
-        let mut response = egress.send_once(&outgoing).await.map_err(|error| NotGranted::Unavailable {
-            may_be_done: error.kind() == ErrorKind::UpstreamBroken,
-            why: error.to_string(),
-        })?;
+        let mut response =
+            egress.send_once(&mut outgoing).await.map_err(|error| NotGranted::Unavailable {
+                may_be_done: error.kind() == ErrorKind::UpstreamBroken,
+                why: error.to_string(),
+            })?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| broken("broke off in its answer"))? {

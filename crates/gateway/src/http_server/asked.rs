@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use proxy_execute_protocol::{Envelope, Result};
+use proxy_execute_protocol::Result;
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId};
@@ -68,16 +68,13 @@ impl Asked {
         self.json(result, status)
     }
 
-    /// Answers with the envelope of a proxied call, which is JSON text already.
-    pub(super) async fn calling<Work: Future<Output = Result<Envelope>> + Send>(
+    /// Answers with what a proxied call has brought, if the caller may make one.
+    pub(super) async fn calling<Work: Future<Output = Result<Response>> + Send>(
         self,
         work: impl FnOnce(Arc<Parts>) -> Work,
     ) -> Result<Response, Failure> {
-        let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self.run("proxy_execute", Level::Write, work).await {
-            Ok(envelope) => Ok(([json], envelope.into_text()).into_response()),
-            Err(error) => Err(Failure::new(error, self.request_id)),
-        }
+        let result = self.run("proxy_execute", Level::Write, work).await;
+        result.map_err(|error| Failure::new(error, self.request_id))
     }
 
     async fn run<T, Work: Future<Output = Result<T>> + Send>(

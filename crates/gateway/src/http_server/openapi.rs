@@ -50,15 +50,15 @@ pub(super) enum Errors {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it describes responses, and is never made")]
 pub(super) enum UpstreamErrors {
-    /// The answer is of a kind that is not supported yet.
-    #[response(status = 501)]
-    Unsupported(schema::ErrorEnvelope),
     /// The third-party API could not be reached, or its answer is broken.
     #[response(status = 502)]
     Broken(schema::ErrorEnvelope),
     /// The third-party API did not answer in time.
     #[response(status = 504)]
     Timeout(schema::ErrorEnvelope),
+    /// The answer is a file, and as many as may be are open.
+    #[response(status = 507)]
+    TooManyFiles(schema::ErrorEnvelope),
 }
 
 /// Title, version and the way to authenticate.
@@ -268,6 +268,20 @@ pub(crate) mod schema {
         location: ParameterType,
     }
 
+    /// `url` or `base64`.
+    #[derive(Serialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    struct BinaryBody {
+        /// Where the gateway fetches the bytes.
+        #[schema(nullable = false)]
+        url: Option<String>,
+        /// The bytes, at most 4 MiB of them.
+        #[schema(nullable = false, min_length = 1)]
+        base64: Option<String>,
+        #[schema(nullable = false)]
+        content_type: Option<String>,
+    }
+
     #[derive(Serialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub(crate) struct SessionProxyRequest {
@@ -277,6 +291,9 @@ pub(crate) mod schema {
         method: Method,
         /// Sent as JSON; null is no body.
         body: Option<Value>,
+        /// Bytes, in the place of `body`.
+        #[schema(nullable = false)]
+        binary_body: Option<BinaryBody>,
         #[schema(nullable = false)]
         parameters: Option<Vec<Parameter>>,
     }
@@ -293,6 +310,8 @@ pub(crate) mod schema {
         method: Method,
         body: Option<Value>,
         #[schema(nullable = false)]
+        binary_body: Option<BinaryBody>,
+        #[schema(nullable = false)]
         parameters: Option<Vec<Parameter>>,
     }
 
@@ -305,5 +324,20 @@ pub(crate) mod schema {
         /// JSON as it is, text as a string, null when there is none.
         #[schema(required = true)]
         data: Option<Value>,
+        /// The file, if the answer is one.
+        #[schema(nullable = false)]
+        binary_data: Option<BinaryData>,
+    }
+
+    #[derive(Serialize, ToSchema)]
+    struct BinaryData {
+        /// Where to download it, without a key.
+        url: String,
+        content_type: String,
+        /// In bytes.
+        size: u64,
+        /// Until when the URL works.
+        #[schema(format = DateTime)]
+        expires_at: String,
     }
 }

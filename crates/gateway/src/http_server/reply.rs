@@ -89,13 +89,16 @@ impl Success {
 /// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::new(
-            ErrorKind::PayloadTooLarge,
-            "The request is larger than 32 MiB, the most that is taken.",
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Error::new(ErrorKind::InvalidRequest, "The request broke off before its end."),
     })?;
     read_json(&body)
+}
+
+/// The JSON of a request is over the limit.
+pub(super) fn too_large() -> Error {
+    Error::new(ErrorKind::PayloadTooLarge, "The request is larger than 32 MiB, the most that is taken.")
+        .fix("Send the body as bytes beside the request, which has a limit of its own.")
 }
 
 /// Reads a request's query. A list may be given as repeats, with or without `[]`, or with commas;

@@ -1,0 +1,58 @@
+//! How bytes travel that a call sends up: to a gateway as they come, to the hosted backend inside the
+//! request, as far as it takes them there.
+
+use std::future::ready;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use futures::stream::once;
+use futures::{StreamExt, TryStreamExt};
+use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result};
+use reqwest::header::HeaderValue;
+
+use crate::transport::Body;
+
+/// The most bytes that the hosted backend takes inside a request (contract §3.1).
+const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
+
+/// A form of two parts, `request` and `body` (`docs/wire.md`).
+pub(crate) fn form(request: &[u8], bytes: ByteStream) -> Body {
+    // Long enough that no body has it in it by chance.
+    let boundary = format!("proxy-execute-{:032x}", fastrand::u128(..));
+    let before = [
+        format!("--{boundary}\r\ncontent-disposition: form-data; name=\"request\"\r\ncontent-type: application/json\r\n\r\n").as_bytes(),
+        request,
+        format!("\r\n--{boundary}\r\ncontent-disposition: form-data; name=\"body\"; filename=\"body\"\r\n\r\n").as_bytes(),
+    ]
+    .concat();
+    let after = format!("\r\n--{boundary}--\r\n");
+    let content_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"));
+    let part = |bytes: Bytes| once(ready(Ok(bytes)));
+    Body::Once {
+        content_type: content_type.expect("a boundary is ASCII"),
+        bytes: ByteStream::new(part(before.into()).chain(bytes).chain(part(after.into()))),
+    }
+}
+
+/// Reads the bytes into the request.
+///
+/// # Errors
+/// `NeedsGateway` if they are too many for that; nothing has been sent.
+pub(crate) async fn into_base64(request: &mut ProxyRequest, mut bytes: ByteStream) -> Result<()> {
+    let mut all = Vec::new();
+    while let Some(chunk) = bytes.try_next().await? {
+        all.extend_from_slice(&chunk);
+        if all.len() > MAX_BASE64_BYTES {
+            return Err(Error::new(
+                ErrorKind::NeedsGateway,
+                "binaryBody: the backend takes at most 4 MiB of bytes in a call; a gateway of this package takes more.",
+            )
+            .fix("Put the bytes where the backend can fetch them, and pass `binaryBody: { url }`."));
+        }
+    }
+    if let Some(body) = &mut request.binary_body {
+        body.size = None;
+        body.base64 = Some(BASE64.encode(&all));
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! The URLs of files: made for one file and one hour, and proof of themselves.
+//!
+//! `{public URL}/files/{expiry}-{id}?type={media type}&signature={HMAC-SHA256}`. The signature
+//! covers the file's name, in which its expiry stands, and its type. So nothing about a file has to
+//! be kept but its bytes, and any gateway with the key can serve it.
+
+use aws_lc_rs::hmac;
+use data_encoding::BASE64URL_NOPAD;
+use percent_encoding::utf8_percent_encode;
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use url::Url;
+
+use crate::clock::{now, rfc3339};
+use crate::id;
+use crate::request::QUERY;
+
+/// The path that all files are below.
+pub(crate) const PATH: &str = "/files/";
+
+/// A file's name: when it expires, and an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileName(String);
+
+impl FileName {
+    /// The name of a new file.
+    pub(crate) fn expiring_at(expires_at: i64) -> Self {
+        Self(format!("{expires_at}-{}", id::random("file")))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn expires_at(&self) -> i64 {
+        expiry_of(&self.0).unwrap_or_default()
+    }
+}
+
+/// When a file of this name expires, in milliseconds since the Unix epoch; `None` for a name that
+/// no file of ours has. What a crash leaves of a file has a longer name that begins the same.
+pub(crate) fn expiry_of(name: &str) -> Option<i64> {
+    name.split_once("-file_")?.0.parse().ok()
+}
+
+/// The keys that URLs are signed with: the first signs, all of them verify.
+pub(crate) struct UrlKeys(Vec<hmac::Key>);
+
+impl UrlKeys {
+    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self(keys.into_iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect())
+    }
+
+    /// The URL of a file, below `base`.
+    pub(crate) fn sign(&self, base: &str, name: &FileName, content_type: &str) -> String {
+        let signature = self.0.first().map(|key| hmac::sign(key, &signed(&name.0, content_type)));
+        let signature = signature.map(|tag| BASE64URL_NOPAD.encode(tag.as_ref())).unwrap_or_default();
+        let content_type = utf8_percent_encode(content_type, QUERY);
+        format!("{base}{PATH}{}?type={content_type}&signature={signature}", name.0)
+    }
+
+    /// The file that a URL is for, and its type. Only the path and the query count: a gateway may be
+    /// reached by several names.
+    ///
+    /// # Errors
+    /// `FileUrlRefused`, for anything but a URL that was signed here and has not expired.
+    pub(crate) fn verify(&self, url: &Url) -> Result<(FileName, String)> {
+        let name = url.path().rsplit_once(PATH).map(|(_, name)| name).unwrap_or_default();
+        let value = |wanted: &str| {
+            url.query_pairs().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
+        };
+        let content_type = value("type").unwrap_or_default();
+        let signature = BASE64URL_NOPAD.decode(value("signature").unwrap_or_default().as_bytes());
+        let message = signed(name, &content_type);
+        let signature = signature.unwrap_or_default();
+        // Each comparison takes the same time wherever a difference is.
+        if !self.0.iter().any(|key| hmac::verify(key, &message, &signature).is_ok()) {
+            return Err(refused("is not one that this gateway has signed, or was changed since".to_owned()));
+        }
+        let name = FileName(name.to_owned());
+        if name.expires_at() <= now() {
+            return Err(refused(format!("expired at {}", rfc3339(name.expires_at()))));
+        }
+        Ok((name, content_type))
+    }
+}
+
+impl std::fmt::Debug for UrlKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UrlKeys").field("keys", &self.0.len()).finish()
+    }
+}
+
+/// What a signature is made of. A line break is in neither part.
+fn signed(name: &str, content_type: &str) -> Vec<u8> {
+    format!("proxy-execute file 1\n{name}\n{content_type}").into_bytes()
+}
+
+fn refused(why: String) -> Error {
+    Error::new(ErrorKind::FileUrlRefused, format!("The URL of the file {why}."))
+        .fix("Make the call that answered with the file once more.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn accepted(keys: &UrlKeys, text: &str) -> bool {
+        let result = keys.verify(&url(text));
+        assert!(result.is_ok() || result.is_err_and(|error| error.kind() == ErrorKind::FileUrlRefused));
+        keys.verify(&url(text)).is_ok()
+    }
+
+    fn keys(digits: &str) -> UrlKeys {
+        let keys: Vec<_> = digits.bytes().map(|digit| [digit; 32]).collect();
+        UrlKeys::new(keys.iter().map(<[u8; 32]>::as_slice))
+    }
+
+    #[test]
+    fn a_url_is_good_for_its_file_until_it_expires() {
+        let keys = keys("1");
+        let name = FileName::expiring_at(now() + 60_000);
+        let signed = keys.sign("https://gateway.example/below", &name, "text/csv; charset=\"ü\"");
+        assert_eq!(keys.verify(&url(&signed)).unwrap(), (name, "text/csv; charset=\"ü\"".to_owned()));
+        let expired = keys.sign("https://g", &FileName::expiring_at(now() - 1), "a/b");
+        let error = keys.verify(&url(&expired)).unwrap_err();
+        assert!(error.to_string().contains("expired at 20"), "{error}");
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let keys = keys("1");
+        let signed = keys.sign("http://g", &FileName::expiring_at(now() + 60_000), "image/png");
+        let start = "http://g/files/".len();
+        for index in start..signed.len() {
+            let mut bytes = signed.clone().into_bytes();
+            bytes[index] = if bytes[index] == b'0' { b'1' } else { b'0' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(!accepted(&keys, &changed), "byte {index}: {changed}");
+        }
+        assert!(accepted(&keys, &signed));
+    }
+
+    #[test]
+    fn tricks_with_the_path_and_the_query_are_refused() {
+        let keys = keys("1");
+        let name = FileName::expiring_at(now() + 60_000);
+        let other = keys.sign("http://g", &FileName::expiring_at(now() + 60_000), "image/png");
+        let signed = keys.sign("http://g", &name, "image/png");
+        let (_, query) = signed.split_once('?').unwrap();
+        let name = name.as_str();
+        for path in [
+            other.split_once('?').unwrap().0.strip_prefix("http://g").unwrap(),
+            "/files/",
+            "/files/..",
+            &format!("/files/%2e%2e/{name}"),
+            &format!("/files/x/{name}"),
+            &format!("/files/{name}/"),
+            &format!("/files/{name}%00"),
+            &format!("/files/{name}%2f..%2f{name}"),
+            &format!("/files/{}", name.to_uppercase()),
+            &format!("/{name}"),
+        ] {
+            assert!(!accepted(&keys, &format!("http://g{path}?{query}")), "{path}");
+        }
+        for query in [
+            "",
+            "signature=",
+            "type=image%2Fpng",
+            &query.replace("image%2Fpng", "text%2Fhtml"),
+            &format!("type=text%2Fhtml&{query}"),
+            &query.replace("signature=", "signature=AAAA&signature="),
+            &format!("{query}="),
+            &format!("{query}A"),
+        ] {
+            assert!(!accepted(&keys, &format!("http://g/files/{name}?{query}")), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_old_key_still_verifies_and_a_foreign_one_does_not() {
+        let name = FileName::expiring_at(now() + 60_000);
+        let old = keys("1").sign("http://g", &name, "a/b");
+        assert!(accepted(&keys("21"), &old));
+        assert!(!accepted(&keys("2"), &old));
+        let new = keys("21").sign("http://g", &name, "a/b");
+        assert!(!accepted(&keys("1"), &new), "the first key signs");
+    }
+}

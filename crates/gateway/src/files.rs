@@ -1,0 +1,502 @@
+//! Files that upstreams answer with: kept for a while, and served by signed URLs.
+//!
+//! A file streams into an object store, a folder or an S3 bucket, and is there once it is complete:
+//! until then it has another name, or is parts of an upload that are no object yet. Its expiry
+//! stands in its name, so sweeping needs no record of what there is.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use http_range_header::parse_range_header;
+use object_store::aws::AmazonS3Builder;
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::local::LocalFileSystem;
+use object_store::{
+    ClientOptions, GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore,
+    ObjectStoreExt, PutPayload, RetryConfig,
+};
+use proxy_execute_protocol::{BinaryData, ByteStream, Download, Error, ErrorKind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::clock::{now, rfc3339};
+use crate::file_url::{FileName, UrlKeys, expiry_of};
+use crate::gateway::Parts;
+use crate::id;
+use crate::stream::Bounds;
+use crate::vault::{self, Vault};
+
+/// What is written at once: the smallest part of an upload that S3 takes. It is in memory.
+const PART: usize = 5 * 1024 * 1024;
+
+/// What is read at once from a folder.
+const READ: usize = 256 * 1024;
+
+/// How often files that have expired are removed.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How folders of gateways in memory begin.
+const TEMPORARY: &str = "proxy-execute-files";
+
+const DEFAULT_EXPIRES_IN_MS: u64 = 60 * 60 * 1000;
+const DEFAULT_MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const DEFAULT_MAX_OPEN: u32 = 100;
+
+/// Where files are kept, and for how long. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilesOptions {
+    /// A folder, made if it is not there. Default: beside the store, or a temporary one.
+    pub folder: Option<String>,
+    /// A bucket, in the place of a folder.
+    pub s3: Option<S3Options>,
+    /// How long a file is there, from the beginning of the answer. Default: an hour.
+    pub expires_in_ms: Option<u64>,
+    /// The largest file, decompressed, in bytes. Default: 5 GiB.
+    pub max_bytes: Option<u64>,
+    /// How many files may be written and read at once. Default: 100.
+    pub max_open: Option<u32>,
+    /// 32 bytes each, in hexadecimal or base64: the first signs URLs, all verify them. Default: one
+    /// that is derived from the encryption key.
+    pub signing_keys: Vec<SecretString>,
+}
+
+/// A bucket of a service that speaks S3. What is not given is taken from the variables that the AWS
+/// tools read (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Options {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What the names of objects begin with.
+    pub prefix: Option<String>,
+    /// Its region. Default: `us-east-1`.
+    pub region: Option<String>,
+    /// The service's URL, if it is not AWS.
+    pub endpoint: Option<String>,
+    /// The id of an access key.
+    pub access_key_id: Option<String>,
+    /// The access key.
+    pub secret_access_key: Option<SecretString>,
+}
+
+/// The files of a gateway.
+#[derive(Debug)]
+pub(crate) struct Files {
+    place: Place,
+    store: OnceCell<Arc<dyn ObjectStore>>,
+    keys: UrlKeys,
+    expires_in: Duration,
+    max_bytes: u64,
+    open: Arc<Semaphore>,
+    max_open: u32,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Place {
+    Folder(PathBuf),
+    /// Of a gateway in memory; it goes with it.
+    TemporaryFolder(PathBuf),
+    Bucket(Arc<dyn ObjectStore>),
+}
+
+/// A file that is being read, or a part of it.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) content_type: String,
+    /// Of the whole file.
+    pub(crate) size: u64,
+    /// The bytes that `body` has, if they are not all.
+    pub(crate) part: Option<std::ops::Range<u64>>,
+    pub(crate) body: ByteStream,
+}
+
+/// A range that a file does not have; with the file's size.
+#[derive(Debug)]
+pub(crate) struct NoSuchRange(pub(crate) u64);
+
+impl Files {
+    /// Nothing is made before the first file, unless the operator has named a place.
+    ///
+    /// # Errors
+    /// `InvalidOption` that names the option, and `StoreUnavailable`.
+    pub(crate) async fn open(options: FilesOptions, store: Option<&Path>, vault: &Vault) -> Result<Self> {
+        let named = options.folder.is_some();
+        let place = match (options.folder, options.s3) {
+            (Some(_), Some(_)) => return Err(invalid("files", "name `folder` or `s3`, not both")),
+            (_, Some(s3)) => Place::Bucket(bucket(s3)?),
+            (Some(folder), None) if folder.is_empty() => return Err(invalid("files.folder", "is empty")),
+            (Some(folder), None) => Place::Folder(folder.into()),
+            (None, None) => match store {
+                Some(store) => Place::Folder(beside(store)),
+                None => Place::TemporaryFolder(std::env::temp_dir().join(id::random(TEMPORARY))),
+            },
+        };
+        let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
+            Some(0) => Err(invalid(name, "must be at least 1")),
+            value => Ok(value.unwrap_or(default)),
+        };
+        let keys = if options.signing_keys.is_empty() {
+            UrlKeys::new([vault.derive_key(b"signs the URLs of files").as_slice()])
+        } else {
+            let keys = options.signing_keys.iter().map(|key| vault::key_bytes(key, "files.signingKeys"));
+            let keys = keys.collect::<Result<Vec<_>>>()?;
+            UrlKeys::new(keys.iter().map(|key| key.as_slice()))
+        };
+        let max_open = options.max_open.unwrap_or(DEFAULT_MAX_OPEN);
+        at_least_one(Some(max_open.into()), 1, "files.maxOpen")?;
+        let files = Self {
+            place,
+            store: OnceCell::new(),
+            keys,
+            expires_in: Duration::from_millis(at_least_one(
+                options.expires_in_ms,
+                DEFAULT_EXPIRES_IN_MS,
+                "files.expiresIn",
+            )?),
+            max_bytes: at_least_one(options.max_bytes, DEFAULT_MAX_BYTES, "files.maxBytes")?,
+            open: Arc::new(Semaphore::new(max_open as usize)),
+            max_open,
+        };
+        if named {
+            files.store().await.map_err(|error| {
+                Error::new(ErrorKind::StoreUnavailable, format!("files.folder: {}", error.body().message))
+            })?;
+        }
+        Ok(files)
+    }
+
+    /// Keeps a body as a file, whose URL is below `base`.
+    ///
+    /// # Errors
+    /// The body's own, `UpstreamTooLarge`, `TooManyFiles`, `FileStoreFailed`. What was written of it
+    /// is removed, and was never to be seen.
+    pub(crate) async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
+        let _permit = self.permit()?;
+        let store = self.store().await?;
+        let expires_at = now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
+        let name = FileName::expiring_at(expires_at);
+        let size = self.write(store.as_ref(), body, &object_store::path::Path::from(name.as_str())).await?;
+        Ok(BinaryData {
+            url: self.keys.sign(base, &name, content_type),
+            content_type: content_type.to_owned(),
+            size,
+            expires_at: rfc3339(expires_at),
+        })
+    }
+
+    async fn write(
+        &self,
+        store: &dyn ObjectStore,
+        mut body: ByteStream,
+        path: &object_store::path::Path,
+    ) -> Result<u64> {
+        let (mut size, mut waiting) = (0, 0);
+        let mut part: Vec<Bytes> = Vec::new();
+        let mut upload = Unfinished(None);
+        while let Some(chunk) = body.try_next().await? {
+            size += chunk.len() as u64;
+            if size > self.max_bytes {
+                return Err(self.too_large());
+            }
+            waiting += chunk.len();
+            part.push(chunk);
+            if waiting >= PART {
+                let upload = match &mut upload.0 {
+                    Some(upload) => upload,
+                    none => none.insert(store.put_multipart(path).await.map_err(failed)?),
+                };
+                upload.put_part(PutPayload::from_iter(part.drain(..))).await.map_err(failed)?;
+                waiting = 0;
+            }
+        }
+        let rest = PutPayload::from_iter(part);
+        match &mut upload.0 {
+            None => _ = store.put(path, rest).await.map_err(failed)?,
+            Some(upload) => {
+                if waiting > 0 {
+                    upload.put_part(rest).await.map_err(failed)?;
+                }
+                upload.complete().await.map_err(failed)?;
+            }
+        }
+        upload.0 = None;
+        Ok(size)
+    }
+
+    /// Opens the file of a URL that [`Files::keep`] has made, or the part of it that a `Range` header
+    /// asks for.
+    ///
+    /// # Errors
+    /// `FileUrlRefused`, `FileNotFound`, `TooManyFiles` and `FileStoreFailed`.
+    pub(crate) async fn read(&self, url: &Url, range: Option<&str>) -> Result<Result<OpenFile, NoSuchRange>> {
+        let (name, content_type) = self.keys.verify(url)?;
+        let permit = self.permit()?;
+        let store = self.store().await?;
+        let path = object_store::path::Path::from(name.as_str());
+        // A header that is no range, and several ranges at once, are answered with all of it (RFC 9110 §14.2).
+        let ranges = range.and_then(|range| parse_range_header(range).ok());
+        let part = match ranges {
+            None => None,
+            Some(ranges) => {
+                let size = store.head(&path).await.map_err(not_there)?.size;
+                match ranges.validate(size) {
+                    Ok(ranges) => match ranges.as_slice() {
+                        [range] => Some(*range.start()..*range.end() + 1),
+                        _ => None,
+                    },
+                    Err(_) => return Ok(Err(NoSuchRange(size))),
+                }
+            }
+        };
+        let options = GetOptions { range: part.clone().map(GetRange::Bounded), ..GetOptions::default() };
+        let found = store.get_opts(&path, options).await.map_err(not_there)?;
+        let size = found.meta.size;
+        Ok(Ok(OpenFile { content_type, size, part, body: bytes_of(found, permit).await? }))
+    }
+
+    /// The same for a reader in this process, who wants all of it.
+    pub(crate) async fn download(&self, url: &str) -> Result<Download> {
+        let url = Url::parse(url)
+            .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "The file's URL is not a URL."))?;
+        let file = self.read(&url, None).await?.map_err(|_| not_all_there())?;
+        Ok(Download { content_type: file.content_type, size: Some(file.size), body: file.body })
+    }
+
+    /// Removes what has expired, complete or not, and says when to come again.
+    async fn sweep(&self) -> Duration {
+        match &self.place {
+            Place::Folder(folder) => sweep_folder(folder).await,
+            // Also what gateways have left that did not get to remove theirs.
+            Place::TemporaryFolder(_) => {
+                for folder in temporary_folders().await {
+                    sweep_folder(&folder).await;
+                    // Only an empty one goes.
+                    _ = tokio::fs::remove_dir(&folder).await;
+                }
+            }
+            Place::Bucket(store) => {
+                let expired = store.list(None).try_filter_map(async |object| {
+                    Ok(Some(object.location).filter(|path| is_expired(path.filename().unwrap_or_default())))
+                });
+                if let Err(error) = store.delete_stream(expired.boxed()).try_collect::<Vec<_>>().await {
+                    tracing::warn!(%error, "expired files could not be removed from the bucket");
+                }
+            }
+        }
+        SWEEP.min(self.expires_in)
+    }
+
+    /// Removes a temporary folder.
+    pub(crate) async fn close(&self) {
+        if let Place::TemporaryFolder(folder) = &self.place {
+            // There is none if there never was a file.
+            _ = tokio::fs::remove_dir_all(folder).await;
+        }
+    }
+
+    async fn store(&self) -> Result<&Arc<dyn ObjectStore>> {
+        self.store
+            .get_or_try_init(|| async {
+                match &self.place {
+                    Place::Folder(folder) | Place::TemporaryFolder(folder) => in_folder(folder),
+                    Place::Bucket(store) => Ok(Arc::clone(store)),
+                }
+            })
+            .await
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.open).try_acquire_owned().map_err(|_| {
+            Error::new(
+                ErrorKind::TooManyFiles,
+                format!("{} files are being written and read, as many as may be at once.", self.max_open),
+            )
+            .fix("Handle fewer files at a time, or let the operator raise `files.maxOpen`.")
+        })
+    }
+
+    fn too_large(&self) -> Error {
+        let most = self.max_bytes;
+        Error::new(
+            ErrorKind::UpstreamTooLarge,
+            format!(
+                "The file that the API answered with is larger than {most} bytes, the most that is kept."
+            ),
+        )
+        .fix("Read it with `responseType: 'stream'`, or let the operator raise `files.maxBytes`.")
+    }
+}
+
+/// Removes files that have expired, until the gateway closes or nobody has it any more.
+pub(crate) async fn sweep(gateway: Weak<Parts>, closing: CancellationToken) {
+    while let Some(gateway) = gateway.upgrade() {
+        let every = gateway.files.sweep().await;
+        drop(gateway);
+        tokio::select! {
+            () = closing.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}
+
+/// A file that is being written. If that is not finished, what there is of it goes.
+struct Unfinished(Option<Box<dyn MultipartUpload>>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(mut upload) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // Parts that stay all the same are the sweep's, or a lifecycle rule's of the bucket.
+            runtime.spawn(async move { _ = upload.abort().await });
+        }
+    }
+}
+
+/// The bytes of what was found; the permit is given back with the last of them.
+async fn bytes_of(found: GetResult, permit: OwnedSemaphorePermit) -> Result<ByteStream> {
+    let range = found.range.clone();
+    let size = range.end - range.start;
+    let bytes = match found.payload {
+        GetResultPayload::File(file, _) => {
+            let mut file = tokio::fs::File::from_std(file);
+            file.seek(std::io::SeekFrom::Start(range.start)).await.map_err(failed)?;
+            ReaderStream::with_capacity(file.take(size), READ).map_err(failed).boxed()
+        }
+        GetResultPayload::Stream(bytes) => bytes.map_err(failed).boxed(),
+    };
+    let bytes = bytes.inspect(move |_| _ = &permit);
+    let whole = Bounds {
+        pause: Duration::from_secs(60),
+        stalled: not_all_there(),
+        size: Some((size, not_all_there())),
+        most: None,
+    };
+    Ok(whole.hold(ByteStream::new(bytes)))
+}
+
+/// `gateway.db` has `gateway.db.files`.
+fn beside(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".files");
+    name.into()
+}
+
+fn in_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    // Files are the users' data.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(failed)?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(failed)?))
+}
+
+fn bucket(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
+    let tls = proxy_execute_trust::client_config()
+        .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(30))
+        .build()
+        .map_err(failed)?;
+    let retry =
+        RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(options.bucket)
+        .with_http_connector(Client(client))
+        .with_retry(retry);
+    if let Some(region) = options.region {
+        builder = builder.with_region(region);
+    }
+    if let Some(endpoint) = options.endpoint {
+        // Whoever names a server without TLS, such as one on the same machine, means it.
+        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
+    }
+    if let (Some(id), Some(key)) = (options.access_key_id, options.secret_access_key) {
+        builder = builder.with_access_key_id(id).with_secret_access_key(key.expose_secret());
+    }
+    let bucket = builder.build().map_err(|error| invalid("files.s3", &error.to_string()))?;
+    Ok(match options.prefix {
+        Some(prefix) => Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)),
+        None => Arc::new(bucket),
+    })
+}
+
+/// The client that the bucket is reached with. Its address is the operator's choice, so the guard
+/// of calls is not in its way.
+#[derive(Debug)]
+struct Client(reqwest::Client);
+
+impl HttpConnector for Client {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+async fn temporary_folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Ok(mut entries) = tokio::fs::read_dir(std::env::temp_dir()).await {
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    folders
+}
+
+/// The list of an object store leaves out what is being written, so the folder itself is read.
+async fn sweep_folder(folder: &Path) {
+    // There is none before the first file.
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if is_expired(&entry.file_name().to_string_lossy())
+            && let Err(error) = tokio::fs::remove_file(entry.path()).await
+        {
+            tracing::warn!(%error, file = %entry.path().display(), "an expired file could not be removed");
+        }
+    }
+}
+
+fn is_expired(name: &str) -> bool {
+    expiry_of(name).is_some_and(|expires_at| expires_at <= now())
+}
+
+fn invalid(option: &str, problem: &str) -> Error {
+    Error::new(ErrorKind::InvalidOption, format!("{option}: {problem}."))
+}
+
+/// The cause, which may name folders and hosts of the operator's, goes to the log.
+fn failed(cause: impl std::error::Error) -> Error {
+    tracing::error!(%cause, "the store of files failed");
+    Error::new(ErrorKind::FileStoreFailed, "The gateway could not keep or read the file.")
+        .fix("The gateway's log has the cause: a full disk, a folder or bucket that it may not write to.")
+}
+
+fn not_there(error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => {
+            Error::new(ErrorKind::FileNotFound, "The file is no longer there.")
+                .fix("Make the call that answered with the file once more.")
+        }
+        error => failed(error),
+    }
+}
+
+fn not_all_there() -> Error {
+    Error::new(ErrorKind::FileStoreFailed, "The file could not be read to its end.")
+        .fix("Download it once more.")
+}

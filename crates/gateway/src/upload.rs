@@ -1,0 +1,130 @@
+//! The bytes that a call sends up: given in the call, fetched from a URL, or handed on as they come.
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use futures::TryStreamExt;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use proxy_execute_protocol::{BinaryBody, ByteStream, Error, ErrorKind, Result};
+use url::Url;
+
+use crate::egress::Body;
+use crate::gateway::Parts;
+use crate::stream::Bounds;
+
+/// The most bytes that the base64 form may hold, as the hosted backend has it (contract §3.1).
+const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
+
+/// Opens a binary body, and names its type unless the caller's `Content-Type` does.
+///
+/// # Errors
+/// `InvalidRequest`, `PayloadTooLarge`, and what the URL of a body leads to: `AddressRefused` or
+/// `SourceUnusable`. Nothing has been sent to the upstream by then.
+pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut HeaderMap) -> Result<Body> {
+    let BinaryBody { url, base64, content_type, size, stream } = binary;
+    let given = content_type.map(|text| content_type_of(&text)).transpose()?;
+    let (body, found) = match (url, base64, stream) {
+        (Some(url), None, None) => fetch(gateway, &url).await?,
+        (None, Some(text), None) => (Body::Whole(decode(&text)?), None),
+        (None, None, Some(stream)) => (given_stream(gateway, stream, size)?, None),
+        _ => {
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                "binary_body: needs one of `url`, `base64` and a stream, and no two of them.",
+            ));
+        }
+    };
+    if !headers.contains_key(CONTENT_TYPE) {
+        let standard = HeaderValue::from_static("application/octet-stream");
+        headers.insert(CONTENT_TYPE, given.or(found).unwrap_or(standard));
+    }
+    Ok(body)
+}
+
+fn content_type_of(text: &str) -> Result<HeaderValue> {
+    crate::request::header_value(text).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Error::of_field(ErrorKind::InvalidRequest, "binary_body.content_type: is not a media type.")
+    })
+}
+
+fn decode(text: &str) -> Result<Bytes> {
+    // Four characters hold three bytes.
+    if text.len() / 4 * 3 > MAX_BASE64_BYTES + 2 {
+        return Err(Error::new(
+            ErrorKind::PayloadTooLarge,
+            "binary_body.base64 holds more than 4 MiB, the most that this form takes.",
+        )
+        .fix("Name the URL of the bytes with `url`, or send them as a stream."));
+    }
+    BASE64.decode(text.as_bytes()).map(Bytes::from).map_err(|error| {
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("binary_body.base64: is not base64 ({error}).", error = error.kind),
+        )
+    })
+}
+
+/// The bytes of a URL, once its server has begun to answer with them.
+async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)> {
+    let url = Url::parse(url)
+        .ok()
+        .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+        .ok_or_else(|| {
+        Error::of_field(ErrorKind::InvalidRequest, "binary_body.url: is not a URL of http or https.")
+    })?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let fetching = tokio::time::timeout(gateway.upstream_timeout, gateway.egress.fetch(url));
+    let response = fetching.await.unwrap_or_else(|_| {
+        Err(unusable(&host, &format!("did not answer within {:?}", gateway.upstream_timeout)))
+    })?;
+    let size = response.content_length();
+    if size.is_some_and(|size| size > gateway.max_upload_bytes) {
+        return Err(too_large(gateway.max_upload_bytes));
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).cloned();
+    let cut_off = unusable(&host, "broke off before all of its bytes had come");
+    let bounds = Bounds {
+        pause: gateway.chunk_timeout,
+        stalled: unusable(&host, &format!("has sent nothing more for {:?}", gateway.chunk_timeout)),
+        size: size.map(|size| (size, cut_off.clone())),
+        most: Some((gateway.max_upload_bytes, too_large(gateway.max_upload_bytes))),
+    };
+    let bytes = response.bytes_stream().map_err(move |_| cut_off.clone());
+    Ok((Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
+}
+
+/// A stream that the caller hands in.
+fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Result<Body> {
+    let most = gateway.max_upload_bytes;
+    if size.is_some_and(|size| size > most) {
+        return Err(too_large(most));
+    }
+    let bounds = Bounds {
+        pause: gateway.chunk_timeout,
+        stalled: broken(format!("The body stopped coming: nothing for {:?}.", gateway.chunk_timeout)),
+        size: size.map(|size| {
+            (size, broken(format!("The body does not have the {size} bytes that were announced.")))
+        }),
+        most: Some((most, too_large(most))),
+    };
+    // An empty chunk would end a chunked body.
+    let bytes = stream.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
+    Ok(Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) })
+}
+
+fn too_large(most: u64) -> Error {
+    Error::new(
+        ErrorKind::PayloadTooLarge,
+        format!("The body is larger than {most} bytes, the most this gateway sends."),
+    )
+    .fix("Send less in one call, or let the operator raise `maxUploadBytes`.")
+}
+
+fn broken(message: String) -> Error {
+    Error::new(ErrorKind::UploadBroken, message)
+        .fix("The request was broken off; what the API makes of the part that it got is not known.")
+}
+
+fn unusable(host: &str, what: &str) -> Error {
+    Error::new(ErrorKind::SourceUnusable, format!("binary_body.url: {host} {what}."))
+        .fix("Check that the URL can be read without signing in, and try again.")
+}

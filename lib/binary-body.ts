@@ -1,0 +1,218 @@
+// Bodies that are bytes: what they may be made of, and how they get to the native side.
+
+import type * as Native from '../native';
+import { encodeForm } from './form-data';
+import { answerOf, completions, native } from './native';
+import { type Check, kindOf } from './validate';
+
+/** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
+export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** A body of bytes: the bytes, or where they are. */
+export type BinaryBody =
+  | Bytes
+  | {
+      /** The bytes: a `Buffer`, a `Uint8Array`, a `Blob`, or a stream of the web or of Node.js. */
+      data: Bytes;
+      /** Their media type. Default: that of a `Blob`, else `application/octet-stream`. */
+      contentType?: string;
+      /** How many bytes a stream has, if it is known: several APIs want to know it beforehand. */
+      size?: number;
+    }
+  | {
+      /** A file of this machine. It is read as it is sent. */
+      path: string;
+      /** Its media type. Default: `application/octet-stream`. */
+      contentType?: string;
+    }
+  | {
+      /** Where the gateway fetches the bytes, without signing in. */
+      url: string;
+      /** Their media type. Default: that of the answer. */
+      contentType?: string;
+    }
+  | {
+      /** The bytes in base64, at most 4 MiB of them. */
+      base64: string;
+      /** Their media type. Default: `application/octet-stream`. */
+      contentType?: string;
+    };
+
+/** A body of bytes, as it travels. */
+export interface WireBinaryBody {
+  url?: string;
+  base64?: string;
+  content_type?: string;
+  size?: number;
+}
+
+/** The bytes that are sent beside a request. */
+export type Source = { path: string } | { chunks: Chunks };
+
+/** Where chunks come from. */
+interface Chunks {
+  next(): Promise<IteratorResult<unknown>>;
+  /** Lets go of what they come from, also while the next one is waited for. */
+  cancel(): void;
+}
+
+const KEYS = ['data', 'path', 'url', 'base64', 'contentType', 'size'];
+
+/** What is copied at once: little enough that nobody notices. */
+const PIECE = 256 * 1024;
+
+/** Checks a body of bytes, and takes it apart into what is written and what is sent beside it. */
+export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinaryBody; source?: Source } | undefined {
+  if (isBytes(body)) return fromBytes(check, body, 'binaryBody');
+  if (typeof body === 'string') {
+    check.add('`binaryBody` must be bytes, but is a string: pass `{ path }` or `{ url }`, or text as `body`.');
+    return undefined;
+  }
+  if (!check.object(body, 'binaryBody', KEYS)) return undefined;
+  const { data, path, url, base64, contentType, size } = body;
+  const given = Object.entries({ data, path, url, base64 }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    check.add('`binaryBody` needs one of `data`, `path`, `url` and `base64`, and no two of them.');
+    return undefined;
+  }
+  if (check.optionalText(contentType, 'binaryBody.contentType') && contentType !== undefined) {
+    check.headerValue(contentType, 'binaryBody.contentType');
+  }
+  check.optionalWhole(size, 'binaryBody.size', 0);
+  if (size !== undefined && data === undefined) check.add('`binaryBody.size` is for `data` only.');
+  const type = { content_type: contentType as string | undefined };
+  if (data !== undefined) {
+    if (!isBytes(data)) {
+      check.add(`\`binaryBody.data\` must be bytes or a stream of them, but is ${kindOf(data)}.`);
+      return undefined;
+    }
+    const { wire, source } = fromBytes(check, data, 'binaryBody.data');
+    if (size !== undefined && wire.size !== undefined && size !== wire.size) {
+      check.add(`\`binaryBody.size\` is ${size}, but the data has ${wire.size} bytes: leave \`size\` out.`);
+    }
+    const announced = (size as number | undefined) ?? wire.size;
+    return { wire: { content_type: type.content_type ?? wire.content_type, size: announced }, source };
+  }
+  if (path !== undefined) {
+    check.text(path, 'binaryBody.path');
+    return { wire: type, source: { path: path as string } };
+  }
+  if (url !== undefined) check.text(url, 'binaryBody.url');
+  else check.text(base64, 'binaryBody.base64');
+  return { wire: { url: url as string | undefined, base64: base64 as string | undefined, ...type } };
+}
+
+/** Checks a form, and makes a body of it. */
+export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBody; source?: Source } | undefined {
+  if (!(form instanceof FormData)) {
+    check.add(`\`formData\` must be a FormData, but is ${kindOf(form)}.`);
+    return undefined;
+  }
+  const { contentType, size, chunks } = encodeForm(form);
+  return { wire: { content_type: contentType, size }, source: { chunks: fromIterable(chunks) } };
+}
+
+/** Whether a value is what {@link Bytes} says. */
+export function isBytes(value: unknown): value is Bytes {
+  return (
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    value instanceof Blob ||
+    value instanceof ReadableStream ||
+    typeof Object(value)[Symbol.asyncIterator] === 'function'
+  );
+}
+
+function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinaryBody; source: Source } {
+  if (bytes instanceof ReadableStream) {
+    if (bytes.locked) check.add(`\`${path}\` is a stream that someone else reads: a body can be sent once.`);
+    return { wire: {}, source: { chunks: fromWebStream(bytes) } };
+  }
+  if (bytes instanceof Blob) {
+    const wire = { content_type: bytes.type || undefined, size: bytes.size };
+    return { wire, source: { chunks: fromWebStream(bytes.stream()) } };
+  }
+  if (ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer) {
+    const view = ArrayBuffer.isView(bytes)
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : new Uint8Array(bytes);
+    return { wire: { size: view.byteLength }, source: { chunks: fromIterable([view]) } };
+  }
+  return { wire: {}, source: { chunks: fromIterable(bytes) } };
+}
+
+function fromWebStream(stream: ReadableStream<Uint8Array>): Chunks {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  return {
+    async next() {
+      reader ??= stream.getReader();
+      const { done, value } = await reader.read();
+      return done ? { done, value: undefined } : { done, value };
+    },
+    cancel() {
+      // Why nobody wants the rest is told to who sends it.
+      (reader ?? stream).cancel().catch(() => {});
+    },
+  };
+}
+
+function fromIterable(iterable: Iterable<unknown> | AsyncIterable<unknown>): Chunks {
+  let iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
+  return {
+    async next() {
+      iterator ??= Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]();
+      return iterator.next();
+    },
+    cancel() {
+      // A stream of Node.js ends at once that way; a generator ends where it is asked for the next chunk.
+      const { destroy } = iterable as { destroy?: () => void };
+      if (typeof destroy === 'function') destroy.call(iterable);
+      else Promise.resolve(iterator?.return?.()).catch(() => {});
+    },
+  };
+}
+
+/**
+ * Makes a call that sends these bytes, too.
+ *
+ * @throws what their source throws, that very object, if it does.
+ */
+export async function sending<T>(source: Source | undefined, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+  if (source === undefined) return call();
+  if ('path' in source) return call(native.Upload.file(source.path, completions()));
+  const upload = new native.Upload(completions());
+  let failure: { error: unknown } | undefined;
+  feed(upload, source.chunks).catch((error) => {
+    failure = { error };
+    upload.end(false);
+  });
+  try {
+    return await call(upload);
+  } catch (error) {
+    source.chunks.cancel();
+    throw failure === undefined ? error : failure.error;
+  }
+}
+
+/** Pushes the chunks as long as they are wanted. */
+async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+    const chunk = next.value;
+    if (!(chunk instanceof Uint8Array)) {
+      chunks.cancel();
+      throw new TypeError(`The stream of a body gave ${kindOf(chunk)}, but must give Uint8Arrays.`);
+    }
+    for (let at = 0; at < chunk.byteLength; at += PIECE) {
+      const piece = chunk.subarray(at, at + PIECE);
+      const wanted = await answerOf(() => upload.push(piece)).then(
+        () => true,
+        () => false,
+      );
+      if (!wanted) {
+        chunks.cancel();
+        return;
+      }
+    }
+  }
+  upload.end(true);
+}

@@ -1,0 +1,136 @@
+// Bodies that come as they are read: streamed answers, and files.
+
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import type * as Native from '../native';
+import { ComposioError } from './errors';
+import { answerOf, whenAborted } from './native';
+import { type CallOptions, Check, kindOf } from './validate';
+
+/**
+ * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ *
+ * @example
+ * ```ts
+ * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+ * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
+ * ```
+ */
+export class Download {
+  /** Its media type. */
+  readonly contentType: string;
+  /** Its size in bytes, where it is known. */
+  readonly size?: number;
+  #body?: ReadableStream<Uint8Array>;
+
+  /** @internal */
+  constructor(reader: Native.ByteReader, { signal, timeout }: CallOptions & { timeout: number }) {
+    const { content_type, size } = JSON.parse(reader.head);
+    this.contentType = content_type;
+    if (size !== null) this.size = size;
+    this.#body = readable(reader, timeout, signal);
+  }
+
+  /** The file's bytes as they come. They come as fast as they are read. */
+  stream(): ReadableStream<Uint8Array> {
+    const body = this.#body;
+    if (body === undefined) {
+      throw new ComposioError('The file has been read.', { suggestedFix: 'Open it again with session.download().' });
+    }
+    this.#body = undefined;
+    return body;
+  }
+
+  /** All of the file's bytes, in memory. */
+  async bytes(): Promise<Uint8Array> {
+    return new Uint8Array(await new Response(this.stream()).arrayBuffer());
+  }
+
+  /**
+   * Writes the file to a path. It is there once it is complete, in the place of what was there.
+   *
+   * @param path Where to.
+   * @param options `onProgress` is told how many bytes have been written, and how many there are in
+   * all where that is known. `signal` ends it; what was written is removed.
+   */
+  async toFile(path: string, options: ToFileOptions = {}): Promise<void> {
+    checkToFile(path, options);
+    const { onProgress, signal } = options;
+    signal?.throwIfAborted();
+    const body = this.stream();
+    const unfinished = `${path}.${randomBytes(6).toString('hex')}.part`;
+    const file = await open(unfinished, 'wx');
+    try {
+      let written = 0;
+      for await (const chunk of body) {
+        signal?.throwIfAborted();
+        await file.writeFile(chunk);
+        written += chunk.byteLength;
+        onProgress?.({ written, size: this.size });
+      }
+      await file.close();
+      await rename(unfinished, path);
+    } catch (error) {
+      await file.close();
+      await rm(unfinished, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** How {@link Download.toFile} writes. */
+export interface ToFileOptions {
+  /** Is told after each piece how many bytes have been written, and how many there are in all. */
+  onProgress?: (progress: { written: number; size?: number }) => void;
+  /** Ends it. */
+  signal?: AbortSignal;
+}
+
+function checkToFile(path: unknown, options: unknown): void {
+  const check = new Check('download options');
+  check.text(path, 'path', 'name the file to write');
+  if (check.object(options, '', ['onProgress', 'signal'])) {
+    const { onProgress } = options;
+    if (onProgress !== undefined && typeof onProgress !== 'function') {
+      check.add(`\`onProgress\` must be a function, but is ${kindOf(onProgress)}.`);
+    }
+    check.optionalSignal(options.signal, 'signal');
+  }
+  check.done();
+}
+
+/**
+ * A native body as a stream of the web. A chunk is asked for when somebody waits for it, and may
+ * take as long as `timeout` says.
+ */
+export function readable(reader: Native.ByteReader, timeout: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
+  let forget = () => {};
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        if (signal === undefined) return;
+        forget = whenAborted(signal, () => {
+          controller.error(signal.reason);
+          reader.cancel();
+        });
+      },
+      async pull(controller) {
+        try {
+          const chunk = await answerOf<Buffer | null>(() => reader.read(timeout));
+          if (signal?.aborted) return;
+          if (chunk !== null) return controller.enqueue(chunk);
+          controller.close();
+        } catch (error) {
+          reader.cancel();
+          controller.error(error);
+        }
+        forget();
+      },
+      cancel() {
+        forget();
+        reader.cancel();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,69 @@
+//! The bytes of an answer or a file, on their way to JavaScript.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use napi::bindgen_prelude::Null;
+use napi_derive::napi;
+use proxy_execute_protocol::ByteStream;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::settling;
+use crate::completions::{Completions, Settled};
+
+/// A body that JavaScript reads, chunk by chunk.
+#[napi]
+#[derive(Debug)]
+pub struct ByteReader {
+    head: String,
+    /// Until its end.
+    body: Arc<Mutex<Option<ByteStream>>>,
+    cancelled: CancellationToken,
+    completions: Completions,
+}
+
+#[napi]
+impl ByteReader {
+    /// What comes with the bytes: `{ status, headers }` of an answer, `{ content_type, size? }` of a file.
+    #[napi(getter, catch_unwind)]
+    pub fn head(&self) -> String {
+        self.head.clone()
+    }
+
+    /// Asks for the next bytes; null is the end. One at a time.
+    #[napi(catch_unwind)]
+    pub fn read(&self, timeout_ms: f64) -> u32 {
+        let (body, cancelled) = (Arc::clone(&self.body), self.cancelled.clone());
+        let read = |_| async move {
+            let mut body = body.lock().await;
+            let chunk = match &mut *body {
+                Some(body) => body.try_next().await,
+                None => Ok(None),
+            };
+            if !matches!(chunk, Ok(Some(_))) {
+                *body = None;
+            }
+            Ok(chunk?.map(Vec::from))
+        };
+        let settled =
+            |chunk: Option<Vec<u8>>| chunk.map_or(Settled::G(Null), |chunk| Settled::F(chunk.into()));
+        settling(&self.completions, timeout_ms, Some(cancelled), read, settled)
+    }
+
+    /// Lets go of the rest, and of what it comes from.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
+        // While a read is under way it has the body; it ends now, and nothing follows it.
+        let body = Arc::clone(&self.body);
+        napi::bindgen_prelude::spawn(async move { *body.lock().await = None });
+    }
+}
+
+impl ByteReader {
+    pub(crate) fn new(head: String, body: ByteStream, completions: Completions) -> Self {
+        let cancelled = CancellationToken::new();
+        Self { head, body: Arc::new(Mutex::new(Some(body))), cancelled, completions }
+    }
+}
