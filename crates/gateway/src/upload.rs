@@ -47,20 +47,18 @@ fn content_type_of(text: &str) -> Result<HeaderValue> {
 }
 
 fn decode(text: &str) -> Result<Bytes> {
-    // Four characters hold three bytes.
-    if text.len() / 4 * 3 > MAX_BASE64_BYTES + 2 {
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|error| {
+        let message = format!("binary_body.base64: is not base64 ({}).", error.kind);
+        Error::of_field(ErrorKind::InvalidRequest, message)
+    })?;
+    if bytes.len() > MAX_BASE64_BYTES {
         return Err(Error::new(
             ErrorKind::PayloadTooLarge,
             "binary_body.base64 holds more than 4 MiB, the most that this form takes.",
         )
         .fix("Name the URL of the bytes with `url`, or send them as a stream."));
     }
-    BASE64.decode(text.as_bytes()).map(Bytes::from).map_err(|error| {
-        Error::of_field(
-            ErrorKind::InvalidRequest,
-            format!("binary_body.base64: is not base64 ({error}).", error = error.kind),
-        )
-    })
+    Ok(bytes.into())
 }
 
 /// The bytes of a URL, once its server has begun to answer with them.
