@@ -10,7 +10,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { APIError, type BinaryBody, Composio, type Gateway, type GatewayOptions, type Session } from '../index.js';
+import { BackendStub } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { CORPUS } from './support/corpus';
 import { inProcess, overHttp, type Way, type WayIn } from './support/ways';
@@ -110,8 +112,8 @@ for (const [name, way] of Object.entries(WAYS)) {
             writeFileSync(path, bytes);
             const forms: BinaryBody[] = [
               { data: bytes, contentType },
-              { data: new Blob([bytes]), contentType },
-              { data: new Blob([bytes]).stream(), contentType },
+              { data: new Blob([new Uint8Array(bytes)]), contentType },
+              { data: new Blob([new Uint8Array(bytes)]).stream(), contentType },
               { data: inPieces(bytes, 100_003), size: bytes.byteLength, contentType },
               { data: createReadStream(path), contentType },
               { path, contentType },
@@ -200,7 +202,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       await withSession(
         {},
         async (session) => {
-          const gone = Promise.withResolvers?.() ?? deferred();
+          const gone = deferred();
           api.on('/base/events', (_, response) => {
             response.writeHead(200, { 'content-type': 'text/event-stream' });
             response.write('data: 1\n\n');
@@ -324,7 +326,6 @@ describe('limits', () => {
   });
 
   it('of a file, as it is when it is decompressed', async () => {
-    const { gzipSync } = await import('node:zlib');
     api.on('/base/bomb', (_, response) => {
       response.writeHead(200, { 'content-type': 'image/png', 'content-encoding': 'gzip' });
       response.end(gzipSync(Buffer.alloc(10_000_000)));
@@ -487,7 +488,6 @@ describe('a crash in the middle of a file', () => {
 
 describe('the hosted backend', () => {
   it('gets bytes in base64 as far as it takes them, and says what it cannot', async () => {
-    const { BackendStub } = await import('./backend-stub');
     const stub = await BackendStub.start();
     try {
       const session = await new Composio({ apiKey: 'key', baseURL: stub.url }).create('user_1');

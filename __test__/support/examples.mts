@@ -4,6 +4,7 @@
  */
 
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Composio, Gateway, type Session, type ToolkitDefinition } from 'proxy-execute';
@@ -12,7 +13,13 @@ const USER = 'user_123';
 const TOKEN = 'a-token-of-user-123';
 
 const upstream = createServer((request, response) => {
+  request.resume();
   const known = request.headers.authorization === `Bearer ${TOKEN}`;
+  if (known && /zipball|pdf/.test(request.url ?? '') && request.method === 'GET') {
+    response.writeHead(200, { 'content-type': 'application/zip' });
+    response.end(Buffer.from('504b0506000000000000000000000000000000000000', 'hex'));
+    return;
+  }
   response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ title: 'Found a bug', path: request.url }));
 });
@@ -39,6 +46,7 @@ Gateway.open = (options = {}) =>
     allowPrivateHosts: [...(options.allowPrivateHosts ?? []), host],
   });
 
+writeFileSync('notes.pdf', '%PDF-1.4');
 process.env.GITHUB_TOKEN = TOKEN;
 process.env.GATEWAY_ENCRYPTION_KEY = '0123456789abcdef'.repeat(4);
 
