@@ -14,7 +14,12 @@ import * as surface from '../index.js';
 import { BackendStub, sendJson } from './backend-stub';
 
 const root = join(__dirname, '..');
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 const text = (page: string) => readFileSync(join(root, page), 'utf8');
 const node = promisify(execFile);
 
