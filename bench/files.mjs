@@ -1,0 +1,141 @@
+// What a large file costs: 1 GB up and down, through a gateway in the same process and over HTTP to one.
+// Each case is a process of its own; the API, and the gateway on a port, are another. It prints the
+// time, the most memory that was resident, and the longest that the event loop was blocked, and
+// fails if one of the last two is over its limit.
+//
+//   node bench/files.mjs [megabytes]
+
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+
+const MEGABYTES = Number(process.argv[2] ?? 1024);
+const MEGABYTE = 1024 * 1024;
+const SIZE = MEGABYTES * MEGABYTE;
+const MOST_RESIDENT = 150;
+const LONGEST_BLOCK = 20;
+
+const CASES = {
+  'up, from a stream': async (session) => {
+    const binaryBody = { data: pieces(), size: SIZE };
+    const { data } = await session.proxyExecute({ toolkit: 'api', endpoint: '/', method: 'PUT', binaryBody });
+    assert.equal(data.received, SIZE);
+  },
+  'down, as a file to a path': async (session, folder) => {
+    const { binaryData } = await session.proxyExecute({ toolkit: 'api', endpoint: '/', method: 'GET' });
+    await (await session.download(binaryData)).toFile(join(folder, 'down'));
+  },
+  'down, as a stream': async (session) => {
+    const call = { toolkit: 'api', endpoint: '/', method: 'GET' };
+    let received = 0;
+    for await (const chunk of (await session.proxyExecute(call, { responseType: 'stream' })).data) {
+      received += chunk.length;
+    }
+    assert.equal(received, SIZE);
+  },
+};
+
+const role = process.env.BENCH_ROLE;
+if (role === 'api') await serve();
+else if (role === 'case') await runCase();
+else await main();
+
+async function main() {
+  const folder = mkdtempSync(join(tmpdir(), 'proxy-execute-bench-'));
+  const api = fork(fileURLToPath(import.meta.url), [MEGABYTES], {
+    env: { ...process.env, BENCH_ROLE: 'api', BENCH_FOLDER: folder },
+  });
+  const [places] = await once(api, 'message');
+  console.log(`| ${MEGABYTES} MB | way | seconds | MB/s | most resident | longest block |`);
+  console.log('| --- | --- | ---: | ---: | ---: | ---: |');
+  for (const way of ['in process', 'over HTTP']) {
+    for (const name of Object.keys(CASES)) {
+      const env = {
+        ...process.env,
+        ...places,
+        BENCH_ROLE: 'case',
+        BENCH_WAY: way,
+        BENCH_CASE: name,
+        BENCH_FOLDER: folder,
+      };
+      const child = fork(fileURLToPath(import.meta.url), [MEGABYTES], { env });
+      const [{ seconds, resident, block }] = await once(child, 'message');
+      const cells = [name, way, seconds.toFixed(1), (MEGABYTES / seconds).toFixed(0)];
+      console.log(`| ${[...cells, `${resident.toFixed(0)} MB`, `${block.toFixed(1)} ms`].join(' | ')} |`);
+      if (resident > MOST_RESIDENT || block > LONGEST_BLOCK) {
+        console.error(`Over the limit of ${MOST_RESIDENT} MB and ${LONGEST_BLOCK} ms: ${name}, ${way}.`);
+        process.exitCode = 1;
+      }
+    }
+  }
+  api.kill();
+  rmSync(folder, { recursive: true });
+}
+
+/** The API, which counts what it is sent and answers with as much; and a gateway on a port. */
+async function serve() {
+  const piece = Buffer.alloc(MEGABYTE, 'x');
+  const server = createServer(async (request, response) => {
+    if (request.method === 'PUT') {
+      let received = 0;
+      for await (const chunk of request) received += chunk.length;
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ received }));
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': SIZE });
+    for (let sent = 0; sent < SIZE && !response.destroyed; sent += MEGABYTE) {
+      if (!response.write(piece)) await once(response, 'drain');
+    }
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const BENCH_PORT = String(server.address().port);
+  const gateway = await openGateway(BENCH_PORT);
+  const { url: BENCH_URL } = await gateway.listen();
+  const { key: BENCH_KEY } = await gateway.apiKeys.create();
+  process.send({ BENCH_PORT, BENCH_URL, BENCH_KEY });
+}
+
+async function openGateway(port) {
+  const { Gateway } = await import('../index.mjs');
+  return Gateway.open({
+    toolkits: [{ slug: 'api', name: 'API', base_url: `http://127.0.0.1:${port}`, schemes: { NO_AUTH: {} } }],
+    allowPrivateHosts: [`127.0.0.1:${port}`],
+    files: { folder: process.env.BENCH_FOLDER },
+  });
+}
+
+async function runCase() {
+  const { BENCH_WAY, BENCH_CASE, BENCH_PORT, BENCH_URL, BENCH_KEY, BENCH_FOLDER } = process.env;
+  const { Composio } = await import('../index.mjs');
+  const gateway = BENCH_WAY === 'in process' ? await openGateway(BENCH_PORT) : undefined;
+  const backend = gateway ? { gateway } : { apiKey: BENCH_KEY, baseURL: BENCH_URL };
+  const session = await new Composio({ ...backend, timeout: 600_000 }).create('user');
+  let resident = 0;
+  const look = setInterval(() => {
+    resident = Math.max(resident, process.memoryUsage.rss());
+  }, 10);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const began = performance.now();
+  await CASES[BENCH_CASE](session, BENCH_FOLDER);
+  delay.disable();
+  clearInterval(look);
+  const seconds = (performance.now() - began) / 1000;
+  process.send({ seconds, resident: resident / MEGABYTE, block: delay.max / 1e6 });
+  await gateway?.close();
+  process.disconnect();
+}
+
+async function* pieces() {
+  const piece = Buffer.alloc(MEGABYTE, 'x');
+  for (let sent = 0; sent < MEGABYTES; sent++) yield piece;
+}
