@@ -373,3 +373,6 @@ fn failed(account: &StoredAccount) -> Error {
         None => error.fix("Call again."),
     }
 }
+
+#[cfg(test)]
+mod tests;
