@@ -1064,9 +1064,12 @@ export declare class ConnectedAccounts {
 		redirectUrl: string | null;
 	}>;
 	/**
-	 * Has an account's credential forgotten. The account stays, `REVOKED`.
+	 * Has the provider take an account's tokens back, and its credential forgotten, whatever the provider
+	 * says. The account stays, `REVOKED`.
 	 *
 	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns `revokedTokens` are those that the provider has taken back, such as `refresh_token`;
+	 * `notRevoked` those that may live on there, each with the reason.
 	 * @throws {ValidationError} If the id is empty or no string.
 	 * @throws {NotFoundError} If there is no such account.
 	 *
@@ -1079,6 +1082,8 @@ export declare class ConnectedAccounts {
 		id: string;
 		status: ConnectedAccountStatus;
 		success: boolean;
+		revokedTokens: string[];
+		notRevoked: string[];
 	}>;
 	/**
 	 * Begins an account that a person finishes on a page.

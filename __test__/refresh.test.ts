@@ -225,6 +225,23 @@ describe('several processes with one store', () => {
     assert.ok(median < 1_000);
   });
 
+  it('give tokens back to the provider', async () => {
+    const options = inNewStore(server.toolkit, server.host);
+    const tokens = await server.grant('done');
+    await importAll(options, 'oidc', new Map([['done', tokens]]));
+    const gateway = await Gateway.open(options);
+    const { connectedAccounts } = new Composio({ gateway });
+    const [account] = (await connectedAccounts.list({ userIds: ['done'] })).items;
+    const { status, revokedTokens, notRevoked } = await connectedAccounts.revoke(account?.id ?? '');
+    assert.deepEqual(
+      { status, revokedTokens, notRevoked },
+      { status: 'REVOKED', revokedTokens: ['refresh_token', 'access_token'], notRevoked: [] },
+    );
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    assert.equal((await fetch(`${server.origin}/api/me`, { headers })).status, 401);
+    await gateway.close();
+  });
+
   it('tell a grant that the user took back', async () => {
     const options = inNewStore(server.toolkit, server.host);
     const tokens = await server.grant('gone');

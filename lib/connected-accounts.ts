@@ -366,9 +366,12 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Has an account's credential forgotten. The account stays, `REVOKED`.
+   * Has the provider take an account's tokens back, and its credential forgotten, whatever the provider
+   * says. The account stays, `REVOKED`.
    *
    * @param options `signal` and `timeout` (milliseconds).
+   * @returns `revokedTokens` are those that the provider has taken back, such as `refresh_token`;
+   * `notRevoked` those that may live on there, each with the reason.
    * @throws {ValidationError} If the id is empty or no string.
    * @throws {NotFoundError} If there is no such account.
    *
@@ -380,15 +383,23 @@ export class ConnectedAccounts {
   async revoke(
     accountId: string,
     options?: CallOptions,
-  ): Promise<{ id: string; status: ConnectedAccountStatus; success: boolean }> {
+  ): Promise<{
+    id: string;
+    status: ConnectedAccountStatus;
+    success: boolean;
+    revokedTokens: string[];
+    notRevoked: string[];
+  }> {
     id(accountId, 'accountId');
     const path = ['connected_accounts', accountId, 'revoke'];
-    const answer = await this.#ask<{ connected_account: { id: string; status: string } }>(
-      { method: 'POST', path },
-      options,
-    );
+    const answer = await this.#ask<{
+      connected_account: { id: string; status: string };
+      revoked_tokens?: string[];
+      not_revoked?: string[];
+    }>({ method: 'POST', path }, options);
     const { id: revoked, status } = answer.connected_account;
-    return { id: revoked, status, success: true };
+    const { revoked_tokens: revokedTokens = [], not_revoked: notRevoked = [] } = answer;
+    return { id: revoked, status, success: true, revokedTokens, notRevoked };
   }
 
   /**

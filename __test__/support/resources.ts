@@ -95,7 +95,8 @@ export function resources(name: string, way: Way): void {
         await connectedAccounts.update(id, { alias: '' });
         assert.equal((await connectedAccounts.get(id)).alias, null);
         assert.deepEqual(await connectedAccounts.refresh(id), { id, status: 'ACTIVE', redirectUrl: null });
-        assert.deepEqual(await connectedAccounts.revoke(id), { id, status: 'REVOKED', success: true });
+        const revoked = { id, status: 'REVOKED', success: true, revokedTokens: [], notRevoked: [] };
+        assert.deepEqual(await connectedAccounts.revoke(id), revoked);
         assert.deepEqual(await connectedAccounts.delete(id), { success: true });
         await rejection(() => connectedAccounts.get(id), NotFoundError, { slug: 'ConnectedAccountNotFound' });
       });
