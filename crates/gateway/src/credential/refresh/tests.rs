@@ -84,7 +84,8 @@ async fn a_credential_that_is_given_meanwhile_stays() {
     parts.store.begin_refresh(&account, "a", LEASE).await.unwrap();
     let val = SecretJson::new(r#"{"access_token":"given"}"#.to_owned());
     let toolkit = parts.catalogue.get("oauth").unwrap();
-    let change = account::activated(parts, toolkit, &account.id, AuthScheme::OAuth2, &val).unwrap();
+    let config = auth_config::find(parts, &account.auth_config_id).await.unwrap();
+    let change = account::activated(parts, toolkit, &config, &account.id, &val).unwrap();
     assert!(parts.store.update_account(&account.id, &change).await.unwrap());
     assert!(!parts.store.end_refresh(&account, "a", &renewed_with(&gateway, &account, "old")).await.unwrap());
     let now = account::find(parts, &account.id).await.unwrap();
