@@ -50,7 +50,8 @@ it('files are kept in a bucket until they expire', async () => {
       ['/large', LARGE],
     ] as const) {
       const { binaryData } = await session.proxyExecute({ toolkit: 'acme', endpoint: path, method: 'GET' });
-      assert.ok(binaryData?.url.startsWith(url));
+      assert.ok(binaryData);
+      assert.ok(binaryData.url.startsWith(url));
       assert.deepEqual(Buffer.from(await (await session.download(binaryData)).bytes()), bytes);
       const part = await fetch(binaryData.url, { headers: { range: 'bytes=1-2' } });
       assert.equal(part.status, 206);
