@@ -1,129 +1,140 @@
 /**
- * What a call costs, beside fetch and an undici Pool doing the same work.
+ * What a call costs, beside others doing the same work.
  *
- *   npm ci && npm run bench        in this folder; about two minutes
+ *   npm run bench        in the folder above or in this one, after `npm ci` in both; under ten minutes
  *
- * All of them call the same server on this machine (stub/), which answers at once, so that what
- * differs is the caller. They take turns in short rounds, so that whatever else the machine does
- * hits all of them; each figure is the median of its rounds.
+ * All call the same server on this machine (stub/), which answers at once, so that what differs is
+ * the caller. Each caller has a process of its own. They take turns in short rounds, so that
+ * whatever else the machine does hits all of them; each figure is the median of its rounds, and what
+ * counts are the ratios. The tables go to RESULTS.md, those of targets to README.md as well.
  */
 
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Composio, Gateway } from '../index.mjs';
+import { installed } from './installed.mjs';
+import { beside } from './nginx.mjs';
 
-const ROUNDS = 9;
-const WARM_UP_ROUNDS = 1;
-/** How long one contender is measured in one round, in milliseconds. */
-const TURN = 600;
-/** How long it runs before that: V8 throws compiled code away that others' turns left unused. */
-const RUN_UP = 200;
-const IN_FLIGHT = 128;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
+/** How long one contender is measured in one round, and how long it runs before that, in milliseconds. */
+const TURN = 400;
+const RUN_UP = 150;
+const COLD_STARTS = 9;
 
-// Before undici is loaded, which would give this fetch its own connections instead of Node's.
-await fetch('data:,');
-const { Pool } = await import('undici');
+const OWN = 'proxy-execute';
+const REMOTE = [OWN, 'undici Pool', 'fetch', '@composio/core'];
+const EMBEDDED = 'proxy-execute, embedded gateway';
+const DIRECT = 'undici Pool, directly';
 
-const [load] = loadavg();
-const stub = await startStub();
-const { host, origin } = new URL(stub.url);
-const pool = new Pool(origin, { connections: IN_FLIGHT });
-const gateway = await Gateway.open({
-  allowPrivateHosts: [host],
-  toolkits: [
-    {
-      slug: 'stub',
-      name: 'Stub',
-      base_url: origin,
-      schemes: { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } },
-    },
-  ],
-});
-await gateway.connectedAccounts.import({
-  userId: 'user_bench',
-  toolkit: 'stub',
-  credential: { authScheme: 'BEARER_TOKEN', val: { token: 'token' } },
-});
-const remoteSession = await new Composio({ apiKey: 'key', baseURL: origin }).create('user_bench');
-const embeddedSession = await new Composio({ gateway }).create('user_bench', { toolkits: ['stub'] });
-
-/** What is sent: as much as a comment on an issue. */
-const body = { title: 'Found a bug', body: "I'm having a problem with this. ".repeat(8), labels: ['bug'] };
-const request = { toolkit: 'stub', endpoint: '/echo1k', method: 'POST', body };
-const proxyPath = `/api/v3.1/tool_router/session/${remoteSession.sessionId}/proxy_execute`;
-const wire = () => JSON.stringify({ toolkit_slug: 'stub', endpoint: '/echo1k', method: 'POST', body });
-const remoteHeaders = { 'content-type': 'application/json', 'x-api-key': 'key' };
-const upstreamHeaders = { 'content-type': 'application/json', authorization: 'Bearer token' };
-
-async function withFetch(path, headers, text) {
-  const response = await fetch(`${origin}${path}`, { method: 'POST', headers, body: text });
-  return response.json();
-}
-
-async function withPool(path, headers, text) {
-  const response = await pool.request({ path, method: 'POST', headers, body: text });
-  return response.body.json();
-}
-
-const COMPARISONS = [
-  {
-    title: 'Over HTTP: a proxied call to a backend on a port',
-    contenders: [
-      ['proxy-execute', () => remoteSession.proxyExecute(request)],
-      ['undici Pool', () => withPool(proxyPath, remoteHeaders, wire())],
-      ['fetch', () => withFetch(proxyPath, remoteHeaders, wire())],
-    ],
-    id: (answer) => answer.data.id,
-  },
-  {
-    title: 'In process: the embedded gateway to the API, beside calling the API directly with its token',
-    contenders: [
-      ['proxy-execute, embedded gateway', () => embeddedSession.proxyExecute(request)],
-      ['undici Pool', () => withPool('/echo1k', upstreamHeaders, JSON.stringify(body))],
-      ['fetch', () => withFetch('/echo1k', upstreamHeaders, JSON.stringify(body))],
-    ],
-    id: (answer) => answer.id ?? answer.data.id,
-  },
+const RATE = [
+  ['rate', 'calls/s'],
+  ['loop', 'event loop µs/call'],
+  ['cpu', 'process CPU µs/call'],
+];
+const LATENCY = [...RATE, ['p50', 'p50 µs'], ['p99', 'p99 µs']];
+const BLOCK = [
+  ['rate', 'calls/s'],
+  ['block', 'longest block ms'],
+  ['cpu', 'process CPU µs/call'],
 ];
 
-/** Calls for one turn with so many in flight, and tells what each call cost. */
-async function turn(call, inFlight, milliseconds) {
-  const latencies = [];
-  const ends = performance.now() + milliseconds;
-  const cpu = process.cpuUsage();
-  const utilization = performance.eventLoopUtilization();
-  const began = performance.now();
-  let calls = 0;
-  const worker = async () => {
-    for (let now = performance.now(); now < ends; ) {
-      await call();
-      const then = now;
-      now = performance.now();
-      if (inFlight === 1) latencies.push(now - then);
-      calls += 1;
+const SCENARIOS = [
+  { title: 'One after the other, 1 KB', answer: '1k', inFlight: 1, columns: LATENCY },
+  { title: '128 in flight, 1 KB', answer: '1k', inFlight: 128, columns: [...LATENCY, ['rss', 'memory MiB']] },
+  { title: '128 in flight, 1 KB, TLS', answer: '1k', inFlight: 128, tls: true, columns: LATENCY },
+  { title: '128 in flight, one AbortSignal for all', answer: '1k', inFlight: 128, signal: 'shared', columns: RATE },
+  { title: '128 in flight, an AbortSignal each', answer: '1k', inFlight: 128, signal: 'own', columns: RATE },
+  { title: '128 in flight, HTTP 429', answer: '429', inFlight: 128, fails: true, columns: RATE },
+  { title: '128 in flight, HTTP 500', answer: '500', inFlight: 128, fails: true, columns: RATE },
+  { title: '16 in flight, answers of 100 KB', answer: '100k', inFlight: 16, columns: RATE },
+  { title: '16 in flight, answers of 100 KB in Czech', answer: '100k-czech', inFlight: 16, columns: RATE },
+  { title: '16 in flight, bodies of 100 KB', answer: '1k', body: 'large', inFlight: 16, columns: RATE },
+  { title: 'One after the other, answers of 10 MB', answer: '10m', inFlight: 1, columns: BLOCK },
+  { title: 'One after the other, answers of 10 MB in Czech', answer: '10m-czech', inFlight: 1, columns: BLOCK },
+];
+const IN_PROCESS = [
+  { title: 'Embedded gateway, one after the other, 1 KB', answer: '1k', inFlight: 1, columns: LATENCY },
+  { title: 'Embedded gateway, 128 in flight, 1 KB', answer: '1k', inFlight: 128, columns: LATENCY },
+];
+
+const began = performance.now();
+const load = loadavg()[0];
+const folder = mkdtempSync(join(tmpdir(), 'proxy-execute-bench-'));
+const stub = await startStub();
+writeFileSync(join(folder, 'ca.pem'), stub.certificate);
+const env = { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
+
+/** All measurements: by scenario, then by contender. */
+const measured = new Map();
+await rounds(SCENARIOS, REMOTE);
+await rounds(IN_PROCESS, [EMBEDDED, DIRECT]);
+const parsing = await parseAlone();
+const cold = await coldStarts();
+const nginx = await beside(stub.url, folder, console.error);
+stub.close();
+rmSync(folder, { recursive: true });
+report();
+
+async function rounds(scenarios, names) {
+  const callers = new Map(names.map((name) => [name, startContender(name)]));
+  for (const scenario of scenarios) {
+    console.error(scenario.title);
+    const results = new Map(names.map((name) => [name, []]));
+    measured.set(scenario.title, results);
+    const origin = scenario.tls ? stub.tlsUrl : stub.url;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // Whoever comes first in one round comes later in the next.
+      for (let turn = 0; turn < names.length; turn += 1) {
+        const name = names[(round + turn) % names.length];
+        const runUp = round === 0 ? RUN_UP * 4 : RUN_UP;
+        results.get(name).push(await callers.get(name).measure({ origin, scenario, runUp, milliseconds: TURN }));
+      }
     }
-  };
-  await Promise.all(Array.from({ length: inFlight }, worker));
-  const elapsed = performance.now() - began;
-  const { active } = performance.eventLoopUtilization(utilization);
-  const { user, system } = process.cpuUsage(cpu);
-  latencies.sort((a, b) => a - b);
+  }
+  for (const caller of callers.values()) caller.close();
+}
+
+function startContender(name) {
+  const child = fork(fileURLToPath(new URL('contender.mjs', import.meta.url)), [name], { env });
   return {
-    rate: calls / (elapsed / 1000),
-    loop: (active * 1000) / calls,
-    cpu: (user + system) / calls,
-    p50: latencies[Math.floor(latencies.length * 0.5)] * 1000,
-    p99: latencies[Math.floor(latencies.length * 0.99)] * 1000,
+    async measure(request) {
+      child.send(request);
+      const [result] = await once(child, 'message');
+      if (result.error) throw new Error(`${name}, ${request.scenario.title}: ${result.error}`);
+      return result;
+    },
+    close: () => child.disconnect(),
   };
 }
 
-function median(numbers) {
-  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+async function parseAlone() {
+  const caller = startContender(OWN);
+  const ask = (answer) => caller.measure({ origin: stub.url, scenario: { parseAlone: true, answer } });
+  const blocks = { '10m': (await ask('10m')).block, '10m-czech': (await ask('10m-czech')).block };
+  caller.close();
+  return blocks;
+}
+
+async function coldStarts() {
+  console.error('cold starts');
+  const times = new Map(REMOTE.map((name) => [name, []]));
+  for (let round = 0; round < COLD_STARTS; round += 1) {
+    for (const name of REMOTE) {
+      const script = fileURLToPath(new URL('cold.mjs', import.meta.url));
+      const started = performance.now();
+      const child = spawn(process.execPath, [script, name, stub.url], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const exited = once(child, 'exit');
+      await once(child.stdout, 'data');
+      times.get(name).push(performance.now() - started);
+      await exited;
+    }
+  }
+  return times;
 }
 
 async function startStub() {
@@ -133,69 +144,118 @@ async function startStub() {
   const path = [target, CARGO_BUILD_TARGET, 'release', binary].filter(Boolean).join('/');
   if (!existsSync(path)) throw new Error(`There is no ${path}: use \`npm run bench\`, which builds it.`);
   const child = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [url] = await once(createInterface(child.stdout), 'line');
-  return { url, close: () => child.stdin.end() };
+  const [line] = await once(createInterface(child.stdout), 'line');
+  return { ...JSON.parse(line), close: () => child.stdin.end() };
 }
 
-/** All measurements, by comparison, contender and mode. */
-const measured = new Map();
-const modes = [
-  ['one after the other', 1],
-  [`${IN_FLIGHT} in flight`, IN_FLIGHT],
-];
-for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
-  console.error(round < 0 ? 'warming up' : `round ${round + 1} of ${ROUNDS}`);
-  for (const [mode, inFlight] of modes) {
-    const turns = COMPARISONS.flatMap(({ title, contenders, id }) =>
-      contenders.map(([name, call]) => ({ key: `${title}|${mode}|${name}`, call, id })),
-    );
-    // Whoever comes first in one round comes later in the next.
-    const first = Math.max(round, 0) % turns.length;
-    for (const { key, call, id } of [...turns.slice(first), ...turns.slice(0, first)]) {
-      if (id(await call()) !== 1296269) throw new Error(`${key} does not read the answer`);
-      await turn(call, inFlight, RUN_UP);
-      const result = await turn(call, inFlight, TURN);
-      if (round >= 0) measured.set(key, [...(measured.get(key) ?? []), result]);
-    }
-  }
+function median(numbers) {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
-function show(title, contenders, mode, sequential) {
-  const columns = ['calls/s', 'event loop µs/call', 'process CPU µs/call'];
-  const figures = ['rate', 'loop', 'cpu'];
-  if (sequential) {
-    columns.push('p50 µs', 'p99 µs');
-    figures.push('p50', 'p99');
-  }
-  console.log(`\n### ${title}, ${mode}\n`);
-  console.log(`| | ${columns.join(' | ')} |`);
-  console.log(`| --- | ${columns.map(() => '---:').join(' | ')} |`);
-  let own;
-  for (const [name] of contenders) {
-    const results = measured.get(`${title}|${mode}|${name}`);
-    const medians = figures.map((figure) => median(results.map((result) => result[figure])));
-    own ??= medians;
-    const cells = medians.map((value, index) => {
-      const shown = value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(1);
-      return own === medians ? shown : `${shown} (${(value / own[index]).toFixed(2)}×)`;
-    });
-    console.log(`| ${name} | ${cells.join(' | ')} |`);
-  }
+function figure(title, name, key) {
+  return median(
+    measured
+      .get(title)
+      .get(name)
+      .map((result) => result[key]),
+  );
 }
 
-console.log(`Node.js ${process.version}, ${cpus().length} cores, ${cpus()[0].model}, ${process.platform}`);
-if (load > 0.5) console.log(`The machine was not idle: its load was ${load.toFixed(1)} at the start.`);
-console.log(`Medians of ${ROUNDS} rounds of ${TURN} ms each. In brackets: how many times the figure of proxy-execute.`);
-for (const { title, contenders } of COMPARISONS) {
-  for (const [mode, inFlight] of modes) show(title, contenders, mode, inFlight === 1);
+/** How many times another's figure is ours; of two rounds that were measured one after the other. */
+function ratio(title, key, other, own = OWN) {
+  const [mine, theirs] = [own, other].map((name) => measured.get(title).get(name));
+  return median(mine.map((result, round) => result[key] / theirs[round][key]));
 }
-console.log(`
-How to read it: *event loop* is the time in which Node.js can do nothing else, so it bounds what a
-server can do beside its calls; the rest of *process CPU* is done on other threads. In both, less is
-better. Latency one after the other depends on how fast a sleeping core wakes up; on a small machine
-the server competes for the same cores. Differences below a tenth are noise. The embedded gateway
-does more than the other two: session, account, endpoint rule, decryption, the record of the call.`);
 
-await gateway.close();
-await pool.close();
-stub.close();
+function shown(value) {
+  return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value < 10 ? 2 : 1);
+}
+
+function table(heads, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(heads), line(heads.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+function scenarioTable({ title, columns }) {
+  const rows = [...measured.get(title).keys()].map((name) => [
+    name,
+    ...columns.map(([key]) => shown(figure(title, name, key))),
+  ]);
+  return `### ${title}\n\n${table(['', ...columns.map(([, head]) => head)], rows)}`;
+}
+
+/** What the project promises, and what this run measured. */
+function targets() {
+  const [alone, many, tls] = SCENARIOS.map(({ title }) => title);
+  const [, embedded] = IN_PROCESS.map(({ title }) => title);
+  const block = (title, answer) => figure(title, OWN, 'block') / parsing[answer];
+  const [large, czech] = SCENARIOS.slice(-2).map(({ title }) => title);
+  const coldRatio = (other) => median(cold.get(OWN).map((time, round) => time / cold.get(other)[round]));
+  const core = '@composio/core';
+  const size = installed();
+  const rows = [
+    ['128 in flight: throughput, beside undici', '≥ 1.3', ratio(many, 'rate', 'undici Pool')],
+    ['the same over TLS', '≥ 1.5', ratio(tls, 'rate', 'undici Pool')],
+    [`the same, beside ${core}`, '≥ 12', ratio(many, 'rate', core)],
+    ['128 in flight: event loop per call, beside undici', '≤ 0.35', ratio(many, 'loop', 'undici Pool')],
+    [`the same, beside ${core}`, '≤ 0.03', ratio(many, 'loop', core)],
+    ['128 in flight: process CPU per call, beside undici', '≤ 1.0', ratio(many, 'cpu', 'undici Pool')],
+    ['one after the other: p50, beside undici', '≤ 1.1', ratio(alone, 'p50', 'undici Pool')],
+    ['answer of 10 MB: longest block, beside `JSON.parse` alone', '≤ 1.1', block(large, '10m')],
+    ['the same in Czech', '≤ 1.1', block(czech, '10m-czech')],
+    ['cold start to the first answer, beside fetch', '≤ 1.15', coldRatio('fetch')],
+    [`the same, beside ${core}`, '≤ 0.4', coldRatio(core)],
+    ['memory at 128 in flight, beside undici', '≤ 1.0', ratio(many, 'rss', 'undici Pool')],
+    ['installed, MB', '≤ 12', size[OWN].bytes / 1e6],
+    ['embedded gateway, 128 in flight: throughput, beside undici', '≥ 0.8', ratio(embedded, 'rate', DIRECT, EMBEDDED)],
+    ['the same: event loop per call', '≤ 0.4', ratio(embedded, 'loop', DIRECT, EMBEDDED)],
+    ...nginx.targets,
+  ];
+  return table(
+    ['figure', 'target', 'measured', ''],
+    rows.map(([what, target, value]) => {
+      const bound = Number(target.slice(2));
+      const isMet = target.startsWith('≥') ? value >= bound : value <= bound;
+      return [what, target, value === undefined ? 'not measured' : shown(value), isMet ? 'met' : 'missed'];
+    }),
+  );
+}
+
+function report() {
+  const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+  const machine = `${cpus().length} × ${cpus()[0].model}, Node.js ${process.version}, ${process.platform}`;
+  const busy = `load average ${load.toFixed(1)} before, ${loadavg()[0].toFixed(1)} at the end`;
+  const run = `\`npm run bench\`, ${minutes} minutes, ${ROUNDS} rounds, on ${machine}; ${busy}.`;
+  const sizes = table(
+    ['', 'MB', 'files'],
+    Object.entries(installed()).map(([name, { bytes, files }]) => [name, shown(bytes / 1e6), String(files)]),
+  );
+  const starts = table(
+    ['', 'ms'],
+    [...cold].map(([name, times]) => [name, shown(median(times))]),
+  );
+  const parts = [
+    '# What a call costs',
+    `Measured by ${run} What counts are the ratios: all are of one run, in turns.`,
+    '## Targets',
+    targets(),
+    '## Over HTTP: a proxied call to a backend on a port',
+    ...SCENARIOS.map(scenarioTable),
+    `\`JSON.parse\` of the same text alone: ${shown(parsing['10m'])} ms, in Czech ${shown(parsing['10m-czech'])} ms.`,
+    '## In process: the embedded gateway, beside calling the API directly with its token',
+    ...IN_PROCESS.map(scenarioTable),
+    '## On a port: the gateway, beside nginx that adds a header',
+    nginx.text,
+    '## From the start of a process to its first answer',
+    starts,
+    '## Installed',
+    sizes,
+  ];
+  writeFileSync(new URL('RESULTS.md', import.meta.url), `${parts.join('\n\n')}\n`);
+
+  const readme = new URL('../README.md', import.meta.url);
+  const between = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
+  const text = readFileSync(readme, 'utf8');
+  writeFileSync(readme, text.replace(between, `$1\n${targets()}\n\n${run}\n\n$2`));
+  console.log(targets());
+}

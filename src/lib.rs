@@ -19,4 +19,5 @@ pub mod completions;
 pub mod download;
 pub mod failure;
 pub mod gateway;
+mod runtime;
 pub mod upload;

@@ -1,5 +1,6 @@
 //! Whether a gateway's look-ups and lists stay fast as its store grows: each is timed with 100
-//! accounts and 10 sessions, and again with 100 000 and 10 000, in a SQLite file.
+//! accounts, 10 sessions and no calls, and again with a million accounts, 100 000 sessions and the
+//! record of a million calls, in a SQLite file.
 //!
 //!     cargo run --release --package proxy-execute-bench-growth
 //!
@@ -8,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic where it likes")]
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proxy_execute_gateway::{Gateway, GatewayOptions, ListAccounts, ToolkitSource};
@@ -18,7 +20,11 @@ use sqlx::{Row, SqlitePool};
 const TOOLKITS: usize = 10;
 /// A user has one account of each toolkit.
 const FEW_USERS: usize = 10;
-const MANY_USERS: usize = 10_000;
+const MANY_USERS: usize = 100_000;
+const MANY_CALLS: usize = 1_000_000;
+
+/// More than are kept in memory.
+const USERS_ASKED_FOR: usize = 30_000;
 
 const MOST: f64 = 1.5;
 const WARM_UP: usize = 20;
@@ -29,6 +35,9 @@ struct Store {
     gateway: Gateway,
     pool: SqlitePool,
     session: String,
+    /// One for each of the first users.
+    sessions: Vec<String>,
+    next: AtomicUsize,
     config: String,
     /// The cursor of half-way through the list of accounts.
     middle: String,
@@ -38,7 +47,7 @@ struct Store {
 #[tokio::main]
 async fn main() -> ExitCode {
     let (few, many) = (Store::open(FEW_USERS).await, Store::open(MANY_USERS).await);
-    println!("{:<52} {:>12} {:>12} {:>6}", "median, µs", "100 accounts", "100 000", "ratio");
+    println!("{:<52} {:>12} {:>12} {:>6}", "median, µs", "100 accounts", "1 000 000", "ratio");
     let mut worst: f64 = 0.0;
     let mut row = |what: &str, [few, many]: [Duration; 2]| {
         let ratio = many.as_secs_f64() / few.as_secs_f64();
@@ -48,6 +57,8 @@ async fn main() -> ExitCode {
     };
     row("session", time(&few, &many, Store::session).await);
     row("session, account and credential of a call", time(&few, &many, Store::look_up).await);
+    row("the same, of another user each time", time(&few, &many, Store::look_up_another).await);
+    row("the record of a call, written and read", time(&few, &many, Store::record).await);
     row("toolkits of a session, with their accounts", time(&few, &many, Store::toolkits).await);
     row("auth configs, with their numbers of accounts", time(&few, &many, Store::auth_configs).await);
     for (what, filter) in lists() {
@@ -76,10 +87,14 @@ impl Store {
         .await
         .unwrap();
         let pool = SqlitePool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let session = fill_through_the_gateway(&gateway).await;
-        fill_through_sql(&pool, users).await;
+        let mut sessions = fill_through_the_gateway(&gateway).await;
+        let session = sessions[FEW_USERS / 2].clone();
+        if users > FEW_USERS {
+            fill_through_sql(&pool, users).await;
+            sessions.extend((FEW_USERS..USERS_ASKED_FOR).map(|user| format!("trs_{user}")));
+        }
         let (config, middle) = (config_of(&gateway).await, middle_of_the_list(&gateway).await);
-        Self { gateway, pool, session, config, middle, _folder: folder }
+        Self { gateway, pool, session, sessions, next: AtomicUsize::new(0), config, middle, _folder: folder }
     }
 
     async fn session(&self) {
@@ -88,9 +103,23 @@ impl Store {
 
     /// Everything that a call looks up, and nothing that it sends: the endpoint is refused.
     async fn look_up(&self) {
+        self.look_up_in(&self.session).await;
+    }
+
+    async fn look_up_another(&self) {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.look_up_in(&self.sessions[next % self.sessions.len()]).await;
+    }
+
+    async fn record(&self) {
+        self.look_up().await;
+        self.gateway.calls(1).await.unwrap();
+    }
+
+    async fn look_up_in(&self, session: &str) {
         let request = br#"{"toolkit_slug":"tool3","endpoint":"https://elsewhere.example/","method":"GET"}"#;
         let request = read_json(request).unwrap();
-        let refused = self.gateway.proxy_execute(&self.session, request, deadline()).await.unwrap_err();
+        let refused = self.gateway.proxy_execute(session, request, deadline()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::OriginMismatch);
     }
 
@@ -152,8 +181,8 @@ fn toolkit(number: usize) -> Value {
     })
 }
 
-/// The first users, as any caller would make them: the session of one.
-async fn fill_through_the_gateway(gateway: &Gateway) -> String {
+/// The first users, as any caller would make them, and their sessions.
+async fn fill_through_the_gateway(gateway: &Gateway) -> Vec<String> {
     let mut sessions = Vec::new();
     for user in 0..FEW_USERS {
         for tool in 0..TOOLKITS {
@@ -168,14 +197,11 @@ async fn fill_through_the_gateway(gateway: &Gateway) -> String {
         let session = gateway.create_session(read_json(request.as_bytes()).unwrap(), deadline()).await;
         sessions.push(session.unwrap().session_id);
     }
-    sessions.swap_remove(FEW_USERS / 2)
+    sessions
 }
 
 /// All further users: copies of the first one's rows, older than all that are there.
 async fn fill_through_sql(pool: &SqlitePool, users: usize) {
-    if users == FEW_USERS {
-        return;
-    }
     let numbers = format!(
         "WITH RECURSIVE users (n) AS (SELECT {FEW_USERS} UNION ALL SELECT n + 1 FROM users WHERE n + 1 < {users}) "
     );
@@ -191,8 +217,13 @@ async fn fill_through_sql(pool: &SqlitePool, users: usize) {
          SELECT 'trs_' || n, 'user_' || n, s.config, 1, s.created_at, s.updated_at \
          FROM users, sessions s WHERE s.user_id = 'user_0'"
     );
+    let calls = format!(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY_CALLS}) \
+         INSERT INTO calls (at, user_id, toolkit, method, host, path, outcome, status, bytes, duration_us) \
+         SELECT n, 'user_' || n, 'tool3', 'GET', 'api.example.com', '/', 'answered', 200, 1000, 1000 FROM numbers"
+    );
     let mut transaction = pool.begin().await.unwrap();
-    for statement in [accounts, sessions] {
+    for statement in [accounts, sessions, calls] {
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
     }
     transaction.commit().await.unwrap();
@@ -201,7 +232,7 @@ async fn fill_through_sql(pool: &SqlitePool, users: usize) {
             .fetch_one(pool)
             .await
             .unwrap();
-    assert_eq!((rows.get::<i64, _>(0), rows.get::<i64, _>(1)), (100_000, 10_000));
+    assert_eq!((rows.get::<i64, _>(0), rows.get::<i64, _>(1)), (1_000_000, 100_000));
 }
 
 async fn config_of(gateway: &Gateway) -> String {

@@ -1,0 +1,43 @@
+/**
+ * One contender in a process of its own, so that its memory is its own and no other's garbage is
+ * collected in its time: `node contender.mjs <name>`. It measures when the benchmark asks it to.
+ */
+
+import { performance } from 'node:perf_hooks';
+import { CONTENDERS, measure } from './contenders.mjs';
+
+const open = CONTENDERS[process.argv[2]];
+const callers = new Map();
+
+/** How long the loop is blocked by reading a text once more, in milliseconds: the least possible. */
+async function parseAlone(origin, answer) {
+  const response = await fetch(`${origin}/data/${answer}`);
+  const text = JSON.stringify({ data: await response.json() });
+  const times = [];
+  for (let round = 0; round < 5; round += 1) {
+    const began = performance.now();
+    JSON.parse(text);
+    times.push(performance.now() - began);
+  }
+  return { block: times.sort((a, b) => a - b)[2] };
+}
+
+process.on('message', async ({ origin, scenario, runUp, milliseconds }) => {
+  try {
+    if (scenario.parseAlone) {
+      process.send(await parseAlone(origin, scenario.answer));
+      return;
+    }
+    if (!callers.has(origin)) callers.set(origin, await open(origin));
+    const call = callers.get(origin);
+    if (!scenario.fails) {
+      const data = await call(scenario.answer, { title: 'x' });
+      if ((Array.isArray(data) ? data.length : data.number) < 1) throw new Error('the answer was not read');
+    }
+    await measure(call, scenario, runUp);
+    process.send(await measure(call, scenario, milliseconds));
+  } catch (error) {
+    process.send({ error: error.stack });
+  }
+});
+process.on('disconnect', () => process.exit(0));

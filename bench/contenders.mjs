@@ -1,0 +1,158 @@
+/** Who is compared: each makes the same call of a backend, and reads its answer. */
+
+import { setMaxListeners } from 'node:events';
+import { performance } from 'node:perf_hooks';
+
+/** What is sent: as much as a comment on an issue. */
+const COMMENT = { title: 'Found a bug', body: "I'm having a problem with this. ".repeat(8), labels: ['bug'] };
+const LARGE = { title: 'Found a bug', body: "I'm having a problem with this. ".repeat(3200), labels: ['bug'] };
+const BODIES = { comment: COMMENT, large: LARGE };
+
+const wire = (body) => JSON.stringify({ toolkit_slug: 'stub', endpoint: '/data', method: 'POST', body });
+const pathOf = (answer) => `/api/v3.1/tool_router/session/trs_${answer}/proxy_execute`;
+const JSON_TYPE = { 'content-type': 'application/json' };
+const KEY = { ...JSON_TYPE, 'x-api-key': 'ak_bench' };
+
+/** Sessions of a client, by the answer that the stub gives in them. */
+function sessionsOf(composio) {
+  const sessions = new Map();
+  return async (answer) => {
+    if (!sessions.has(answer)) sessions.set(answer, await composio.use(`trs_${answer}`));
+    return sessions.get(answer);
+  };
+}
+
+/** The call of the sessions of a client. */
+function callIn(composio) {
+  const session = sessionsOf(composio);
+  return async (answer, body, signal) => {
+    const options = signal ? { signal } : undefined;
+    const request = { toolkit: 'stub', endpoint: '/data', method: 'POST', body };
+    const { data } = await (await session(answer)).proxyExecute(request, options);
+    return data;
+  };
+}
+
+async function pool(origin) {
+  const { Pool } = await import('undici');
+  const connections = new Pool(origin, { connections: 128 });
+  return async (path, headers, text, signal) => {
+    const response = await connections.request({ path, method: 'POST', headers, body: text, signal });
+    const answer = await response.body.json();
+    if (response.statusCode >= 400) throw new Error(answer.error.message);
+    return answer;
+  };
+}
+
+function fetcher(origin) {
+  return async (path, headers, text, signal) => {
+    const response = await fetch(origin + path, { method: 'POST', headers, body: text, signal });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error.message);
+    return answer;
+  };
+}
+
+/** By name: what makes, of the stub's origin, a function that calls and returns the answer's data. */
+export const CONTENDERS = {
+  'proxy-execute': async (origin) => {
+    const { Composio } = await import('../index.mjs');
+    return callIn(new Composio({ apiKey: 'ak_bench', baseURL: origin, maxRetries: 0 }));
+  },
+  'undici Pool': async (origin) => {
+    const request = await pool(origin);
+    return async (answer, body, signal) => (await request(pathOf(answer), KEY, wire(body), signal)).data;
+  },
+  fetch: async (origin) => {
+    const request = fetcher(origin);
+    return async (answer, body, signal) => (await request(pathOf(answer), KEY, wire(body), signal)).data;
+  },
+  '@composio/core': async (origin) => {
+    const { Composio } = await import('@composio/core');
+    const options = { apiKey: 'ak_bench', baseURL: origin, allowTracking: false, disableVersionCheck: true };
+    const composio = new Composio(options);
+    // Its retries would make a benchmark of errors one of waiting.
+    composio.client.maxRetries = 0;
+    return callIn(composio);
+  },
+  'proxy-execute, embedded gateway': async (origin) => {
+    const { Composio, Gateway } = await import('../index.mjs');
+    const gateway = await Gateway.open({
+      allowPrivateHosts: [new URL(origin).host],
+      toolkits: [toolkit(origin)],
+    });
+    const credential = { authScheme: 'BEARER_TOKEN', val: { token: 'token' } };
+    await gateway.connectedAccounts.import({ userId: 'user_bench', toolkit: 'stub', credential });
+    const session = await new Composio({ gateway }).create('user_bench', { toolkits: ['stub'] });
+    return async (answer, body) => {
+      const request = { toolkit: 'stub', endpoint: `/data/${answer}`, method: 'POST', body };
+      return (await session.proxyExecute(request)).data;
+    };
+  },
+  'undici Pool, directly': async (origin) => {
+    const request = await pool(origin);
+    const headers = { ...JSON_TYPE, authorization: 'Bearer token' };
+    return (answer, body) => request(`/data/${answer}`, headers, JSON.stringify(body));
+  },
+};
+
+/** The API that the stub is to a gateway. */
+export function toolkit(origin) {
+  const schemes = { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } };
+  return { slug: 'stub', name: 'Stub', base_url: origin, schemes };
+}
+
+/** Calls for some time, and tells what each call cost. */
+export async function measure(call, { answer, body = 'comment', inFlight, signal, fails }, milliseconds) {
+  const latencies = [];
+  const shared = signal === 'shared' ? new AbortController().signal : undefined;
+  // Others add a listener for each call, of which Node.js would warn.
+  if (shared) setMaxListeners(0, shared);
+  const sent = BODIES[body];
+  let calls = 0;
+  let longestBlock = 0;
+  let looked = performance.now();
+  const look = () => {
+    const now = performance.now();
+    longestBlock = Math.max(longestBlock, now - looked);
+    looked = now;
+  };
+  const watch = answer.startsWith('10m') ? setInterval(look, 1) : undefined;
+  const ends = performance.now() + milliseconds;
+  const cpu = process.cpuUsage();
+  const utilization = performance.eventLoopUtilization();
+  const began = performance.now();
+  const caller = async () => {
+    for (let now = performance.now(); now < ends; ) {
+      const own = signal === 'own' ? new AbortController().signal : shared;
+      if (fails) await call(answer, sent, own).then(unexpected, () => {});
+      else await call(answer, sent, own);
+      const then = now;
+      now = performance.now();
+      latencies.push(now - then);
+      calls += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  // The last block has just ended, before the timer could tell.
+  if (watch) look();
+  const elapsed = performance.now() - began;
+  const { active } = performance.eventLoopUtilization(utilization);
+  const { user, system } = process.cpuUsage(cpu);
+  clearInterval(watch);
+  latencies.sort((a, b) => a - b);
+  const at = (share) => latencies[Math.floor(latencies.length * share)] * 1000;
+  return {
+    rate: calls / (elapsed / 1000),
+    loop: (active * 1000) / calls,
+    cpu: (user + system) / calls,
+    p50: at(0.5),
+    p99: at(0.99),
+    block: longestBlock,
+    rss: process.memoryUsage.rss() / 2 ** 20,
+  };
+}
+
+function unexpected() {
+  throw new Error('a call that should have failed was answered');
+}
