@@ -260,6 +260,22 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(call('GET', '/', '--user', 'ann', '--header', 'x'), /--header is written --header name:value/);
     });
 
+    it('sends a file of bytes, and writes one that is the answer', async () => {
+      const bytes = Buffer.from([0x25, 0x50, 0x44, 0x46, 0, 0xff]);
+      upstream.on('/eu/report', (response) => {
+        response.writeHead(200, { 'content-type': 'application/pdf' }).end(bytes);
+      });
+      const [source, output] = [join(folder, 'sent.bin'), join(folder, 'report.pdf')];
+      writeFileSync(source, bytes);
+      const type = ['--header', 'Content-Type:application/octet-stream'];
+      const { stderr } = await run(
+        call('PUT', '/report', '--user', 'ann', '--data', `@${source}`, ...type, '--output', output),
+      );
+      assert.equal(upstream.last.headers['content-length'], '6');
+      assert.deepEqual(readFileSync(output), bytes);
+      assert.match(stderr, /The body is in .*report\.pdf/);
+    });
+
     it('prints the whole answer as JSON, as exact as it came', async () => {
       upstream.on('/eu/big', (response) => sendJson(response, 200, '{"id":12345678901234567890}'));
       const { code, stdout, stderr } = await run(call('GET', '/big', '--user', 'ann', '--json'));

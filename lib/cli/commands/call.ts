@@ -1,10 +1,17 @@
 // `call`: one call to a third-party API, as a user.
 
+import { sending } from '../../binary-body';
 import { Composio } from '../../composio';
 import { ComposioError } from '../../errors';
 import { type Gateway, nativeBackendOf } from '../../gateway';
 import { answerOf } from '../../native';
-import { type ProxyMethod, type ProxyParameter, readEnvelope, writeSessionRequest } from '../../proxy-request';
+import {
+  type ProxyMethod,
+  type ProxyParameter,
+  readEnvelope,
+  type WrittenRequest,
+  writeSessionRequest,
+} from '../../proxy-request';
 import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
 import { fromStdin } from '../secrets';
 import { inExistingStore, readFile } from '../store';
@@ -17,6 +24,7 @@ export const call: Command = {
   options: {
     user: { value: '<id>', required: true, description: 'Your own id of the user' },
     data: { value: '<body>', description: 'The body: a text, @file, or - for standard input' },
+    output: { value: '<file>', description: 'Where a file that is the answer is written' },
     header: { value: '<name>:<value>', many: true, description: 'A header' },
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
@@ -36,7 +44,7 @@ export const call: Command = {
   },
 };
 
-async function send(gateway: Gateway, given: Given, terminal: Terminal, request: string): Promise<number> {
+async function send(gateway: Gateway, given: Given, terminal: Terminal, request: WrittenRequest): Promise<number> {
   const [toolkit = ''] = given.parameters;
   const account = given.text('account');
   const timeout = (given.whole('timeout') ?? 60) * 1_000;
@@ -48,8 +56,19 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   try {
     const backend = nativeBackendOf(gateway);
     // JSON is printed as it travels, and as text it is the API's own, to the last digit.
-    const answer = answerOf(() => backend.proxyExecute(session.sessionId, request, undefined, !terminal.json, timeout));
-    return print(terminal, await terminal.during(`Calling ${toolkit}`, answer));
+    const answer = sending(request.source, (upload) =>
+      answerOf(() => backend.proxyExecute(session.sessionId, request.text, upload, !terminal.json, timeout)),
+    );
+    const text = await terminal.during(`Calling ${toolkit}`, answer);
+    const file = readEnvelope(text).binary_data;
+    const output = given.text('output');
+    if (file && output !== undefined) {
+      await terminal.during(
+        `Writing ${output}`,
+        session.download(file).then((download) => download.toFile(output)),
+      );
+    }
+    return print(terminal, text, output);
   } catch (error) {
     throw withCommand(error, toolkit, given.text('user') ?? '');
   } finally {
@@ -57,7 +76,7 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   }
 }
 
-function print(terminal: Terminal, answer: string): number {
+function print(terminal: Terminal, answer: string, output?: string): number {
   const { status, headers = {}, data, binary_data: file } = readEnvelope(answer);
   if (terminal.json) {
     process.stdout.write(`${answer}\n`);
@@ -65,14 +84,15 @@ function print(terminal: Terminal, answer: string): number {
     const style = status < 400 ? 'green' : 'red';
     terminal.note(terminal.styled(style, String(status), process.stderr));
     for (const [name, value] of Object.entries(headers)) terminal.note(printable(`${name}: ${value}`));
-    if (file) terminal.note(`The body is a file: ${file.url}`);
+    if (file)
+      terminal.note(output ? `The body is in ${output}.` : `The body is a file of ${file.size} bytes: add --output.`);
     if (typeof data === 'string') process.stdout.write(process.stdout.isTTY ? `${data}\n` : data);
   }
   return status < 400 ? 0 : 1;
 }
 
 /** The request as it travels. The body goes in as its own text, so that no number of it is rounded. */
-async function requestOf(given: Given): Promise<string> {
+async function requestOf(given: Given): Promise<WrittenRequest> {
   const [toolkit = '', method = '', endpoint = ''] = given.parameters;
   const place = (location: ProxyParameter['in'], separator: string) => (text: string) => {
     const [name, value] = pair(text, separator, `--${location}`);
@@ -84,10 +104,13 @@ async function requestOf(given: Given): Promise<string> {
   ];
   const request = { toolkit, endpoint, method: method.toUpperCase() as ProxyMethod, parameters };
   const data = given.text('data');
-  if (data === undefined) return writeSessionRequest(request).text;
+  if (data === undefined) return writeSessionRequest(request);
   const type = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type')?.value;
+  if (data.startsWith('@') && typeof type === 'string' && !/json|text|xml|form-urlencoded/i.test(type)) {
+    return writeSessionRequest({ ...request, binaryBody: { path: data.slice(1) } });
+  }
   const body = bodyOf(await textOf(data), type);
-  return `${writeSessionRequest(request).text.slice(0, -1)},"body":${body}}`;
+  return { text: `${writeSessionRequest(request).text.slice(0, -1)},"body":${body}}` };
 }
 
 async function textOf(data: string): Promise<string> {
