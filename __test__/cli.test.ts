@@ -231,6 +231,84 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
   });
 
+  describe('connect, in a browser', () => {
+    const OAUTH = ['connect', 'acme_oauth', '--user', 'ann', '--toolkit', 'oauth.toml', '--port', '0'];
+    const CLIENT = JSON.stringify({ client_id: 'the-client', client_secret: SECRET });
+
+    before(() => {
+      upstream.on('/token', (response, { body }) => {
+        const form = new URLSearchParams(body);
+        const isRight = form.get('code') === 'the-code' && form.get('client_secret') === SECRET;
+        sendJson(response, isRight ? 200 : 400, isRight ? '{"access_token":"t"}' : '{"error":"invalid_grant"}');
+      });
+      writeFileSync(
+        join(folder, 'oauth.toml'),
+        `slug = "acme_oauth"
+name = "Acme"
+base_url = "${upstream.origin}"
+[schemes.OAUTH2]
+headers = { Authorization = "Bearer {{access_token}}" }
+[schemes.OAUTH2.authorization_server]
+authorize_url = "https://provider.example/authorize"
+token_url = "${upstream.origin}/token"
+`,
+      );
+    });
+
+    /** Starts the command, and takes the page it prints through the browser's steps. */
+    async function connect(args: string[], input: string, code: string): Promise<Ended> {
+      const child = start([...OAUTH, ...args, '--allow-private-host', `127.0.0.1:${upstream.port}`], {});
+      child.stdin.end(input);
+      let [stdout, stderr] = ['', ''];
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        stdout += text;
+      });
+      const page = new Promise<string>((resolve) => {
+        child.stderr.setEncoding('utf8').on('data', (text) => {
+          stderr += text;
+          const [url] = /^http\S+$/m.exec(stderr) ?? [];
+          if (url !== undefined && stderr.includes(`${url}\n`)) resolve(url);
+        });
+      });
+      const ended = once(child, 'close');
+      const url = await Promise.race([page, ended.then(() => Promise.reject(new Error(stderr)))]);
+      const opened = await fetch(url);
+      const cookie = `${opened.headers.get('set-cookie')}`.split(';', 1)[0] ?? '';
+      const proof = /name="proof" value="(\w+)"/.exec(await opened.text())?.[1] ?? '';
+      const body = new URLSearchParams({ proof });
+      const onward = await fetch(url, { method: 'POST', headers: { cookie }, body });
+      const asked = new URL(`${onward.headers.get('refresh')}`.replace('0;url=', '')).searchParams;
+      const callback = new URL(`${asked.get('redirect_uri')}`);
+      callback.search = `${new URLSearchParams({ code, state: `${asked.get('state')}` })}`;
+      await fetch(callback, { headers: { cookie } });
+      const [exit] = await ended;
+      traces += stdout + stderr;
+      return { code: exit, stdout, stderr };
+    }
+
+    it('asks for a client once, and waits for the browser', async () => {
+      const first = await connect([], CLIENT, 'the-code');
+      assert.equal(first.code, 0, first.stderr);
+      assert.match(first.stdout, /^ca_\w+ is ann's account of acme_oauth, by OAUTH2\.\n$/);
+      assert.match(first.stderr, /its redirect URI is http:\/\/127\.0\.0\.1:\d+\/connect\/callback$/m);
+      const second = await connect(['--alias', 'two'], '', 'the-code');
+      assert.equal(second.code, 0, second.stderr);
+      assert.doesNotMatch(second.stderr, /redirect URI/);
+    });
+
+    it('fails with what the provider said', async () => {
+      const { code, stdout, stderr } = await connect([], '', 'a-wrong-code');
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^error: Account ca_\w+ is FAILED: .*invalid_grant/m);
+    });
+
+    it('says what it needs', async () => {
+      await refused([...OAUTH, '--store', 'empty.db', '--auth-config', ''], /--auth-config needs a value/);
+      const { code, stderr } = await run([...OAUTH, '--store', 'empty.db'], 'not JSON');
+      assert.deepEqual([code, /^error: .*client_id and client_secret/m.test(stderr)], [2, true], stderr);
+    });
+  });
+
   describe('call', () => {
     it("prints the body, and the rest beside it, and ends by the API's status", async () => {
       const { code, stdout, stderr } = await run(call('get', '/me?a=1', '--user', 'ann', '--query', 'b=x y'));

@@ -18,6 +18,7 @@ use crate::credential::oauth2::Client;
 use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, renewal, revocation};
 use crate::gateway::Parts;
 use crate::http_server::schema;
+use crate::link::LinkAgain;
 use crate::page::{Page, Place};
 use crate::request::require;
 use crate::store::{
@@ -204,12 +205,22 @@ pub(crate) struct ShortAccount {
     pub(crate) status: String,
 }
 
+/// How an account is to be refreshed. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RefreshAccount {
+    /// Where a person comes out who has to consent again.
+    pub(crate) redirect_url: Option<String>,
+}
+
 /// The answer to a refresh.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RefreshedAccount {
     pub(crate) id: String,
     #[schema(value_type = schema::AccountStatus)]
     pub(crate) status: String,
+    /// Where a person has to consent again, if one has to.
     #[schema(required = true)]
     pub(crate) redirect_url: Option<String>,
 }
@@ -522,10 +533,22 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
     Ok(ChangedAccount { id: id.to_owned(), status, success: true })
 }
 
-/// Renews an account's credential now, also that of an EXPIRED account once more. One that has nothing
-/// to be renewed with is only looked at.
-pub(crate) async fn refresh(gateway: &Arc<Parts>, id: &str) -> Result<RefreshedAccount> {
+/// Renews an account's credential now, also that of an EXPIRED account once more. Where a person has to
+/// consent again, the answer says where; one that has nothing to be renewed with is only looked at.
+pub(crate) async fn refresh(
+    gateway: &Arc<Parts>,
+    id: &str,
+    request: RefreshAccount,
+) -> Result<RefreshedAccount> {
     let account = find(gateway, id).await?;
+    // What was revoked on purpose is not begun again by a refresh.
+    let is_over = matches!(account.status.as_str(), "FAILED" | "EXPIRED");
+    if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url().is_ok() {
+        let again = LinkAgain { callback_url: request.redirect_url, scopes: Vec::new() };
+        let link = link::again(gateway, id, again).await?;
+        let status = find(gateway, id).await?.status;
+        return Ok(RefreshedAccount { id: account.id, status, redirect_url: Some(link.redirect_url) });
+    }
     let account = if matches!(account.status.as_str(), "ACTIVE" | "EXPIRED")
         && refresh::obstacle(gateway, &account).is_none()
     {

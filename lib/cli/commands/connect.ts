@@ -1,9 +1,10 @@
-// `connect`: stores the credential that a user has.
+// `connect`: stores the credential that a user has, or has the user agree at the provider.
 
 import { Composio } from '../../composio';
 import type { Gateway } from '../../gateway';
 import type { Toolkit, ToolkitInputField } from '../../toolkits';
-import { type Command, type Given, pair, UsageError } from '../command';
+import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
+import { connectByConsent } from '../consent';
 import { ask, canAsk, fromStdin } from '../secrets';
 import { inStore } from '../store';
 
@@ -12,40 +13,67 @@ const KEYED = ['API_KEY', 'BEARER_TOKEN', 'BASIC'];
 
 export const connect: Command = {
   name: 'connect',
-  summary: "Stores a user's credential, encrypted; secrets are asked for or read from standard input",
+  summary: 'Stores a credential that is asked for or read from standard input, or has the user agree in a browser',
   parameters: ['<toolkit>'],
   options: {
     user: { value: '<id>', required: true, description: 'Your own id of the user' },
-    scheme: { value: '<scheme>', description: 'How the toolkit authenticates. Default: by API key, token or password' },
+    scheme: {
+      value: '<scheme>',
+      description: 'How the toolkit authenticates. Default: by API key, token or password, else OAUTH2 in a browser',
+    },
     field: { value: '<name>=<value>', many: true, description: 'A field that is no secret, such as a subdomain' },
     alias: { value: '<text>', description: "A name, for telling a user's accounts of one toolkit apart" },
+    'auth-config': {
+      value: '<id>',
+      description:
+        'The auth config whose OAuth client is used. Default: the newest; without one, a client is asked for',
+    },
+    port: { value: '<number>', whole: true, description: 'Where the browser comes back to. Default: 9900' },
+    'public-url': {
+      value: '<url>',
+      description: 'Where a gateway with this store is reached already, in place of a port',
+    },
+    'no-browser': { description: 'Print the page only, and open none' },
+    'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
     'npx proxy-execute connect github --user ann',
     'npx proxy-execute connect shopify --user ann --field subdomain=acme < shopify.key',
+    'npx proxy-execute connect gmail --user ann --scheme oauth2',
     `echo '{"api_key":"…","email":"ann@acme.com","subdomain":"acme"}' | npx proxy-execute connect jira --user ann`,
   ],
   run: (given, terminal) =>
-    inStore(given, terminal, async (gateway) => {
-      const [slug = ''] = given.parameters;
-      const details = await detailsOf(gateway, slug, given.text('scheme'));
-      const { required, optional } = details.fields.connectedAccountInitiation;
-      const account = await gateway.connectedAccounts.import({
-        userId: given.text('user') ?? '',
-        toolkit: slug,
-        credential: { authScheme: details.mode, val: await valuesOf(given, required, optional) },
-        alias: given.text('alias'),
-      });
-      terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${details.mode}.`);
-      return 0;
-    }),
+    inStore(
+      given,
+      terminal,
+      async (gateway) => {
+        const [slug = ''] = given.parameters;
+        const scheme = given.text('auth-config') === undefined ? given.text('scheme') : 'OAUTH2';
+        const details = await detailsOf(gateway, slug, scheme);
+        if (details.mode === 'OAUTH2') {
+          const account = await connectByConsent(gateway, given, terminal, slug);
+          terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by OAUTH2.`);
+          return 0;
+        }
+        const { required, optional } = details.fields.connectedAccountInitiation;
+        const account = await gateway.connectedAccounts.import({
+          userId: given.text('user') ?? '',
+          toolkit: slug,
+          credential: { authScheme: details.mode, val: await valuesOf(given, required, optional) },
+          alias: given.text('alias'),
+        });
+        terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${details.mode}.`);
+        return 0;
+      },
+      { publicUrl: given.text('public-url'), allowPrivateHosts: given.texts('allow-private-host') },
+    ),
 };
 
 type Details = Toolkit['authConfigDetails'][number];
 
 async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefined): Promise<Details> {
   const { authConfigDetails } = await new Composio({ gateway }).toolkits.get(slug);
-  const wanted = scheme === undefined ? KEYED : [scheme.toUpperCase()];
+  const wanted = scheme === undefined ? [...KEYED, 'OAUTH2'] : [scheme.toUpperCase()];
   const modes = authConfigDetails.map(({ mode }) => mode);
   const mode = wanted.find((name) => modes.includes(name));
   const details = authConfigDetails.find((candidate) => candidate.mode === mode);

@@ -22,6 +22,12 @@ export const serve: Command = {
       whole: true,
       description: 'After how long without a refresh an idle account is refreshed. Default: 24; 0 for never',
     },
+    'callback-url': {
+      value: '<url>',
+      many: true,
+      description:
+        'An origin or prefix that people may be sent on to after a link. Default: any https, and this machine',
+    },
     'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
@@ -34,6 +40,7 @@ export const serve: Command = {
     const options = {
       refreshIdleAfter: idleHours === 0 ? undefined : idleHours * 3_600_000,
       publicUrl: given.text('public-url'),
+      callbackUrls: given.texts('callback-url'),
       allowPrivateHosts: given.texts('allow-private-host'),
     };
     const listen = {

@@ -11,7 +11,7 @@ use super::openapi::Errors;
 use super::reply::{Failure, Named, Success, read, read_query};
 use crate::account::{
     self, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, ListAccounts,
-    RefreshedAccount, RevokedAccount, UpdateAccount,
+    RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
 };
 use crate::page::Page;
 
@@ -115,10 +115,14 @@ pub(super) async fn set_enabled(
 
 /// Refreshes an account's tokens now.
 #[utoipa::path(post, path = "/connected_accounts/{id}/refresh", tag = "connected accounts",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), RefreshAccount),
     responses((status = 200, body = RefreshedAccount), Errors))]
-pub(super) async fn refresh(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
-    asked.writing(AREA, StatusCode::OK, |gateway| async move { account::refresh(&gateway, &id).await }).await
+pub(super) async fn refresh(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
+    asked
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            account::refresh(&gateway, &id, read_query(&uri, &[], &[], &[])?).await
+        })
+        .await
 }
 
 /// Has the provider take an account's tokens back, and forgets them.

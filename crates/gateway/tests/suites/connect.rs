@@ -644,6 +644,18 @@ async fn an_account_is_connected_once_more_in_its_place() {
     browser.come_back(&[("error", "access_denied"), ("state", &asked["state"])]).await;
     assert_eq!(status(&port, &account).await.0, "FAILED");
 
+    // A refresh that has nothing to renew says where to consent again, and where one comes out.
+    let refresh = format!("/connected_accounts/{account}/refresh?redirect_url=https://app.example/again");
+    let refreshed = expect(ask(&port, "POST", &refresh, json!({})).await, 200);
+    assert_eq!((&refreshed["id"], &refreshed["status"]), (&json!(account), &json!("INITIALIZING")));
+    let token = text(&refreshed["redirect_url"]).rsplit('/').next().unwrap().to_owned();
+    assert_page(&browser.open(&token).await, 200, "come back to app.example");
+    let elsewhere = format!("/connected_accounts/{account}/refresh?redirect_url=javascript:1");
+    let asked = browser.go_to_provider(&token).await;
+    browser.come_back(&[("error", "server_error"), ("state", &asked["state"])]).await;
+    assert_eq!(status(&port, &account).await.0, "FAILED");
+    assert_refused(&ask(&port, "POST", &elsewhere, json!({})).await, 400, "InvalidRequest", "callback_url");
+
     let again = format!("/connected_accounts/{account}/link");
     let connect = async |browser: &mut Browser, request: Value, code: &str| {
         let link = expect(ask(&port, "POST", &again, request).await, 201);

@@ -1,0 +1,86 @@
+// How `connect` has a person agree in a browser: by a link to a gateway on this machine, which the provider leads
+// back to, or to one that serves the same store.
+
+import { spawn } from 'node:child_process';
+import { Composio } from '../composio';
+import type { ConnectedAccount } from '../connected-accounts';
+import type { Gateway } from '../gateway';
+import { type Given, UsageError } from './command';
+import { ask, canAsk, fromStdin } from './secrets';
+import type { Terminal } from './terminal';
+
+/** The port of `serve`, too, so that one redirect URI at the provider does for both. */
+const PORT = 9900;
+
+/** Longer than a link lives: how it ends is told by the account. */
+const PATIENCE = 15 * 60_000;
+
+/** Connects an account by a link, and waits until that is done. */
+export async function connectByConsent(
+  gateway: Gateway,
+  given: Given,
+  terminal: Terminal,
+  toolkit: string,
+): Promise<ConnectedAccount> {
+  let publicUrl = given.text('public-url')?.replace(/\/+$/, '');
+  if (publicUrl === undefined) {
+    const { url, unref } = await gateway.listen({ port: given.whole('port') ?? PORT });
+    unref();
+    publicUrl = url;
+  }
+  const authConfigId =
+    given.text('auth-config') ??
+    (await newestClient(gateway, toolkit)) ??
+    (await makeClient(gateway, terminal, toolkit, `${publicUrl}/connect/callback`));
+  const userId = given.text('user') ?? '';
+  const { redirectUrl, waitForConnection } = await gateway.connectedAccounts.link(userId, authConfigId, {
+    alias: given.text('alias'),
+    allowMultiple: true,
+  });
+  terminal.note(`Open this page in a browser, within 10 minutes:\n${redirectUrl}`);
+  if (!given.flag('no-browser') && process.stderr.isTTY) openBrowser(`${redirectUrl}`);
+  return terminal.during('Waiting for the browser', waitForConnection(PATIENCE));
+}
+
+/** The newest auth config of the toolkit that has an OAuth client. */
+async function newestClient(gateway: Gateway, toolkit: string): Promise<string | undefined> {
+  const { items } = await new Composio({ gateway }).authConfigs.list({ toolkit });
+  return items.find(({ authScheme, credentials }) => authScheme === 'OAUTH2' && 'client_id' in credentials)?.id;
+}
+
+/** Makes an auth config from the client at the provider, which is asked for. */
+async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string, redirectUri: string): Promise<string> {
+  terminal.note(
+    `Toolkit ${toolkit} needs an OAuth client of yours. At the provider, its redirect URI is ${redirectUri}`,
+  );
+  const credentials = canAsk()
+    ? {
+        client_id: await ask('client id: ', { hidden: false }),
+        client_secret: await ask('client secret: ', { hidden: true }),
+      }
+    : clientOf(await fromStdin());
+  const config = { type: 'use_custom_auth', authScheme: 'OAUTH2', credentials } as const;
+  return (await new Composio({ gateway }).authConfigs.create(toolkit, config)).id;
+}
+
+function clientOf(text: string): Record<string, unknown> {
+  try {
+    const { client_id, client_secret, ...others } = JSON.parse(text);
+    if (client_id && Object.keys(others).length === 0) return { client_id, client_secret };
+  } catch {
+    // Told below.
+  }
+  throw new UsageError(
+    'Standard input has to be a JSON object with client_id and client_secret, or name --auth-config.',
+  );
+}
+
+/** Opens a page in the person's own browser. Where there is none, the page's address has been printed. */
+function openBrowser(url: string): void {
+  const [command = '', ...args] = { darwin: ['open'], win32: ['rundll32', 'url.dll,FileProtocolHandler'] }[
+    process.platform as string
+  ] ?? ['xdg-open'];
+  spawn(command, [...args, url], { stdio: 'ignore', detached: true })
+    .on('error', () => {})
+    .unref();
+}
