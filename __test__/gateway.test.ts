@@ -405,7 +405,17 @@ describe('a store in a file', () => {
     await session.proxyExecute(CALL);
     assert.equal(upstream.last.headers['x-api-key'], 'shared');
     await one.connectedAccounts.disable(id);
-    await rejection(() => session.proxyExecute(CALL), BadRequestError, { slug: 'ToolRouterV2_NoActiveConnection' });
+    // At once where it was done; the other one is told within 100 ms.
+    const here = await new Composio({ gateway: one }).use(sessionId);
+    const refused = { slug: 'ToolRouterV2_NoActiveConnection' };
+    await rejection(() => here.proxyExecute(CALL), BadRequestError, refused);
+    await until('the other gateway has noticed', () =>
+      session.proxyExecute(CALL).then(
+        () => false,
+        () => true,
+      ),
+    );
+    await rejection(() => session.proxyExecute(CALL), BadRequestError, refused);
     // Both write at once, and neither loses anything.
     await Promise.all(Array.from({ length: 40 }, (_, index) => connect(index % 2 ? one : two, `user ${index}`)));
     assert.equal((await two.connectedAccounts.list({ limit: 1_000 })).items.length, 41);

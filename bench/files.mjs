@@ -1,4 +1,5 @@
-// What a large file costs: 1 GB up and down, through a gateway in the same process and over HTTP to one.
+// What a large file costs: 1 GB of random bytes up and down, through a gateway in the same process and over
+// HTTP to one. Whether all of them arrived is seen by their SHA-256.
 // Each case is a process of its own; the API, and the gateway on a port, are another. It prints the
 // time, the most memory that was resident, and the longest that the event loop was blocked, and
 // fails if one of the last two is over its limit.
@@ -7,37 +8,40 @@
 
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MEGABYTES = Number(process.argv[2] ?? 1024);
 const MEGABYTE = 1024 * 1024;
 const SIZE = MEGABYTES * MEGABYTE;
+/** As much as streams of Node.js hand on at once. */
+const CHUNK = 64 * 1024;
 const MOST_RESIDENT = 150;
 const LONGEST_BLOCK = 20;
 
 const CASES = {
   'up, from a stream': async (session) => {
-    const binaryBody = { data: pieces(), size: SIZE };
+    const binaryBody = { data: Readable.from(chunks()), size: SIZE };
     const { data } = await session.proxyExecute({ toolkit: 'api', endpoint: '/', method: 'PUT', binaryBody });
-    assert.equal(data.received, SIZE);
+    return async () => data.sha256;
   },
   'down, as a file to a path': async (session, folder) => {
     const { binaryData } = await session.proxyExecute({ toolkit: 'api', endpoint: '/', method: 'GET' });
-    await (await session.download(binaryData)).toFile(join(folder, 'down'));
+    const path = join(folder, 'down');
+    await (await session.download(binaryData)).toFile(path);
+    return () => sha256Of(createReadStream(path));
   },
   'down, as a stream': async (session) => {
     const call = { toolkit: 'api', endpoint: '/', method: 'GET' };
-    let received = 0;
-    for await (const chunk of (await session.proxyExecute(call, { responseType: 'stream' })).data) {
-      received += chunk.length;
-    }
-    assert.equal(received, SIZE);
+    const sha256 = await sha256Of((await session.proxyExecute(call, { responseType: 'stream' })).data);
+    return async () => sha256;
   },
 };
 
@@ -52,6 +56,7 @@ async function main() {
     env: { ...process.env, BENCH_ROLE: 'api', BENCH_FOLDER: folder },
   });
   const [places] = await once(api, 'message');
+  const expected = await sha256Of(chunks());
   console.log(`| ${MEGABYTES} MB | way | seconds | MB/s | most resident | longest block |`);
   console.log('| --- | --- | ---: | ---: | ---: | ---: |');
   for (const way of ['in process', 'over HTTP']) {
@@ -65,7 +70,8 @@ async function main() {
         BENCH_FOLDER: folder,
       };
       const child = fork(fileURLToPath(import.meta.url), [MEGABYTES], { env });
-      const [{ seconds, resident, block }] = await once(child, 'message');
+      const [{ seconds, resident, block, sha256 }] = await once(child, 'message');
+      assert.equal(sha256, expected, `${name}, ${way}`);
       const cells = [name, way, seconds.toFixed(1), (MEGABYTES / seconds).toFixed(0)];
       console.log(`| ${[...cells, `${resident.toFixed(0)} MB`, `${block.toFixed(1)} ms`].join(' | ')} |`);
       if (resident > MOST_RESIDENT || block > LONGEST_BLOCK) {
@@ -78,20 +84,19 @@ async function main() {
   rmSync(folder, { recursive: true });
 }
 
-/** The API, which counts what it is sent and answers with as much; and a gateway on a port. */
+/** The API, which tells the hash of what it is sent and answers with as much; and a gateway on a port. */
 async function serve() {
-  const piece = Buffer.alloc(MEGABYTE, 'x');
   const server = createServer(async (request, response) => {
     if (request.method === 'PUT') {
-      let received = 0;
-      for await (const chunk of request) received += chunk.length;
+      const sha256 = await sha256Of(request);
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ received }));
+      response.end(JSON.stringify({ sha256 }));
       return;
     }
     response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': SIZE });
-    for (let sent = 0; sent < SIZE && !response.destroyed; sent += MEGABYTE) {
-      if (!response.write(piece)) await once(response, 'drain');
+    for (const chunk of chunks()) {
+      if (response.destroyed) break;
+      if (!response.write(chunk)) await once(response, 'drain');
     }
     response.end();
   });
@@ -126,16 +131,24 @@ async function runCase() {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const began = performance.now();
-  await CASES[BENCH_CASE](session, BENCH_FOLDER);
+  const sha256 = await CASES[BENCH_CASE](session, BENCH_FOLDER);
   delay.disable();
   clearInterval(look);
   const seconds = (performance.now() - began) / 1000;
-  process.send({ seconds, resident: resident / MEGABYTE, block: delay.max / 1e6 });
+  process.send({ seconds, resident: resident / MEGABYTE, block: delay.max / 1e6, sha256: await sha256() });
   await gateway?.close();
   process.disconnect();
 }
 
-async function* pieces() {
-  const piece = Buffer.alloc(MEGABYTE, 'x');
-  for (let sent = 0; sent < MEGABYTES; sent++) yield piece;
+/** Bytes that look random, do not repeat, and are the same in every process. */
+function* chunks() {
+  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
+  const nothing = Buffer.alloc(CHUNK);
+  for (let made = 0; made < SIZE; made += CHUNK) yield cipher.update(nothing);
+}
+
+async function sha256Of(bytes) {
+  const hash = createHash('sha256');
+  for await (const chunk of bytes) hash.update(chunk);
+  return hash.digest('hex');
 }
