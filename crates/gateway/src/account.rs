@@ -659,7 +659,7 @@ fn is_unfinished(
     let fields = given.fields()?;
     if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
         let (client, settings) = auth_config::credentials(gateway, config)?;
-        return Ok(Client::of_account(&fields, &client, &settings).is_err());
+        return Ok(Client::of_account(given.auth_scheme, &fields, &client, &settings).is_err());
     }
     Ok(toolkit.lacks_secret(given.auth_scheme, &fields))
 }

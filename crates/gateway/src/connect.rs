@@ -3,7 +3,8 @@
 //!
 //! * [`open`] shows what there is to do, and changes nothing.
 //! * [`submit`] begins: it takes a form's fields, or sends the browser on to the provider, with a
-//!   state of one use and PKCE. From then on the link is that browser's.
+//!   state of one use and PKCE. From then on the link is that browser's. An account of `DCR_OAUTH`
+//!   that has no client yet is given one first.
 //! * [`come_back`] takes what the provider sends the browser back with, and exchanges the code.
 //!
 //! Of the link's token, the browser's cookie and the state only hashes are stored.
@@ -19,8 +20,8 @@ use url::Url;
 
 use crate::account::Credential;
 use crate::clock::now;
-use crate::credential::oauth2::{self, Client, Grant, NotGranted, Verifier, shortened};
-use crate::credential::{AuthScheme, Fields, renewal, token_endpoint};
+use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, NotGranted, Verifier, shortened};
+use crate::credential::{AuthScheme, Fields, dynamic_client, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
 use crate::store::{AccountChange, LinkStart, StoredAccount, StoredAuthConfig, StoredLink};
@@ -154,7 +155,7 @@ pub(crate) struct ComeBack {
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let scheme = auth_config::scheme_of(config)?;
-    if scheme != AuthScheme::OAuth2 {
+    if !matches!(scheme, AuthScheme::OAuth2 | AuthScheme::DcrOauth) {
         return Ok(());
     }
     if !toolkit.has_consent(scheme) {
@@ -162,9 +163,10 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
             ErrorKind::Unsupported,
             format!("The definition of toolkit `{}` does not say where a person agrees.", toolkit.slug),
         )
-        .fix("Give it [schemes.OAUTH2.authorization_server], or import a token."));
+        .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
-    auth_config::client(gateway, config).map(drop)
+    // The other's client is registered when a person comes.
+    if scheme == AuthScheme::OAuth2 { auth_config::client(gateway, config).map(drop) } else { Ok(()) }
 }
 
 /// What there is to do behind a link. Changes nothing: whoever only looks, as programs that preview
@@ -217,18 +219,27 @@ pub(crate) async fn come_back(
     let code = match answer {
         ComeBack { error: Some(code), error_description, .. } => {
             let why = in_words(&shortened(&code), error_description.as_deref().map(shortened).as_deref());
-            return Err(flow.fail(code == "access_denied", why).await);
+            let step = if code == "access_denied" { Step::Consent } else { Step::Exchange };
+            return Err(flow.fail(step, why).await);
         }
         ComeBack { code: Some(code), .. } => code,
-        _ => return Err(flow.fail(false, "the provider has sent no code".to_owned()).await),
+        _ => return Err(flow.fail(Step::Exchange, "the provider has sent no code".to_owned()).await),
     };
     match flow.exchange(&code).await? {
         Ok(()) => flow.connect().await,
-        Err(NotGranted::Refused { code, description }) => {
-            Err(flow.fail(false, in_words(&code, description.as_deref())).await)
-        }
-        Err(NotGranted::Unavailable { why, .. }) => Err(flow.fail(false, why).await),
+        Err(not_granted) => Err(flow.fail(Step::Exchange, not_granted_in_words(not_granted)).await),
     }
+}
+
+/// Where a flow can end without an account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The gateway registers a client.
+    Registration,
+    /// The person agrees.
+    Consent,
+    /// What the provider has sent back is exchanged for tokens.
+    Exchange,
 }
 
 /// A link with all that is known of it.
@@ -295,8 +306,8 @@ impl<'a> Flow<'a> {
             back_to: self.callback().and_then(|url| url.host_str().map(str::to_owned)),
         };
         if form.has_consent {
-            let client = self.client()?;
-            let asked = self.toolkit.scopes(self.scheme, &client).iter().chain(&client.user_scopes);
+            let metadata = self.client_metadata()?;
+            let asked = self.toolkit.scopes(self.scheme, &metadata).iter().chain(&metadata.user_scopes);
             let in_words =
                 |name: &String| Scope { words: self.toolkit.in_words(self.scheme, name), name: name.clone() };
             form.scopes = asked.map(in_words).collect();
@@ -361,25 +372,64 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    async fn go_to_provider(&self, browser: &Browser) -> Result<Next, Stop> {
+    async fn go_to_provider(&mut self, browser: &Browser) -> Result<Next, Stop> {
+        if self.lacks_client()? {
+            // One browser registers, and no other beside it.
+            self.start(&LinkStart { browser_hash: browser.hash(), state: None }).await?;
+            if let Err(not_registered) = self.register().await? {
+                return Err(self.fail(Step::Registration, not_granted_in_words(not_registered)).await);
+            }
+        }
         let (client, verifier, state) = (self.client()?, Verifier::random(), id::secret("cs"));
         let fields = self.fields()?;
         let server = self.server(&fields)?;
-        let url = oauth2::authorize_url(
-            &server,
-            &client,
-            &redirect_uri(self.gateway, &client)?,
-            &state,
-            &verifier,
-        )?;
+        let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
+        let url = oauth2::authorize_url(&server, &client, &redirect_uri, &state, &verifier)?;
         let sealed = self
             .gateway
             .vault
             .seal(verifier_place(&HEXLOWER.encode(&self.link.token_hash)), verifier.0.expose_secret());
         self.start(&LinkStart { browser_hash: browser.hash(), state: Some((hash(&state), sealed)) }).await?;
-        // What the provider's address was made of belongs to the account.
+        // What the provider's address was made of belongs to the account, and so does its client.
         account::keep(self.gateway, &self.account, self.scheme, &self.val).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
+    }
+
+    /// Whether a client has to be registered for the account.
+    fn lacks_client(&self) -> Result<bool> {
+        if self.scheme != AuthScheme::DcrOauth {
+            return Ok(false);
+        }
+        let fields = self.fields()?;
+        if fields.get("client_id").is_some() {
+            return Ok(dynamic_client::is_expired(&fields, now() / 1_000));
+        }
+        // An operator may have one for all accounts.
+        Ok(auth_config::client(self.gateway, &self.config).is_err())
+    }
+
+    /// Registers a client for the account, and adds it to what is known.
+    async fn register(&mut self) -> Result<Result<(), NotGranted>, Stop> {
+        let metadata = self.client_metadata()?;
+        let fields = self.fields()?;
+        let server = self.server(&fields)?;
+        let registration_url = server.registration_url.as_ref().ok_or_else(|| {
+            let message =
+                format!("The definition of toolkit `{}` has no `registration_url`.", self.toolkit.slug);
+            Error::new(ErrorKind::Unsupported, message)
+        })?;
+        let redirect_uri = redirect_uri(self.gateway, &metadata)?;
+        let request =
+            dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
+        let answer = token_endpoint::exchange(&self.gateway.egress, request).await;
+        let registered = answer.and_then(|(status, body)| dynamic_client::read_registration(status, &body));
+        Ok(match registered {
+            Ok(registered) => {
+                self.val = account::merged(&self.val, &registered)?;
+                Ok(())
+            }
+            Err(not_registered) => Err(not_registered),
+        })
     }
 
     /// Exchanges a code for tokens, and adds them to what is known.
@@ -390,7 +440,7 @@ impl<'a> Flow<'a> {
             Error::new(ErrorKind::Internal, format!("The verifier of a flow cannot be opened: {error}."))
         })?;
         let client = self.client()?;
-        let redirect_uri = redirect_uri(self.gateway, &client)?;
+        let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let grant =
@@ -446,11 +496,11 @@ impl<'a> Flow<'a> {
     }
 
     /// Uses the link up: the account is FAILED, unless it has a credential that still works.
-    async fn fail(&self, denied: bool, why: String) -> Stop {
-        let reason = if denied {
-            format!("The user did not allow access: {why}")
-        } else {
-            format!("OAuth callback failed during token exchange: {why}")
+    async fn fail(&self, step: Step, why: String) -> Stop {
+        let reason = match step {
+            Step::Registration => format!("The provider did not register a client for the account: {why}"),
+            Step::Consent => format!("The user did not allow access: {why}"),
+            Step::Exchange => format!("OAuth callback failed during token exchange: {why}"),
         };
         let status = self.account.is_to_be_connected().then(|| ("FAILED".to_owned(), Some(reason)));
         let change = AccountChange { status, ..AccountChange::default() };
@@ -458,7 +508,7 @@ impl<'a> Flow<'a> {
             return Stop::Broken(error);
         }
         self.gateway.account_changes.tell(&self.account.id);
-        let (toolkit, back) = (self.toolkit.name.clone(), self.back("failed"));
+        let (toolkit, back, denied) = (self.toolkit.name.clone(), self.back("failed"), step == Step::Consent);
         Stop::NotConnected(Box::new(NotConnected { toolkit, denied, why, back }))
     }
 
@@ -468,14 +518,21 @@ impl<'a> Flow<'a> {
 
     /// The OAuth client, which also asks for what this link was made for.
     fn client(&self) -> Result<Client> {
-        let mut client = auth_config::client(self.gateway, &self.config)?;
+        let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        let client = Client::of_account(self.scheme, &self.fields()?, &credentials, &settings)?;
+        Ok(Client { metadata: self.client_metadata()?, ..client })
+    }
+
+    fn client_metadata(&self) -> Result<ClientMetadata> {
+        let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        let mut metadata = ClientMetadata::read(&credentials, &settings)?;
         let more: Vec<String> = serde_json::from_str(&self.link.scopes).unwrap_or_default();
-        let asked = self.toolkit.scopes(self.scheme, &client);
+        let asked = self.toolkit.scopes(self.scheme, &metadata);
         let more: Vec<_> = more.into_iter().filter(|scope| !asked.contains(scope)).collect();
         if !more.is_empty() {
-            client.scopes = [asked, &more].concat();
+            metadata.scopes = [asked, &more].concat();
         }
-        Ok(client)
+        Ok(metadata)
     }
 
     fn server(&self, fields: &Fields) -> Result<AuthorizationServer<'a>> {
@@ -500,8 +557,8 @@ impl<'a> Flow<'a> {
     }
 }
 
-fn redirect_uri(gateway: &Parts, client: &Client) -> Result<String> {
-    match &client.redirect_uri {
+fn redirect_uri(gateway: &Parts, metadata: &ClientMetadata) -> Result<String> {
+    match &metadata.redirect_uri {
         Some(uri) => Ok(uri.clone()),
         None => Ok(format!("{}/connect/callback", gateway.public_url()?)),
     }
@@ -509,6 +566,13 @@ fn redirect_uri(gateway: &Parts, client: &Client) -> Result<String> {
 
 fn verifier_place(row: &str) -> Place<'_> {
     Place { table: "links", row, field: "verifier" }
+}
+
+fn not_granted_in_words(not_granted: NotGranted) -> String {
+    match not_granted {
+        NotGranted::Refused { code, description } => in_words(&code, description.as_deref()),
+        NotGranted::Unavailable { why, .. } => why,
+    }
 }
 
 /// A provider's error, which may say more than its code.

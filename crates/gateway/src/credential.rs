@@ -3,6 +3,7 @@
 //! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
 //! values or basic authentication, as templates over the credential's fields (contract §4.3).
 
+pub(crate) mod dynamic_client;
 pub(crate) mod idle;
 pub(crate) mod oauth1;
 #[cfg_attr(not(test), expect(dead_code, reason = "the schemes that sign come next"))]

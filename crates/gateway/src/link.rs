@@ -230,8 +230,12 @@ async fn auth_config_of(
     if schemes == [AuthScheme::NoAuth] {
         return Err(needs_none(slug));
     }
-    let keyed = [AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
-    match keyed.into_iter().find(|scheme| schemes.contains(scheme)) {
+    // Where a person can agree, they need not go and find a key.
+    let clientless = [AuthScheme::DcrOauth, AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
+    let can_be_linked = |scheme: &AuthScheme| {
+        schemes.contains(scheme) && (*scheme != AuthScheme::DcrOauth || toolkit.has_consent(*scheme))
+    };
+    match clientless.into_iter().find(can_be_linked) {
         Some(scheme) => auth_config::default_for(gateway, toolkit, scheme).await,
         None => Err(Error::new(
             ErrorKind::NoManagedAuth,

@@ -28,7 +28,7 @@ pub(crate) use self::shown::{
 };
 use self::template::{FieldProblem, Template};
 use crate::credential::oauth1::Signer;
-use crate::credential::oauth2::Client;
+use crate::credential::oauth2::ClientMetadata;
 use crate::credential::{AuthScheme, Fields};
 use crate::egress::Injection;
 use crate::endpoint::{HostPattern, without_root_dot};
@@ -180,9 +180,14 @@ impl Toolkit {
             let parsed = AuthScheme::parse(name).ok_or_else(|| {
                 format!("schemes.{name}: is not an auth scheme, such as OAUTH2, API_KEY or BASIC")
             })?;
-            let scheme =
-                Scheme::from_definition(scheme, &definition.base_url, &definition.hosts, &definition.fields)
-                    .map_err(|why| format!("schemes.{name}.{why}"))?;
+            let scheme = Scheme::from_definition(
+                parsed,
+                scheme,
+                &definition.base_url,
+                &definition.hosts,
+                &definition.fields,
+            )
+            .map_err(|why| format!("schemes.{name}.{why}"))?;
             schemes.insert(parsed, scheme);
         }
         Ok(Self {
@@ -291,6 +296,7 @@ impl Toolkit {
                 .unwrap_or_else(|| token_url.clone()),
             token_url,
             revoke_url: server.revoke_url.as_ref().map(url).transpose()?,
+            registration_url: server.registration_url.as_ref().map(url).transpose()?,
             rules: &server.rules,
         }))
     }
@@ -302,7 +308,7 @@ impl Toolkit {
     }
 
     /// What a client asks for where a person has to agree.
-    pub(crate) fn scopes<'a>(&'a self, scheme: AuthScheme, client: &'a Client) -> &'a [String] {
+    pub(crate) fn scopes<'a>(&'a self, scheme: AuthScheme, client: &'a ClientMetadata) -> &'a [String] {
         let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
         server.map(|server| server.rules.scopes_for(client)).unwrap_or_default()
     }
@@ -425,6 +431,7 @@ impl Scheme {
     }
 
     fn from_definition(
+        scheme: AuthScheme,
         definition: &SchemeDefinition,
         base_url_of_toolkit: &str,
         hosts_of_toolkit: &[String],
@@ -480,7 +487,7 @@ impl Scheme {
                 .authorization_server
                 .as_ref()
                 .map(|server| {
-                    authorization_server::Unresolved::from_definition(server, |name| {
+                    authorization_server::Unresolved::from_definition(server, scheme, |name| {
                         fields.contains_key(name)
                     })
                     .map_err(|why| format!("authorization_server.{why}"))

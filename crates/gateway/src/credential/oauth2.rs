@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use super::Fields;
+use super::{AuthScheme, Fields};
 use crate::clock::now;
 use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat};
 
@@ -26,11 +26,32 @@ pub(crate) struct Client {
     pub(crate) id: String,
     /// None for a public client.
     pub(crate) secret: Option<SecretString>,
+    pub(crate) metadata: ClientMetadata,
+}
+
+/// What an auth config says of a client beside who it is.
+#[derive(Debug)]
+pub(crate) struct ClientMetadata {
     /// What is asked for; the toolkit's own when empty.
     pub(crate) scopes: Vec<String>,
     pub(crate) user_scopes: Vec<String>,
     /// Registered at the provider in place of the gateway's own `/connect/callback`.
     pub(crate) redirect_uri: Option<String>,
+}
+
+impl ClientMetadata {
+    /// Reads the `credentials` of an auth config; `settings` are those changed since.
+    ///
+    /// # Errors
+    /// `Internal` when what is stored is not what was written there.
+    pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
+        let fields = credential_fields(credentials)?;
+        Ok(Self {
+            scopes: scopes_named("scopes", &fields, settings),
+            user_scopes: scopes_named("user_scopes", &fields, settings),
+            redirect_uri: text_of(&fields, "oauth_redirect_uri").or_else(|| text_of(&fields, "redirect_uri")),
+        })
+    }
 }
 
 impl Client {
@@ -39,7 +60,7 @@ impl Client {
     /// # Errors
     /// `InvalidRequest` that names what is missing.
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
-        Self::of_account(&Fields::default(), credentials, settings)
+        Self::of_account(AuthScheme::OAuth2, &Fields::default(), credentials, settings)
     }
 
     /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have (contract §4.3), else
@@ -47,16 +68,19 @@ impl Client {
     ///
     /// # Errors
     /// `InvalidRequest` that names what is missing.
-    pub(crate) fn of_account(own: &Fields, credentials: &SecretJson, settings: &Value) -> Result<Self> {
+    pub(crate) fn of_account(
+        scheme: AuthScheme,
+        own: &Fields,
+        credentials: &SecretJson,
+        settings: &Value,
+    ) -> Result<Self> {
         let fields = credential_fields(credentials)?;
-        let text = |name: &str| match fields.get(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-            _ => None,
-        };
-        let own = |name: &str| own.get(name).map(|value| value.expose_secret().to_owned());
+        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
+        let own =
+            |name: &str| own.get(name).filter(|_| has_own).map(|value| value.expose_secret().to_owned());
         let (id, secret) = match own("client_id") {
             Some(id) => (Some(id), own("client_secret")),
-            None => (text("client_id"), text("client_secret")),
+            None => (text_of(&fields, "client_id"), text_of(&fields, "client_secret")),
         };
         let id = id.ok_or_else(|| {
             Error::of_field(ErrorKind::InvalidRequest, "The auth config has no `client_id`.")
@@ -65,24 +89,21 @@ impl Client {
         Ok(Self {
             id,
             secret: secret.map(SecretString::from),
-            scopes: scopes_named("scopes", &fields, settings),
-            user_scopes: scopes_named("user_scopes", &fields, settings),
-            redirect_uri: text("oauth_redirect_uri").or_else(|| text("redirect_uri")),
+            metadata: ClientMetadata::read(credentials, settings)?,
         })
     }
-}
-
-/// The scopes of an auth config, where it has no client.
-///
-/// # Errors
-/// `Internal` when what is stored is not what was written there.
-pub(crate) fn scopes(credentials: &SecretJson, settings: &Value) -> Result<Vec<String>> {
-    Ok(scopes_named("scopes", &credential_fields(credentials)?, settings))
 }
 
 fn credential_fields(credentials: &SecretJson) -> Result<BTreeMap<String, Value>> {
     let unreadable = |_| Error::new(ErrorKind::Internal, "A stored auth config cannot be read.");
     serde_json::from_str(credentials.expose()).map_err(unreadable)
+}
+
+fn text_of(fields: &BTreeMap<String, Value>, name: &str) -> Option<String> {
+    match fields.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    }
 }
 
 fn scopes_named(name: &str, fields: &BTreeMap<String, Value>, settings: &Value) -> Vec<String> {
@@ -135,7 +156,7 @@ pub(crate) fn authorize_url(
     let mut url = server.authorize_url.clone().ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "The toolkit has no page where a person could agree.")
     })?;
-    let scopes = rules.scopes_for(client);
+    let scopes = rules.scopes_for(&client.metadata);
     {
         let mut query = url.query_pairs_mut();
         query.append_pair("response_type", "code");
@@ -145,9 +166,9 @@ pub(crate) fn authorize_url(
             query.append_pair(&rules.scope_parameter, &scopes.join(&rules.scope_separator));
         }
         if let Some(parameter) =
-            rules.user_scope_parameter.as_ref().filter(|_| !client.user_scopes.is_empty())
+            rules.user_scope_parameter.as_ref().filter(|_| !client.metadata.user_scopes.is_empty())
         {
-            query.append_pair(parameter, &client.user_scopes.join(&rules.scope_separator));
+            query.append_pair(parameter, &client.metadata.user_scopes.join(&rules.scope_separator));
         }
         query.append_pair("state", state);
         if rules.pkce {
@@ -207,7 +228,7 @@ pub(crate) fn token_request(
             ("refresh_token", token.expose_secret().to_owned()),
         ],
         Grant::ClientCredentials => {
-            let scopes = rules.scopes_for(client);
+            let scopes = rules.scopes_for(&client.metadata);
             let mut parameters = vec![("grant_type", "client_credentials".to_owned())];
             if !scopes.is_empty() {
                 parameters.push((&rules.scope_parameter, scopes.join(&rules.scope_separator)));
@@ -378,7 +399,7 @@ pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Res
 }
 
 /// What an error answer says, if it says that there is no use in asking again.
-fn refusal(answer: &Map<String, Value>) -> Option<NotGranted> {
+pub(super) fn refusal(answer: &Map<String, Value>) -> Option<NotGranted> {
     let text = |name: &str| answer.get(name).and_then(Value::as_str).map(shortened);
     let code = match answer.get("error") {
         // Some wrap it once more: { error: { code, message } }.

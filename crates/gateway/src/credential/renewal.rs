@@ -4,7 +4,7 @@
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
 
-use super::oauth2::{self, Client, Grant, TokenRequest, login_request, token_request};
+use super::oauth2::{Client, ClientMetadata, Grant, TokenRequest, login_request, token_request};
 use super::service_account::{github_app_request, google_request};
 use super::{AuthScheme, Fields};
 use crate::clock::now;
@@ -38,7 +38,7 @@ pub(crate) fn request<'a>(
     settings: &Value,
 ) -> Result<Renewal<'a>> {
     let server = authorization_server(toolkit, scheme, fields)?;
-    let client = || Client::of_account(fields, credentials, settings);
+    let client = || Client::of_account(scheme, fields, credentials, settings);
     let request = match scheme {
         AuthScheme::OAuth2 | AuthScheme::DcrOauth => {
             let token = fields.get("refresh_token").ok_or_else(|| {
@@ -48,9 +48,8 @@ pub(crate) fn request<'a>(
         }
         AuthScheme::S2sOauth2 => token_request(&server, &client()?, &Grant::ClientCredentials),
         AuthScheme::GoogleServiceAccount => {
-            let own = oauth2::scopes(credentials, settings)?;
-            let scopes = if own.is_empty() { &server.rules.scopes } else { &own };
-            google_request(&server, fields, scopes, now() / 1_000)?
+            let metadata = ClientMetadata::read(credentials, settings)?;
+            google_request(&server, fields, server.rules.scopes_for(&metadata), now() / 1_000)?
         }
         AuthScheme::ServiceAccount => github_app_request(&server, fields, now() / 1_000)?,
         AuthScheme::BasicWithJwt => login_request(&server),

@@ -2,7 +2,7 @@
 
 use proxy_execute_protocol::Result;
 
-use super::oauth2::{self, NotGranted};
+use super::oauth2::{self, Client, NotGranted};
 use super::token_endpoint;
 use crate::gateway::Parts;
 use crate::store::StoredAccount;
@@ -34,7 +34,8 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<R
     let server = toolkit.authorization_server(credential.scheme, &credential.fields).ok().flatten();
     let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(revoked) };
     let config = auth_config::find(gateway, &account.auth_config_id).await?;
-    let client = match auth_config::client(gateway, &config) {
+    let (client, settings) = auth_config::credentials(gateway, &config)?;
+    let client = match Client::of_account(credential.scheme, &credential.fields, &client, &settings) {
         Ok(client) => client,
         Err(error) => {
             revoked.failures.push(error.to_string());

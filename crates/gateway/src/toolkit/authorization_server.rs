@@ -12,7 +12,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::Template;
-use crate::credential::oauth2::Client;
+use crate::credential::AuthScheme;
+use crate::credential::oauth2::ClientMetadata;
 
 /// What a toolkit's file says. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +26,9 @@ pub(crate) struct Rules {
     refresh_url: Option<String>,
     #[serde(default)]
     revoke_url: Option<String>,
+    /// Where a client is registered for each account (RFC 7591); of `DCR_OAUTH`, and of no other.
+    #[serde(default)]
+    registration_url: Option<String>,
     /// What is asked for where the auth config names no scopes: what it takes to read the main
     /// things, and to refresh.
     #[serde(default)]
@@ -100,7 +104,7 @@ impl AnswerField {
 
 impl Rules {
     /// What a client asks for: its own scopes, else the toolkit's.
-    pub(crate) fn scopes_for<'a>(&'a self, client: &'a Client) -> &'a [String] {
+    pub(crate) fn scopes_for<'a>(&'a self, client: &'a ClientMetadata) -> &'a [String] {
         // A client that asks for a person's scopes alone is not given the app's in addition.
         let names_scopes = !client.scopes.is_empty() || !client.user_scopes.is_empty();
         if names_scopes { &client.scopes } else { &self.scopes }
@@ -152,6 +156,7 @@ pub(super) struct Unresolved {
     pub(super) token_url: Template,
     pub(super) refresh_url: Option<Template>,
     pub(super) revoke_url: Option<Template>,
+    pub(super) registration_url: Option<Template>,
     pub(super) token_parameters: Vec<(String, Template)>,
     pub(super) rules: Rules,
 }
@@ -166,6 +171,8 @@ pub(crate) struct AuthorizationServer<'a> {
     pub(crate) refresh_url: Url,
     /// RFC 7009.
     pub(crate) revoke_url: Option<Url>,
+    /// RFC 7591.
+    pub(crate) registration_url: Option<Url>,
     /// Further parameters of token requests.
     pub(crate) token_parameters: Vec<(&'a str, SecretString)>,
     pub(crate) rules: &'a Rules,
@@ -184,8 +191,8 @@ impl Unresolved {
     }
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = &Template> {
-        let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url].into_iter().flatten();
-        std::iter::once(&self.token_url).chain(further)
+        let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url, &self.registration_url];
+        std::iter::once(&self.token_url).chain(further.into_iter().flatten())
     }
 
     /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.
@@ -194,8 +201,22 @@ impl Unresolved {
     /// The key and the reason.
     pub(super) fn from_definition(
         rules: &Rules,
+        scheme: AuthScheme,
         field_exists: impl Fn(&str) -> bool,
     ) -> Result<Self, String> {
+        match (scheme, &rules.registration_url, &rules.authorize_url) {
+            (AuthScheme::DcrOauth, None, _) => {
+                return Err(
+                    "registration_url: is missing; DCR_OAUTH registers a client for each account there"
+                        .to_owned(),
+                );
+            }
+            (AuthScheme::DcrOauth, _, None) => {
+                return Err("authorize_url: is missing; with DCR_OAUTH a person agrees there".to_owned());
+            }
+            (AuthScheme::DcrOauth, ..) | (_, None, _) => {}
+            (_, Some(_), _) => return Err(format!("registration_url: is for DCR_OAUTH, not for {scheme}")),
+        }
         let url = |key: &str, text: &String| {
             let template = Template::parse(text).map_err(|why| format!("{key}: {why}"))?;
             if let Some(name) = template.field_names().into_iter().find(|name| !field_exists(name)) {
@@ -226,6 +247,7 @@ impl Unresolved {
             token_url: url("token_url", &rules.token_url)?,
             refresh_url: optional("refresh_url", &rules.refresh_url)?,
             revoke_url: optional("revoke_url", &rules.revoke_url)?,
+            registration_url: optional("registration_url", &rules.registration_url)?,
             rules: rules.clone(),
         })
     }

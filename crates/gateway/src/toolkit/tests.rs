@@ -206,6 +206,43 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
             },
             &["token_answer.access_token", "JSON pointer"],
         ),
+        (
+            |d| {
+                d["schemes"]["API_KEY"]["authorization_server"] = json!({
+                    "token_url": "https://acme.example/token",
+                    "registration_url": "https://acme.example/register",
+                });
+            },
+            &["schemes.API_KEY.authorization_server.registration_url", "is for DCR_OAUTH, not for API_KEY"],
+        ),
+        (
+            |d| {
+                d["schemes"]["DCR_OAUTH"]["authorization_server"] = json!({
+                    "authorize_url": "https://acme.example/authorize",
+                    "token_url": "https://acme.example/token",
+                });
+            },
+            &["schemes.DCR_OAUTH.authorization_server.registration_url", "is missing"],
+        ),
+        (
+            |d| {
+                d["schemes"]["DCR_OAUTH"]["authorization_server"] = json!({
+                    "token_url": "https://acme.example/token",
+                    "registration_url": "https://acme.example/register",
+                });
+            },
+            &["schemes.DCR_OAUTH.authorization_server.authorize_url", "is missing"],
+        ),
+        (
+            |d| {
+                d["schemes"]["DCR_OAUTH"]["authorization_server"] = json!({
+                    "authorize_url": "https://acme.example/authorize",
+                    "token_url": "https://acme.example/token",
+                    "registration_url": "https://{{other}}.example/register",
+                });
+            },
+            &["schemes.DCR_OAUTH.authorization_server.registration_url", "[fields.other]"],
+        ),
         (|d| d["schemes"]["API_KEY"]["cookie"] = json!({}), &["unknown field `cookie`"]),
     ];
     for (change, expected) in cases {

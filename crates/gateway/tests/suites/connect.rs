@@ -77,25 +77,25 @@ async fn oauth_config(port: &Port) -> String {
 }
 
 /// A link of the port's session: its token and the account.
-async fn link(port: &Port, request: Value) -> (String, String) {
+pub(crate) async fn link(port: &Port, request: Value) -> (String, String) {
     let path = format!("/tool_router/session/{}/link", port.caller.session);
     let link = expect(ask(port, "POST", &path, request).await, 201);
     (text(&link["link_token"]), text(&link["connected_account_id"]))
 }
 
-async fn status(port: &Port, account: &str) -> (String, Option<String>) {
+pub(crate) async fn status(port: &Port, account: &str) -> (String, Option<String>) {
     let account = read(port, &format!("/connected_accounts/{account}")).await;
     (text(&account["status"]), account["status_reason"].as_str().map(str::to_owned))
 }
 
 /// A browser: it keeps the cookie, and sends what forms have in them.
-struct Browser {
+pub(crate) struct Browser {
     address: SocketAddr,
     cookie: Option<String>,
 }
 
 impl Browser {
-    fn new(port: &Port) -> Self {
+    pub(crate) fn new(port: &Port) -> Self {
         Self { address: port.address, cookie: None }
     }
 
@@ -110,39 +110,44 @@ impl Browser {
         answer
     }
 
-    async fn open(&mut self, token: &str) -> HttpAnswer {
+    pub(crate) async fn open(&mut self, token: &str) -> HttpAnswer {
         self.send("GET", &format!("/connect/{token}"), &[], "").await
     }
 
     /// Opens the page and sends its form with these fields.
-    async fn submit(&mut self, token: &str, fields: &[(&str, &str)]) -> HttpAnswer {
+    pub(crate) async fn submit(&mut self, token: &str, fields: &[(&str, &str)]) -> HttpAnswer {
         let page = self.open(token).await;
         assert_eq!(page.status, 200, "{page:?}");
         let proof = proof(&page.body);
         self.post(token, &[&[("proof", proof.as_str())], fields].concat(), &[]).await
     }
 
-    async fn post(&mut self, token: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> HttpAnswer {
+    pub(crate) async fn post(
+        &mut self,
+        token: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> HttpAnswer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let headers = [&[("content-type", "application/x-www-form-urlencoded")], headers].concat();
         self.send("POST", &format!("/connect/{token}"), &headers, &body).await
     }
 
     /// Agrees to go on: the query of the provider's URL.
-    async fn go_to_provider(&mut self, token: &str) -> BTreeMap<String, String> {
+    pub(crate) async fn go_to_provider(&mut self, token: &str) -> BTreeMap<String, String> {
         let page = self.submit(token, &[]).await;
         let url = refresh(&page);
         assert!(url.as_str().starts_with("https://provider.example/authorize?"), "{page:?}");
         url.query_pairs().into_owned().collect()
     }
 
-    async fn come_back(&mut self, query: &[(&str, &str)]) -> HttpAnswer {
+    pub(crate) async fn come_back(&mut self, query: &[(&str, &str)]) -> HttpAnswer {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         self.send("GET", &format!("/connect/callback?{query}"), &[], "").await
     }
 }
 
-fn proof(page: &str) -> String {
+pub(crate) fn proof(page: &str) -> String {
     let at = page.find(r#"name="proof" value=""#).unwrap_or_else(|| panic!("no proof in {page}"));
     page[at..].split('"').nth(3).unwrap().to_owned()
 }
@@ -154,7 +159,7 @@ fn refresh(page: &HttpAnswer) -> Url {
 }
 
 #[track_caller]
-fn assert_page(page: &HttpAnswer, status: u16, says: &str) {
+pub(crate) fn assert_page(page: &HttpAnswer, status: u16, says: &str) {
     assert_eq!(page.status, status, "{page:?}");
     assert!(page.body.contains(says), "it should say {says:?}: {}", page.body);
     let policy = page.header("content-security-policy").unwrap();

@@ -7,6 +7,7 @@
 
 mod canary;
 mod connect;
+mod dynamic_client;
 mod exchange;
 mod headers;
 mod oauth1;

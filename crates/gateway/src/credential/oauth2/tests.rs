@@ -167,7 +167,7 @@ fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
         ("own", None),
         "one's id does not get another's secret"
     );
-    assert_eq!(client.scopes, ["a"]);
+    assert_eq!(client.metadata.scopes, ["a"]);
 }
 
 #[test]
