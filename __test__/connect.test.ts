@@ -60,6 +60,26 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await page.waitForURL(`${connecting.app}?status=success&connected_account_id=${id}`);
   });
 
+  it('leads through a provider that registers the client on the way', async () => {
+    const { page } = await connecting.person();
+    const { url, id, waitForConnection } = await connecting.link('registering');
+    const waiting = waitForConnection(60_000);
+    await page.goto(url);
+    await connecting.signIn(page);
+    await page.locator('button[type=submit]').click();
+    await page.getByText('You can close this page.').waitFor();
+    assert.equal((await waiting).id, id);
+    const { granted } = await connecting.provider.events();
+    await connecting.composio.connectedAccounts.refresh(id);
+    assert.equal((await connecting.provider.events()).granted, granted + 1);
+    const { data } = await connecting.session.proxyExecute<{ user: string }>({
+      toolkit: 'registering',
+      endpoint: '/me',
+      method: 'GET',
+    });
+    assert.equal(data.user, 'ann');
+  });
+
   it('takes no for an answer', async () => {
     const { page } = await connecting.person();
     const { url, id, waitForConnection } = await connecting.link('acme', connecting.app);

@@ -9,7 +9,7 @@ import { AuthorizationServer } from './authorization-server';
 import { startChromium } from './chromium';
 import { sendJson, Upstream } from './upstream';
 
-/** Two toolkits: one by consent at a real authorization server, one by a key that is tried. */
+/** Three toolkits: two by consent at a real authorization server, with a client and without one, and one by a key that is tried. */
 function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDefinition[] {
   return [
     {
@@ -28,6 +28,23 @@ function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDef
               offline_access: 'Go on while you are away',
               read: 'Read your orders',
             },
+            authorize_parameters: { prompt: 'consent' },
+          },
+        },
+      },
+    },
+    {
+      slug: 'registering',
+      name: 'Acme Notes',
+      base_url: `${provider.origin}/api`,
+      schemes: {
+        DCR_OAUTH: {
+          headers: { Authorization: 'Bearer {{access_token}}' },
+          authorization_server: {
+            authorize_url: `${provider.origin}/auth`,
+            token_url: `${provider.origin}/token`,
+            registration_url: `${provider.origin}/reg`,
+            scopes: ['openid', 'offline_access', 'read'],
             authorize_parameters: { prompt: 'consent' },
           },
         },

@@ -165,7 +165,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         )
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
-    // The other's client is registered when a person comes.
+    // With DCR_OAUTH there may be none yet: it is registered when the person goes on.
     if scheme == AuthScheme::OAuth2 { auth_config::client(gateway, config).map(drop) } else { Ok(()) }
 }
 

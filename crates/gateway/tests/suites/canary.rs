@@ -16,6 +16,9 @@ use proxy_execute_protocol::{ProxyRequest, Result, read_json};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::connect::{Browser, link};
+use crate::dynamic_client;
+use crate::resources::read;
 use crate::support::{
     Answer, Step, Upstream, answer, credential, get, gzip, head, http, import, json_answer, options, session,
     soon, toolkits, tools_call, try_import, with_headers,
@@ -241,6 +244,7 @@ async fn a_credential_is_shown_nowhere() {
 
     refused_imports(&gateway, &mut shown).await;
     exchanged_and_signed(&gateway, &mut shown).await;
+    registered_clients(&mut shown).await;
     unreachable_upstream(&mut shown).await;
     on_the_port(&gateway, &mut shown).await;
 
@@ -364,6 +368,33 @@ async fn exchanged_and_signed(gateway: &Gateway, shown: &mut Shown) {
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let key = &PRIVATE_KEY.as_bytes()[30..60];
     assert!(!logged.windows(key.len()).any(|window| window == key), "nor logged");
+}
+
+/// Clients that a provider registers for an account, or does not, though it names a secret.
+async fn registered_clients(shown: &mut Shown) {
+    for status in [201, 400, 500] {
+        let provider = Upstream::with(move |request| match request.target.as_str() {
+            "/register" => {
+                let client =
+                    json!({ "client_id": "c", "client_secret": CANARY, "error": "invalid_client_metadata" });
+                Step::Send(answer(status, &["content-type: application/json"], client.to_string()))
+            }
+            _ => Step::SendAndReset(Vec::new()),
+        })
+        .await;
+        let port = dynamic_client::port(&provider).await;
+        let (token, account) = link(&port, json!({ "toolkit": "registering" })).await;
+        let mut browser = Browser::new(&port);
+        let page = browser.submit(&token, &[]).await;
+        assert_eq!(page.status, if status == 201 { 200 } else { 502 }, "{page:?}");
+        shown.debug(&page);
+        if status == 201 {
+            let asked = browser.go_to_provider(&token).await;
+            shown.debug(&browser.come_back(&[("code", "c"), ("state", &asked["state"])]).await);
+            assert!(provider.requests().iter().any(|request| request.contains("client_secret=canary")));
+        }
+        shown.debug(&read(&port, &format!("/connected_accounts/{account}")).await);
+    }
 }
 
 /// A toolkit with the schemes whose credential is not what is sent.

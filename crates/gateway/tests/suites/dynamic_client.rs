@@ -45,7 +45,7 @@ fn form(request: &Request) -> BTreeMap<String, String> {
     form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
-async fn port(provider: &Upstream) -> Port {
+pub(crate) async fn port(provider: &Upstream) -> Port {
     let origin = provider.origin();
     let mut options = options(provider);
     options.toolkits.push(ToolkitSource::Definition(json!({
