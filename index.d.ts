@@ -1508,6 +1508,8 @@ export interface ToolkitAuthorizationServer {
 	refresh_url?: string;
 	/** Where a token is taken back (RFC 7009). */
 	revoke_url?: string;
+	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
+	registration_url?: string;
 	/** What is asked for when the auth config names no scopes. */
 	scopes?: readonly string[];
 	/** What scopes mean, for the person who is asked for them on the connect page. */
