@@ -154,20 +154,22 @@ fn a_time_may_stand_for_a_lifetime() {
 fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
     let credentials = r#"{"client_id":"theirs","client_secret":"s","scopes":"a"}"#;
     let credentials = SecretJson::new(credentials.to_owned());
-    let read = |own: Value| {
+    let read = |scheme: AuthScheme, own: Value| {
         let own: Fields = serde_json::from_value(own).unwrap();
-        Client::of_account(&own, &credentials, &json!({})).unwrap()
+        Client::of_account(scheme, &own, &credentials, &json!({})).unwrap()
     };
     let secret = |client: &Client| client.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
-    let client = read(json!({}));
+    let client = read(AuthScheme::DcrOauth, json!({}));
     assert_eq!((client.id.as_str(), secret(&client)), ("theirs", Some("s".to_owned())));
-    let client = read(json!({ "client_id": "own" }));
+    let client = read(AuthScheme::DcrOauth, json!({ "client_id": "own" }));
     assert_eq!(
         (client.id.as_str(), secret(&client)),
         ("own", None),
         "one's id does not get another's secret"
     );
     assert_eq!(client.metadata.scopes, ["a"]);
+    let client = read(AuthScheme::OAuth2, json!({ "client_id": "own" }));
+    assert_eq!(client.id, "theirs", "a field that a provider adds to its answer is no client");
 }
 
 #[test]
