@@ -1,6 +1,6 @@
 // `serve`: a gateway on a port, until it is told to end.
 
-import type { Gateway } from '../../gateway';
+import type { FilesOptions, Gateway } from '../../gateway';
 import { ALLOW_PRIVATE_HOST, type Command } from '../command';
 import { inStore, storeOf } from '../store';
 
@@ -28,6 +28,10 @@ export const serve: Command = {
       description:
         'An origin or prefix that people may be sent on to after a link. Default: any https, and this machine',
     },
+    files: {
+      value: '<place>',
+      description: 'Where files are kept: a folder, or s3://bucket/prefix. Default: a folder beside the store',
+    },
     'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
@@ -42,6 +46,7 @@ export const serve: Command = {
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       allowPrivateHosts: given.texts('allow-private-host'),
+      files: filesIn(given.text('files')),
     };
     const listen = {
       host: given.text('host'),
@@ -63,6 +68,13 @@ export const serve: Command = {
     return inStore(given, terminal, answerUntilEnd, options);
   },
 };
+
+/** A folder, or a bucket, whose region, keys and endpoint the environment has. */
+function filesIn(place: string | undefined): FilesOptions | undefined {
+  const [, bucket, prefix] = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(place ?? '') ?? [];
+  if (bucket !== undefined) return { s3: { bucket, prefix: prefix || undefined } };
+  return place === undefined ? undefined : { folder: place };
+}
 
 /** Until the process is asked to end. Asked a second time, it ends at once. */
 function endOfService(): Promise<void> {
