@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   const connecting = await Connecting.start();
   const take = async (page: Page, name: string) => {
-    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+    await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage: true });
     console.log(`docs/images/connect/${name}.png`);
   };
   const person = async (options: BrowserContextOptions = DESKTOP) => (await connecting.person(options)).page;

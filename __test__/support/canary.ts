@@ -64,9 +64,10 @@ async function main(): Promise<void> {
   const { encryptionKey } = secrets;
   const gateway = await openGateway(upstream.port, { store, encryptionKey, upstreamTimeout: 100 });
   const lookIntoStore = async (when: string) => {
-    const names = await readdir(folder);
-    for (const name of names) look(`${name}, ${when}`, await readFile(join(folder, name)));
-    return names;
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    for (const { name, parentPath } of files) look(`${name}, ${when}`, await readFile(join(parentPath, name)));
+    return files.map(({ name }) => name);
   };
 
   const accounts = {
