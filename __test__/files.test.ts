@@ -42,7 +42,7 @@ let folder: string;
 
 before(async () => {
   api = await startApi();
-  folder = mkdtempSync(join(tmpdir(), 'proxy-execute-files-test-'));
+  folder = mkdtempSync(join(tmpdir(), 'proxy-execute-test-files-'));
   for (const [index, { bytes, type }] of CORPUS.entries()) {
     api.on(`/base/down/${index}`, (_, response) => {
       response.writeHead(200, { 'content-type': type }).end(bytes);

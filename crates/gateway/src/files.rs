@@ -43,7 +43,7 @@ const READ: usize = 256 * 1024;
 /// How often files that have expired are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How folders of gateways in memory begin.
+/// How folders of gateways in memory begin, before the underscore of their id.
 const TEMPORARY: &str = "proxy-execute-files";
 
 const DEFAULT_EXPIRES_IN_MS: u64 = 60 * 60 * 1000;
@@ -450,7 +450,9 @@ async fn temporary_folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Ok(mut entries) = tokio::fs::read_dir(std::env::temp_dir()).await {
         while let Ok(Some(entry)) = entries.next_entry().await {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let name = entry.file_name();
+            // Nothing of anybody else's that is only called alike.
+            if name.to_string_lossy().strip_prefix(TEMPORARY).is_some_and(|id| id.starts_with('_')) {
                 folders.push(entry.path());
             }
         }
