@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -406,7 +405,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     }
     if is_unfinished(gateway, toolkit, &config, &given)? {
         link::check(gateway, &config, callback_url.as_deref())?;
-        let account = insert(gateway, &config, user_id, alias, &given.val, "INITIALIZING").await?;
+        let account = begin(gateway, &config, user_id, alias, &given.val).await?;
         let link = link::give_out(gateway, &account.id, callback_url, &[]).await?;
         return Ok(created(gateway, account, Some(link.redirect_url)));
     }
@@ -775,8 +774,12 @@ pub(crate) fn activated(
 }
 
 /// What is known of an account's credential.
+///
+/// # Errors
+/// `Internal` when the stored secret is not what was written there.
 pub(crate) fn val(gateway: &Parts, account: &StoredAccount) -> Result<SecretJson> {
-    unsealed(gateway, account).map(SecretJson::new)
+    let opened = gateway.vault.open(place(&account.id), &account.credential.sealed);
+    opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
 }
 
 /// The fields of `new` over those of `old`; null removes one. Values stay as they were written.
@@ -873,18 +876,9 @@ pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
 /// # Errors
 /// `Internal` when the stored secret is not what was written there.
 pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credential> {
-    let given = GivenCredential {
-        auth_scheme: AuthScheme::parse(&account.auth_scheme)
-            .ok_or_else(|| unopenable(account, "unknown auth scheme"))?,
-        toolkit_slug: None,
-        val: SecretJson::new(unsealed(gateway, account)?),
-    };
-    Ok(Credential { scheme: given.auth_scheme, fields: given.fields()? })
-}
-
-fn unsealed(gateway: &Parts, account: &StoredAccount) -> Result<SecretString> {
-    let opened = gateway.vault.open(place(&account.id), &account.credential.sealed);
-    opened.map_err(|error| unopenable(account, &error.to_string()))
+    let scheme =
+        AuthScheme::parse(&account.auth_scheme).ok_or_else(|| unopenable(account, "unknown auth scheme"))?;
+    Ok(Credential { scheme, fields: Fields::read(&val(gateway, account)?)? })
 }
 
 fn unopenable(account: &StoredAccount, why: &str) -> Error {
@@ -952,22 +946,21 @@ fn created(gateway: &Parts, account: StoredAccount, redirect_url: Option<String>
 
 /// An account as it is answered: everything but what is secret.
 pub(crate) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount {
-    let mut val = Map::new();
-    val.insert("status".to_owned(), account.status.as_str().into());
-    if let Ok(fields) = unsealed(gateway, &account) {
-        let fields: BTreeMap<String, &RawValue> =
-            serde_json::from_str(fields.expose_secret()).unwrap_or_default();
+    let mut shown = Map::new();
+    shown.insert("status".to_owned(), account.status.as_str().into());
+    if let Ok(fields) = val(gateway, &account) {
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(fields.expose()).unwrap_or_default();
         // SDKs send a status among the fields; the account's own is the one that counts.
         for (name, value) in fields.into_iter().filter(|(name, _)| name != "status") {
             let plain = SHOWN_FIELDS
                 .contains(&name.as_str())
                 .then(|| serde_json::from_str(value.get()).ok())
                 .flatten();
-            val.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
+            shown.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
         }
     }
     ConnectedAccount {
-        state: AccountState { auth_scheme: account.auth_scheme.clone(), val },
+        state: AccountState { auth_scheme: account.auth_scheme.clone(), val: shown },
         auth_config: AuthConfigRef {
             id: account.auth_config_id,
             auth_scheme: account.auth_scheme.clone(),
