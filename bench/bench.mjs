@@ -11,12 +11,14 @@
 
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { built } from './built.mjs';
+import { growing } from './growth.mjs';
 import { installed } from './installed.mjs';
 import { beside } from './nginx.mjs';
 
@@ -76,6 +78,7 @@ await rounds(IN_PROCESS, [EMBEDDED, DIRECT]);
 const parsing = await parseAlone();
 const cold = await coldStarts();
 const nginx = await beside(stub.url, folder, console.error);
+const growth = growing(console.error);
 stub.close();
 rmSync(folder, { recursive: true });
 report();
@@ -138,12 +141,7 @@ async function coldStarts() {
 }
 
 async function startStub() {
-  const { CARGO_TARGET_DIR, CARGO_BUILD_TARGET = '' } = process.env;
-  const target = CARGO_TARGET_DIR ?? fileURLToPath(new URL('../target', import.meta.url));
-  const binary = `proxy-execute-bench-stub${process.platform === 'win32' ? '.exe' : ''}`;
-  const path = [target, CARGO_BUILD_TARGET, 'release', binary].filter(Boolean).join('/');
-  if (!existsSync(path)) throw new Error(`There is no ${path}: use \`npm run bench\`, which builds it.`);
-  const child = spawn(path, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(built('proxy-execute-bench-stub'), { stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = await once(createInterface(child.stdout), 'line');
   return { ...JSON.parse(line), close: () => child.stdin.end() };
 }
@@ -210,6 +208,7 @@ function targets() {
     ['embedded gateway, 128 in flight: throughput, beside undici', '≥ 0.8', ratio(embedded, 'rate', DIRECT, EMBEDDED)],
     ['the same: event loop per call', '≤ 0.4', ratio(embedded, 'loop', DIRECT, EMBEDDED)],
     ...nginx.targets,
+    ...growth.targets,
   ];
   return table(
     ['figure', 'target', 'measured', ''],
@@ -246,6 +245,8 @@ function report() {
     ...IN_PROCESS.map(scenarioTable),
     '## On a port: the gateway, beside nginx that adds a header',
     nginx.text,
+    '## As the store of a gateway grows: one call after the other, beside 100 accounts and 100 sessions',
+    growth.text,
     '## From the start of a process to its first answer',
     starts,
     '## Installed',

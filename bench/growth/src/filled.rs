@@ -1,0 +1,135 @@
+//! A gateway on a SQLite file with as many accounts as are asked for.
+
+use proxy_execute_gateway::{Gateway, GatewayOptions, ToolkitSource};
+use proxy_execute_protocol::{Backend, read_json};
+use serde_json::{Value, json};
+use sqlx::SqlitePool;
+
+use crate::asked::{ask, deadline};
+
+/// A user has one account of each.
+const TOOLKITS: usize = 10;
+
+/// Their accounts are made through the gateway, as any caller would make them.
+const FIRST_USERS: usize = 10;
+
+/// Sessions of each of the first users, so that a small store has as many as calls are spread over.
+const THEIR_SESSIONS: usize = 10;
+
+/// Those that calls are made for. A credential is sealed for its row, so these have one of their own;
+/// the further accounts are copies whose credential nobody asks for.
+const CALLED_USERS: usize = 10_000;
+
+/// The one that is called.
+pub(crate) const CALLED: &str = "tool3";
+
+pub(crate) struct Filled {
+    pub(crate) gateway: Gateway,
+    /// Of the first users, and then of the others, one each.
+    pub(crate) sessions: Vec<String>,
+    pub(crate) config: String,
+    /// The cursor of half-way through the first thousand accounts.
+    pub(crate) middle: String,
+    pool: SqlitePool,
+    _folder: tempfile::TempDir,
+}
+
+impl Filled {
+    pub(crate) async fn open(accounts: usize, upstream: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.db");
+        let toolkit = |number| ToolkitSource::Definition(toolkit(number, upstream));
+        let gateway = Gateway::open(GatewayOptions {
+            store: Some(file.to_str().unwrap().to_owned()),
+            encryption_key: Some("00".repeat(32).into()),
+            toolkits: (0..TOOLKITS).map(toolkit).collect(),
+            allow_private_hosts: vec![upstream.trim_start_matches("http://").to_owned()],
+            ..GatewayOptions::default()
+        })
+        .await
+        .unwrap();
+        let pool = SqlitePool::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let users = accounts / TOOLKITS;
+        let mut sessions = through_the_gateway(&gateway, users).await;
+        if users > FIRST_USERS {
+            through_sql(&pool, users).await;
+        }
+        sessions.extend((FIRST_USERS..users).map(|user| format!("trs_{user}")));
+
+        let all = ask(&gateway, "connected_accounts?limit=1").await;
+        assert_eq!(all["total_items"], accounts);
+        let config = all["items"][0]["auth_config"]["id"].as_str().unwrap().to_owned();
+        let page = ask(&gateway, &format!("connected_accounts?limit={}", 1_000.min(accounts / 2))).await;
+        let middle = page["next_cursor"].as_str().unwrap().to_owned();
+        Self { gateway, sessions, config, middle, pool, _folder: folder }
+    }
+
+    /// Puts as many calls into the record.
+    pub(crate) async fn record(&self, calls: usize) {
+        let statement = format!(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {calls}) \
+             INSERT INTO calls (at, user_id, toolkit, method, host, path, outcome, status, bytes, duration_us) \
+             SELECT n, 'user_' || n, 'tool3', 'GET', 'api.example.com', '/', 'answered', 200, 1000, 1000 FROM numbers"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&self.pool).await.unwrap();
+    }
+}
+
+fn toolkit(number: usize, upstream: &str) -> Value {
+    json!({
+        "slug": slug(number),
+        "name": format!("Tool {number}"),
+        "base_url": upstream,
+        "schemes": { "API_KEY": { "headers": { "X-Api-Key": "{{api_key}}" } } },
+    })
+}
+
+/// All accounts of the first users, the one of each other user that is called, and the first users' sessions.
+async fn through_the_gateway(gateway: &Gateway, users: usize) -> Vec<String> {
+    for user in 0..users.min(CALLED_USERS) {
+        for toolkit in (0..TOOLKITS).map(slug).filter(|slug| user < FIRST_USERS || slug == CALLED) {
+            let request = json!({
+                "user_id": format!("user_{user}"),
+                "toolkit": toolkit,
+                "credential": { "authScheme": "API_KEY", "val": { "api_key": "a-secret-of-usual-length" } },
+            });
+            gateway.import_account(read_json(request.to_string().as_bytes()).unwrap()).await.unwrap();
+        }
+    }
+    let mut sessions = Vec::new();
+    for number in 0..FIRST_USERS * THEIR_SESSIONS {
+        let request = json!({ "user_id": format!("user_{}", number % FIRST_USERS) }).to_string();
+        let session = gateway.create_session(read_json(request.as_bytes()).unwrap(), deadline()).await;
+        sessions.push(session.unwrap().session_id);
+    }
+    sessions
+}
+
+/// The rest: copies of the first user's rows, older than all that are there.
+async fn through_sql(pool: &SqlitePool, users: usize) {
+    let further_users = format!(
+        "WITH RECURSIVE users (n) AS (SELECT {FIRST_USERS} UNION ALL SELECT n + 1 FROM users WHERE n + 1 < {users})"
+    );
+    let accounts = format!(
+        "{further_users} INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, word_id, auth_scheme, \
+         own_status, credential, key_id, credential_at, renewable, created_at, updated_at) \
+         SELECT 'ca_' || n || '_' || a.toolkit, 'user_' || n, a.toolkit, a.auth_config_id, a.word_id, \
+         a.auth_scheme, 'ACTIVE', a.credential, a.key_id, a.credential_at, a.renewable, \
+         a.created_at - n * 1000, a.updated_at - n * 1000 \
+         FROM users, connected_accounts a WHERE a.user_id = 'user_0' AND (n >= {CALLED_USERS} OR a.toolkit <> '{CALLED}')"
+    );
+    let sessions = format!(
+        "{further_users} INSERT INTO sessions (id, user_id, config, version, created_at, updated_at) \
+         SELECT 'trs_' || n, 'user_' || n, s.config, 1, s.created_at, s.updated_at FROM users, \
+         (SELECT * FROM sessions LIMIT 1) s"
+    );
+    let mut transaction = pool.begin().await.unwrap();
+    for statement in [accounts, sessions] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+fn slug(number: usize) -> String {
+    format!("tool{number}")
+}
