@@ -10,18 +10,20 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::stream::once;
 use futures::{StreamExt, TryStreamExt};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
 use proxy_execute_protocol::{
     ByteStream, Download, Envelope, Error, ErrorBody, ErrorCode, ErrorKind, Headers,
     Result as ProtocolResult, StreamedAnswer,
 };
-use reqwest::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
-use reqwest::{Response, StatusCode};
+use proxy_execute_transport::{BoxError, ResponseBody};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use url::Url;
 
+use crate::attempt::{origin, reason};
 use crate::retry::{Failure, Replay, retry_after};
-use crate::transport::reason;
 
 /// How long the head of a streamed answer may be, in bytes.
 const MAX_HEAD: usize = 1 << 20;
@@ -33,13 +35,12 @@ const QUOTED: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Where it came from, for messages.
-    pub(crate) origin: String,
-    pub(crate) path: String,
+    pub(crate) url: Url,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// Of which the body has not been read, in the place of `body`.
-    pub(crate) rest: Option<Response>,
+    pub(crate) rest: Option<ResponseBody>,
 }
 
 impl Answer {
@@ -48,8 +49,8 @@ impl Answer {
         if self.body.trim_ascii_start().first() != Some(&b'{') {
             return Err(self.not_in_the_documented_form(api_key));
         }
-        let Self { origin, path, body, .. } = self;
-        let text = String::from_utf8(body).map_err(|_| {
+        let text = String::from_utf8(self.body).map_err(|_| {
+            let (origin, path) = (origin(&self.url), self.url.path());
             Error::new(ErrorKind::InvalidAnswer, format!("The answer of {origin}{path} is not UTF-8 text."))
         })?;
         Ok(Envelope::from_wire(text))
@@ -83,26 +84,25 @@ impl Answer {
         let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Download {
             content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
-            size: self.rest.as_ref().and_then(Response::content_length),
+            size: self.rest.as_ref().and_then(ResponseBody::announced),
             body: self.take_body(),
         }
     }
 
     fn take_body(&mut self) -> ByteStream {
-        let origin = self.origin.clone();
-        let cut_off = move |error: reqwest::Error| {
-            let reason = reason(&error.without_url());
+        let origin = origin(&self.url);
+        let cut_off = move |error: BoxError| {
+            let reason = reason(error.as_ref());
             let message = format!("The answer of {origin} was cut off or damaged ({reason}).");
             Error::new(ErrorKind::Connection, message)
         };
         match self.rest.take() {
-            Some(response) => ByteStream::new(response.bytes_stream().map_err(cut_off)),
+            Some(rest) => ByteStream::new(rest.map_err(cut_off)),
             None => ByteStream::new(futures::stream::empty()),
         }
     }
 
     fn not_in_the_documented_form(&self, api_key: &SecretString) -> Error {
-        let Self { origin, path, status, .. } = self;
         let form = if self.body.is_empty() {
             "an empty body"
         } else if self.is_html() {
@@ -112,7 +112,8 @@ impl Answer {
         } else {
             "something that is not JSON"
         };
-        let message = format!("{origin}{path} answered {} with {form}.", status.as_u16());
+        let (origin, path, status) = (origin(&self.url), self.url.path(), self.status.as_u16());
+        let message = format!("{origin}{path} answered {status} with {form}.");
         Error::new(ErrorKind::InvalidAnswer, message)
             .fix("It does not look like a gateway: check baseURL.")
             .with_headers(headers(&self.headers, api_key))
@@ -145,10 +146,10 @@ impl Answer {
     /// What can be said about an error that does not describe itself in a known form.
     fn undescribed(&self, text: &str) -> ErrorBody {
         let quoted = if self.is_html() { text_of_html(text) } else { shortened(text) };
-        let status = self.status;
+        let (origin, status) = (origin(&self.url), self.status);
         let message = match quoted.as_str() {
-            "" => format!("{} answered {status} without saying why.", self.origin),
-            quoted => format!("{} answered {status}: {quoted}", self.origin),
+            "" => format!("{origin} answered {status} without saying why."),
+            quoted => format!("{origin} answered {status}: {quoted}"),
         };
         // What stands in front of a gateway fails in HTML with 5xx; a client error in HTML says
         // that there is no gateway.
@@ -278,8 +279,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
-            origin: "http://h".to_owned(),
-            path: "/api/v3.1/x".to_owned(),
+            url: "http://h/api/v3.1/x".parse().unwrap(),
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),

@@ -34,12 +34,12 @@
 //! ```
 
 mod answer;
+mod attempt;
 mod options;
 mod remote;
 mod retry;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod upload;
 
 pub use options::{ApiVersion, RemoteOptions};

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
-use reqwest::header::{
+use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
     HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
+use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Method;
+use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
     Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyRequest,
     ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::answer::Answer;
+use crate::attempt::{Body, Call};
 use crate::options::RemoteOptions;
 use crate::retry::RetryPolicy;
-use crate::transport::{Body, Call};
 use crate::upload;
 
 /// The header by which a gateway of this project is known.
@@ -129,7 +129,8 @@ impl Remote {
     /// Notes what kind of backend it is. An error without the header may be of what is in front of it.
     fn learn_from(&self, call: &Call, answer: &Answer) {
         let names_itself = answer.headers.contains_key(GATEWAY);
-        if call.url.origin() == self.api.origin() && (names_itself || answer.status.is_success()) {
+        let tells = names_itself || answer.status.is_success();
+        if tells && self.is_gateway.get().is_none() && call.url.origin() == self.api.origin() {
             self.is_gateway.get_or_init(|| names_itself);
         }
     }

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
+use http::header::{HeaderMap, RETRY_AFTER};
 use proxy_execute_protocol::Error;
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// What a failed attempt says about sending the call again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use futures::stream::once;
 use futures::{StreamExt, TryStreamExt};
+use http::header::HeaderValue;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result};
-use reqwest::header::HeaderValue;
 
-use crate::transport::Body;
+use crate::attempt::Body;
 
 /// The most bytes that the hosted backend takes inside a request (contract §3.1).
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;

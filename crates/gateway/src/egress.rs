@@ -117,7 +117,7 @@ impl Egress {
     /// When `NODE_EXTRA_CA_CERTS` is unusable, or an entry of `allow_private_hosts` is no host.
     pub(crate) fn new(allow_private_hosts: &[String]) -> Result<Self> {
         let hosts = Arc::new(PrivateHosts::parse(allow_private_hosts)?);
-        let tls = proxy_execute_trust::client_config()
+        let tls = proxy_execute_transport::client_config()
             .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
         let client = || {
             Client::builder()

@@ -403,7 +403,7 @@ fn in_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
 }
 
 fn bucket(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
-    let tls = proxy_execute_trust::client_config()
+    let tls = proxy_execute_transport::client_config()
         .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)

@@ -4,23 +4,19 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::{Method, Request, StatusCode, Uri};
 use proxy_execute_protocol::{ByteStream, Deadline, Error, ErrorKind, Result as ProtocolResult};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Response, StatusCode};
-use tower::util::MapFutureLayer;
+use proxy_execute_transport::{Client, Options, Response, TooLate, streamed, until, whole};
 use url::Url;
 
 use crate::answer::{self, Answer};
 use crate::retry::{Failure, Replay};
-
-/// How long a connection, with TLS, may take to come about. The call's deadline may be shorter.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an unused connection is kept; common load balancers drop theirs after a minute.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -81,12 +77,23 @@ impl Call {
             return Err(self.too_late(Stage::Connection));
         }
         let client = shared_client().map_err(|error| Failure { replay: Replay::Never, error })?;
+        let mut stage = Stage::Answer;
+        let deadline = self.deadline.instant().into();
+        match until(deadline, self.exchange(client, &mut stage)).await {
+            Ok(exchanged) => exchanged,
+            Err(TooLate { connecting: true }) => Err(self.too_late(Stage::Connection)),
+            Err(TooLate { connecting: false }) => Err(self.too_late(stage)),
+        }
+    }
+
+    async fn exchange(&mut self, client: &Client, stage: &mut Stage) -> Result<Answer, Failure> {
         let mut url = self.url.clone();
         let mut redirects = 0;
         loop {
             let response = self.send(client, &url).await?;
             if !is_redirect(response.status()) {
-                return self.read(&url, response).await;
+                *stage = Stage::RestOfAnswer;
+                return self.read(url, response).await;
             }
             url = self.redirected(&url, &response, redirects)?;
             redirects += 1;
@@ -94,52 +101,46 @@ impl Call {
     }
 
     async fn send(&mut self, client: &Client, url: &Url) -> Result<Response, Failure> {
-        let mut request = Request::new(self.method.clone(), url.clone());
-        *request.headers_mut() = self.headers.clone();
-        match &mut self.body {
-            Body::Empty => {}
+        let mut headers = self.headers.clone();
+        let body = match &mut self.body {
+            Body::Empty => whole(Bytes::new()),
             Body::Json(text) => {
-                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                *request.body_mut() = Some(text.clone().into());
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                whole(text.clone())
             }
             body => {
                 let Body::Once { content_type, bytes } = std::mem::replace(body, Body::Sent) else {
                     return Err(self.cannot_be_repeated(url));
                 };
-                request.headers_mut().insert(CONTENT_TYPE, content_type);
-                *request.body_mut() = Some(reqwest::Body::wrap_stream(bytes));
+                headers.insert(CONTENT_TYPE, content_type);
+                streamed(bytes)
             }
-        }
-        let connecting = Arc::new(AtomicBool::new(false));
-        let response = CONNECTING.scope(Arc::clone(&connecting), client.execute(request));
-        match self.in_time(response).await {
-            Some(Ok(response)) => Ok(response),
-            Some(Err(error)) => Err(self.not_sent_or_broken(url, &error.without_url())),
-            None if connecting.load(Ordering::Relaxed) => Err(self.too_late(Stage::Connection)),
-            None => Err(self.too_late(Stage::Answer)),
-        }
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| self.too_long())?;
+        *request.headers_mut() = headers;
+        client.send(request).await.map_err(|error| self.not_sent_or_broken(url, &error))
     }
 
-    async fn read(&self, url: &Url, mut response: Response) -> Result<Answer, Failure> {
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let (origin, path) = (origin(url), url.path().to_owned());
+    async fn read(&self, url: Url, response: Response) -> Result<Answer, Failure> {
+        let (head, mut rest) = response.into_parts();
+        let (status, headers) = (head.status, head.headers);
         if self.hands_on && status.is_success() {
-            return Ok(Answer { origin, path, status, headers, body: Vec::new(), rest: Some(response) });
+            return Ok(Answer { url, status, headers, body: Vec::new(), rest: Some(rest) });
         }
-        let announced = response.content_length().unwrap_or_default().min(TRUSTED_LENGTH);
+        let announced = rest.announced().unwrap_or_default().min(TRUSTED_LENGTH);
         let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
         loop {
-            match self.in_time(response.chunk()).await {
-                Some(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
-                Some(Ok(None)) => break,
+            match rest.try_next().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
                 // The status of an error is worth more than the rest of its text.
-                Some(Err(_)) if !status.is_success() => break,
-                Some(Err(error)) => return Err(self.cut_off(url, &error.without_url())),
-                None => return Err(self.too_late(Stage::RestOfAnswer)),
+                Err(_) if !status.is_success() => break,
+                Err(error) => return Err(self.cut_off(&url, error.as_ref())),
             }
         }
-        Ok(Answer { origin, path, status, headers, body, rest: None })
+        Ok(Answer { url, status, headers, body, rest: None })
     }
 
     /// Where a redirect leads, if it may be followed: to the same origin, and without turning the
@@ -171,12 +172,7 @@ impl Call {
         Err(Failure { replay: Replay::Never, error })
     }
 
-    /// The future's result, or `None` once the deadline has passed.
-    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        tokio::time::timeout_at(self.deadline.instant().into(), future).await.ok()
-    }
-
-    fn not_sent_or_broken(&self, url: &Url, error: &reqwest::Error) -> Failure {
+    fn not_sent_or_broken(&self, url: &Url, error: &proxy_execute_transport::Error) -> Failure {
         if let Some(error) = of_the_body(error) {
             return Failure { replay: Replay::Never, error };
         }
@@ -204,7 +200,13 @@ impl Call {
         }
     }
 
-    fn cut_off(&self, url: &Url, error: &reqwest::Error) -> Failure {
+    /// URLs have no limit, but what is sent has (64 KiB).
+    fn too_long(&self) -> Failure {
+        let message = "The call's URL is too long to be sent.";
+        Failure { replay: Replay::Never, error: Error::new(ErrorKind::InvalidRequest, message) }
+    }
+
+    fn cut_off(&self, url: &Url, error: &(dyn StdError + 'static)) -> Failure {
         self.broken(format!("The answer of {} was cut off or damaged ({}).", origin(url), reason(error)))
     }
 
@@ -231,21 +233,6 @@ impl Call {
     }
 }
 
-tokio::task_local! {
-    /// Whether the attempt that runs here waits for a connection of its own.
-    static CONNECTING: Arc<AtomicBool>;
-}
-
-/// Keeps [`CONNECTING`] while a connection is made.
-async fn noting_when_done<F: Future>(connect: F) -> F::Output {
-    let connecting = CONNECTING.try_with(Arc::clone).ok();
-    let note = |value| connecting.iter().for_each(|flag| flag.store(value, Ordering::Relaxed));
-    note(true);
-    let connection = connect.await;
-    note(false);
-    connection
-}
-
 /// The HTTP client of the process, made for the first call.
 ///
 /// A failure is not kept: the file of `NODE_EXTRA_CA_CERTS` may be there for the next call.
@@ -260,33 +247,27 @@ fn shared_client() -> ProtocolResult<&'static Client> {
     }
 }
 
-/// The environment's proxy settings apply, and answers are decompressed, by default. Requests that
-/// an HTTP/2 server refuses unprocessed are sent again by the client itself.
 fn new_client() -> ProtocolResult<Client> {
-    let unusable = |message| Error::new(ErrorKind::InvalidOption, message);
-    let tls = proxy_execute_trust::client_config().map_err(|error| unusable(error.to_string()))?;
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .connector_layer(MapFutureLayer::new(noting_when_done))
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .build()
-        .map_err(|error| unusable(format!("The HTTP client cannot be made ({}).", reason(&error))))
+    let options = Options {
+        environment_proxies: true,
+        address_filter: None,
+        idle_timeout: IDLE_TIMEOUT,
+        ping_interval: Some(PING_INTERVAL),
+    };
+    Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))
 }
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn origin(url: &Url) -> String {
+pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
 /// Why it failed, from the innermost cause: those around it only say that something failed.
-pub(crate) fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn StdError = error;
+pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
@@ -303,7 +284,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
 }
 
 /// Why a body could not be read, where that is what failed.
-fn of_the_body(error: &reqwest::Error) -> Option<Error> {
+fn of_the_body(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(inner) = cause {
         if let Some(error) = inner.downcast_ref::<Error>() {

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::verifier::Verifier;
+use self::verifier::Verifier;
 
 /// Why the TLS settings could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,139 @@
+//! The client: connections that are kept, requests that a server refused unprocessed, decoding.
+
+use std::time::Duration;
+
+use http::Request;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION};
+use http::uri::Scheme;
+use http_body_util::Either;
+use hyper_util::client::legacy;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::Service;
+use tower_http::decompression::Decompression;
+
+use crate::body::{Body, ResponseBody};
+use crate::connector::Connector;
+use crate::resolver::Resolver;
+use crate::trust::client_config;
+use crate::{AddressFilter, Error, TrustError};
+
+/// How often a request is sent once more that an HTTP/2 server refused unprocessed.
+const MAX_REFUSALS: usize = 2;
+
+/// An answer, up to its head.
+pub type Response = http::Response<ResponseBody>;
+
+/// How a client is used.
+#[derive(Debug)]
+pub struct Options {
+    /// Whether the environment's proxies are used: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for
+    /// the hosts of `NO_PROXY`.
+    pub environment_proxies: bool,
+    /// Chooses among the addresses of a name. Default: all of them. An address in the place of a
+    /// name is not asked about.
+    pub address_filter: Option<AddressFilter>,
+    /// How long a connection is kept that is not used.
+    pub idle_timeout: Duration,
+    /// How often an HTTP/2 connection with a request on it is asked whether it still works.
+    pub ping_interval: Option<Duration>,
+}
+
+/// A client. It shares its connections among all requests, which may be made at once.
+#[derive(Debug)]
+pub struct Client {
+    connector: Connector,
+    pool: legacy::Client<Connector, Body>,
+}
+
+impl Client {
+    /// A client that trusts what Node.js trusts. Nothing is connected before the first request.
+    ///
+    /// # Errors
+    /// When `NODE_EXTRA_CA_CERTS` is set and unusable.
+    pub fn new(options: Options) -> Result<Self, TrustError> {
+        let Options { environment_proxies, address_filter, idle_timeout, ping_interval } = options;
+        let proxies = environment_proxies.then(Matcher::from_env);
+        let connector = Connector::new(client_config()?, Resolver { filter: address_filter }, proxies);
+        Ok(Self::over(connector, idle_timeout, ping_interval))
+    }
+
+    pub(crate) fn over(
+        connector: Connector,
+        idle_timeout: Duration,
+        ping_interval: Option<Duration>,
+    ) -> Self {
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(idle_timeout)
+            .http2_keep_alive_interval(ping_interval)
+            .build(connector.clone());
+        Self { connector, pool }
+    }
+
+    /// Sends a request to the absolute URL in it, and returns the head of the answer. Dropping the
+    /// future or the answer's body cancels the request.
+    ///
+    /// The answer is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
+    /// coding, unless the request has an `Accept-Encoding` of its own. A kept connection that turns
+    /// out to be closed before anything of the request was written is replaced.
+    ///
+    /// # Errors
+    /// [`Error::is_connect`] tells whether nothing was sent. What caused it is the innermost source.
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response, Error> {
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        // What goes through a tunnel is not the proxy's to read.
+        if request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(proxy) = self.connector.proxy_to(request.uri())
+            && let Some(credential) = proxy.basic_auth()
+        {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, credential.clone());
+        }
+        let mut refusals = 0;
+        loop {
+            let copy = if refusals < MAX_REFUSALS { copy(&request) } else { None };
+            match (self.exchange(request).await, copy) {
+                (Err(error), Some(copy)) if was_refused(&error) => request = copy,
+                (result, _) => return result,
+            }
+            refusals += 1;
+        }
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Response, Error> {
+        let decode = !request.headers().contains_key(ACCEPT_ENCODING);
+        let decoding = Decompression::new(&self.pool);
+        let decoded = decoding.gzip(decode).br(decode).zstd(decode).deflate(decode).call(request).await;
+        decoded.map(|response| response.map(ResponseBody))
+    }
+}
+
+/// The request once more, in case that it is refused. Only HTTP/2 has a way to refuse one
+/// unprocessed, and is spoken over TLS alone.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let Either::Left(body) = request.body() else { return None };
+    if request.uri().scheme() != Some(&Scheme::HTTPS) {
+        return None;
+    }
+    let mut copy = Request::new(Either::Left(body.clone()));
+    request.method().clone_into(copy.method_mut());
+    request.uri().clone_into(copy.uri_mut());
+    request.headers().clone_into(copy.headers_mut());
+    Some(copy)
+}
+
+/// Whether the server said that it did nothing with the request: `REFUSED_STREAM`, or that it takes
+/// no more on this connection (RFC 9113 §8.7).
+fn was_refused(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref::<h2::Error>() {
+            return error.is_remote()
+                && (error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+                    || error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR));
+        }
+        cause = inner.source();
+    }
+    false
+}

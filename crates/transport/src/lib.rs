@@ -1,0 +1,29 @@
+//! How every outgoing request leaves: which certificates are trusted, how connections are made and
+//! kept, how answers are decoded.
+//!
+//! What a request means, what is sent again and what an error says is for those who call it. Two
+//! things are the same for all: no redirect is followed, and nothing is sent twice that a server may
+//! have acted on.
+
+mod body;
+mod client;
+mod connection;
+mod connector;
+mod deadline;
+mod resolver;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use std::error::Error as StdError;
+
+pub use hyper_util::client::legacy::Error;
+
+pub use crate::body::{Body, ResponseBody, streamed, whole};
+pub use crate::client::{Client, Options, Response};
+pub use crate::deadline::{TooLate, until};
+pub use crate::resolver::AddressFilter;
+pub use crate::trust::{TrustError, client_config};
+
+/// Why something underneath failed.
+pub type BoxError = Box<dyn StdError + Send + Sync>;

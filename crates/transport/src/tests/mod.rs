@@ -1,0 +1,77 @@
+//! Requests over real sockets, to servers that hang, refuse and stand in between.
+
+mod connecting;
+mod decoding;
+mod proxies;
+mod refusals;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use http::Request;
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::connector::Connector;
+use crate::resolver::Resolver;
+use crate::{AddressFilter, Body, Client, Error, Response, whole};
+
+/// A server's and a client's side of TLS, with a certificate for `localhost` and `127.0.0.1`.
+fn tls(protocols: &[&str]) -> (ServerConfig, ClientConfig) {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    server.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (server, client)
+}
+
+fn client(tls: ClientConfig, filter: Option<AddressFilter>, proxies: Option<Matcher>) -> Client {
+    Client::over(Connector::new(tls, Resolver { filter }, proxies), Duration::from_secs(50), None)
+}
+
+/// A client that has no use for TLS.
+fn plain_client() -> Client {
+    client(tls(&[]).1, None, None)
+}
+
+fn post(url: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(url).body(body.into()).unwrap()
+}
+
+fn get(url: &str) -> Request<Body> {
+    Request::get(url).body(whole("")).unwrap()
+}
+
+async fn text(response: Response) -> String {
+    let chunks: Vec<_> = response.into_body().try_collect().await.unwrap();
+    String::from_utf8(chunks.concat()).unwrap()
+}
+
+/// What an error and all its causes say.
+fn chain(error: &Error) -> String {
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    causes.join(": ")
+}

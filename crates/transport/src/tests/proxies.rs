@@ -1,0 +1,73 @@
+//! Proxies: what they get to see, and what goes through them unseen.
+
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::server::{Server, read_head};
+use super::*;
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A proxy that connects one request through to an address, and returns its head.
+async fn tunnel(to: String) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let proxy = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
+        let mut server = TcpStream::connect(to).await.unwrap();
+        tokio::spawn(async move { copy_bidirectional(&mut stream, &mut server).await });
+        head
+    });
+    (address, proxy)
+}
+
+#[tokio::test]
+async fn a_plain_request_is_forwarded_with_the_credential_of_the_proxy() {
+    let proxy = Server::start(None, OK).await;
+    let matcher = Matcher::builder().http(format!("http://ann:p%40ss@{}", proxy.address)).build();
+    let client = client(tls(&[]).1, None, Some(matcher));
+    assert_eq!(text(client.send(get("http://api.invalid/a?b=c")).await.unwrap()).await, "ok");
+    let head = &proxy.requests()[0];
+    assert!(head.starts_with("GET http://api.invalid/a?b=c HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("host: api.invalid\r\n"), "{head}");
+    assert!(head.contains("proxy-authorization: Basic YW5uOnBAc3M=\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
+    let (server_tls, client_tls) = tls(&["http/1.1"]);
+    let server = Server::start(Some(server_tls), OK).await;
+    let (address, proxy) = tunnel(server.address.clone()).await;
+    let matcher = Matcher::builder().https(format!("http://ann:p%40ss@{address}")).build();
+    let client = client(client_tls, None, Some(matcher));
+    let response = client.send(get("https://localhost/secret")).await.unwrap();
+    assert_eq!(text(response).await, "ok");
+
+    let to_proxy = proxy.await.unwrap();
+    assert!(to_proxy.starts_with("CONNECT localhost:443 HTTP/1.1\r\n"), "{to_proxy}");
+    assert!(to_proxy.contains("Proxy-Authorization: Basic YW5uOnBAc3M=\r\n"), "{to_proxy}");
+    assert!(!to_proxy.contains("secret"), "{to_proxy}");
+    let to_server = &server.requests()[0];
+    assert!(to_server.starts_with("GET /secret HTTP/1.1\r\n"), "{to_server}");
+    assert!(!to_server.to_lowercase().contains("proxy-authorization"), "{to_server}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
+    let proxy = Server::start(None, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+    let matcher = Matcher::builder().https(format!("http://{}", proxy.address)).build();
+    let error = client(tls(&[]).1, None, Some(matcher)).send(get("https://api.invalid/")).await.unwrap_err();
+    assert!(error.is_connect());
+    assert!(chain(&error).contains("proxy authorization required"), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn hosts_that_are_excepted_are_called_directly() {
+    let (server, proxy) = (Server::start(None, OK).await, Server::start(None, OK).await);
+    let matcher = Matcher::builder().all(format!("http://{}", proxy.address)).no("127.0.0.1").build();
+    client(tls(&[]).1, None, Some(matcher)).send(get(&format!("http://{}/", server.address))).await.unwrap();
+    assert_eq!((server.requests().len(), proxy.requests().len()), (1, 0));
+}
