@@ -3,32 +3,14 @@
  * collected in its time: `node contender.mjs <name>`. It measures when the benchmark asks it to.
  */
 
-import { performance } from 'node:perf_hooks';
 import { CONTENDERS, measure } from './contenders.mjs';
 
 const open = CONTENDERS[process.argv[2]];
 const callers = new Map();
 const connected = new Set();
 
-/** How long the loop is blocked by reading a text once more, in milliseconds: the least possible. */
-async function parseAlone(origin, answer) {
-  const response = await fetch(`${origin}/data/${answer}`);
-  const text = JSON.stringify({ data: await response.json() });
-  const times = [];
-  for (let round = 0; round < 5; round += 1) {
-    const began = performance.now();
-    JSON.parse(text);
-    times.push(performance.now() - began);
-  }
-  return { block: times.sort((a, b) => a - b)[2] };
-}
-
 process.on('message', async ({ origin, scenario, runUp, milliseconds }) => {
   try {
-    if (scenario.parseAlone) {
-      process.send(await parseAlone(origin, scenario.answer));
-      return;
-    }
     if (!callers.has(origin)) callers.set(origin, await open(origin));
     const call = callers.get(origin);
     if (!scenario.fails) {

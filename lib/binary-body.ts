@@ -177,8 +177,11 @@ function fromIterable(iterable: Iterable<unknown> | AsyncIterable<unknown>): Chu
  *
  * @throws what their source throws, that very object, if it does.
  */
-export async function sending<T>(source: Source | undefined, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
-  if (source === undefined) return call();
+export function sending<T>(source: Source | undefined, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+  return source === undefined ? call() : sendingBytes(source, call);
+}
+
+async function sendingBytes<T>(source: Source, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
   if ('path' in source) return call(native.Upload.file(source.path, completions()));
   const upload = new native.Upload(completions());
   let failure: { error: unknown } | undefined;

@@ -40,10 +40,20 @@ export function completions(): Native.Completions {
   return shared.completions;
 }
 
-function settle(calls: number[], settled: Settled[]): void {
-  for (const [index, call] of calls.entries()) {
-    waiting.get(call)?.(settled[index] as Settled);
+/** Told of calls in twos: the number of each, and what it ended with or where in `texts` that ends. */
+function settle(texts: string, ...calls: (number | Settled)[]): void {
+  let begin = 0;
+  for (let index = 0; index < calls.length; index += 2) {
+    const call = calls[index] as number;
+    let settled = calls[index + 1] as number | Settled;
+    if (typeof settled === 'number') {
+      const end = settled;
+      settled = texts.slice(begin, end);
+      begin = end;
+    }
+    const resolve = waiting.get(call);
     waiting.delete(call);
+    resolve?.(settled);
   }
   if (waiting.size === 0) shared?.keepAlive.unref();
 }
@@ -62,21 +72,30 @@ function endOf(call: number): Promise<Settled> {
  * is, and otherwise after the native work has been dropped.
  */
 export async function answerOf<T extends Answer = string>(
-  call: (cancel?: Native.Cancel) => number,
+  call: (cancel?: number) => number,
   signal?: AbortSignal,
 ): Promise<T> {
   if (signal === undefined) return unlessFailed<T>(await endOf(call()));
   if (signal.aborted) throw signal.reason;
-  const cancel = new native.Cancel();
+  const number = nextCancellation();
+  const abort = () => completions().cancel(number);
   const calls = callsOf(signal);
-  calls.add(cancel);
+  calls.add(abort);
   try {
-    const settled = await endOf(call(cancel));
+    const settled = await endOf(call(number));
     if (isFailure(settled) && settled.kind === 'aborted') throw signal.reason;
     return unlessFailed<T>(settled);
   } finally {
-    calls.delete(cancel);
+    calls.delete(abort);
   }
+}
+
+let lastCancellation = 0;
+
+/** A number to cancel a call by. They come again after four thousand million calls. */
+function nextCancellation(): number {
+  lastCancellation = (lastCancellation + 1) >>> 0;
+  return lastCancellation;
 }
 
 /**
@@ -85,9 +104,9 @@ export async function answerOf<T extends Answer = string>(
  */
 class CallsInFlight {
   readonly #signal: AbortSignal;
-  readonly #cancels = new Set<{ abort(): void }>();
+  readonly #aborts = new Set<() => void>();
   readonly #abort = () => {
-    for (const cancel of this.#cancels) cancel.abort();
+    for (const abort of this.#aborts) abort();
   };
 
   constructor(signal: AbortSignal) {
@@ -95,13 +114,13 @@ class CallsInFlight {
     signal.addEventListener('abort', this.#abort);
   }
 
-  add(cancel: { abort(): void }): void {
-    this.#cancels.add(cancel);
+  add(abort: () => void): void {
+    this.#aborts.add(abort);
   }
 
-  delete(cancel: { abort(): void }): void {
-    this.#cancels.delete(cancel);
-    if (this.#cancels.size > 0) return;
+  delete(abort: () => void): void {
+    this.#aborts.delete(abort);
+    if (this.#aborts.size > 0) return;
     this.#signal.removeEventListener('abort', this.#abort);
     callsBySignal.delete(this.#signal);
   }
@@ -137,7 +156,6 @@ export function whenAborted(signal: AbortSignal, abort: () => void): () => void 
     return () => {};
   }
   const calls = callsOf(signal);
-  const call = { abort };
-  calls.add(call);
-  return () => calls.delete(call);
+  calls.add(abort);
+  return () => calls.delete(abort);
 }

@@ -198,11 +198,11 @@ function checkBytes(
   check: Check,
   { method, body, binaryBody, formData, parameters }: Record<string, unknown>,
 ): ReturnType<typeof checkBinaryBody> {
+  if (binaryBody === undefined && formData === undefined) return undefined;
   const bodies = Object.entries({ body: body ?? undefined, binaryBody, formData }).filter(
     ([, value]) => value !== undefined,
   );
-  const [name] = bodies.map(([name]) => name).filter((name) => name !== 'body');
-  if (name === undefined) return undefined;
+  const name = binaryBody === undefined ? 'formData' : 'binaryBody';
   if (bodies.length > 1) {
     check.add(`A request has one body, but this one has ${bodies.map(([name]) => `\`${name}\``).join(' and ')}.`);
     return undefined;

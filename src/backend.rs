@@ -11,11 +11,11 @@ use proxy_execute_protocol as protocol;
 use proxy_execute_protocol::{Download, Envelope, Error, ErrorKind, ProxyRequest, Result, read_json};
 use serde_json::json;
 
-use crate::call::{parse_options, settling, to_json, within};
-use crate::cancel::Cancel;
-use crate::completions::{Completions, Settled};
+use crate::call::{cancelled, parse_options, settling, to_json, within};
+use crate::completions::Completions;
 use crate::download::ByteReader;
 use crate::failure::NativeFailure;
+use crate::settled::Settled;
 use crate::upload::{Source, Upload};
 
 /// Something that answers calls.
@@ -39,42 +39,36 @@ impl Backend {
 
     /// Opens a session.
     #[napi(catch_unwind)]
-    pub fn create_session(&self, request: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn create_session(&self, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             to_json(&backend.create_session(read_json(request.as_bytes())?, deadline).await?)
         })
     }
 
     /// Reads a session.
     #[napi(catch_unwind)]
-    pub fn get_session(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn get_session(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             to_json(&backend.session(&id, deadline).await?)
         })
     }
 
     /// Changes a session.
     #[napi(catch_unwind)]
-    pub fn update_session(
-        &self,
-        id: String,
-        request: String,
-        timeout_ms: f64,
-        cancel: Option<&Cancel>,
-    ) -> u32 {
+    pub fn update_session(&self, id: String, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             to_json(&backend.update_session(&id, read_json(request.as_bytes())?, deadline).await?)
         })
     }
 
     /// Deletes a session.
     #[napi(catch_unwind)]
-    pub fn delete_session(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn delete_session(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             to_json(&backend.delete_session(&id, deadline).await?)
         })
     }
@@ -88,11 +82,11 @@ impl Backend {
         upload: Option<&Upload>,
         data_as_text: bool,
         timeout_ms: f64,
-        cancel: Option<&Cancel>,
+        cancel: Option<u32>,
     ) -> u32 {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             let request = request_of(&request, source).await?;
             text_of(backend.proxy_execute(&session_id, request, deadline).await?, data_as_text)
         })
@@ -106,11 +100,11 @@ impl Backend {
         upload: Option<&Upload>,
         data_as_text: bool,
         timeout_ms: f64,
-        cancel: Option<&Cancel>,
+        cancel: Option<u32>,
     ) -> u32 {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             let request = request_of(&request, source).await?;
             text_of(backend.tools_proxy_execute(request, deadline).await?, data_as_text)
         })
@@ -124,46 +118,44 @@ impl Backend {
         request: String,
         upload: Option<&Upload>,
         timeout_ms: f64,
-        cancel: Option<&Cancel>,
+        cancel: Option<u32>,
     ) -> u32 {
         let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
         let source = upload.and_then(Upload::take);
-        let token = cancel.map(|cancel| cancel.token.clone());
-        let call = |deadline| async move {
+        let call = move |deadline| async move {
             let request = request_of(&request, source).await?;
             let answer = backend.proxy_stream(session_id.as_deref(), request, deadline).await?;
             Ok(ByteReader::new(answer.head.into_text(), answer.body, completions))
         };
-        settling(&self.completions, timeout_ms, token, call, Settled::E)
+        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
     }
 
     /// Opens a file by the URL that an answer has named it with.
     #[napi(catch_unwind)]
-    pub fn download(&self, url: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn download(&self, url: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
-        let token = cancel.map(|cancel| cancel.token.clone());
-        let call = |deadline| async move {
+        let call = move |deadline| async move {
             let Download { content_type, size, body } = backend.download(&url, deadline).await?;
             let head = to_json(&json!({ "content_type": content_type, "size": size }))?;
             Ok(ByteReader::new(head, body, completions))
         };
-        settling(&self.completions, timeout_ms, token, call, Settled::E)
+        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
     }
 
     /// Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`.
     #[napi(catch_unwind)]
-    pub fn resource(&self, request: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn resource(&self, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             backend.resource(read_json(request.as_bytes())?, deadline).await
         })
     }
 
     /// Waits until it is settled whether an account is connected.
     #[napi(catch_unwind)]
-    pub fn connected_account(&self, id: String, timeout_ms: f64, cancel: Option<&Cancel>) -> u32 {
+    pub fn connected_account(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, |deadline| async move {
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
             backend.connected_account(&id, deadline).await
         })
     }

@@ -4,56 +4,67 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
-use napi::bindgen_prelude::{Latin1String, Utf16String};
 use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
 
-use crate::cancel::Cancel;
-use crate::completions::{Completions, Settled};
+use crate::completions::Completions;
 use crate::failure::NativeFailure;
+use crate::settled::Settled;
 
-/// Runs a call within its time and until it is cancelled, and returns its number.
+/// Runs a call within its time and until it is cancelled by its number, and returns its number.
 pub(crate) fn within<Call, Answer>(
     completions: &Completions,
     timeout_ms: f64,
-    cancel: Option<&Cancel>,
+    cancel: Option<u32>,
     call: Call,
 ) -> u32
 where
-    Call: FnOnce(Deadline) -> Answer,
-    Answer: Future<Output = Result<String>> + Send + 'static,
+    Call: FnOnce(Deadline) -> Answer + Send + 'static,
+    Answer: Future<Output = Result<String>> + Send,
 {
-    settling(completions, timeout_ms, cancel.map(|cancel| cancel.token.clone()), call, text)
+    settling(completions, timeout_ms, cancelled(completions, cancel), call, text)
 }
 
-/// The same for a call that ends with something else than a text.
+/// The same for a call that ends with something else than a text, or that something else cancels.
 pub(crate) fn settling<Call, Answer, T>(
     completions: &Completions,
     timeout_ms: f64,
-    token: Option<CancellationToken>,
+    cancelled: impl Future<Output = ()> + Send + 'static,
     call: Call,
     settled: fn(T) -> Settled,
 ) -> u32
 where
-    Call: FnOnce(Deadline) -> Answer,
-    Answer: Future<Output = Result<T>> + Send + 'static,
-    T: 'static,
+    Call: FnOnce(Deadline) -> Answer + Send + 'static,
+    Answer: Future<Output = Result<T>> + Send,
+    T: Send + 'static,
 {
     let ended = completions.environment_ended().clone();
     let deadline = Deadline::after(Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or(Duration::MAX));
-    let answer = call(deadline);
-    completions.run(async move {
-        let answer = tokio::time::timeout_at(deadline.instant().into(), no_panic(answer));
+    completions.run(move || async move {
+        let answer = tokio::time::timeout_at(deadline.instant().into(), no_panic(call(deadline)));
         let answer = tokio::select! {
             biased;
-            () = ended.cancelled() => return Settled::D(NativeFailure::aborted()),
-            () = cancelled(token) => return Settled::D(NativeFailure::aborted()),
+            () = ended.cancelled() => return Settled::failure(NativeFailure::aborted()),
+            () = cancelled => return Settled::failure(NativeFailure::aborted()),
             answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
         };
-        answer.map_or_else(|error| Settled::D(error.into()), settled)
+        answer.map_or_else(|error| Settled::failure(error.into()), settled)
     })
+}
+
+/// Waits until the call that is about to start is cancelled by its number, if it has one.
+pub(crate) fn cancelled(
+    completions: &Completions,
+    cancel: Option<u32>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let cancellation = cancel.map(|number| completions.cancellation(number));
+    async move {
+        match &cancellation {
+            Some(cancellation) => cancellation.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Runs work that nothing but its own end stops.
@@ -61,7 +72,8 @@ pub(crate) fn to_its_end(
     completions: &Completions,
     work: impl Future<Output = Result<String>> + Send + 'static,
 ) -> u32 {
-    completions.run(async move { no_panic(work).await.map_or_else(|error| Settled::D(error.into()), text) })
+    completions
+        .run(|| async move { no_panic(work).await.map_or_else(|error| Settled::failure(error.into()), text) })
 }
 
 /// Reads options that `lib/` has written.
@@ -85,27 +97,11 @@ pub(crate) async fn no_panic<T>(work: impl Future<Output = Result<T>>) -> Result
     })
 }
 
-async fn cancelled(token: Option<CancellationToken>) {
-    match token {
-        Some(token) => token.cancelled_owned().await,
-        None => std::future::pending().await,
-    }
-}
-
 fn out_of_time(timeout_ms: f64) -> Error {
     Error::new(ErrorKind::DeadlineExceeded, format!("The call was not done after {timeout_ms} ms."))
         .fix("Raise `timeout`, or ask for less in one call.")
 }
 
-/// Chooses the make of string that costs the JavaScript thread least.
 fn text(text: String) -> Settled {
-    // Below this, making UTF-16 here costs more than V8's own conversion.
-    const LARGE: usize = 4096;
-    if text.is_ascii() {
-        Settled::A(Latin1String::from(text))
-    } else if text.len() > LARGE {
-        Settled::B(Utf16String::from(text))
-    } else {
-        Settled::C(text)
-    }
+    Settled::Text(text.into())
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use napi::bindgen_prelude::Null;
 use napi_derive::napi;
 use proxy_execute_protocol::ByteStream;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::settling;
-use crate::completions::{Completions, Settled};
+use crate::completions::Completions;
+use crate::settled::Settled;
 
 /// A body that JavaScript reads, chunk by chunk.
 #[napi]
@@ -35,7 +35,7 @@ impl ByteReader {
     #[napi(catch_unwind)]
     pub fn read(&self, timeout_ms: f64) -> u32 {
         let (body, cancelled) = (Arc::clone(&self.body), self.cancelled.clone());
-        let read = |_| async move {
+        let read = move |_| async move {
             let mut body = body.lock().await;
             let chunk = match &mut *body {
                 Some(body) => body.try_next().await,
@@ -47,8 +47,8 @@ impl ByteReader {
             Ok(chunk?.map(Vec::from))
         };
         let settled =
-            |chunk: Option<Vec<u8>>| chunk.map_or(Settled::G(Null), |chunk| Settled::F(chunk.into()));
-        settling(&self.completions, timeout_ms, Some(cancelled), read, settled)
+            |chunk: Option<Vec<u8>>| chunk.map_or(Settled::End, |chunk| Settled::Bytes(chunk.into()));
+        settling(&self.completions, timeout_ms, cancelled.cancelled_owned(), read, settled)
     }
 
     /// Lets go of the rest, and of what it comes from.

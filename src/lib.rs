@@ -14,10 +14,12 @@
 
 pub mod backend;
 mod call;
-pub mod cancel;
+mod cancel;
 pub mod completions;
 pub mod download;
 pub mod failure;
 pub mod gateway;
 mod runtime;
+mod settled;
+mod text;
 pub mod upload;

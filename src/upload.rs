@@ -16,8 +16,10 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 
-use crate::completions::{Completions, Settled};
+use crate::completions::Completions;
 use crate::failure::NativeFailure;
+use crate::settled::Settled;
+use crate::text::Text;
 
 /// How many chunks wait to be sent. More would only be more memory.
 const WAITING: usize = 2;
@@ -79,7 +81,7 @@ impl Upload {
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let chunk = Bytes::copy_from_slice(&chunk);
         let ended = self.completions.environment_ended().clone();
-        self.completions.run(async move {
+        self.completions.run(|| async move {
             let taken = async {
                 match chunks {
                     Some(chunks) => chunks.send(chunk).await.is_ok(),
@@ -90,7 +92,11 @@ impl Upload {
                 () = ended.cancelled() => false,
                 taken = taken => taken,
             };
-            if taken { Settled::C(String::new()) } else { Settled::D(NativeFailure::aborted()) }
+            if taken {
+                Settled::Text(Text::from(String::new()))
+            } else {
+                Settled::failure(NativeFailure::aborted())
+            }
         })
     }
 

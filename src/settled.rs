@@ -1,0 +1,108 @@
+//! What calls end with, and how it becomes values of JavaScript.
+
+#![expect(unsafe_code, reason = "only so can a type say itself how it becomes a value of JavaScript")]
+
+use std::fmt;
+
+use napi::bindgen_prelude::{Buffer, JsValuesTupleIntoVec, Null, ToNapiValue};
+use napi::sys::{napi_env, napi_value};
+
+use crate::download::ByteReader;
+use crate::failure::NativeFailure;
+use crate::text::Text;
+
+/// What a call ends with: a text or a failure; or bytes to read, some of them, or their end.
+pub(crate) enum Settled {
+    Text(Text),
+    Failure(Box<NativeFailure>),
+    Reader(ByteReader),
+    Bytes(Buffer),
+    End,
+}
+
+impl Settled {
+    pub(crate) fn failure(failure: impl Into<NativeFailure>) -> Self {
+        Self::Failure(Box::new(failure.into()))
+    }
+}
+
+impl ToNapiValue for Settled {
+    unsafe fn to_napi_value(env: napi_env, settled: Self) -> napi::Result<napi_value> {
+        // SAFETY: the caller vouches for `env`.
+        unsafe {
+            match settled {
+                Self::Text(text) => Text::to_napi_value(env, text),
+                Self::Failure(failure) => NativeFailure::to_napi_value(env, *failure),
+                Self::Reader(reader) => ByteReader::to_napi_value(env, reader),
+                Self::Bytes(bytes) => Buffer::to_napi_value(env, bytes),
+                Self::End => Null::to_napi_value(env, Null),
+            }
+        }
+    }
+}
+
+/// Calls that have settled, for JavaScript to hear of all at once: `settle(texts, call, settled, call,
+/// settled, …)`, in which the texts of small answers are one, and a number says where in it one ends.
+///
+/// Each of these is an argument, because putting it into an array costs several times as much.
+#[derive(Default)]
+pub struct Batch {
+    /// In ASCII.
+    texts: Vec<u8>,
+    calls: Vec<(u32, Part)>,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("calls", &self.calls.len()).finish_non_exhaustive()
+    }
+}
+
+enum Part {
+    /// A text that follows that of the last such part.
+    EndOfText(u32),
+    Own(Settled),
+}
+
+impl Batch {
+    /// How many calls one holds. JavaScript is not told of more at once: it hears of the first the
+    /// sooner, and a function cannot have any number of arguments.
+    pub(crate) const CALLS: usize = 32;
+
+    /// Texts above this size are strings of their own: copying them costs more than a string does.
+    const SMALL: usize = 4096;
+
+    pub(crate) fn push(&mut self, call: u32, settled: Settled) {
+        let part = match settled {
+            Settled::Text(Text::Ascii(text)) if text.len() <= Self::SMALL => {
+                self.texts.extend_from_slice(&text);
+                // At most `CALLS` texts of `SMALL` bytes.
+                Part::EndOfText(u32::try_from(self.texts.len()).unwrap_or(u32::MAX))
+            }
+            settled => Part::Own(settled),
+        };
+        self.calls.push((call, part));
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.calls.len() == Self::CALLS
+    }
+}
+
+impl JsValuesTupleIntoVec for Batch {
+    fn into_vec(self, env: napi_env) -> napi::Result<Vec<napi_value>> {
+        let mut arguments = Vec::with_capacity(1 + 2 * self.calls.len());
+        // SAFETY: napi calls this on the thread of `env`, about to call a function with the values.
+        unsafe {
+            arguments.push(Text::to_napi_value(env, Text::Ascii(self.texts))?);
+            for (call, part) in self.calls {
+                arguments.push(u32::to_napi_value(env, call)?);
+                arguments.push(match part {
+                    Part::EndOfText(end) => u32::to_napi_value(env, end)?,
+                    Part::Own(settled) => Settled::to_napi_value(env, settled)?,
+                });
+            }
+        }
+        Ok(arguments)
+    }
+}
