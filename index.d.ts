@@ -4,25 +4,25 @@ declare class Backend {
 	/** A backend that is asked over HTTP. */
 	static remote(options: string, completions: Completions): Backend | NativeFailure;
 	/** Opens a session. */
-	createSession(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	createSession(request: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Reads a session. */
-	getSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	getSession(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Changes a session. */
-	updateSession(id: string, request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	updateSession(id: string, request: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Deletes a session. */
-	deleteSession(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	deleteSession(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Calls an endpoint of a toolkit as the session's user. */
-	proxyExecute(sessionId: string, request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	proxyExecute(sessionId: string, request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Calls an endpoint with a named account, or with credentials given in the call. */
-	toolsProxyExecute(request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	toolsProxyExecute(request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** The same calls, in a session or outside of one, with an answer that is handed on as it comes. */
-	proxyStream(sessionId: string | undefined | null, request: string, upload: Upload | undefined | null, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	proxyStream(sessionId: string | undefined | null, request: string, upload: Upload | undefined | null, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Opens a file by the URL that an answer has named it with. */
-	download(url: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	download(url: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`. */
-	resource(request: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	resource(request: string, timeoutMs: number, cancel?: number | undefined | null): number;
 	/** Waits until it is settled whether an account is connected. */
-	connectedAccount(id: string, timeoutMs: number, cancel?: Cancel | undefined | null): number;
+	connectedAccount(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
 }
 declare class ByteReader {
 	/** What comes with the bytes: `{ status, headers }` of an answer, `{ content_type, size? }` of a file. */
@@ -32,15 +32,14 @@ declare class ByteReader {
 	/** Lets go of the rest, and of what it comes from. */
 	cancel(): void;
 }
-declare class Cancel {
-	/** Not cancelled yet. */
-	constructor();
-	/** Drops the work of the calls that have this object, and settles them as aborted. */
-	abort(): void;
-}
 declare class Completions {
-	/** `settle` is called with the numbers of calls that are done, and what each ended with. */
-	constructor(settle: (calls: number[], settled: (string | NativeFailure | ByteReader | Buffer | null)[]) => void);
+	/** `settle` is called with calls that are done, and what each ended with: see `src/settled.rs`. */
+	constructor(settle: (texts: string, ...calls: (number | string | NativeFailure | ByteReader | Buffer | null)[]) => void);
+	/**
+	 * Drops the work of the call that was given this number to be cancelled by, and settles it as
+	 * aborted.
+	 */
+	cancel(number: number): void;
 }
 declare class Upload {
 	/** A body of which the chunks are pushed. */

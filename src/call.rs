@@ -49,7 +49,7 @@ where
             () = cancelled => return Settled::failure(NativeFailure::aborted()),
             answer = answer => answer.unwrap_or_else(|_| Err(out_of_time(timeout_ms))),
         };
-        answer.map_or_else(|error| Settled::failure(error.into()), settled)
+        answer.map_or_else(Settled::failure, settled)
     })
 }
 
@@ -72,8 +72,7 @@ pub(crate) fn to_its_end(
     completions: &Completions,
     work: impl Future<Output = Result<String>> + Send + 'static,
 ) -> u32 {
-    completions
-        .run(|| async move { no_panic(work).await.map_or_else(|error| Settled::failure(error.into()), text) })
+    completions.run(|| async move { no_panic(work).await.map_or_else(Settled::failure, text) })
 }
 
 /// Reads options that `lib/` has written.
