@@ -26,9 +26,10 @@ use mime::Mime;
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
-use reqwest::Response;
+use proxy_execute_transport::ResponseBody;
 use serde::de::IgnoredAny;
 
+use crate::egress::Response;
 use crate::record::CallInProgress;
 use crate::request::{is_hop_by_hop, is_json, named_by_connection};
 
@@ -78,22 +79,22 @@ pub(crate) async fn receive(
     max_bytes: u64,
     record: &mut CallInProgress,
 ) -> Result<Answer> {
-    let host = response.url().host_str().unwrap_or_default().to_owned();
-    let status = response.status().as_u16();
-    let headers = returned(response.headers(), method);
-    let content_type = content_type(response.headers());
-    let kind = Kind::of(response.headers());
+    let status = response.status.as_u16();
+    let headers = returned(&response.headers, method);
+    let content_type = content_type(&response.headers);
+    let kind = Kind::of(&response.headers);
     let file = |body| Answer::File(File { status, headers: headers.clone(), content_type, body });
 
     if matches!(kind, Kind::File) {
         // An empty file is no body, as with any other type.
-        let first = response.chunk().await.map_err(|_| cut_off(&host))?;
+        let first = response.body.try_next().await.map_err(|_| cut_off(&response.host))?;
         return Ok(match first {
             None => Answer::Whole(Envelope::without_data(status, &headers)),
             Some(first) => file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response)))),
         });
     }
-    let body = read(response, max_bytes, &host).await?;
+    let host = response.host;
+    let body = read(response.body, max_bytes, &host).await?;
     record.received(body.len() as u64);
     if body.is_empty() {
         return Ok(Answer::Whole(Envelope::without_data(status, &headers)));
@@ -116,14 +117,14 @@ pub(crate) async fn receive(
 
 /// The head of an answer, and its body as it comes.
 pub(crate) fn stream(response: Response, method: Method) -> StreamedAnswer {
-    let head = Envelope::head(response.status().as_u16(), &returned(response.headers(), method));
+    let head = Envelope::head(response.status.as_u16(), &returned(&response.headers, method));
     StreamedAnswer { head, body: ByteStream::new(body_of(response)) }
 }
 
 /// The body of an answer, decompressed; cut off in the middle, it ends with an error.
 fn body_of(response: Response) -> impl Stream<Item = Result<Bytes>> {
-    let host = response.url().host_str().unwrap_or_default().to_owned();
-    response.bytes_stream().map_err(move |_| cut_off(&host))
+    let Response { host, body, .. } = response;
+    body.map_err(move |_| cut_off(&host))
 }
 
 /// What a body is, as far as the headers tell.
@@ -193,7 +194,7 @@ fn is_valid_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-async fn read(mut response: Response, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
+async fn read(mut rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
     let too_large = || {
         Error::new(
             ErrorKind::UpstreamTooLarge,
@@ -201,12 +202,12 @@ async fn read(mut response: Response, max_bytes: u64, host: &str) -> Result<Vec<
         )
         .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
     };
-    let announced = response.content_length().unwrap_or_default();
+    let announced = rest.announced().unwrap_or_default();
     if announced > max_bytes {
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
-    while let Some(chunk) = response.chunk().await.map_err(|_| cut_off(host))? {
+    while let Some(chunk) = rest.try_next().await.map_err(|_| cut_off(host))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(too_large());
         }

@@ -475,7 +475,7 @@ impl<'a> Flow<'a> {
         let outgoing = proxy::prepare(self.toolkit, &credential, &request)?;
         let answer = tokio::time::timeout(CHECK_TIMEOUT, self.gateway.egress.send(outgoing)).await;
         Ok(match answer {
-            Ok(Ok(response)) => matches!(response.status().as_u16(), 401 | 403),
+            Ok(Ok(response)) => matches!(response.status.as_u16(), 401 | 403),
             Ok(Err(error)) => {
                 tracing::info!(toolkit = self.toolkit.slug, %error, "a credential could not be tried");
                 false

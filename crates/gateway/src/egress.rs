@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use data_encoding::BASE64;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
     HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
     USER_AGENT,
 };
+use http::{Request, StatusCode, Uri};
 use mime::Mime;
+use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response};
+use proxy_execute_transport::{AddressFilter, Client, Options, ResponseBody, streamed, whole};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -31,8 +32,8 @@ use self::redirect::{MAX_REDIRECTS, Step};
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query};
 
-/// How long making a connection may take, name look-up and TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The request headers that go along to another origin. A list of what is safe, because a caller
 /// may put a secret into a header of any other name.
@@ -102,14 +103,22 @@ impl std::fmt::Debug for Injection {
     }
 }
 
+/// An answer, up to its head.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// Who gave it, after redirects.
+    pub(crate) host: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Decoded, unless the caller set `Accept-Encoding` and wants the bytes as they come.
+    pub(crate) body: ResponseBody,
+}
+
 /// The way out.
 #[derive(Debug)]
 pub(crate) struct Egress {
     hosts: Arc<PrivateHosts>,
-    /// Asks for compressed answers and decodes them.
-    decoding: Client,
-    /// For callers who set `Accept-Encoding` themselves and want the bytes as they come.
-    verbatim: Client,
+    client: Client,
 }
 
 impl Egress {
@@ -117,25 +126,16 @@ impl Egress {
     /// When `NODE_EXTRA_CA_CERTS` is unusable, or an entry of `allow_private_hosts` is no host.
     pub(crate) fn new(allow_private_hosts: &[String]) -> Result<Self> {
         let hosts = Arc::new(PrivateHosts::parse(allow_private_hosts)?);
-        let tls = proxy_execute_transport::client_config()
-            .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
-        let client = || {
-            Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(Arc::new(GuardedResolver { hosts: Arc::clone(&hosts) }))
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(CONNECT_TIMEOUT)
+        let guard = Arc::clone(&hosts);
+        let options = Options {
+            environment_proxies: false,
+            address_filter: Some(AddressFilter::new(move |name, found| Ok(guard.filter(name, found)?))),
+            idle_timeout: IDLE_TIMEOUT,
+            ping_interval: None,
         };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
-        };
-        Ok(Self {
-            decoding: build(client())?,
-            verbatim: build(client().no_gzip().no_brotli().no_zstd().no_deflate())?,
-            hosts,
-        })
+        let client =
+            Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
+        Ok(Self { hosts, client })
     }
 
     /// Sends a request and follows redirects, up to the head of the answer.
@@ -150,8 +150,8 @@ impl Egress {
             let response = self.attempt(&mut outgoing, with_credential).await?;
 
             let location =
-                response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-            match redirect::next(outgoing.method, &outgoing.url, response.status(), location.as_deref()) {
+                response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            match redirect::next(outgoing.method, &outgoing.url, response.status, location.as_deref()) {
                 Step::Return => return Ok(response),
                 Step::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
                 Step::Follow { url, same_origin } => {
@@ -178,14 +178,17 @@ impl Egress {
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
     pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
         self.hosts.check(&outgoing.url)?;
-        self.once(outgoing, true).await.map_err(|error| unreachable_or_broken(error, &outgoing.url))
+        match self.client.send(outgoing.compose(true)?).await {
+            Ok(response) => Ok(of_host(&outgoing.url, response)),
+            Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
+        }
     }
 
     /// Reads what a URL of a caller's choice answers with, as it is sent, once it has begun to.
     ///
     /// # Errors
     /// `AddressRefused` and `SourceUnusable`.
-    pub(crate) async fn fetch(&self, url: Url) -> Result<Response> {
+    pub(crate) async fn fetch(&self, mut url: Url) -> Result<Response> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let unusable = |what: String| {
             Error::new(ErrorKind::SourceUnusable, format!("binary_body.url: {what}"))
@@ -196,19 +199,25 @@ impl Egress {
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             (USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT)),
         ]);
-        let credential = Injection::default();
+        let mut credential = Injection::default();
+        if !url.username().is_empty() || url.password().is_some() {
+            let decoded = |part| percent_decode_str(part).decode_utf8_lossy();
+            credential.basic(&decoded(url.username()), &decoded(url.password().unwrap_or_default()));
+            // Whoever has a user name has a host, and so can lose it.
+            _ = url.set_username("").and(url.set_password(None));
+        }
         let outgoing = Outgoing { method: Method::Get, url, headers, credential, body: Body::Empty };
         let response = self.send(outgoing).await.map_err(|error| match error.kind() {
             ErrorKind::AddressRefused => error,
             _ => unusable(error.body().message.clone()),
         })?;
-        let encoded = response.headers().get(CONTENT_ENCODING).filter(|value| *value != "identity");
+        let encoded = response.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity");
         if let Some(coding) = encoded {
             return Err(unusable(format!(
                 "{host} sends its bytes compressed ({coding:?}), though asked not to."
             )));
         }
-        match response.status() {
+        match response.status {
             StatusCode::OK => Ok(response),
             status => Err(unusable(format!("{host} answered {status}."))),
         }
@@ -217,24 +226,37 @@ impl Egress {
     /// One request, repeated once if it is a read whose connection was dropped: a write may have
     /// been done, a read has changed nothing (RFC 9110 §9.2.1).
     async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
-        match self.once(outgoing, with_credential).await {
-            Err(error) if outgoing.method.is_safe() && is_dropped_connection(&error) => {
-                tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
-                self.once(outgoing, with_credential).await
-            }
-            result => result,
+        let mut result = self.client.send(outgoing.compose(with_credential)?).await;
+        if let Err(error) = &result
+            && outgoing.method.is_safe()
+            && !error.is_connect()
+        {
+            tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
+            result = self.client.send(outgoing.compose(with_credential)?).await;
         }
-        .map_err(|error| unreachable_or_broken(error, &outgoing.url))
+        match result {
+            Ok(response) => Ok(of_host(&outgoing.url, response)),
+            Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
+        }
     }
+}
 
-    async fn once(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response, reqwest::Error> {
-        let mut url = outgoing.url.clone();
-        let mut headers = outgoing.headers.clone();
+fn of_host(url: &Url, response: proxy_execute_transport::Response) -> Response {
+    let (head, body) = response.into_parts();
+    let host = url.host_str().unwrap_or_default().to_owned();
+    Response { host, status: head.status, headers: head.headers, body }
+}
+
+impl Outgoing {
+    /// The request as it leaves. A body that comes in a stream goes with the first one.
+    fn compose(&mut self, with_credential: bool) -> Result<Request<proxy_execute_transport::Body>> {
+        let mut url = self.url.clone();
+        let mut headers = self.headers.clone();
         if with_credential {
-            for (name, value) in &outgoing.credential.headers {
+            for (name, value) in &self.credential.headers {
                 headers.insert(name, value.clone());
             }
-            let absent: Vec<_> = outgoing
+            let absent: Vec<_> = self
                 .credential
                 .query
                 .iter()
@@ -244,38 +266,46 @@ impl Egress {
                 &mut url,
                 absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
             );
-            if let Some(signer) = &outgoing.credential.signer {
+            if let Some(signer) = &self.credential.signer {
                 let is_form = headers.get(CONTENT_TYPE).is_some_and(is_form);
-                let form = outgoing.body.whole().filter(|_| is_form);
-                headers.insert(AUTHORIZATION, signer.authorization(outgoing.method.as_str(), &url, form));
+                let form = self.body.whole().filter(|_| is_form);
+                headers.insert(AUTHORIZATION, signer.authorization(self.method.as_str(), &url, form));
             }
         }
-        let length = match &outgoing.body {
+        let length = match &self.body {
             // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
-            Body::Empty if !outgoing.method.is_safe() && outgoing.method != Method::Delete => Some(0),
+            Body::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
             Body::Empty | Body::Whole(_) => None,
             Body::Stream { size, .. } => *size,
         };
         if let Some(length) = length {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-        let client = if headers.contains_key(ACCEPT_ENCODING) { &self.verbatim } else { &self.decoding };
-        let mut request = client.request(reqwest_method(outgoing.method), url).headers(headers);
-        match &mut outgoing.body {
-            Body::Empty => {}
-            Body::Whole(bytes) => request = request.body(bytes.clone()),
+        let body = match &mut self.body {
+            Body::Empty => whole(Bytes::new()),
+            Body::Whole(bytes) => whole(bytes.clone()),
             // Only reads are sent again, and those have no body; so nobody asks for it twice.
-            Body::Stream { .. } => {
-                if let Body::Stream { bytes, .. } = std::mem::replace(&mut outgoing.body, Body::Empty) {
-                    request = request.body(reqwest::Body::wrap_stream(bytes));
-                }
-            }
-        }
-        request.send().await
+            Body::Stream { bytes, .. } => streamed(std::mem::replace(bytes, ByteStream::whole(Bytes::new()))),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = http_method(self.method);
+        *request.uri_mut() = Uri::try_from(String::from(url)).map_err(|_| too_long(&self.url))?;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 }
 
 impl Injection {
+    /// Adds a user name and a password (RFC 7617).
+    pub(crate) fn basic(&mut self, username: &str, password: &str) {
+        let pair = SecretString::from(format!("{username}:{password}"));
+        let encoded = SecretString::from(format!("Basic {}", BASE64.encode(pair.expose_secret().as_bytes())));
+        let mut value =
+            HeaderValue::from_str(encoded.expose_secret()).expect("base64 is a valid header value");
+        value.set_sensitive(true);
+        self.headers.push((AUTHORIZATION, value));
+    }
+
     /// Whether nothing of a credential is sent.
     pub(crate) fn is_empty(&self) -> bool {
         self.headers.is_empty() && self.query.is_empty()
@@ -310,14 +340,14 @@ fn harmless(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-fn reqwest_method(method: Method) -> reqwest::Method {
+fn http_method(method: Method) -> http::Method {
     match method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Patch => reqwest::Method::PATCH,
-        Method::Delete => reqwest::Method::DELETE,
-        Method::Head => reqwest::Method::HEAD,
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+        Method::Head => http::Method::HEAD,
     }
 }
 
@@ -398,7 +428,7 @@ impl PrivateHosts {
     fn filter(
         &self,
         host: &str,
-        addresses: impl Iterator<Item = SocketAddr>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
     ) -> Result<Vec<SocketAddr>, AddressRefused> {
         let private_allowed = self.contains(host);
         let mut refused = None;
@@ -423,22 +453,6 @@ fn reason(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Metadata => "it is a cloud metadata service",
         _ => "its address is not on the public internet",
-    }
-}
-
-/// Looks names up as the system does, and leaves out the addresses that may not be called.
-struct GuardedResolver {
-    hosts: Arc<PrivateHosts>,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let hosts = Arc::clone(&self.hosts);
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses = hosts.filter(name.as_str(), found)?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 
@@ -467,38 +481,37 @@ fn redirect_refused(from: &Url, why: &str) -> Error {
     .fix("Call the final address directly, if it belongs to the toolkit.")
 }
 
-/// Whether the request may have reached the upstream, which then dropped the connection.
-fn is_dropped_connection(error: &reqwest::Error) -> bool {
-    error.is_request() && !error.is_connect() && !error.is_timeout()
+/// URLs have no limit, but what is sent has (64 KiB).
+fn too_long(url: &Url) -> Error {
+    let host = url.host_str().unwrap_or_default();
+    let message = format!("The URL of the call to {host} is too long to be sent. Nothing was sent.");
+    Error::new(ErrorKind::InvalidRequest, message).fix("Send what is in its query in the body.")
 }
 
-fn unreachable_or_broken(error: reqwest::Error, url: &Url) -> Error {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    let mut innermost = String::new();
-    while let Some(inner) = source {
-        if let Some(refused) = inner.downcast_ref::<AddressRefused>() {
+fn unreachable_or_broken(error: &proxy_execute_transport::Error, url: &Url) -> Error {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    let innermost = loop {
+        if let Some(refused) = cause.downcast_ref::<AddressRefused>() {
             return address_refused(&refused.host, refused.why);
         }
         // A body that failed on its way up says why itself.
-        if let Some(error) = inner.downcast_ref::<Error>() {
+        if let Some(error) = cause.downcast_ref::<Error>() {
             return error.clone();
         }
-        source = inner.source();
-        // The outermost text quotes the URL, which may hold a key.
-        if source.is_none() && !inner.is::<reqwest::Error>() {
-            innermost = format!(" ({inner})");
+        match cause.source() {
+            Some(inner) => cause = inner,
+            None => break cause,
         }
-    }
+    };
     let origin = url.origin().ascii_serialization();
     if error.is_connect() {
-        let why = if error.is_timeout() { " (no connection within 10 s)".to_owned() } else { innermost };
         return Error::new(
             ErrorKind::UpstreamUnreachable,
-            format!("The gateway could not connect to {origin}{why}. Nothing was sent."),
+            format!("The gateway could not connect to {origin} ({innermost}). Nothing was sent."),
         )
         .fix("Check the account's base URL and whether the gateway's network reaches it; then try again.");
     }
-    Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered{innermost}."))
+    Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered ({innermost})."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")
 }
 

@@ -11,14 +11,13 @@ use futures::StreamExt;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer};
-use reqwest::Response;
 use tokio::time::timeout;
 use url::Url;
 
 use crate::account::{self, Credential};
 use crate::answer::Answer;
 use crate::credential::{AuthScheme, Fields, GivenCredential, refresh};
-use crate::egress::{Body, Injection, Outgoing};
+use crate::egress::{Body, Injection, Outgoing, Response};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::record::CallInProgress;
@@ -159,7 +158,7 @@ async fn authorize<'a>(
 async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInProgress) -> Result<Response> {
     let signer = call.account.filter(|_| !call.outgoing.credential.is_empty());
     let mut response = gateway.egress.send(call.outgoing).await?;
-    if response.status() == StatusCode::UNAUTHORIZED
+    if response.status == StatusCode::UNAUTHORIZED
         && let Some(rejected) = signer
         && let Some(renewed) = refresh::instead_of(gateway, &rejected).await
         && let Some(request) = call.request
@@ -167,7 +166,7 @@ async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInPro
         let outgoing = prepare(call.toolkit, &account::unseal(gateway, &renewed)?, &request)?;
         response = gateway.egress.send(outgoing).await?;
     }
-    record.answered(response.status().as_u16());
+    record.answered(response.status.as_u16());
     Ok(response)
 }
 

@@ -11,8 +11,7 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use data_encoding::BASE64;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -377,15 +376,7 @@ impl Toolkit {
             injection.headers.push((name.clone(), value));
         }
         if let Some((username, password)) = &scheme.basic {
-            let pair = SecretString::from(format!(
-                "{}:{}",
-                render(username)?.expose_secret(),
-                render(password)?.expose_secret()
-            ));
-            let encoded =
-                SecretString::from(format!("Basic {}", BASE64.encode(pair.expose_secret().as_bytes())));
-            let value = sensitive(encoded.expose_secret()).expect("base64 is a valid header value");
-            injection.headers.push((AUTHORIZATION, value));
+            injection.basic(render(username)?.expose_secret(), render(password)?.expose_secret());
         }
         for (name, template) in &scheme.query {
             injection.query.push((name.clone(), render(template)?));

@@ -74,11 +74,11 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)
     let response = fetching.await.unwrap_or_else(|_| {
         Err(unusable(&host, &format!("did not answer within {:?}", gateway.upstream_timeout)))
     })?;
-    let size = response.content_length();
+    let size = response.body.announced();
     if size.is_some_and(|size| size > gateway.max_upload_bytes) {
         return Err(too_large(gateway.max_upload_bytes));
     }
-    let content_type = response.headers().get(CONTENT_TYPE).cloned();
+    let content_type = response.headers.get(CONTENT_TYPE).cloned();
     let cut_off = unusable(&host, "broke off before all of its bytes had come");
     let bounds = Bounds {
         pause: gateway.chunk_timeout,
@@ -86,7 +86,7 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)
         size: size.map(|size| (size, cut_off.clone())),
         most: Some((gateway.max_upload_bytes, too_large(gateway.max_upload_bytes))),
     };
-    let bytes = response.bytes_stream().map_err(move |_| cut_off.clone());
+    let bytes = response.body.map_err(move |_| cut_off.clone());
     Ok((Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use http::StatusCode;
 use http::header::{HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ErrorKind, Method};
@@ -52,9 +53,11 @@ pub(crate) async fn exchange(
                 may_be_done: error.kind() == ErrorKind::UpstreamBroken,
                 why: error.to_string(),
             })?;
-        let status = response.status();
+        let status = response.status;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| broken("broke off in its answer"))? {
+        while let Some(chunk) =
+            response.body.try_next().await.map_err(|_| broken("broke off in its answer"))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BYTES {
                 return Err(broken("answered with more than 1 MiB"));

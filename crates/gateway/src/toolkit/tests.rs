@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use http::header::AUTHORIZATION;
 use proxy_execute_protocol::{ErrorKind, ProxyRequest, SecretJson};
 use secrecy::ExposeSecret;
 use serde::Deserialize;

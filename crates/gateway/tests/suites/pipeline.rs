@@ -665,6 +665,33 @@ async fn the_endpoint_leaves_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_url_that_is_too_long_is_not_sent_in_part() {
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "header", "a-secret").await;
+    let result = caller.call("GET", &format!("/x?q={}", "a".repeat(70_000))).await;
+    assert_error(result, ErrorKind::InvalidRequest, "too long");
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_user_name_in_the_url_of_a_body_is_for_its_host() {
+    let source = Upstream::with(|_| Step::Send(answer(200, &[], "the bytes"))).await;
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "header", "a-secret").await;
+    let url = format!("http://ann:p%40ss@{}/source", source.authority());
+    let request = json!({ "endpoint": "/x", "method": "POST", "binary_body": { "url": url } });
+    caller.send(request).await.unwrap();
+    let asked = source.requests().pop().unwrap();
+    assert_eq!(
+        (asked.target.as_str(), asked.header("authorization")),
+        ("/source", Some("Basic YW5uOnBAc3M="))
+    );
+    let sent = upstream.requests().pop().unwrap();
+    assert_eq!(sent.body, b"the bytes");
+    assert_ne!(sent.header("authorization"), asked.header("authorization"));
+}
+
+#[tokio::test]
 async fn query_parameters_keep_their_order_and_repeats() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "query", "a-secret").await;
