@@ -4,6 +4,8 @@
 //! until then it has another name, or is parts of an upload that are no object yet. Its expiry
 //! stands in its name, so sweeping needs no record of what there is.
 
+mod bucket;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,15 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http_range_header::parse_range_header;
-use object_store::aws::AmazonS3Builder;
-use object_store::client::{HttpClient, HttpConnector};
 use object_store::local::LocalFileSystem;
 use object_store::{
-    ClientOptions, GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore,
-    ObjectStoreExt, PutPayload, RetryConfig,
+    GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
+    PutPayload,
 };
 use proxy_execute_protocol::{BinaryData, ByteStream, Download, Error, ErrorKind, Result};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -133,7 +133,7 @@ impl Files {
         let named = options.folder.is_some();
         let place = match (options.folder, options.s3) {
             (Some(_), Some(_)) => return Err(invalid("files", "name `folder` or `s3`, not both")),
-            (_, Some(s3)) => Place::Bucket(bucket(s3)?),
+            (_, Some(s3)) => Place::Bucket(bucket::open(s3)?),
             (Some(folder), None) if folder.is_empty() => return Err(invalid("files.folder", "is empty")),
             (Some(folder), None) => Place::Folder(folder.into()),
             (None, None) => match store {
@@ -400,50 +400,6 @@ fn in_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed)?;
     Ok(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(failed)?))
-}
-
-fn bucket(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
-    let tls = proxy_execute_transport::client_config()
-        .map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(30))
-        .build()
-        .map_err(failed)?;
-    let retry =
-        RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(options.bucket)
-        .with_http_connector(Client(client))
-        .with_retry(retry);
-    if let Some(region) = options.region {
-        builder = builder.with_region(region);
-    }
-    if let Some(endpoint) = options.endpoint {
-        // Whoever names a server without TLS, such as one on the same machine, means it.
-        builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
-    }
-    if let (Some(id), Some(key)) = (options.access_key_id, options.secret_access_key) {
-        builder = builder.with_access_key_id(id).with_secret_access_key(key.expose_secret());
-    }
-    let bucket = builder.build().map_err(|error| invalid("files.s3", &error.to_string()))?;
-    Ok(match options.prefix {
-        Some(prefix) => Arc::new(object_store::prefix::PrefixStore::new(bucket, prefix)),
-        None => Arc::new(bucket),
-    })
-}
-
-/// The client that the bucket is reached with. Its address is the operator's choice, so the guard
-/// of calls is not in its way.
-#[derive(Debug)]
-struct Client(reqwest::Client);
-
-impl HttpConnector for Client {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
 }
 
 async fn temporary_folders() -> Vec<PathBuf> {

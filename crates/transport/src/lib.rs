@@ -23,7 +23,7 @@ pub use crate::body::{Body, ResponseBody, streamed, whole};
 pub use crate::client::{Client, Options, Response};
 pub use crate::deadline::{TooLate, until};
 pub use crate::resolver::AddressFilter;
-pub use crate::trust::{TrustError, client_config};
+pub use crate::trust::TrustError;
 
 /// Why something underneath failed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

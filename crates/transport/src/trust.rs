@@ -37,7 +37,7 @@ pub enum TrustError {
 /// # Errors
 /// [`TrustError`] when `NODE_EXTRA_CA_CERTS` is set and unusable. Node only warns and goes on
 /// without; here the call that would fail later says why it fails.
-pub fn client_config() -> Result<ClientConfig, TrustError> {
+pub(crate) fn client_config() -> Result<ClientConfig, TrustError> {
     let extra = match std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) {
         Some(path) => read_certificates(path.into())?,
         None => Vec::new(),

@@ -668,7 +668,8 @@ async fn the_endpoint_leaves_as_it_was_written() {
 async fn a_url_that_is_too_long_is_not_sent_in_part() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "a-secret").await;
-    let result = caller.call("GET", &format!("/x?q={}", "a".repeat(70_000))).await;
+    let long = json!({ "name": "q", "value": "a".repeat(70_000), "in": "query" });
+    let result = caller.send(json!({ "endpoint": "/x", "method": "GET", "parameters": [long] })).await;
     assert_error(result, ErrorKind::InvalidRequest, "too long");
     assert_eq!(upstream.connections(), 0);
 }
