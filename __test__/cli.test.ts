@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Composio } from '../index.js';
@@ -423,6 +423,13 @@ token_url = "${upstream.origin}/token"
       const { url, store } = JSON.parse(line);
       assert.equal(store, './proxy-execute.db');
       assert.ok(existsSync(join(folder, 'kept')));
+      if (process.platform === 'linux') {
+        const threads = readdirSync(`/proc/${child.pid}/task`).map((id) =>
+          readFileSync(`/proc/${child.pid}/task/${id}/comm`, 'utf8').trim(),
+        );
+        // As many as there are cores: JavaScript needs none here.
+        assert.equal(threads.filter((name) => name === 'proxy-execute').length, availableParallelism());
+      }
       const made = await run(['keys', 'create', '--name', 'app', '--permission', 'toolkits=read']);
       const key = made.stdout.trim();
       assert.match(key, /^ak_/);

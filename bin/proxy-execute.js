@@ -1,6 +1,12 @@
 #!/usr/bin/env node
 /** The command `proxy-execute`. */
 
+const { availableParallelism } = require('node:os');
+
+// Before the native part is loaded, which makes its threads then. No core is kept for JavaScript,
+// because here it only waits.
+process.env.PROXY_EXECUTE_THREADS ??= String(availableParallelism());
+
 function fail(error) {
   process.stderr.write(`error: ${error.message}\n`);
   process.exitCode = 1;

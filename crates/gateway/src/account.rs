@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -818,12 +818,12 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
 pub(crate) async fn for_session(
     gateway: &Parts,
     session: &StoredSession,
-    config: &SessionConfig,
     toolkit: &Toolkit,
-) -> Result<Option<StoredAccount>> {
+) -> Result<Option<Arc<StoredAccount>>> {
+    let config = &session.config;
     let pin = config.connected_accounts.as_ref().and_then(|pins| pins.get(&toolkit.slug)?.first());
     if let Some(id) = pin {
-        return by_id(gateway, id).await.map(Some);
+        return named(gateway, id).await.map(Some);
     }
     let (user, slug) = (&session.user_id, &toolkit.slug);
     let auth_config = config.auth_configs.as_ref().and_then(|configs| configs.get(slug));
@@ -846,14 +846,30 @@ pub(crate) async fn for_session(
     )))
 }
 
-/// An account by its id, if it can be used.
+/// The account that a call names, if it can be used.
+///
+/// # Errors
+/// `AccountNotFound`, `AccountUnusable`.
+pub(crate) async fn named(gateway: &Parts, id: &str) -> Result<Arc<StoredAccount>> {
+    let account = gateway.store.named_account_for_call(id).await?.ok_or_else(|| not_found(id))?;
+    check_usable(gateway, &account)?;
+    Ok(account)
+}
+
+/// An account by its id as it is now, if it can be used.
 ///
 /// # Errors
 /// `AccountNotFound`, `AccountUnusable`.
 pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     let account = find(gateway, id).await?;
-    match unusable(gateway, &account) {
-        None => Ok(account),
+    check_usable(gateway, &account)?;
+    Ok(account)
+}
+
+fn check_usable(gateway: &Parts, account: &StoredAccount) -> Result<()> {
+    let id = &account.id;
+    match unusable(gateway, account) {
+        None => Ok(()),
         Some(why) => Err(Error::new(
             ErrorKind::AccountUnusable,
             format!("Connected account {id} (toolkit `{}`) cannot be used: it {why}.", account.toolkit),

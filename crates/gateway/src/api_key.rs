@@ -185,11 +185,11 @@ pub(crate) async fn authorize(
     area: &str,
     level: Level,
 ) -> Result<()> {
-    let needed = format!("`{area}: {}`", level.name());
+    let needed = || format!("`{area}: {}`", level.name());
     let Some(key) = key else {
         return Err(Error::new(
             ErrorKind::Unauthenticated,
-            format!("No API key was given; this needs one with {needed}."),
+            format!("No API key was given; this needs one with {}.", needed()),
         )
         .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() makes one."));
     };
@@ -197,8 +197,11 @@ pub(crate) async fn authorize(
     let stored = gateway.store.key_by_hash(&hash).await?;
     let stored =
         stored.filter(|stored| verify_slices_are_equal(&stored.hash, &hash).is_ok()).ok_or_else(|| {
-            Error::new(ErrorKind::Unauthenticated, format!("Invalid API key; this needs one with {needed}."))
-                .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
+            Error::new(
+                ErrorKind::Unauthenticated,
+                format!("Invalid API key; this needs one with {}.", needed()),
+            )
+            .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
         })?;
     if stored.expires_at.is_some_and(|at| at <= now()) {
         return Err(Error::new(ErrorKind::Unauthenticated, format!("API key {} has expired.", stored.id))
@@ -219,7 +222,7 @@ pub(crate) async fn authorize(
     }
     if stored.last_used_at.is_none_or(|at| now() - at > LAST_USED_RESOLUTION_MS) {
         // A note for the operator; not worth refusing a valid key for.
-        if let Err(error) = gateway.store.touch_key(&stored.id).await {
+        if let Err(error) = gateway.store.touch_key(&stored).await {
             tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
         }
     }
@@ -232,7 +235,7 @@ pub(crate) async fn authorize(
     }
     Err(Error::new(
         ErrorKind::PermissionDenied,
-        format!("API key {} lacks the permission {needed}.", stored.id),
+        format!("API key {} lacks the permission {}.", stored.id, needed()),
     )
     .fix("Permissions are fixed when a key is made: make a new one that has it."))
 }

@@ -19,7 +19,8 @@ use std::fmt;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -67,7 +68,8 @@ impl AuthScheme {
 
     /// Reads a scheme's name as the contract writes it.
     pub fn parse(name: &str) -> Option<Self> {
-        serde_json::from_value(serde_json::Value::from(name)).ok()
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
     }
 }
 

@@ -211,6 +211,9 @@ fn below(base: &Url, endpoint: &str) -> Result<Url, Refusal> {
 /// the path, or that cuts off path parameters (`..;x`). A plain `..` is normalised by the URL
 /// parser and judged by where it leads.
 fn hides_a_climb(segment: &str) -> bool {
+    if !segment.contains(['%', ';']) {
+        return false;
+    }
     let segment = segment.to_ascii_lowercase().replace("%2e", ".");
     let pieces: Vec<&str> = segment.split("%2f").flat_map(|piece| piece.split("%5c")).collect();
     let splits = pieces.len() > 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, SessionConfig};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -80,11 +80,11 @@ pub(crate) struct Link {
 /// Begins an account for the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
-    let (session, config) = session::load(gateway, session_id).await?;
-    session::check_allowed(&session, &config, &request.toolkit)?;
+    let session = session::load(gateway, session_id).await?;
+    session::check_allowed(&session, &request.toolkit)?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
-    let auth_config = auth_config_of(gateway, &session, &config, toolkit).await?;
-    begin(gateway, &auth_config, session.user_id, request.alias, None, request.callback_url).await
+    let auth_config = auth_config_of(gateway, &session, toolkit).await?;
+    begin(gateway, &auth_config, session.user_id.clone(), request.alias, None, request.callback_url).await
 }
 
 /// Begins an account with an auth config.
@@ -211,10 +211,9 @@ fn expired_reason(lifetime: Duration) -> String {
 async fn auth_config_of(
     gateway: &Parts,
     session: &StoredSession,
-    config: &SessionConfig,
     toolkit: &Toolkit,
 ) -> Result<StoredAuthConfig> {
-    let slug = &toolkit.slug;
+    let (slug, config) = (&toolkit.slug, &session.config);
     if config.connected_accounts.as_ref().is_some_and(|pins| pins.contains_key(slug)) {
         let message =
             format!("Session {} pins an account of toolkit `{slug}`, so none is linked in it.", session.id);

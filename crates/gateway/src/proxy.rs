@@ -2,12 +2,16 @@
 //!
 //! Who may ask at all is decided before: on the port by the API key, in process by holding the
 //! gateway.
+//!
+//! The future of a call is in a box from the start: it has some 10 KB, which whoever waits for it
+//! would copy each time he hands it on.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer};
@@ -29,15 +33,17 @@ use crate::{answer, session, upload};
 /// Calls an endpoint, in the session of this id or outside of one, and reads the answer.
 ///
 /// JSON and text are in what is returned; of a file, the URL under which it is kept.
-pub(crate) async fn execute(
-    gateway: &Arc<Parts>,
-    session_id: Option<&str>,
+pub(crate) fn execute<'a>(
+    gateway: &'a Arc<Parts>,
+    session_id: Option<&'a str>,
     request: ProxyRequest,
-) -> Result<Envelope> {
-    let mut record = gateway.recorder.begin(request.method);
-    let result = read(gateway, session_id, request, &mut record).await;
-    record.end(&result);
-    result
+) -> BoxFuture<'a, Result<Envelope>> {
+    Box::pin(async move {
+        let mut record = gateway.recorder.begin(request.method);
+        let result = read(gateway, session_id, request, &mut record).await;
+        record.end(&result);
+        result
+    })
 }
 
 async fn read(
@@ -49,11 +55,14 @@ async fn read(
     let method = request.method;
     let call = authorize(gateway, session_id, request, record).await?;
     let (host, sent) = (call.host(), Arc::clone(&call.sent));
-    let exchange = async {
-        let response = send(gateway, call, record).await?;
-        answer::receive(response, method, gateway.max_response_bytes, record).await
+    let answer = {
+        let exchange = pin!(async {
+            let response = send(gateway, call, record).await?;
+            answer::receive(response, method, gateway.max_response_bytes, record).await
+        });
+        in_time(gateway, &host, &sent, exchange).await?
     };
-    let file = match in_time(gateway, &host, &sent, exchange).await? {
+    let file = match answer {
         Answer::Whole(envelope) => return Ok(envelope),
         Answer::File(file) => file,
     };
@@ -65,37 +74,45 @@ async fn read(
 }
 
 /// The same call with an answer that is handed on as it comes.
-pub(crate) async fn stream(
+pub(crate) fn stream<'a>(
+    gateway: &'a Arc<Parts>,
+    session_id: Option<&'a str>,
+    request: ProxyRequest,
+) -> BoxFuture<'a, Result<StreamedAnswer>> {
+    Box::pin(async move {
+        let mut record = gateway.recorder.begin(request.method);
+        match begin_stream(gateway, session_id, request, &mut record).await {
+            Ok(StreamedAnswer { head, body }) => {
+                Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record)) })
+            }
+            Err(error) => {
+                let result = Err(error);
+                record.end(&result);
+                result
+            }
+        }
+    })
+}
+
+async fn begin_stream(
     gateway: &Arc<Parts>,
     session_id: Option<&str>,
     request: ProxyRequest,
+    record: &mut CallInProgress,
 ) -> Result<StreamedAnswer> {
-    let mut record = gateway.recorder.begin(request.method);
     let method = request.method;
-    let begun = async {
-        let call = authorize(gateway, session_id, request, &mut record).await?;
-        let (host, sent) = (call.host(), Arc::clone(&call.sent));
-        let response = in_time(gateway, &host, &sent, send(gateway, call, &mut record)).await?;
-        let StreamedAnswer { head, body } = answer::stream(response, method);
-        Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
-    };
-    match begun.await {
-        Ok(StreamedAnswer { head, body }) => {
-            Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record)) })
-        }
-        Err(error) => {
-            let result = Err(error);
-            record.end(&result);
-            result
-        }
-    }
+    let call = authorize(gateway, session_id, request, record).await?;
+    let (host, sent) = (call.host(), Arc::clone(&call.sent));
+    let response = in_time(gateway, &host, &sent, pin!(send(gateway, call, record))).await?;
+    let StreamedAnswer { head, body } = answer::stream(response, method);
+    Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
 }
 
 /// A call that may leave, and is ready to.
 struct Authorized<'a> {
     toolkit: &'a Toolkit,
     /// Whose credential signs it, unless that was given in the call.
-    account: Option<StoredAccount>,
+    account: Option<Arc<StoredAccount>>,
     outgoing: Outgoing,
     /// What it was made from, to make it again; none if its body can be sent only once.
     request: Option<ProxyRequest>,
@@ -111,7 +128,7 @@ impl Authorized<'_> {
 
 /// Whose credential signs a call.
 enum Signer {
-    Account(Box<StoredAccount>),
+    Account(Arc<StoredAccount>),
     Given(Credential),
 }
 
@@ -132,7 +149,7 @@ async fn authorize<'a>(
         Signer::Account(account) => {
             record.as_account(&account.id, &account.user_id);
             let id = account.id.clone();
-            let account = timeout(gateway.upstream_timeout, refresh::ready(gateway, *account))
+            let account = timeout(gateway.upstream_timeout, refresh::ready(gateway, account))
                 .await
                 .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.upstream_timeout)))?;
             (prepare(toolkit, &account::unseal(gateway, &account)?, &request)?, Some(account))
@@ -181,15 +198,15 @@ async fn in_session<'a>(
     only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
     only_in(request.custom_connection_data.is_some(), "custom_connection_data", "tools.proxyExecute")?;
 
-    let (session, config) = session::load(gateway, session_id).await?;
+    let session = session::load(gateway, session_id).await?;
     record.in_session(&session.id, &session.user_id);
-    session::check_allowed(&session, &config, slug)?;
+    session::check_allowed(&session, slug)?;
     let toolkit = gateway.catalogue.get(slug)?;
     record.of_toolkit(slug);
 
-    let account = account::for_session(gateway, &session, &config, toolkit).await?;
+    let account = account::for_session(gateway, &session, toolkit).await?;
     let signer = match account {
-        Some(account) => Signer::Account(Box::new(account)),
+        Some(account) => Signer::Account(account),
         None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
     };
     Ok((toolkit, signer))
@@ -200,8 +217,8 @@ async fn with_account<'a>(gateway: &'a Parts, request: &ProxyRequest) -> Result<
     only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
     match (&request.connected_account_id, &request.custom_connection_data) {
         (Some(id), None) => {
-            let account = account::by_id(gateway, id).await?;
-            Ok((gateway.catalogue.get(&account.toolkit)?, Signer::Account(Box::new(account))))
+            let account = account::named(gateway, id).await?;
+            Ok((gateway.catalogue.get(&account.toolkit)?, Signer::Account(account)))
         }
         (None, Some(data)) => {
             let given = GivenCredential::read(data, "custom_connection_data")?;
@@ -226,12 +243,11 @@ async fn in_time<T>(
     gateway: &Parts,
     host: &str,
     sent: &AtomicU64,
-    exchange: impl Future<Output = Result<T>>,
+    mut exchange: Pin<&mut impl Future<Output = Result<T>>>,
 ) -> Result<T> {
-    let mut exchange = pin!(exchange);
     loop {
         let before = sent.load(Ordering::Relaxed);
-        match timeout(gateway.upstream_timeout, &mut exchange).await {
+        match timeout(gateway.upstream_timeout, exchange.as_mut()).await {
             Ok(result) => return result,
             Err(_) if sent.load(Ordering::Relaxed) > before => {}
             Err(_) => return Err(timed_out(host, gateway.upstream_timeout)),

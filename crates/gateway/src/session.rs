@@ -1,5 +1,7 @@
 //! Sessions: who is asking, for which toolkits, with which accounts (contract §2.2, §4.4).
 
+use std::sync::Arc;
+
 use proxy_execute_protocol::{
     CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
     UpdateSession,
@@ -16,30 +18,24 @@ pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Se
     require(Some(&request.user_id), "user_id")?;
     let mut request = request;
     check(gateway, &request.user_id, &mut request.config).await?;
-    let session = StoredSession {
-        id: id::random("trs"),
-        config: to_json(&request.config).to_string(),
-        user_id: request.user_id,
-        version: 1,
-    };
+    let session =
+        StoredSession { id: id::random("trs"), config: request.config, user_id: request.user_id, version: 1 };
     gateway.store.insert_session(&session).await?;
-    Ok(answer(&session, &request.config))
+    Ok(answer(&session))
 }
 
 /// Reads a session.
 pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
-    let (session, config) = load(gateway, id).await?;
-    Ok(answer(&session, &config))
+    Ok(answer(&*load(gateway, id).await?))
 }
 
 /// Changes a session. The change counts from the next call on.
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
-    let (mut session, config) = load(gateway, id).await?;
-    let mut config = request
-        .apply(&config)
+    let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
+    session.config = request
+        .apply(&session.config)
         .map_err(|error| Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {error}.")))?;
-    check(gateway, &session.user_id, &mut config).await?;
-    session.config = to_json(&config).to_string();
+    check(gateway, &session.user_id, &mut session.config).await?;
     if !gateway.store.update_session(&session).await? {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -48,7 +44,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) ->
         .fix("Read it again, then repeat the change."));
     }
     session.version += 1;
-    Ok(answer(&session, &config))
+    Ok(answer(&session))
 }
 
 /// Deletes a session.
@@ -61,18 +57,13 @@ pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> 
 }
 
 /// The session of a call.
-pub(crate) async fn load(gateway: &Parts, id: &str) -> Result<(StoredSession, SessionConfig)> {
-    let session = gateway.store.session(id).await?.ok_or_else(|| not_found(id))?;
-    let config = serde_json::from_str(&session.config).map_err(|error| {
-        tracing::error!(session = id, %error, "a stored session cannot be read");
-        Error::new(ErrorKind::Internal, format!("Session {id} cannot be read from the store."))
-    })?;
-    Ok((session, config))
+pub(crate) async fn load(gateway: &Parts, id: &str) -> Result<Arc<StoredSession>> {
+    gateway.store.session(id).await?.ok_or_else(|| not_found(id))
 }
 
 /// Refuses a toolkit that the session does not allow, before anything is looked up.
-pub(crate) fn check_allowed(session: &StoredSession, config: &SessionConfig, toolkit: &str) -> Result<()> {
-    let Some(filter) = config.toolkits.as_ref().filter(|filter| !filter.allows(toolkit)) else {
+pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()> {
+    let Some(filter) = session.config.toolkits.as_ref().filter(|filter| !filter.allows(toolkit)) else {
         return Ok(());
     };
     let (id, rule) = (
@@ -144,7 +135,7 @@ async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Re
 }
 
 /// The answered form: `enable` is echoed as `enabled`, and the parts that SDKs read are there.
-fn answer(session: &StoredSession, config: &SessionConfig) -> Session {
+fn answer(session: &StoredSession) -> Session {
     let mut echo = Map::new();
     echo.insert("user_id".to_owned(), json!(session.user_id));
     echo.insert("manage_connections".to_owned(), json!({ "enabled": true }));
@@ -153,7 +144,8 @@ fn answer(session: &StoredSession, config: &SessionConfig) -> Session {
     echo.insert("preload".to_owned(), json!({ "tools": [] }));
     // Calls with the vendor's own credentials, which a gateway has none of.
     echo.insert("instant".to_owned(), json!(false));
-    if let Value::Object(config) = to_json(config) {
+    let config = serde_json::to_value(&session.config).expect("a configuration is made of JSON values");
+    if let Value::Object(config) = config {
         for (key, value) in config {
             let value = match value {
                 // `true` and `false` are short for `{ enable }`.
@@ -183,8 +175,4 @@ fn echoed(name: String) -> String {
         "enable_proxy_execution" => "proxy_execution_enabled".to_owned(),
         _ => name,
     }
-}
-
-fn to_json(config: &SessionConfig) -> Value {
-    serde_json::to_value(config).expect("a configuration is made of JSON values")
 }

@@ -1,26 +1,26 @@
 //! What the gateway remembers: sessions, connected accounts, API keys and the record of calls.
 //!
-//! The store knows nothing of what it keeps: secrets reach it sealed, configurations as JSON. All
-//! times are milliseconds since the Unix epoch.
+//! The store knows nothing of what it keeps: secrets reach it sealed. All times are milliseconds
+//! since the Unix epoch.
 
 mod cache;
 mod sqlite;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{Result, SessionConfig};
 
 pub(crate) use self::sqlite::SqliteStore;
 
 /// A session.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredSession {
     pub(crate) id: String,
     pub(crate) user_id: String,
-    /// The `SessionConfig` of the wire, as JSON.
-    pub(crate) config: String,
+    pub(crate) config: SessionConfig,
     /// Raised by one with every change.
     pub(crate) version: i64,
 }
@@ -236,7 +236,7 @@ pub(crate) struct CallRecord {
 #[async_trait]
 pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn insert_session(&self, session: &StoredSession) -> Result<()>;
-    async fn session(&self, id: &str) -> Result<Option<StoredSession>>;
+    async fn session(&self, id: &str) -> Result<Option<Arc<StoredSession>>>;
     /// Replaces the configuration if the version is still `session.version`, and raises that.
     /// False when another change came first.
     async fn update_session(&self, session: &StoredSession) -> Result<bool>;
@@ -267,7 +267,10 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
         user_id: &str,
         toolkit: &str,
         auth_config_id: Option<&str>,
-    ) -> Result<Option<StoredAccount>>;
+    ) -> Result<Option<Arc<StoredAccount>>>;
+    /// The account that a call names. What another process wrote in the last 100 ms may be
+    /// missing, as in all that calls look up.
+    async fn named_account_for_call(&self, id: &str) -> Result<Option<Arc<StoredAccount>>>;
     /// For each of the user's toolkits, the account that a call would use.
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>>;
     /// The user's account of the toolkit that goes by this id, alias or word id.
@@ -313,9 +316,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
-    async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>>;
+    async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>>;
     async fn keys(&self) -> Result<Vec<StoredKey>>;
-    async fn touch_key(&self, id: &str) -> Result<()>;
+    async fn touch_key(&self, key: &StoredKey) -> Result<()>;
     /// False when there is none that is not yet revoked.
     async fn revoke_key(&self, id: &str) -> Result<bool>;
 

@@ -9,6 +9,7 @@ mod catalogue;
 mod shown;
 mod template;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -122,6 +123,8 @@ pub struct Toolkit {
 #[derive(Debug)]
 struct Scheme {
     base_url: Template,
+    /// The base URL, where it has no fields in it.
+    fixed_base_url: Option<Url>,
     hosts: Vec<HostPattern>,
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
@@ -142,7 +145,7 @@ struct OAuth1 {
 /// Where an account's calls go.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
-    pub(crate) base_url: Url,
+    pub(crate) base_url: Cow<'a, Url>,
     pub(crate) hosts: &'a [HostPattern],
 }
 
@@ -247,11 +250,14 @@ impl Toolkit {
         if let Some(own) = fields.get("base_url") {
             let base_url =
                 base_url(own.expose_secret()).map_err(|why| self.invalid_field("base_url", &why))?;
-            return Ok(Target { base_url, hosts: &[] });
+            return Ok(Target { base_url: Cow::Owned(base_url), hosts: &[] });
+        }
+        if let Some(base_url) = &scheme.fixed_base_url {
+            return Ok(Target { base_url: Cow::Borrowed(base_url), hosts: &scheme.hosts });
         }
         let text = self.with_fields(&scheme.base_url, fields).map_err(|problem| self.unusable(problem))?;
         let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
-        Ok(Target { base_url, hosts: &scheme.hosts })
+        Ok(Target { base_url: Cow::Owned(base_url), hosts: &scheme.hosts })
     }
 
     /// Whether accounts of a scheme give something that is exchanged for an access token.
@@ -438,7 +444,8 @@ impl Scheme {
         }
         let example = base_url.render_host_parts(|_| Some("example".into())).map_err(|problem| problem.why);
         let example = example.map_err(|why| format!("base_url: {why}"))?;
-        self::base_url(&example).map_err(|why| format!("base_url: {why}"))?;
+        let example = self::base_url(&example).map_err(|why| format!("base_url: {why}"))?;
+        let fixed_base_url = base_url.field_names().is_empty().then_some(example);
 
         let hosts = definition.hosts.as_deref().unwrap_or(hosts_of_toolkit);
         let hosts = hosts.iter().map(|host| {
@@ -469,6 +476,7 @@ impl Scheme {
         });
         Ok(Self {
             base_url,
+            fixed_base_url,
             hosts: hosts.collect::<Result<_, String>>()?,
             headers: headers.collect::<Result<_, String>>()?,
             query: query.collect::<Result<_, String>>()?,

@@ -96,9 +96,9 @@ pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<Strin
 /// # Errors
 /// `TokenRefreshFailed` when it is dead and cannot be renewed now, `AccountUnusable` when it never
 /// will be.
-pub(crate) async fn ready(gateway: &Arc<Parts>, account: StoredAccount) -> Result<StoredAccount> {
+pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> Result<Arc<StoredAccount>> {
     if has_no_token_yet(gateway, &account) {
-        return renewed(gateway, &account, Reason::Needed).await;
+        return renewed(gateway, &account, Reason::Needed).await.map(Arc::new);
     }
     let Some(expires_at) = account.credential.expires_at.filter(|_| obstacle(gateway, &account).is_none())
     else {
@@ -118,7 +118,7 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: StoredAccount) -> Resul
     }
     match renewed(gateway, &account, Reason::Needed).await {
         Err(_) if expires_at > now() => Ok(account),
-        result => result,
+        result => result.map(Arc::new),
     }
 }
 

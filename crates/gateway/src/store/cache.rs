@@ -7,6 +7,7 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,10 +24,15 @@ const KEPT: usize = 20_000;
 
 /// Rows of one kind. What is not there was not looked up; that says nothing of whether it exists.
 #[derive(Debug)]
-pub(super) struct Rows<K, V>(Cache<K, V>);
+pub(super) struct Rows<K, V>(Cache<K, Arc<V>>);
 
-/// What a call's account is looked up by: user, toolkit and, if the session names one, auth config.
-pub(super) type AccountKey = (String, String, Option<String>);
+/// What a call's account is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum AccountKey {
+    Id(String),
+    /// User, toolkit and, if the session names one, auth config.
+    Best(String, String, Option<String>),
+}
 
 /// All kinds of rows.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ impl Recent {
     }
 }
 
-impl<K: Hash + Eq, V: Clone> Rows<K, V> {
+impl<K: Hash + Eq, V> Rows<K, V> {
     /// The row that is kept under a key, or else the one that is found. A row is kept for as long as
     /// `is_good`, which may depend on the time.
     pub(super) async fn get_or_find<Q>(
@@ -80,7 +86,7 @@ impl<K: Hash + Eq, V: Clone> Rows<K, V> {
         key: &Q,
         is_good: impl Fn(&V) -> bool,
         find: impl Future<Output = Result<Option<V>>>,
-    ) -> Result<Option<V>>
+    ) -> Result<Option<Arc<V>>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -89,39 +95,37 @@ impl<K: Hash + Eq, V: Clone> Rows<K, V> {
             Ok(row) if is_good(&row) => Ok(Some(row)),
             Ok(_) => {
                 self.0.remove(key);
-                find.await
+                Ok(find.await?.map(Arc::new))
             }
             Err(guard) => {
-                let found = find.await?;
+                let found = find.await?.map(Arc::new);
                 if let Some(row) = found.as_ref().filter(|row| is_good(row)) {
                     // Refused if the row was removed meanwhile.
-                    _ = guard.insert(row.clone());
+                    _ = guard.insert(Arc::clone(row));
                 }
                 Ok(found)
             }
         }
     }
 
-    /// Removes a row when what is returned is dropped, which is when a write to it has ended:
-    /// with success, with an error, or because its caller went away.
-    pub(super) fn forget_after<'a, Q>(&'a self, key: &'a Q) -> impl Drop
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        struct Forget<'a, K: Borrow<Q> + Hash + Eq, V: Clone, Q: Hash + Eq + ?Sized>(&'a Rows<K, V>, &'a Q);
-        impl<K: Borrow<Q> + Hash + Eq, V: Clone, Q: Hash + Eq + ?Sized> Drop for Forget<'_, K, V, Q> {
+    /// Removes rows when what is returned is dropped, which is when a write to them has ended: with
+    /// success, with an error, or because its caller went away.
+    pub(super) fn forget_after(&self, keys: impl Into<Vec<K>>) -> impl Drop {
+        struct Forget<'a, K: Hash + Eq, V>(&'a Rows<K, V>, Vec<K>);
+        impl<K: Hash + Eq, V> Drop for Forget<'_, K, V> {
             fn drop(&mut self) {
-                self.0.0.remove(self.1);
+                for key in &self.1 {
+                    self.0.0.remove(key);
+                }
             }
         }
-        Forget(self, key)
+        Forget(self, keys.into())
     }
 
     /// Removes all rows, when what is returned is dropped.
     pub(super) fn forget_all_after(&self) -> impl Drop {
-        struct Forget<'a, K: Hash + Eq, V: Clone>(&'a Rows<K, V>);
-        impl<K: Hash + Eq, V: Clone> Drop for Forget<'_, K, V> {
+        struct Forget<'a, K: Hash + Eq, V>(&'a Rows<K, V>);
+        impl<K: Hash + Eq, V> Drop for Forget<'_, K, V> {
             fn drop(&mut self) {
                 self.0.0.clear();
             }
@@ -132,10 +136,12 @@ impl<K: Hash + Eq, V: Clone> Rows<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use proxy_execute_protocol::SessionConfig;
+
     use super::*;
 
     async fn find(rows: &Rows<String, u32>, found: u32) -> u32 {
-        rows.get_or_find("a", |_| true, async { Ok(Some(found)) }).await.unwrap().unwrap()
+        *rows.get_or_find("a", |_| true, async { Ok(Some(found)) }).await.unwrap().unwrap()
     }
 
     #[tokio::test]
@@ -143,9 +149,9 @@ mod tests {
         let rows = Rows(Cache::new(10));
         assert_eq!(rows.get_or_find("a", |_| true, async { Ok(None) }).await.unwrap(), None);
         assert_eq!((find(&rows, 1).await, find(&rows, 2).await), (1, 1));
-        drop(rows.forget_after("b"));
+        drop(rows.forget_after(["b".to_owned()]));
         assert_eq!(find(&rows, 2).await, 1);
-        let write = rows.forget_after("a");
+        let write = rows.forget_after(["a".to_owned()]);
         assert_eq!(find(&rows, 2).await, 1);
         drop(write);
         assert_eq!((find(&rows, 2).await, find(&rows, 3).await), (2, 2));
@@ -157,7 +163,7 @@ mod tests {
     async fn a_row_is_kept_while_it_is_good() {
         let rows: Rows<String, u32> = Rows(Cache::new(10));
         let get = async |least, found| {
-            rows.get_or_find("a", |row| *row >= least, async { Ok(Some(found)) }).await.unwrap().unwrap()
+            *rows.get_or_find("a", |row| *row >= least, async { Ok(Some(found)) }).await.unwrap().unwrap()
         };
         assert_eq!((get(1, 0).await, get(0, 1).await, get(1, 2).await), (0, 1, 1));
         assert_eq!((get(2, 1).await, get(0, 5).await), (1, 5));
@@ -165,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_found_before_a_write_is_not_kept() {
-        let forget_it: fn(&Rows<String, u32>) = |rows| drop(rows.forget_after("a"));
+        let forget_it: fn(&Rows<String, u32>) = |rows| drop(rows.forget_after(["a".to_owned()]));
         let forget_all: fn(&Rows<String, u32>) = |rows| drop(rows.forget_all_after());
         for forget in [forget_it, forget_all] {
             let rows = Rows(Cache::new(10));
@@ -173,7 +179,7 @@ mod tests {
                 forget(&rows);
                 Ok(Some(1))
             };
-            assert_eq!(rows.get_or_find("a", |_| true, find_old).await.unwrap(), Some(1));
+            assert_eq!(rows.get_or_find("a", |_| true, find_old).await.unwrap().as_deref(), Some(&1));
             assert_eq!(find(&rows, 2).await, 2);
         }
     }
@@ -184,11 +190,11 @@ mod tests {
         let session = StoredSession {
             id: "trs_1".to_owned(),
             user_id: "ann".to_owned(),
-            config: "{}".to_owned(),
+            config: SessionConfig::default(),
             version: 1,
         };
         recent.is_at(1);
-        recent.sessions.0.insert(session.id.clone(), session);
+        recent.sessions.0.insert(session.id.clone(), Arc::new(session));
         recent.is_at(1);
         assert!(recent.sessions.0.get("trs_1").is_some());
         recent.is_at(2);

@@ -1,10 +1,11 @@
 //! The store in SQLite: in memory, or in a file.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SessionConfig};
 use sqlx::migrate::MigrateError;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -65,11 +66,10 @@ fn push_credential(query: &mut QueryBuilder<Sqlite>, credential: &SealedCredenti
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     pool: SqlitePool,
-    /// One connection for the record of calls, which knows when others have written (SQLite's
-    /// `data_version`). In memory, the connection of everything.
-    log: SqlitePool,
-    /// Asks whether something was written.
-    version: &'static str,
+    /// The one connection that writes. SQLite has one writer at a time anyway, and this one knows
+    /// when another process has written (`data_version`). In memory, the connection of everything.
+    writer: SqlitePool,
+    is_shared: bool,
     recent: Recent,
     calls_kept: i64,
 }
@@ -87,10 +87,9 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(store_error)?;
-        // `data_version` tells of other connections only, and here is no other.
-        let version = "SELECT total_changes()";
-        let store =
-            Self { log: pool.clone(), pool, version, recent: Recent::new(), calls_kept: CALLS_IN_MEMORY };
+        let writer = pool.clone();
+        let recent = Recent::new();
+        let store = Self { pool, writer, is_shared: false, recent, calls_kept: CALLS_IN_MEMORY };
         store.prepare(vault).await?;
         Ok(store)
     }
@@ -127,14 +126,13 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await
             .map_err(|error| name_file(store_error(error)))?;
-        let log = SqlitePoolOptions::new()
+        let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        let version = "PRAGMA data_version";
-        let store = Self { pool, log, version, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
+        let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
         store.prepare(vault).await.map_err(name_file)?;
         Ok(store)
     }
@@ -209,13 +207,26 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Forgets what is kept of the database if anyone else has written to it.
+    /// Forgets what is kept of the database if another process has written to it.
     async fn notice_writes(&self) -> Result<()> {
-        if self.recent.is_due() {
-            let version = sqlx::query_scalar(self.version).fetch_one(&self.log).await;
+        if self.is_shared && self.recent.is_due() {
+            let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.writer).await;
             self.recent.is_at(version.map_err(store_error)?);
         }
         Ok(())
+    }
+
+    /// What an account that is about to be written to may be kept under; `None` when there is none.
+    async fn account_keys(&self, id: &str) -> Result<Option<[AccountKey; 3]>> {
+        let found =
+            sqlx::query_as("SELECT user_id, toolkit, auth_config_id FROM connected_accounts WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&self.writer)
+                .await
+                .map_err(store_error)?;
+        Ok(found.map(|(user, toolkit, config): (String, String, String)| {
+            account_keys(id, &user, &toolkit, &config)
+        }))
     }
 
     async fn add_auth_config(&self, config: &StoredAuthConfig, on_conflict: &str) -> Result<()> {
@@ -236,7 +247,7 @@ impl SqliteStore {
             .bind(&config.settings)
             .bind(config.created_at)
             .bind(config.updated_at)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map(drop)
             .map_err(store_error)
@@ -288,10 +299,28 @@ fn restrict_accounts(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &Acc
     }
 }
 
-/// What an account may be kept under: any auth config, or its own.
-fn account_keys(account: &StoredAccount) -> [AccountKey; 2] {
-    let key = |config| (account.user_id.clone(), account.toolkit.clone(), config);
-    [key(None), key(Some(account.auth_config_id.clone()))]
+/// What an account may be kept under: its id, and as the best of its user and toolkit, with any auth
+/// config or its own. None of these ever changes.
+fn account_keys(id: &str, user_id: &str, toolkit: &str, auth_config_id: &str) -> [AccountKey; 3] {
+    let best = |config| AccountKey::Best(user_id.to_owned(), toolkit.to_owned(), config);
+    [AccountKey::Id(id.to_owned()), best(None), best(Some(auth_config_id.to_owned()))]
+}
+
+/// Whether an account is kept: only one that is active, so that nothing which happens before it is,
+/// or after, needs to be noticed.
+fn is_active(account: &StoredAccount) -> bool {
+    account.status == "ACTIVE" && !account.config_is_disabled
+}
+
+fn config_json(session: &StoredSession) -> String {
+    serde_json::to_string(&session.config).expect("a configuration is made of JSON values")
+}
+
+fn session_config(id: &str, json: &str) -> Result<SessionConfig> {
+    serde_json::from_str(json).map_err(|error| {
+        tracing::error!(session = id, %error, "a stored session cannot be read");
+        Error::new(ErrorKind::Internal, format!("Session {id} cannot be read from the store."))
+    })
 }
 
 fn update_account(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
@@ -405,44 +434,50 @@ impl Store for SqliteStore {
         )
         .bind(&session.id)
         .bind(&session.user_id)
-        .bind(&session.config)
+        .bind(config_json(session))
         .bind(session.version)
         .bind(now())
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(drop)
         .map_err(store_error)
     }
 
-    async fn session(&self, id: &str) -> Result<Option<StoredSession>> {
+    async fn session(&self, id: &str) -> Result<Option<Arc<StoredSession>>> {
         self.notice_writes().await?;
         let find = async {
-            sqlx::query_as("SELECT id, user_id, config, version FROM sessions WHERE id = ?")
+            let found = sqlx::query_as("SELECT user_id, config, version FROM sessions WHERE id = ?")
                 .bind(id)
                 .fetch_optional(&self.pool)
                 .await
-                .map_err(store_error)
+                .map_err(store_error)?;
+            found
+                .map(|(user_id, config, version): (String, String, i64)| {
+                    let config = session_config(id, &config)?;
+                    Ok(StoredSession { id: id.to_owned(), user_id, config, version })
+                })
+                .transpose()
         };
         self.recent.sessions.get_or_find(id, |_| true, find).await
     }
 
     async fn update_session(&self, session: &StoredSession) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after(session.id.as_str());
+        let _forget = self.recent.sessions.forget_after([session.id.clone()]);
         let done = sqlx::query(
             "UPDATE sessions SET config = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?",
         )
-        .bind(&session.config)
+        .bind(config_json(session))
         .bind(now())
         .bind(&session.id)
         .bind(session.version)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_session(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after(id);
-        let done = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id).execute(&self.pool).await;
+        let _forget = self.recent.sessions.forget_after([id.to_owned()]);
+        let done = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id).execute(&self.writer).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -516,14 +551,14 @@ impl Store for SqliteStore {
         .bind(&config.settings)
         .bind(now())
         .bind(&config.id)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_auth_config(&self, id: &str) -> Result<bool> {
         let _forget = self.recent.accounts.forget_all_after();
-        let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.pool).await;
+        let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.writer).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -536,9 +571,9 @@ impl Store for SqliteStore {
     }
 
     async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
-        let [of_any, of_its_own] = account_keys(account);
-        let _forget = self.recent.accounts.forget_after(&of_any);
-        let _forget_its_own = self.recent.accounts.forget_after(&of_its_own);
+        let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
+        let keys = account_keys(id, user_id, toolkit, auth_config_id);
+        let _forget = self.recent.accounts.forget_after(keys);
         sqlx::query(
             "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
              own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at) \
@@ -560,7 +595,7 @@ impl Store for SqliteStore {
         .bind(account.credential_at)
         .bind(account.created_at)
         .bind(account.updated_at)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(drop)
         .map_err(store_error)
@@ -608,7 +643,7 @@ impl Store for SqliteStore {
         user_id: &str,
         toolkit: &str,
         auth_config_id: Option<&str>,
-    ) -> Result<Option<StoredAccount>> {
+    ) -> Result<Option<Arc<StoredAccount>>> {
         self.notice_writes().await?;
         let find = async {
             let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
@@ -622,12 +657,17 @@ impl Store for SqliteStore {
         };
         // No other can be better while it is: that needs a write, or the end of its access token.
         let is_good = |account: &StoredAccount| {
-            account.status == "ACTIVE"
-                && !account.config_is_disabled
-                && account.credential.expires_at.is_none_or(|at| at > now())
+            is_active(account) && account.credential.expires_at.is_none_or(|at| at > now())
         };
-        let key = (user_id.to_owned(), toolkit.to_owned(), auth_config_id.map(str::to_owned));
+        let config = auth_config_id.map(str::to_owned);
+        let key = AccountKey::Best(user_id.to_owned(), toolkit.to_owned(), config);
         self.recent.accounts.get_or_find(&key, is_good, find).await
+    }
+
+    async fn named_account_for_call(&self, id: &str) -> Result<Option<Arc<StoredAccount>>> {
+        self.notice_writes().await?;
+        let key = AccountKey::Id(id.to_owned());
+        self.recent.accounts.get_or_find(&key, is_active, self.account(id)).await
     }
 
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
@@ -663,15 +703,17 @@ impl Store for SqliteStore {
     }
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let done = update_account(id, change).build().execute(&self.pool).await;
+        let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
+        let _forget = self.recent.accounts.forget_after(keys);
+        let done = update_account(id, change).build().execute(&self.writer).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_account(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
+        let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
+        let _forget = self.recent.accounts.forget_after(keys);
         let done =
-            sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.pool).await;
+            sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.writer).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -695,15 +737,15 @@ impl Store for SqliteStore {
         .bind(&seen.status)
         .bind(seen.failures)
         .bind(at)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.writer)
         .await
         .map_err(store_error)
     }
 
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
-        let [of_any, of_its_own] = account_keys(seen);
-        let _forget = self.recent.accounts.forget_after(&of_any);
-        let _forget_its_own = self.recent.accounts.forget_after(&of_its_own);
+        let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = seen;
+        let keys = account_keys(id, user_id, toolkit, auth_config_id);
+        let _forget = self.recent.accounts.forget_after(keys);
         let mut query = QueryBuilder::new("UPDATE connected_accounts SET ");
         match end {
             RefreshEnd::Renewed(credential) => {
@@ -726,7 +768,7 @@ impl Store for SqliteStore {
         query.push(" WHERE id = ").push_bind(&seen.id);
         query.push(" AND credential_version = ").push_bind(seen.credential_version);
         query.push(" AND lease_holder = ").push_bind(holder);
-        let done = query.build().execute(&self.pool).await;
+        let done = query.build().execute(&self.writer).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -746,7 +788,7 @@ impl Store for SqliteStore {
     }
 
     async fn insert_link(&self, link: &StoredLink) -> Result<()> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         sqlx::query("DELETE FROM links WHERE account_id = ? AND finished_at IS NULL")
             .bind(&link.account_id)
             .execute(&mut *transaction)
@@ -783,9 +825,8 @@ impl Store for SqliteStore {
     }
 
     async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
         let (state_hash, verifier) = start.state.clone().unzip();
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
             "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3 \
              WHERE token_hash = ?4 AND finished_at IS NULL AND coalesce(browser_hash, ?1) = ?1",
@@ -816,14 +857,15 @@ impl Store for SqliteStore {
     async fn take_state(&self, state_hash: &[u8]) -> Result<bool> {
         let done = sqlx::query("UPDATE links SET state_hash = NULL, verifier = NULL WHERE state_hash = ?")
             .bind(state_hash)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let keys = self.account_keys(&link.account_id).await?.map(Vec::from).unwrap_or_default();
+        let _forget = self.recent.accounts.forget_after(keys);
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
             "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL \
              WHERE token_hash = ? AND finished_at IS NULL",
@@ -854,8 +896,7 @@ impl Store for SqliteStore {
     }
 
     async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
              WHERE own_status IN ('INITIALIZING', 'INITIATED') AND id IN \
@@ -887,13 +928,13 @@ impl Store for SqliteStore {
         .bind(&key.allowed_addresses)
         .bind(key.expires_at)
         .bind(key.created_at)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(drop)
         .map_err(store_error)
     }
 
-    async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<StoredKey>> {
+    async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>> {
         self.notice_writes().await?;
         let find = async {
             sqlx::query_as("SELECT * FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
@@ -912,12 +953,12 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn touch_key(&self, id: &str) -> Result<()> {
-        let _forget = self.recent.keys.forget_all_after();
+    async fn touch_key(&self, key: &StoredKey) -> Result<()> {
+        let _forget = self.recent.keys.forget_after([key.hash.clone()]);
         sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
             .bind(now())
-            .bind(id)
-            .execute(&self.pool)
+            .bind(&key.id)
+            .execute(&self.writer)
             .await
             .map(drop)
             .map_err(store_error)
@@ -928,13 +969,13 @@ impl Store for SqliteStore {
         let done = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(now())
             .bind(id)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn insert_calls(&self, calls: &[CallRecord]) -> Result<()> {
-        let mut transaction = self.log.begin().await.map_err(store_error)?;
+        let mut transaction = self.writer.begin().await.map_err(store_error)?;
         let mut rest = calls;
         // Few lengths, so that each is a statement that was prepared before.
         for length in [512, 64, 8, 1] {
@@ -961,6 +1002,9 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.pool.close().await;
-        self.log.close().await;
+        self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,7 +244,8 @@ pub(crate) async fn in_session(
 ) -> Result<Page<SessionToolkit>> {
     let place =
         Place::read(request.limit, request.cursor.as_deref(), DEFAULT_SESSION_PAGE, MAX_SESSION_PAGE)?;
-    let (session, config) = session::load(gateway, session_id).await?;
+    let session = session::load(gateway, session_id).await?;
+    let config = &session.config;
     let accounts = gateway.store.accounts_for_calls(&session.user_id).await?;
     let mut accounts: BTreeMap<_, _> =
         accounts.into_iter().map(|account| (account.toolkit.clone(), account)).collect();

@@ -314,10 +314,15 @@ async fn what_another_gateway_writes_is_noticed() {
     assert_eq!(http(address, "GET", &path, &key, "").await.status, 200);
     assert_eq!(call(&here, &id, get("header")).await.unwrap().status(), 200);
 
+    let named = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": account });
+    assert_eq!(tools_call(&here, named.clone()).await.unwrap().status(), 200);
     there.set_account_enabled(&account, false).await.unwrap();
     tokio::time::timeout(NOTICED_WITHIN, async { while call(&here, &id, get("header")).await.is_ok() {} })
         .await
         .expect("the disabled account");
+    tokio::time::timeout(NOTICED_WITHIN, async { while tools_call(&here, named.clone()).await.is_ok() {} })
+        .await
+        .expect("the disabled account, by its id");
     there.set_account_enabled(&account, true).await.unwrap();
     assert_eq!(call(&here, &id, get("header")).await.unwrap().status(), 200);
 
@@ -377,6 +382,35 @@ async fn a_change_counts_from_the_next_call_on() {
         for other in others {
             soon(other).await.unwrap();
         }
+        soon(gateway.close()).await;
+    }
+}
+
+/// The same for an account that a call, or a pin of its session, names.
+#[tokio::test]
+async fn a_change_to_a_named_account_counts_from_the_next_call_on() {
+    let upstream = echo().await;
+    let (_folder, file) = place();
+    for gateway in [crate::support::gateway(&upstream).await, open(&upstream, &file).await] {
+        let id = import(&gateway, "ann", "header", credential("header", "a-secret")).await.id;
+        import(&gateway, "ann", "header", credential("header", "newer")).await;
+        let pin = json!({ "user_id": "ann", "connected_accounts": { "header": [id] } });
+        let pinned = session_with(&gateway, pin).await.unwrap()["session_id"].as_str().unwrap().to_owned();
+        let by_name =
+            || tools_call(&gateway, json!({ "endpoint": "/x", "method": "GET", "connected_account_id": id }));
+        let by_pin = || call(&gateway, &pinned, get("header"));
+        for _ in 0..2 {
+            assert_eq!(by_name().await.unwrap().data(), "a-secret");
+            assert_eq!(by_pin().await.unwrap().data(), "a-secret");
+            gateway.set_account_enabled(&id, false).await.unwrap();
+            assert_error(by_name().await, ErrorKind::AccountUnusable, "is disabled");
+            assert_error(by_pin().await, ErrorKind::AccountUnusable, "is disabled");
+            gateway.set_account_enabled(&id, true).await.unwrap();
+        }
+        assert_eq!(by_name().await.unwrap().data(), "a-secret");
+        gateway.delete_account(&id).await.unwrap();
+        assert_error(by_name().await, ErrorKind::AccountNotFound, &id);
+        assert_error(by_pin().await, ErrorKind::AccountNotFound, &id);
         soon(gateway.close()).await;
     }
 }

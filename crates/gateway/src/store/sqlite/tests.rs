@@ -1,0 +1,153 @@
+//! What a write removes of the accounts that are kept in memory, and what it leaves.
+
+use super::*;
+
+async fn store() -> SqliteStore {
+    let store = SqliteStore::in_memory(&Vault::ephemeral()).await.unwrap();
+    let config = StoredAuthConfig {
+        id: "ac_1".to_owned(),
+        toolkit: "acme".to_owned(),
+        name: "Acme".to_owned(),
+        kind: "default".to_owned(),
+        auth_scheme: "API_KEY".to_owned(),
+        status: "ENABLED".to_owned(),
+        credentials: Vec::new(),
+        key_id: String::new(),
+        has_client: false,
+        settings: "{}".to_owned(),
+        created_at: 0,
+        updated_at: 0,
+        seq: 0,
+    };
+    store.insert_auth_config(&config).await.unwrap();
+    store
+}
+
+fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
+    StoredAccount {
+        id: id.to_owned(),
+        user_id: user_id.to_owned(),
+        toolkit: "acme".to_owned(),
+        auth_config_id: "ac_1".to_owned(),
+        alias: None,
+        word_id: id.to_owned(),
+        auth_scheme: "API_KEY".to_owned(),
+        status: "ACTIVE".to_owned(),
+        status_reason: None,
+        is_disabled: false,
+        credential: sealed("old"),
+        credential_version: 0,
+        credential_at: 0,
+        refreshed_at: None,
+        failures: 0,
+        retry_at: None,
+        problem: None,
+        created_at,
+        updated_at: created_at,
+        seq: 0,
+        config_is_disabled: false,
+        config_has_client: false,
+    }
+}
+
+fn sealed(text: &str) -> SealedCredential {
+    SealedCredential { sealed: text.into(), key_id: String::new(), expires_at: None, renewable: false }
+}
+
+fn with_status(status: &str) -> AccountChange {
+    AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() }
+}
+
+/// An account under each of the keys that calls find it by.
+async fn found(store: &SqliteStore, id: &str, user: &str) -> [Option<Arc<StoredAccount>>; 3] {
+    [
+        store.named_account_for_call(id).await.unwrap(),
+        store.account_for_call(user, "acme", None).await.unwrap(),
+        store.account_for_call(user, "acme", Some("ac_1")).await.unwrap(),
+    ]
+}
+
+fn are_kept(before: &[Option<Arc<StoredAccount>>], after: &[Option<Arc<StoredAccount>>]) -> Vec<bool> {
+    let pairs = before.iter().zip(after);
+    pairs.map(|(before, after)| Arc::ptr_eq(before.as_ref().unwrap(), after.as_ref().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
+    let store = store().await;
+    for account in [account("ca_1", "ann", 1), account("ca_2", "bob", 1)] {
+        store.insert_account(&account).await.unwrap();
+    }
+    let new_key = AccountChange { credential: Some(sealed("new")), ..AccountChange::default() };
+    let link = StoredLink {
+        token_hash: vec![1],
+        account_id: "ca_1".to_owned(),
+        callback_url: None,
+        scopes: "[]".to_owned(),
+        browser_hash: None,
+        verifier: None,
+        expires_at: i64::MAX,
+        finished_at: None,
+    };
+    store.insert_link(&link).await.unwrap();
+    let bobs = found(&store, "ca_2", "bob").await;
+    for round in 0..3 {
+        let anns = found(&store, "ca_1", "ann").await;
+        assert_eq!(are_kept(&anns, &found(&store, "ca_1", "ann").await), [true; 3]);
+        match round {
+            0 => assert!(store.update_account("ca_1", &new_key).await.unwrap()),
+            1 => assert!(store.finish_link(&link, &new_key).await.unwrap()),
+            _ => {
+                let seen = anns[0].as_ref().unwrap();
+                store.begin_refresh(seen, "me", Duration::from_secs(9)).await.unwrap().unwrap();
+                let end = RefreshEnd::Renewed(sealed("newer"));
+                assert!(store.end_refresh(seen, "me", &end).await.unwrap());
+            }
+        }
+        let changed = found(&store, "ca_1", "ann").await;
+        assert_eq!(are_kept(&anns, &changed), [false; 3], "round {round}");
+        assert!(changed.iter().flatten().all(|account| account.credential_version == round + 1));
+    }
+    assert_eq!(are_kept(&bobs, &found(&store, "ca_2", "bob").await), [true; 3]);
+
+    assert!(store.delete_account("ca_1").await.unwrap());
+    assert!(found(&store, "ca_1", "ann").await.iter().all(Option::is_none));
+    assert_eq!(are_kept(&bobs, &found(&store, "ca_2", "bob").await), [true; 3]);
+    assert!(!store.delete_account("ca_1").await.unwrap());
+    assert!(!store.update_account("ca_1", &new_key).await.unwrap());
+
+    let mut config = store.auth_config("ac_1").await.unwrap().unwrap();
+    config.status = "DISABLED".to_owned();
+    store.update_auth_config(&config).await.unwrap();
+    assert!(found(&store, "ca_2", "bob").await.iter().flatten().all(|account| account.config_is_disabled));
+}
+
+#[tokio::test]
+async fn a_user_s_best_account_follows_from_the_others() {
+    let store = store().await;
+    store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
+    let best = async || store.account_for_call("ann", "acme", None).await.unwrap().unwrap().id.clone();
+    assert_eq!(best().await, "ca_1");
+    store.insert_account(&account("ca_2", "ann", 2)).await.unwrap();
+    assert_eq!(best().await, "ca_2");
+    store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+    assert_eq!(best().await, "ca_1");
+    store.update_account("ca_2", &with_status("ACTIVE")).await.unwrap();
+    assert_eq!(best().await, "ca_2");
+    store.delete_account("ca_2").await.unwrap();
+    assert_eq!(best().await, "ca_1");
+}
+
+/// Nobody has to notice what happens to one that is not.
+#[tokio::test]
+async fn only_an_active_account_is_kept() {
+    let store = store().await;
+    let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann", 1) };
+    store.insert_account(&unfinished).await.unwrap();
+    for status in ["INITIALIZING", "INITIATED", "EXPIRED"] {
+        let statement = "UPDATE connected_accounts SET own_status = ?";
+        sqlx::query(statement).bind(status).execute(&store.writer).await.unwrap();
+        let found = found(&store, "ca_1", "ann").await;
+        assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
+    }
+}
