@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -416,6 +416,30 @@ token_url = "${upstream.origin}/token"
     assert.match(await done(['calls']), /^AT +USER.*\n(.*\n)*.* ann +acme +GET +127\.0\.0\.1\/eu\/gone +404 /);
   });
 
+  it('has a native thread for each core', {
+    skip: process.platform !== 'linux' && 'threads are counted in /proc',
+  }, () => {
+    // Threads that do not compute are made later, and have the same name.
+    const count = `
+      const { readdirSync, readFileSync } = require('node:fs');
+      const names = readdirSync('/proc/self/task').map((id) => readFileSync('/proc/self/task/' + id + '/comm', 'utf8'));
+      console.log(names.filter((name) => name.trim() === 'proxy-execute').length);`;
+    const threads = (load: string, env?: object) => {
+      const { stdout } = spawnSync(process.execPath, ['-e', load + count], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      });
+      return Number(stdout.trim().split('\n').at(-1));
+    };
+    const asPackage = `require(${JSON.stringify(join(__dirname, '..', 'index.js'))});`;
+    const asCommand = `process.argv.push('', '--version'); require(${JSON.stringify(PROGRAM)});`;
+    const cores = availableParallelism();
+    assert.equal(threads(asPackage), Math.max(cores - 1, 1));
+    assert.equal(threads(asPackage, { PROXY_EXECUTE_THREADS: '7' }), 7);
+    assert.equal(threads(asPackage, { PROXY_EXECUTE_THREADS: 'many' }), Math.max(cores - 1, 1));
+    assert.equal(threads(asCommand), cores);
+  });
+
   it('serve answers until it is told to end, with keys that are made and revoked meanwhile', async () => {
     const child = start(acme('serve', '--port', '0', '--rate-limit', '600', '--files', 'kept', '--json'), {});
     try {
@@ -423,13 +447,6 @@ token_url = "${upstream.origin}/token"
       const { url, store } = JSON.parse(line);
       assert.equal(store, './proxy-execute.db');
       assert.ok(existsSync(join(folder, 'kept')));
-      if (process.platform === 'linux') {
-        const threads = readdirSync(`/proc/${child.pid}/task`).map((id) =>
-          readFileSync(`/proc/${child.pid}/task/${id}/comm`, 'utf8').trim(),
-        );
-        // As many as there are cores: JavaScript needs none here.
-        assert.equal(threads.filter((name) => name === 'proxy-execute').length, availableParallelism());
-      }
       const made = await run(['keys', 'create', '--name', 'app', '--permission', 'toolkits=read']);
       const key = made.stdout.trim();
       assert.match(key, /^ak_/);

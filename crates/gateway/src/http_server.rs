@@ -19,25 +19,26 @@ mod reply;
 mod session;
 mod toolkits;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json, Router, ServiceExt};
 use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
+use tower::{ServiceExt as _, service_fn};
 use tracing::Instrument;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use self::asked::Owner;
@@ -51,28 +52,31 @@ use crate::{id, request};
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// The resources, each once, with their description.
-static RESOURCES: LazyLock<(Router<Gateway>, utoipa::openapi::OpenApi)> = LazyLock::new(|| {
-    OpenApiRouter::with_openapi(openapi::head())
-        .routes(routes!(session::create))
-        .routes(routes!(session::get, session::update, session::delete))
-        .routes(routes!(session::toolkits))
-        .routes(routes!(link::in_session))
-        .routes(routes!(proxy::in_session))
-        .routes(routes!(proxy::with_account))
-        .routes(routes!(connected_accounts::list, connected_accounts::create))
-        .routes(routes!(link::with_auth_config))
-        .routes(routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete))
-        .routes(routes!(connected_accounts::set_enabled))
-        .routes(routes!(link::to_account))
-        .routes(routes!(connected_accounts::refresh))
-        .routes(routes!(connected_accounts::revoke))
-        .routes(routes!(auth_configs::list, auth_configs::create))
-        .routes(routes!(auth_configs::get, auth_configs::update, auth_configs::delete))
-        .routes(routes!(auth_configs::set_status))
-        .routes(routes!(toolkits::list))
-        .routes(routes!(toolkits::get))
-        .split_for_parts()
+static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {
+    vec![
+        routes!(session::create),
+        routes!(session::get, session::update, session::delete),
+        routes!(session::toolkits),
+        routes!(link::in_session),
+        routes!(proxy::in_session),
+        routes!(proxy::with_account),
+        routes!(connected_accounts::list, connected_accounts::create),
+        routes!(link::with_auth_config),
+        routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete),
+        routes!(connected_accounts::set_enabled),
+        routes!(link::to_account),
+        routes!(connected_accounts::refresh),
+        routes!(connected_accounts::revoke),
+        routes!(auth_configs::list, auth_configs::create),
+        routes!(auth_configs::get, auth_configs::update, auth_configs::delete),
+        routes!(auth_configs::set_status),
+        routes!(toolkits::list),
+        routes!(toolkits::get),
+    ]
 });
+
+/// What the paths of resources begin with.
+const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
 
 /// Where to listen. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -105,7 +109,9 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     let server = tokio::spawn(async move {
         let closing = gateway.clone();
-        let service = router(limit).with_state(gateway).into_make_service_with_connect_info::<SocketAddr>();
+        let routes = router(limit).with_state(gateway);
+        let service = service_fn(move |request| answer(routes.clone(), request))
+            .into_make_service_with_connect_info::<SocketAddr>();
         let serve =
             axum::serve(listener, service).with_graceful_shutdown(async move { closing.closing().await });
         if let Err(error) = serve.await {
@@ -131,7 +137,7 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
         .map_err(|error| {
             Error::new(ErrorKind::InvalidRequest, format!("The path cannot be used: {error}."))
         })?;
-    let Ok(response) = router(None).with_state(gateway).oneshot(request).await;
+    let Ok(response) = answer(router(None).with_state(gateway), request).await;
     let status = response.status();
     let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own answer could not be read.");
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
@@ -147,33 +153,39 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
 
 /// The description of the wire (`OpenAPI` 3.1).
 pub fn openapi() -> &'static utoipa::openapi::OpenApi {
-    static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> =
-        LazyLock::new(|| openapi::below("/api/v3.1", &RESOURCES.1));
+    static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
+        let head = OpenApiRouter::with_openapi(openapi::head());
+        let resources = RESOURCES.iter().cloned().fold(head, OpenApiRouter::routes);
+        openapi::below(VERSIONS[0], &resources.into_openapi())
+    });
     &WITH_VERSION
 }
 
 fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
-    let resources = &RESOURCES.0;
-    let router = Router::new()
-        .nest("/api/v3.1", resources.clone())
-        .nest("/api/v3", resources.clone())
+    let mut router = Router::new();
+    for (_, paths, methods) in RESOURCES.iter() {
+        for (path, version) in paths.paths.keys().flat_map(|path| VERSIONS.map(|version| (path, version))) {
+            router = router.route(&format!("{version}{path}"), methods.clone());
+        }
+    }
+    let router = router
         .route("/openapi.json", get(async || Json(openapi())))
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES));
+        .fallback(not_found);
     let router = match limit {
         Some(limit) => router.layer(middleware::from_fn(rate_limit::apply)).layer(Extension(limit)),
         None => router,
     };
     // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
     // a call that has been counted.
-    let router = router.merge(connect::router()).route("/files/{name}", get(files::get));
-    router.layer(middleware::from_fn(name_request))
+    router.merge(connect::router()).route("/files/{name}", get(files::get))
 }
 
 /// Gives every request a name that is in its log lines, its answer and its error; and says what
 /// answers, so that a client knows what it may ask of it.
-async fn name_request(mut request: Request, next: Next) -> Response {
+///
+/// Around all routes and not a layer of each, which would be made anew for every request.
+async fn answer(routes: Router, mut request: Request) -> Result<Response, Infallible> {
     let request_id = id::random("req");
     let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
     // Whoever knows the path of a page can use it.
@@ -181,10 +193,10 @@ async fn name_request(mut request: Request, next: Next) -> Response {
     let path = if path.starts_with("/connect/") { "/connect/…" } else { path };
     let span = tracing::info_span!("request", id = request_id, method = %request.method(), path);
     request.extensions_mut().insert(RequestId(request_id));
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = routes.oneshot(request).instrument(span).await?;
     response.headers_mut().insert("x-request-id", header);
     response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
-    response
+    Ok(response)
 }
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {

@@ -4,12 +4,12 @@ use data_encoding::BASE32_NOPAD;
 
 /// An identifier with its kind in front, such as `trs_…` or `ca_…`: 100 random bits.
 pub(crate) fn random(prefix: &str) -> String {
-    format!("{prefix}_{}", lower_case(&random_bytes::<13>()))
+    named(prefix, &random_bytes::<13>())
 }
 
 /// A key or token, which opens something: 256 random bits.
 pub(crate) fn secret(prefix: &str) -> String {
-    format!("{prefix}_{}", lower_case(&random_bytes::<32>()))
+    named(prefix, &random_bytes::<32>())
 }
 
 /// Anything between 0 and 255.
@@ -23,6 +23,11 @@ fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn lower_case(bytes: &[u8]) -> String {
-    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+fn named(prefix: &str, bytes: &[u8]) -> String {
+    let mut id = String::with_capacity(prefix.len() + 1 + BASE32_NOPAD.encode_len(bytes.len()));
+    id.push_str(prefix);
+    id.push('_');
+    BASE32_NOPAD.encode_append(bytes, &mut id);
+    id.make_ascii_lowercase();
+    id
 }

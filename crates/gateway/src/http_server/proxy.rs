@@ -88,6 +88,11 @@ async fn read_call(request: Request) -> Result<ProxyRequest> {
     let Ok(boundary) = multer::parse_boundary(content_type.unwrap_or_default()) else {
         return read(request).await;
     };
+    // Rare, and large enough to be felt by calls that are none.
+    Box::pin(read_form(request, boundary)).await
+}
+
+async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     let mut parts = Multipart::new(ReadToTheEnd(Some(request.into_body().into_data_stream())), boundary);
     let mut text = Vec::new();
     let mut json = part(&mut parts, "request").await?;

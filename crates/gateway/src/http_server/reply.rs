@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use super::MAX_REQUEST_BYTES;
 
 /// The name that this request got.
 #[derive(Debug, Clone)]
@@ -88,6 +90,8 @@ impl Success {
 
 /// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
+    let mut request = request;
+    DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Error::new(ErrorKind::InvalidRequest, "The request broke off before its end."),
