@@ -1,14 +1,16 @@
-/** A gateway on a port, in a process of its own: `node gateway.mjs <origin of the upstream>`. */
+/**
+ * Fills the store of the gateway that is then served: `node gateway.mjs <origin of the upstream> <store> <key>`.
+ * Prints what a caller needs.
+ */
 
 import { Composio, Gateway } from '../index.mjs';
 import { toolkit } from './contenders.mjs';
 
-const origin = process.argv[2];
-const gateway = await Gateway.open({ allowPrivateHosts: [new URL(origin).host], toolkits: [toolkit(origin)] });
+const [origin, store, encryptionKey] = process.argv.slice(2);
+const gateway = await Gateway.open({ store, encryptionKey, toolkits: [toolkit(origin)] });
 const credential = { authScheme: 'BEARER_TOKEN', val: { token: 'token' } };
 await gateway.connectedAccounts.import({ userId: 'user_bench', toolkit: 'stub', credential });
 const { sessionId } = await new Composio({ gateway }).create('user_bench', { toolkits: ['stub'] });
-const { url } = await gateway.listen();
 const { key } = await gateway.apiKeys.create({ name: 'bench' });
-console.log(JSON.stringify({ url, key, sessionId }));
-process.stdin.resume().on('end', () => process.exit(0));
+await gateway.close();
+console.log(JSON.stringify({ key, sessionId }));

@@ -1,11 +1,13 @@
 /**
  * The gateway on a port, beside nginx forwarding to the same upstream with a header that it adds.
  *
+ * The gateway is the command `serve` with its store in a file, as an operator runs it.
  * nginx checks no key, reads no session, judges no address, decrypts nothing and records no call;
  * it is what forwarding alone costs. Both are driven by wrk, with the same request.
  */
 
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -79,14 +81,31 @@ export async function beside(upstream, folder, log) {
 }
 
 async function startGateway(upstream, folder) {
-  const script = fileURLToPath(new URL('gateway.mjs', import.meta.url));
-  const child = spawn(process.execPath, [script, upstream], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+  const [store, encryptionKey] = [join(folder, 'gateway.db'), randomBytes(32).toString('hex')];
+  const filled = execFileSync(process.execPath, [file('gateway.mjs'), upstream, store, encryptionKey]);
+  const { key, sessionId } = JSON.parse(filled);
+  writeFileSync(
+    join(folder, 'stub.toml'),
+    `slug = "stub"
+name = "Stub"
+base_url = "${upstream}"
+[schemes.BEARER_TOKEN]
+headers = { Authorization = "Bearer {{token}}" }
+`,
+  );
+  const options = { store, port: 0, toolkit: join(folder, 'stub.toml'), 'allow-private-host': new URL(upstream).host };
+  const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  const child = spawn(process.execPath, [file('../bin/proxy-execute.js'), 'serve', '--json', ...args], {
+    env: { ...process.env, PROXY_EXECUTE_ENCRYPTION_KEY: encryptionKey },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = await once(createInterface(child.stdout), 'line');
-  const { url, key, sessionId } = JSON.parse(line);
+  const { url } = JSON.parse(line);
   const body = JSON.stringify({ toolkit_slug: 'stub', endpoint: '/data/1k', method: 'POST', body: { title: 'x' } });
   const request = writeRequest(join(folder, 'gateway.lua'), body, { 'x-api-key': key });
   const path = `/api/v3.1/tool_router/session/${sessionId}/proxy_execute`;
-  return { name: 'proxy-execute', url: url + path, request, pid: child.pid, stop: () => child.stdin.end() };
+  return { name: 'proxy-execute', url: url + path, request, pid: child.pid, stop: () => child.kill() };
 }
 
 async function startNginx(upstream, folder) {
