@@ -84,7 +84,8 @@ impl Asked {
         work: impl FnOnce(Arc<Parts>) -> Work,
     ) -> Result<T> {
         let parts = self.gateway.parts();
-        let work = work(Arc::clone(parts));
+        // In a box, because each function that hands a future on holds it twice.
+        let work = Box::pin(work(Arc::clone(parts)));
         self.gateway
             .run(async {
                 if !self.is_owner {
