@@ -52,7 +52,7 @@ impl ToNapiValue for Text {
 
 /// Whether V8 is to use the text where it is. Below this size, a copy costs less than to keep track.
 fn is_external<Unit>(env: &Env, text: &[Unit]) -> bool {
-    const LARGE: usize = 512 * 1024;
+    const LARGE: usize = 64 * 1024;
     // Node.js has had the functions since 20.4.
     size_of_val(text) >= LARGE && env.get_node_version().is_ok_and(|node| (node.major, node.minor) >= (20, 4))
 }
@@ -71,12 +71,15 @@ type Create<Char> = unsafe fn(
 /// Makes a string of a text that stays where it is.
 fn external<Unit, Char>(env: &Env, text: Vec<Unit>, create: Create<Char>) -> napi::Result<napi_value> {
     let (start, length) = (text.as_ptr().cast(), text.len().cast_signed());
-    let owner = Box::into_raw(Box::new(text)).cast();
+    let text = Box::new(text);
+    account(env, bytes(&text));
     let (mut string, mut is_copied) = (null_mut(), false);
     // SAFETY: this is the thread of `env`. Nobody moves or changes the text before `free`, which is
     // called once: when the string is collected, or at once should Node.js copy the text nevertheless.
-    let status =
-        unsafe { create(env.raw(), start, length, Some(free::<Unit>), owner, &mut string, &mut is_copied) };
+    let status = unsafe {
+        let owner = Box::into_raw(text).cast();
+        create(env.raw(), start, length, Some(free::<Unit>), owner, &mut string, &mut is_copied)
+    };
     if status != Status::napi_ok {
         return Err(napi::Error::new(status.into(), "An answer cannot be made a string."));
     }
@@ -84,7 +87,19 @@ fn external<Unit, Char>(env: &Env, text: Vec<Unit>, create: Create<Char>) -> nap
 }
 
 /// Frees a text, when nobody has its string any more.
-unsafe extern "C" fn free<Unit>(_: node_api_basic_env, _: *mut c_void, owner: *mut c_void) {
+unsafe extern "C" fn free<Unit>(env: node_api_basic_env, _: *mut c_void, owner: *mut c_void) {
     // SAFETY: `external` has made this of a box, and it is called once.
-    drop(unsafe { Box::from_raw(owner.cast::<Vec<Unit>>()) });
+    let text = unsafe { Box::from_raw(owner.cast::<Vec<Unit>>()) };
+    account(&Env::from_raw(env.cast()), -bytes(&text));
+}
+
+/// Tells V8 of memory that its strings hold outside of its heap, or no longer do: without, it would
+/// not collect them before there are hundreds of megabytes.
+fn account(env: &Env, bytes: i64) {
+    // It is only for V8 to know when to collect.
+    _ = env.adjust_external_memory(bytes);
+}
+
+fn bytes<Unit>(text: &[Unit]) -> i64 {
+    i64::try_from(size_of_val(text)).unwrap_or(i64::MAX)
 }
