@@ -75,6 +75,9 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
     ]
 });
 
+/// The routes for the owner in this process, who is under no limit.
+static OWNERS: LazyLock<Router<Gateway>> = LazyLock::new(|| router(None));
+
 /// What the paths of resources begin with.
 const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
 
@@ -137,7 +140,7 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
         .map_err(|error| {
             Error::new(ErrorKind::InvalidRequest, format!("The path cannot be used: {error}."))
         })?;
-    let Ok(response) = answer(router(None).with_state(gateway), request).await;
+    let Ok(response) = answer(OWNERS.clone().with_state(gateway), request).await;
     let status = response.status();
     let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own answer could not be read.");
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
