@@ -119,7 +119,7 @@ pub(crate) struct Parts {
     /// Counts what is under way.
     pub(crate) running: TaskTracker,
     /// No new calls, no new connections.
-    closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
     /// What is still under way ends now.
     pub(crate) ended: CancellationToken,
     servers: Mutex<Vec<JoinHandle<()>>>,

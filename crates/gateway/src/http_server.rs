@@ -17,6 +17,7 @@ mod proxy;
 mod rate_limit;
 mod reply;
 mod session;
+mod threads;
 mod toolkits;
 
 use std::convert::Infallible;
@@ -29,14 +30,13 @@ use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
-use axum::{Extension, Json, Router, ServiceExt};
+use axum::{Extension, Json, Router};
 use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower::{ServiceExt as _, service_fn};
+use tower::ServiceExt;
 use tracing::Instrument;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -108,19 +108,10 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
     gateway.parts().listens_at(address);
-    // Answers are written in one piece, so waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    let server = tokio::spawn(async move {
-        let closing = gateway.clone();
-        let routes = router(limit).with_state(gateway);
-        let service = service_fn(move |request| answer(routes.clone(), request))
-            .into_make_service_with_connect_info::<SocketAddr>();
-        let serve =
-            axum::serve(listener, service).with_graceful_shutdown(async move { closing.closing().await });
-        if let Err(error) = serve.await {
-            tracing::error!(%error, "the port failed");
-        }
-    });
+    let closing = gateway.parts().closing.clone();
+    let routes = router(limit).with_state(gateway);
+    let server = threads::serve(listener, closing, move |request| answer(routes.clone(), request))
+        .map_err(unusable)?;
     Ok((address, server))
 }
 

@@ -1,5 +1,6 @@
 //! The client: connections that are kept, requests that a server refused unprocessed, decoding.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Request;
@@ -9,6 +10,7 @@ use http_body_util::Either;
 use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::{self, Handle};
 use tower::Service;
 use tower_http::decompression::Decompression;
 
@@ -39,12 +41,17 @@ pub struct Options {
     pub ping_interval: Option<Duration>,
 }
 
-/// A client. It shares its connections among all requests, which may be made at once.
+/// A client. It shares its connections among all requests that are made in one runtime; they may be
+/// made at once.
 #[derive(Debug)]
 pub struct Client {
     connector: Connector,
-    pool: legacy::Client<Connector, Body>,
+    builder: legacy::Builder,
+    /// A pool for each runtime, which drives its connections and without which they end.
+    pools: RwLock<Vec<(runtime::Id, Arc<Pool>)>>,
 }
+
+type Pool = legacy::Client<Connector, Body>;
 
 impl Client {
     /// A client that trusts what Node.js trusts. Nothing is connected before the first request.
@@ -63,13 +70,30 @@ impl Client {
         idle_timeout: Duration,
         ping_interval: Option<Duration>,
     ) -> Self {
-        let pool = legacy::Client::builder(TokioExecutor::new())
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(idle_timeout)
-            .http2_keep_alive_interval(ping_interval)
-            .build(connector.clone());
-        Self { connector, pool }
+            .http2_keep_alive_interval(ping_interval);
+        Self { connector, builder, pools: RwLock::default() }
+    }
+
+    /// The connections of this runtime.
+    fn pool(&self) -> Arc<Pool> {
+        let here = Handle::current().id();
+        let of = |pools: &[(runtime::Id, Arc<Pool>)]| {
+            pools.iter().find(|(runtime, _)| *runtime == here).map(|(_, pool)| Arc::clone(pool))
+        };
+        if let Some(pool) = of(&self.pools.read().unwrap_or_else(PoisonError::into_inner)) {
+            return pool;
+        }
+        let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+        of(&pools).unwrap_or_else(|| {
+            let pool = Arc::new(self.builder.build(self.connector.clone()));
+            pools.push((here, Arc::clone(&pool)));
+            pool
+        })
     }
 
     /// Sends a request to the absolute URL in it, and returns the head of the answer. Dropping the
@@ -103,7 +127,8 @@ impl Client {
 
     async fn exchange(&self, request: Request<Body>) -> Result<Response, Error> {
         let decode = !request.headers().contains_key(ACCEPT_ENCODING);
-        let decoding = Decompression::new(&self.pool);
+        let pool = self.pool();
+        let decoding = Decompression::new(&*pool);
         let decoded = decoding.gzip(decode).br(decode).zstd(decode).deflate(decode).call(request).await;
         decoded.map(|response| response.map(ResponseBody))
     }

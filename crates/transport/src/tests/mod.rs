@@ -4,6 +4,7 @@ mod connecting;
 mod decoding;
 mod proxies;
 mod refusals;
+mod runtimes;
 mod server;
 
 use std::sync::Arc;

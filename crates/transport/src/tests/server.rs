@@ -1,5 +1,6 @@
 //! A server of HTTP/1.1 that answers each request with the next text, and keeps what it got.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -11,6 +12,7 @@ pub(super) struct Server {
     /// `127.0.0.1:port`
     pub(super) address: String,
     requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -18,10 +20,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&connections);
         let (seen, answer) = (Arc::clone(&requests), answer.into());
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                taken.fetch_add(1, Ordering::Relaxed);
                 let (seen, answer) = (Arc::clone(&seen), answer.clone());
                 match tls.clone() {
                     None => _ = tokio::spawn(serve(stream, seen, answer)),
@@ -33,12 +38,17 @@ impl Server {
                 }
             }
         });
-        Self { address, requests }
+        Self { address, requests, connections }
     }
 
     /// The heads of the requests so far.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// How many connections there have been.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 

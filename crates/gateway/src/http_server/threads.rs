@@ -1,0 +1,225 @@
+//! The threads that a port is served on, as many as the runtime has that opens it.
+//!
+//! Each has a runtime of its own, and a connection stays on its thread: a call is read, sent on and
+//! answered there, over connections to upstreams of that thread's own, so that no thread has to wake
+//! another. What one thread has to do does not move to one that is idle; connections are dealt out in
+//! turn.
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::net::{self, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a client may take for the head of a request, and how long a connection is kept on which
+/// there is none. Longer than clients keep theirs, so that none sends into a connection that closes.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long no connection is taken when the system has no room for another.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection, and where it comes from.
+type Accepted = (net::TcpStream, SocketAddr);
+
+/// Where a thread gets its connections, and what tells that it has ended.
+type Thread = (mpsc::UnboundedSender<Accepted>, oneshot::Receiver<()>);
+
+/// Answers on a port until `closing`, and then what is still asked. The task that it returns ends
+/// with the last answer; stopping it ends the threads at once.
+///
+/// # Errors
+/// When the system makes no thread.
+pub(super) fn serve<Answer, Answered>(
+    listener: TcpListener,
+    closing: CancellationToken,
+    answer: Answer,
+) -> io::Result<JoinHandle<()>>
+where
+    Answer: Fn(Request) -> Answered + Clone + Send + 'static,
+    Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    let stopped = CancellationToken::new();
+    let stop = stopped.clone().drop_guard();
+    let threads: Vec<_> = (0..Handle::current().metrics().num_workers())
+        .map(|_| start(stopped.clone(), answer.clone()))
+        .collect::<io::Result<_>>()?;
+    Ok(tokio::spawn(async move {
+        let _stop = stop;
+        closing.run_until_cancelled(deal(&listener, &threads)).await;
+        drop(listener);
+        for (connections, ended) in threads {
+            drop(connections);
+            _ = ended.await;
+        }
+    }))
+}
+
+/// Deals connections out to the threads, in turn.
+async fn deal(listener: &TcpListener, threads: &[Thread]) {
+    for (connections, _) in threads.iter().cycle() {
+        let (stream, from) = accept(listener).await;
+        // A thread that has panicked takes none; its client sees a connection that closes.
+        _ = stream.into_std().map(|stream| connections.send((stream, from)));
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // That connection has gone, not the port.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+                ) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn start<Answer, Answered>(stopped: CancellationToken, answer: Answer) -> io::Result<Thread>
+where
+    Answer: Fn(Request) -> Answered + Clone + Send + 'static,
+    Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (connections, inbox) = mpsc::unbounded_channel();
+    let (ended, end) = oneshot::channel();
+    thread::Builder::new().name("proxy-execute/p".to_owned()).spawn(move || {
+        runtime.block_on(stopped.run_until_cancelled(answer_all(inbox, HEAD_TIMEOUT, answer)));
+        // Whatever still looks a name up is not waited for.
+        Runtime::shutdown_background(runtime);
+        _ = ended.send(());
+    })?;
+    Ok((connections, end))
+}
+
+/// Answers on all connections of a thread, until there are no more and nothing is asked on them.
+async fn answer_all<Answer, Answered>(
+    mut connections: mpsc::UnboundedReceiver<Accepted>,
+    head_timeout: Duration,
+    answer: Answer,
+) where
+    Answer: Fn(Request) -> Answered + Clone + Send + 'static,
+    Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    let open = GracefulShutdown::new();
+    while let Some((stream, from)) = connections.recv().await {
+        // Answers are written in one piece, so waiting to fill a packet only delays them.
+        let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
+            continue;
+        };
+        let answer = answer.clone();
+        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(from));
+            answer(request)
+        });
+        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        tokio::spawn(open.watch(connection));
+    }
+    open.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+    use super::*;
+
+    const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    /// A port that answers with the name of the thread.
+    async fn port() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let closing = CancellationToken::new();
+        let answer = |_| async {
+            Ok(Response::builder()
+                .header("x-thread", format!("{:?}", thread::current().id()))
+                .body(Body::empty())
+                .unwrap())
+        };
+        (address, closing.clone(), serve(listener, closing, answer).unwrap())
+    }
+
+    /// Asks on a connection, and returns the thread that answers.
+    async fn ask(connection: &mut BufReader<TcpStream>) -> String {
+        connection.write_all(ASKED).await.unwrap();
+        let mut thread = None;
+        let mut line = String::new();
+        while connection.read_line(&mut line).await.unwrap() > 2 {
+            thread = thread.or_else(|| line.strip_prefix("x-thread: ").map(str::to_owned));
+            line.clear();
+        }
+        thread.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn connections_are_dealt_out_and_stay_where_they_are() {
+        let (address, closing, server) = port().await;
+        let mut served = HashMap::<_, usize>::new();
+        for _ in 0..6 {
+            let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
+            let first = ask(&mut connection).await;
+            assert_eq!(ask(&mut connection).await, first);
+            *served.entry(first).or_default() += 1;
+        }
+        assert_eq!(served.into_values().collect::<Vec<_>>(), [2, 2, 2]);
+        closing.cancel();
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn threads_end_with_the_task_that_has_them() {
+        let (address, _, server) = port().await;
+        let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
+        ask(&mut connection).await;
+        server.abort();
+        // Not within the time that heads have, and without being closed by whoever asks.
+        let ended = tokio::time::timeout(Duration::from_secs(30), connection.read_u8()).await.unwrap();
+        assert!(ended.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_come_is_not_waited_for() {
+        let (connections, inbox) = mpsc::unbounded_channel();
+        let answer = |_| async { Ok(Response::new(Body::empty())) };
+        let answering = tokio::spawn(answer_all(inbox, Duration::from_millis(100), answer));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for begun in [&ASKED[..20], ASKED] {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, from) = listener.accept().await.unwrap();
+            connections.send((stream.into_std().unwrap(), from)).unwrap();
+            client.write_all(begun).await.unwrap();
+            let mut answered = String::new();
+            let read = client.read_to_string(&mut answered);
+            tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is closed").unwrap();
+            assert_eq!(answered.starts_with("HTTP/1.1 200"), begun == ASKED, "{answered}");
+        }
+        drop(connections);
+        answering.await.unwrap();
+    }
+}
