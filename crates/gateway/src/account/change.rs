@@ -1,0 +1,283 @@
+//! What changes an account: requests that change, refresh, revoke or delete it, and what came of a
+//! link behind which a person connects it.
+
+use std::sync::Arc;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::credential::{check, merged, sealed, val};
+use super::shown::{ConnectedAccount, get};
+use super::{by_id, find, not_found};
+use crate::clock::now;
+use crate::credential::{AuthScheme, GivenCredential, refresh, revocation};
+use crate::gateway::Parts;
+use crate::http_server::schema;
+use crate::link::LinkAgain;
+use crate::store::{AccountChange, StoredAccount, StoredAuthConfig};
+use crate::toolkit::Toolkit;
+use crate::{auth_config, link};
+
+/// The request that changes an account. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct UpdateAccount {
+    /// An empty one removes it.
+    pub(crate) alias: Option<String>,
+    pub(crate) connection: Option<ChangedConnection>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) experimental: Option<Value>,
+}
+
+/// The credential's new fields.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangedConnection {
+    /// `{ authScheme, val }`; fields that are not named stay, null removes one.
+    #[schema(value_type = Object)]
+    pub(crate) state: SecretJson,
+}
+
+/// The answer to a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    pub(crate) success: bool,
+}
+
+/// The answer to a revocation: what every change says, and what SDKs of v3.1 read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RevokedAccount {
+    #[serde(flatten)]
+    pub(crate) changed: ChangedAccount,
+    /// The tokens that the provider has taken back, such as `refresh_token`; none where it has no
+    /// endpoint for that. The gateway has forgotten all of them.
+    pub(crate) revoked_tokens: Vec<String>,
+    /// Tokens that may live on at the provider, each with the reason.
+    pub(crate) not_revoked: Vec<String>,
+    pub(crate) connected_account: ShortAccount,
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeletedAccount {
+    /// Always true.
+    pub(crate) success: bool,
+    /// With `revoke_on_delete`: the tokens that the provider has taken back, such as `refresh_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked_tokens: Option<Vec<String>>,
+    /// With `revoke_on_delete`: tokens that may live on at the provider, each with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_revoked: Option<Vec<String>>,
+}
+
+/// The account that was revoked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShortAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+}
+
+/// How an account is to be refreshed. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RefreshAccount {
+    /// Where a person comes out who has to consent again.
+    pub(crate) redirect_url: Option<String>,
+}
+
+/// The answer to a refresh.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RefreshedAccount {
+    pub(crate) id: String,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    /// Where a person has to consent again, if one has to.
+    #[schema(required = true)]
+    pub(crate) redirect_url: Option<String>,
+}
+
+/// Deletes an account and its credential. With `revoke` the provider is asked before to take the
+/// tokens back, and the account is deleted whatever it says.
+pub(crate) async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
+    let revoked = match revoke {
+        true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?),
+        false => None,
+    };
+    if !gateway.store.delete_account(id).await? {
+        return Err(not_found(id));
+    }
+    gateway.account_changes.tell(id);
+    let (revoked_tokens, not_revoked) = revoked.map(|revoked| (revoked.tokens, revoked.failures)).unzip();
+    Ok(DeletedAccount { success: true, revoked_tokens, not_revoked })
+}
+
+/// Enables or disables an account.
+pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ConnectedAccount> {
+    let change = AccountChange { is_disabled: Some(!enabled), ..AccountChange::default() };
+    if !gateway.store.update_account(id, &change).await? {
+        return Err(not_found(id));
+    }
+    gateway.account_changes.tell(id);
+    get(gateway, id).await
+}
+
+/// Changes an account's alias or credential.
+pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
+    let account = find(gateway, id).await?;
+    let mut change = AccountChange {
+        alias: request.alias.map(|alias| Some(alias).filter(|alias| !alias.is_empty())),
+        ..AccountChange::default()
+    };
+    if let Some(connection) = request.connection {
+        let given = GivenCredential::read(&connection.state, "connection.state")?;
+        if given.auth_scheme.to_string() != account.auth_scheme {
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
+            ));
+        }
+        let merged = GivenCredential {
+            auth_scheme: given.auth_scheme,
+            toolkit_slug: None,
+            val: merged(&val(gateway, &account)?, &given.val)?,
+        };
+        let toolkit = gateway.catalogue.get(&account.toolkit)?;
+        let config = auth_config::find(gateway, &account.auth_config_id).await?;
+        check(gateway, toolkit, &merged, Some(&config))?;
+        // An access token that stays expires when it did.
+        let has_token = given.fields()?.get("access_token").is_some();
+        let at = if has_token { now() } else { account.credential_at };
+        change.credential = Some(sealed(gateway, id, merged.auth_scheme, &merged.val, at)?);
+        change.of_version = Some(account.credential_version);
+        change.status = Some(("ACTIVE".to_owned(), None));
+    }
+    if !gateway.store.update_account(id, &change).await? {
+        return Err(changed_meanwhile(gateway, id).await);
+    }
+    gateway.account_changes.tell(id);
+    let status = find(gateway, id).await?.status;
+    Ok(ChangedAccount { id: id.to_owned(), status, success: true })
+}
+
+/// Renews an account's credential now, also that of an EXPIRED account once more. Where a person has to
+/// consent again, the answer says where; one that has nothing to be renewed with is only looked at.
+pub(crate) async fn refresh(
+    gateway: &Arc<Parts>,
+    id: &str,
+    request: RefreshAccount,
+) -> Result<RefreshedAccount> {
+    let account = find(gateway, id).await?;
+    // What was revoked on purpose is not begun again by a refresh.
+    let is_over = matches!(account.status.as_str(), "FAILED" | "EXPIRED");
+    if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url().is_ok() {
+        let again = LinkAgain { callback_url: request.redirect_url, scopes: Vec::new() };
+        let link = link::again(gateway, id, again).await?;
+        let status = find(gateway, id).await?.status;
+        return Ok(RefreshedAccount { id: account.id, status, redirect_url: Some(link.redirect_url) });
+    }
+    let account = if matches!(account.status.as_str(), "ACTIVE" | "EXPIRED")
+        && refresh::obstacle(gateway, &account).is_none()
+    {
+        refresh::renewed(gateway, &account, refresh::Reason::Asked).await?
+    } else {
+        by_id(gateway, id).await?
+    };
+    Ok(RefreshedAccount { id: account.id, status: account.status, redirect_url: None })
+}
+
+/// Has the provider take an account's tokens back, and forgets its credential whatever the provider
+/// says; the account stays, REVOKED.
+pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
+    let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?;
+    let change = AccountChange {
+        credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
+        status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
+        ..AccountChange::default()
+    };
+    gateway.store.update_account(id, &change).await?;
+    gateway.account_changes.tell(id);
+    let (id, status) = (id.to_owned(), "REVOKED".to_owned());
+    Ok(RevokedAccount {
+        changed: ChangedAccount { id: id.clone(), status: status.clone(), success: true },
+        revoked_tokens: revoked.tokens,
+        not_revoked: revoked.failures,
+        connected_account: ShortAccount { id, status },
+    })
+}
+
+/// Changes an account's state.
+pub(crate) async fn set_status(
+    gateway: &Parts,
+    id: &str,
+    status: &str,
+    reason: Option<String>,
+) -> Result<()> {
+    let change = AccountChange { status: Some((status.to_owned(), reason)), ..AccountChange::default() };
+    gateway.store.update_account(id, &change).await?;
+    gateway.account_changes.tell(id);
+    Ok(())
+}
+
+/// Keeps what is known of a credential that is not complete yet.
+///
+/// # Errors
+/// `Conflict` when it is not the same any more, or a refresh of it is under way.
+pub(crate) async fn keep(
+    gateway: &Parts,
+    account: &StoredAccount,
+    scheme: AuthScheme,
+    val: &SecretJson,
+) -> Result<()> {
+    let id = &account.id;
+    let change = AccountChange {
+        credential: Some(sealed(gateway, id, scheme, val, account.credential_at)?),
+        of_version: Some(account.credential_version),
+        ..AccountChange::default()
+    };
+    if gateway.store.update_account(id, &change).await? {
+        Ok(())
+    } else {
+        Err(changed_meanwhile(gateway, id).await)
+    }
+}
+
+/// A change was made of a credential that is another by now.
+async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
+    match find(gateway, id).await {
+        Ok(_) => Error::new(
+            ErrorKind::Conflict,
+            format!("The credential of connected account {id} was refreshed or changed at the same moment."),
+        )
+        .fix("Make the change again."),
+        Err(error) => error,
+    }
+}
+
+/// The change that makes an account ACTIVE with this credential.
+///
+/// # Errors
+/// `InvalidRequest` when it could not be sent.
+pub(crate) fn activated(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    config: &StoredAuthConfig,
+    id: &str,
+    val: &SecretJson,
+) -> Result<AccountChange> {
+    let auth_scheme = auth_config::scheme_of(config)?;
+    let given = GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() };
+    check(gateway, toolkit, &given, Some(config))?;
+    Ok(AccountChange {
+        credential: Some(sealed(gateway, id, auth_scheme, val, now())?),
+        status: Some(("ACTIVE".to_owned(), None)),
+        ..AccountChange::default()
+    })
+}

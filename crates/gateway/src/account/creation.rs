@@ -1,0 +1,258 @@
+//! How an account begins: with a credential that is imported or given, or with a link behind which a
+//! person gives it.
+
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::credential::{check, sealed};
+use super::shown::{AccountState, ConnectedAccount, shown};
+use crate::auth_config;
+use crate::clock::now;
+use crate::credential::oauth2::Client;
+use crate::credential::{AuthScheme, GivenCredential};
+use crate::gateway::Parts;
+use crate::http_server::schema;
+use crate::request::require;
+use crate::store::{StoredAccount, StoredAuthConfig};
+use crate::toolkit::Toolkit;
+use crate::{id, link, word_id};
+
+/// How often a new account is given another word id when the first is taken.
+const WORD_ID_ATTEMPTS: u32 = 5;
+
+/// The request that imports a credential. Unknown keys are refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportAccount {
+    /// The caller's own id of the user.
+    pub user_id: String,
+    /// The toolkit's slug.
+    pub toolkit: String,
+    /// `{ authScheme, val }`, contract §4.3.
+    pub credential: SecretJson,
+    /// A name for the account, that no other account of the user and toolkit has.
+    #[serde(default)]
+    pub alias: Option<String>,
+    /// The auth config, whose OAuth client the tokens were given to: with it they can be refreshed.
+    /// Default: one without a client, which the toolkit and scheme have in common.
+    #[serde(default)]
+    pub auth_config_id: Option<String>,
+}
+
+/// The request of the wire that connects an account. Unknown keys are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct CreateAccount {
+    pub(crate) auth_config: AuthConfigId,
+    pub(crate) connection: NewConnection,
+    /// A gateway does not call the toolkit to try the credential; accepted and without effect.
+    pub(crate) validate_credentials: Option<bool>,
+}
+
+/// The auth config of a new account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthConfigId {
+    pub(crate) id: String,
+}
+
+/// The new account itself.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
+pub(crate) struct NewConnection {
+    pub(crate) user_id: Option<String>,
+    /// `{ authScheme, val }`.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) state: Option<SecretJson>,
+    /// The fields of `val`, in the older form.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) data: Option<SecretJson>,
+    pub(crate) callback_url: Option<String>,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) alias: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) experimental: Option<Value>,
+    pub(crate) deprecated_is_v1_rerouted: Option<bool>,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedAccount {
+    pub(crate) id: String,
+    /// What is known of the account, without secrets.
+    #[serde(rename = "connectionData")]
+    pub(crate) connection_data: AccountState,
+    #[schema(value_type = schema::AccountStatus)]
+    pub(crate) status: String,
+    /// Where a person finishes the connection; null when it is finished.
+    #[schema(required = true)]
+    pub(crate) redirect_url: Option<String>,
+    #[schema(required = true)]
+    pub(crate) redirect_uri: Option<String>,
+}
+
+/// Imports a credential. What could not be sent later is refused now.
+pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {
+    require(Some(&request.user_id), "user_id")?;
+    require(Some(&request.toolkit), "toolkit")?;
+    let toolkit = gateway.catalogue.get(&request.toolkit)?;
+    let given = GivenCredential::read(&request.credential, "credential")?;
+    let config = match &request.auth_config_id {
+        None => {
+            check(gateway, toolkit, &given, None)?;
+            auth_config::default_for(gateway, toolkit, given.auth_scheme).await?
+        }
+        Some(id) => {
+            let config = auth_config::usable(gateway, id).await?;
+            if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme.to_string() {
+                let message = format!(
+                    "auth_config_id: auth config {id} is for toolkit `{}` and {}, not for `{}` and {}.",
+                    config.toolkit, config.auth_scheme, toolkit.slug, given.auth_scheme
+                );
+                return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+            }
+            check(gateway, toolkit, &given, Some(&config))?;
+            config
+        }
+    };
+    let account = insert(gateway, &config, request.user_id, request.alias, &given.val, "ACTIVE").await?;
+    Ok(shown(gateway, account))
+}
+
+/// Connects an account with an auth config: ACTIVE when the credential is complete, else
+/// INITIALIZING with a link to finish it.
+pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
+    let NewConnection { user_id, state, data, callback_url, alias, .. } = request.connection;
+    let config = auth_config::usable(gateway, &request.auth_config.id).await?;
+    let toolkit = gateway.catalogue.get(&config.toolkit)?;
+    let user_id = user_id.unwrap_or_else(|| "default".to_owned());
+    require(Some(&user_id), "connection.user_id")?;
+    let scheme = auth_config::scheme_of(&config)?;
+    let given = match (state, data) {
+        (Some(state), _) => GivenCredential::read(&state, "connection.state")?,
+        (None, data) => GivenCredential {
+            auth_scheme: scheme,
+            toolkit_slug: None,
+            val: data.unwrap_or_else(|| SecretJson::new("{}".to_owned())),
+        },
+    };
+    if given.auth_scheme != scheme {
+        return Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme),
+        ));
+    }
+    if is_unfinished(gateway, toolkit, &config, &given)? {
+        link::check(gateway, &config, callback_url.as_deref())?;
+        let account = begin(gateway, &config, user_id, alias, &given.val).await?;
+        let link = link::give_out(gateway, &account.id, callback_url, &[]).await?;
+        return Ok(created(gateway, account, Some(link.redirect_url)));
+    }
+    check(gateway, toolkit, &given, Some(&config))?;
+    let account = insert(gateway, &config, user_id, alias, &given.val, "ACTIVE").await?;
+    Ok(created(gateway, account, None))
+}
+
+/// Makes an account that a person will finish.
+pub(crate) async fn begin(
+    gateway: &Parts,
+    config: &StoredAuthConfig,
+    user_id: String,
+    alias: Option<String>,
+    val: &SecretJson,
+) -> Result<StoredAccount> {
+    insert(gateway, config, user_id, alias, val, "INITIALIZING").await
+}
+
+async fn insert(
+    gateway: &Parts,
+    config: &StoredAuthConfig,
+    user_id: String,
+    alias: Option<String>,
+    val: &SecretJson,
+    status: &str,
+) -> Result<StoredAccount> {
+    let (id, at) = (id::random("ca"), now());
+    let alias = alias.filter(|alias| !alias.is_empty());
+    if let Some(alias) = &alias
+        && gateway.store.account_by_name(&user_id, &config.toolkit, alias).await?.is_some()
+    {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "alias: user `{user_id}` has another account of toolkit `{}` by that name.",
+                config.toolkit
+            ),
+        )
+        .fix("Choose another alias."));
+    }
+    let mut account = StoredAccount {
+        credential: sealed(gateway, &id, auth_config::scheme_of(config)?, val, at)?,
+        credential_version: 0,
+        credential_at: at,
+        refreshed_at: None,
+        failures: 0,
+        retry_at: None,
+        problem: None,
+        user_id,
+        toolkit: config.toolkit.clone(),
+        auth_config_id: config.id.clone(),
+        alias,
+        word_id: String::new(),
+        auth_scheme: config.auth_scheme.clone(),
+        status: status.to_owned(),
+        status_reason: None,
+        is_disabled: false,
+        created_at: at,
+        updated_at: at,
+        seq: 0,
+        config_is_disabled: config.status == "DISABLED",
+        config_has_client: config.has_client,
+        id,
+    };
+    for attempt in 0..WORD_ID_ATTEMPTS {
+        account.word_id = word_id::random(&config.toolkit, attempt);
+        match gateway.store.insert_account(&account).await {
+            Err(error) if error.kind() == ErrorKind::Conflict && attempt + 1 < WORD_ID_ATTEMPTS => {}
+            result => {
+                result?;
+                break;
+            }
+        }
+    }
+    Ok(account)
+}
+
+/// Whether a person has to give what is missing. The client of `S2S_OAUTH2` may be the auth config's.
+fn is_unfinished(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    config: &StoredAuthConfig,
+    given: &GivenCredential,
+) -> Result<bool> {
+    let fields = given.fields()?;
+    if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
+        let (client, settings) = auth_config::credentials(gateway, config)?;
+        return Ok(Client::of_account(given.auth_scheme, &fields, &client, &settings).is_err());
+    }
+    Ok(toolkit.lacks_secret(given.auth_scheme, &fields))
+}
+
+fn created(gateway: &Parts, account: StoredAccount, redirect_url: Option<String>) -> CreatedAccount {
+    let shown = shown(gateway, account);
+    let mut connection_data = shown.state;
+    if let Some(url) = &redirect_url {
+        connection_data.val.insert("redirectUrl".to_owned(), url.as_str().into());
+    }
+    CreatedAccount {
+        id: shown.id,
+        connection_data,
+        status: shown.status,
+        redirect_uri: redirect_url.clone(),
+        redirect_url,
+    }
+}

@@ -1,0 +1,107 @@
+//! Which account a call uses, and why one cannot be used.
+
+use std::sync::Arc;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+
+use super::{find, not_found};
+use crate::clock::{now, rfc3339};
+use crate::credential::{AuthScheme, refresh};
+use crate::gateway::Parts;
+use crate::store::{StoredAccount, StoredSession};
+use crate::toolkit::Toolkit;
+
+/// The account of a call in a session: the pinned one, else the user's most recently connected
+/// active one; `None` when there is none and the toolkit needs none.
+///
+/// # Errors
+/// `NoActiveConnection`, or for a pin, which has no fallback, `AccountNotFound` and
+/// `AccountUnusable`.
+pub(crate) async fn for_session(
+    gateway: &Parts,
+    session: &StoredSession,
+    toolkit: &Toolkit,
+) -> Result<Option<Arc<StoredAccount>>> {
+    let config = &session.config;
+    let pin = config.connected_accounts.as_ref().and_then(|pins| pins.get(&toolkit.slug)?.first());
+    if let Some(id) = pin {
+        return named(gateway, id).await.map(Some);
+    }
+    let (user, slug) = (&session.user_id, &toolkit.slug);
+    let auth_config = config.auth_configs.as_ref().and_then(|configs| configs.get(slug));
+    let found = gateway.store.account_for_call(user, slug, auth_config.map(String::as_str)).await?;
+    let why = match &found {
+        Some(account) => match unusable(gateway, account) {
+            None => return Ok(found),
+            Some(why) => format!("their most recent one, {}, {why}", account.id),
+        },
+        None if toolkit.schemes().any(|scheme| scheme == AuthScheme::NoAuth) => return Ok(None),
+        None => "they have not connected one".to_owned(),
+    };
+    Err(Error::new(
+        ErrorKind::NoActiveConnection,
+        format!("User `{user}` has no active connected account of toolkit `{slug}`: {why}."),
+    )
+    .fix(format!(
+        "Import a credential with gateway.connectedAccounts.import({{ userId: '{user}', toolkit: '{slug}', … }}), \
+         and check that the session has the right user id."
+    )))
+}
+
+/// The account that a call names, if it can be used.
+///
+/// # Errors
+/// `AccountNotFound`, `AccountUnusable`.
+pub(crate) async fn named(gateway: &Parts, id: &str) -> Result<Arc<StoredAccount>> {
+    let account = gateway.store.named_account_for_call(id).await?.ok_or_else(|| not_found(id))?;
+    check_usable(gateway, &account)?;
+    Ok(account)
+}
+
+/// An account by its id as it is now, if it can be used.
+///
+/// # Errors
+/// `AccountNotFound`, `AccountUnusable`.
+pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
+    let account = find(gateway, id).await?;
+    check_usable(gateway, &account)?;
+    Ok(account)
+}
+
+fn check_usable(gateway: &Parts, account: &StoredAccount) -> Result<()> {
+    let id = &account.id;
+    match unusable(gateway, account) {
+        None => Ok(()),
+        Some(why) => Err(Error::new(
+            ErrorKind::AccountUnusable,
+            format!("Connected account {id} (toolkit `{}`) cannot be used: it {why}.", account.toolkit),
+        )
+        .fix(if account.is_disabled {
+            format!("Enable it with gateway.connectedAccounts.enable('{id}').")
+        } else if account.credential.renewable && !account.config_has_client {
+            format!(
+                "Give auth config {} the client_id and client_secret of the client that the tokens were given to.",
+                account.auth_config_id
+            )
+        } else {
+            "Import a fresh credential for the user, or connect the account again.".to_owned()
+        })),
+    }
+}
+
+/// Why an account cannot be used, as the end of a sentence that begins with it.
+fn unusable(gateway: &Parts, account: &StoredAccount) -> Option<String> {
+    if account.is_disabled {
+        return Some("is disabled".to_owned());
+    }
+    if account.config_is_disabled {
+        return Some(format!("belongs to auth config {}, which is disabled", account.auth_config_id));
+    }
+    if account.status != "ACTIVE" {
+        let reason = account.status_reason.as_deref().map(|reason| format!(" ({reason})"));
+        return Some(format!("is {}{}", account.status, reason.unwrap_or_default()));
+    }
+    let expired_at = account.credential.expires_at.filter(|at| *at <= now())?;
+    let obstacle = refresh::obstacle(gateway, account)?;
+    Some(format!("has an access token that expired at {}, and {obstacle}", rfc3339(expired_at)))
+}
