@@ -227,8 +227,10 @@ fn returned(headers: &HeaderMap, method: Method) -> Headers {
     let names = headers.keys().filter(|name| !is_dropped(name));
     let joined = names.map(|name| {
         let separator = if *name == SET_COOKIE { "\n" } else { ", " };
-        let values: Vec<_> = headers.get_all(name).iter().map(text).collect();
-        (name.as_str().to_owned(), values.join(separator))
+        let mut values = headers.get_all(name).iter().map(text);
+        let mut joined = values.next().unwrap_or_default().into_owned();
+        values.for_each(|value| joined.extend([separator, &value]));
+        (name.as_str().to_owned(), joined)
     });
     Headers(joined.collect())
 }

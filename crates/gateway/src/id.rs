@@ -1,10 +1,29 @@
 //! Identifiers and keys: random, without a meaning.
 
+use std::cell::RefCell;
+
 use data_encoding::BASE32_NOPAD;
+
+/// For how many identifiers a thread asks for random bytes at once: for one they cost as much, and
+/// each request gets a name.
+const STOCK: usize = 64;
+
+/// How many random bytes an identifier has.
+const BYTES: usize = 13;
+
+thread_local! {
+    static IN_STOCK: RefCell<Vec<[u8; BYTES]>> = const { RefCell::new(Vec::new()) };
+}
 
 /// An identifier with its kind in front, such as `trs_…` or `ca_…`: 100 random bits.
 pub(crate) fn random(prefix: &str) -> String {
-    named(prefix, &random_bytes::<13>())
+    let bytes = IN_STOCK.with_borrow_mut(|stock| {
+        if stock.is_empty() {
+            *stock = random_bytes::<{ STOCK * BYTES }>().as_chunks().0.to_vec();
+        }
+        stock.pop().expect("it has just been filled")
+    });
+    named(prefix, &bytes)
 }
 
 /// A key or token, which opens something: 256 random bits.
@@ -30,4 +49,21 @@ fn named(prefix: &str, bytes: &[u8]) -> String {
     BASE32_NOPAD.encode_append(bytes, &mut id);
     id.make_ascii_lowercase();
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn no_two_identifiers_are_alike() {
+        let some = || (0..3 * STOCK).map(|_| random("x")).collect::<Vec<_>>();
+        let threads = [thread::spawn(some), thread::spawn(some)];
+        let all: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(all.len(), 6 * STOCK);
+        assert!(all.iter().all(|id| id.len() == "x_".len() + 21), "{all:?}");
+    }
 }

@@ -141,9 +141,8 @@ async fn authorize<'a>(
 ) -> Result<Authorized<'a>> {
     let (toolkit, signer) = match session_id {
         Some(id) => in_session(gateway, id, &request, record).await?,
-        None => with_account(gateway, &request).await?,
+        None => with_account(gateway, &request, record).await?,
     };
-    record.of_toolkit(&toolkit.slug);
     let (mut outgoing, account) = match signer {
         Signer::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
         Signer::Account(account) => {
@@ -213,29 +212,35 @@ async fn in_session<'a>(
 }
 
 /// As a named account, or with credentials given in the call.
-async fn with_account<'a>(gateway: &'a Parts, request: &ProxyRequest) -> Result<(&'a Toolkit, Signer)> {
+async fn with_account<'a>(
+    gateway: &'a Parts,
+    request: &ProxyRequest,
+    record: &mut CallInProgress,
+) -> Result<(&'a Toolkit, Signer)> {
     only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
-    match (&request.connected_account_id, &request.custom_connection_data) {
+    let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
         (Some(id), None) => {
             let account = account::named(gateway, id).await?;
-            Ok((gateway.catalogue.get(&account.toolkit)?, Signer::Account(account)))
+            (gateway.catalogue.get(&account.toolkit)?, Signer::Account(account))
         }
         (None, Some(data)) => {
             let given = GivenCredential::read(data, "custom_connection_data")?;
             let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
             let credential = Credential { scheme: given.auth_scheme, fields: given.fields()? };
-            Ok((gateway.catalogue.get(slug)?, Signer::Given(credential)))
+            (gateway.catalogue.get(slug)?, Signer::Given(credential))
         }
-        (Some(_), Some(_)) => Err(Error::of_field(
-            ErrorKind::InvalidRequest,
-            "Name connected_account_id or custom_connection_data, not both.",
-        )),
-        (None, None) => Err(Error::new(
-            ErrorKind::MissingAuthContext,
-            "Neither connected_account_id nor custom_connection_data was given.",
-        )
-        .fix("Name the connected account to call as, or use session.proxyExecute().")),
-    }
+        (Some(_), Some(_)) => {
+            let message = "Name connected_account_id or custom_connection_data, not both.";
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+        }
+        (None, None) => {
+            let message = "Neither connected_account_id nor custom_connection_data was given.";
+            return Err(Error::new(ErrorKind::MissingAuthContext, message)
+                .fix("Name the connected account to call as, or use session.proxyExecute()."));
+        }
+    };
+    record.of_toolkit(&toolkit.slug);
+    Ok((toolkit, signer))
 }
 
 /// The upstream has its time from when the request has left: a large body may take longer.

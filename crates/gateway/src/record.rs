@@ -95,7 +95,7 @@ impl Recorder {
             session_id: None,
             toolkit: None,
             account_id: None,
-            method: method.to_string(),
+            method: method.as_str().to_owned(),
             host: None,
             path: None,
             outcome: "cancelled".to_owned(),
@@ -137,10 +137,11 @@ async fn write(
         while let Ok(call) = new_calls.try_recv() {
             calls.push(call);
         }
-        if !calls.is_empty()
-            && let Err(error) = store.insert_calls(&calls).await
-        {
-            tracing::error!(%error, lost = calls.len(), "calls could not be recorded");
+        if !calls.is_empty() {
+            let lost = calls.len();
+            if let Err(error) = store.insert_calls(calls).await {
+                tracing::error!(%error, lost, "calls could not be recorded");
+            }
         }
         if let Some(done) = flush {
             // Whoever waited may have gone.

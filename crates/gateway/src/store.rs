@@ -323,7 +323,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn revoke_key(&self, id: &str) -> Result<bool>;
 
     /// Remembers calls, and forgets the oldest beyond the limit that the store was opened with.
-    async fn insert_calls(&self, calls: &[CallRecord]) -> Result<()>;
+    async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()>;
     /// The newest calls first.
     async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>>;
 

@@ -360,7 +360,9 @@ fn push_page(query: &mut QueryBuilder<Sqlite>, time: &str, seq: &str, oldest_fir
 }
 
 /// The statement that inserts calls. SQLite takes 32 766 values in one, which is 2 730 calls.
-fn insert_calls(calls: &[CallRecord]) -> Query<'_, Sqlite, SqliteArguments> {
+///
+/// The calls are given away, so that their texts are not copied.
+fn insert_calls(calls: impl ExactSizeIterator<Item = CallRecord>) -> Query<'static, Sqlite, SqliteArguments> {
     const COLUMNS: usize = 12;
     let row = format!("({})", ["?"; COLUMNS].join(", "));
     let insert = format!(
@@ -368,17 +370,17 @@ fn insert_calls(calls: &[CallRecord]) -> Query<'_, Sqlite, SqliteArguments> {
          bytes, duration_us) VALUES {}",
         vec![row; calls.len()].join(", ")
     );
-    calls.iter().fold(sqlx::query(sqlx::AssertSqlSafe(insert)), |query, call| {
+    calls.fold(sqlx::query(sqlx::AssertSqlSafe(insert)), |query, call| {
         query
             .bind(call.at)
-            .bind(&call.user_id)
-            .bind(&call.session_id)
-            .bind(&call.toolkit)
-            .bind(&call.account_id)
-            .bind(&call.method)
-            .bind(&call.host)
-            .bind(&call.path)
-            .bind(&call.outcome)
+            .bind(call.user_id)
+            .bind(call.session_id)
+            .bind(call.toolkit)
+            .bind(call.account_id)
+            .bind(call.method)
+            .bind(call.host)
+            .bind(call.path)
+            .bind(call.outcome)
             .bind(call.status)
             .bind(call.bytes)
             .bind(call.duration_us)
@@ -974,14 +976,12 @@ impl Store for SqliteStore {
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
-    async fn insert_calls(&self, calls: &[CallRecord]) -> Result<()> {
+    async fn insert_calls(&self, mut calls: Vec<CallRecord>) -> Result<()> {
         let mut transaction = self.writer.begin().await.map_err(store_error)?;
-        let mut rest = calls;
         // Few lengths, so that each is a statement that was prepared before.
         for length in [512, 64, 8, 1] {
-            while let Some((some, others)) = rest.split_at_checked(length) {
-                insert_calls(some).execute(&mut *transaction).await.map_err(store_error)?;
-                rest = others;
+            while calls.len() >= length {
+                insert_calls(calls.drain(..length)).execute(&mut *transaction).await.map_err(store_error)?;
             }
         }
         sqlx::query("DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - ?")
