@@ -5,7 +5,8 @@
  *
  * All call the same server on this machine (stub/), which answers at once, so that what differs is
  * the caller. Each caller has a process of its own. They take turns in short rounds, so that
- * whatever else the machine does hits all of them; each figure is the median of its rounds, and what
+ * whatever else the machine does hits all of them; where there is a target, they do so in several
+ * processes, because one differs from the next. Each figure is the median of its rounds, and what
  * counts are the ratios. The tables go to RESULTS.md, those of targets to README.md as well.
  */
 
@@ -23,6 +24,8 @@ import { installed } from './installed.mjs';
 import { beside } from './nginx.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
+/** In how many processes of each contender a scenario with a target is measured, each as many rounds. */
+const PROCESSES = 3;
 /** How long one contender is measured in one round, and how long it runs before that, in milliseconds. */
 const TURN = 400;
 const RUN_UP = 150;
@@ -38,6 +41,7 @@ const PARSE = 'JSON.parse alone';
 const RATE = [
   ['rate', 'calls/s'],
   ['loop', 'event loop µs/call'],
+  ['main', 'its CPU µs/call'],
   ['cpu', 'process CPU µs/call'],
 ];
 const LATENCY = [...RATE, ['p50', 'p50 µs'], ['p99', 'p99 µs']];
@@ -48,9 +52,22 @@ const BLOCK = [
 ];
 
 const SCENARIOS = [
-  { title: 'One after the other, 1 KB', answer: '1k', inFlight: 1, columns: LATENCY },
-  { title: '128 in flight, 1 KB', answer: '1k', inFlight: 128, columns: [...LATENCY, ['rss', 'memory MiB']] },
-  { title: '128 in flight, 1 KB, TLS', answer: '1k', inFlight: 128, tls: true, columns: LATENCY },
+  { title: 'One after the other, 1 KB', answer: '1k', inFlight: 1, columns: LATENCY, processes: PROCESSES },
+  {
+    title: '128 in flight, 1 KB',
+    answer: '1k',
+    inFlight: 128,
+    columns: [...LATENCY, ['rss', 'memory MiB']],
+    processes: PROCESSES,
+  },
+  {
+    title: '128 in flight, 1 KB, TLS',
+    answer: '1k',
+    inFlight: 128,
+    tls: true,
+    columns: LATENCY,
+    processes: PROCESSES,
+  },
   { title: '128 in flight, one AbortSignal for all', answer: '1k', inFlight: 128, signal: 'shared', columns: RATE },
   { title: '128 in flight, an AbortSignal each', answer: '1k', inFlight: 128, signal: 'own', columns: RATE },
   { title: '128 in flight, HTTP 429', answer: '429', inFlight: 128, fails: true, columns: RATE },
@@ -69,7 +86,13 @@ const SCENARIOS = [
 ];
 const IN_PROCESS = [
   { title: 'Embedded gateway, one after the other, 1 KB', answer: '1k', inFlight: 1, columns: LATENCY },
-  { title: 'Embedded gateway, 128 in flight, 1 KB', answer: '1k', inFlight: 128, columns: LATENCY },
+  {
+    title: 'Embedded gateway, 128 in flight, 1 KB',
+    answer: '1k',
+    inFlight: 128,
+    columns: LATENCY,
+    processes: PROCESSES,
+  },
 ];
 
 const began = performance.now();
@@ -92,23 +115,30 @@ report();
 
 async function rounds(scenarios, usual) {
   const callers = new Map();
+  const close = () => {
+    for (const caller of callers.values()) caller.close();
+    callers.clear();
+  };
   for (const scenario of scenarios) {
     console.error(scenario.title);
-    const names = [...usual, ...(scenario.beside ?? [])];
-    for (const name of names) if (!callers.has(name)) callers.set(name, startContender(name));
+    const { processes = 1, beside = [] } = scenario;
+    const names = [...usual, ...beside];
     const results = new Map(names.map((name) => [name, []]));
     measured.set(scenario.title, results);
     const origin = scenario.tls ? stub.tlsUrl : stub.url;
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let round = 0; round < processes * ROUNDS; round += 1) {
+      const isFirst = round % ROUNDS === 0;
+      if (isFirst && processes > 1) close();
+      for (const name of names) if (!callers.has(name)) callers.set(name, startContender(name));
       // Whoever comes first in one round comes later in the next.
       for (let turn = 0; turn < names.length; turn += 1) {
         const name = names[(round + turn) % names.length];
-        const runUp = round === 0 ? RUN_UP * 4 : RUN_UP;
+        const runUp = isFirst ? RUN_UP * 4 : RUN_UP;
         results.get(name).push(await callers.get(name).measure({ origin, scenario, runUp, milliseconds: TURN }));
       }
     }
   }
-  for (const caller of callers.values()) caller.close();
+  close();
 }
 
 function startContender(name) {
@@ -167,6 +197,7 @@ function ratio(title, key, other, own = OWN) {
 }
 
 function shown(value) {
+  if (Number.isNaN(value)) return 'not told';
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value < 10 ? 2 : 1);
 }
 
@@ -224,7 +255,7 @@ function report() {
   const minutes = ((performance.now() - began) / 60_000).toFixed(1);
   const machine = `${cpus().length} × ${cpus()[0].model}, Node.js ${process.version}, ${process.platform}`;
   const busy = `load average ${load.toFixed(1)} before, ${loadavg()[0].toFixed(1)} at the end`;
-  const run = `\`npm run bench\`, ${minutes} minutes, ${ROUNDS} rounds, on ${machine}; ${busy}.`;
+  const run = `\`npm run bench\`, ${minutes} minutes, ${ROUNDS} rounds (${PROCESSES * ROUNDS} where there is a target), on ${machine}; ${busy}.`;
   const sizes = table(
     ['', 'MB', 'files'],
     Object.entries(installed()).map(([name, { bytes, files }]) => [name, shown(bytes / 1e6), String(files)]),

@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const CONNECTIONS = [1, 64, 512];
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SECONDS = 2;
 const PORT = 18_931;
 
