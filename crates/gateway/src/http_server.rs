@@ -48,9 +48,6 @@ use self::reply::{Failure, RequestId};
 use crate::gateway::Gateway;
 use crate::{id, request};
 
-/// The largest request taken, in bytes.
-const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
-
 /// The resources, each once, with their description.
 static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {
     vec![

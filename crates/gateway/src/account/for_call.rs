@@ -43,7 +43,8 @@ pub(crate) async fn for_session(
         format!("User `{user}` has no active connected account of toolkit `{slug}`: {why}."),
     )
     .fix(format!(
-        "Import a credential with gateway.connectedAccounts.import({{ userId: '{user}', toolkit: '{slug}', … }}), \
+        "Send them to the page of session.authorize('{slug}'), or import a credential that they have with \
+         gateway.connectedAccounts.import({{ userId: '{user}', toolkit: '{slug}', … }}); \
          and check that the session has the right user id."
     )))
 }

@@ -17,7 +17,7 @@ use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result,
 
 use super::asked::Asked;
 use super::openapi::{Errors, UpstreamErrors, schema};
-use super::reply::{Failure, Named, read, too_large};
+use super::reply::{Failure, Named, gather, read};
 use crate::proxy;
 
 /// Asks for the answer as it comes, with the value `stream`.
@@ -94,16 +94,8 @@ async fn read_call(request: Request) -> Result<ProxyRequest> {
 
 async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     let mut parts = Multipart::new(ReadToTheEnd(Some(request.into_body().into_data_stream())), boundary);
-    let mut text = Vec::new();
-    let mut json = part(&mut parts, "request").await?;
-    while let Some(chunk) = json.try_next().await.map_err(broken_off)? {
-        text.extend_from_slice(&chunk);
-        if text.len() > super::MAX_REQUEST_BYTES {
-            return Err(too_large());
-        }
-    }
-    drop(json);
-    let mut call: ProxyRequest = read_json(&text)?;
+    let json = part(&mut parts, "request").await?;
+    let mut call: ProxyRequest = read_json(&gather(json.map_err(broken_off)).await?)?;
     let bytes = part(&mut parts, "body").await?;
     let body = call.binary_body.get_or_insert_default();
     if body.content_type.is_none() {

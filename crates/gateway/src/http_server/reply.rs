@@ -1,20 +1,29 @@
 //! How requests become values, and errors become responses.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures::{Stream, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{Error, ErrorKind, Result, read_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::MAX_REQUEST_BYTES;
+/// The largest request taken, in bytes.
+const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long the next bytes of a request may take.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// The name that this request got.
 #[derive(Debug, Clone)]
@@ -90,19 +99,37 @@ impl Success {
 
 /// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
-    let mut request = request;
-    DefaultBodyLimit::max(MAX_REQUEST_BYTES).apply(&mut request);
-    let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => Error::new(ErrorKind::InvalidRequest, "The request broke off before its end."),
-    })?;
-    read_json(&body)
+    let body = request.into_body();
+    if body.size_hint().lower() > MAX_REQUEST_BYTES as u64 {
+        return Err(too_large());
+    }
+    let broken_off = |_| Error::new(ErrorKind::InvalidRequest, "The request broke off before its end.");
+    read_json(&gather(body.into_data_stream().map_err(broken_off)).await?)
 }
 
-/// The JSON of a request is over the limit.
-pub(super) fn too_large() -> Error {
+/// The JSON of a request, which must not be too large, and must not stop coming.
+pub(super) async fn gather(chunks: impl Stream<Item = Result<Bytes>>) -> Result<Vec<u8>> {
+    let mut chunks = pin!(chunks);
+    let mut text = Vec::new();
+    loop {
+        let next = timeout(PAUSE, chunks.try_next()).await.map_err(|_| stalled())?;
+        let Some(chunk) = next? else { return Ok(text) };
+        if text.len() + chunk.len() > MAX_REQUEST_BYTES {
+            return Err(too_large());
+        }
+        text.extend_from_slice(&chunk);
+    }
+}
+
+fn too_large() -> Error {
     Error::new(ErrorKind::PayloadTooLarge, "The request is larger than 32 MiB, the most that is taken.")
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
+}
+
+fn stalled() -> Error {
+    let message =
+        format!("Nothing more of the request has come for {} s. Nothing was done.", PAUSE.as_secs());
+    Error::new(ErrorKind::InvalidRequest, message).fix("Send all of a request at once.")
 }
 
 /// Reads a request's query. A list may be given as repeats, with or without `[]`, or with commas;
@@ -139,4 +166,39 @@ pub(super) fn read_query<T: DeserializeOwned>(
         fields.insert(name, value);
     }
     read_json(Value::Object(fields).to_string().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures::StreamExt;
+    use futures::stream::{iter, pending};
+
+    use super::*;
+
+    fn request(chunks: impl Stream<Item = &'static [u8]> + Send + 'static) -> Request {
+        Request::new(Body::from_stream(chunks.map(Ok::<_, std::convert::Infallible>)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_stops_coming_is_not_waited_for() {
+        let slow = iter([&b"{\"a\""[..], b": 1"]).then(async |chunk| {
+            tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
+            chunk
+        });
+        let Err(error) = read::<Value>(request(slow.chain(pending()))).await else { panic!("it is read") };
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains("for 30 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_request_may_come_in_pieces_up_to_its_limit() {
+        let pieces = iter([&b"{\"a\""[..], b": ", b"1}"]);
+        assert_eq!(read::<Value>(request(pieces)).await.unwrap()["a"], 1);
+        static MEBIBYTE: [u8; 1024 * 1024] = [b' '; 1024 * 1024];
+        for (mebibytes, kind) in [(32, ErrorKind::InvalidRequest), (33, ErrorKind::PayloadTooLarge)] {
+            let error = read::<Value>(request(iter(vec![&MEBIBYTE[..]; mebibytes]))).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
 }
