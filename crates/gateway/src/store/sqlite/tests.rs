@@ -1,6 +1,8 @@
 //! What a write removes of the accounts that are kept in memory, and what it leaves.
 
 use super::*;
+use crate::store::SealedCredential;
+use crate::vault::Vault;
 
 async fn store() -> SqliteStore {
     let store = SqliteStore::in_memory(&Vault::ephemeral()).await.unwrap();

@@ -1,0 +1,37 @@
+//! What it means when SQLite fails.
+
+use proxy_execute_protocol::{Error, ErrorKind};
+
+/// Tells a damaged file from one that cannot be reached, and keeps the rest for the log.
+pub(super) fn store_error(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+    // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes.
+    let primary = code.as_deref().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+    match (primary, &error) {
+        (Some(11 | 26), _) => {
+            Error::new(ErrorKind::StoreCorrupt, "the file is damaged, or not a SQLite database.")
+                .fix("Restore it from a backup, or name another file.")
+        }
+        (Some(10), _) => {
+            Error::new(ErrorKind::StoreUnavailable, "the database file cannot be read or written.")
+                .fix("Check that it is a file, not a folder, and that its disk works.")
+        }
+        (Some(14), _) => Error::new(ErrorKind::StoreUnavailable, "the database file cannot be opened.")
+            .fix("Check that its folder exists and that this process may write there."),
+        (Some(5 | 6), _) => {
+            Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")
+                .fix("Try again; if it stays, look for a process that holds a transaction open.")
+        }
+        (Some(8), _) => Error::new(ErrorKind::StoreUnavailable, "the database is read-only.")
+            .fix("Check that this process may write to the file and its folder."),
+        (Some(13), _) => Error::new(ErrorKind::StoreUnavailable, "the disk is full.").fix("Free some space."),
+        (Some(19), _) => {
+            Error::new(ErrorKind::Conflict, "The alias is taken: another account of the user has it.")
+        }
+        (_, sqlx::Error::PoolClosed) => Error::new(ErrorKind::GatewayClosed, "The gateway is closed."),
+        _ => {
+            tracing::error!(%error, "the store failed");
+            Error::new(ErrorKind::Internal, "The gateway's store failed. Its log has the cause.")
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Opening a store: in memory, or in a file, which is looked at before anything in it is changed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::SqliteStore;
+use super::error::store_error;
+use crate::store::cache::Recent;
+use crate::vault::{Place, Vault};
+
+/// Marks a database file as ours (SQLite's `application_id`): "pxex".
+const APPLICATION_ID: i64 = 0x7078_6578;
+
+/// How long a write waits for another process to finish its own.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many calls are remembered; the oldest go first.
+const CALLS_IN_MEMORY: i64 = 10_000;
+const CALLS_IN_FILE: i64 = 1_000_000;
+
+/// The text that shows whether the key is the one that the store was written with.
+const KEY_CHECK: &str = "proxy-execute";
+const KEY_CHECK_PLACE: Place<'_> = Place { table: "meta", row: "key_check", field: "value" };
+
+impl SqliteStore {
+    /// A store that lives as long as the gateway does.
+    pub(crate) async fn in_memory(vault: &Vault) -> Result<Self> {
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        // Every connection to `:memory:` is a database of its own, so there is exactly one, forever.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await
+            .map_err(store_error)?;
+        let writer = pool.clone();
+        let recent = Recent::new();
+        let store = Self { pool, writer, is_shared: false, recent, calls_kept: CALLS_IN_MEMORY };
+        store.prepare(vault).await?;
+        Ok(store)
+    }
+
+    /// The store in this file, which is made if it is not there.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is
+    /// changed only when it is ours and the key is right.
+    pub(crate) async fn in_file(path: &Path, vault: &Vault) -> Result<Self> {
+        let name_file = |error: Error| {
+            let message = format!("{}: {}", path.display(), error.body().message);
+            let named = Error::new(error.kind(), message);
+            match &error.body().suggested_fix {
+                Some(fix) => named.fix(fix.clone()),
+                None => named,
+            }
+        };
+        if path.exists() {
+            Self::inspect(path, vault).await.map_err(name_file)?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An account that was imported must be there after a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| name_file(store_error(error)))?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
+        store.prepare(vault).await.map_err(name_file)?;
+        Ok(store)
+    }
+
+    /// Looks at an existing file without changing it: is it ours, is it whole, is the key right?
+    async fn inspect(path: &Path, vault: &Vault) -> Result<()> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let mut connection = options.connect().await.map_err(store_error)?;
+        let result = Self::inspect_with(&mut connection, vault).await;
+        // Dropped, it would let go of the file some time later.
+        connection.close().await.map_err(store_error)?;
+        result
+    }
+
+    async fn inspect_with(connection: &mut SqliteConnection, vault: &Vault) -> Result<()> {
+        // All questions are about one moment: another process may be making the store right now.
+        let mut moment = connection.begin().await.map_err(store_error)?;
+        let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
+        let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
+        if tables.map(one).map_err(store_error)? == 0 {
+            return Ok(());
+        }
+        let id = sqlx::query("PRAGMA application_id").fetch_one(&mut *moment).await;
+        if id.map(one).map_err(store_error)? != APPLICATION_ID {
+            return Err(Error::new(ErrorKind::StoreCorrupt, "this is the database of another program.")
+                .fix("Name a file of the gateway's own, or one that does not exist yet."));
+        }
+        let check = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
+            .fetch_optional(&mut *moment)
+            .await
+            .map_err(store_error)?;
+        match check {
+            Some(row) => check_key(vault, row.get(0)),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the schema up to date, and notes the key in a new store. In one transaction, because
+    /// several processes may make the same store at the same moment: each sees all of it or nothing.
+    async fn prepare(&self, vault: &Vault) -> Result<()> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        // The public `run` makes this future one that cannot change threads, says the compiler.
+        let migrated = sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *transaction, false).await;
+        migrated.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
+            other => Error::new(
+                ErrorKind::StoreUnavailable,
+                format!("the database was written by another version of the gateway ({other})."),
+            ),
+        })?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING")
+            .bind(vault.seal(KEY_CHECK_PLACE, KEY_CHECK))
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        // Whoever came first may have had another key.
+        let row = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        check_key(vault, row.get(0))?;
+        transaction.commit().await.map_err(store_error)
+    }
+}
+
+fn check_key(vault: &Vault, sealed: &[u8]) -> Result<()> {
+    vault.open(KEY_CHECK_PLACE, sealed).map(drop).map_err(|_| {
+        Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
+            .fix("Open it with that key. Nothing was changed.")
+    })
+}
