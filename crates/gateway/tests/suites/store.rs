@@ -428,6 +428,22 @@ async fn a_new_file_may_be_made_by_several_at_once() {
 }
 
 #[tokio::test]
+async fn a_new_file_that_somebody_writes_is_waited_for() {
+    let upstream = Upstream::pleasant().await;
+    let (_folder, file) = place();
+    let mut other =
+        SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    let mut writing = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::query("CREATE TABLE made (by TEXT)").execute(&mut *writing).await.unwrap();
+
+    let mut opening = Box::pin(Gateway::open(in_file(&upstream, &file, Some(KEY))));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it neither fails nor goes on: {early:?}");
+    writing.rollback().await.unwrap();
+    soon(soon(opening).await.unwrap().close()).await;
+}
+
+#[tokio::test]
 async fn a_store_that_stays_locked_is_told_and_comes_back() {
     let upstream = echo().await;
     let (_folder, file) = place();

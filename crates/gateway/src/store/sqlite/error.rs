@@ -2,12 +2,25 @@
 
 use proxy_execute_protocol::{Error, ErrorKind};
 
+/// SQLite's own code for it, without what extends it.
+fn code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// Whether another process holds what is needed, and may let go of it.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(5 | 6))
+}
+
 /// Tells a damaged file from one that cannot be reached, and keeps the rest for the log.
 pub(super) fn store_error(error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
-    // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes.
-    let primary = code.as_deref().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-    match (primary, &error) {
+    if is_locked(&error) {
+        return Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")
+            .fix("Try again; if it stays, look for a process that holds a transaction open.");
+    }
+    match (code(&error), &error) {
+        // SQLITE_CORRUPT and SQLITE_NOTADB.
         (Some(11 | 26), _) => {
             Error::new(ErrorKind::StoreCorrupt, "the file is damaged, or not a SQLite database.")
                 .fix("Restore it from a backup, or name another file.")
@@ -18,10 +31,6 @@ pub(super) fn store_error(error: sqlx::Error) -> Error {
         }
         (Some(14), _) => Error::new(ErrorKind::StoreUnavailable, "the database file cannot be opened.")
             .fix("Check that its folder exists and that this process may write there."),
-        (Some(5 | 6), _) => {
-            Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")
-                .fix("Try again; if it stays, look for a process that holds a transaction open.")
-        }
         (Some(8), _) => Error::new(ErrorKind::StoreUnavailable, "the database is read-only.")
             .fix("Check that this process may write to the file and its folder."),
         (Some(13), _) => Error::new(ErrorKind::StoreUnavailable, "the disk is full.").fix("Free some space."),

@@ -1,17 +1,18 @@
 //! Opening a store: in memory, or in a file, which is looked at before anything in it is changed.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::SqliteStore;
-use super::error::store_error;
+use super::error::{is_locked, store_error};
 use crate::store::cache::Recent;
 use crate::vault::{Place, Vault};
 
@@ -20,6 +21,9 @@ const APPLICATION_ID: i64 = 0x7078_6578;
 
 /// How long a write waits for another process to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long somebody is expected to use a new file.
+const LOCKED_FOR: Duration = Duration::from_millis(20);
 
 /// How many calls are remembered; the oldest go first.
 const CALLS_IN_MEMORY: i64 = 10_000;
@@ -75,12 +79,7 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| name_file(store_error(error)))?;
+        let pool = connect(&options).await.map_err(|error| name_file(store_error(error)))?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -158,6 +157,21 @@ impl SqliteStore {
             .map_err(store_error)?;
         check_key(vault, row.get(0))?;
         transaction.commit().await.map_err(store_error)
+    }
+}
+
+/// Connects to a file. A new one becomes one with a write-ahead log, for which nobody else may use it
+/// at that moment, and for which SQLite itself does not wait (<https://sqlite.org/wal.html>).
+async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let give_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(LOCKED_FOR).await
+            }
+            result => return result,
+        }
     }
 }
 
