@@ -71,11 +71,14 @@ function endOf(call: number): Promise<Settled> {
  * @throws the signal's reason, that very object, once the signal is aborted: at once if it already
  * is, and otherwise after the native work has been dropped.
  */
-export async function answerOf<T extends Answer = string>(
+export function answerOf<T extends Answer = string>(
   call: (cancel?: number) => number,
   signal?: AbortSignal,
 ): Promise<T> {
-  if (signal === undefined) return unlessFailed<T>(await endOf(call()));
+  return signal === undefined ? endOf(call()).then(unlessFailed<T>) : unlessAborted(call, signal);
+}
+
+async function unlessAborted<T extends Answer>(call: (cancel?: number) => number, signal: AbortSignal): Promise<T> {
   if (signal.aborted) throw signal.reason;
   const number = nextCancellation();
   const abort = () => completions().cancel(number);

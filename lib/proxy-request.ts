@@ -142,19 +142,19 @@ export interface WrittenRequest {
 /** Checks the request of a call in a session, and writes it as it travels. */
 export function writeSessionRequest(request: ProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
-  let call: { wire: WireCall; source?: Source } | undefined;
+  let call: CheckedCall | undefined;
   if (check.object(request, '', SESSION_KEYS)) {
     check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'");
     call = checkCall(check, request);
   }
   check.done();
-  return { text: write({ toolkit_slug: request.toolkit, ...call?.wire }, request), source: call?.source };
+  return { text: write(call?.wire, request), source: call?.source };
 }
 
 /** Checks the request of a call outside of a session, and writes it as it travels. */
 export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
-  let call: { wire: WireCall; source?: Source } | undefined;
+  let call: CheckedCall | undefined;
   if (check.object(request, '', TOOLS_KEYS)) {
     check.optionalText(request.connectedAccountId, 'connectedAccountId');
     const custom: unknown = request.customConnectionData;
@@ -166,12 +166,14 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
     call = checkCall(check, request);
   }
   check.done();
-  const { connectedAccountId, customConnectionData } = request;
-  const asked = { connected_account_id: connectedAccountId, custom_connection_data: customConnectionData };
-  return { text: write({ ...asked, ...call?.wire }, request), source: call?.source };
+  return { text: write(call?.wire, request), source: call?.source };
 }
 
+/** A call as it travels. What it does not have is undefined, and so is not written. */
 interface WireCall {
+  toolkit_slug: unknown;
+  connected_account_id: unknown;
+  custom_connection_data: unknown;
   endpoint: unknown;
   method: unknown;
   body: unknown;
@@ -179,11 +181,16 @@ interface WireCall {
   parameters: unknown[] | undefined;
 }
 
-function checkCall(check: Check, request: Record<string, unknown>): { wire: WireCall; source?: Source } {
+interface CheckedCall {
+  wire: WireCall;
+  source?: Source;
+}
+
+function checkCall(check: Check, request: Record<string, unknown>): CheckedCall {
   const { endpoint, method, body } = request;
   check.text(endpoint, 'endpoint', 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit');
-  const upper = typeof method === 'string' ? method.toUpperCase() : undefined;
-  if (upper !== undefined && upper !== method && METHODS.includes(upper)) {
+  const upper = typeof method === 'string' && !METHODS.includes(method) ? method.toUpperCase() : undefined;
+  if (upper !== undefined && METHODS.includes(upper)) {
     check.add(`\`method\` must be in upper case: write '${upper}' instead of '${method}'.`);
   } else {
     check.oneOf(method, 'method', METHODS);
@@ -191,7 +198,18 @@ function checkCall(check: Check, request: Record<string, unknown>): { wire: Wire
   checkBody(check, body, method);
   const parameters = checkParameters(check, request.parameters);
   const bytes = checkBytes(check, request);
-  return { wire: { endpoint, method, body, binary_body: bytes?.wire, parameters }, source: bytes?.source };
+  // In one object from the start: each call would feel it if two were put together.
+  const wire = {
+    toolkit_slug: request.toolkit,
+    connected_account_id: request.connectedAccountId,
+    custom_connection_data: request.customConnectionData,
+    endpoint,
+    method,
+    body,
+    binary_body: bytes?.wire,
+    parameters,
+  };
+  return { wire, source: bytes?.source };
 }
 
 function checkBytes(
@@ -222,6 +240,7 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
       `\`body\` cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,
     );
   }
+  if (isPlain(body)) return;
   if (typeof body === 'function' || typeof body === 'symbol') {
     check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
   } else if (typeof body === 'object' && isBinary(body)) {
@@ -233,10 +252,13 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
   }
 }
 
-function isBinary(body: object): boolean {
-  // Almost every body is one of these two, and they are told at once.
+/** What almost every body is, and is told at once: an object or an array of no other class. */
+function isPlain(body: unknown): boolean {
   const prototype = Object.getPrototypeOf(body);
-  if (prototype === Object.prototype || prototype === Array.prototype) return false;
+  return prototype === Object.prototype || prototype === Array.prototype;
+}
+
+function isBinary(body: object): boolean {
   return (
     isBytes(body) ||
     body instanceof SharedArrayBuffer ||
@@ -268,9 +290,9 @@ function checkParameters(check: Check, parameters: unknown): unknown[] | undefin
   });
 }
 
-function write(wire: object, request: object): string {
+function write(wire: WireCall | undefined, request: object): string {
   try {
-    return JSON.stringify(wire);
+    return JSON.stringify(wire ?? null);
   } catch (cause) {
     throw new ValidationError(WHAT, [whyNotJson(request, cause)], { cause });
   }
