@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
+use futures::future::join_all;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -60,10 +61,10 @@ where
         let _stop = stop;
         closing.run_until_cancelled(deal(&listener, &threads)).await;
         drop(listener);
-        for (connections, ended) in threads {
-            drop(connections);
-            _ = ended.await;
-        }
+        let (connections, ended): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
+        // All of them hear of the end before one is waited for.
+        drop(connections);
+        join_all(ended).await;
     }))
 }
 
@@ -143,23 +144,30 @@ async fn answer_all<Answer, Answered>(
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::Arc;
 
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    use tokio::sync::Notify;
 
     use super::*;
 
     const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-    /// A port that answers with the name of the thread.
-    async fn port() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    /// A port that answers with the name of the thread; below `/wait` when it is told to.
+    async fn port(answers: &Arc<Notify>) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let closing = CancellationToken::new();
-        let answer = |_| async {
-            Ok(Response::builder()
-                .header("x-thread", format!("{:?}", thread::current().id()))
-                .body(Body::empty())
-                .unwrap())
+        let answers = Arc::clone(answers);
+        let answer = move |request: Request| {
+            let answers = Arc::clone(&answers);
+            async move {
+                if request.uri().path() == "/wait" {
+                    answers.notified().await;
+                }
+                let thread = format!("{:?}", thread::current().id());
+                Ok(Response::builder().header("x-thread", thread).body(Body::empty()).unwrap())
+            }
         };
         (address, closing.clone(), serve(listener, closing, answer).unwrap())
     }
@@ -178,7 +186,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn connections_are_dealt_out_and_stay_where_they_are() {
-        let (address, closing, server) = port().await;
+        let (address, closing, server) = port(&Arc::default()).await;
         let mut served = HashMap::<_, usize>::new();
         for _ in 0..6 {
             let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
@@ -192,9 +200,28 @@ mod tests {
         assert!(TcpStream::connect(address).await.is_err());
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn closing_waits_for_what_is_asked_and_for_nothing_else() {
+        let answers = Arc::default();
+        let (address, closing, server) = port(&answers).await;
+        let mut asking = BufReader::new(TcpStream::connect(address).await.unwrap());
+        let mut idle = BufReader::new(TcpStream::connect(address).await.unwrap());
+        assert_ne!(ask(&mut asking).await, ask(&mut idle).await);
+        asking.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        closing.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(30), idle.read_u8()).await;
+        assert!(ended.expect("it is closed").is_err());
+        assert!(!server.is_finished());
+        answers.notify_one();
+        let mut answered = String::new();
+        asking.read_line(&mut answered).await.unwrap();
+        assert_eq!(answered, "HTTP/1.1 200 OK\r\n");
+        server.await.unwrap();
+    }
+
     #[tokio::test]
     async fn threads_end_with_the_task_that_has_them() {
-        let (address, _, server) = port().await;
+        let (address, _, server) = port(&Arc::default()).await;
         let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
         ask(&mut connection).await;
         server.abort();
