@@ -153,17 +153,25 @@ mod tests {
 
     const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-    /// A port that answers with the name of the thread; below `/wait` when it is told to.
-    async fn port(answers: &Arc<Notify>) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    /// What is asked at `/wait`: that it was, and that it may be answered.
+    #[derive(Default)]
+    struct Waiting {
+        asked: Notify,
+        answer: Notify,
+    }
+
+    /// A port that answers with the name of the thread; at `/wait` when it is told to.
+    async fn port(waiting: &Arc<Waiting>) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let closing = CancellationToken::new();
-        let answers = Arc::clone(answers);
+        let waiting = Arc::clone(waiting);
         let answer = move |request: Request| {
-            let answers = Arc::clone(&answers);
+            let waiting = Arc::clone(&waiting);
             async move {
                 if request.uri().path() == "/wait" {
-                    answers.notified().await;
+                    waiting.asked.notify_one();
+                    waiting.answer.notified().await;
                 }
                 let thread = format!("{:?}", thread::current().id());
                 Ok(Response::builder().header("x-thread", thread).body(Body::empty()).unwrap())
@@ -202,17 +210,19 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn closing_waits_for_what_is_asked_and_for_nothing_else() {
-        let answers = Arc::default();
-        let (address, closing, server) = port(&answers).await;
+        let waiting = Arc::<Waiting>::default();
+        let (address, closing, server) = port(&waiting).await;
         let mut asking = BufReader::new(TcpStream::connect(address).await.unwrap());
         let mut idle = BufReader::new(TcpStream::connect(address).await.unwrap());
         assert_ne!(ask(&mut asking).await, ask(&mut idle).await);
         asking.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        // A request that the port has not read yet is one that nobody waits for.
+        waiting.asked.notified().await;
         closing.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(30), idle.read_u8()).await;
         assert!(ended.expect("it is closed").is_err());
         assert!(!server.is_finished());
-        answers.notify_one();
+        waiting.answer.notify_one();
         let mut answered = String::new();
         asking.read_line(&mut answered).await.unwrap();
         assert_eq!(answered, "HTTP/1.1 200 OK\r\n");
