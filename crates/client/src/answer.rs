@@ -16,14 +16,14 @@ use proxy_execute_protocol::{
     ByteStream, Download, Envelope, Error, ErrorBody, ErrorCode, ErrorKind, Headers,
     Result as ProtocolResult, StreamedAnswer,
 };
-use proxy_execute_transport::{BoxError, ResponseBody};
+use proxy_execute_transport::{BoxError, ResponseBody, retry_after};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::attempt::{origin, reason};
-use crate::retry::{Failure, Replay, retry_after};
+use crate::retry::{Failure, Replay};
 
 /// How long the head of a streamed answer may be, in bytes.
 const MAX_HEAD: usize = 1 << 20;

@@ -422,7 +422,8 @@ impl<'a> Flow<'a> {
         let request =
             dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
         let answer = token_endpoint::exchange(&self.gateway.egress, request).await;
-        let registered = answer.and_then(|(status, body)| dynamic_client::read_registration(status, &body));
+        let registered =
+            answer.and_then(|answered| dynamic_client::read_registration(answered.status, &answered.body));
         Ok(match registered {
             Ok(registered) => {
                 self.val = account::merged(&self.val, &registered)?;

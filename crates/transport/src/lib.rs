@@ -11,6 +11,7 @@ mod connection;
 mod connector;
 mod deadline;
 mod resolver;
+mod retry_after;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -23,6 +24,7 @@ pub use crate::body::{Body, ResponseBody, streamed, whole};
 pub use crate::client::{Client, Options, Response};
 pub use crate::deadline::{TooLate, until};
 pub use crate::resolver::AddressFilter;
+pub use crate::retry_after::retry_after;
 pub use crate::trust::TrustError;
 
 /// Why something underneath failed.

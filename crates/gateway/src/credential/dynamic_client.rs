@@ -63,10 +63,8 @@ pub(crate) fn registration_request(
 /// # Errors
 /// Why there is no client (RFC 7591 §3.2.2).
 pub(crate) fn read_registration(status: StatusCode, body: &[u8]) -> Result<SecretJson, NotGranted> {
-    let unavailable = |what: &str| NotGranted::Unavailable {
-        why: format!("status {}, {what}", status.as_u16()),
-        may_be_done: true,
-    };
+    let unavailable =
+        |what: &str| NotGranted::unavailable(format!("status {}, {what}", status.as_u16()), true);
     if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
         return Err(unavailable("try again later"));
     }

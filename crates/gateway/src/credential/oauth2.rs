@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::StatusCode;
@@ -340,7 +341,15 @@ pub(crate) enum NotGranted {
         why: String,
         /// Whether the request may have been done all the same, and a refresh token spent by it.
         may_be_done: bool,
+        /// The wait that the provider asks for.
+        retry_after: Option<Duration>,
     },
+}
+
+impl NotGranted {
+    pub(crate) fn unavailable(why: impl Into<String>, may_be_done: bool) -> Self {
+        Self::Unavailable { why: why.into(), may_be_done, retry_after: None }
+    }
 }
 
 /// Error codes that say "later", where all others say "no" (RFC 6749 §4.1.2.1, RFC 8628 §3.5, and
@@ -361,10 +370,8 @@ const LATER: &[&str] = &[
 
 /// Reads the answer of a token endpoint.
 pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Result<Granted, NotGranted> {
-    let unavailable = |what: &str| NotGranted::Unavailable {
-        why: format!("status {}, {what}", status.as_u16()),
-        may_be_done: true,
-    };
+    let unavailable =
+        |what: &str| NotGranted::unavailable(format!("status {}, {what}", status.as_u16()), true);
     let answer: Option<Value> = serde_json::from_slice(body).ok();
     if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
         return Err(unavailable("try again later"));
@@ -411,7 +418,7 @@ pub(super) fn refusal(answer: &Map<String, Value>) -> Option<NotGranted> {
     let lower = code.to_ascii_lowercase();
     let description = text("error_description").or_else(|| text("message"));
     if LATER.contains(&lower.as_str()) {
-        return Some(NotGranted::Unavailable { why: format!("error `{code}`"), may_be_done: false });
+        return Some(NotGranted::unavailable(format!("error `{code}`"), false));
     }
     Some(NotGranted::Refused { code, description })
 }

@@ -51,6 +51,10 @@ const POLL: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: i64 = 30 * 1_000;
 const LONGEST_PAUSE: i64 = 15 * 60 * 1_000;
 
+/// The longest pause that a provider may ask for, in milliseconds: one wrong header is not to put
+/// accounts out of use for days.
+const LONGEST_ASKED: i64 = 60 * 60 * 1_000;
+
 /// A credential that was renewed less than this long ago, in milliseconds, is not renewed because an
 /// upstream rejects it: another one would fare no better.
 const FRESH: i64 = 60 * 1_000;
@@ -286,8 +290,9 @@ async fn ask(
             tracing::warn!(account = account.id, code, was_unanswered, "a refresh was refused for good");
             RefreshEnd::Refused(refusal(account, &code, was_unanswered))
         }
-        Err(NotGranted::Unavailable { why, may_be_done }) => {
-            let pause = pause_after(account.failures);
+        Err(NotGranted::Unavailable { why, may_be_done, retry_after }) => {
+            let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+            let pause = pause_after(account.failures).max(asked.min(LONGEST_ASKED));
             tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed for now");
             RefreshEnd::Failed { problem: why, retry_at: now() + pause, may_be_done }
         }

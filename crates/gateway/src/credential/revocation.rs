@@ -47,11 +47,13 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<R
         let Some(request) = oauth2::revocation_request(&server, &client, token) else { continue };
         let failure = match token_endpoint::exchange(&gateway.egress, request).await {
             // Also for a token that the provider does not know any more (§2.2).
-            Ok((status, _)) if status.is_success() => {
+            Ok(answered) if answered.status.is_success() => {
                 revoked.tokens.push((*name).to_owned());
                 continue;
             }
-            Ok((status, _)) => format!("{name}: the provider answered with status {}", status.as_u16()),
+            Ok(answered) => {
+                format!("{name}: the provider answered with status {}", answered.status.as_u16())
+            }
             Err(NotGranted::Unavailable { why, .. }) => format!("{name}: {why}"),
             Err(NotGranted::Refused { code, .. }) => format!("{name}: {code}"),
         };

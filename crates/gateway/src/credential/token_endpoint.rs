@@ -1,12 +1,13 @@
 //! Asking a token endpoint: one request through `egress`, and what came of it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use http::StatusCode;
 use http::header::{HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ErrorKind, Method};
+use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
 use super::oauth2::{Granted, NotGranted, TokenRequest, read_answer};
@@ -26,16 +27,25 @@ pub(crate) async fn ask(
     rules: &Rules,
     request: TokenRequest,
 ) -> Result<Granted, NotGranted> {
-    let (status, body) = exchange(egress, request).await?;
-    read_answer(rules, status, &body)
+    let answered = exchange(egress, request).await?;
+    read_answer(rules, answered.status, &answered.body).map_err(|not_granted| match not_granted {
+        NotGranted::Unavailable { why, may_be_done, .. } => {
+            NotGranted::Unavailable { why, may_be_done, retry_after: answered.retry_after }
+        }
+        refused @ NotGranted::Refused { .. } => refused,
+    })
+}
+
+/// What an authorization server answers, whatever was asked.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request and reads the answer. It is sent once, and a redirect is an answer like any other:
 /// a code or refresh token is for one address.
-pub(crate) async fn exchange(
-    egress: &Egress,
-    request: TokenRequest,
-) -> Result<(StatusCode, Vec<u8>), NotGranted> {
+pub(crate) async fn exchange(egress: &Egress, request: TokenRequest) -> Result<Answered, NotGranted> {
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let mut headers = request.headers;
     headers.insert(USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT));
@@ -46,14 +56,12 @@ pub(crate) async fn exchange(
         credential: Injection::default(),
         body: Body::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
     };
-    let broken = |what: &str| NotGranted::Unavailable { why: format!("{host} {what}"), may_be_done: true };
+    let broken = |what: &str| NotGranted::unavailable(format!("{host} {what}"), true);
     let exchange = async {
-        let mut response =
-            egress.send_once(&mut outgoing).await.map_err(|error| NotGranted::Unavailable {
-                may_be_done: error.kind() == ErrorKind::UpstreamBroken,
-                why: error.to_string(),
-            })?;
-        let status = response.status;
+        let mut response = egress.send_once(&mut outgoing).await.map_err(|error| {
+            NotGranted::unavailable(error.to_string(), error.kind() == ErrorKind::UpstreamBroken)
+        })?;
+        let (status, retry_after) = (response.status, retry_after(&response.headers, SystemTime::now()));
         let mut body = Vec::new();
         while let Some(chunk) =
             response.body.try_next().await.map_err(|_| broken("broke off in its answer"))?
@@ -63,7 +71,7 @@ pub(crate) async fn exchange(
                 return Err(broken("answered with more than 1 MiB"));
             }
         }
-        Ok((status, body))
+        Ok(Answered { status, retry_after, body })
     };
     let timed_out = |_| broken(&format!("did not answer within {} s", TIMEOUT.as_secs()));
     tokio::time::timeout(TIMEOUT, exchange).await.map_err(timed_out)?

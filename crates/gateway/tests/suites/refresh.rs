@@ -316,6 +316,19 @@ async fn a_provider_that_fails_is_left_alone_for_a_while_and_the_account_lives()
 }
 
 #[tokio::test]
+async fn a_provider_is_left_alone_for_as_long_as_it_asks_up_to_an_hour() {
+    for (status, asked, least, most) in
+        [(429, "1800", 1_790, 1_800), (503, "86400", 3_590, 3_600), (429, "1", 25, 36), (400, "soon", 25, 36)]
+    {
+        let later = answer(status, &[JSON, &format!("retry-after: {asked}")], r#"{"error":"slow_down"}"#);
+        let user = User::expired(provider(move |_, _| Step::Send(later.clone())).await).await;
+        let error = assert_error(user.call().await, ErrorKind::TokenRefreshFailed, &user.account);
+        let wait = error.retry_after().unwrap().as_secs();
+        assert!((least..=most).contains(&wait), "{status}, {asked}: {wait}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_lives_is_used_while_the_provider_fails() {
     let provider = provider(|_, _| Step::Send(answer(503, &[], ""))).await;
     let user = User::new(provider, tokens(10)).await;
