@@ -353,7 +353,7 @@ describe('closing', () => {
     upstream.on('/base/never', (response) => response.on('close', () => (hungUp = true)));
     const sent = upstream.received.length;
     const call = rejection(() => session.proxyExecute({ ...CALL, endpoint: '/never' }), APIConnectionError, {
-      slug: 'GatewayClosed',
+      slug: 'CallCutOff',
     });
     await until('the call is under way', () => upstream.received.length > sent);
     await timed(8_000, () => gateway.close());

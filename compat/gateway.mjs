@@ -10,6 +10,9 @@ import { Composio, Gateway } from 'proxy-execute';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
+/** How often each path was written to that breaks off. */
+const written = new Map();
+
 /** Answers with what arrived, except for the paths that stand for something. */
 const upstream = createServer(async (request, response) => {
   const body = (await request.toArray()).join('');
@@ -17,6 +20,17 @@ const upstream = createServer(async (request, response) => {
   const status = Number(/^\/status\/(\d{3})$/.exec(pathname)?.[1] ?? 200);
   if (pathname === '/text') {
     response.writeHead(200, { 'content-type': 'text/plain' }).end('diff --git a/x b/x\n');
+    return;
+  }
+  if (pathname.startsWith('/breaks/')) {
+    // Whatever was written here is done, and nobody hears of it.
+    const writes = written.get(pathname) ?? 0;
+    if (request.method === 'GET') {
+      response.writeHead(200, JSON_TYPE).end(JSON.stringify({ writes }));
+    } else {
+      written.set(pathname, writes + 1);
+      request.socket.destroy();
+    }
     return;
   }
   if (pathname === '/nothing') {

@@ -61,9 +61,10 @@ impl From<Error> for NativeFailure {
         Self {
             kind: match error.kind() {
                 ErrorKind::DeadlineExceeded => FailureKind::Timeout,
-                ErrorKind::Connection | ErrorKind::InvalidAnswer | ErrorKind::GatewayClosed => {
-                    FailureKind::Connection
-                }
+                ErrorKind::Connection
+                | ErrorKind::InvalidAnswer
+                | ErrorKind::GatewayClosed
+                | ErrorKind::CallCutOff => FailureKind::Connection,
                 ErrorKind::InvalidOption
                 | ErrorKind::NeedsGateway
                 | ErrorKind::InvalidToolkit

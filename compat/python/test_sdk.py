@@ -337,6 +337,13 @@ class Errors(SdkTest):
             with self.subTest(slug):
                 self.fails(error, status, slug, attempt)
 
+    def test_a_write_that_may_be_done_is_not_sent_again(self):
+        session = self.composio.create(user_id="ann")
+        call = {"toolkit": "open", "endpoint": "/breaks/python"}
+        with self.assertRaises(composio_client.InternalServerError):
+            session.proxy_execute(**call, method="POST")
+        self.assertEqual(session.proxy_execute(**call, method="GET").data, {"writes": 1})
+
     def call_disabled(self):
         account = self.gateway["githubAccount"]
         self.composio.connected_accounts.disable(account)

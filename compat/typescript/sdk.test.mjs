@@ -107,8 +107,10 @@ describe('sessions', () => {
     assert.deepEqual(session.config.toolkits, { disabled: ['open'] });
     assert.deepEqual(session.config.connected_accounts, { github: [gateway.githubAccount] });
     assert.deepEqual(session.config.manage_connections, { enabled: false });
-    assert.equal(session.config.multi_account.enabled, true);
-    assert.equal(session.workbench.enabled, false);
+    assert.deepEqual(session.config.tools, { github: { enabled: ['GITHUB_GET_AN_ISSUE'] } });
+    assert.deepEqual(session.config.tags, { enabled: ['readOnlyHint'] });
+    assert.equal(session.config.multi_account.enable, true);
+    assert.equal(session.workbench.enable, false);
   });
 
   it('list toolkits with the account that a call would use', async () => {
@@ -394,6 +396,13 @@ describe('errors have the class of their status', () => {
       });
     });
   }
+
+  it('a write that may be done is not sent again', async () => {
+    const opened = await session(composio);
+    const call = (method) => opened.proxyExecute({ toolkit: 'open', endpoint: '/breaks/typescript', method });
+    await assert.rejects(call('POST'), { status: 502 });
+    assert.deepEqual((await call('GET')).data, { writes: 1 });
+  });
 
   async function disabledAccount() {
     await composio.connectedAccounts.disable(gateway.githubAccount);

@@ -16,6 +16,7 @@ use proxy_execute_protocol::{
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +118,9 @@ pub(crate) struct Parts {
     pub(crate) max_upload_bytes: u64,
     pub(crate) files: Files,
     /// Counts what is under way.
-    pub(crate) running: TaskTracker,
+    running: TaskTracker,
+    /// The runtime that the gateway was opened on.
+    runtime: Handle,
     /// No new calls, no new connections.
     pub(crate) closing: CancellationToken,
     /// What is still under way ends now.
@@ -176,6 +179,7 @@ impl Gateway {
             max_upload_bytes,
             files,
             running: TaskTracker::new(),
+            runtime: Handle::current(),
             callback_urls,
             link_lifetime,
             account_changes,
@@ -319,7 +323,7 @@ impl Gateway {
         let _running = self.0.running.token();
         tokio::select! {
             biased;
-            () = self.0.ended.cancelled() => Err(closed()),
+            () = self.0.ended.cancelled() => Err(cut_off()),
             result = call => result,
         }
     }
@@ -329,7 +333,25 @@ fn closed() -> Error {
     Error::new(ErrorKind::GatewayClosed, "The gateway is closed.").fix("Open a new one with Gateway.open().")
 }
 
+/// Not the error of a closed gateway, after which a client may send a write again.
+fn cut_off() -> Error {
+    Error::new(
+        ErrorKind::CallCutOff,
+        "The gateway was closed before the call came to its end. Whether it was carried out is not known.",
+    )
+    .fix("Look at the API whether it was, before sending a write again.")
+}
+
 impl Parts {
+    /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
+    /// runs where the gateway was opened: the threads of a port end with their connections.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.running.spawn_on(work, &self.runtime)
+    }
+
     /// The body of an answer, which must not stop coming.
     pub(crate) fn paced(&self, body: ByteStream, host: &str) -> ByteStream {
         let pause = self.chunk_timeout;
@@ -358,7 +380,7 @@ impl Parts {
             let result = loop {
                 let next = tokio::select! {
                     biased;
-                    () = ended.cancelled() => Some(Err(closed())),
+                    () = ended.cancelled() => Some(Err(cut_off())),
                     () = chunks.closed() => return,
                     next = body.next() => next,
                 };
@@ -373,7 +395,7 @@ impl Parts {
                 }
                 tokio::select! {
                     biased;
-                    () = ended.cancelled() => break Err(closed()),
+                    () = ended.cancelled() => break Err(cut_off()),
                     sent = chunks.send(chunk) => if sent.is_err() { return },
                 }
             };
@@ -388,7 +410,7 @@ impl Parts {
             if let Some(chunk) = inbox.recv().await {
                 return Some((Ok(chunk), Some((inbox, end))));
             }
-            let result = end.await.unwrap_or_else(|_| Err(closed()));
+            let result = end.await.unwrap_or_else(|_| Err(cut_off()));
             result.err().map(|error| (Err(error), None))
         }))
     }

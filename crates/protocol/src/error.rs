@@ -119,8 +119,10 @@ kinds! {
     TokenRefreshFailed => 502, 10508, "TokenRefreshFailed";
     /// The upstream did not answer in time.
     UpstreamTimeout => 504, 10504, "UpstreamTimeout";
-    /// The gateway is closed or closing.
+    /// The gateway is closed or closing; the call was not begun.
     GatewayClosed => 503, 10507, "GatewayClosed";
+    /// The gateway was closed before the call came to its end.
+    CallCutOff => 500, 10511, "CallCutOff";
     /// An option of the gateway or of the client cannot be used.
     InvalidOption => 0, 0, "InvalidOption";
     /// A toolkit's definition cannot be used.
@@ -165,6 +167,22 @@ impl ErrorKind {
             500..=599 => Self::Internal,
             _ => Self::OtherStatus,
         })
+    }
+
+    /// Whether an API may have carried out a proxied call that ended so. All others end before
+    /// anything is sent, or are the caller's to correct.
+    pub fn may_be_done(self) -> bool {
+        matches!(
+            self,
+            Self::Internal
+                | Self::UpstreamBroken
+                | Self::UpstreamTooLarge
+                | Self::UpstreamTimeout
+                | Self::RedirectRefused
+                | Self::TooManyFiles
+                | Self::FileStoreFailed
+                | Self::CallCutOff
+        )
     }
 }
 

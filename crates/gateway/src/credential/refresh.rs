@@ -190,9 +190,10 @@ fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> Cancella
     }
     let over = CancellationToken::new();
     refreshes.insert(key.clone(), over.clone());
+    drop(refreshes);
     let under_way = UnderWay { gateway: Arc::clone(gateway), key, over: over.clone() };
     let version = seen.credential_version;
-    gateway.running.spawn(async move {
+    gateway.spawn(async move {
         let UnderWay { gateway, key: (id, _), .. } = &under_way;
         if let Err(error) = refresh(gateway, id, version, reason).await {
             tracing::warn!(account = id, %error, "a refresh has failed");

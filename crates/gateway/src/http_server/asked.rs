@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use proxy_execute_protocol::Result;
 use serde::Serialize;
@@ -14,6 +14,9 @@ use serde::Serialize;
 use super::reply::{Failure, RequestId};
 use crate::api_key::{self, Level};
 use crate::gateway::{Gateway, Parts};
+
+/// Tells the vendor's SDKs, which send writes again after any 5xx, that they must not (contract §5).
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Marks a request of the gateway's owner, who needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +76,14 @@ impl Asked {
         self,
         work: impl FnOnce(Arc<Parts>) -> Work,
     ) -> Result<Response, Failure> {
-        let result = self.run("proxy_execute", Level::Write, work).await;
-        result.map_err(|error| Failure::new(error, self.request_id))
+        self.run("proxy_execute", Level::Write, work).await.or_else(|error| {
+            let may_be_done = error.kind().may_be_done();
+            let mut response = Failure::new(error, self.request_id).into_response();
+            if may_be_done {
+                response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+            Ok(response)
+        })
     }
 
     async fn run<T, Work: Future<Output = Result<T>> + Send>(

@@ -10,6 +10,7 @@
 mod page;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
@@ -80,7 +81,7 @@ async fn submit(
     // Not ended by a browser that goes away: what was begun at an API is to be kept.
     let work = {
         let (gateway, browser) = (gateway.clone(), Browser(browser.0.clone()));
-        tokio::spawn(async move {
+        Arc::clone(gateway.parts()).spawn(async move {
             let parts = gateway.parts();
             gateway.run(async { Ok(connect::submit(parts, token_of(&uri), &browser, &given).await) }).await
         })
@@ -118,7 +119,7 @@ async fn come_back(
     }
     let browser = cookie_of(&gateway, &headers);
     // A code can be exchanged once, so the exchange is not ended by a browser that goes away.
-    let work = tokio::spawn(async move {
+    let work = Arc::clone(gateway.parts()).spawn(async move {
         let parts = gateway.parts();
         gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), answer).await) }).await
     });

@@ -215,12 +215,15 @@ async fn what_is_not_there_is_told() {
             assert_refused(&answer, 405, "MethodNotAllowed", method);
         }
     }
-    for (id, says) in
-        [("%ff", "UTF-8"), ("a%2Fb", "`a/b`"), ("%00", "`\0`"), ("trs_%F0%9F%98%80", "\u{1f600}")]
-    {
+    for (id, status, slug, says) in [
+        ("%ff", 400, "InvalidRequest", "UTF-8"),
+        // Contract §2.2: without that form it is no id.
+        ("session_1", 400, "InvalidRequest", "trs_"),
+        ("trs_a%2Fb", 404, "ToolRouterV2_SessionNotFound", "`trs_a/b`"),
+        ("trs_%00", 404, "ToolRouterV2_SessionNotFound", "`trs_\0`"),
+        ("trs_%F0%9F%98%80", 404, "ToolRouterV2_SessionNotFound", "\u{1f600}"),
+    ] {
         let answer = port.ask("GET", &format!("/api/v3.1/tool_router/session/{id}"), "").await;
-        let (status, slug) =
-            if id == "%ff" { (400, "InvalidRequest") } else { (404, "ToolRouterV2_SessionNotFound") };
         assert_refused(&answer, status, slug, says);
     }
 }
@@ -416,9 +419,27 @@ async fn closing_ends_what_does_not_end_by_itself() {
     // Two who wait for one close.
     tokio::join!(soon(port.caller.gateway.close()), soon(port.caller.gateway.close()));
     assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
-    assert_refused(&soon(on_port).await.unwrap(), 503, "GatewayClosed", "closed");
-    assert_error(soon(in_process).await.unwrap(), ErrorKind::GatewayClosed, "closed");
+    // Not what a gateway says that has not begun: a client would send a write again after that.
+    let on_port = soon(on_port).await.unwrap();
+    assert_refused(&on_port, 500, "CallCutOff", "not known");
+    assert_eq!(on_port.header("x-should-retry"), Some("false"));
+    assert_error(soon(in_process).await.unwrap(), ErrorKind::CallCutOff, "not known");
     upstream.has_seen(|seen| seen.gone == 2).await;
+}
+
+#[tokio::test]
+async fn who_asks_is_told_not_to_repeat_what_may_be_done() {
+    let upstream = Upstream::always(Step::SendAndReset(Vec::new())).await;
+    let port = Port::open(&upstream).await;
+    let post = json!({ "toolkit_slug": "header", "endpoint": "/x", "method": "POST", "body": {} });
+    let broken = port.ask("POST", &port.proxy_path(), &post.to_string()).await;
+    assert_refused(&broken, 502, "UpstreamBroken", "127.0.0.1");
+    assert_eq!(broken.header("x-should-retry"), Some("false"));
+    assert_eq!(upstream.requests().len(), 1);
+    let nowhere =
+        json!({ "toolkit_slug": "header", "endpoint": "https://elsewhere.example", "method": "GET" });
+    let refused = port.ask("POST", &port.proxy_path(), &nowhere.to_string()).await;
+    assert_eq!((refused.status, refused.header("x-should-retry")), (400, None));
 }
 
 #[tokio::test]

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use proxy_execute_gateway::{Gateway, GatewayOptions, ToolkitSource};
+use proxy_execute_gateway::{Gateway, GatewayOptions, Listen, ToolkitSource};
 use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tokio::sync::Notify;
 
+use crate::port::key;
 use crate::support::{
-    Answer, Request, Step, Upstream, answer, assert_error, call, deadline, import, json_answer, session,
-    soon, with_headers,
+    Answer, Request, Step, Upstream, answer, assert_error, call, deadline, http, import, json_answer,
+    session, soon, with_headers,
 };
 
 const JSON: &str = "content-type: application/json";
@@ -383,6 +384,15 @@ async fn a_caller_who_goes_away_does_not_end_a_refresh() {
 
 #[tokio::test]
 async fn closing_waits_for_a_refresh_that_is_under_way() {
+    closing_waits_for_a_refresh(false).await;
+}
+
+#[tokio::test]
+async fn closing_waits_for_a_refresh_that_a_caller_on_the_port_has_left() {
+    closing_waits_for_a_refresh(true).await;
+}
+
+async fn closing_waits_for_a_refresh(on_port: bool) {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("gateway.db").to_str().unwrap().to_owned();
     let answered = Arc::new(Notify::new());
@@ -399,9 +409,18 @@ async fn closing_waits_for_a_refresh_that_is_under_way() {
     };
     let user = User::with(in_file(&provider), provider.clone(), tokens(1)).await;
     tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let address = user.gateway.listen(Listen::default()).await.unwrap();
+    let key = key(&user.gateway, json!({})).await.unwrap();
     let call = tokio::spawn({
         let (gateway, session) = (user.gateway.clone(), user.session.clone());
-        async move { call(&gateway, &session, get()).await }
+        async move {
+            if on_port {
+                let path = format!("/api/v3.1/tool_router/session/{session}/proxy_execute");
+                http(address, "POST", &path, &[("x-api-key", &key)], &get().to_string()).await;
+            } else {
+                _ = call(&gateway, &session, get()).await;
+            }
+        }
     });
     user.provider.has_seen(|seen| seen.requests.iter().any(|request| request.target == "/token")).await;
     call.abort();
@@ -410,6 +429,9 @@ async fn closing_waits_for_a_refresh_that_is_under_way() {
         async move { gateway.close().await }
     });
     user.gateway.closing().await;
+    // Time for what must not happen: that the refresh ends with the threads of the port.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!closing.is_finished());
     answered.notify_one();
     soon(closing).await.unwrap();
 
