@@ -112,10 +112,10 @@ async fn through_sql(pool: &SqlitePool, users: usize) {
     );
     let accounts = format!(
         "{further_users} INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, word_id, auth_scheme, \
-         own_status, credential, key_id, credential_at, renewable, created_at, updated_at) \
+         own_status, credential, key_id, credential_at, renewable, connected_at, created_at, updated_at) \
          SELECT 'ca_' || n || '_' || a.toolkit, 'user_' || n, a.toolkit, a.auth_config_id, a.word_id, \
          a.auth_scheme, 'ACTIVE', a.credential, a.key_id, a.credential_at, a.renewable, \
-         a.created_at - n * 1000, a.updated_at - n * 1000 \
+         a.connected_at - n * 1000, a.created_at - n * 1000, a.updated_at - n * 1000 \
          FROM users, connected_accounts a WHERE a.user_id = 'user_0' AND (n >= {CALLED_USERS} OR a.toolkit <> '{CALLED}')"
     );
     let sessions = format!(

@@ -17,7 +17,7 @@ use crate::{auth_config, id};
 pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
     require(Some(&request.user_id), "user_id")?;
     let mut request = request;
-    check(gateway, &request.user_id, &mut request.config).await?;
+    check(gateway, &request.user_id, &mut request.config, |_| true).await?;
     let session =
         StoredSession { id: id::random("trs"), config: request.config, user_id: request.user_id, version: 1 };
     gateway.store.insert_session(&session).await?;
@@ -26,16 +26,23 @@ pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Se
 
 /// Reads a session.
 pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
+    if !id.starts_with("trs_") {
+        let message = format!("`{id}` is no id of a session: they begin with trs_.");
+        return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+    }
     Ok(answer(&*load(gateway, id).await?))
 }
 
 /// Changes a session. The change counts from the next call on.
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
+    let given: Vec<String> = request.0.keys().cloned().collect();
     session.config = request
         .apply(&session.config)
         .map_err(|error| Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {error}.")))?;
-    check(gateway, &session.user_id, &mut session.config).await?;
+    // What was checked before may have changed since, and is not what this is about.
+    let is_given = |part: &str| given.iter().any(|name| name == part);
+    check(gateway, &session.user_id, &mut session.config, is_given).await?;
     if !gateway.store.update_session(&session).await? {
         return Err(Error::new(
             ErrorKind::Conflict,
@@ -85,16 +92,21 @@ fn not_found(id: &str) -> Error {
         .fix("Make one with composio.create().")
 }
 
-/// Toolkits and auth configs must be known, and pins must be usable accounts of the same user. Pins
-/// may be given by alias or word id; what is kept is the id.
-async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Result<()> {
+/// Toolkits and auth configs must be known, and pins must be usable accounts of the same user, in the
+/// parts that are given. Pins may be given by alias or word id; what is kept is the id.
+async fn check(
+    gateway: &Parts,
+    user_id: &str,
+    config: &mut SessionConfig,
+    is_given: impl Fn(&str) -> bool,
+) -> Result<()> {
     if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
         for slug in slugs {
             gateway.catalogue.get(slug)?;
         }
     }
     let several_allowed = config.multi_account.as_ref().is_some_and(|multi| multi["enable"] == true);
-    for (toolkit, id) in config.auth_configs.iter().flatten() {
+    for (toolkit, id) in config.auth_configs.iter().flatten().filter(|_| is_given("auth_configs")) {
         gateway.catalogue.get(toolkit)?;
         let found = auth_config::usable(gateway, id).await?;
         if found.toolkit != *toolkit {
@@ -112,6 +124,9 @@ async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Re
                 "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",
                 pins.len()
             )));
+        }
+        if !is_given("connected_accounts") {
+            continue;
         }
         for pin in pins {
             let mut account = gateway.store.account(pin).await?;
@@ -134,28 +149,21 @@ async fn check(gateway: &Parts, user_id: &str, config: &mut SessionConfig) -> Re
     Ok(())
 }
 
-/// The answered form: `enable` is echoed as `enabled`, and the parts that SDKs read are there.
+/// The answered form: some parts have other names than in a request (contract §2.2), and those that
+/// SDKs read are there.
 fn answer(session: &StoredSession) -> Session {
     let mut echo = Map::new();
     echo.insert("user_id".to_owned(), json!(session.user_id));
     echo.insert("manage_connections".to_owned(), json!({ "enabled": true }));
     echo.insert("execute".to_owned(), json!({ "enable_multi_execute": false }));
-    echo.insert("search".to_owned(), json!({ "enabled": false }));
+    echo.insert("search".to_owned(), json!({ "enable": false }));
     echo.insert("preload".to_owned(), json!({ "tools": [] }));
     // Calls with the vendor's own credentials, which a gateway has none of.
     echo.insert("instant".to_owned(), json!(false));
     let config = serde_json::to_value(&session.config).expect("a configuration is made of JSON values");
     if let Value::Object(config) = config {
         for (key, value) in config {
-            let value = match value {
-                // `true` and `false` are short for `{ enable }`.
-                Value::Bool(enabled) => json!({ "enabled": enabled }),
-                Value::Object(fields) => {
-                    fields.into_iter().map(|(name, value)| (echoed(name), value)).collect()
-                }
-                value => value,
-            };
-            echo.insert(key, value);
+            echo.insert(key.clone(), echoed(&key, value));
         }
     }
     Session {
@@ -168,11 +176,39 @@ fn answer(session: &StoredSession) -> Session {
     }
 }
 
-fn echoed(name: String) -> String {
-    match name.as_str() {
-        "enable" => "enabled".to_owned(),
-        "disable" => "disabled".to_owned(),
-        "enable_proxy_execution" => "proxy_execution_enabled".to_owned(),
-        _ => name,
+fn echoed(part: &str, value: Value) -> Value {
+    // `true` and `false` are short for `{ enable }`.
+    let value = if value.is_boolean() { json!({ "enable": value }) } else { value };
+    match part {
+        "toolkits" | "tags" => filter(value),
+        "tools" => each_field(value, |toolkit, value| (toolkit, filter(value))),
+        "manage_connections" => renamed(value, &[("enable", "enabled")]),
+        "workbench" => renamed(value, &[("enable_proxy_execution", "proxy_execution_enabled")]),
+        _ => value,
+    }
+}
+
+/// What is let through, of toolkits, tools or tags. A list is short for `{ enable }`.
+fn filter(value: Value) -> Value {
+    let value = if value.is_array() { json!({ "enable": value }) } else { value };
+    let value = each_field(value, |name, value| {
+        let value = if name == "tags" { filter(value) } else { value };
+        (name, value)
+    });
+    renamed(value, &[("enable", "enabled"), ("disable", "disabled")])
+}
+
+fn renamed(value: Value, names: &[(&str, &str)]) -> Value {
+    each_field(value, |name, value| {
+        let other =
+            names.iter().find(|(asked, _)| *asked == name).map(|(_, answered)| (*answered).to_owned());
+        (other.unwrap_or(name), value)
+    })
+}
+
+fn each_field(value: Value, change: impl Fn(String, Value) -> (String, Value)) -> Value {
+    match value {
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| change(name, value)).collect(),
+        value => value,
     }
 }

@@ -166,6 +166,8 @@ pub(crate) struct AccountChange {
     pub(crate) of_version: Option<i64>,
     /// A status with its reason.
     pub(crate) status: Option<(String, Option<String>)>,
+    /// Whether it is connected by this: of several accounts, calls use the one that was last.
+    pub(crate) is_connection: bool,
     pub(crate) is_disabled: Option<bool>,
 }
 

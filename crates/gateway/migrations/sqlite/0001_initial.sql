@@ -66,11 +66,12 @@ CREATE TABLE connected_accounts (
     problem        TEXT,          -- why the latest failed
     lease_holder   TEXT,          -- who refreshes right now
     lease_until    INTEGER,       -- when anyone else may
+    connected_at   INTEGER,       -- when it was last given a credential by an import or a link
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL
 ) STRICT;
 
--- The look-up of every call: a user's accounts of a toolkit, newest first.
+-- The look-up of every call: a user's accounts of a toolkit.
 CREATE INDEX connected_accounts_of_user ON connected_accounts (user_id, toolkit, created_at, seq);
 CREATE INDEX connected_accounts_by_age ON connected_accounts (created_at, seq);
 CREATE INDEX connected_accounts_by_change ON connected_accounts (updated_at, seq);

@@ -157,6 +157,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
         let at = if has_token { now() } else { account.credential_at };
         change.credential = Some(sealed(gateway, id, merged.auth_scheme, &merged.val, at)?);
         change.of_version = Some(account.credential_version);
+        change.is_connection = account.status != "ACTIVE";
         change.status = Some(("ACTIVE".to_owned(), None));
     }
     if !gateway.store.update_account(id, &change).await? {
@@ -278,6 +279,7 @@ pub(crate) fn activated(
     Ok(AccountChange {
         credential: Some(sealed(gateway, id, auth_scheme, val, now())?),
         status: Some(("ACTIVE".to_owned(), None)),
+        is_connection: true,
         ..AccountChange::default()
     })
 }

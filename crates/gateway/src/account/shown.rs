@@ -216,6 +216,11 @@ pub(super) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount
             shown.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
         }
     }
+    let status_reason = match account.status.as_str() {
+        "INACTIVE" => Some("Connection status updated by user".to_owned()),
+        "ACTIVE" if account.config_is_disabled => Some("Auth config is disabled".to_owned()),
+        _ => account.status_reason,
+    };
     ConnectedAccount {
         state: AccountState { auth_scheme: account.auth_scheme.clone(), val: shown },
         auth_config: AuthConfigRef {
@@ -229,7 +234,7 @@ pub(super) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount
         word_id: Some(account.word_id),
         user_id: account.user_id,
         status: account.status,
-        status_reason: account.status_reason,
+        status_reason,
         is_disabled: account.is_disabled,
         toolkit: ToolkitRef { slug: account.toolkit },
         auth_scheme: account.auth_scheme,

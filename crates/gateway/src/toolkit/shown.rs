@@ -15,7 +15,7 @@ use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
 use crate::session;
-use crate::store::Rows;
+use crate::store::{Rows, StoredAccount};
 
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
@@ -249,6 +249,14 @@ pub(crate) async fn in_session(
     let accounts = gateway.store.accounts_for_calls(&session.user_id).await?;
     let mut accounts: BTreeMap<_, _> =
         accounts.into_iter().map(|account| (account.toolkit.clone(), account)).collect();
+    for (toolkit, auth_config) in config.auth_configs.iter().flatten() {
+        accounts.remove(toolkit);
+        if let Some(account) =
+            gateway.store.account_for_call(&session.user_id, toolkit, Some(auth_config)).await?
+        {
+            accounts.insert(toolkit.clone(), Arc::unwrap_or_clone(account));
+        }
+    }
     for (toolkit, pins) in config.connected_accounts.iter().flatten() {
         accounts.remove(toolkit);
         if let Some(id) = pins.first()
@@ -263,7 +271,8 @@ pub(crate) async fn in_session(
         } else {
             request.toolkits.contains(&toolkit.slug)
         };
-        let is_active = accounts.get(&toolkit.slug).is_some_and(|account| account.status == "ACTIVE");
+        let is_active =
+            accounts.get(&toolkit.slug).is_some_and(|account| status_in_calls(account) == "ACTIVE");
         listed
             && toolkit.is_found_by(request.search.as_deref())
             && request.is_connected.is_none_or(|connected| connected == is_active)
@@ -281,6 +290,7 @@ pub(crate) async fn in_session(
             meta: SessionToolkitMeta { description: toolkit.description(), logo: String::new() },
             composio_managed_auth_schemes: Vec::new(),
             connected_account: accounts.remove(&toolkit.slug).map(|account| SessionAccount {
+                status: status_in_calls(&account).to_owned(),
                 auth_config: AuthConfigRef {
                     id: account.auth_config_id,
                     auth_scheme: account.auth_scheme,
@@ -289,13 +299,17 @@ pub(crate) async fn in_session(
                 },
                 created_at: rfc3339(account.created_at),
                 id: account.id,
-                status: account.status,
                 user_id: account.user_id,
             }),
             slug: toolkit.slug.clone(),
             name: toolkit.name.clone(),
         },
     ))
+}
+
+/// What calls make of an account: no more of one whose auth config is disabled than of a disabled one.
+fn status_in_calls(account: &StoredAccount) -> &str {
+    if account.config_is_disabled && account.status == "ACTIVE" { "INACTIVE" } else { &account.status }
 }
 
 /// The rows of a page of a list that is in memory, sorted by a key.

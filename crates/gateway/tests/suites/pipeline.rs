@@ -48,9 +48,47 @@ async fn a_session_lives_from_create_to_delete() {
     assert_error(soon(gateway.session(id, deadline())).await, ErrorKind::SessionNotFound, id);
     assert_error(update(&gateway, id, json!({})).await, ErrorKind::SessionNotFound, id);
     assert_error(call(&gateway, id, get("header")).await, ErrorKind::SessionNotFound, id);
+    assert_error(soon(gateway.session("session_1", deadline())).await, ErrorKind::InvalidRequest, "trs_");
     for unknown in ["trs_unknown", "", "trs_' OR 1=1 --", "../x"] {
         assert_error(call(&gateway, unknown, get("header")).await, ErrorKind::SessionNotFound, unknown);
     }
+}
+
+#[tokio::test]
+async fn a_configuration_is_echoed_under_the_names_of_answers() {
+    let gateway = Gateway::open(GatewayOptions::default()).await.unwrap();
+    let request = json!({
+        "user_id": "ann",
+        "tools": {
+            "github": { "enable": ["A"] }, "slack": { "disable": ["B"] }, "gmail": { "tags": ["readOnlyHint"] },
+            "jira": { "tags": { "enable": ["readOnlyHint"], "disable": ["openWorldHint"] } },
+        },
+        "tags": ["readOnlyHint"],
+        "manage_connections": { "enable": false, "enable_wait_for_connections": true },
+        "multi_account": { "enable": true, "require_explicit_selection": true },
+        "workbench": { "enable": false, "enable_proxy_execution": true },
+        "search": { "enable": true },
+    });
+    let echoed = session_with(&gateway, request).await.unwrap()["config"].clone();
+    assert_eq!(
+        echoed,
+        json!({
+            "user_id": "ann",
+            "tools": {
+                "github": { "enabled": ["A"] }, "slack": { "disabled": ["B"] },
+                "gmail": { "tags": { "enabled": ["readOnlyHint"] } },
+                "jira": { "tags": { "enabled": ["readOnlyHint"], "disabled": ["openWorldHint"] } },
+            },
+            "tags": { "enabled": ["readOnlyHint"] },
+            "manage_connections": { "enabled": false, "enable_wait_for_connections": true },
+            "multi_account": { "enable": true, "require_explicit_selection": true },
+            "workbench": { "enable": false, "proxy_execution_enabled": true },
+            "search": { "enable": true },
+            "execute": { "enable_multi_execute": false },
+            "preload": { "tools": [] },
+            "instant": false,
+        })
+    );
 }
 
 #[tokio::test]
@@ -93,7 +131,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
     let id = session_with(&gateway, request).await.unwrap()["session_id"].as_str().unwrap().to_owned();
     let updated = update(&gateway, &id, json!({ "toolkits": { "enable": ["header"] } })).await.unwrap();
     assert_eq!(updated["config"]["connected_accounts"], json!({ "header": [account.id] }));
-    assert_eq!(updated["config"]["tags"], json!(["a"]));
+    assert_eq!(updated["config"]["tags"], json!({ "enabled": ["a"] }));
     let updated = update(&gateway, &id, json!({ "tags": null, "connected_accounts": null })).await.unwrap();
     assert_eq!(updated["config"].get("tags"), None);
     assert_eq!(updated["config"].get("connected_accounts"), None);

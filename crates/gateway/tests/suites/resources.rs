@@ -896,6 +896,43 @@ async fn a_session_lists_its_toolkits_with_their_accounts() {
     let status = json!({ "enabled": false });
     expect(ask(&port, "PATCH", &format!("/connected_accounts/{newer}/status"), status).await, 200);
     assert_eq!(listed("toolkits=header").await, [item("header", Some(&own))]);
+
+    // The accounts of the session's auth config alone, and none of one that is disabled.
+    let other = auth_config(&port, "header").await;
+    let named = json!({ "auth_configs": { "header": other } });
+    expect(ask(&port, "PATCH", &path, named).await, 200);
+    assert_eq!(listed("toolkits=header").await, [item("header", None)]);
+    let theirs = connect(&port, &other, "ann").await;
+    assert_eq!(listed("toolkits=header&is_connected=true").await, [item("header", Some(&theirs))]);
+    expect(ask(&port, "PATCH", &format!("/auth_configs/{other}/DISABLED"), Value::Null).await, 200);
+    assert_eq!(listed("toolkits=header&is_connected=true").await, []);
+    let disabled = read(&port, &format!("{path}/toolkits?toolkits=header")).await;
+    assert_eq!(disabled["items"][0]["connected_account"]["status"], "INACTIVE");
+    let account = read(&port, &format!("/connected_accounts/{theirs}")).await;
+    assert_eq!(account["status_reason"], "Auth config is disabled");
+    // What is not changed is not checked again.
+    expect(ask(&port, "PATCH", &path, json!({ "toolkits": { "enable": ["header"] } })).await, 200);
+}
+
+#[tokio::test]
+async fn a_session_has_the_account_that_was_connected_last() {
+    let port = port().await;
+    let config = auth_config(&port, "header").await;
+    let request = json!({ "auth_config_id": config, "user_id": "ann" });
+    let link = expect(ask(&port, "POST", "/connected_accounts/link", request).await, 201);
+    let linked = text(&link["connected_account_id"]);
+    let imported = connect(&port, &config, "ann").await;
+    let used = async || {
+        let path = format!("/tool_router/session/{}/toolkits?toolkits=header", port.caller.session);
+        text(&read(&port, &path).await["items"][0]["connected_account"]["id"])
+    };
+    assert_eq!(used().await, imported);
+    // The clock is the condition here: it counts in milliseconds.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let state = json!({ "authScheme": "API_KEY", "val": { "api_key": "later-key" } });
+    let path = format!("/connected_accounts/{linked}");
+    expect(ask(&port, "PATCH", &path, json!({ "connection": { "state": state } })).await, 200);
+    assert_eq!(used().await, linked);
 }
 
 #[tokio::test]

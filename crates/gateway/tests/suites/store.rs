@@ -80,6 +80,24 @@ async fn sql(file: &Path, statement: &'static str) -> u64 {
     done.rows_affected()
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let upstream = echo().await;
+    let (folder, file) = place();
+    let gateway = open(&upstream, &file).await;
+    import(&gateway, "ann", "header", credential("header", "stored-secret")).await;
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()).collect();
+    for entry in files.iter().filter(|entry| entry.file_type().unwrap().is_file()) {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{entry:?}");
+    }
+    assert!(files.len() >= 3, "{files:?}");
+    gateway.close().await;
+}
+
 #[tokio::test]
 async fn accounts_sessions_keys_and_calls_survive() {
     let upstream = echo().await;

@@ -18,13 +18,14 @@ pub(super) const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs 
 /// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
 /// would make every call a new statement to prepare.
 pub(super) const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
-     AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, a.created_at DESC, a.seq DESC";
+     AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, \
+     a.connected_at DESC, a.created_at DESC, a.seq DESC";
 
 pub(super) fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     sqlx::query(
         "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
-         own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at, \
+         connected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&account.id)
     .bind(&account.user_id)
@@ -42,6 +43,7 @@ pub(super) fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArgumen
     .bind(account.credential_at)
     .bind(account.created_at)
     .bind(account.updated_at)
+    .bind((account.status == "ACTIVE").then_some(account.created_at))
 }
 
 pub(super) fn update(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
@@ -57,6 +59,9 @@ pub(super) fn update(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
     if let Some((status, reason)) = &change.status {
         query.push(", own_status = ").push_bind(status.clone());
         query.push(", status_reason = ").push_bind(reason.clone());
+    }
+    if change.is_connection {
+        query.push(", connected_at = ").push_bind(now());
     }
     if let Some(is_disabled) = change.is_disabled {
         query.push(", is_disabled = ").push_bind(is_disabled);

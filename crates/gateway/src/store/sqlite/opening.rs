@@ -20,7 +20,7 @@ use crate::vault::{Place, Vault};
 const APPLICATION_ID: i64 = 0x7078_6578;
 
 /// How long a write waits for another process to finish its own.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long somebody is expected to use a new file.
 const LOCKED_FOR: Duration = Duration::from_millis(20);
@@ -69,6 +69,8 @@ impl SqliteStore {
         };
         if path.exists() {
             Self::inspect(path, vault).await.map_err(name_file)?;
+        } else {
+            make_private(path);
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -141,10 +143,17 @@ impl SqliteStore {
                 format!("the database was written by another version of the gateway ({other})."),
             ),
         })?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
-            .execute(&mut *transaction)
+        let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+            .fetch_one(&mut *transaction)
             .await
             .map_err(store_error)?;
+        // Written again, it would be a write for each opening, which others have to wait for.
+        if id != APPLICATION_ID {
+            sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
+                .execute(&mut *transaction)
+                .await
+                .map_err(store_error)?;
+        }
         sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING")
             .bind(vault.seal(KEY_CHECK_PLACE, KEY_CHECK))
             .execute(&mut *transaction)
@@ -173,6 +182,16 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
             result => return result,
         }
     }
+}
+
+/// Makes a file that only this user reads; the files beside it are made alike. Whatever hinders it is
+/// told by the attempt to open the file.
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    _ = options.open(path);
 }
 
 fn check_key(vault: &Vault, sealed: &[u8]) -> Result<()> {
