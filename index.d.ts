@@ -187,7 +187,10 @@ export declare class Download {
 	 *
 	 * @param path Where to.
 	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
-	 * all where that is known. `signal` ends it; what was written is removed.
+	 * all where that is known. `signal` ends it at once; what was written is removed.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
+	 * @throws The signal's reason, if the signal is aborted.
 	 */
 	toFile(path: string, options?: ToFileOptions): Promise<void>;
 }
@@ -198,7 +201,7 @@ export interface ToFileOptions {
 		written: number;
 		size?: number;
 	}) => void;
-	/** Ends it. */
+	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
 	signal?: AbortSignal;
 }
 /** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -483,6 +483,44 @@ describe('a crash in the middle of a file', () => {
     await withSession({ files: { folder: crashed, expiresIn: 100 } }, async () => {
       while (leftovers().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     });
+  });
+});
+
+describe('an abort while the next bytes of a file are waited for', () => {
+  it('ends every way to read it, with the reason of the signal and not with the timeout', async () => {
+    api.on('/stalled', (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/pdf', 'content-length': '1000' }).write('%PDF');
+    });
+    const stub = await BackendStub.start();
+    const aborted = join(folder, 'aborted-while-waiting');
+    try {
+      const session = await new Composio({ apiKey: 'key', baseURL: stub.url, timeout: 5_000 }).create('user_1');
+      const url = `http://127.0.0.1:${api.port}/stalled`;
+      const reason = new Error('enough');
+      // With a signal that only writing has, and with that of the file.
+      for (const own of [true, false]) {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const onProgress = () => setImmediate(() => controller.abort(reason));
+        const file = await session.download({ url }, own ? {} : { signal });
+        await assert.rejects(file.toFile(aborted, own ? { onProgress, signal } : { onProgress }), reason);
+        if (own) assert.deepEqual(getEventListeners(signal, 'abort'), []);
+      }
+      assert.deepEqual(
+        readdirSync(folder).filter((name) => name.startsWith('aborted-while-waiting')),
+        [],
+      );
+
+      for (const read of ['bytes', 'stream'] as const) {
+        const controller = new AbortController();
+        const file = await session.download({ url }, { signal: controller.signal });
+        const whole = read === 'bytes' ? file.bytes() : file.stream().pipeTo(new WritableStream());
+        setImmediate(() => controller.abort(reason));
+        await assert.rejects(whole, reason);
+      }
+    } finally {
+      await stub.close();
+    }
   });
 });
 

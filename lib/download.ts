@@ -21,6 +21,7 @@ export class Download {
   readonly contentType: string;
   /** Its size in bytes, where it is known. */
   readonly size?: number;
+  readonly #reader: Native.ByteReader;
   #body?: ReadableStream<Uint8Array>;
 
   /** @internal */
@@ -28,6 +29,7 @@ export class Download {
     const { content_type, size } = JSON.parse(reader.head);
     this.contentType = content_type;
     if (size !== null) this.size = size;
+    this.#reader = reader;
     this.#body = readable(reader, timeout, signal);
   }
 
@@ -51,7 +53,10 @@ export class Download {
    *
    * @param path Where to.
    * @param options `onProgress` is told how many bytes have been written, and how many there are in
-   * all where that is known. `signal` ends it; what was written is removed.
+   * all where that is known. `signal` ends it at once; what was written is removed.
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
+   * @throws The signal's reason, if the signal is aborted.
    */
   async toFile(path: string, options: ToFileOptions = {}): Promise<void> {
     checkToFile(path, options);
@@ -60,10 +65,11 @@ export class Download {
     const body = this.stream();
     const unfinished = `${path}.${randomBytes(6).toString('hex')}.part`;
     const file = await open(unfinished, 'wx');
+    // It ends the wait for the next bytes, with an error that is not worth telling.
+    const forget = signal && whenAborted(signal, () => this.#reader.cancel());
     try {
       let written = 0;
       for await (const chunk of body) {
-        signal?.throwIfAborted();
         await file.writeFile(chunk);
         written += chunk.byteLength;
         onProgress?.({ written, size: this.size });
@@ -71,9 +77,12 @@ export class Download {
       await file.close();
       await rename(unfinished, path);
     } catch (error) {
+      const reason = signal?.aborted ? signal.reason : error;
       await file.close();
       await rm(unfinished, { force: true });
-      throw error;
+      throw reason;
+    } finally {
+      forget?.();
     }
   }
 }
@@ -82,7 +91,7 @@ export class Download {
 export interface ToFileOptions {
   /** Is told after each piece how many bytes have been written, and how many there are in all. */
   onProgress?: (progress: { written: number; size?: number }) => void;
-  /** Ends it. */
+  /** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
   signal?: AbortSignal;
 }
 
