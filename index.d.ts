@@ -820,7 +820,12 @@ export interface ConnectionRequest {
 }
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
-/** A user's account of a toolkit. Its credential cannot be read. */
+/**
+ * A user's account of a toolkit. Its credential cannot be read.
+ *
+ * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * out.
+ */
 export interface ConnectedAccount {
 	/** The account's id, `ca_…`. */
 	id: string;

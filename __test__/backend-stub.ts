@@ -13,12 +13,14 @@ export interface Asked {
   body: unknown;
 }
 
-/** Answers a proxied call. Sessions are answered by the stub itself. */
+/** Answers a proxied call. Sessions are answered by the stub itself, unless there is a body for their path. */
 export type Answer = (response: ServerResponse, asked: Asked) => void;
 
 export class BackendStub {
   readonly asked: Asked[] = [];
   answer: Answer = (response) => sendJson(response, 200, { status: 200, data: null, headers: {} });
+  /** What is answered at a path, by how it ends. */
+  readonly bodies: Record<string, unknown> = {};
   readonly #server: Server;
 
   private constructor() {
@@ -28,6 +30,9 @@ export class BackendStub {
       const asked = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
       this.asked.push(asked);
       if (/proxy/.test(asked.path)) return this.answer(response, asked);
+      const path = asked.path.split('?')[0] ?? '';
+      const end = Object.keys(this.bodies).find((end) => path.endsWith(end));
+      if (end !== undefined) return sendJson(response, 200, this.bodies[end]);
       const id = asked.path.split('/session/')[1] ?? 'trs_stub';
       if (asked.method === 'DELETE') return sendJson(response, 200, { session_id: id, deleted: true });
       const config = { user_id: 'user_1', preload: { tools: [] }, ...body };

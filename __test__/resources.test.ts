@@ -8,11 +8,13 @@ import { after, before, describe, it } from 'node:test';
 import {
   BadRequestError,
   Composio,
+  ConnectionRequestFailedError,
   type Gateway,
   PermissionDeniedError,
   RateLimitError,
   ValidationError,
 } from '../index.js';
+import { BackendStub } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { asDescribed } from './support/described';
 import { rejection } from './support/expect';
@@ -92,5 +94,50 @@ describe('a gateway', () => {
     const error = await rejection(() => toolkits.get('acme'), RateLimitError, { names: /2 requests/ });
     assert.ok((error.retryAfter ?? 0) > 0);
     await rejection(() => gateway.listen({ requestsPerMinute: 0 }), ValidationError);
+  });
+});
+
+describe('a backend that answers with the least that the Composio SDK needs', () => {
+  let backend: BackendStub;
+  let composio: Composio;
+
+  before(async () => {
+    backend = await BackendStub.start();
+    composio = new Composio({ apiKey: 'ak_test', baseURL: backend.url, maxRetries: 0 });
+  });
+
+  after(() => backend.close());
+
+  it('has accounts in which what is missing is empty', async () => {
+    backend.bodies['/connected_accounts/ca_1'] = { id: 'ca_1', status: 'ACTIVE', auth_config: {} };
+    const account = await composio.connectedAccounts.waitForConnection('ca_1');
+    assert.deepEqual(account, {
+      id: 'ca_1',
+      userId: '',
+      toolkit: { slug: '' },
+      authConfig: { id: '', authScheme: '', isComposioManaged: false, isDisabled: false },
+      status: 'ACTIVE',
+      statusReason: null,
+      isDisabled: false,
+      alias: null,
+      wordId: null,
+      state: undefined,
+      createdAt: '',
+      updatedAt: '',
+    });
+    assert.deepEqual(await composio.connectedAccounts.get('ca_1'), account);
+  });
+
+  it('has accounts that failed without a reason', async () => {
+    backend.bodies['/connected_accounts/ca_2'] = { id: 'ca_2', status: 'FAILED', auth_config: {} };
+    await rejection(() => composio.connectedAccounts.waitForConnection('ca_2'), ConnectionRequestFailedError, {
+      names: /^Account ca_2 is FAILED\. /,
+    });
+  });
+
+  it('has toolkits of a session without an account', async () => {
+    backend.bodies['/toolkits'] = { items: [{ slug: 'acme', name: 'Acme' }] };
+    const { items } = await (await composio.create('ann')).toolkits();
+    assert.deepEqual(items[0]?.connection, { isActive: false, authConfig: null });
   });
 });

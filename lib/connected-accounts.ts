@@ -25,7 +25,12 @@ export type ConnectedAccountStatus =
   | 'REVOKED'
   | (string & {});
 
-/** A user's account of a toolkit. Its credential cannot be read. */
+/**
+ * A user's account of a toolkit. Its credential cannot be read.
+ *
+ * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * out.
+ */
 export interface ConnectedAccount {
   /** The account's id, `ca_…`. */
   id: string;
@@ -634,19 +639,20 @@ function checkCredential(check: Check, credential: unknown, path: string): void 
   check.record(credential.val, `${path}.val`);
 }
 
+/** What is optional here is left out by backends that answer with the least that the Composio SDK needs. */
 interface WireAccount {
   id: string;
-  user_id: string;
-  toolkit: { slug: string };
-  auth_config: { id: string; auth_scheme: string; is_composio_managed: boolean; is_disabled: boolean };
+  user_id?: string;
+  toolkit?: { slug: string };
+  auth_config: { id?: string; auth_scheme?: string; is_composio_managed?: boolean; is_disabled?: boolean };
   status: string;
-  status_reason: string | null;
-  is_disabled: boolean;
+  status_reason?: string | null;
+  is_disabled?: boolean;
   alias?: string | null;
   word_id?: string | null;
   state?: Credential;
-  created_at: string;
-  updated_at: string;
+  created_at?: string;
+  updated_at?: string;
 }
 
 interface WireCreated {
@@ -657,19 +663,19 @@ interface WireCreated {
 }
 
 function toAccount(account: WireAccount): ConnectedAccount {
-  const { id, auth_scheme: authScheme, is_composio_managed, is_disabled } = account.auth_config;
+  const { id = '', auth_scheme = '', is_composio_managed = false, is_disabled = false } = account.auth_config;
   return {
     id: account.id,
-    userId: account.user_id,
-    toolkit: { slug: account.toolkit.slug },
-    authConfig: { id, authScheme, isComposioManaged: is_composio_managed, isDisabled: is_disabled },
+    userId: account.user_id ?? '',
+    toolkit: { slug: account.toolkit?.slug ?? '' },
+    authConfig: { id, authScheme: auth_scheme, isComposioManaged: is_composio_managed, isDisabled: is_disabled },
     status: account.status,
-    statusReason: account.status_reason,
-    isDisabled: account.is_disabled,
+    statusReason: account.status_reason ?? null,
+    isDisabled: account.is_disabled ?? false,
     alias: account.alias ?? null,
     wordId: account.word_id ?? null,
     state: account.state,
-    createdAt: account.created_at,
-    updatedAt: account.updated_at,
+    createdAt: account.created_at ?? '',
+    updatedAt: account.updated_at ?? '',
   };
 }

@@ -50,7 +50,7 @@ export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): Conn
 }
 
 /** Waits until an account is no longer being connected: its wire form, if it is `ACTIVE` then. */
-export async function connected<T extends { status: string; status_reason: string | null }>(
+export async function connected<T extends { status: string; status_reason?: string | null }>(
   { native }: Connection,
   accountId: string,
   timeout: number,
@@ -68,7 +68,7 @@ export async function connected<T extends { status: string; status_reason: strin
   );
   const account: T = JSON.parse(answer);
   if (account.status === 'ACTIVE') return account;
-  const why = account.status_reason === null ? '' : `: ${account.status_reason}`;
+  const why = account.status_reason ? `: ${account.status_reason}` : '';
   throw new ConnectionRequestFailedError(`Account ${accountId} is ${account.status}${why}.`, {
     suggestedFix: 'Have the user try once more, with a new link: composio.connectedAccounts.reconnect().',
   });

@@ -264,7 +264,7 @@ interface WireSessionToolkit {
   name: string;
   meta?: { logo?: string };
   is_no_auth?: boolean;
-  connected_account: null | {
+  connected_account?: null | {
     id: string;
     status: string;
     auth_config: { id: string; auth_scheme: string; is_composio_managed: boolean };
@@ -322,7 +322,7 @@ export function toField({ is_secret, ...field }: WireField): ToolkitInputField {
 function toSessionToolkit({ slug, name, meta, is_no_auth, connected_account: account }: WireSessionToolkit) {
   const toolkit: SessionToolkit = { slug, name, logo: meta?.logo, isNoAuth: is_no_auth ?? false };
   if (toolkit.isNoAuth) return toolkit;
-  if (account === null) return { ...toolkit, connection: { isActive: false, authConfig: null } };
+  if (!account) return { ...toolkit, connection: { isActive: false, authConfig: null } };
   const { id, auth_scheme: mode, is_composio_managed: isComposioManaged } = account.auth_config;
   return {
     ...toolkit,
