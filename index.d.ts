@@ -2013,6 +2013,8 @@ export declare class ComposioError extends Error {
 /** No API key was given, and `COMPOSIO_API_KEY` is not set. */
 export declare class ComposioNoAPIKeyError extends ComposioError {
 	readonly code: "TS-SDK::NO_API_KEY_PROVIDED";
+	/** As the Composio SDK has it. No backend was asked, so there is no `status`. */
+	readonly statusCode = 401;
 	constructor();
 }
 /**
@@ -2078,12 +2080,24 @@ export declare class APIConnectionTimeoutError extends APIConnectionError {
 }
 /** An account that was being connected failed, expired or was revoked. */
 export declare class ConnectionRequestFailedError extends ComposioError {
+	readonly code: "TS-SDK::CONNECTION_REQUEST_FAILED";
+	/** The account, its state, and why it is in it; null where the backend does not say. */
+	readonly meta: Readonly<{
+		connectedAccountId: string;
+		status: string;
+		statusReason: string | null;
+	}>;
+	constructor(message: string, details: ErrorDetails & Pick<ConnectionRequestFailedError, "meta">);
 }
 /** An account was not connected within the time that was waited for it. It may still be. */
 export declare class ConnectionRequestTimeoutError extends ComposioError {
+	readonly code: "TS-SDK::CONNECTION_REQUEST_TIMEOUT";
+	constructor(message: string, details?: ErrorDetails);
 }
 /** The user has an active account with this auth config already, and no second one was allowed. */
 export declare class ComposioMultipleConnectedAccountsError extends ComposioError {
+	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
+	constructor(message: string, details?: ErrorDetails);
 }
 
 export {};

@@ -130,9 +130,9 @@ describe('a backend that answers with the least that the Composio SDK needs', ()
 
   it('has accounts that failed without a reason', async () => {
     backend.bodies['/connected_accounts/ca_2'] = { id: 'ca_2', status: 'FAILED', auth_config: {} };
-    await rejection(() => composio.connectedAccounts.waitForConnection('ca_2'), ConnectionRequestFailedError, {
-      names: /^Account ca_2 is FAILED\. /,
-    });
+    const wait = () => composio.connectedAccounts.waitForConnection('ca_2');
+    const { meta } = await rejection(wait, ConnectionRequestFailedError, { names: /^Account ca_2 is FAILED\. / });
+    assert.deepEqual(meta, { connectedAccountId: 'ca_2', status: 'FAILED', statusReason: null });
   });
 
   it('has toolkits of a session without an account', async () => {

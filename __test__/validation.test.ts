@@ -474,6 +474,8 @@ describe('the options of Composio', () => {
     process.env.COMPOSIO_API_KEY = '';
     try {
       assert.throws(() => new Composio(), ComposioNoAPIKeyError);
+      const known = { code: 'TS-SDK::NO_API_KEY_PROVIDED', statusCode: 401 };
+      assert.throws(() => new Composio(), known);
       assert.throws(() => new Composio(), /Pass `apiKey` to `new Composio\(\)`, set COMPOSIO_API_KEY/);
     } finally {
       if (COMPOSIO_API_KEY === undefined) delete process.env.COMPOSIO_API_KEY;

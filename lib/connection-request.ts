@@ -68,8 +68,11 @@ export async function connected<T extends { status: string; status_reason?: stri
   );
   const account: T = JSON.parse(answer);
   if (account.status === 'ACTIVE') return account;
-  const why = account.status_reason ? `: ${account.status_reason}` : '';
-  throw new ConnectionRequestFailedError(`Account ${accountId} is ${account.status}${why}.`, {
+  const { status, status_reason } = account;
+  const statusReason = status_reason || null;
+  const why = statusReason === null ? '' : `: ${statusReason}`;
+  throw new ConnectionRequestFailedError(`Account ${accountId} is ${status}${why}.`, {
     suggestedFix: 'Have the user try once more, with a new link: composio.connectedAccounts.reconnect().',
+    meta: { connectedAccountId: accountId, status, statusReason },
   });
 }

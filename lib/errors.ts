@@ -83,6 +83,8 @@ export class ComposioError extends Error {
 /** No API key was given, and `COMPOSIO_API_KEY` is not set. */
 export class ComposioNoAPIKeyError extends ComposioError {
   declare readonly code: 'TS-SDK::NO_API_KEY_PROVIDED';
+  /** As the Composio SDK has it. No backend was asked, so there is no `status`. */
+  readonly statusCode = 401;
 
   constructor() {
     super('There is no API key.', {
@@ -176,13 +178,33 @@ export class APIConnectionError extends APIError {
 export class APIConnectionTimeoutError extends APIConnectionError {}
 
 /** An account that was being connected failed, expired or was revoked. */
-export class ConnectionRequestFailedError extends ComposioError {}
+export class ConnectionRequestFailedError extends ComposioError {
+  declare readonly code: 'TS-SDK::CONNECTION_REQUEST_FAILED';
+  /** The account, its state, and why it is in it; null where the backend does not say. */
+  declare readonly meta: Readonly<{ connectedAccountId: string; status: string; statusReason: string | null }>;
+
+  constructor(message: string, details: ErrorDetails & Pick<ConnectionRequestFailedError, 'meta'>) {
+    super(message, { ...details, code: 'TS-SDK::CONNECTION_REQUEST_FAILED' });
+  }
+}
 
 /** An account was not connected within the time that was waited for it. It may still be. */
-export class ConnectionRequestTimeoutError extends ComposioError {}
+export class ConnectionRequestTimeoutError extends ComposioError {
+  declare readonly code: 'TS-SDK::CONNECTION_REQUEST_TIMEOUT';
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, code: 'TS-SDK::CONNECTION_REQUEST_TIMEOUT' });
+  }
+}
 
 /** The user has an active account with this auth config already, and no second one was allowed. */
-export class ComposioMultipleConnectedAccountsError extends ComposioError {}
+export class ComposioMultipleConnectedAccountsError extends ComposioError {
+  declare readonly code: 'TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS';
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, code: 'TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS' });
+  }
+}
 
 // On the prototypes, so that it is no field of each error, and spelled out, so that no minifier changes it.
 const CLASSES = {

@@ -9,7 +9,7 @@ type ErrorClass<E> = abstract new (...args: any[]) => E;
 
 interface Expected {
   status?: number;
-  code?: number;
+  code?: number | string;
   slug?: string;
   /** Matches the message, which names what was wrong. */
   names?: RegExp;

@@ -124,15 +124,22 @@ export function resources(name: string, way: Way): void {
         assert.match(`${redirectUrl}`, new RegExp(`/connect/${linkToken}$`));
         assert.ok(Date.parse(expiresAt ?? '') > Date.now());
         assert.equal((await connectedAccounts.get(id)).status, 'INITIALIZING');
-        await rejection(() => connectedAccounts.waitForConnection(id, 10), ConnectionRequestTimeoutError);
+        await rejection(() => connectedAccounts.waitForConnection(id, 10), ConnectionRequestTimeoutError, {
+          code: 'TS-SDK::CONNECTION_REQUEST_TIMEOUT',
+        });
         await connectedAccounts.revoke(id);
-        await rejection(() => connectedAccounts.waitForConnection(id), ConnectionRequestFailedError, {
+        const { statusReason } = await connectedAccounts.get(id);
+        const { meta } = await rejection(() => connectedAccounts.waitForConnection(id), ConnectionRequestFailedError, {
+          code: 'TS-SDK::CONNECTION_REQUEST_FAILED',
           names: /REVOKED/,
         });
+        assert.deepEqual(meta, { connectedAccountId: id, status: 'REVOKED', statusReason });
+        assert.notEqual(statusReason, null);
 
         const config = { authScheme: 'API_KEY', val: { api_key: 'k' } };
         await connectedAccounts.initiate('linking', authConfigId, { config });
         await rejection(() => connectedAccounts.link('linking', authConfigId), ComposioMultipleConnectedAccountsError, {
+          code: 'TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS',
           fix: /allowMultiple: true/,
         });
         await connectedAccounts.link('linking', authConfigId, { allowMultiple: true });
