@@ -229,6 +229,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       const [code] = await once(child, 'close');
       assert.equal(code, 0, shown);
       // Opening the store is told of only where it takes long, and is then taken away again.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what a terminal is sent
       const told = shown.replace(/(?:\r\S Opening the store)+\r\x1B\[2K/u, '');
       assert.match(told, /^api key: \r\nca_\w+ is tty's account of acme/);
       assert.ok(!shown.includes(SECRET), shown);
