@@ -622,6 +622,23 @@ export interface AuthorizeOptions {
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string;
 }
+/** How a session's user is to connect an account, if there is none. */
+export interface EnsureConnectedOptions extends AuthorizeOptions {
+	/** How long to wait for the person, in milliseconds. Default: 60 000. */
+	timeout?: number;
+}
+/** What {@link Session.ensureConnected} found or made. */
+export interface EnsuredConnection {
+	/** The toolkit's slug. */
+	toolkit: string;
+	/** Whether there was nothing to do. */
+	wasConnected: boolean;
+	/** The account that calls use; absent where the toolkit needs none. */
+	connectedAccount?: {
+		id: string;
+		status: ConnectedAccountStatus;
+	};
+}
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
 export interface Mcp {
 	/** The transport. */
@@ -734,6 +751,29 @@ export declare class Session {
 	 * ```
 	 */
 	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
+	 * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
+	 * needs one, it is begun as by {@link Session.authorize}, and waited for.
+	 *
+	 * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
+	 * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
+	 * the person, in milliseconds (default: 60 000).
+	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
+	 * @returns Whether there was an account, and the one that calls use.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
+	 * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
+	 * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
+	 * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
+	 *
+	 * @example
+	 * ```ts
+	 * const { wasConnected, connectedAccount } = await session.ensureConnected('github', { timeout: 300_000 });
+	 * ```
+	 */
+	ensureConnected(toolkit: string, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
 	/**
 	 * Opens a file that a third-party API has answered with.
 	 *

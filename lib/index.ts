@@ -82,7 +82,13 @@ export type {
   ToolsProxyExecuteResponse,
 } from './proxy-request';
 export type { Page, PageOptions } from './resource';
-export { type AuthorizeOptions, type Mcp, Session } from './session';
+export {
+  type AuthorizeOptions,
+  type EnsureConnectedOptions,
+  type EnsuredConnection,
+  type Mcp,
+  Session,
+} from './session';
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
 export { Sessions } from './sessions';
 export type { ToolkitAuthorizationServer, ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';

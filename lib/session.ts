@@ -2,7 +2,7 @@
 
 import type * as Native from '../native';
 import { sending } from './binary-body';
-import { connectedAccountsOf } from './connected-accounts';
+import { type ConnectedAccountStatus, connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, linkedRequest, type WireLink } from './connection-request';
 import { Download, readable } from './download';
 import { answerOf } from './native';
@@ -46,6 +46,22 @@ export interface AuthorizeOptions {
   callbackUrl?: string;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
+}
+
+/** How a session's user is to connect an account, if there is none. */
+export interface EnsureConnectedOptions extends AuthorizeOptions {
+  /** How long to wait for the person, in milliseconds. Default: 60 000. */
+  timeout?: number;
+}
+
+/** What {@link Session.ensureConnected} found or made. */
+export interface EnsuredConnection {
+  /** The toolkit's slug. */
+  toolkit: string;
+  /** Whether there was nothing to do. */
+  wasConnected: boolean;
+  /** The account that calls use; absent where the toolkit needs none. */
+  connectedAccount?: { id: string; status: ConnectedAccountStatus };
 }
 
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
@@ -208,18 +224,52 @@ export class Session {
     authorize: AuthorizeOptions = {},
     options?: CallOptions,
   ): Promise<ConnectionRequest> {
-    const check = new Check('authorization');
-    check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'");
-    if (check.object(authorize, '', ['callbackUrl', 'alias'])) {
-      check.optionalText(authorize.callbackUrl, 'callbackUrl');
-      check.optionalText(authorize.alias, 'alias');
-    }
-    check.done();
+    checkAuthorization(toolkit, authorize, ['callbackUrl', 'alias']);
     const { callbackUrl: callback_url, alias } = authorize;
     const path = ['tool_router', 'session', this.sessionId, 'link'];
     const body = { toolkit, callback_url, alias };
     const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body }, options);
     return linkedRequest(connectedAccountsOf(this.#connection), link);
+  }
+
+  /**
+   * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
+   * needs one, it is begun as by {@link Session.authorize}, and waited for.
+   *
+   * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
+   * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
+   *
+   * @param toolkit The toolkit, such as `github`.
+   * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
+   * the person, in milliseconds (default: 60 000).
+   * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
+   * @returns Whether there was an account, and the one that calls use.
+   * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
+   * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
+   * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
+   * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
+   *
+   * @example
+   * ```ts
+   * const { wasConnected, connectedAccount } = await session.ensureConnected('github', { timeout: 300_000 });
+   * ```
+   */
+  async ensureConnected(
+    toolkit: string,
+    connect: EnsureConnectedOptions = {},
+    options?: CallOptions,
+  ): Promise<EnsuredConnection> {
+    checkAuthorization(toolkit, connect, ['callbackUrl', 'alias', 'timeout']);
+    const { timeout, ...authorize } = connect;
+    const { items } = await this.toolkits({ toolkits: [toolkit] }, options);
+    const found = items.find((item) => item.slug.toLowerCase() === toolkit.toLowerCase());
+    const slug = found?.slug ?? toolkit;
+    if (found?.isNoAuth) return { toolkit: slug, wasConnected: true };
+    const { isActive, connectedAccount } = found?.connection ?? {};
+    if (isActive) return { toolkit: slug, wasConnected: true, connectedAccount };
+    const { waitForConnection } = await this.authorize(toolkit, authorize, options);
+    const { id, status } = await waitForConnection(timeout, { signal: options?.signal });
+    return { toolkit: slug, wasConnected: false, connectedAccount: { id, status } };
   }
 
   /**
@@ -303,6 +353,18 @@ export class Session {
   async toolkits(filter: ListSessionToolkits = {}, options?: CallOptions): Promise<SessionToolkitPage> {
     return sessionToolkits(askOn(this.#connection), this.sessionId, filter, options);
   }
+}
+
+/** Checks how an account is to be connected, of which these keys may be told. */
+function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonly string[]): void {
+  const check = new Check('authorization');
+  check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'");
+  if (check.object(authorize, '', known)) {
+    check.optionalText(authorize.callbackUrl, 'callbackUrl');
+    check.optionalText(authorize.alias, 'alias');
+    check.optionalTimeout(authorize.timeout, 'timeout');
+  }
+  check.done();
 }
 
 /** Makes a call whose answer is handed on as it comes, in a session or outside of one. */

@@ -15,7 +15,7 @@ import {
   ValidationError,
 } from '../../index.js';
 import { connect, openGateway } from './acme';
-import { rejection } from './expect';
+import { rejection, until } from './expect';
 import { Upstream } from './upstream';
 import type { Way, WayIn } from './ways';
 
@@ -172,6 +172,54 @@ export function resources(name: string, way: Way): void {
         });
         await rejection(() => session.authorize('acme_query', { callback: 'x' } as never), ValidationError);
         await rejection(() => connectedAccounts.reconnect('ca_none'), NotFoundError);
+      });
+
+      it('are seen to in a session, and begun only where there is none', async () => {
+        const { connectedAccounts } = composio;
+        const id = await connect(gateway, 'ensuring');
+        const session = await composio.create('ensuring');
+        const accounts = async () => (await connectedAccounts.list({ userIds: ['ensuring'] })).items;
+        assert.deepEqual(await session.ensureConnected('acme'), {
+          toolkit: 'acme',
+          wasConnected: true,
+          connectedAccount: { id, status: 'ACTIVE' },
+        });
+        assert.deepEqual(await session.ensureConnected('acme_open'), { toolkit: 'acme_open', wasConnected: true });
+        assert.equal((await accounts()).length, 1);
+
+        // It is refused before anything is asked for: there is an account already.
+        for (const wrong of [{ callback: 'x' }, { timeout: -1 }, { alias: '' }]) {
+          await rejection(() => session.ensureConnected('acme', wrong as never), ValidationError);
+        }
+        await rejection(() => session.ensureConnected('nope'), NotFoundError, { slug: 'ToolkitNotFound' });
+
+        const callbackUrl = 'https://app.example/done';
+        const ensured = session.ensureConnected('acme_query', { callbackUrl, alias: 'mine' });
+        await until('the account was begun', async () => (await accounts()).length === 2);
+        const begun = (await accounts()).find(({ alias }) => alias === 'mine');
+        assert.equal(begun?.status, 'INITIALIZING');
+        const credential = { authScheme: 'API_KEY', val: { api_key: 'k' } };
+        await connectedAccounts.update(begun.id, { credential });
+        assert.deepEqual(await ensured, {
+          toolkit: 'acme_query',
+          wasConnected: false,
+          connectedAccount: { id: begun.id, status: 'ACTIVE' },
+        });
+      });
+
+      it('are seen to for as long as is said, and until the signal is aborted', async () => {
+        const session = await composio.create('unconnected');
+        await rejection(() => session.ensureConnected('acme_query', { timeout: 10 }), ConnectionRequestTimeoutError);
+        const begun = async () => (await composio.connectedAccounts.list({ userIds: ['unconnected'] })).totalItems;
+        assert.equal(await begun(), 1);
+        const reason = new Error('enough');
+        const abort = new AbortController();
+        const ensured = assert.rejects(session.ensureConnected('acme_query', {}, { signal: abort.signal }), reason);
+        await until('the account was begun', async () => (await begun()) === 2);
+        abort.abort(reason);
+        await ensured;
+        await assert.rejects(session.ensureConnected('acme_query', {}, { signal: abort.signal }), reason);
+        assert.equal(await begun(), 2);
       });
 
       it('are waited for until the signal is aborted', async () => {

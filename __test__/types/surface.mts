@@ -8,6 +8,7 @@ import {
   Composio,
   ComposioError,
   type ConnectedAccount,
+  type EnsuredConnection,
   Gateway,
   type ProxyExecuteRequest,
   type ProxyExecuteResponse,
@@ -152,6 +153,8 @@ export async function resources(composio: Composio, gateway: Gateway) {
   const fields = (await composio.toolkits.get('github')).authConfigDetails[0]?.fields.connectedAccountInitiation;
   const slugs: string[] = (await composio.toolkits.get()).map(({ slug }) => slug);
   const session = await composio.sessions.create('u');
+  const ensured = await session.ensureConnected('github', { alias: 'work', timeout: 5 }, { timeout: 10 });
+  same<EnsuredConnection>(ensured)(ensured);
   const active: boolean | undefined = (await session.toolkits({ isConnected: true })).items[0]?.connection?.isActive;
   await gateway.apiKeys.create({ expiresAt: new Date(), allowedAddresses: ['10.0.0.0/8'] });
   const { url } = await gateway.listen({ requestsPerMinute: 60 });
