@@ -46,6 +46,6 @@ def before_call(context, case, kwargs):
         }.items():
             if field in case.body:
                 case.body[field] = value
-        # The own credentials and the account exclude each other.
-        if "connected_account_id" in case.body:
+        # The own credentials and the account exclude each other; in a session they would have to fit its toolkit.
+        if "connected_account_id" in case.body or "toolkit_slug" in case.body:
             case.body.pop("custom_connection_data", None)

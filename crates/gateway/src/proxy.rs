@@ -14,7 +14,9 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
-use proxy_execute_protocol::{ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer};
+use proxy_execute_protocol::{
+    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer,
+};
 use tokio::time::timeout;
 use url::Url;
 
@@ -186,7 +188,7 @@ async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInPro
     Ok(response)
 }
 
-/// As the session's user.
+/// As the session's user, or with credentials given in the call, for a toolkit that the session allows.
 async fn in_session<'a>(
     gateway: &'a Parts,
     session_id: &str,
@@ -195,7 +197,6 @@ async fn in_session<'a>(
 ) -> Result<(&'a Toolkit, Signer)> {
     let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
     only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
-    only_in(request.custom_connection_data.is_some(), "custom_connection_data", "tools.proxyExecute")?;
 
     let session = session::load(gateway, session_id).await?;
     record.in_session(&session.id, &session.user_id);
@@ -203,12 +204,30 @@ async fn in_session<'a>(
     let toolkit = gateway.catalogue.get(slug)?;
     record.of_toolkit(slug);
 
+    if let Some(data) = &request.custom_connection_data {
+        let (own_slug, credential) = brought(data)?;
+        if own_slug != slug {
+            let message = format!(
+                "`custom_connection_data.toolkitSlug` is `{own_slug}`, but `toolkit_slug` is `{slug}`. Nothing was sent."
+            );
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+                .fix("Bring a credential of the toolkit that is called, or leave it out to call as the session's user."));
+        }
+        return Ok((toolkit, Signer::Given(credential)));
+    }
     let account = account::for_session(gateway, &session, toolkit).await?;
     let signer = match account {
         Some(account) => Signer::Account(account),
         None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
     };
     Ok((toolkit, signer))
+}
+
+/// The credential that a call brings, and the toolkit that it says it is of.
+fn brought(data: &SecretJson) -> Result<(String, Credential)> {
+    let given = GivenCredential::read(data, "custom_connection_data")?;
+    let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
+    Ok((slug.to_owned(), Credential { scheme: given.auth_scheme, fields: given.fields()? }))
 }
 
 /// As a named account, or with credentials given in the call.
@@ -224,10 +243,8 @@ async fn with_account<'a>(
             (gateway.catalogue.get(&account.toolkit)?, Signer::Account(account))
         }
         (None, Some(data)) => {
-            let given = GivenCredential::read(data, "custom_connection_data")?;
-            let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
-            let credential = Credential { scheme: given.auth_scheme, fields: given.fields()? };
-            (gateway.catalogue.get(slug)?, Signer::Given(credential))
+            let (slug, credential) = brought(data)?;
+            (gateway.catalogue.get(&slug)?, Signer::Given(credential))
         }
         (Some(_), Some(_)) => {
             let message = "Name connected_account_id or custom_connection_data, not both.";

@@ -118,8 +118,8 @@ impl fmt::Debug for BinaryBody {
 /// A call to an endpoint of a toolkit.
 ///
 /// One shape serves both proxy endpoints; they differ in who the call is made as. In a session
-/// `toolkit_slug` is required and the account follows from it. Outside of one, exactly one of
-/// `connected_account_id` and `custom_connection_data` is.
+/// `toolkit_slug` is required, and the account follows from it unless `custom_connection_data` is
+/// there. Outside of one, exactly one of `connected_account_id` and `custom_connection_data` is.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyRequest {

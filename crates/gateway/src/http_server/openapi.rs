@@ -286,6 +286,10 @@ pub(crate) mod schema {
     #[serde(deny_unknown_fields)]
     pub(crate) struct SessionProxyRequest {
         toolkit_slug: String,
+        /// Credentials of that toolkit, in the place of the user's account:
+        /// `{ authScheme, toolkitSlug, val }`.
+        #[schema(value_type = Option<Object>)]
+        custom_connection_data: Option<Value>,
         /// A path below the base URL, or an absolute URL on a host of the toolkit.
         endpoint: String,
         method: Method,

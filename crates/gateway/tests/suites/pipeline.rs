@@ -396,14 +396,45 @@ async fn a_call_outside_a_session_names_an_account_or_brings_credentials() {
     ] {
         assert_error(tools_call(&gateway, request).await, kind, says);
     }
-    // In a session, the session decides as whom.
+    // In a session, the session decides as which account.
     let id = session(&gateway, "bob").await;
-    for field in ["connected_account_id", "custom_connection_data"] {
-        let mut request = get("header");
-        request[field] =
-            if field == "connected_account_id" { json!(account) } else { credential("header", "k") };
-        assert_error(call(&gateway, &id, request).await, ErrorKind::InvalidRequest, field);
+    let mut request = get("header");
+    request["connected_account_id"] = json!(account);
+    assert_error(call(&gateway, &id, request).await, ErrorKind::InvalidRequest, "connected_account_id");
+    assert_eq!(upstream.requests().len(), requests);
+}
+
+#[tokio::test]
+async fn a_call_in_a_session_may_bring_the_credential_of_its_toolkit() {
+    let upstream = echo().await;
+    let gateway = gateway(&upstream).await;
+    import(&gateway, "ann", "header", credential("header", "stored-key")).await;
+    let config = json!({ "user_id": "ann", "toolkits": { "enable": ["header", "bearer"] } });
+    let id = session_with(&gateway, config).await.unwrap()["session_id"].as_str().unwrap().to_owned();
+    let bringing = |called: &str, own_slug: &str, mut credential: Value| {
+        credential["toolkitSlug"] = json!(own_slug);
+        let mut request = get(called);
+        request["custom_connection_data"] = credential;
+        request
+    };
+    // In the place of the user's account, and where there is none.
+    for (toolkit, seen) in [("header", "brought-key"), ("bearer", "Bearer brought-key")] {
+        let request = bringing(toolkit, toolkit, credential(toolkit, "brought-key"));
+        assert_eq!(call(&gateway, &id, request).await.unwrap().data(), seen);
     }
+    assert_eq!(call(&gateway, &id, get("header")).await.unwrap().data(), "stored-key");
+    let requests = upstream.requests().len();
+
+    let other = bringing("header", "bearer", credential("bearer", "k"));
+    let error = assert_error(call(&gateway, &id, other).await, ErrorKind::InvalidRequest, "`bearer`");
+    assert!(error.to_string().contains("`header`"), "{error}");
+    let nameless = bringing("header", "", credential("header", "k"));
+    assert_error(call(&gateway, &id, nameless).await, ErrorKind::InvalidRequest, "toolkitSlug");
+    let incomplete = bringing("header", "header", json!({ "authScheme": "API_KEY", "val": {} }));
+    assert_error(call(&gateway, &id, incomplete).await, ErrorKind::InvalidRequest, "val.api_key");
+    // What the session does not allow is not allowed with another credential, either.
+    let outside = bringing("query", "query", credential("query", "k"));
+    assert_error(call(&gateway, &id, outside).await, ErrorKind::ToolkitNotAllowed, "'query'");
     assert_eq!(upstream.requests().len(), requests);
 }
 
