@@ -88,9 +88,9 @@ describe('connected accounts', () => {
       names: /`acme` has no auth scheme NO_AUTH; it has .*BASIC/,
     });
     await rejection(given('acme', 'basic', {}), BadRequestError, { ...invalid, names: /`credential`/, fix: /BASIC/ });
-    await rejection(given('acme', 'BASIC', { username: 'ann' }), BadRequestError, {
+    await rejection(given('acme', 'BASIC', { password: 'p' }), BadRequestError, {
       ...invalid,
-      names: /`val\.password` for toolkit `acme`.*missing/,
+      names: /`val\.username` for toolkit `acme`.*missing/,
     });
     await rejection(given('acme', 'API_KEY', { api_key: 'canary\n' }), BadRequestError, {
       ...invalid,

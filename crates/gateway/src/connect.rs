@@ -287,8 +287,8 @@ impl<'a> Flow<'a> {
     fn form(&self) -> Result<Form, Stop> {
         let known = self.fields()?;
         let asked = self.toolkit.input_fields(self.scheme);
-        // Where all is known already, it is to be given anew.
-        let is_complete = asked.iter().all(|field| known.get(&field.name).is_some());
+        // Where all that is needed is known already, it is to be given anew.
+        let is_complete = asked.iter().all(|field| !field.required || known.get(&field.name).is_some());
         let fields = asked.into_iter().filter(|field| is_complete || known.get(&field.name).is_none());
         let shown = |input: InputField| AskedField {
             value: match known.get(&input.name) {

@@ -66,6 +66,12 @@ impl AuthScheme {
         }
     }
 
+    /// Whether a field may be left out, and is then empty: many APIs take a key as the user name, and
+    /// no password (contract §3.1).
+    pub(crate) fn may_lack(self, field: &str) -> bool {
+        self == Self::Basic && field == "password"
+    }
+
     /// Reads a scheme's name as the contract writes it.
     pub fn parse(name: &str) -> Option<Self> {
         let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();

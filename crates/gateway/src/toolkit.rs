@@ -225,7 +225,7 @@ impl Toolkit {
             secrets.retain(|name| !server.answers(name));
             secrets.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
-        secrets.iter().any(|name| self.field(fields, name).is_none())
+        secrets.iter().any(|name| !auth_scheme.may_lack(name) && self.field(fields, name).is_none())
     }
 
     fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
@@ -287,7 +287,8 @@ impl Toolkit {
         };
         let token_url = url(&server.token_url)?;
         let token_parameters = server.token_parameters.iter().map(|(name, template)| {
-            let value = self.with_secrets(template, fields).map_err(|problem| self.unusable(problem))?;
+            let value =
+                self.with_secrets(scheme, template, fields).map_err(|problem| self.unusable(problem))?;
             Ok((name.as_str(), value))
         });
         Ok(Some(AuthorizationServer {
@@ -337,7 +338,7 @@ impl Toolkit {
             Some(server) if auth_scheme.is_exchanged() => {
                 problem(&scheme.base_url).or_else(|| server.addresses().find_map(problem))
             }
-            _ => problem(&scheme.base_url).or_else(|| self.injected(scheme, fields).err()),
+            _ => problem(&scheme.base_url).or_else(|| self.injected(auth_scheme, scheme, fields).err()),
         }
         .map(|problem| (problem.field, problem.why))
     }
@@ -358,9 +359,15 @@ impl Toolkit {
     }
 
     /// A text with an account's fields in place.
-    fn with_secrets(&self, template: &Template, fields: &Fields) -> Result<SecretString, FieldProblem> {
+    fn with_secrets(
+        &self,
+        scheme: AuthScheme,
+        template: &Template,
+        fields: &Fields,
+    ) -> Result<SecretString, FieldProblem> {
         let missing = |field| FieldProblem { field, why: "is missing".to_owned() };
-        template.render(|name| self.field(fields, name)).map_err(missing)
+        let empty = |name: &str| scheme.may_lack(name).then(SecretString::default);
+        template.render(|name| self.field(fields, name).or_else(|| empty(name))).map_err(missing)
     }
 
     /// What the credential adds to a request.
@@ -368,11 +375,16 @@ impl Toolkit {
     /// # Errors
     /// `InvalidRequest` that names the field that is missing or cannot be sent; never its value.
     pub(crate) fn injection(&self, scheme: AuthScheme, fields: &Fields) -> Result<Injection> {
-        self.injected(self.scheme(scheme)?, fields).map_err(|problem| self.unusable(problem))
+        self.injected(scheme, self.scheme(scheme)?, fields).map_err(|problem| self.unusable(problem))
     }
 
-    fn injected(&self, scheme: &Scheme, fields: &Fields) -> Result<Injection, FieldProblem> {
-        let render = |template: &Template| self.with_secrets(template, fields);
+    fn injected(
+        &self,
+        auth_scheme: AuthScheme,
+        scheme: &Scheme,
+        fields: &Fields,
+    ) -> Result<Injection, FieldProblem> {
+        let render = |template: &Template| self.with_secrets(auth_scheme, template, fields);
         let mut injection = Injection::default();
         for (name, template) in &scheme.headers {
             let value = sensitive(render(template)?.expose_secret()).map_err(|why| FieldProblem {

@@ -341,7 +341,8 @@ impl Toolkit {
                 display_name: name.replace(['_', '-'], " "),
                 description: described.map(|field| field.description.clone()).unwrap_or_default(),
                 kind: "string".to_owned(),
-                required: described.is_none_or(|field| field.default.is_none()),
+                required: !auth_scheme.may_lack(&name)
+                    && described.is_none_or(|field| field.default.is_none()),
                 user_visible: true,
                 is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
                 default: described.and_then(|field| field.default.clone()),

@@ -305,7 +305,7 @@ async fn refused_imports(gateway: &Gateway, shown: &mut Shown) {
             json!({ "authScheme": "API_KEY", "val": { "api_key": "k", "base_url": format!("https://u:{CANARY}@x") } }),
         ),
         ("header", json!({ "authScheme": "API_KEY", "val": {}, "token": CANARY })),
-        ("basic", json!({ "authScheme": "BASIC", "val": { "username": CANARY } })),
+        ("basic", json!({ "authScheme": "BASIC", "val": { "password": CANARY } })),
         ("basic", json!({ "authScheme": "API_KEY", "val": { "api_key": CANARY } })),
     ] {
         shown.error(try_import(gateway, "ann", toolkit, credential.clone()).await);

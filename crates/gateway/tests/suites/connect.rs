@@ -212,6 +212,34 @@ async fn a_key_is_entered_on_the_page() {
     }
 }
 
+#[tokio::test]
+async fn a_password_may_be_left_out() {
+    let upstream = Upstream::pleasant().await;
+    let port = port(&upstream).await;
+    let toolkit = read(&port, "/toolkits/basic").await;
+    let fields = &toolkit["auth_config_details"][0]["fields"]["connected_account_initiation"];
+    let names = |fields: &Value| -> Vec<String> {
+        fields.as_array().unwrap().iter().map(|field| text(&field["name"])).collect()
+    };
+    assert_eq!(
+        (names(&fields["required"]), names(&fields["optional"])),
+        (vec!["username".to_owned()], vec!["password".to_owned()])
+    );
+
+    let (token, account) = link(&port, json!({ "toolkit": "basic" })).await;
+    let mut browser = Browser::new(&port);
+    assert_page(&browser.submit(&token, &[("password", "p")]).await, 422, "One field needs");
+    assert_page(&browser.submit(&token, &[("username", "key"), ("password", "")]).await, 200, "is connected");
+    let call = format!("/tool_router/session/{}/proxy_execute", port.caller.session);
+    expect(ask(&port, "POST", &call, get("basic")).await, 200);
+    assert_eq!(upstream.request().header("authorization"), Some("Basic a2V5Og=="));
+
+    // Connected once more, the user name may change, although there is no password.
+    let again = ask(&port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
+    let page = browser.open(&text(&expect(again, 201)["link_token"])).await;
+    assert!(page.body.contains(r#"name="username" type="text" value="key""#), "{}", page.body);
+}
+
 /// A toolkit whose accounts give what is exchanged for an access token.
 fn exchanging_toolkit(upstream: &Upstream) -> ToolkitSource {
     let scheme = |server: Value| json!({ "headers": { "Authorization": "Bearer {{access_token}}" }, "authorization_server": server });

@@ -439,6 +439,24 @@ async fn a_call_in_a_session_may_bring_the_credential_of_its_toolkit() {
 }
 
 #[tokio::test]
+async fn a_user_name_needs_no_password() {
+    let upstream = echo().await;
+    let gateway = gateway(&upstream).await;
+    for val in [json!({}), json!({ "password": null }), json!({ "password": "" })] {
+        let mut credential = json!({ "authScheme": "BASIC", "val": val });
+        credential["val"]["username"] = json!("key");
+        import(&gateway, "ann", "basic", credential.clone()).await;
+        let id = session(&gateway, "ann").await;
+        // base64("key:")
+        assert_eq!(call(&gateway, &id, get("basic")).await.unwrap().data(), "Basic a2V5Og==");
+
+        credential["toolkitSlug"] = json!("basic");
+        let request = json!({ "endpoint": "/x", "method": "GET", "custom_connection_data": credential });
+        assert_eq!(tools_call(&gateway, request).await.unwrap().data(), "Basic a2V5Og==");
+    }
+}
+
+#[tokio::test]
 async fn a_base_url_brought_along_does_not_lead_inside() {
     let upstream = Upstream::pleasant().await;
     let allowed = vec!["git.internal".to_owned()];
@@ -512,9 +530,9 @@ async fn an_import_that_could_not_be_used_is_refused() {
         (
             "ann",
             "basic",
-            json!({ "authScheme": "BASIC", "val": { "username": "u" } }),
+            json!({ "authScheme": "BASIC", "val": { "password": "p" } }),
             ErrorKind::InvalidRequest,
-            "val.password",
+            "val.username",
         ),
         (
             "ann",
