@@ -112,6 +112,8 @@ pub(crate) struct Response {
     pub(crate) headers: HeaderMap,
     /// Decoded, unless the caller set `Accept-Encoding` and wants the bytes as they come.
     pub(crate) body: ResponseBody,
+    /// Whether the request that it answers, the last of its redirects, had the credential in it.
+    pub(crate) with_credential: bool,
 }
 
 /// The way out.
@@ -179,7 +181,7 @@ impl Egress {
     pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
         self.hosts.check(&outgoing.url)?;
         match self.client.send(outgoing.compose(true)?).await {
-            Ok(response) => Ok(of_host(&outgoing.url, response)),
+            Ok(response) => Ok(outgoing.answered(response, true)),
             Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
         }
     }
@@ -235,19 +237,24 @@ impl Egress {
             result = self.client.send(outgoing.compose(with_credential)?).await;
         }
         match result {
-            Ok(response) => Ok(of_host(&outgoing.url, response)),
+            Ok(response) => Ok(outgoing.answered(response, with_credential)),
             Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
         }
     }
 }
 
-fn of_host(url: &Url, response: proxy_execute_transport::Response) -> Response {
-    let (head, body) = response.into_parts();
-    let host = url.host_str().unwrap_or_default().to_owned();
-    Response { host, status: head.status, headers: head.headers, body }
-}
-
 impl Outgoing {
+    fn answered(&self, response: proxy_execute_transport::Response, with_credential: bool) -> Response {
+        let (head, body) = response.into_parts();
+        Response {
+            host: self.url.host_str().unwrap_or_default().to_owned(),
+            status: head.status,
+            headers: head.headers,
+            body,
+            with_credential: with_credential && !self.credential.is_empty(),
+        }
+    }
+
     /// The request as it leaves. A body that comes in a stream goes with the first one.
     fn compose(&mut self, with_credential: bool) -> Result<Request<proxy_execute_transport::Body>> {
         let mut url = self.url.clone();

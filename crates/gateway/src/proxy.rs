@@ -172,12 +172,13 @@ async fn authorize<'a>(
 
 /// Sends a call, up to the head of its answer. One that rejects the account's credential is replayed
 /// once with the next one, if there is a next one: nothing was done yet (RFC 9110 §15.5.2). A body
-/// of bytes is sent once; but the next call has the next credential.
+/// of bytes is sent once; but the next call has the next credential. Who was not sent the credential,
+/// after a redirect or because the caller set another, has not rejected it.
 async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInProgress) -> Result<Response> {
-    let signer = call.account.filter(|_| !call.outgoing.credential.is_empty());
     let mut response = gateway.egress.send(call.outgoing).await?;
     if response.status == StatusCode::UNAUTHORIZED
-        && let Some(rejected) = signer
+        && response.with_credential
+        && let Some(rejected) = call.account
         && let Some(renewed) = refresh::instead_of(gateway, &rejected).await
         && let Some(request) = call.request
     {

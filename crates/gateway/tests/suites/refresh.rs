@@ -558,6 +558,25 @@ async fn other_statuses_and_other_credentials_are_handed_on() {
 }
 
 #[tokio::test]
+async fn who_was_not_sent_the_credential_has_not_rejected_it() {
+    let rejecting = Upstream::always(Step::Send(answer(401, &[JSON], "{}"))).await;
+    for (target, refreshes) in [(format!("{}/there", rejecting.origin()), 0), ("/v1/there".to_owned(), 1)] {
+        let provider = provider_with(
+            |number, _| granted(number),
+            move |request| match request.target.as_str() {
+                "/v1/there" => Step::Send(answer(401, &[JSON], "{}")),
+                _ => Step::Send(answer(302, &[&format!("location: {target}")], "")),
+            },
+        );
+        let user = User::new(provider.await, tokens(3600)).await;
+        assert_eq!(user.call().await.unwrap().status(), 401);
+        assert_eq!(user.token_requests().len(), refreshes);
+    }
+    assert_eq!(rejecting.requests().len(), 1, "the call was sent once");
+    assert_eq!(rejecting.request().header("authorization"), None);
+}
+
+#[tokio::test]
 async fn a_rejection_that_cannot_be_mended_is_handed_on() {
     let provider =
         provider_with(|_, _| refused("invalid_grant"), |_| Step::Send(answer(401, &[JSON], r#""no""#)));
