@@ -1,17 +1,19 @@
 //! The client: connections that are kept, requests that a server refused unprocessed, decoding.
 
+use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Request;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
 use http_body_util::Either;
+use hyper::body::Body as _;
 use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{self, Handle};
-use tower::Service;
+use tower::{Service, service_fn};
 use tower_http::decompression::Decompression;
 
 use crate::body::{Body, ResponseBody};
@@ -22,6 +24,9 @@ use crate::{AddressFilter, Error, TrustError};
 
 /// How often a request is sent once more that an HTTP/2 server refused unprocessed.
 const MAX_REFUSALS: usize = 2;
+
+/// The content codings that are decoded.
+const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 
 /// An answer, up to its head.
 pub type Response = http::Response<ResponseBody>;
@@ -100,8 +105,8 @@ impl Client {
     /// future or the answer's body cancels the request.
     ///
     /// The answer is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
-    /// coding, unless the request has an `Accept-Encoding` of its own. A kept connection that turns
-    /// out to be closed before anything of the request was written is replaced.
+    /// coding, unless the request has an `Accept-Encoding` of its own, or the answer no body. A kept
+    /// connection that turns out to be closed before anything of the request was written is replaced.
     ///
     /// # Errors
     /// [`Error::is_connect`] tells whether nothing was sent. What caused it is the innermost source.
@@ -125,12 +130,34 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, request: Request<Body>) -> Result<Response, Error> {
-        let decode = !request.headers().contains_key(ACCEPT_ENCODING);
-        let pool = self.pool();
-        let decoding = Decompression::new(&*pool);
-        let decoded = decoding.gzip(decode).br(decode).zstd(decode).deflate(decode).call(request).await;
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response, Error> {
+        let wants_bytes = request.headers().contains_key(ACCEPT_ENCODING);
+        if !wants_bytes {
+            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip,deflate,br,zstd"));
+        }
+        let mut response = self.pool().request(request).await?;
+        // The headers of an answer without a body tell of another's, such as HEAD of GET's.
+        let decode = !wants_bytes && !response.body().is_end_stream();
+        if decode {
+            name_plainly(response.headers_mut());
+        }
+        // The decoder takes answers from a service only: this one has it already.
+        let answered = service_fn(|carrier: Request<_>| ready(Ok::<_, Error>(carrier.into_body())));
+        let decoder = Decompression::new(answered).gzip(decode).br(decode).zstd(decode).deflate(decode);
+        let decoded = { decoder }.call(Request::new(response)).await;
         decoded.map(|response| response.map(ResponseBody))
+    }
+}
+
+/// Names a coding as the decoder knows it: names are case-insensitive, and `x-gzip` is `gzip` (RFC
+/// 9110 §8.4.1).
+fn name_plainly(headers: &mut HeaderMap) {
+    if let Some(value) = headers.get_mut(CONTENT_ENCODING) {
+        let name = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        let name = if name == "x-gzip" { "gzip" } else { &name };
+        if let Some(known) = CODINGS.into_iter().find(|known| *known == name) {
+            *value = HeaderValue::from_static(known);
+        }
     }
 }
 
