@@ -22,7 +22,6 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
 };
-use mime::Mime;
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
@@ -31,7 +30,7 @@ use serde::de::IgnoredAny;
 
 use crate::egress::Response;
 use crate::record::CallInProgress;
-use crate::request::{is_hop_by_hop, is_json, named_by_connection};
+use crate::request::{is_hop_by_hop, is_json, media_type, named_by_connection};
 
 /// Media types below `application/` that are text.
 const TEXT_BY_NATURE: &[&str] = &[
@@ -147,7 +146,7 @@ impl Kind {
         let Some(content_type) = headers.get(CONTENT_TYPE).filter(|value| !value.is_empty()) else {
             return Self::Unknown;
         };
-        let Some(mime) = parse(content_type) else { return Self::File };
+        let Some(mime) = media_type(content_type) else { return Self::File };
         let charset =
             mime.get_param(mime::CHARSET).and_then(|name| Encoding::for_label(name.as_str().as_bytes()));
         let encoding = charset.unwrap_or(UTF_8);
@@ -175,10 +174,6 @@ fn is_compressed(headers: &HeaderMap) -> bool {
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
     codings.any(|coding| COMPRESSIONS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
-}
-
-fn parse(content_type: &HeaderValue) -> Option<Mime> {
-    content_type.to_str().ok()?.parse().ok()
 }
 
 /// The body as text without its byte order mark, which outranks the declared encoding; `None` when
@@ -259,7 +254,8 @@ mod tests {
     use super::*;
 
     fn kind(content_type: &'static str) -> &'static str {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let value = HeaderValue::from_bytes(content_type.as_bytes()).unwrap();
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
         match Kind::of(&headers) {
             Kind::Json(_) => "json",
             Kind::Text(_) => "text",
@@ -273,6 +269,12 @@ mod tests {
         for (content_type, expected) in [
             ("application/json; charset=utf-8", "json"),
             ("application/problem+json", "json"),
+            ("application/json; charset", "json"),
+            ("application/json; profile=http://x", "json"),
+            ("application/json, application/json", "json"),
+            ("application/vnd.api+json;ext=\"http://x", "json"),
+            ("text/csv ; header=present; x=\u{e9}", "text"),
+            ("application/pdf; name=a b.pdf", "file"),
             ("text/html", "text"),
             ("image/svg+xml", "text"),
             ("application/xml", "text"),

@@ -20,7 +20,6 @@ use http::header::{
     USER_AGENT,
 };
 use http::{Request, StatusCode, Uri};
-use mime::Mime;
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
 use proxy_execute_transport::{AddressFilter, Client, Options, ResponseBody, streamed, whole};
@@ -30,7 +29,7 @@ use url::{Host, Url};
 use self::address::{Verdict, judge};
 use self::redirect::{MAX_REDIRECTS, Step};
 use crate::credential::oauth1::Signer;
-use crate::request::{DEFAULT_USER_AGENT, append_query};
+use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -335,8 +334,7 @@ impl Injection {
 
 /// Whether a body is one that a signature covers.
 fn is_form(content_type: &HeaderValue) -> bool {
-    let mime: Option<Mime> = content_type.to_str().ok().and_then(|text| text.parse().ok());
-    mime.is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
+    media_type(content_type).is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
 }
 
 fn harmless(headers: &HeaderMap) -> HeaderMap {

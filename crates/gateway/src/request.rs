@@ -165,8 +165,15 @@ fn json(body: &RawValue) -> Bytes {
 
 /// Whether a media type is JSON: `application/json`, `text/json` or `…+json` (RFC 6839 §3.1).
 pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
-    let mime: Option<Mime> = content_type.to_str().ok().and_then(|text| text.parse().ok());
-    mime.is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
+    media_type(content_type)
+        .is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
+}
+
+/// The media type that a `Content-Type` names. Of one that is not well-formed, or there twice, it is
+/// what stands before the first `;` or `,`.
+pub(crate) fn media_type(content_type: &HeaderValue) -> Option<Mime> {
+    let text = String::from_utf8_lossy(content_type.as_bytes());
+    text.parse().ok().or_else(|| text.split([';', ',']).next()?.trim().parse().ok())
 }
 
 /// Refuses a field that must hold something.
@@ -254,9 +261,23 @@ mod tests {
 
     #[test]
     fn json_is_known_by_its_media_type() {
-        let yes =
-            ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json", "text/json"];
-        let no = ["text/plain", "application/jsonl", "application/x-ndjson", "application/xml", "", "json"];
+        let yes = [
+            "application/json",
+            "APPLICATION/JSON; charset=utf-8",
+            "application/vnd.api+json",
+            "text/json",
+            "application/json; charset",
+            "application/json , application/json",
+        ];
+        let no = [
+            "text/plain",
+            "text/plain, application/json",
+            "application/jsonl",
+            "application/x-ndjson",
+            "application/xml",
+            "",
+            "json",
+        ];
         for text in yes {
             assert!(is_json(&HeaderValue::from_static(text)), "{text}");
         }

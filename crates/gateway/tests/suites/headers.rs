@@ -309,6 +309,7 @@ async fn the_content_type_is_json_or_the_callers() {
         (None, json!({ "a": 1 }), "application/json", r#"{"a":1}"#),
         (None, json!("text"), "application/json", r#""text""#),
         (Some("application/vnd.api+json"), json!({ "a": 1 }), "application/vnd.api+json", r#"{"a":1}"#),
+        (Some("application/json; charset"), json!({ "a": 1 }), "application/json; charset", r#"{"a":1}"#),
         (
             Some("application/x-www-form-urlencoded"),
             json!("a=1&b=%20"),
