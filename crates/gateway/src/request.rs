@@ -17,26 +17,19 @@ use url::Url;
 /// Sent where neither the caller nor the toolkit sets one; several APIs refuse calls without.
 pub(crate) const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that describe one connection, not the request (RFC 9110 §7.6.1).
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Headers that describe one connection, not the request (RFC 9110 §7.6.1); so do all `proxy-…`.
+const HOP_BY_HOP: &[&str] =
+    &["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// Everything but RFC 3986 unreserved characters is encoded in a query parameter.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Whether a header is hop-by-hop, by itself or because `Connection` names it.
 pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &[String]) -> bool {
-    HOP_BY_HOP.contains(&name.as_str()) || named_by_connection.iter().any(|named| named == name.as_str())
+    let name = name.as_str();
+    HOP_BY_HOP.contains(&name)
+        || name.starts_with("proxy-")
+        || named_by_connection.iter().any(|named| named == name)
 }
 
 /// The header names that `Connection` lists, in lower case.
@@ -245,6 +238,7 @@ mod tests {
             header("x-secret", "1"),
             header("Keep-Alive", "timeout=5"),
             header("Proxy-Authorization", "Basic eA=="),
+            header("Proxy-Of-Our-Own", "1"),
             header("TE", "trailers"),
             header("Upgrade", "h2c"),
             header("X-Forwarded-For", "1.2.3.4"),

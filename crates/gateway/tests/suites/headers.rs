@@ -199,6 +199,8 @@ async fn hop_by_hop_headers_are_not_returned() {
             "Upgrade: h2c",
             "Proxy-Authenticate: Basic",
             "Proxy-Connection: keep-alive",
+            "Proxy-Authentication-Info: a=1",
+            "Proxy-Of-Our-Own: 1",
             "Content-Type: application/json",
             "X-Kept: 1",
         ],
