@@ -548,7 +548,9 @@ mod tests {
     fn a_named_host_may_be_private_but_never_metadata() {
         let named = hosts(&["git.internal"]);
         assert_eq!(filtered(&named, "git.internal", &["10.0.0.5"]).unwrap(), ["10.0.0.5"]);
-        assert!(filtered(&named, "git.internal", &["169.254.169.254"]).is_err());
+        for metadata in ["169.254.169.254", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::"] {
+            assert!(filtered(&named, "git.internal", &[metadata]).is_err(), "{metadata}");
+        }
         assert!(filtered(&named, "sub.git.internal", &["10.0.0.5"]).is_err());
         let literal = hosts(&["169.254.169.254"]);
         let url = "http://169.254.169.254/latest/meta-data/".parse().unwrap();

@@ -64,7 +64,11 @@ const METADATA: &[IpAddr] = &[
 /// What may be done with `address`.
 pub(super) fn judge(address: IpAddr) -> Verdict {
     let address = address.to_canonical();
-    if METADATA.contains(&address) {
+    let leads_on = match address {
+        IpAddr::V4(_) => Vec::new(),
+        IpAddr::V6(v6) => embedded(v6),
+    };
+    if METADATA.contains(&address) || leads_on.iter().any(|v4| METADATA.contains(&IpAddr::V4(*v4))) {
         return Verdict::Metadata;
     }
     let internal = match address {
@@ -76,6 +80,24 @@ pub(super) fn judge(address: IpAddr) -> Verdict {
             .any(|(network, prefix)| (v6.to_bits() ^ network.to_bits()) >> (128 - prefix) == 0),
     };
     if internal { Verdict::Internal } else { Verdict::Public }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for at a translator or a tunnel.
+fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let bits = address.to_bits();
+    // Below a prefix of up to 64 bits, the byte after bit 64 is no part of it (RFC 6052 §2.2).
+    let split = (bits >> 64 << 56) | (bits & ((1 << 56) - 1));
+    let found: &[u128] = match address.segments() {
+        // IPv4-compatible, IPv4-translated, NAT64.
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => &[bits],
+        // Local NAT64, whose prefix may have 48, 56, 64 or 96 bits (RFC 8215).
+        [0x64, 0xff9b, 1, ..] => &[split >> 40, split >> 32, split >> 24, bits],
+        // 6to4.
+        [0x2002, ..] => &[bits >> 80],
+        _ => &[],
+    };
+    // It is in the lowest 32 bits of each.
+    found.iter().map(|bits| Ipv4Addr::from_bits(*bits as u32)).collect()
 }
 
 #[cfg(test)]
@@ -103,8 +125,29 @@ mod tests {
 
     #[test]
     fn metadata_is_known_in_every_notation() {
-        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200"] {
+        for text in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fd00:ec2::254",
+            "100.100.100.200",
+            // IPv4-compatible, IPv4-translated, NAT64, 6to4.
+            "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::100.100.100.200",
+            "2002:a9fe:a9fe::1",
+            // Local NAT64 with a prefix of 48, 56, 64 and 96 bits, as in RFC 6052 §2.4.
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:aba9:fe:a9fe::",
+            "64:ff9b:1:abcd:a9:fea9:fe00:0",
+            "64:ff9b:1:abcd::169.254.169.254",
+        ] {
             assert_eq!(judge(text.parse().unwrap()), Verdict::Metadata, "{text}");
+        }
+        for text in
+            ["::10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:a00:1::a9fe:a9fe", "fd00::a9fe:a9fe"]
+        {
+            assert_eq!(judge(text.parse().unwrap()), Verdict::Internal, "{text}");
         }
     }
 
