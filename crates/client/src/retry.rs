@@ -23,6 +23,10 @@ pub(crate) enum Replay {
 impl Replay {
     /// What an answer with a status of 3xx to 5xx says.
     pub(crate) fn after(status: StatusCode, headers: &HeaderMap, has_envelope: bool) -> Self {
+        // Only the backend knows that it is pointless; that it is safe, `true` does not prove.
+        if headers.get("x-should-retry").is_some_and(|value| value == "false") {
+            return Self::Never;
+        }
         match status {
             StatusCode::TOO_MANY_REQUESTS => Self::Harmless,
             // The backend sends 503 before it acts. A load balancer sends it for whatever reason,
@@ -106,6 +110,14 @@ mod tests {
         assert_eq!(Replay::after(unavailable, &bare, false), Replay::IfItOnlyReads);
         let hinted = headers(&[("retry-after", "1")]);
         assert_eq!(Replay::after(unavailable, &hinted, false), Replay::Harmless);
+
+        let pointless = headers(&[("x-should-retry", "false"), ("retry-after", "1")]);
+        for status in [StatusCode::TOO_MANY_REQUESTS, unavailable] {
+            assert_eq!(Replay::after(status, &pointless, true), Replay::Never);
+        }
+        let wished = headers(&[("x-should-retry", "true")]);
+        assert_eq!(Replay::after(StatusCode::BAD_GATEWAY, &wished, true), Replay::Never);
+        assert_eq!(Replay::after(unavailable, &wished, false), Replay::IfItOnlyReads);
 
         assert!(Replay::Harmless.allows(false) && Replay::IfItOnlyReads.allows(true));
         assert!(!Replay::IfItOnlyReads.allows(false) && !Replay::Never.allows(true));

@@ -52,6 +52,15 @@ async fn no_other_status_is_sent_again_not_even_for_calls_that_only_read() {
 }
 
 #[tokio::test]
+async fn a_backend_that_says_not_to_is_not_asked_again() {
+    for code in [429, 503] {
+        let server = Server::start([status(code, &["x-should-retry: false"], UNAVAILABLE), session()]).await;
+        assert_eq!(read(&remote(&server.origin)).await.unwrap_err().status(), Some(code));
+        assert_eq!(server.requests().len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn the_number_of_retries_is_limited_and_can_be_none() {
     for (max_retries, attempts) in [(None, 3), (Some(0), 1), (Some(4), 5)] {
         let server = Server::start((0..9).map(|_| status(429, &[], "{}"))).await;
