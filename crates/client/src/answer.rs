@@ -187,7 +187,10 @@ fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
         _ => body,
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-    let (code, name) = match fields.get("code") {
+    // `error_code` is its older name (contract §3.4).
+    let code =
+        ["code", "error_code"].into_iter().find_map(|name| fields.get(name).filter(|it| !it.is_null()));
+    let (code, name) = match code {
         Some(Value::String(name)) => (Some(ErrorCode::Name(name.clone())), Some(name.clone())),
         Some(number) => (number.as_i64().map(ErrorCode::Number), None),
         None => (None, None),
@@ -318,6 +321,20 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::OriginMismatch);
         assert_eq!(error.body().code, Some(ErrorCode::Name("OriginMismatch".to_owned())));
         assert_eq!(error.body().slug.as_deref(), Some("OriginMismatch"));
+    }
+
+    #[test]
+    fn a_code_is_read_by_its_older_name() {
+        let older = r#"{"message":"Validation error while processing request","error_code":10400,
+            "suggested_fix":"Please check the payload.","errors":["Error in payload.a: Required"]}"#;
+        for body in [older.to_owned(), format!(r#"{{"error":{older}}}"#)] {
+            let error = failure(answer(400, &body)).error;
+            assert_eq!(error.body().code, Some(ErrorCode::Number(10_400)));
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert_eq!(error.body().errors, ["Error in payload.a: Required"]);
+        }
+        let both = failure(answer(400, r#"{"message":"m","code":4302,"error_code":10400}"#)).error;
+        assert_eq!(both.body().code, Some(ErrorCode::Number(4302)));
     }
 
     #[test]
