@@ -36,6 +36,8 @@ export class BackendStub {
       const id = asked.path.split('/session/')[1] ?? 'trs_stub';
       if (asked.method === 'DELETE') return sendJson(response, 200, { session_id: id, deleted: true });
       const config = { user_id: 'user_1', preload: { tools: [] }, ...body };
+      // No more than what is documented to be read of it.
+      if (asked.method === 'PATCH') return sendJson(response, 200, { config_version: 2, config, warnings: null });
       const mcp = { type: 'http', url: 'http://mcp.test' };
       return sendJson(response, asked.method === 'POST' ? 201 : 200, {
         session_id: id,

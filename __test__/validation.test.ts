@@ -417,6 +417,8 @@ describe('sessions', () => {
       connected_accounts: null,
       manage_connections: { enable: false },
     });
+    assert.deepEqual(session.config.manage_connections, { enable: false }, 'the answer of the update');
+    assert.equal(session.mcp.url, 'http://mcp.test', 'which an update does not answer with');
   });
 });
 

@@ -317,7 +317,8 @@ export class Session {
     const text = writeUpdateSession(update);
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
-    this.#answer = JSON.parse(answer);
+    // It tells of the configuration only; where the tools are served stays.
+    this.#answer = { ...this.#answer, config: JSON.parse(answer).config };
     return this;
   }
 

@@ -10,11 +10,12 @@ use http::Method;
 use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyRequest,
-    ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, Mcp,
+    ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 use crate::answer::Answer;
@@ -217,7 +218,16 @@ impl Backend for Remote {
         let body = Body::Json(json(&request)?);
         let request =
             Outgoing { method: Method::PATCH, path, query: None, body, hands_on: false, only_reads: false };
-        self.call(request, deadline).await?.json(&self.api_key)
+        let Updated { config, config_version, mcp, tool_router_tools, warnings } =
+            self.call(request, deadline).await?.json(&self.api_key)?;
+        Ok(Session {
+            session_id: id.to_owned(),
+            mcp: mcp.unwrap_or_default(),
+            tool_router_tools: tool_router_tools.unwrap_or_default(),
+            config_version: config_version.unwrap_or_default(),
+            config,
+            warnings,
+        })
     }
 
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession> {
@@ -324,6 +334,16 @@ impl Backend for Remote {
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
+}
+
+/// The answer to a change of a session. Its configuration is all that is surely in it (contract §2.1).
+#[derive(Deserialize)]
+struct Updated {
+    config: Value,
+    config_version: Option<u64>,
+    mcp: Option<Mcp>,
+    tool_router_tools: Option<Vec<String>>,
+    warnings: Option<Value>,
 }
 
 /// A call before it knows its backend.

@@ -140,14 +140,23 @@ impl UpdateSession {
     }
 }
 
+/// What a backend may answer with null where nothing is meant.
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// The address of a session's MCP endpoint; part of every session answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mcp {
     /// Always `http`.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "or_default")]
     pub kind: String,
     /// Empty where the backend offers none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub url: String,
 }
 
@@ -159,10 +168,10 @@ pub struct Session {
     /// See [`Mcp`].
     pub mcp: Mcp,
     /// Names of a vendor's tools; a gateway has none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub tool_router_tools: Vec<String>,
     /// Raised by one with every update.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub config_version: u64,
     /// The configuration in its answered form, with the user in it (contract §2.2).
     pub config: Value,

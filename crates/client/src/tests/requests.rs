@@ -52,6 +52,37 @@ async fn every_method_is_its_documented_request() {
 }
 
 #[tokio::test]
+async fn an_answer_about_a_session_needs_no_more_than_what_is_used() {
+    let answered = |body: &str| Step::Answer(answer(200, &["content-type: application/json"], body));
+    let update = async |body: &str| {
+        let server = Server::start([answered(body)]).await;
+        remote(&server.origin).update_session("trs_1", UpdateSession::default(), soon()).await
+    };
+    for body in [
+        r#"{"config":{"user_id":"u"}}"#,
+        r#"{"config":{"user_id":"u"},"config_version":null,"tool_router_tools":null,"mcp":null,"warnings":null}"#,
+        r#"{"config":{"user_id":"u"},"config_version":0,"mcp":{"url":null}}"#,
+    ] {
+        let session = update(body).await.unwrap();
+        assert_eq!(
+            (session.session_id.as_str(), &session.config["user_id"]),
+            ("trs_1", &"u".into()),
+            "{body}"
+        );
+    }
+    assert_eq!(update(r#"{"config":{},"config_version":7}"#).await.unwrap().config_version, 7);
+    assert_eq!(update("{}").await.unwrap_err().kind(), ErrorKind::InvalidAnswer);
+
+    let least =
+        r#"{"session_id":"trs_1","mcp":{},"config":{},"config_version":null,"tool_router_tools":null}"#;
+    let nameless = r#"{"mcp":{},"config":{}}"#;
+    let server = Server::start([answered(least), answered(nameless)]).await;
+    let remote = remote(&server.origin);
+    assert_eq!(read(&remote).await.unwrap().session_id, "trs_1");
+    assert_eq!(read(&remote).await.unwrap_err().kind(), ErrorKind::InvalidAnswer);
+}
+
+#[tokio::test]
 async fn the_previous_version_and_a_path_prefix_are_kept() {
     let server = Server::start([session()]).await;
     let base_url = format!("{}/behind/a/prefix/", server.origin);
