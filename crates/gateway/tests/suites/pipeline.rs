@@ -738,6 +738,9 @@ async fn the_endpoint_leaves_as_it_was_written() {
         ("/a/../b", "/v1/b"),
         ("/x#part", "/v1/x"),
         ("/x?q=\u{e9}", "/v1/x?q=%C3%A9"),
+        // The bytes that a URL does not hold.
+        ("/a b\"<>`{}^'|", "/v1/a%20b%22%3C%3E%60%7B%7D^'|"),
+        ("/x?a b\"<>`{}^'|", "/v1/x?a%20b%22%3C%3E`{}^%27|"),
     ] {
         caller.call("GET", endpoint).await.unwrap();
         assert_eq!(upstream.requests().pop().unwrap().target, target, "{endpoint}");
