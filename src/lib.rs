@@ -19,6 +19,7 @@ pub mod completions;
 pub mod download;
 pub mod failure;
 pub mod gateway;
+pub mod log;
 mod runtime;
 mod settled;
 mod text;

@@ -6,6 +6,7 @@
 
 mod bucket;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -167,9 +168,13 @@ impl Files {
             open: Arc::new(Semaphore::new(max_open as usize)),
             max_open,
         };
-        if named {
-            files.store().await.map_err(|error| {
-                Error::new(ErrorKind::StoreUnavailable, format!("files.folder: {}", error.body().message))
+        if let Place::Folder(folder) = &files.place
+            && named
+        {
+            in_folder(folder).map_err(|cause| {
+                let message = format!("files.folder: {} cannot be used: {cause}.", folder.display());
+                Error::new(ErrorKind::StoreUnavailable, message)
+                    .fix("Name a folder that the gateway may write to, or that it may make.")
             })?;
         }
         Ok(files)
@@ -308,7 +313,9 @@ impl Files {
         self.store
             .get_or_try_init(|| async {
                 match &self.place {
-                    Place::Folder(folder) | Place::TemporaryFolder(folder) => in_folder(folder),
+                    Place::Folder(folder) | Place::TemporaryFolder(folder) => {
+                        in_folder(folder).map_err(failed)
+                    }
                     Place::Bucket(store) => Ok(Arc::clone(store)),
                 }
             })
@@ -392,14 +399,14 @@ fn beside(store: &Path) -> PathBuf {
     name.into()
 }
 
-fn in_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
+fn in_folder(folder: &Path) -> io::Result<Arc<dyn ObjectStore>> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     // Files are the users' data.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(failed)?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(failed)?))
+    builder.create(folder)?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?))
 }
 
 async fn temporary_folders() -> Vec<PathBuf> {

@@ -1,8 +1,11 @@
 // `serve`: a gateway on a port, until it is told to end.
 
 import type { FilesOptions, Gateway } from '../../gateway';
-import { ALLOW_PRIVATE_HOST, type Command } from '../command';
+import { native } from '../../native';
+import { ALLOW_PRIVATE_HOST, type Command, UsageError } from '../command';
 import { inStore, storeOf } from '../store';
+
+const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
 export const serve: Command = {
   name: 'serve',
@@ -32,6 +35,12 @@ export const serve: Command = {
       value: '<place>',
       description: 'Where files are kept: a folder, or s3://bucket/prefix. Default: a folder beside the store',
     },
+    'log-level': {
+      value: '<level>',
+      description:
+        'What is logged on the standard error output: off, error, warn, info (each call) or debug. Default: ' +
+        'the variable PROXY_EXECUTE_LOG, or warn',
+    },
     'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
@@ -40,6 +49,9 @@ export const serve: Command = {
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
   ],
   run(given, terminal) {
+    const level = given.text('log-level') ?? process.env.PROXY_EXECUTE_LOG ?? 'warn';
+    if (!LOG_LEVELS.includes(level)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}.`);
+    native.logFrom(level);
     const idleHours = given.whole('refresh-idle-after') ?? 24;
     const options = {
       refreshIdleAfter: idleHours === 0 ? undefined : idleHours * 3_600_000,

@@ -62,7 +62,10 @@ pub(super) struct Failure(Error);
 
 impl Failure {
     pub(super) fn new(error: Error, request_id: RequestId) -> Self {
-        tracing::debug!(%error, "refused");
+        match error.status() {
+            None | Some(500) => tracing::error!(request = request_id.0, %error, "a request failed"),
+            Some(_) => tracing::debug!(%error, "refused"),
+        }
         let error = match error.status() {
             Some(_) => error,
             // A store that fails while it is used has no status of its own; to a caller it is ours.
