@@ -1538,6 +1538,13 @@ export interface ToolkitScheme {
 		username: string;
 		password: string;
 	};
+	/** A signature of OAuth 1.0 (RFC 5849). */
+	oauth1?: {
+		consumer_key: string;
+		consumer_secret: string;
+		token: string;
+		token_secret: string;
+	};
 	/** The base URL with this scheme, if it is another. */
 	base_url?: string;
 	/** The further hosts with this scheme, if they are others. */
@@ -1832,12 +1839,12 @@ export declare class Sessions {
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
 	/** The project's API key. Default: the environment variable `COMPOSIO_API_KEY`. */
-	apiKey?: string;
+	apiKey?: string | null;
 	/**
 	 * The backend's URL. A path in it is kept.
 	 * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
 	 */
-	baseURL?: string;
+	baseURL?: string | null;
 	/** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
 	timeout?: number;
 	/**
@@ -1849,6 +1856,10 @@ export interface RemoteOptions {
 	defaultHeaders?: Record<string, string>;
 	/** The version of the backend's interface. Default: `v3.1`. */
 	apiVersion?: "v3.1" | "v3";
+	/** An option of the Composio SDK. Whatever it is, nobody is told of your calls. */
+	allowTracking?: boolean;
+	/** An option of the Composio SDK. Whatever it is, no newer version is looked for. */
+	disableVersionCheck?: boolean;
 }
 /** How a gateway in this process is called. */
 export interface EmbeddedOptions {

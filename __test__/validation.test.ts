@@ -497,6 +497,23 @@ describe('the options of Composio', () => {
     }
   });
 
+  it('may be those of the Composio SDK', async () => {
+    const options = { allowTracking: false, disableVersionCheck: true };
+    await new Composio({ apiKey: 'ak_test', baseURL: backend.url, ...options }).use('trs_1');
+    process.env.COMPOSIO_BASE_URL = backend.url;
+    try {
+      await new Composio({ apiKey: 'ak_test', baseURL: null }).use('trs_1');
+    } finally {
+      delete process.env.COMPOSIO_BASE_URL;
+    }
+    assert.equal(backend.asked.length, 2);
+    backend.asked.length = 0;
+    await refused(
+      () => new Composio({ apiKey: 'k', allowTracking: 'no' } as unknown as Wrong),
+      '`allowTracking` must be true or false, but is a string.',
+    );
+  });
+
   it('are checked', async () => {
     await refused(
       () =>

@@ -26,12 +26,12 @@ const DEFAULT_BASE_URL = 'https://backend.composio.dev';
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
   /** The project's API key. Default: the environment variable `COMPOSIO_API_KEY`. */
-  apiKey?: string;
+  apiKey?: string | null;
   /**
    * The backend's URL. A path in it is kept.
    * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
    */
-  baseURL?: string;
+  baseURL?: string | null;
   /** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
   timeout?: number;
   /**
@@ -43,6 +43,10 @@ export interface RemoteOptions {
   defaultHeaders?: Record<string, string>;
   /** The version of the backend's interface. Default: `v3.1`. */
   apiVersion?: 'v3.1' | 'v3';
+  /** An option of the Composio SDK. Whatever it is, nobody is told of your calls. */
+  allowTracking?: boolean;
+  /** An option of the Composio SDK. Whatever it is, no newer version is looked for. */
+  disableVersionCheck?: boolean;
 }
 
 /** How a gateway in this process is called. */
@@ -56,7 +60,11 @@ export interface EmbeddedOptions {
 /** What a {@link Composio} object is made from. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;
 
-const REMOTE_KEYS = ['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway'];
+const SDK_KEYS = ['allowTracking', 'disableVersionCheck'];
+const REMOTE_KEYS = [
+  ...['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway'],
+  ...SDK_KEYS,
+];
 const EMBEDDED_KEYS = ['gateway', 'timeout'];
 
 /**
@@ -256,8 +264,9 @@ function remote(options: RemoteOptions): Connection {
   const check = new Check('options of Composio');
   if (check.object(options, '', REMOTE_KEYS)) {
     const { apiKey, baseURL, timeout, maxRetries, defaultHeaders, apiVersion } = options;
-    check.optionalText(apiKey, 'apiKey');
-    check.optionalText(baseURL, 'baseURL');
+    check.optionalText(apiKey ?? undefined, 'apiKey');
+    check.optionalText(baseURL ?? undefined, 'baseURL');
+    for (const key of SDK_KEYS) check.optionalFlag(options[key], key);
     check.optionalTimeout(timeout, 'timeout');
     check.optionalWhole(maxRetries, 'maxRetries', 0);
     if (defaultHeaders !== undefined && check.record(defaultHeaders, 'defaultHeaders')) {

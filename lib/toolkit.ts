@@ -60,6 +60,8 @@ export interface ToolkitScheme {
   query?: Record<string, string>;
   /** Basic authentication. */
   basic?: { username: string; password: string };
+  /** A signature of OAuth 1.0 (RFC 5849). */
+  oauth1?: { consumer_key: string; consumer_secret: string; token: string; token_secret: string };
   /** The base URL with this scheme, if it is another. */
   base_url?: string;
   /** The further hosts with this scheme, if they are others. */

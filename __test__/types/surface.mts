@@ -105,7 +105,17 @@ export async function gateways() {
     slug: 'acme',
     name: 'Acme',
     base_url: 'https://acme.test',
-    schemes: { API_KEY: { query: { key: '{{generic_api_key}}' } } },
+    schemes: {
+      API_KEY: { query: { key: '{{generic_api_key}}' } },
+      OAUTH1: {
+        oauth1: {
+          consumer_key: '{{consumer_key}}',
+          consumer_secret: '{{consumer_secret}}',
+          token: '{{oauth_token}}',
+          token_secret: '{{oauth_token_secret}}',
+        },
+      },
+    },
   };
   await using gateway = await Gateway.open({ toolkits: ['./toolkits', acme], allowPrivateHosts: ['10.0.0.1'] });
   const account: ConnectedAccount = await gateway.connectedAccounts.import({
