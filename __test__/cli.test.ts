@@ -61,7 +61,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
   }
 
-  async function run(args: string[], input = '', env = {}): Promise<Ended> {
+  async function run(args: string[], input: string | Buffer = '', env = {}): Promise<Ended> {
     const child = start(args, env);
     child.stdin.on('error', () => {}).end(input);
     const texts = [child.stdout, child.stderr].map(async (stream) => Buffer.concat(await stream.toArray()).toString());
@@ -84,7 +84,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     acme('call', 'acme', ...args, '--allow-private-host', `127.0.0.1:${upstream.port}`);
 
   /** A command line that cannot be used: one line that says why, and nothing else. */
-  async function refused(args: string[], why: RegExp, input = ''): Promise<void> {
+  async function refused(args: string[], why: RegExp, input: string | Buffer = ''): Promise<void> {
     const { code, stdout, stderr } = await run(args, input);
     assert.match(stderr, why);
     assert.deepEqual([code, stdout, stderr.trim().split('\n').length], [2, '', 1], stderr);
@@ -341,6 +341,43 @@ token_url = "${upstream.origin}/token"
       await refused(call('POST', '/new', '--user', 'ann', '--data', '@no.json'), /--data: no\.json cannot be read/);
       await refused(call('FETCH', '/', '--user', 'ann'), /`method` cannot be 'FETCH'/);
       await refused(call('GET', '/', '--user', 'ann', '--header', 'x'), /--header is written --header name:value/);
+    });
+
+    it('sends as it is what is no text by its type or not in UTF-8, from a file and standard input', async () => {
+      const bytes = Buffer.from([0xef, 0xbb, 0xbf, 0x50, 0x4b, 0, 0xff, 0xe9, 0x0a]);
+      writeFileSync(join(folder, 'body.bin'), bytes);
+      const types = [
+        'application/zip',
+        'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+        'application/vnd.oasis.opendocument.text',
+        'text/plain; charset=iso-8859-1',
+      ];
+      for (const type of types) {
+        for (const data of ['@body.bin', '-']) {
+          await run(call('PUT', '/new', '--user', 'ann', '--data', data, '--header', `Content-Type:${type}`), bytes);
+          const { headers } = upstream.last;
+          assert.deepEqual([headers['content-type'], upstream.last.bytes], [type, bytes], data);
+          // Bytes from standard input are sent as they come, so nobody knows beforehand how many there are.
+          assert.equal(headers['content-length'] === undefined, data === '-' && !type.startsWith('text/'), type);
+        }
+      }
+      const text = '\ufeffé\r\n';
+      for (const type of ['text/csv', 'image/svg+xml', 'application/xml', 'application/x-www-form-urlencoded']) {
+        await run(call('PUT', '/new', '--user', 'ann', '--data', '-', '--header', `Content-Type:${type}`), text);
+        assert.equal(upstream.last.body, text, type);
+      }
+      await refused(call('PUT', '/new', '--user', 'ann', '--data', '@body.bin'), /--data is not JSON/);
+      await refused(
+        call('PUT', '/new', '--user', 'ann', '--data', '-'),
+        /--data is not JSON/,
+        Buffer.from('"\xe9"', 'latin1'),
+      );
+      const zip = ['--header', 'Content-Type:application/zip'];
+      await refused(
+        call('PUT', '/new', '--user', 'ann', '--data', '@no.zip', ...zip),
+        /--data: no\.zip cannot be read/,
+      );
+      await refused(call('PUT', '/new', '--user', 'ann', '--data', '@.', ...zip), /--data: \. is a folder/);
     });
 
     it('sends a file of bytes, and writes one that is the answer', async () => {

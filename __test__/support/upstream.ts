@@ -14,6 +14,8 @@ export interface Received {
   /** The headers in their order, repeats included. */
   headerList: [name: string, value: string][];
   /** The body, as it came. */
+  bytes: Buffer;
+  /** The body, as a text. */
   body: string;
 }
 
@@ -34,7 +36,8 @@ export class Upstream {
       const headerList = rawHeaders.flatMap((name, index): [string, string][] =>
         index % 2 === 0 ? [[name.toLowerCase(), rawHeaders[index + 1] ?? '']] : [],
       );
-      const received = { method, url, headers, headerList, body: Buffer.concat(chunks).toString() };
+      const bytes = Buffer.concat(chunks);
+      const received = { method, url, headers, headerList, bytes, body: bytes.toString() };
       this.received.push(received);
       const { pathname } = new URL(url, 'http://upstream');
       (this.#answers.get(pathname) ?? echo)(response, received);

@@ -1,6 +1,6 @@
 // The gateway that a command works on, opened from its options.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { Gateway, type GatewayOptions } from '../gateway';
 import { type Given, UsageError } from './command';
 import type { Terminal } from './terminal';
@@ -48,18 +48,26 @@ export async function inExistingStore<T>(
 
 function encryptionKey(given: Given): string {
   const file = given.text('encryption-key-file');
-  const key = file === undefined ? process.env[KEY_VARIABLE] : readFile(file, '--encryption-key-file').trim();
+  const key =
+    file === undefined ? process.env[KEY_VARIABLE] : readFile(file, '--encryption-key-file').toString().trim();
   if (key) return key;
   const where = file === undefined ? `Set ${KEY_VARIABLE} or pass --encryption-key-file` : `${file} is empty`;
   throw new UsageError(`There is no encryption key. ${where}; \`proxy-execute encryption-key\` makes one.`);
 }
 
-/** The text of a file that an option names. */
-export function readFile(path: string, option: string): string {
+/** What is in a file that an option names. */
+export function readFile(path: string, option: string): Buffer {
+  checkFile(path, option);
+  return readFileSync(path);
+}
+
+/** Refuses a file that cannot be read. */
+export function checkFile(path: string, option: string): void {
   try {
-    return readFileSync(path, 'utf8');
+    accessSync(path, constants.R_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${option}: ${path} cannot be read (${code}).`);
   }
+  if (statSync(path).isDirectory()) throw new UsageError(`${option}: ${path} is a folder.`);
 }

@@ -1,11 +1,14 @@
 // `call`: one call to a third-party API, as a user.
 
-import { sending } from '../../binary-body';
+import { isUtf8 } from 'node:buffer';
+import { buffer as readAll } from 'node:stream/consumers';
+import { type BinaryBody, sending } from '../../binary-body';
 import { Composio } from '../../composio';
 import { ComposioError } from '../../errors';
 import { type Gateway, nativeBackendOf } from '../../gateway';
 import { answerOf } from '../../native';
 import {
+  type ProxyExecuteRequest,
   type ProxyMethod,
   type ProxyParameter,
   readEnvelope,
@@ -13,8 +16,7 @@ import {
   writeSessionRequest,
 } from '../../proxy-request';
 import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
-import { fromStdin } from '../secrets';
-import { inExistingStore, readFile } from '../store';
+import { checkFile, inExistingStore, readFile } from '../store';
 import { printable, type Terminal } from '../terminal';
 
 export const call: Command = {
@@ -105,28 +107,46 @@ async function requestOf(given: Given): Promise<WrittenRequest> {
   const request = { toolkit, endpoint, method: method.toUpperCase() as ProxyMethod, parameters };
   const data = given.text('data');
   if (data === undefined) return writeSessionRequest(request);
-  const type = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type')?.value;
-  if (data.startsWith('@') && typeof type === 'string' && !/json|text|xml|form-urlencoded/i.test(type)) {
-    return writeSessionRequest({ ...request, binaryBody: { path: data.slice(1) } });
-  }
-  const body = bodyOf(await textOf(data), type);
+  const header = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type');
+  const type = header?.value.split(';', 1)[0]?.trim().toLowerCase() ?? 'application/json';
+  if (!TEXT.test(type)) return writeSessionRequest({ ...request, binaryBody: bytesOf(data) });
+  const text = await textOf(data);
+  if (/[/+]json$/.test(type)) return withBody(request, jsonOf(text));
+  // Text in another encoding is not read: to turn it into UTF-8 would change it.
+  if (!isUtf8(text)) return writeSessionRequest({ ...request, binaryBody: text });
+  return withBody(request, JSON.stringify(text.toString()));
+}
+
+/** The media types whose bodies are text. A body of any other is bytes, and is not read as anything else. */
+const TEXT = /^(text\/.+|.+\+(json|xml)|application\/(json|xml|x-www-form-urlencoded))$/;
+
+function withBody(request: ProxyExecuteRequest, body: string): WrittenRequest {
   return { text: `${writeSessionRequest(request).text.slice(0, -1)},"body":${body}}` };
 }
 
-async function textOf(data: string): Promise<string> {
-  if (data === '-') return fromStdin();
-  return data.startsWith('@') ? readFile(data.slice(1), '--data') : data;
+/** Bytes that are sent as they are read, however many there are. */
+function bytesOf(data: string): BinaryBody {
+  if (data === '-') return process.stdin;
+  if (!data.startsWith('@')) return Buffer.from(data);
+  const path = data.slice(1);
+  checkFile(path, '--data');
+  return { path };
 }
 
-/** JSON is sent as it is, and any other text as a string, for which its type has to be known. */
-function bodyOf(text: string, type: string | undefined): string {
-  if (type !== undefined && !/[/+]json\b/i.test(type)) return JSON.stringify(text);
+async function textOf(data: string): Promise<Buffer> {
+  if (data === '-') return readAll(process.stdin);
+  return data.startsWith('@') ? readFile(data.slice(1), '--data') : Buffer.from(data);
+}
+
+/** JSON is sent as it is. */
+function jsonOf(bytes: Buffer): string {
+  const text = bytes.toString();
   try {
-    JSON.parse(text);
-    return text;
+    if (isUtf8(bytes) && JSON.parse(text) !== undefined) return text;
   } catch {
-    throw new UsageError('--data is not JSON. For any other text add its type: --header Content-Type:text/plain.');
+    // Told below.
   }
+  throw new UsageError('--data is not JSON. For anything else add its type, as in --header Content-Type:text/plain.');
 }
 
 /** Who has no account is told how to connect one from here. */
