@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -394,6 +394,49 @@ token_url = "${upstream.origin}/token"
       assert.equal(upstream.last.headers['content-length'], '6');
       assert.deepEqual(readFileSync(output), bytes);
       assert.match(stderr, /The body is in .*report\.pdf/);
+    });
+
+    it('writes any body to --output, and prints the rest', async () => {
+      const body = '{"id": 12345678901234567890}';
+      upstream.on('/eu/exact', (response) => sendJson(response, 200, body));
+      upstream.on('/eu/broken', (response) =>
+        response.writeHead(500, { 'content-type': 'text/plain' }).end('broken\n'),
+      );
+      upstream.on('/eu/none', (response) => response.writeHead(204).end());
+      const output = join(folder, 'answer');
+      const read = () => readFileSync(output, 'utf8');
+      const args = ['--user', 'ann', '--output', output];
+      const exact = await run(call('GET', '/exact', ...args));
+      assert.deepEqual([exact.code, exact.stdout, read()], [0, '', body]);
+      assert.match(exact.stderr, /^200\n(.*\n)*The body is in .*answer\.\n$/);
+      const broken = await run(call('GET', '/broken', ...args));
+      assert.deepEqual([broken.code, broken.stdout, read()], [1, '', 'broken\n']);
+      const machine = JSON.parse((await run(call('GET', '/exact', ...args, '--json'))).stdout);
+      assert.deepEqual([machine.status, machine.output, 'data' in machine, read()], [200, output, false, body]);
+      assert.equal(machine.headers['content-type'], 'application/json');
+      assert.equal((await run(call('GET', '/none', ...args))).code, 0);
+      assert.equal(read(), '');
+    });
+
+    it('calls nothing if --output cannot be written', async () => {
+      const calls = upstream.received.length;
+      const args = call('POST', '/new', '--user', 'ann');
+      await refused([...args, '--output', 'nowhere/x'], /--output: the folder nowhere cannot be written to \(ENOENT\)/);
+      await refused([...args, '--output', 'acme.toml/x'], /--output: the folder acme\.toml .*ENOTDIR/);
+      await refused([...args, '--output', '.'], /--output: \. is there, and is no file/);
+      assert.equal(upstream.received.length, calls);
+      // What goes wrong after the call is told with what the API answered, so that nobody repeats a write.
+      mkdirSync(join(folder, 'gone'));
+      upstream.on('/eu/removes', (response) => {
+        rmSync(join(folder, 'gone'), { recursive: true });
+        sendJson(response, 201, '{}');
+      });
+      const late = await run(call('POST', '/removes', '--user', 'ann', '--output', 'gone/x'));
+      assert.equal(late.code, 1);
+      assert.match(
+        late.stderr,
+        /^error: The API answered with 201, but its body could not be written to gone\/x: ENOENT/,
+      );
     });
 
     it('prints the whole answer as JSON, as exact as it came', async () => {

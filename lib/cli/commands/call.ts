@@ -1,6 +1,8 @@
 // `call`: one call to a third-party API, as a user.
 
 import { isUtf8 } from 'node:buffer';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { buffer as readAll } from 'node:stream/consumers';
 import { type BinaryBody, sending } from '../../binary-body';
 import { Composio } from '../../composio';
@@ -12,9 +14,11 @@ import {
   type ProxyMethod,
   type ProxyParameter,
   readEnvelope,
+  type ToolsProxyExecuteResponse,
   type WrittenRequest,
   writeSessionRequest,
 } from '../../proxy-request';
+import type { Session } from '../../session';
 import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
 import { checkFile, inExistingStore, readFile } from '../store';
 import { printable, type Terminal } from '../terminal';
@@ -26,7 +30,7 @@ export const call: Command = {
   options: {
     user: { value: '<id>', required: true, description: 'Your own id of the user' },
     data: { value: '<body>', description: 'The body: a text, @file, or - for standard input' },
-    output: { value: '<file>', description: 'Where a file that is the answer is written' },
+    output: { value: '<file>', description: 'Where the body of the answer is written, in place of printing it' },
     header: { value: '<name>:<value>', many: true, description: 'A header' },
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
@@ -40,6 +44,7 @@ export const call: Command = {
     'npx proxy-execute call github GET /search/issues --user ann --query q=is:open --header Accept:application/json',
   ],
   async run(given, terminal) {
+    checkOutput(given.text('output'));
     const request = await requestOf(given);
     const options = { allowPrivateHosts: given.texts('allow-private-host') };
     return inExistingStore(given, terminal, (gateway) => send(gateway, given, terminal, request), options);
@@ -48,7 +53,7 @@ export const call: Command = {
 
 async function send(gateway: Gateway, given: Given, terminal: Terminal, request: WrittenRequest): Promise<number> {
   const [toolkit = ''] = given.parameters;
-  const account = given.text('account');
+  const [account, output] = [given.text('account'), given.text('output')];
   const timeout = (given.whole('timeout') ?? 60) * 1_000;
   const composio = new Composio({ gateway, timeout });
   const session = await composio.create(given.text('user') ?? '', {
@@ -58,18 +63,13 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   try {
     const backend = nativeBackendOf(gateway);
     // JSON is printed as it travels, and as text it is the API's own, to the last digit.
+    const asText = !terminal.json || output !== undefined;
     const answer = sending(request.source, (upload) =>
-      answerOf(() => backend.proxyExecute(session.sessionId, request.text, upload, !terminal.json, timeout)),
+      answerOf(() => backend.proxyExecute(session.sessionId, request.text, upload, asText, timeout)),
     );
     const text = await terminal.during(`Calling ${toolkit}`, answer);
-    const file = readEnvelope(text).binary_data;
-    const output = given.text('output');
-    if (file && output !== undefined) {
-      await terminal.during(
-        `Writing ${output}`,
-        session.download(file).then((download) => download.toFile(output)),
-      );
-    }
+    if (output === undefined) return print(terminal, text);
+    await terminal.during(`Writing ${output}`, write(session, readEnvelope(text), output));
     return print(terminal, text, output);
   } catch (error) {
     throw withCommand(error, toolkit, given.text('user') ?? '');
@@ -78,17 +78,42 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   }
 }
 
+/** Writes the body: also that of an error, and an empty one, so that no older answer is taken for this one. */
+async function write(session: Session, answer: ToolsProxyExecuteResponse, output: string): Promise<void> {
+  try {
+    if (answer.binary_data) await (await session.download(answer.binary_data)).toFile(output);
+    else writeFileSync(output, String(answer.data ?? ''));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`The API answered with ${answer.status}, but its body could not be written to ${output}: ${why}`);
+  }
+}
+
+/** Before the call, which may be one that cannot be repeated. */
+function checkOutput(output: string | undefined): void {
+  if (output === undefined) return;
+  const isThere = existsSync(output);
+  if (isThere && !statSync(output).isFile()) throw new UsageError(`--output: ${output} is there, and is no file.`);
+  try {
+    accessSync(isThere ? output : `${dirname(output)}/.`, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const what = isThere ? output : `the folder ${dirname(output)}`;
+    throw new UsageError(`--output: ${what} cannot be written to (${code}).`);
+  }
+}
+
 function print(terminal: Terminal, answer: string, output?: string): number {
   const { status, headers = {}, data, binary_data: file } = readEnvelope(answer);
   if (terminal.json) {
-    process.stdout.write(`${answer}\n`);
+    process.stdout.write(`${output === undefined ? answer : JSON.stringify({ status, headers, output })}\n`);
   } else {
     const style = status < 400 ? 'green' : 'red';
     terminal.note(terminal.styled(style, String(status), process.stderr));
     for (const [name, value] of Object.entries(headers)) terminal.note(printable(`${name}: ${value}`));
-    if (file)
-      terminal.note(output ? `The body is in ${output}.` : `The body is a file of ${file.size} bytes: add --output.`);
-    if (typeof data === 'string') process.stdout.write(process.stdout.isTTY ? `${data}\n` : data);
+    if (output !== undefined) terminal.note(`The body is in ${output}.`);
+    else if (file) terminal.note(`The body is a file of ${file.size} bytes: add --output.`);
+    else if (typeof data === 'string') process.stdout.write(process.stdout.isTTY ? `${data}\n` : data);
   }
   return status < 400 ? 0 : 1;
 }
