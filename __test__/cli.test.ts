@@ -159,8 +159,48 @@ basic = { username = "{{username}}", password = "{{password}}" }
       assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` makes one/);
       await refused(['keys', 'create', '--encryption-key-file', 'no.key'], /no\.key cannot be read \(ENOENT\)/);
       const wrong = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: 'short' });
-      assert.equal(wrong.code, 1);
-      assert.match(wrong.stderr, /^error: .*32 /);
+      assert.equal(wrong.code, 2);
+      assert.match(
+        wrong.stderr,
+        /^error: The encryption key is not .*32 .*made by: npx proxy-execute encryption-key\n$/,
+      );
+    });
+
+    it('what the library refuses, in the words of the command', async () => {
+      await refused(['serve', '--rate-limit', '0'], /: --rate-limit must be a whole number from 1 /);
+      await refused(['serve', '--public-url', 'foo'], /: --public-url: `foo` is not an http or https URL/);
+      await refused(['serve', '--callback-url', 'foo'], /: --callback-url: `foo` is not/);
+      await refused(['serve', '--allow-private-host', 'a/b'], /: --allow-private-host: `a\/b` is not a host/);
+      await refused(['serve', '--toolkit', 'no.toml'], /The toolkit in no\.toml cannot be used/);
+      await refused(['keys', 'create', '--allow-address', 'foo'], /: --allow-address: `foo` is neither/);
+      await refused(['accounts', 'list', '--status', 'FOO'], /: --status: `FOO` is not one of/);
+      await refused(['accounts', 'list', '--limit', '0'], /: --limit has to be a whole number of at least 1/);
+      await refused(call('GET', '/', '--user', 'ann', '--timeout', '0'), /: --timeout has to be .* at least 1/);
+      for (const method of ['GET', 'head']) {
+        await refused(
+          call(method, '/', '--user', 'ann', '--data', '{}'),
+          /--data cannot be sent with (GET|HEAD): .*--query/,
+        );
+      }
+      await refused(['connect', 'hackernews', '--user', 'ann'], /`hackernews` needs no account/);
+      await refused(['connect', 'hackernews', '--user', 'ann', '--scheme', 'no_auth'], /needs no account/);
+      // A name of a file may look like a field.
+      writeFileSync(join(folder, 'host.db'), 'no database');
+      assert.match((await run(['keys', 'list', '--store', 'host.db'])).stderr, /^error: host\.db: /);
+    });
+
+    it('an address in use as something that failed: the command line is right', async () => {
+      const { code, stderr } = await run(['serve', '--port', `${upstream.port}`]);
+      assert.deepEqual([code, /Choose another --host or --port/.test(stderr)], [1, true], stderr);
+    });
+
+    it('options without a command', async () => {
+      await refused(['--frob'], /There is no option --frob: the known ones are `--store`/);
+      const { code, stderr } = await run(['--json']);
+      assert.deepEqual(
+        [code, JSON.parse(stderr)],
+        [2, { error: { message: 'There is no command. See proxy-execute --help.' } }],
+      );
     });
   });
 
@@ -339,7 +379,7 @@ token_url = "${upstream.origin}/token"
       assert.equal(upstream.last.body, 'a=1');
       await refused(call('POST', '/new', '--user', 'ann', '--data', 'a=1'), /--data is not JSON/);
       await refused(call('POST', '/new', '--user', 'ann', '--data', '@no.json'), /--data: no\.json cannot be read/);
-      await refused(call('FETCH', '/', '--user', 'ann'), /`method` cannot be 'FETCH'/);
+      await refused(call('FETCH', '/', '--user', 'ann'), /<method> cannot be 'FETCH'/);
       await refused(call('GET', '/', '--user', 'ann', '--header', 'x'), /--header is written --header name:value/);
     });
 
@@ -453,7 +493,27 @@ token_url = "${upstream.origin}/token"
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /^error: .*Connect one with: npx proxy-execute connect acme --user eve\n$/);
       const machine = await run(call('GET', '/me', '--user', 'eve', '--json'));
-      assert.equal(JSON.parse(machine.stderr).error.slug, 'ToolRouterV2_NoActiveConnection');
+      const { error } = JSON.parse(machine.stderr);
+      assert.deepEqual([error.slug, error.status], ['ToolRouterV2_NoActiveConnection', 400]);
+      assert.match(error.suggestedFix, /^Connect one with: npx /);
+    });
+
+    it('tells what to do by commands and options', async () => {
+      const unnamed = await run(acme('call', 'acme', 'GET', '/me', '--user', 'ann'));
+      assert.deepEqual([unnamed.code, /name it with --allow-private-host\.\n$/.test(unnamed.stderr)], [1, true]);
+      assert.doesNotMatch(unnamed.stderr, /allowPrivateHosts/);
+      const unknown = await run(['call', 'zzz', 'GET', '/', '--user', 'ann']);
+      assert.deepEqual(
+        [unknown.code, /proxy-execute toolkits list; .* --toolkit\.\n$/.test(unknown.stderr)],
+        [1, true],
+      );
+      assert.match((await run(['call', 'gitub', 'GET', '/', '--user', 'ann'])).stderr, /Did you mean `github`\?\n$/);
+      upstream.on('/eu/slow', () => {});
+      const slow = await run(call('GET', '/slow', '--user', 'ann', '--timeout', '1'));
+      assert.deepEqual([slow.code, /Raise --timeout, [^`]*\n$/.test(slow.stderr)], [1, true], slow.stderr);
+      const account = await run(['accounts', 'enable', 'ca_none']);
+      assert.deepEqual([account.code, /npx proxy-execute accounts list\n$/.test(account.stderr)], [1, true]);
+      assert.match((await run(['keys', 'revoke', 'key_none'])).stderr, /npx proxy-execute keys list\n$/);
     });
   });
 
@@ -469,7 +529,10 @@ token_url = "${upstream.origin}/token"
     assert.match(await done(['accounts', 'list']), /ACTIVE, disabled/);
     const refusal = await run(call('GET', '/me', '--user', 'ann', '--account', id));
     assert.equal(refusal.code, 1);
-    assert.match(refusal.stderr, /disabled/);
+    const advice = new RegExp(`is disabled\\. .*npx proxy-execute accounts enable ${id}\\n$`);
+    assert.match(refusal.stderr, advice);
+    // The one account of ann is not used, and so is named.
+    assert.match((await run(call('GET', '/me', '--user', 'ann'))).stderr, advice);
     await done(['accounts', 'enable', id]);
     assert.equal((await run(call('GET', '/me', '--user', 'ann', '--account', id))).code, 0);
     assert.deepEqual(await json(['accounts', 'delete', id]), { id, success: true });
@@ -548,14 +611,14 @@ token_url = "${upstream.origin}/token"
           ({ status }) => status === 401,
         ),
       );
-      await refused(['keys', 'create', '--permission', 'toolkits=all'], /`permissions.toolkits` cannot be 'all'/);
-      await refused(['keys', 'create', '--expires-at', 'soon'], /`expiresAt` must be/);
+      await refused(['keys', 'create', '--permission', 'toolkits=all'], /--permission toolkits cannot be 'all'/);
+      await refused(['keys', 'create', '--expires-at', 'soon'], /--expires-at must be/);
     } finally {
       child.kill('SIGTERM');
     }
     const [code, signal] = await once(child, 'exit');
     assert.deepEqual({ code, signal }, { code: 0, signal: null });
-    await refused(['serve', '--port', '99999'], /`port` must be a whole number from 0 to 65535/);
+    await refused(['serve', '--port', '99999'], /--port must be a whole number from 0 to 65535/);
   });
 
   it('has shown no secret, in an argument or in what it printed', () => {

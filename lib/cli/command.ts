@@ -31,6 +31,8 @@ export interface Option {
   value?: string;
   /** Whether its value is a whole number. */
   whole?: boolean;
+  /** The least that the number may be, if it is more than 0. */
+  least?: number;
   /** Whether it may be repeated. */
   many?: boolean;
   /** Whether it has to be there. */
@@ -77,7 +79,7 @@ export interface Given {
  * Reads the arguments of a command. A message names options, but shows no value: it may be a secret
  * that was put into the wrong place.
  */
-export function parse(command: Command, args: readonly string[]): Given {
+export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>, args: readonly string[]): Given {
   const options = { ...GLOBAL_OPTIONS, ...command.options };
   const { tokens } = parseArgs({
     args: [...args],
@@ -131,11 +133,14 @@ function readValue(token: { rawName: string; value?: string; inlineValue?: boole
   if (!inlineValue && value.length > 1 && value.startsWith('-')) {
     throw new UsageError(`${rawName} needs a value. Write ${rawName}=… if the value begins with a hyphen.`);
   }
-  if (option.whole && !/^\d+$/.test(value)) throw new UsageError(`${rawName} has to be a whole number.`);
+  const { whole, least = 0 } = option;
+  if (whole && !(/^\d+$/.test(value) && Number(value) >= least)) {
+    throw new UsageError(`${rawName} has to be a whole number${least > 0 ? ` of at least ${least}` : ''}.`);
+  }
   return value;
 }
 
-function checkParameters({ name, parameters }: Command, given: readonly string[]): void {
+function checkParameters({ name, parameters }: Pick<Command, 'name' | 'parameters'>, given: readonly string[]): void {
   const missing = parameters.filter((parameter) => !parameter.startsWith('['))[given.length];
   if (missing !== undefined) throw new UsageError(`${missing} is missing: proxy-execute ${usageOf(name, parameters)}.`);
   if (given.length <= parameters.length) return;
@@ -153,6 +158,7 @@ export function usageOf(name: string, parameters: readonly string[]): string {
 /** Splits `name=value` at its first separator. */
 export function pair(text: string, separator: string, option: string): [name: string, value: string] {
   const at = text.indexOf(separator);
-  if (at < 1) throw new UsageError(`${option} is written ${option} name${separator}value.`);
-  return [text.slice(0, at).trim(), text.slice(at + 1).trimStart()];
+  const name = text.slice(0, Math.max(at, 0)).trim();
+  if (name === '') throw new UsageError(`${option} is written ${option} name${separator}value.`);
+  return [name, text.slice(at + 1).trimStart()];
 }

@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ComposioError, ValidationError } from '../errors';
+import { ComposioError } from '../errors';
 import { suggest } from '../validate';
-import { type Command, GLOBAL_OPTIONS, parse, UsageError } from './command';
+import { type Command, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
 import { accounts } from './commands/accounts';
 import { call } from './commands/call';
 import { calls } from './commands/calls';
@@ -15,6 +15,7 @@ import { serve } from './commands/serve';
 import { toolkits } from './commands/toolkits';
 import { commandHelp, programHelp } from './help';
 import { Terminal } from './terminal';
+import { inWords, isMistake } from './words';
 
 const COMMANDS: readonly Command[] = [serve, ...keys, connect, ...accounts, call, ...toolkits, calls, encryptionKey];
 
@@ -23,6 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
   // Whoever reads the output may have enough of it, as `head` does.
   process.stdout.on('error', () => process.exit(0));
   const terminal = new Terminal(args.includes('--json'));
+  let given: Given | undefined;
   try {
     const { words, rest } = split(args);
     if (words.length === 0 && rest.includes('--version')) {
@@ -34,15 +36,19 @@ export async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (words.length === 0) {
+      // For what is wrong with them.
+      parse({ name: '', parameters: [], options: {} }, rest);
+      if (terminal.json) throw new UsageError('There is no command. See proxy-execute --help.');
       process.stderr.write(programHelp(COMMANDS));
       return 2;
     }
     const command = find(words);
     const parameters = words.slice(command.name.split(' ').length);
-    return await command.run(parse(command, [...parameters, ...rest]), terminal);
+    given = parse(command, [...parameters, ...rest]);
+    return await command.run(given, terminal);
   } catch (error) {
-    tell(terminal, error);
-    return error instanceof UsageError || error instanceof ValidationError ? 2 : 1;
+    tell(terminal, given === undefined ? error : inWords(error, given));
+    return isMistake(error) ? 2 : 1;
   }
 }
 

@@ -12,7 +12,7 @@ const list: Command = {
   options: {
     user: { value: '<id>', many: true, description: 'Of this user. Default: of all' },
     status: { value: '<state>', many: true, description: 'In this state, such as ACTIVE. Default: in any' },
-    limit: { value: '<number>', whole: true, description: 'How many at most. Default: 100' },
+    limit: { value: '<number>', whole: true, least: 1, description: 'How many at most. Default: 100' },
     cursor: { value: '<text>', description: 'Where to go on: the nextCursor of the page before' },
   },
   examples: ['npx proxy-execute accounts list', 'npx proxy-execute accounts list github --user ann --json'],

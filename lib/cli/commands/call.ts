@@ -6,7 +6,6 @@ import { dirname } from 'node:path';
 import { buffer as readAll } from 'node:stream/consumers';
 import { type BinaryBody, sending } from '../../binary-body';
 import { Composio } from '../../composio';
-import { ComposioError } from '../../errors';
 import { type Gateway, nativeBackendOf } from '../../gateway';
 import { answerOf } from '../../native';
 import {
@@ -34,7 +33,7 @@ export const call: Command = {
     header: { value: '<name>:<value>', many: true, description: 'A header' },
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
-    timeout: { value: '<seconds>', whole: true, description: 'How long the call may take. Default: 60' },
+    timeout: { value: '<seconds>', whole: true, least: 1, description: 'How long the call may take. Default: 60' },
     'allow-private-host': ALLOW_PRIVATE_HOST,
   },
   examples: [
@@ -46,15 +45,19 @@ export const call: Command = {
   async run(given, terminal) {
     checkOutput(given.text('output'));
     const request = await requestOf(given);
-    const options = { allowPrivateHosts: given.texts('allow-private-host') };
+    const options = { allowPrivateHosts: given.texts('allow-private-host'), upstreamTimeout: timeoutOf(given) };
     return inExistingStore(given, terminal, (gateway) => send(gateway, given, terminal, request), options);
   },
 };
 
+function timeoutOf(given: Given): number {
+  return (given.whole('timeout') ?? 60) * 1_000;
+}
+
 async function send(gateway: Gateway, given: Given, terminal: Terminal, request: WrittenRequest): Promise<number> {
   const [toolkit = ''] = given.parameters;
   const [account, output] = [given.text('account'), given.text('output')];
-  const timeout = (given.whole('timeout') ?? 60) * 1_000;
+  const timeout = timeoutOf(given);
   const composio = new Composio({ gateway, timeout });
   const session = await composio.create(given.text('user') ?? '', {
     toolkits: [toolkit],
@@ -71,8 +74,6 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
     if (output === undefined) return print(terminal, text);
     await terminal.during(`Writing ${output}`, write(session, readEnvelope(text), output));
     return print(terminal, text, output);
-  } catch (error) {
-    throw withCommand(error, toolkit, given.text('user') ?? '');
   } finally {
     await session.delete();
   }
@@ -132,6 +133,9 @@ async function requestOf(given: Given): Promise<WrittenRequest> {
   const request = { toolkit, endpoint, method: method.toUpperCase() as ProxyMethod, parameters };
   const data = given.text('data');
   if (data === undefined) return writeSessionRequest(request);
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    throw new UsageError(`--data cannot be sent with ${request.method}: pass the values with --query, or use POST.`);
+  }
   const header = parameters.find(({ name, in: at }) => at === 'header' && name.toLowerCase() === 'content-type');
   const type = header?.value.split(';', 1)[0]?.trim().toLowerCase() ?? 'application/json';
   if (!TEXT.test(type)) return writeSessionRequest({ ...request, binaryBody: bytesOf(data) });
@@ -172,13 +176,4 @@ function jsonOf(bytes: Buffer): string {
     // Told below.
   }
   throw new UsageError('--data is not JSON. For anything else add its type, as in --header Content-Type:text/plain.');
-}
-
-/** Who has no account is told how to connect one from here. */
-function withCommand(error: unknown, toolkit: string, user: string): unknown {
-  if (!(error instanceof ComposioError) || error.slug !== 'ToolRouterV2_NoActiveConnection') return error;
-  const { status, code, slug, suggestedFix = '' } = error;
-  const message = error.message.replace(suggestedFix, '').trim();
-  const fix = `Connect one with: npx proxy-execute connect ${toolkit} --user ${user}`;
-  return new ComposioError(message, { status, code, slug, suggestedFix: fix });
 }

@@ -7,7 +7,7 @@ export const calls: Command = {
   name: 'calls',
   summary: 'Lists the calls that were made, the newest first',
   parameters: [],
-  options: { limit: { value: '<number>', whole: true, description: 'How many at most. Default: 50' } },
+  options: { limit: { value: '<number>', whole: true, least: 1, description: 'How many at most. Default: 50' } },
   examples: ['npx proxy-execute calls', 'npx proxy-execute calls --limit 1000 --json'],
   run: (given, terminal) =>
     inExistingStore(given, terminal, async (gateway) => {

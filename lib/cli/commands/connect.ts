@@ -76,6 +76,9 @@ async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefi
   const wanted = scheme === undefined ? [...KEYED, 'OAUTH2'] : [scheme.toUpperCase()];
   const modes = authConfigDetails.map(({ mode }) => mode);
   const mode = wanted.find((name) => modes.includes(name));
+  if (modes.join() === 'NO_AUTH') {
+    throw new UsageError(`Toolkit \`${slug}\` needs no account: use it with \`call\`.`);
+  }
   const details = authConfigDetails.find((candidate) => candidate.mode === mode);
   if (details !== undefined) return details;
   throw new UsageError(`--scheme: toolkit \`${slug}\` authenticates by ${modes.join(', ')}; name one of them.`);

@@ -1,0 +1,111 @@
+// The library's errors in the words of the command: options in the place of fields, commands in the place of calls.
+
+import { ComposioError, ValidationError } from '../errors';
+import { type Given, UsageError } from './command';
+
+/** What a field is on the command line. */
+const FIELDS: Readonly<Record<string, string>> = {
+  accountId: '<id>',
+  alias: '--alias',
+  allowPrivateHosts: '--allow-private-host',
+  allowed_addresses: '--allow-address',
+  allowedAddresses: '--allow-address',
+  callbackUrls: '--callback-url',
+  connected_accounts: '--account',
+  cursor: '--cursor',
+  encryptionKey: 'The encryption key',
+  endpoint: '<endpoint>',
+  expiresAt: '--expires-at',
+  files: '--files',
+  host: '--host',
+  keyId: '<id>',
+  limit: '--limit',
+  method: '<method>',
+  // Of a query value nothing is refused.
+  parameters: 'A --header',
+  permissions: '--permission',
+  port: '--port',
+  publicUrl: '--public-url',
+  refreshIdleAfter: '--refresh-idle-after',
+  requestsPerMinute: '--rate-limit',
+  statuses: '--status',
+};
+
+const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';
+
+/** What to do about an error, by its slug, where the library's advice is for a program. */
+const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
+  AddressRefused: () => 'If it is a host of your own, name it with --allow-private-host.',
+  AuthConfigNotFound: () => 'Without --auth-config the newest of the toolkit is used, or one is made.',
+  ConnectedAccountNotFound: () => LIST_ACCOUNTS,
+  ConnectedAccountNotUsable: enableOrConnect,
+  DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
+  InvalidOption: ({ message, suggestedFix }) => {
+    if (message.startsWith('encryptionKey')) return 'One is made by: npx proxy-execute encryption-key';
+    return isListening(message) ? 'Choose another --host or --port; port 0 takes one that is free.' : suggestedFix;
+  },
+  NotFound: () => 'They are listed by: npx proxy-execute keys list',
+  ToolkitNotFound: ({ suggestedFix }) =>
+    suggestedFix?.startsWith('Did you mean')
+      ? suggestedFix
+      : 'They are listed by: npx proxy-execute toolkits list; one of your own is added with --toolkit.',
+  ToolRouterV2_InvalidConnectedAccountIds: (error) => enable(error) ?? LIST_ACCOUNTS,
+  ToolRouterV2_NoActiveConnection: enableOrConnect,
+  UpstreamTimeout: () => 'Whether the request was carried out is not known. Raise --timeout, if it takes so long.',
+  UpstreamTooLarge: () => 'Ask for less at a time.',
+};
+
+/** An error for whoever wrote the command line. */
+export function inWords(error: unknown, given: Given): unknown {
+  if (!(error instanceof ComposioError)) return error;
+  const { status, code, slug = '', requestId } = error;
+  const fix = FIXES[slug];
+  const suggestedFix = fix === undefined ? error.suggestedFix : fix(error, given);
+  const sentences = error instanceof ValidationError ? error.errors : [withoutFix(error)];
+  // What is wrong with a store begins with the name of its file, which is no field although it may look like one.
+  const told = /^Store|^WrongEncryptionKey$/.test(slug)
+    ? sentences.map((text) => text.replace(/^files\.folder:/, '--files:'))
+    : sentences.map(sentence);
+  return new ComposioError(told.join(' '), { status, code, slug: slug || undefined, requestId, suggestedFix });
+}
+
+/** Whether the command line cannot be used, whoever noticed it. */
+export function isMistake(error: unknown): boolean {
+  if (error instanceof UsageError || error instanceof ValidationError) return true;
+  if (!(error instanceof ComposioError)) return false;
+  const isOption = error.slug === 'InvalidOption' && !isListening(error.message);
+  return isOption || error.slug === 'InvalidRequest' || error.slug === 'InvalidToolkit';
+}
+
+/** An address that is in use is an option that can be used another time. */
+function isListening(message: string): boolean {
+  return message.startsWith('The gateway cannot listen');
+}
+
+function withoutFix({ message, suggestedFix = '' }: ComposioError): string {
+  return message.replace(suggestedFix, '').trim();
+}
+
+/** A sentence begins with a field, in backticks or before a colon; names of several words may be anywhere in it. */
+function sentence(text: string): string {
+  return text
+    .replace(/^(?:`(\w+)([^`]*)`|(\w+)([\w.[\]-]*)(?=:))/, (all, quoted, path, plain = quoted, below = path) => {
+      const option = Object.hasOwn(FIELDS, plain) ? FIELDS[plain] : undefined;
+      if (option === undefined) return all;
+      return plain === 'permissions' ? `${option} ${below.slice(1)}`.trim() : option;
+    })
+    .replace(/^The encryption key: /, 'The encryption key ')
+    .replace(/^The credential's `val\.(\w+)`/, 'The field `$1`')
+    .replaceAll(/\b[a-z]+[A-Z]\w+\b/g, (name) => (Object.hasOwn(FIELDS, name) ? `${FIELDS[name]}` : name));
+}
+
+/** How the account that the message names is enabled, if that is what it lacks. */
+function enable({ message }: ComposioError): string | undefined {
+  const [, id] = /\b(ca_\w+)\b.* is disabled/.exec(message) ?? [];
+  return id && `It is enabled by: npx proxy-execute accounts enable ${id}`;
+}
+
+function enableOrConnect(error: ComposioError, given: Given): string {
+  const [toolkit = ''] = given.parameters;
+  return enable(error) ?? `Connect one with: npx proxy-execute connect ${toolkit} --user ${given.text('user')}`;
+}
