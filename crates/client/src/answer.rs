@@ -133,6 +133,7 @@ impl Answer {
         let request_id = headers.get("x-request-id").map(ToOwned::to_owned);
         let names_its_request = body.request_id.is_some();
 
+        let body = if self.status == StatusCode::TOO_MANY_REQUESTS { named(body) } else { body };
         let mut error = Error::from_wire(self.status.as_u16(), body).with_headers(headers);
         if let Some(request_id) = request_id.filter(|_| !names_its_request) {
             error = error.with_request_id(request_id);
@@ -174,6 +175,13 @@ pub(crate) fn error_body(message: String) -> ErrorBody {
         suggested_fix: None,
         errors: Vec::new(),
     }
+}
+
+/// A 429 under the name that errors of its kind have: its own form has none (contract §3.4).
+fn named(body: ErrorBody) -> ErrorBody {
+    let known = Error::new(ErrorKind::RateLimited, "").body().clone();
+    let code = if body.slug.is_none() { body.code.or(known.code) } else { body.code };
+    ErrorBody { code, slug: body.slug.or(known.slug), ..body }
 }
 
 /// Reads `{"error":{"message":…}}`, `{"error":"…"}` and the flat `{"message":…}`.
@@ -358,6 +366,8 @@ mod tests {
         flat.headers.insert("set-cookie", "a=b".parse().unwrap());
         let error = failure(flat).error;
         assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(error.body().slug.as_deref(), Some("RateLimited"));
+        assert_eq!(error.body().code, Some(ErrorCode::Number(10429)));
         assert_eq!(error.to_string(), "Rate limit exceeded.");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
         assert_eq!(error.headers().get("x-ratelimit"), Some("10"));

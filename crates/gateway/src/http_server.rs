@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -34,6 +34,7 @@ use axum::{Extension, Json, Router};
 use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -169,7 +170,14 @@ fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
     };
     // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
     // a call that has been counted.
-    router.merge(connect::router()).route("/files/{name}", get(files::get))
+    router.merge(connect::router()).route("/files/{name}", get(files::get)).route("/health", get(health))
+}
+
+/// Says to a load balancer, which has no key, that calls can be made: that the store answers.
+async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result<Json<Value>, Failure> {
+    let look = async { gateway.parts().store.session("trs_health").await.map(drop) };
+    gateway.run(look).await.map_err(|error| Failure::new(error, request_id))?;
+    Ok(Json(json!({ "status": "ok" })))
 }
 
 /// Gives every request a name that is in its log lines, its answer and its error; and says what

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proxy_execute_gateway::{CreateApiKey, Gateway, GatewayOptions, Listen};
 use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -400,6 +401,29 @@ async fn closing_lets_calls_end_and_takes_no_more() {
     assert_error(key(&gateway, json!({})).await, closed, "");
     assert_error(gateway.account("ca_1").await, closed, "");
     assert_eq!(upstream.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_load_balancer_can_ask_without_a_key_and_without_a_limit() {
+    let upstream = Upstream::pleasant().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let options = GatewayOptions {
+        store: Some(file.to_str().unwrap().to_owned()),
+        encryption_key: Some("11".repeat(32).into()),
+        ..options(&upstream)
+    };
+    let gateway = Gateway::open(options).await.unwrap();
+    let listen = Listen { requests_per_minute: Some(1), ..Listen::default() };
+    let address = gateway.listen(listen).await.unwrap();
+    for _ in 0..3 {
+        let healthy = http(address, "GET", "/health", &[], "").await;
+        assert_eq!((healthy.status, healthy.json()), (200, json!({ "status": "ok" })));
+    }
+    let mut store = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
+    sqlx::query("DROP TABLE sessions").execute(&mut store).await.unwrap();
+    let broken = http(address, "GET", "/health", &[], "").await;
+    assert_refused(&broken, 500, "InternalServerError", "store");
 }
 
 #[tokio::test]
