@@ -5,9 +5,11 @@
 //! another. What one thread has to do does not move to one that is idle; connections are dealt out in
 //! turn.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{self, SocketAddr};
+use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client may take for the head of a request, and how long a connection is kept on which
 /// there is none. Longer than clients keep theirs, so that none sends into a connection that closes.
+/// A connection of HTTP/2 is kept for as long as its client answers pings, which are as far apart.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long no connection is taken when the system has no room for another.
@@ -123,6 +126,8 @@ async fn answer_all<Answer, Answered>(
 {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    let mut http2 = server.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(head_timeout).keep_alive_timeout(head_timeout);
     let open = GracefulShutdown::new();
     while let Some((stream, from)) = connections.recv().await {
         // Answers are written in one piece, so waiting to fill a packet only delays them.
@@ -130,13 +135,28 @@ async fn answer_all<Answer, Answered>(
             continue;
         };
         let answer = answer.clone();
+        let (first, asked) = oneshot::channel::<()>();
+        let first = Cell::new(Some(first));
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            drop(first.take());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(from));
             answer(request)
         });
         let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        tokio::spawn(open.watch(connection));
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            // The server's own limit begins when it is known which HTTP is spoken, and is of HTTP/1 alone.
+            tokio::select! {
+                biased;
+                _ = &mut connection => return,
+                // It is dropped at the first request.
+                _ = asked => {}
+                () = tokio::time::sleep(head_timeout) => return,
+            }
+            _ = connection.await;
+        });
     }
     open.shutdown().await;
 }
@@ -152,6 +172,9 @@ mod tests {
     use super::*;
 
     const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    /// What a connection of HTTP/2 begins with: the preface, and SETTINGS without any.
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
     /// What is asked at `/wait`: that it was, and that it may be answered.
     #[derive(Default)]
@@ -178,6 +201,18 @@ mod tests {
             }
         };
         (address, closing.clone(), serve(listener, closing, answer).unwrap())
+    }
+
+    /// A connection that is answered with this limit, and what keeps its thread open.
+    async fn connect(head_timeout: Duration) -> (TcpStream, mpsc::UnboundedSender<Accepted>) {
+        let (connections, inbox) = mpsc::unbounded_channel();
+        let answer = |_| async { Ok(Response::new(Body::empty())) };
+        tokio::spawn(answer_all(inbox, head_timeout, answer));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, from) = listener.accept().await.unwrap();
+        connections.send((stream.into_std().unwrap(), from)).unwrap();
+        (client, connections)
     }
 
     /// Asks on a connection, and returns the thread that answers.
@@ -242,21 +277,39 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_does_not_come_is_not_waited_for() {
-        let (connections, inbox) = mpsc::unbounded_channel();
-        let answer = |_| async { Ok(Response::new(Body::empty())) };
-        let answering = tokio::spawn(answer_all(inbox, Duration::from_millis(100), answer));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        for begun in [&ASKED[..20], ASKED] {
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, from) = listener.accept().await.unwrap();
-            connections.send((stream.into_std().unwrap(), from)).unwrap();
+        for begun in [&b""[..], &ASKED[..20], ASKED, &HTTP2[..8], HTTP2] {
+            let (mut client, _open) = connect(Duration::from_millis(100)).await;
             client.write_all(begun).await.unwrap();
-            let mut answered = String::new();
-            let read = client.read_to_string(&mut answered);
+            let mut answered = Vec::new();
+            let read = client.read_to_end(&mut answered);
             tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is closed").unwrap();
-            assert_eq!(answered.starts_with("HTTP/1.1 200"), begun == ASKED, "{answered}");
+            assert_eq!(answered.starts_with(b"HTTP/1.1 200"), begun == ASKED, "{answered:?}");
         }
-        drop(connections);
-        answering.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_http2_is_kept_while_its_client_answers_pings() {
+        let (mut client, _open) = connect(Duration::from_millis(500)).await;
+        // HEADERS of stream 1, which end it: GET, http, `/`, authority `x`.
+        let asked = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x";
+        client.write_all(&[HTTP2, asked].concat()).await.unwrap();
+        let all = async {
+            let mut pings = 0;
+            let mut frame = [0; 9];
+            while client.read_exact(&mut frame).await.is_ok() {
+                let [_, high, low, kind, flags, ..] = frame;
+                let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+                client.read_exact(&mut payload).await.unwrap();
+                if (kind, flags) == (6, 0) {
+                    pings += 1;
+                    if pings < 3 {
+                        let answer = [b"\0\0\x08\x06\x01\0\0\0\0", payload.as_slice()].concat();
+                        client.write_all(&answer).await.unwrap();
+                    }
+                }
+            }
+            pings
+        };
+        assert_eq!(tokio::time::timeout(Duration::from_secs(30), all).await.expect("it is closed"), 3);
     }
 }
