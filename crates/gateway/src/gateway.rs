@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -288,7 +289,7 @@ impl Gateway {
             .get_or_init(|| async {
                 parts.closing.cancel();
                 parts.running.close();
-                if tokio::time::timeout(CLOSING_GRACE, parts.running.wait()).await.is_err() {
+                if timeout(CLOSING_GRACE, parts.running.wait()).await.is_err() {
                     parts.ended.cancel();
                     parts.running.wait().await;
                 }
@@ -296,7 +297,7 @@ impl Gateway {
                     std::mem::take(&mut *parts.servers.lock().unwrap_or_else(PoisonError::into_inner));
                 for server in servers {
                     let abort = server.abort_handle();
-                    if tokio::time::timeout(CLOSING_GRACE, server).await.is_err() {
+                    if timeout(CLOSING_GRACE, server).await.is_err() {
                         abort.abort();
                     }
                 }
@@ -342,6 +343,14 @@ fn cut_off() -> Error {
     .fix("Look at the API whether it was, before sending a write again.")
 }
 
+fn not_read(patience: Duration) -> Error {
+    let message = format!(
+        "Nothing of the answer was read for {} s, so the rest of it is not sent.",
+        patience.as_secs()
+    );
+    Error::new(ErrorKind::InvalidRequest, message).fix("Ask once more, and read the answer as it comes.")
+}
+
 impl Parts {
     /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
     /// runs where the gateway was opened: the threads of a port end with their connections.
@@ -364,12 +373,13 @@ impl Parts {
     }
 
     /// A body for someone who may take longer than the gateway is open. It is read in a task, one
-    /// chunk ahead, which ends with an error when the gateway is closed. Its call is recorded
-    /// when it ends, or nobody reads it any more.
+    /// chunk ahead, which ends with an error when the gateway is closed, or when for `patience` the
+    /// reader has not taken a chunk. Its call is recorded when it ends, or nobody reads it any more.
     pub(crate) fn until_closed(
         &self,
         mut body: ByteStream,
         mut record: Option<CallInProgress>,
+        patience: Duration,
     ) -> ByteStream {
         let (chunks, inbox) = mpsc::channel(1);
         // Apart from the chunks, so that it arrives although nobody makes room for it.
@@ -396,7 +406,11 @@ impl Parts {
                 tokio::select! {
                     biased;
                     () = ended.cancelled() => break Err(cut_off()),
-                    sent = chunks.send(chunk) => if sent.is_err() { return },
+                    sent = timeout(patience, chunks.send(chunk)) => match sent {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return,
+                        Err(_) => break Err(not_read(patience)),
+                    },
                 }
             };
             if let Some(record) = record {
@@ -525,7 +539,7 @@ impl Backend for Gateway {
 
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
         let Download { content_type, size, body } = self.run(self.0.files.download(url)).await?;
-        Ok(Download { content_type, size, body: self.0.until_closed(body, None) })
+        Ok(Download { content_type, size, body: self.0.until_closed(body, None, Duration::MAX) })
     }
 
     async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {

@@ -9,6 +9,7 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -85,7 +86,7 @@ pub(crate) fn stream<'a>(
         let mut record = gateway.recorder.begin(request.method);
         match begin_stream(gateway, session_id, request, &mut record).await {
             Ok(StreamedAnswer { head, body }) => {
-                Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record)) })
+                Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record), Duration::MAX) })
             }
             Err(error) => {
                 let result = Err(error);
@@ -326,7 +327,7 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
     }
 }
 
-fn timed_out(host: &str, timeout: std::time::Duration) -> Error {
+fn timed_out(host: &str, timeout: Duration) -> Error {
     Error::new(ErrorKind::UpstreamTimeout, format!("{host} did not finish its answer within {timeout:?}."))
         .fix("Whether the request was carried out is not known. An operator can raise `upstreamTimeout`.")
 }

@@ -1,5 +1,7 @@
 //! Files, by the signed URLs that answers have named them with. Whoever has the URL has the file.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -10,6 +12,10 @@ use url::Url;
 use super::reply::{Failure, RequestId};
 use crate::files::{NoSuchRange, OpenFile};
 use crate::gateway::Gateway;
+
+/// How long a reader may take none of a file: it is one of few that are open at once. Longer than the
+/// pause of a request, as what the system holds for a slow reader is taken in large pieces.
+const PAUSE: Duration = Duration::from_secs(120);
 
 /// All of a file, or the range that is asked for.
 pub(super) async fn get(
@@ -37,7 +43,7 @@ pub(super) async fn get(
 
 /// A browser must save it, whatever it is: it is somebody else's, and on this origin.
 fn served(gateway: &Gateway, OpenFile { content_type, size, part, body }: OpenFile) -> Response {
-    let body = Body::from_stream(gateway.parts().until_closed(body, None));
+    let body = Body::from_stream(gateway.parts().until_closed(body, None, PAUSE));
     let mut response = body.into_response();
     let headers = response.headers_mut();
     let text = |text: String| HeaderValue::try_from(text).ok();
@@ -60,4 +66,46 @@ fn served(gateway: &Gateway, OpenFile { content_type, size, part, body }: OpenFi
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::extract::Request;
+    use futures::stream::repeat;
+    use futures::{StreamExt, TryStreamExt};
+    use proxy_execute_protocol::ByteStream;
+    use tokio::time::{Instant, sleep};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{FilesOptions, GatewayOptions};
+
+    #[tokio::test]
+    async fn a_reader_who_stops_reading_lets_others_read() {
+        let files = FilesOptions { max_open: Some(1), ..FilesOptions::default() };
+        let gateway = Gateway::open(GatewayOptions { files, ..GatewayOptions::default() }).await.unwrap();
+        let mebibyte = Bytes::from_static(&[b'x'; 1024 * 1024]);
+        let body = ByteStream::new(repeat(mebibyte).take(8).map(Ok));
+        let kept = gateway.parts().files.keep(body, "text/plain", "http://gateway").await.unwrap();
+        let read = async || {
+            let request = Request::get(kept.url.as_str()).body(Body::empty()).unwrap();
+            super::super::router(None).with_state(gateway.clone()).oneshot(request).await.unwrap()
+        };
+        tokio::time::pause();
+        let mut stalled = read().await.into_body().into_data_stream();
+        // Who reads slowly is let be.
+        for _ in 0..3 {
+            sleep(PAUSE - Duration::from_secs(1)).await;
+            stalled.try_next().await.unwrap().unwrap();
+        }
+        let stopped = Instant::now();
+        assert_eq!(read().await.status(), StatusCode::INSUFFICIENT_STORAGE);
+        while read().await.status() != StatusCode::OK {
+            sleep(Duration::from_secs(1)).await;
+            assert!(stopped.elapsed() < 2 * PAUSE, "it is still open");
+        }
+        assert!(stopped.elapsed() >= PAUSE - Duration::from_secs(1), "{:?}", stopped.elapsed());
+        assert!(stalled.try_fold(0, async |size, chunk| Ok(size + chunk.len())).await.is_err());
+    }
 }
