@@ -1,7 +1,8 @@
 //! How often a key may ask: GCRA in memory, with the contract's headers and its flat 429 body (§3.4).
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
@@ -22,11 +23,15 @@ type KeyHash = [u8; 32];
 /// How many keys are remembered before the idle ones are forgotten.
 const KEYS_BEFORE_CLEANING: usize = 10_000;
 
+/// How far apart cleanings are at least: each looks at all keys, and keys that are made up count.
+const BETWEEN_CLEANINGS: Duration = Duration::from_secs(1);
+
 /// The limit of a port.
 pub(super) struct RateLimit {
     per_minute: NonZeroU32,
     clock: DefaultClock,
     keys: RateLimiter<KeyHash, DashMapStateStore<KeyHash>, DefaultClock, StateInformationMiddleware>,
+    cleaned: Mutex<Instant>,
 }
 
 impl RateLimit {
@@ -36,7 +41,19 @@ impl RateLimit {
         let per_minute = NonZeroU32::new(requests)
             .ok_or_else(|| Error::new(ErrorKind::InvalidOption, "requestsPerMinute: must be at least 1."))?;
         let keys = RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware();
-        Ok(Self { per_minute, clock: DefaultClock::default(), keys })
+        Ok(Self { per_minute, clock: DefaultClock::default(), keys, cleaned: Mutex::new(Instant::now()) })
+    }
+
+    /// Forgets the idle keys, if there are many and it was not just done.
+    fn clean(&self, now: Instant) {
+        // Whoever holds the lock is cleaning.
+        if self.keys.len() > KEYS_BEFORE_CLEANING
+            && let Ok(mut cleaned) = self.cleaned.try_lock()
+            && now.saturating_duration_since(*cleaned) >= BETWEEN_CLEANINGS
+        {
+            self.keys.retain_recent();
+            *cleaned = now;
+        }
     }
 }
 
@@ -49,9 +66,7 @@ pub(super) async fn apply(
     let key = request.headers().get("x-api-key").map(HeaderValue::as_bytes).unwrap_or_default();
     let mut hash = KeyHash::default();
     hash.copy_from_slice(digest(&SHA256, key).as_ref());
-    if limit.keys.len() > KEYS_BEFORE_CLEANING {
-        limit.keys.retain_recent();
-    }
+    limit.clean(Instant::now());
     let (remaining, mut response) = match limit.keys.check_key(&hash) {
         Ok(state) => (state.remaining_burst_capacity(), next.run(request).await),
         Err(until) => {
@@ -68,4 +83,37 @@ pub(super) async fn apply(
     headers.insert("x-ratelimit-remaining", HeaderValue::from(remaining));
     headers.insert("x-ratelimit-window-size", HeaderValue::from_static("60s"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_keys_are_forgotten_once_a_second() {
+        // So many that a key is idle again within a moment.
+        let limit = RateLimit::per_minute(u32::MAX).unwrap();
+        let fill = |keys: usize| {
+            for key in 0..keys {
+                let mut hash = KeyHash::default();
+                hash[..8].copy_from_slice(&key.to_le_bytes());
+                limit.keys.check_key(&hash).unwrap();
+            }
+        };
+        let opened = *limit.cleaned.lock().unwrap();
+        let later = |millis| limit.clean(opened + Duration::from_millis(millis));
+        fill(KEYS_BEFORE_CLEANING);
+        later(1_000);
+        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING);
+        fill(KEYS_BEFORE_CLEANING + 1);
+        later(999);
+        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING + 1);
+        later(1_000);
+        assert!(limit.keys.len() < KEYS_BEFORE_CLEANING);
+        fill(KEYS_BEFORE_CLEANING + 1);
+        later(1_999);
+        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING + 1);
+        later(2_000);
+        assert!(limit.keys.len() < KEYS_BEFORE_CLEANING);
+    }
 }
