@@ -1,8 +1,10 @@
 //! The two proxy endpoints (contract §3), and two things that only a gateway of this project has
 //! (`docs/wire.md`): a body of bytes beside the request, and an answer that is handed on as it comes.
 
-use std::future;
+use std::future::{self, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,14 +16,19 @@ use futures::stream::once;
 use futures::{Stream, StreamExt, TryStreamExt};
 use multer::{Field, Multipart};
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer, read_json};
+use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::openapi::{Errors, UpstreamErrors, schema};
-use super::reply::{Failure, Named, gather, read};
+use super::reply::{Failure, Named, PAUSE, gather, read, stalled};
 use crate::proxy;
 
 /// Asks for the answer as it comes, with the value `stream`.
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
+
+/// The most of a form that may come before the content of a part: its headers, and before the first
+/// one whatever a form begins with. All of it is in memory, and is searched whenever more has come.
+const MAX_HEAD_BYTES: u64 = 64 * 1024;
 
 /// A line of JSON, `{ status, headers }`, and then the bytes of the API's answer.
 const STREAM: HeaderValue = HeaderValue::from_static("application/vnd.proxy-execute.stream");
@@ -93,10 +100,12 @@ async fn read_call(request: Request) -> Result<ProxyRequest> {
 }
 
 async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
-    let mut parts = Multipart::new(ReadToTheEnd(Some(request.into_body().into_data_stream())), boundary);
-    let json = part(&mut parts, "request").await?;
+    let came = Arc::<AtomicU64>::default();
+    let body = ReadToTheEnd { rest: Some(request.into_body().into_data_stream()), came: Arc::clone(&came) };
+    let mut parts = Multipart::new(body, boundary);
+    let json = part(&mut parts, &came, "request").await?;
     let mut call: ProxyRequest = read_json(&gather(json.map_err(broken_off)).await?)?;
-    let bytes = part(&mut parts, "body").await?;
+    let bytes = part(&mut parts, &came, "body").await?;
     let body = call.binary_body.get_or_insert_default();
     if body.content_type.is_none() {
         body.content_type = bytes.content_type().map(ToString::to_string);
@@ -107,16 +116,21 @@ async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
 
 /// A request's body, of which the rest is read although nobody wants it. A client that is still
 /// sending would otherwise find its connection closed, and not the answer that says why.
-struct ReadToTheEnd(Option<BodyDataStream>);
+struct ReadToTheEnd {
+    rest: Option<BodyDataStream>,
+    /// How many bytes were read.
+    came: Arc<AtomicU64>,
+}
 
 impl Stream for ReadToTheEnd {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let Some(body) = &mut self.rest else { return Poll::Ready(None) };
         let next = ready!(body.poll_next_unpin(context));
-        if !matches!(next, Some(Ok(_))) {
-            self.0 = None;
+        match &next {
+            Some(Ok(chunk)) => _ = self.came.fetch_add(chunk.len() as u64, Ordering::Relaxed),
+            _ => self.rest = None,
         }
         Poll::Ready(next)
     }
@@ -124,16 +138,35 @@ impl Stream for ReadToTheEnd {
 
 impl Drop for ReadToTheEnd {
     fn drop(&mut self) {
-        if let Some(rest) = self.0.take() {
+        if let Some(rest) = self.rest.take() {
             let read = rest.take_while(|chunk| future::ready(chunk.is_ok())).for_each(|_| future::ready(()));
             // By then the client has the answer, and either hangs up or does not listen.
-            tokio::spawn(tokio::time::timeout(Duration::from_secs(5), read));
+            tokio::spawn(timeout(Duration::from_secs(5), read));
         }
     }
 }
 
-async fn part<'a>(parts: &mut Multipart<'a>, name: &str) -> Result<Field<'a>> {
-    let part = parts.next_field().await.map_err(broken_off)?;
+/// The next part, which must have this name. Of what comes before its content there may not be much,
+/// and it must not stop coming.
+async fn part<'a>(parts: &mut Multipart<'a>, came: &AtomicU64, name: &str) -> Result<Field<'a>> {
+    let before = came.load(Ordering::Relaxed);
+    let mut seen = before;
+    let part = loop {
+        // Ends with the part, or with more bytes that do not make one yet.
+        let step = poll_fn(|context| match parts.poll_next_field(context) {
+            Poll::Pending if came.load(Ordering::Relaxed) > seen => Poll::Ready(None),
+            part => part.map(Some),
+        });
+        if let Some(part) = timeout(PAUSE, step).await.map_err(|_| stalled())? {
+            break part.map_err(broken_off)?;
+        }
+        seen = came.load(Ordering::Relaxed);
+        if seen - before > MAX_HEAD_BYTES {
+            let message = format!("The form has more than 64 KiB before the content of its part `{name}`.");
+            return Err(Error::new(ErrorKind::PayloadTooLarge, message)
+                .fix("Begin the form with its first part, and give a part no headers but those it needs."));
+        }
+    };
     part.filter(|part| part.name() == Some(name)).ok_or_else(|| {
         let message = "A form has two parts: `request`, which is JSON, and then `body`.";
         Error::of_field(ErrorKind::InvalidRequest, message)
@@ -142,4 +175,39 @@ async fn part<'a>(parts: &mut Multipart<'a>, name: &str) -> Result<Field<'a>> {
 
 fn broken_off(error: multer::Error) -> Error {
     Error::new(ErrorKind::UploadBroken, format!("The form of the request is broken or was cut off: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream::{iter, pending};
+
+    use super::*;
+
+    const REQUEST: &str = "--b\r\ncontent-disposition: form-data; name=\"request\"\r\n\r\n\
+        {\"endpoint\":\"/\",\"method\":\"POST\"}\r\n--b\r\n";
+    const BODY: &str = "content-disposition: form-data; name=\"body\"\r\n\r\n";
+
+    /// Reads a form that comes in these chunks, each a second short of the pause, and then stops coming.
+    async fn read_stalling(chunks: &[&'static str]) -> Result<ProxyRequest> {
+        let chunks = iter(chunks.to_vec()).then(async |chunk| {
+            tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
+            Ok::<_, std::convert::Infallible>(chunk)
+        });
+        let request = Request::new(Body::from_stream(chunks.chain(pending())));
+        timeout(10 * PAUSE, read_form(request, "b".to_owned())).await.expect("it is not waited for")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_form_that_stops_coming_before_its_body_is_not_waited_for() {
+        let (first, last) = REQUEST.split_at(20);
+        for chunks in [&[][..], &["preamble"], &[first], &["preamble", "\r\n", first, last]] {
+            let error = read_stalling(chunks).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(error.to_string().contains("for 30 s"), "{error}");
+        }
+        // The body has a pause of its own.
+        let call = read_stalling(&["preamble", "\r\n", first, last, BODY]).await.unwrap();
+        let mut body = call.binary_body.and_then(|body| body.stream).unwrap();
+        assert!(timeout(2 * PAUSE, body.next()).await.is_err());
+    }
 }

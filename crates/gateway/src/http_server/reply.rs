@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long the next bytes of a request may take.
-const PAUSE: Duration = Duration::from_secs(30);
+pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
 /// The name that this request got.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ fn too_large() -> Error {
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
 }
 
-fn stalled() -> Error {
+pub(super) fn stalled() -> Error {
     let message =
         format!("Nothing more of the request has come for {} s. Nothing was done.", PAUSE.as_secs());
     Error::new(ErrorKind::InvalidRequest, message).fix("Send all of a request at once.")

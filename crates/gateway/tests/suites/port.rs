@@ -272,6 +272,29 @@ async fn a_request_over_32_mib_is_refused() {
 }
 
 #[tokio::test]
+async fn a_form_has_little_before_the_content_of_its_parts() {
+    let upstream = Upstream::pleasant().await;
+    let port = Port::open(&upstream).await;
+    let send = async |preamble: usize, headers: usize| {
+        let call = r#"{"toolkit_slug":"header","endpoint":"/x","method":"POST","binary_body":{"size":5}}"#;
+        let form = format!(
+            "{}\r\n--b\r\ncontent-disposition: form-data; name=\"request\"\r\n\r\n{call}\r\n\
+            --b\r\nx: {}\r\ncontent-disposition: form-data; name=\"body\"\r\n\r\nbytes\r\n--b--\r\n",
+            "x".repeat(preamble),
+            "x".repeat(headers),
+        );
+        let content_type = ("content-type", "multipart/form-data; boundary=b");
+        http(port.address, "POST", &port.proxy_path(), &[("x-api-key", &port.key), content_type], &form).await
+    };
+    const MEBIBYTE: usize = 1024 * 1024;
+    assert_refused(&send(4 * MEBIBYTE, 0).await, 413, "PayloadTooLarge", "part `request`");
+    assert_refused(&send(0, 4 * MEBIBYTE).await, 413, "PayloadTooLarge", "part `body`");
+    assert_eq!(upstream.connections(), 0);
+    assert_eq!(send(8 * 1024, 8 * 1024).await.status, 200);
+    assert_eq!(upstream.requests()[0].body, b"bytes");
+}
+
+#[tokio::test]
 async fn nothing_is_read_for_those_without_a_key() {
     let port = Port::open(&Upstream::pleasant().await).await;
     for (path, key) in [(port.proxy_path(), "ak_wrong"), ("/api/v3/tools/execute/proxy".to_owned(), "")] {
