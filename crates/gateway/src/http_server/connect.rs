@@ -14,17 +14,17 @@ use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
 use data_encoding::HEXLOWER;
+use proxy_execute_protocol::{Error, ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
 
 use self::page::{PROOF, Page};
-use super::reply::RequestId;
+use super::reply::{RequestId, read_bytes};
 use crate::connect::{self, Browser, ComeBack, Next, Stop};
 use crate::gateway::{Gateway, Parts};
 use crate::link::hash;
@@ -37,8 +37,7 @@ pub(super) fn router() -> Router<Gateway> {
     let pages = Router::new()
         .route("/callback", get(come_back))
         .route("/{token}", get(open).post(submit))
-        .fallback(unknown)
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
+        .fallback(unknown);
     Router::new().nest("/connect", pages).route("/connect/", get(unknown))
 }
 
@@ -66,8 +65,12 @@ async fn submit(
     request_id: RequestId,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
+    let body = match read_bytes(request, MAX_FORM_BYTES, form_too_large).await {
+        Ok(body) => body,
+        Err(error) => return Page::stop(Stop::Broken(error), request_id).into(),
+    };
     let given: BTreeMap<_, _> = form_urlencoded::parse(&body)
         .map(|(name, value)| (name.into_owned(), SecretString::from(value.into_owned())))
         .collect();
@@ -141,16 +144,21 @@ fn token_of(uri: &Uri) -> &str {
 type Outcome<T> = Result<T, Stop>;
 
 /// The gateway is closed.
-fn broken<T>(error: proxy_execute_protocol::Error) -> Outcome<T> {
+fn broken<T>(error: Error) -> Outcome<T> {
     Err(Stop::Broken(error))
 }
 
 async fn ended<T>(work: tokio::task::JoinHandle<proxy_execute_protocol::Result<Outcome<T>>>) -> Outcome<T> {
     let panicked = |_| {
         let message = "A step of a connection has panicked.";
-        proxy_execute_protocol::Error::new(proxy_execute_protocol::ErrorKind::Internal, message)
+        Error::new(ErrorKind::Internal, message)
     };
     work.await.map_err(panicked)??
+}
+
+fn form_too_large() -> Error {
+    Error::new(ErrorKind::PayloadTooLarge, "The form is larger than 64 KiB, the most that is taken.")
+        .fix("Send it from its page, with no more than is asked for there.")
 }
 
 /// Whether a browser says that another site has sent the request. One that says nothing is known by
@@ -209,3 +217,54 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::{Body, Bytes};
+    use axum::http::StatusCode;
+    use futures::stream::{iter, pending};
+    use futures::{Stream, StreamExt};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::GatewayOptions;
+    use crate::http_server::reply::PAUSE;
+
+    /// Pages in a time that passes when nothing else does.
+    async fn pages() -> Router {
+        let gateway = Gateway::open(GatewayOptions::default()).await.unwrap();
+        tokio::time::pause();
+        super::router().with_state(gateway)
+    }
+
+    /// Sends a form in these pieces, without a cookie.
+    async fn send(pages: &Router, pieces: impl Stream<Item = Bytes> + Send + 'static) -> StatusCode {
+        let body = Body::from_stream(pieces.map(Ok::<_, Infallible>));
+        let request = Request::post("/connect/token").body(body).unwrap();
+        let answer = pages.clone().oneshot(request);
+        tokio::time::timeout(10 * PAUSE, answer).await.expect("it is not waited for").unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_form_that_stops_coming_is_not_waited_for() {
+        let pages = pages().await;
+        let stalling = iter([Bytes::from_static(b"a=")]).chain(pending());
+        assert_eq!(send(&pages, stalling).await, StatusCode::BAD_REQUEST);
+        let slow = iter([&b"a="[..], b"b"]).then(async |piece| {
+            tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
+            Bytes::from_static(piece)
+        });
+        assert_eq!(send(&pages, slow).await, StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn a_form_has_a_size() {
+        let pages = pages().await;
+        let form = |size| iter([Bytes::from(vec![b'a'; size])]);
+        assert_eq!(send(&pages, form(MAX_FORM_BYTES)).await, StatusCode::FORBIDDEN);
+        assert_eq!(send(&pages, form(MAX_FORM_BYTES + 1)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::openapi::{Errors, UpstreamErrors, schema};
-use super::reply::{Failure, Named, PAUSE, gather, read, stalled};
+use super::reply::{Failure, MAX_REQUEST_BYTES, Named, PAUSE, gather, read, stalled, too_large};
 use crate::proxy;
 
 /// Asks for the answer as it comes, with the value `stream`.
@@ -104,7 +104,8 @@ async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     let body = ReadToTheEnd { rest: Some(request.into_body().into_data_stream()), came: Arc::clone(&came) };
     let mut parts = Multipart::new(body, boundary);
     let json = part(&mut parts, &came, "request").await?;
-    let mut call: ProxyRequest = read_json(&gather(json.map_err(broken_off)).await?)?;
+    let mut call: ProxyRequest =
+        read_json(&gather(json.map_err(broken_off), MAX_REQUEST_BYTES, too_large).await?)?;
     let bytes = part(&mut parts, &came, "body").await?;
     let body = call.binary_body.get_or_insert_default();
     if body.content_type.is_none() {

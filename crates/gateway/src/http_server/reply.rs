@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// The largest request taken, in bytes.
-const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long the next bytes of a request may take.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
@@ -102,29 +102,38 @@ impl Success {
 
 /// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
+    read_json(&read_bytes(request, MAX_REQUEST_BYTES, too_large).await?)
+}
+
+/// Reads a request's body of at most so many bytes.
+pub(super) async fn read_bytes(request: Request, most: usize, too_large: fn() -> Error) -> Result<Vec<u8>> {
     let body = request.into_body();
-    if body.size_hint().lower() > MAX_REQUEST_BYTES as u64 {
+    if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     let broken_off = |_| Error::new(ErrorKind::InvalidRequest, "The request broke off before its end.");
-    read_json(&gather(body.into_data_stream().map_err(broken_off)).await?)
+    gather(body.into_data_stream().map_err(broken_off), most, too_large).await
 }
 
-/// The JSON of a request, which must not be too large, and must not stop coming.
-pub(super) async fn gather(chunks: impl Stream<Item = Result<Bytes>>) -> Result<Vec<u8>> {
+/// The bytes of a request, which must not be too many, and must not stop coming.
+pub(super) async fn gather(
+    chunks: impl Stream<Item = Result<Bytes>>,
+    most: usize,
+    too_large: fn() -> Error,
+) -> Result<Vec<u8>> {
     let mut chunks = pin!(chunks);
     let mut text = Vec::new();
     loop {
         let next = timeout(PAUSE, chunks.try_next()).await.map_err(|_| stalled())?;
         let Some(chunk) = next? else { return Ok(text) };
-        if text.len() + chunk.len() > MAX_REQUEST_BYTES {
+        if text.len() + chunk.len() > most {
             return Err(too_large());
         }
         text.extend_from_slice(&chunk);
     }
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     Error::new(ErrorKind::PayloadTooLarge, "The request is larger than 32 MiB, the most that is taken.")
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
 }
