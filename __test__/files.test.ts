@@ -250,6 +250,15 @@ for (const [name, way] of Object.entries(WAYS)) {
 
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 11 }), 'UploadBroken');
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 9 }), 'UploadBroken');
+          // Nor is the API to blame that has begun to answer before it has all.
+          api.on('/base/early', (request, response) => {
+            request.on('error', () => {}).resume();
+            response.writeHead(200, { 'content-type': 'application/pdf' }).write('%PDF');
+          });
+          const early = { toolkit: 'acme', endpoint: '/early', method: 'PUT' } as const;
+          const short = { data: inPieces(Buffer.alloc(10), 3), size: 11 };
+          await failure(() => session.proxyExecute({ ...early, binaryBody: short }), 'UploadBroken');
+
           const reason = new Error('the disk is gone');
           const broken = async function* () {
             yield Buffer.alloc(10);

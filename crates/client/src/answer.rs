@@ -91,10 +91,13 @@ impl Answer {
 
     fn take_body(&mut self) -> ByteStream {
         let origin = origin(&self.url);
-        let cut_off = move |error: BoxError| {
-            let reason = reason(error.as_ref());
-            let message = format!("The answer of {origin} was cut off or damaged ({reason}).");
-            Error::new(ErrorKind::Connection, message)
+        let cut_off = move |error: BoxError| match error.downcast::<Error>() {
+            Ok(of_the_requests_body) => *of_the_requests_body,
+            Err(error) => {
+                let reason = reason(error.as_ref());
+                let message = format!("The answer of {origin} was cut off or damaged ({reason}).");
+                Error::new(ErrorKind::Connection, message)
+            }
         };
         match self.rest.take() {
             Some(rest) => ByteStream::new(rest.map_err(cut_off)),

@@ -207,6 +207,9 @@ impl Call {
     }
 
     fn cut_off(&self, url: &Url, error: &(dyn StdError + 'static)) -> Failure {
+        if let Some(error) = of_the_body(error) {
+            return Failure { replay: Replay::Never, error };
+        }
         self.broken(format!("The answer of {} was cut off or damaged ({}).", origin(url), reason(error)))
     }
 

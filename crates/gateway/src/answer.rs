@@ -25,7 +25,7 @@ use http::header::{
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
-use proxy_execute_transport::ResponseBody;
+use proxy_execute_transport::{BoxError, ResponseBody};
 use serde::de::IgnoredAny;
 
 use crate::egress::Response;
@@ -86,7 +86,7 @@ pub(crate) async fn receive(
 
     if matches!(kind, Kind::File) {
         // An empty file is no body, as with any other type.
-        let first = response.body.try_next().await.map_err(|_| cut_off(&response.host))?;
+        let first = response.body.try_next().await.map_err(|error| cut_off(&response.host, error))?;
         return Ok(match first {
             None => Answer::Whole(Envelope::without_data(status, &headers)),
             Some(first) => file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response)))),
@@ -123,7 +123,7 @@ pub(crate) fn stream(response: Response, method: Method) -> StreamedAnswer {
 /// The body of an answer, decompressed; cut off in the middle, it ends with an error.
 fn body_of(response: Response) -> impl Stream<Item = Result<Bytes>> {
     let Response { host, body, .. } = response;
-    body.map_err(move |_| cut_off(&host))
+    body.map_err(move |error| cut_off(&host, error))
 }
 
 /// What a body is, as far as the headers tell.
@@ -202,7 +202,7 @@ async fn read(mut rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
-    while let Some(chunk) = rest.try_next().await.map_err(|_| cut_off(host))? {
+    while let Some(chunk) = rest.try_next().await.map_err(|error| cut_off(host, error))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(too_large());
         }
@@ -238,8 +238,11 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-fn cut_off(host: &str) -> Error {
-    broken(host, "broke off in the middle of its answer")
+fn cut_off(host: &str, error: BoxError) -> Error {
+    // If the request's body broke off first, that is why, and the upstream is not to blame.
+    error
+        .downcast::<Error>()
+        .map_or_else(|_| broken(host, "broke off in the middle of its answer"), |of_body| *of_body)
 }
 
 fn broken(host: &str, what: &str) -> Error {

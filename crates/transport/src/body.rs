@@ -2,19 +2,31 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use tower_http::decompression::DecompressionBody;
 
 use crate::BoxError;
 
 /// The body of a request: in memory, or bytes as they come, which can be sent once.
-pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BoxError>>;
+pub type Body = Either<Full<Bytes>, Streamed>;
+
+/// A body that is not in memory as one piece.
+pub struct Streamed {
+    body: UnsyncBoxBody<Bytes, BoxError>,
+    pub(crate) failure: Failure,
+}
+
+/// Why a body ended before its end, once it has, for who sends it: over HTTP/2, hyper resets the
+/// stream and keeps the reason to itself.
+#[derive(Clone, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<BoxError>>>);
 
 /// A body in memory; an empty one is none.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
@@ -26,16 +38,68 @@ pub fn streamed<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static)
 where
     E: Into<BoxError> + 'static,
 {
-    Either::Right(StreamBody::new(bytes.map_ok(Frame::data).map_err(Into::into)).boxed_unsync())
+    Either::Right(Streamed::new(StreamBody::new(bytes.map_ok(Frame::data))))
+}
+
+impl Streamed {
+    /// A body of hyper's. An error in it is treated as one of [`streamed`].
+    pub fn new(body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static) -> Self {
+        Self { body: body.map_err(Into::into).boxed_unsync(), failure: Failure::default() }
+    }
+}
+
+impl hyper::body::Body for Streamed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| self.failure.note(error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streamed").finish_non_exhaustive()
+    }
+}
+
+impl Failure {
+    /// Keeps the reason, and returns something in its place.
+    fn note(&self, error: BoxError) -> BoxError {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        "the body of the request failed".into()
+    }
+
+    pub(crate) fn take(&self) -> Option<BoxError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// The body of an answer, decoded: chunks as they come. It is read no faster than it is asked for.
-pub struct ResponseBody(pub(crate) DecompressionBody<Incoming>);
+///
+/// An answer that breaks off because the request's body did ends with that body's error.
+pub struct ResponseBody {
+    pub(crate) decoded: DecompressionBody<Incoming>,
+    /// Of the request's body, if that is sent as it comes.
+    pub(crate) failure: Option<Failure>,
+}
 
 impl ResponseBody {
     /// How many bytes are still to come, if that was announced and they come as they were sent.
     pub fn announced(&self) -> Option<u64> {
-        self.0.size_hint().exact()
+        self.decoded.size_hint().exact()
     }
 }
 
@@ -44,10 +108,14 @@ impl Stream for ResponseBody {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            match ready!(Pin::new(&mut self.0).poll_frame(context)).transpose()? {
+            match ready!(Pin::new(&mut self.decoded).poll_frame(context)) {
                 None => return Poll::Ready(None),
+                Some(Err(error)) => {
+                    let cause = self.failure.as_ref().and_then(Failure::take);
+                    return Poll::Ready(Some(Err(cause.unwrap_or(error))));
+                }
                 // Trailers are of no use to anyone here.
-                Some(frame) => {
+                Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }

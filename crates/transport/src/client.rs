@@ -16,11 +16,11 @@ use tokio::runtime::{self, Handle};
 use tower::{Service, service_fn};
 use tower_http::decompression::Decompression;
 
-use crate::body::{Body, ResponseBody};
+use crate::body::{Body, Failure, ResponseBody};
 use crate::connector::Connector;
 use crate::resolver::Resolver;
 use crate::trust::client_config;
-use crate::{AddressFilter, Error, TrustError};
+use crate::{AddressFilter, BoxError, TrustError};
 
 /// How often a request is sent once more that an HTTP/2 server refused unprocessed.
 const MAX_REFUSALS: usize = 2;
@@ -30,6 +30,24 @@ const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 
 /// An answer, up to its head.
 pub type Response = http::Response<ResponseBody>;
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its body could not be read to its end.
+    #[error("the body of the request failed")]
+    Body(#[source] BoxError),
+    /// Anything else.
+    #[error(transparent)]
+    Http(legacy::Error),
+}
+
+impl Error {
+    /// Whether no connection could be made, so that nothing was sent.
+    pub fn is_connect(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_connect())
+    }
+}
 
 /// How a client is used.
 #[derive(Debug)]
@@ -123,7 +141,7 @@ impl Client {
         loop {
             let copy = if refusals < MAX_REFUSALS { copy(&request) } else { None };
             match (self.exchange(request).await, copy) {
-                (Err(error), Some(copy)) if was_refused(&error) => request = copy,
+                (Err(Error::Http(error)), Some(copy)) if was_refused(&error) => request = copy,
                 (result, _) => return result,
             }
             refusals += 1;
@@ -135,7 +153,12 @@ impl Client {
         if !wants_bytes {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip,deflate,br,zstd"));
         }
-        let mut response = self.pool().request(request).await?;
+        let failure = match request.body() {
+            Either::Left(_) => None,
+            Either::Right(streamed) => Some(streamed.failure.clone()),
+        };
+        let because = |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
+        let mut response = self.pool().request(request).await.map_err(because)?;
         // The headers of an answer without a body tell of another's, such as HEAD of GET's.
         let decode = !wants_bytes && !response.body().is_end_stream();
         if decode {
@@ -145,7 +168,7 @@ impl Client {
         let answered = service_fn(|carrier: Request<_>| ready(Ok::<_, Error>(carrier.into_body())));
         let decoder = Decompression::new(answered).gzip(decode).br(decode).zstd(decode).deflate(decode);
         let decoded = { decoder }.call(Request::new(response)).await;
-        decoded.map(|response| response.map(ResponseBody))
+        decoded.map(|response| response.map(|decoded| ResponseBody { decoded, failure }))
     }
 }
 
@@ -177,7 +200,7 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
 
 /// Whether the server said that it did nothing with the request: `REFUSED_STREAM`, or that it takes
 /// no more on this connection (RFC 9113 §8.7).
-fn was_refused(error: &Error) -> bool {
+fn was_refused(error: &legacy::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
         if let Some(error) = inner.downcast_ref::<h2::Error>() {

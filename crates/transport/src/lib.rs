@@ -18,10 +18,8 @@ mod trust;
 
 use std::error::Error as StdError;
 
-pub use hyper_util::client::legacy::Error;
-
-pub use crate::body::{Body, ResponseBody, streamed, whole};
-pub use crate::client::{Client, Options, Response};
+pub use crate::body::{Body, ResponseBody, Streamed, streamed, whole};
+pub use crate::client::{Client, Error, Options, Response};
 pub use crate::deadline::{TooLate, until};
 pub use crate::resolver::AddressFilter;
 pub use crate::retry_after::retry_after;

@@ -1,11 +1,15 @@
 //! What a failure says, and what it never shows.
 
+use std::future::ready;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use proxy_execute_protocol::{Error, ErrorKind};
+use futures::TryStreamExt;
+use futures::stream::once;
+use proxy_execute_protocol::{BinaryBody, ByteStream, Error, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::*;
 
@@ -68,6 +72,38 @@ async fn an_error_that_is_cut_off_keeps_its_status() {
     let error = failing(Step::SendAndClose(cut.to_vec())).await;
     assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(403)));
     assert_eq!(error.body().request_id.as_deref(), Some("req_7"));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_says_so_itself_also_when_the_answer_has_begun() {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{".to_vec();
+    for before in [Vec::new(), begun] {
+        for hands_on in [false, true] {
+            let gateway = answer(200, &["x-proxy-execute: 1"], SESSION);
+            let mut server = Server::start([Step::Answer(gateway), Step::SendAndHang(before.clone())]).await;
+            let remote = remote(&server.origin);
+            read(&remote).await.unwrap();
+            let (breaks, broken) = oneshot::channel();
+            let body = once(async move { broken.await.unwrap() });
+            let stream = Some(ByteStream::new(body));
+            let mut request = proxied(Method::Post);
+            request.binary_body = Some(BinaryBody { stream, ..BinaryBody::default() });
+            let call = async {
+                if hands_on {
+                    let answer = remote.proxy_stream(None, request, soon()).await?;
+                    answer.body.try_for_each(|_| ready(Ok(()))).await
+                } else {
+                    remote.tools_proxy_execute(request, soon()).await.map(drop)
+                }
+            };
+            let breaking = async {
+                server.has_seen(|seen| seen.requests.len() == 2).await;
+                breaks.send(Err(Error::new(ErrorKind::UploadBroken, "The disk is gone."))).unwrap();
+            };
+            let (result, ()) = tokio::join!(call, breaking);
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::UploadBroken, "{before:?} {hands_on}");
+        }
+    }
 }
 
 #[tokio::test]

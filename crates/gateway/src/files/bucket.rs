@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use http::header::{ACCEPT_ENCODING, HeaderValue};
-use http_body_util::{BodyExt, Either, StreamBody};
+use http_body_util::{Either, StreamBody};
 use hyper::body::Frame;
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{
@@ -17,7 +17,7 @@ use object_store::client::{
 };
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
-use proxy_execute_transport::{BoxError, Client, Options, ResponseBody, whole};
+use proxy_execute_transport::{Client, Options, ResponseBody, Streamed, whole};
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
@@ -95,7 +95,7 @@ impl HttpService for Service {
 fn outgoing(body: HttpRequestBody) -> proxy_execute_transport::Body {
     match body.as_bytes() {
         Some(bytes) => whole(bytes.clone()),
-        None => Either::Right(body.map_err(BoxError::from).boxed_unsync()),
+        None => Either::Right(Streamed::new(body)),
     }
 }
 

@@ -6,6 +6,7 @@ mod proxies;
 mod refusals;
 mod runtimes;
 mod server;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
