@@ -6,6 +6,7 @@ use std::fmt;
 
 use napi::bindgen_prelude::{Buffer, JsValuesTupleIntoVec, Null, ToNapiValue};
 use napi::sys::{napi_env, napi_value};
+use proxy_execute_protocol::{Error, ErrorKind, LONGEST_TEXT};
 
 use crate::download::ByteReader;
 use crate::failure::NativeFailure;
@@ -79,6 +80,9 @@ impl Batch {
                 // At most `CALLS` texts of `SMALL` bytes.
                 Part::EndOfText(u32::try_from(self.texts.len()).unwrap_or(u32::MAX))
             }
+            Settled::Text(text) if text.length() > LONGEST_TEXT => {
+                Part::Own(Settled::failure(too_long(text.length())))
+            }
             settled => Part::Own(settled),
         };
         self.calls.push((call, part));
@@ -99,10 +103,55 @@ impl JsValuesTupleIntoVec for Batch {
                 arguments.push(u32::to_napi_value(env, call)?);
                 arguments.push(match part {
                     Part::EndOfText(end) => u32::to_napi_value(env, end)?,
-                    Part::Own(settled) => Settled::to_napi_value(env, settled)?,
+                    // One that cannot be made must not keep the others from settling.
+                    Part::Own(settled) => Settled::to_napi_value(env, settled)
+                        .or_else(|error| NativeFailure::to_napi_value(env, not_made(&error).into()))?,
                 });
             }
         }
         Ok(arguments)
+    }
+}
+
+fn too_long(length: usize) -> Error {
+    Error::new(
+        ErrorKind::UpstreamTooLarge,
+        format!("The answer is a text of {length} characters, and a string of JavaScript has at most {LONGEST_TEXT}."),
+    )
+    .fix("Ask for less at a time, or read it with `responseType: 'stream'`.")
+}
+
+fn not_made(error: &napi::Error) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("The answer cannot be made a value of JavaScript: {}", error.reason),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_javascript_cannot_hold_is_a_failure() {
+        // Zeros that nobody looks at cost no memory.
+        let texts = [
+            (Text::Ascii(vec![0; LONGEST_TEXT]), true),
+            (Text::Utf16(vec![0; LONGEST_TEXT]), true),
+            (Text::Ascii(vec![0; LONGEST_TEXT + 1]), false),
+            (Text::Utf16(vec![0; LONGEST_TEXT + 1]), false),
+        ];
+        for (text, fits) in texts {
+            let mut batch = Batch::default();
+            batch.push(1, Settled::Text(text));
+            match &batch.calls[..] {
+                [(1, Part::Own(Settled::Text(_)))] => assert!(fits),
+                [(1, Part::Own(Settled::Failure(failure)))] => {
+                    assert!(!fits && failure.message.contains("536870889"), "{failure:?}");
+                    assert_eq!(failure.slug.as_deref(), Some("UpstreamTooLarge"));
+                }
+                _ => panic!("{batch:?}"),
+            }
+        }
     }
 }

@@ -33,6 +33,17 @@ impl From<String> for Text {
     }
 }
 
+impl Text {
+    /// As JavaScript counts, or a little more.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Ascii(text) => text.len(),
+            Self::Utf16(text) => text.len(),
+            Self::Utf8(text) => text.len(),
+        }
+    }
+}
+
 impl ToNapiValue for Text {
     unsafe fn to_napi_value(env: napi_env, text: Self) -> napi::Result<napi_value> {
         let env = Env::from_raw(env);
@@ -74,13 +85,14 @@ fn external<Unit, Char>(env: &Env, text: Vec<Unit>, create: Create<Char>) -> nap
     let text = Box::new(text);
     account(env, bytes(&text));
     let (mut string, mut is_copied) = (null_mut(), false);
+    let owner = Box::into_raw(text).cast();
     // SAFETY: this is the thread of `env`. Nobody moves or changes the text before `free`, which is
     // called once: when the string is collected, or at once should Node.js copy the text nevertheless.
-    let status = unsafe {
-        let owner = Box::into_raw(text).cast();
-        create(env.raw(), start, length, Some(free::<Unit>), owner, &mut string, &mut is_copied)
-    };
+    let status =
+        unsafe { create(env.raw(), start, length, Some(free::<Unit>), owner, &mut string, &mut is_copied) };
     if status != Status::napi_ok {
+        // SAFETY: without a string, Node.js does not call it.
+        unsafe { free::<Unit>(env.raw().cast(), null_mut(), owner) };
         return Err(napi::Error::new(status.into(), "An answer cannot be made a string."));
     }
     Ok(string)

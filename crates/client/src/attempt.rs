@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) body: Body,
     /// Whether the body of a good answer is handed on, unread.
     pub(crate) hands_on: bool,
+    /// How many bytes any other may have.
+    pub(crate) max_answer: usize,
     /// Whether the call changes nothing, neither at the backend nor behind it.
     pub(crate) only_reads: bool,
     pub(crate) deadline: Deadline,
@@ -133,10 +135,13 @@ impl Call {
         let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
         loop {
             match rest.try_next().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_answer => {
+                    body.extend_from_slice(&chunk);
+                }
                 Ok(None) => break,
                 // The status of an error is worth more than the rest of its text.
-                Err(_) if !status.is_success() => break,
+                Ok(Some(_)) | Err(_) if !status.is_success() => break,
+                Ok(Some(_)) => return Err(self.too_large(&url)),
                 Err(error) => return Err(self.cut_off(&url, error.as_ref())),
             }
         }
@@ -211,6 +216,15 @@ impl Call {
             return Failure { replay: Replay::Never, error };
         }
         self.broken(format!("The answer of {} was cut off or damaged ({}).", origin(url), reason(error)))
+    }
+
+    fn too_large(&self, url: &Url) -> Failure {
+        let (origin, most) = (origin(url), self.max_answer);
+        let message =
+            format!("The answer of {origin} is larger than {most} bytes, the most that JavaScript can hold.");
+        let error = Error::new(ErrorKind::UpstreamTooLarge, message + self.doubt())
+            .fix("Ask for less at a time, or read it with `responseType: 'stream'`.");
+        Failure { replay: Replay::Never, error }
     }
 
     fn broken(&self, message: String) -> Failure {

@@ -10,8 +10,8 @@ use http::Method;
 use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, Mcp,
-    ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, LONGEST_TEXT,
+    Mcp, ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub struct Remote {
     /// Kept so that it can be taken out of what the backend says.
     api_key: SecretString,
     pub(crate) retry: RetryPolicy,
+    /// How many bytes of an answer are read into memory.
+    pub(crate) max_answer: usize,
     /// Whether the backend is a gateway of this project, once it has answered.
     is_gateway: OnceLock<bool>,
 }
@@ -59,6 +61,7 @@ impl Remote {
             api: options.api_url()?,
             headers: options.headers()?,
             retry: RetryPolicy::new(options.max_retries),
+            max_answer: LONGEST_TEXT,
             api_key: options.api_key,
             is_gateway: OnceLock::new(),
         })
@@ -80,6 +83,7 @@ impl Remote {
             headers,
             body: request.body,
             hands_on: request.hands_on,
+            max_answer: self.max_answer,
             only_reads: request.only_reads,
             deadline,
             timeout: deadline.remaining(),
@@ -289,6 +293,7 @@ impl Backend for Remote {
             headers: HeaderMap::new(),
             body: Body::Empty,
             hands_on: true,
+            max_answer: self.max_answer,
             only_reads: true,
             deadline,
             timeout: deadline.remaining(),

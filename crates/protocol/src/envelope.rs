@@ -7,6 +7,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+/// The most characters that a string of JavaScript has, as V8 counts them: in UTF-16. An answer that
+/// is handed on as text can have no more.
+pub const LONGEST_TEXT: usize = (1 << 29) - 24;
+
 /// Header names (lower case) with their values, in order, each name once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);

@@ -107,7 +107,7 @@ kinds! {
     UpstreamUnreachable => 502, 10502, "UpstreamUnreachable";
     /// The upstream's answer is cut off or cannot be what it says it is.
     UpstreamBroken => 502, 10503, "UpstreamBroken";
-    /// The upstream's answer is larger than the gateway takes.
+    /// The upstream's answer is larger than the gateway takes, or JavaScript can hold.
     UpstreamTooLarge => 502, 10505, "UpstreamTooLarge";
     /// As many files as the gateway takes are open at once.
     TooManyFiles => 507, 10510, "TooManyFiles";

@@ -16,7 +16,7 @@ mod session;
 
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
-pub use envelope::{BinaryData, Envelope, Headers};
+pub use envelope::{BinaryData, Envelope, Headers, LONGEST_TEXT};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use proxy::{BinaryBody, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use read::read_json;

@@ -107,6 +107,30 @@ async fn a_body_that_breaks_off_says_so_itself_also_when_the_answer_has_begun() 
 }
 
 #[tokio::test]
+async fn an_answer_is_not_read_beyond_what_can_be_handed_on() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let length = ENVELOPE.len();
+    let chunked = format!("{chunked}{length:x}\r\n{ENVELOPE}\r\n0\r\n\r\n").into_bytes();
+    for bytes in [chunked, answer(200, &[], ENVELOPE)] {
+        let server = Server::start([bytes.clone(), bytes].map(Step::Answer)).await;
+        let mut remote = remote(&server.origin);
+        remote.max_answer = length;
+        assert_eq!(write(&remote).await.unwrap().into_text(), ENVELOPE);
+        remote.max_answer = length - 1;
+        let error = write(&remote).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UpstreamTooLarge);
+        assert!(error.to_string().contains(&format!("larger than {} bytes", length - 1)), "{error}");
+        assert_eq!(server.requests().len(), 2, "it is not asked for once more");
+    }
+
+    // Of an error, the status is worth more.
+    let server = Server::start([Step::Answer(answer(403, &[], "{"))]).await;
+    let mut remote = remote(&server.origin);
+    remote.max_answer = 0;
+    assert_eq!(write(&remote).await.unwrap_err().kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
 async fn what_answers_does_not_speak_http() {
     let error = failing(Step::SendAndClose(b"220 mail.example ESMTP\r\n".to_vec())).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
