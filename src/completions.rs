@@ -43,6 +43,8 @@ struct Done(Arc<Mutex<Waiting>>);
 struct Waiting {
     batches: VecDeque<Batch>,
     is_last_announced: bool,
+    /// There is nobody left to hear of anything.
+    has_ended: bool,
 }
 
 #[napi]
@@ -64,7 +66,10 @@ impl Completions {
             .callee_handled::<false>()
             .build_callback(move |_| Ok(announced.take()))?;
         let ended = CancellationToken::new();
-        env.add_env_cleanup_hook(ended.clone(), |ended| ended.cancel())?;
+        env.add_env_cleanup_hook((ended.clone(), done.clone()), |(ended, done)| {
+            ended.cancel();
+            done.end();
+        })?;
         let cancellations = Cancellations::default();
         Ok(Self(Arc::new(Environment { last: AtomicU32::default(), cancellations, done, wake, ended })))
     }
@@ -137,6 +142,9 @@ enum Pushed {
 impl Done {
     fn push(&self, call: u32, settled: Settled) -> Pushed {
         let mut waiting = self.lock();
+        if waiting.has_ended {
+            return Pushed::Next;
+        }
         let is_first = waiting.batches.is_empty() || waiting.is_last_announced;
         let mut batch =
             if is_first { Batch::default() } else { waiting.batches.pop_back().unwrap_or_default() };
@@ -163,6 +171,14 @@ impl Done {
         self.lock().batches.pop_front().unwrap_or_default()
     }
 
+    /// Lets go of what waits, and of all that comes: bytes to read hold on to the environment, and
+    /// with it to what they wait in, and would keep their connection open for ever.
+    fn end(&self) {
+        let mut waiting = self.lock();
+        waiting.has_ended = true;
+        waiting.batches.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,5 +187,19 @@ impl Done {
 impl fmt::Debug for Completions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completions").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_is_left_to_hear_of_is_not_kept() {
+        let done = Done::default();
+        done.push(1, Settled::End);
+        done.end();
+        done.push(2, Settled::End);
+        assert!(done.lock().batches.is_empty());
     }
 }
