@@ -1,5 +1,6 @@
 //! The client: connections that are kept, requests that a server refused unprocessed, decoding.
 
+use std::convert::Infallible;
 use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
 use tower::{Service, service_fn};
 use tower_http::decompression::Decompression;
 
@@ -70,11 +72,20 @@ pub struct Options {
 pub struct Client {
     connector: Connector,
     builder: legacy::Builder,
-    /// A pool for each runtime, which drives its connections and without which they end.
-    pools: RwLock<Vec<(runtime::Id, Arc<Pool>)>>,
+    /// One for each runtime, which drives its connections and without which they end.
+    pub(crate) pools: RwLock<Vec<Pool>>,
 }
 
-type Pool = legacy::Client<Connector, Body>;
+/// The connections of a runtime.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    runtime: runtime::Id,
+    client: Arc<PooledClient>,
+    /// Its other end is in a task of the runtime, so that it is closed when the runtime has ended.
+    end: oneshot::Sender<Infallible>,
+}
+
+type PooledClient = legacy::Client<Connector, Body>;
 
 impl Client {
     /// A client that trusts what Node.js trusts. Nothing is connected before the first request.
@@ -102,20 +113,23 @@ impl Client {
         Self { connector, builder, pools: RwLock::default() }
     }
 
-    /// The connections of this runtime.
-    fn pool(&self) -> Arc<Pool> {
+    /// The client of this runtime, with its connections.
+    fn pooled(&self) -> Arc<PooledClient> {
         let here = Handle::current().id();
-        let of = |pools: &[(runtime::Id, Arc<Pool>)]| {
-            pools.iter().find(|(runtime, _)| *runtime == here).map(|(_, pool)| Arc::clone(pool))
+        let of = |pools: &[Pool]| {
+            pools.iter().find(|pool| pool.runtime == here).map(|pool| Arc::clone(&pool.client))
         };
-        if let Some(pool) = of(&self.pools.read().unwrap_or_else(PoisonError::into_inner)) {
-            return pool;
+        if let Some(client) = of(&self.pools.read().unwrap_or_else(PoisonError::into_inner)) {
+            return client;
         }
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
         of(&pools).unwrap_or_else(|| {
-            let pool = Arc::new(self.builder.build(self.connector.clone()));
-            pools.push((here, Arc::clone(&pool)));
-            pool
+            pools.retain(|pool| !pool.end.is_closed());
+            let client = Arc::new(self.builder.build(self.connector.clone()));
+            let (end, dropped) = oneshot::channel();
+            tokio::spawn(dropped);
+            pools.push(Pool { runtime: here, client: Arc::clone(&client), end });
+            client
         })
     }
 
@@ -157,8 +171,9 @@ impl Client {
             Either::Left(_) => None,
             Either::Right(streamed) => Some(streamed.failure.clone()),
         };
-        let because = |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
-        let mut response = self.pool().request(request).await.map_err(because)?;
+        let because =
+            |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
+        let mut response = self.pooled().request(request).await.map_err(because)?;
         // The headers of an answer without a body tell of another's, such as HEAD of GET's.
         let decode = !wants_bytes && !response.body().is_end_stream();
         if decode {

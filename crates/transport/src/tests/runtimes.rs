@@ -27,4 +27,5 @@ fn each_runtime_keeps_connections_of_its_own() {
     assert_eq!(second.block_on(ask()), "hi");
     assert_eq!(runtime().block_on(ask()), "hi");
     assert_eq!((server.connections(), server.requests().len()), (3, 7));
+    assert_eq!(client.pools.read().unwrap().len(), 2, "of the first, nothing is left");
 }
