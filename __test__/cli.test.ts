@@ -621,6 +621,19 @@ token_url = "${upstream.origin}/token"
     await refused(['serve', '--port', '99999'], /--port must be a whole number from 0 to 65535/);
   });
 
+  it('serve warns where links would lead to no machine', async () => {
+    const warned = async (...args: string[]) => {
+      const child = start(['serve', '--port', '0', ...args], {});
+      const stderr = child.stderr.toArray();
+      await once(child.stdout, 'data');
+      child.kill('SIGTERM');
+      return /^warning: Links .* http:\/\/\S+:\d+, .* --public-url\.$/m.test(Buffer.concat(await stderr).toString());
+    };
+    assert.equal(await warned('--host', '0.0.0.0'), true);
+    assert.equal(await warned('--host', '0.0.0.0', '--public-url', 'https://gateway.example.com'), false);
+    assert.equal(await warned(), false);
+  });
+
   it('has shown no secret, in an argument or in what it printed', () => {
     assert.ok(traces.length > 1_000 && !traces.includes(`${SECRET}\n`), 'a secret was shown');
     // The API echoes what it was sent, which is where it may be seen.

@@ -3,8 +3,19 @@
  */
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -93,6 +104,33 @@ describe('the examples of the documentation', () => {
       else if (/console\.log/.test(code)) assert.notEqual(stdout, '');
     });
   }
+
+  it('start a gateway, where docs/operators.md says how', {
+    skip: process.platform === 'win32' && 'the commands are those of a Unix',
+  }, async () => {
+    const state = join(folder, 'state');
+    const commands = (blocks('docs/operators.md', 'sh')[0] ?? '')
+      .replace(/^npm install .*$/m, '')
+      .replace(/^sudo /m, '')
+      .replaceAll('/var/lib/proxy-execute', state)
+      .replace('--port 9900', '--port 0')
+      .replaceAll('npx proxy-execute', `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`);
+    // A group of its own, to end the shell and the gateway in it.
+    const shell = spawn('sh', ['-ec', commands], { detached: true });
+    const ended = once(shell, 'close');
+    const errors = shell.stderr.toArray();
+    const [said] = await Promise.race([once(shell.stdout, 'data'), ended]);
+    if (shell.exitCode === null) process.kill(-(shell.pid ?? 0), 'SIGTERM');
+    await ended;
+    assert.match(`${said}`, /^Listening on /, Buffer.concat(await errors).toString());
+    assert.equal(statSync(state).mode & 0o777, 0o700);
+  });
+
+  it('let nginx pass on uploads as large as the gateway takes, as they come', () => {
+    const [nginx = ''] = blocks('docs/operators.md', 'nginx');
+    assert.match(nginx, /client_max_body_size 5g;/);
+    assert.match(nginx, /proxy_request_buffering off;/);
+  });
 
   it('are JSON where they say so', () => {
     for (const json of pages.flatMap((page) => blocks(page, 'json'))) JSON.parse(json);

@@ -19,7 +19,10 @@ export const serve: Command = {
       whole: true,
       description: 'How many requests a key may make in a minute. Default: no limit',
     },
-    'public-url': { value: '<url>', description: 'Where people reach this gateway; links lead there' },
+    'public-url': {
+      value: '<url>',
+      description: 'Where others reach this gateway: links and the URLs of files lead there',
+    },
     'refresh-idle-after': {
       value: '<hours>',
       whole: true,
@@ -67,6 +70,12 @@ export const serve: Command = {
     };
     const answerUntilEnd = async (gateway: Gateway) => {
       const { url, host, port } = await gateway.listen(listen);
+      if (options.publicUrl === undefined && /^(0\.0\.0\.0|::)$/.test(host)) {
+        terminal.note(
+          `${terminal.styled('yellow', 'warning:', process.stderr)} Links and the URLs of files begin with ${url}, ` +
+            'which other machines cannot open: add --public-url.',
+        );
+      }
       const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}`;
       terminal.result({ url, host, port, store: storeOf(given) }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
