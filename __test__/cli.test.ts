@@ -563,6 +563,26 @@ token_url = "${upstream.origin}/token"
     assert.match(await done(['calls']), /^AT +USER.*\n(.*\n)*.* ann +acme +GET +127\.0\.0\.1\/eu\/gone +404 /);
   });
 
+  it('without its native part helps, and says what a command lacks', async () => {
+    const env = { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent.node' };
+    for (const args of [['--help'], ['call', '--help'], ['--version'], ['encryption-key']]) {
+      const { code, stdout, stderr } = await run(args, '', env);
+      assert.deepEqual([code, stdout === '', stderr], [0, false, ''], args.join(' '));
+    }
+    const why = new RegExp(
+      `cannot be loaded on ${process.platform}-${process.arch} .*/nonexistent\\.node.* in a clone`,
+    );
+    for (const command of [['toolkits', 'list'], ['serve'], ['keys', 'list']]) {
+      const { code, stdout, stderr } = await run(command, '', env);
+      assert.deepEqual([code, stdout, stderr.split('\n').length], [1, '', 2], stderr);
+      assert.match(stderr, /^error: /);
+      assert.match(stderr, why);
+      const machine = await run([...command, '--json'], '', env);
+      assert.deepEqual([machine.code, machine.stdout], [1, '']);
+      assert.match(JSON.parse(machine.stderr).error.message, why);
+    }
+  });
+
   it('has a native thread for each core', {
     skip: process.platform !== 'linux' && 'threads are counted in /proc',
   }, () => {

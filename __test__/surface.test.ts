@@ -56,7 +56,7 @@ describe('the package', () => {
     const { stdout } = await run(source, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent.node' });
     const { message, cause } = JSON.parse(stdout);
     assert.match(message, new RegExp(`cannot be loaded on ${process.platform}-${process.arch} with Node.js v`));
-    assert.match(message, /`npm run build`/);
+    assert.match(message, /: Cannot find module '\/nonexistent\.node'\. .*`npm install` in a clone/);
     assert.match(cause, /Error/);
   });
 

@@ -18,6 +18,6 @@ try {
     process.exitCode = code;
   }, fail);
 } catch (error) {
-  // The native part could not be loaded; the message says what to do.
+  // The package is not complete.
   fail(error);
 }

@@ -1,5 +1,7 @@
 // The public surface of proxy-execute.
 
+import { native } from './native';
+
 export {
   type ApiKey,
   ApiKeys,
@@ -106,3 +108,6 @@ export {
   Toolkits,
 } from './toolkits';
 export type { CallOptions, ResponseType } from './validate';
+
+// A program in which the native part cannot be loaded is told now, and not at its first call.
+void native.Gateway;

@@ -3,21 +3,32 @@
 import type * as Native from '../native';
 import { toError } from './errors';
 
-/** The classes of the native binding. */
+/** The classes of the native binding. If it cannot be loaded, whatever uses one of them is told why. */
 export const native = load();
 
 function load(): typeof Native {
   try {
     return require('../native.cjs');
   } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`;
-    throw new Error(
-      `The native part of proxy-execute cannot be loaded on ${platform} with Node.js ${process.version}. ` +
-        'Run `npm run build` in the folder of the package to build it (this needs Rust, see https://rustup.rs), ' +
-        'or look at the cause of this error.',
+    const error = new Error(
+      `The native part of proxy-execute cannot be loaded on ${process.platform}-${process.arch} with Node.js ` +
+        `${process.version}: ${innermost(cause)}. It is built by \`npm install\` in a clone of the repository, which ` +
+        'needs Rust (https://rustup.rs); then install the package from there: `npm install <folder of the clone>`.',
       { cause },
     );
+    // Not thrown here: the help of the command is to be had without it.
+    return new Proxy({} as typeof Native, {
+      get() {
+        throw error;
+      },
+    });
   }
+}
+
+/** The loader tries other places after the one that was meant, and its last error has those before as causes. */
+function innermost(error: unknown): string {
+  if (error instanceof Error && error.cause) return innermost(error.cause);
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
 }
 
 /** What a native call ends with: a text, bytes to read, some of them, or their end. */
