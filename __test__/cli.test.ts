@@ -633,6 +633,7 @@ token_url = "${upstream.origin}/token"
       );
       await refused(['keys', 'create', '--permission', 'toolkits=all'], /--permission toolkits cannot be 'all'/);
       await refused(['keys', 'create', '--expires-at', 'soon'], /--expires-at must be/);
+      await refused(['keys', 'create', '--expires-at', '2020-01-31T00:00:00Z'], /--expires-at is in the past/);
     } finally {
       child.kill('SIGTERM');
     }

@@ -132,6 +132,22 @@ describe('the examples of the documentation', () => {
     assert.match(nginx, /proxy_request_buffering off;/);
   });
 
+  it('show what `toolkits` prints', async () => {
+    const [, block = ''] = /^## toolkits\n.*?^```console\n(.*?)^```$/ms.exec(text('docs/cli.md')) ?? [];
+    const shown = block.split('\n').filter((line) => line !== '…');
+    const printed: string[] = [];
+    for (const [, command = ''] of block.matchAll(/^\$ npx proxy-execute (.*)$/gm)) {
+      const program = join(root, 'bin', 'proxy-execute.js');
+      const { stdout } = await node(process.execPath, [program, ...command.split(' ')]);
+      printed.push(`$ npx proxy-execute ${command}`, ...stdout.split('\n'));
+    }
+    assert.ok(printed.length > 10);
+    assert.deepEqual(
+      shown.filter((line) => !printed.includes(line)),
+      [],
+    );
+  });
+
   it('are JSON where they say so', () => {
     for (const json of pages.flatMap((page) => blocks(page, 'json'))) JSON.parse(json);
   });

@@ -1,7 +1,7 @@
 // `keys`: the keys with which the gateway is called on its port.
 
 import type { ApiKey, Permissions } from '../../api-keys';
-import { type Command, type Given, pair } from '../command';
+import { type Command, type Given, pair, UsageError } from '../command';
 import { inExistingStore, inStore } from '../store';
 
 const create: Command = {
@@ -26,19 +26,25 @@ const create: Command = {
     'npx proxy-execute keys create --name my-app',
     'npx proxy-execute keys create --permission proxy_execute=write --permission sessions=read_write',
   ],
-  run: (given, terminal) =>
-    inStore(given, terminal, async (gateway) => {
+  async run(given, terminal) {
+    const expiresAt = given.text('expires-at');
+    // What is no time is told by the gateway.
+    if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()) {
+      throw new UsageError('--expires-at is in the past: the key could not be used.');
+    }
+    return inStore(given, terminal, async (gateway) => {
       const addresses = given.texts('allow-address');
       const made = await gateway.apiKeys.create({
         name: given.text('name'),
         permissions: permissionsOf(given),
-        expiresAt: given.text('expires-at'),
+        expiresAt,
         allowedAddresses: addresses.length > 0 ? addresses : undefined,
       });
       terminal.result(made, () => made.key);
       if (!terminal.json) terminal.note(`This is ${made.id}. It is not shown again; the store has a hash of it only.`);
       return 0;
-    }),
+    });
+  },
 };
 
 const list: Command = {
