@@ -171,6 +171,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['serve', '--public-url', 'foo'], /: --public-url: `foo` is not an http or https URL/);
       await refused(['serve', '--callback-url', 'foo'], /: --callback-url: `foo` is not/);
       await refused(['serve', '--allow-private-host', 'a/b'], /: --allow-private-host: `a\/b` is not a host/);
+      await refused(['serve', '--files', 's3:///prefix'], /: --files is a folder, or written --files s3:/);
       await refused(['serve', '--toolkit', 'no.toml'], /The toolkit in no\.toml cannot be used/);
       await refused(['keys', 'create', '--allow-address', 'foo'], /: --allow-address: `foo` is neither/);
       await refused(['accounts', 'list', '--status', 'FOO'], /: --status: `FOO` is not one of/);

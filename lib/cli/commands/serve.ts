@@ -94,6 +94,7 @@ export const serve: Command = {
 function filesIn(place: string | undefined): FilesOptions | undefined {
   const [, bucket, prefix] = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(place ?? '') ?? [];
   if (bucket !== undefined) return { s3: { bucket, prefix: prefix || undefined } };
+  if (place?.startsWith('s3:')) throw new UsageError('--files is a folder, or written --files s3://bucket/prefix.');
   return place === undefined ? undefined : { folder: place };
 }
 
