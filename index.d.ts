@@ -722,6 +722,9 @@ export declare class Session {
 	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
 		responseType: "stream";
 	}): Promise<ProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+	proxyExecute(request: ProxyExecuteRequest, options?: CallOptions & {
+		responseType?: ResponseType;
+	}): Promise<ProxyExecuteResponse>;
 	/**
 	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
 	 *
@@ -1979,6 +1982,9 @@ export declare class Tools {
 	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
 		responseType: "stream";
 	}): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+	proxyExecute(request: ToolsProxyExecuteRequest, options?: CallOptions & {
+		responseType?: ResponseType;
+	}): Promise<ToolsProxyExecuteResponse>;
 	/**
 	 * Opens a file that a third-party API has answered with. See {@link Session.download}.
 	 *

@@ -209,6 +209,10 @@ export class Tools {
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },
+  ): Promise<ToolsProxyExecuteResponse>;
+  async proxyExecute(
+    request: ToolsProxyExecuteRequest,
+    options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ToolsProxyExecuteResponse> {
     const { native, timeout: standard } = this.#connection;
     const { text, source } = writeToolsRequest(request);

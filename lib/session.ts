@@ -177,6 +177,10 @@ export class Session {
   async proxyExecute(
     request: ProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },
+  ): Promise<ProxyExecuteResponse>;
+  async proxyExecute(
+    request: ProxyExecuteRequest,
+    options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ProxyExecuteResponse> {
     const { native, timeout: standard } = this.#connection;
     const { text, source } = writeSessionRequest(request);

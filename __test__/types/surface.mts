@@ -56,6 +56,11 @@ export async function typesOfData(session: Session, composio: Composio) {
   return [typed.data.login, text, numbers, file];
 }
 
+/** A function of one's own around the method, whose options are not known before it is called. */
+export function wrapped(session: Session, ...call: Parameters<Session['proxyExecute']>): Promise<ProxyExecuteResponse> {
+  return session.proxyExecute(...call);
+}
+
 export async function requests(session: Session) {
   const good = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
   await session.proxyExecute({ ...good, parameters: [{ name: 'page', value: 2, type: 'query' }] });

@@ -141,7 +141,11 @@ impl Page {
                 Self::message(status, &heading, &texts, onward, None)
             }
             Stop::Broken(error) => {
-                tracing::warn!(%error, "an account could not be connected");
+                if error.status().is_none_or(|status| status >= 500) {
+                    tracing::warn!(request = request_id, %error, "an account could not be connected");
+                } else {
+                    tracing::debug!(%error, "a form was refused");
+                }
                 let texts = [
                     "This is not your doing. Whoever gave you the link can look it up by the reference below.",
                 ];
