@@ -189,6 +189,7 @@ export declare class Download {
 	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
 	 * all where that is known. `signal` ends it at once; what was written is removed.
 	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
 	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
 	 * @throws The signal's reason, if the signal is aborted.
 	 */

@@ -11,7 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { APIError, type BinaryBody, Composio, type Gateway, type GatewayOptions, type Session } from '../index.js';
+import {
+  APIError,
+  type BinaryBody,
+  Composio,
+  ComposioError,
+  type Gateway,
+  type GatewayOptions,
+  type Session,
+} from '../index.js';
 import { BackendStub } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { CORPUS } from './support/corpus';
@@ -193,6 +201,16 @@ for (const [name, way] of Object.entries(WAYS)) {
             readdirSync(folder).filter((name) => name.startsWith('aborted')),
             [],
           );
+
+          const third = await session.download(binaryData);
+          const nowhere = join(folder, 'nowhere', 'file');
+          await assert.rejects(third.toFile(nowhere), (error: Error) => {
+            assert.ok(error instanceof ComposioError);
+            assert.match(error.message, /^The file \S+nowhere\/file cannot be written: ENOENT/);
+            assert.doesNotMatch(error.message, /\.part/);
+            return true;
+          });
+          await third.toFile(path);
         },
         way,
       );

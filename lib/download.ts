@@ -55,6 +55,7 @@ export class Download {
    * @param options `onProgress` is told how many bytes have been written, and how many there are in
    * all where that is known. `signal` ends it at once; what was written is removed.
    * @throws {ValidationError} If an argument cannot be used.
+   * @throws {ComposioError} If nothing can be written there, or the file has been read already.
    * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
    * @throws The signal's reason, if the signal is aborted.
    */
@@ -62,14 +63,17 @@ export class Download {
     checkToFile(path, options);
     const { onProgress, signal } = options;
     signal?.throwIfAborted();
-    const body = this.stream();
     const unfinished = `${path}.${randomBytes(6).toString('hex')}.part`;
-    const file = await open(unfinished, 'wx');
+    // Before the file is read, which can be done once.
+    const file = await open(unfinished, 'wx').catch((cause: Error) => {
+      const message = `The file ${path} cannot be written: ${cause.message.replace(unfinished, path)}.`;
+      throw new ComposioError(message, { suggestedFix: 'Name a place in a folder that can be written to.', cause });
+    });
     // It ends the wait for the next bytes, with an error that is not worth telling.
     const forget = signal && whenAborted(signal, () => this.#reader.cancel());
     try {
       let written = 0;
-      for await (const chunk of body) {
+      for await (const chunk of this.stream()) {
         await file.writeFile(chunk);
         written += chunk.byteLength;
         onProgress?.({ written, size: this.size });
