@@ -26,10 +26,6 @@ pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Se
 
 /// Reads a session.
 pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
-    if !id.starts_with("trs_") {
-        let message = format!("`{id}` is no id of a session: they begin with trs_.");
-        return Err(Error::of_field(ErrorKind::InvalidRequest, message));
-    }
     Ok(answer(&*load(gateway, id).await?))
 }
 

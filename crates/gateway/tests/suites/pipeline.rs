@@ -48,7 +48,6 @@ async fn a_session_lives_from_create_to_delete() {
     assert_error(soon(gateway.session(id, deadline())).await, ErrorKind::SessionNotFound, id);
     assert_error(update(&gateway, id, json!({})).await, ErrorKind::SessionNotFound, id);
     assert_error(call(&gateway, id, get("header")).await, ErrorKind::SessionNotFound, id);
-    assert_error(soon(gateway.session("session_1", deadline())).await, ErrorKind::InvalidRequest, "trs_");
     for unknown in ["trs_unknown", "", "trs_' OR 1=1 --", "../x"] {
         assert_error(call(&gateway, unknown, get("header")).await, ErrorKind::SessionNotFound, unknown);
     }
