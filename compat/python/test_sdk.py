@@ -342,7 +342,7 @@ class Errors(SdkTest):
         call = {"toolkit": "open", "endpoint": "/breaks/python"}
         with self.assertRaises(composio_client.InternalServerError):
             session.proxy_execute(**call, method="POST")
-        self.assertEqual(session.proxy_execute(**call, method="GET").data, {"writes": 1})
+        self.assertEqual(session.proxy_execute(**call, method="GET")["data"], {"writes": 1})
 
     def call_disabled(self):
         account = self.gateway["githubAccount"]
