@@ -155,29 +155,25 @@ impl Files {
         };
         let max_open = options.max_open.unwrap_or(DEFAULT_MAX_OPEN);
         at_least_one(Some(max_open.into()), 1, "files.maxOpen")?;
-        let files = Self {
-            place,
-            store: OnceCell::new(),
-            keys,
-            expires_in: Duration::from_millis(at_least_one(
-                options.expires_in_ms,
-                DEFAULT_EXPIRES_IN_MS,
-                "files.expiresIn",
-            )?),
-            max_bytes: at_least_one(options.max_bytes, DEFAULT_MAX_BYTES, "files.maxBytes")?,
-            open: Arc::new(Semaphore::new(max_open as usize)),
-            max_open,
-        };
-        if let Place::Folder(folder) = &files.place
-            && named
-        {
-            in_folder(folder).map_err(|cause| {
+        let expires_in = at_least_one(options.expires_in_ms, DEFAULT_EXPIRES_IN_MS, "files.expiresIn")?;
+        let max_bytes = at_least_one(options.max_bytes, DEFAULT_MAX_BYTES, "files.maxBytes")?;
+        let store = match &place {
+            Place::Folder(folder) if named => Some(in_folder(folder).map_err(|cause| {
                 let message = format!("files.folder: {} cannot be used: {cause}.", folder.display());
                 Error::new(ErrorKind::StoreUnavailable, message)
                     .fix("Name a folder that the gateway may write to, or that it may make.")
-            })?;
-        }
-        Ok(files)
+            })?),
+            _ => None,
+        };
+        Ok(Self {
+            place,
+            store: OnceCell::new_with(store),
+            keys,
+            expires_in: Duration::from_millis(expires_in),
+            max_bytes,
+            open: Arc::new(Semaphore::new(max_open as usize)),
+            max_open,
+        })
     }
 
     /// Keeps a body as a file, whose URL is below `base`.
