@@ -169,7 +169,7 @@ for (const [name, way] of [
         const end = await load.held();
         assert.deepEqual(end, { waiting: [], gone: aborted, answered: kept });
         // It would wait for what is still under way.
-        await timed(1_000, () => busy.close());
+        await timed(4_000, () => busy.close());
       } finally {
         await busy.close();
         load.close();
@@ -200,7 +200,7 @@ describe('a call that waits before it is sent again', () => {
       // Long enough for the refusal to arrive, and nothing like the 30 s that it asks for.
       await new Promise((resolve) => setTimeout(resolve, 200));
       assert.ok(!settled, 'the call did not wait');
-      await timed(500, async () => {
+      await timed(10_000, async () => {
         controller.abort(reason);
         assert.equal(await rejected, reason);
       });

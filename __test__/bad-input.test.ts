@@ -29,6 +29,7 @@ import {
 } from '../index.js';
 import { acme, connect, openGateway } from './support/acme';
 import { rejection, timed, until } from './support/expect';
+import { NOBODY } from './support/ports';
 import { sendJson, sendRaw, Upstream } from './support/upstream';
 import { inProcess, overHttp, type WayIn } from './support/ways';
 
@@ -215,7 +216,7 @@ for (const [name, way] of [
       ): Promise<number> {
         upstream.on('/base/bad', answer);
         upstream.received.length = 0;
-        await timed(5_000, () =>
+        await timed(20_000, () =>
           rejection(() => session.proxyExecute({ toolkit: 'acme', endpoint: '/bad', method }), InternalServerError, {
             fix: /./,
             ...expected,
@@ -361,10 +362,7 @@ for (const [name, way] of [
     });
 
     it('an API that is not there', async () => {
-      const gone = await Upstream.start();
-      const { port } = gone;
-      await gone.close();
-      const other = await openGateway(port);
+      await using other = await openGateway(NOBODY);
       await connect(other, 'ann');
       const other_session = await (await way(other)).composio().create('ann');
       await rejection(() => other_session.proxyExecute({ ...CALL, method: 'POST' }), InternalServerError, {
@@ -372,7 +370,6 @@ for (const [name, way] of [
         slug: 'UpstreamUnreachable',
         names: /127\.0\.0\.1/,
       });
-      await other.close();
     });
   });
 }
@@ -476,7 +473,7 @@ describe('API keys', () => {
 
 describe('a closed gateway', () => {
   it('refuses everything, and another one works', async () => {
-    const gateway = await openGateway(upstream.port);
+    await using gateway = await openGateway(upstream.port);
     const id = await connect(gateway, 'ann');
     const { url } = await gateway.listen();
     const { key, id: keyId } = await gateway.apiKeys.create();
@@ -522,10 +519,9 @@ describe('a closed gateway', () => {
     });
     assert.deepEqual(upstream.received, []);
 
-    const other = await openGateway(upstream.port);
+    await using other = await openGateway(upstream.port);
     await connect(other, 'ann');
     await works(await new Composio({ gateway: other }).create('ann'));
-    await other.close();
   });
 });
 
@@ -542,7 +538,7 @@ describe('a store', () => {
 
   /** Makes a store with an account in it, closed. */
   async function make(): Promise<Buffer> {
-    const gateway = await openGateway(upstream.port, { store, encryptionKey: KEY });
+    await using gateway = await openGateway(upstream.port, { store, encryptionKey: KEY });
     await connect(gateway, 'ann');
     await gateway.close();
     return readFile(store);
@@ -571,9 +567,8 @@ describe('a store', () => {
   }
 
   async function opens(): Promise<void> {
-    const gateway = await openGateway(upstream.port, { store, encryptionKey: KEY });
+    await using gateway = await openGateway(upstream.port, { store, encryptionKey: KEY });
     await works(await new Composio({ gateway }).create('ann'));
-    await gateway.close();
   }
 
   it('in a file without an encryption key', async () => {

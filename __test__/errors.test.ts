@@ -3,9 +3,8 @@
  */
 
 import assert from 'node:assert/strict';
-import { getEventListeners, once } from 'node:events';
+import { getEventListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import {
   APIConnectionError,
@@ -25,6 +24,7 @@ import {
   UnprocessableEntityError,
 } from '../index.js';
 import { BackendStub, sendJson } from './backend-stub';
+import { NOBODY } from './support/ports';
 
 const CALL = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
 
@@ -151,12 +151,7 @@ describe('an answer of the third-party API that is an error', () => {
 
 describe('no answer', () => {
   it('of a port that nobody listens on', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as import('node:net').AddressInfo;
-    server.close();
-    await once(server, 'close');
-    const composio = new Composio({ apiKey: 'k', baseURL: `http://127.0.0.1:${port}`, maxRetries: 0 });
+    const composio = new Composio({ apiKey: 'k', baseURL: `http://127.0.0.1:${NOBODY}`, maxRetries: 0 });
     const error = await thrown(() => composio.create('u'), APIConnectionError);
     assert.equal(error.name, 'APIConnectionError');
     assert.equal(error.status, undefined);
@@ -198,7 +193,7 @@ describe('no answer', () => {
   });
 
   it('of a gateway that is closed', async () => {
-    const gateway = await Gateway.open();
+    await using gateway = await Gateway.open();
     const inside = await new Composio({ gateway }).create('user_1');
     await gateway.close();
     await gateway.close();

@@ -23,6 +23,7 @@ import {
 } from '../index.js';
 import { acme, connect, openGateway } from './support/acme';
 import { rejection, timed, until } from './support/expect';
+import { portToComeBackTo } from './support/ports';
 import { sendJson, Upstream } from './support/upstream';
 
 const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
@@ -233,9 +234,9 @@ describe('a port', () => {
   });
 
   it('that is taken is refused by its number', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
+    const port = await portToComeBackTo();
+    const server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
-    const { port } = server.address() as { port: number };
     await using gateway = await Gateway.open();
     const error = await rejection(() => gateway.listen({ port }), ComposioError, {
       slug: 'InvalidOption',
@@ -297,7 +298,7 @@ describe('a port', () => {
 
 describe('closing', () => {
   it('is done once, however often it is asked for', async () => {
-    const gateway = await Gateway.open();
+    await using gateway = await Gateway.open();
     await gateway.listen();
     await Promise.all([gateway.close(), gateway.close(), gateway.close()]);
     await gateway.close();
@@ -319,7 +320,7 @@ describe('closing', () => {
   });
 
   it('lets the calls that are under way come to their end', async () => {
-    const gateway = await openGateway(upstream.port);
+    await using gateway = await openGateway(upstream.port);
     await connect(gateway, 'ann');
     const { url: baseURL } = await gateway.listen();
     const { key: apiKey } = await gateway.apiKeys.create();
@@ -346,7 +347,7 @@ describe('closing', () => {
   });
 
   it('ends those that do not come to it after 5 seconds', async () => {
-    const gateway = await openGateway(upstream.port);
+    await using gateway = await openGateway(upstream.port);
     await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
     let hungUp = false;
@@ -374,7 +375,7 @@ describe('a store in a file', () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   it('keeps accounts, sessions and keys', async () => {
-    const first = await openGateway(upstream.port, { store, encryptionKey: KEY });
+    await using first = await openGateway(upstream.port, { store, encryptionKey: KEY });
     const id = await connect(first, 'ann', 'kept');
     await first.connectedAccounts.disable(id);
     await first.connectedAccounts.enable(id);
@@ -385,7 +386,7 @@ describe('a store in a file', () => {
 
     // The same key, written in another way.
     const encryptionKey = Buffer.from(KEY, 'hex').toString('base64');
-    const second = await openGateway(upstream.port, { store, encryptionKey });
+    await using second = await openGateway(upstream.port, { store, encryptionKey });
     assert.deepEqual(await second.connectedAccounts.get(id), account);
     assert.equal((await second.apiKeys.list())[0]?.name, 'kept');
     const { url: baseURL } = await second.listen();
@@ -393,12 +394,12 @@ describe('a store in a file', () => {
     assert.deepEqual(session.config, config);
     await session.proxyExecute(CALL);
     assert.equal(upstream.last.headers['x-api-key'], 'kept');
-    await second.close();
   });
 
   it('is shared by gateways that are open at once', async () => {
     const options = { store, encryptionKey: KEY };
-    const [one, two] = [await openGateway(upstream.port, options), await openGateway(upstream.port, options)];
+    await using one = await openGateway(upstream.port, options);
+    await using two = await openGateway(upstream.port, options);
     const id = await connect(one, 'ann', 'shared');
     const { sessionId } = await new Composio({ gateway: one }).create('ann');
     const session = await new Composio({ gateway: two }).use(sessionId);
@@ -421,7 +422,6 @@ describe('a store in a file', () => {
     assert.equal((await two.connectedAccounts.list({ limit: 1_000 })).items.length, 41);
     await one.close();
     assert.equal((await two.connectedAccounts.get(id)).isDisabled, true);
-    await two.close();
   });
 
   it('in memory is of one gateway only', async () => {

@@ -40,7 +40,7 @@ function inNewStore(toolkit: ToolkitDefinition, host: string): GatewayOptions {
 
 /** Gives users tokens, in a store that nobody has open afterwards. */
 async function importAll(options: GatewayOptions, toolkit: string, vals: Map<string, object>): Promise<void> {
-  const gateway = await Gateway.open(options);
+  await using gateway = await Gateway.open(options);
   const credentials = { client_id: 'acme', client_secret: 'acme-secret' };
   const config = { type: 'use_custom_auth', authScheme: 'OAUTH2', credentials } as const;
   const { id: authConfigId } = await new Composio({ gateway }).authConfigs.create(toolkit, config);
@@ -52,7 +52,6 @@ async function importAll(options: GatewayOptions, toolkit: string, vals: Map<str
       credential: { authScheme: 'OAUTH2', val: { ...val } },
     });
   }
-  await gateway.close();
 }
 
 /** A gateway in another process. */
@@ -171,7 +170,7 @@ describe('several processes with one store', () => {
 
     // The next process. It waits until the leases of the dead have run out.
     const killed = (await server.events()).users;
-    const gateway = await Gateway.open(options);
+    await using gateway = await Gateway.open(options);
     const composio = new Composio({ gateway });
     let lost = 0;
     const callAgain = async (step: string, user: string) => {
@@ -209,7 +208,7 @@ describe('several processes with one store', () => {
     const options = inNewStore(server.toolkit, server.host);
     const { windows } = await server.events();
     await importAll(options, 'oidc', new Map([['window', await server.grant('window')]]));
-    const gateway = await Gateway.open(options);
+    await using gateway = await Gateway.open(options);
     const composio = new Composio({ gateway });
     const session = await composio.create('window');
     const [account] = (await composio.connectedAccounts.list({ userIds: ['window'] })).items;
@@ -229,7 +228,7 @@ describe('several processes with one store', () => {
     const options = inNewStore(server.toolkit, server.host);
     const tokens = await server.grant('done');
     await importAll(options, 'oidc', new Map([['done', tokens]]));
-    const gateway = await Gateway.open(options);
+    await using gateway = await Gateway.open(options);
     const { connectedAccounts } = new Composio({ gateway });
     const [account] = (await connectedAccounts.list({ userIds: ['done'] })).items;
     const { status, revokedTokens, notRevoked } = await connectedAccounts.revoke(account?.id ?? '');
@@ -239,7 +238,6 @@ describe('several processes with one store', () => {
     );
     const headers = { authorization: `Bearer ${tokens.access_token}` };
     assert.equal((await fetch(`${server.origin}/api/me`, { headers })).status, 401);
-    await gateway.close();
   });
 
   it('tell a grant that the user took back', async () => {
@@ -247,7 +245,7 @@ describe('several processes with one store', () => {
     const tokens = await server.grant('gone');
     await importAll(options, 'oidc', new Map([['gone', { ...tokens, access_token: 'unknown' }]]));
     await server.revoke(tokens.refresh_token);
-    const gateway = await Gateway.open(options);
+    await using gateway = await Gateway.open(options);
     const composio = new Composio({ gateway });
     const session = await composio.create('gone');
     const answer = await session.proxyExecute({ toolkit: 'oidc', endpoint: '/me', method: 'GET' });
@@ -255,7 +253,6 @@ describe('several processes with one store', () => {
     const [account] = (await composio.connectedAccounts.list({ userIds: ['gone'] })).items;
     assert.equal(account?.status, 'EXPIRED');
     assert.match(account?.statusReason ?? '', /invalid_grant/);
-    await gateway.close();
   });
 });
 
@@ -293,7 +290,7 @@ describe('a process that comes back after its lease has run out', () => {
     await until('it has asked', () => held !== undefined);
     late.signal('SIGSTOP');
 
-    const gateway = await Gateway.open(options);
+    await using gateway = await Gateway.open(options);
     const composio = new Composio({ gateway });
     const session = await composio.create('ann');
     const token = async () => {
@@ -318,7 +315,6 @@ describe('a process that comes back after its lease has run out', () => {
       /refresh_token=refresh-2&/,
     );
     await late.kill();
-    await gateway.close();
     await upstream.close();
   });
 });

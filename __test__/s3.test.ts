@@ -5,28 +5,21 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { Composio } from '../index.js';
 import { connect, openGateway } from './support/acme';
+import { until } from './support/expect';
+import { portToComeBackTo } from './support/ports';
 
 /** More than one part of an upload. */
 const LARGE = Buffer.from(Uint8Array.from({ length: 12_000_003 }, (_, index) => (index * 31 + (index >> 8)) % 256));
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 it('files are kept in a bucket until they expire', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'proxy-execute-s3-'));
-  const port = await freePort();
+  const port = await portToComeBackTo();
   const s3rver = join(__dirname, '..', 'node_modules', 's3rver', 'bin', 's3rver.js');
   const options = ['-d', folder, '-a', '127.0.0.1', '-p', String(port), '--silent', '--configure-bucket', 'files'];
   const server = spawn(process.execPath, [s3rver, ...options], { stdio: 'ignore' });
@@ -35,7 +28,12 @@ it('files are kept in a bucket until they expire', async () => {
   }).listen(0, '127.0.0.1');
   await once(api, 'listening');
   const endpoint = `http://127.0.0.1:${port}`;
-  while (!(await fetch(endpoint).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('the bucket is served', () =>
+    fetch(endpoint).then(
+      () => true,
+      () => false,
+    ),
+  );
 
   const s3 = { bucket: 'files', prefix: 'of/gateway', endpoint, accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
   const gateway = await openGateway((api.address() as AddressInfo).port, { files: { s3, expiresIn: 5_000 } });
@@ -58,7 +56,7 @@ it('files are kept in a bucket until they expire', async () => {
       assert.deepEqual(Buffer.from(await part.arrayBuffer()), bytes.subarray(1, 3));
     }
     assert.equal(objects().length, 2);
-    while (objects().length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await until('they have expired', () => objects().length === 0);
   } finally {
     await gateway.close();
     server.kill();

@@ -528,7 +528,7 @@ export function conformance(name: string, way: Way): void {
         });
         for (const endpoint of ['/hang', '/half']) {
           const call = { toolkit: 'acme', endpoint, method: 'GET' } as const;
-          const elapsed = await timed(5_000, async () => {
+          const elapsed = await timed(20_000, async () => {
             const error = await rejection(
               () => session.proxyExecute(call, { timeout: 300 }),
               APIConnectionTimeoutError,
@@ -544,7 +544,7 @@ export function conformance(name: string, way: Way): void {
       it('is that of the client if the call has none', async () => {
         const hasty = await wayIn.composio({ timeout: 300 }).use(session.sessionId);
         const call = { toolkit: 'acme', endpoint: '/hang', method: 'GET' } as const;
-        await timed(5_000, () => rejection(() => hasty.proxyExecute(call), APIConnectionTimeoutError));
+        await timed(20_000, () => rejection(() => hasty.proxyExecute(call), APIConnectionTimeoutError));
       });
     });
 

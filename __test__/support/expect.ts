@@ -44,7 +44,7 @@ export async function rejection<E extends ComposioError>(
 }
 
 /** Waits until something holds, looking again and again, at most this long. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, limit = 10_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, limit = 30_000): Promise<void> {
   const end = Date.now() + limit;
   while (!(await holds())) {
     assert.ok(Date.now() < end, `not within ${limit} ms: ${what}`);
