@@ -13,11 +13,13 @@ use tokio::sync::broadcast;
 
 pub(crate) use self::change::{
     ChangedAccount, DeletedAccount, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
-    activated, delete, keep, refresh, revoke, set_enabled, set_status, update,
+    activated, changed_meanwhile, delete, refresh, revoke, set_enabled, set_status, update,
 };
 pub use self::creation::ImportAccount;
 pub(crate) use self::creation::{CreateAccount, CreatedAccount, begin, create, import};
-pub(crate) use self::credential::{Credential, merged, sealed, unseal, val};
+pub(crate) use self::credential::{
+    Credential, changed, merged, raw_fields, sealed, unseal, val, with_fields_of, written,
+};
 pub(crate) use self::for_call::{by_id, for_session, named};
 use self::shown::shown;
 pub use self::shown::{AccountState, ConnectedAccount, ListAccounts, ToolkitRef};

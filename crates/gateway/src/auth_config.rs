@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::account::ToolkitRef;
+use crate::account::{self, ToolkitRef};
 use crate::clock::{now, rfc3339};
 use crate::credential::AuthScheme;
 use crate::credential::oauth2::Client;
@@ -283,6 +283,18 @@ pub(crate) fn credentials(gateway: &Parts, config: &StoredAuthConfig) -> Result<
         Error::new(ErrorKind::Internal, message).fix("Give it its credentials again.")
     })?;
     Ok((SecretJson::new(credentials), serde_json::from_str(&config.settings).unwrap_or_default()))
+}
+
+/// What an auth config says of its toolkit's fields, for all of its accounts: the host of a client,
+/// for example.
+///
+/// # Errors
+/// `Internal` when the stored secret is not what was written there.
+pub(crate) fn fields(gateway: &Parts, toolkit: &Toolkit, config: &StoredAuthConfig) -> Result<SecretJson> {
+    let (credentials, _) = self::credentials(gateway, config)?;
+    let mut fields = account::raw_fields(&credentials)?;
+    fields.retain(|name, value| toolkit.describes(name) && !matches!(value.get(), "null" | "\"\""));
+    account::written(&fields)
 }
 
 /// The OAuth client of an auth config.

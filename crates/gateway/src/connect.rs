@@ -10,7 +10,7 @@
 //! Of the link's token, the browser's cookie and the state only hashes are stored.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
@@ -21,10 +21,12 @@ use url::Url;
 use crate::account::Credential;
 use crate::clock::now;
 use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, NotGranted, Verifier, shortened};
-use crate::credential::{AuthScheme, Fields, dynamic_client, renewal, token_endpoint};
+use crate::credential::{AuthScheme, Fields, dynamic_client, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
-use crate::store::{AccountChange, LinkStart, StoredAccount, StoredAuthConfig, StoredLink};
+use crate::store::{
+    AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
+};
 use crate::toolkit::{AuthorizationServer, InputField, Toolkit};
 use crate::vault::Place;
 use crate::{account, auth_config, id, proxy};
@@ -56,6 +58,8 @@ impl Browser {
 pub(crate) struct Form {
     /// The toolkit's name.
     pub(crate) toolkit: String,
+    /// Where its API is, where that is known and the account's own.
+    pub(crate) host: Option<String>,
     /// Whether the person goes on to the provider to agree; else the fields are the credential.
     pub(crate) has_consent: bool,
     /// What is asked for there.
@@ -166,7 +170,11 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
     // With DCR_OAUTH there may be none yet: it is registered when the person goes on.
-    if scheme == AuthScheme::OAuth2 { auth_config::client(gateway, config).map(drop) } else { Ok(()) }
+    if scheme == AuthScheme::OAuth2 {
+        let (credentials, settings) = auth_config::credentials(gateway, config)?;
+        Client::of_account(toolkit, scheme, &Fields::default(), &credentials, &settings)?;
+    }
+    Ok(())
 }
 
 /// What there is to do behind a link. Changes nothing: whoever only looks, as programs that preview
@@ -250,8 +258,10 @@ struct Flow<'a> {
     config: StoredAuthConfig,
     toolkit: &'a Toolkit,
     scheme: AuthScheme,
-    /// What is known of the credential.
-    val: SecretJson,
+    /// The account's credential so far.
+    old: SecretJson,
+    /// What is to be changed of it.
+    given: SecretJson,
 }
 
 impl<'a> Flow<'a> {
@@ -273,10 +283,17 @@ impl<'a> Flow<'a> {
         }
         let account = account::find(gateway, &link.account_id).await?;
         let config = auth_config::usable(gateway, &account.auth_config_id).await?;
+        let toolkit = gateway.catalogue.get(&account.toolkit)?;
+        let row = HEXLOWER.encode(&link.token_hash);
+        let given = match &link.given {
+            Some(sealed) => open_sealed(gateway, given_place(&row), sealed).map(SecretJson::new)?,
+            None => auth_config::fields(gateway, toolkit, &config)?,
+        };
         Ok(Self {
-            toolkit: gateway.catalogue.get(&account.toolkit)?,
+            toolkit,
             scheme: auth_config::scheme_of(&config)?,
-            val: account::val(gateway, &account)?,
+            old: account::val(gateway, &account)?,
+            given,
             gateway,
             link,
             account,
@@ -289,7 +306,12 @@ impl<'a> Flow<'a> {
         let asked = self.toolkit.input_fields(self.scheme);
         // Where all that is needed is known already, it is to be given anew.
         let is_complete = asked.iter().all(|field| !field.required || known.get(&field.name).is_some());
-        let fields = asked.into_iter().filter(|field| is_complete || known.get(&field.name).is_none());
+        // What the auth config says is not the person's to say.
+        let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
+        let is_asked = |field: &InputField| {
+            of_config.get(&field.name).is_none() && (is_complete || known.get(&field.name).is_none())
+        };
+        let fields = asked.into_iter().filter(is_asked);
         let shown = |input: InputField| AskedField {
             value: match known.get(&input.name) {
                 Some(value) if !input.is_secret => value.expose_secret().to_owned(),
@@ -300,6 +322,7 @@ impl<'a> Flow<'a> {
         };
         let mut form = Form {
             toolkit: self.toolkit.name.clone(),
+            host: self.toolkit.own_host(self.scheme, &known),
             has_consent: self.toolkit.has_consent(self.scheme),
             scopes: Vec::new(),
             fields: fields.map(shown).collect(),
@@ -330,7 +353,7 @@ impl<'a> Flow<'a> {
             }
         }
         let new = serde_json::to_string(&new).expect("texts can be written as JSON");
-        self.val = account::merged(&self.val, &SecretJson::new(new))?;
+        self.given = account::merged(&self.given, &SecretJson::new(new))?;
         let problem = self.toolkit.unusable_field(self.scheme, &self.fields()?);
         if let Some((name, why)) = problem
             && let Some(field) = form.fields.iter_mut().find(|field| field.input.name == name)
@@ -385,13 +408,15 @@ impl<'a> Flow<'a> {
         let server = self.server(&fields)?;
         let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
         let url = oauth2::authorize_url(&server, &client, &redirect_uri, &state, &verifier)?;
-        let sealed = self
-            .gateway
-            .vault
-            .seal(verifier_place(&HEXLOWER.encode(&self.link.token_hash)), verifier.0.expose_secret());
-        self.start(&LinkStart { browser_hash: browser.hash(), state: Some((hash(&state), sealed)) }).await?;
-        // What the provider's address was made of belongs to the account, and so does its client.
-        account::keep(self.gateway, &self.account, self.scheme, &self.val).await?;
+        let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.gateway.vault);
+        let state = LinkState {
+            hash: hash(&state),
+            verifier: vault.seal(verifier_place(&row), verifier.0.expose_secret()),
+            // What the provider's address was made of, and the client, are the account's once there
+            // are tokens: until then, what it has goes where it went.
+            given: vault.seal(given_place(&row), self.given.expose()),
+        };
+        self.start(&LinkStart { browser_hash: browser.hash(), state: Some(state) }).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
     }
 
@@ -426,7 +451,7 @@ impl<'a> Flow<'a> {
             answer.and_then(|answered| dynamic_client::read_registration(answered.status, &answered.body));
         Ok(match registered {
             Ok(registered) => {
-                self.val = account::merged(&self.val, &registered)?;
+                self.given = account::merged(&self.given, &registered)?;
                 Ok(())
             }
             Err(not_registered) => Err(not_registered),
@@ -437,9 +462,7 @@ impl<'a> Flow<'a> {
     async fn exchange(&mut self, code: &SecretString) -> Result<Result<(), NotGranted>, Stop> {
         let row = HEXLOWER.encode(&self.link.token_hash);
         let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = self.gateway.vault.open(verifier_place(&row), sealed).map_err(|error| {
-            Error::new(ErrorKind::Internal, format!("The verifier of a flow cannot be opened: {error}."))
-        })?;
+        let verifier = open_sealed(self.gateway, verifier_place(&row), sealed)?;
         let client = self.client()?;
         let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
         let fields = self.fields()?;
@@ -449,7 +472,7 @@ impl<'a> Flow<'a> {
         let request = oauth2::token_request(&server, &client, &grant);
         Ok(match token_endpoint::ask(&self.gateway.egress, server.rules, request).await {
             Ok(granted) => {
-                self.val = account::merged(&self.val, &granted.val)?;
+                self.given = account::merged(&self.given, &granted.val)?;
                 Ok(())
             }
             Err(not_granted) => Err(not_granted),
@@ -485,12 +508,27 @@ impl<'a> Flow<'a> {
         })
     }
 
-    /// Uses the link up: the account is ACTIVE with what is known now.
-    async fn connect(&self) -> Result<Connected, Stop> {
-        let change =
-            account::activated(self.gateway, self.toolkit, &self.config, &self.account.id, &self.val)?;
-        if !self.gateway.store.finish_link(&self.link, &change).await? {
-            return Err(Stop::Used);
+    /// Uses the link up: the account is ACTIVE with what was given, and what else it has by now.
+    async fn connect(mut self) -> Result<Connected, Stop> {
+        let patience = Instant::now() + refresh::PATIENCE;
+        loop {
+            let val = self.val()?;
+            let change = account::activated(self.gateway, self.toolkit, &self.config, &self.account, &val)?;
+            match self.gateway.store.finish_link(&self.link, &change).await? {
+                LinkEnd::Finished => break,
+                LinkEnd::Used => return Err(Stop::Used),
+                LinkEnd::AccountChanged if Instant::now() > patience => {
+                    return Err(Stop::Broken(
+                        account::changed_meanwhile(self.gateway, &self.account.id).await,
+                    ));
+                }
+                // A refresh may be under way, whose token is not to be overwritten with an older one.
+                LinkEnd::AccountChanged => {
+                    tokio::time::sleep(refresh::POLL).await;
+                    self.account = account::find(self.gateway, &self.account.id).await?;
+                    self.old = account::val(self.gateway, &self.account)?;
+                }
+            }
         }
         self.gateway.account_changes.tell(&self.account.id);
         Ok(Connected { toolkit: self.toolkit.name.clone(), back: self.back("success") })
@@ -513,14 +551,19 @@ impl<'a> Flow<'a> {
         Stop::NotConnected(Box::new(NotConnected { toolkit, denied, why, back }))
     }
 
+    /// The credential as it is to be.
+    fn val(&self) -> Result<SecretJson> {
+        account::changed(self.toolkit, self.scheme, &self.old, &self.given)
+    }
+
     fn fields(&self) -> Result<Fields> {
-        Fields::read(&self.val)
+        Fields::read(&self.val()?)
     }
 
     /// The OAuth client, which also asks for what this link was made for.
     fn client(&self) -> Result<Client> {
         let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
-        let client = Client::of_account(self.scheme, &self.fields()?, &credentials, &settings)?;
+        let client = Client::of_account(self.toolkit, self.scheme, &self.fields()?, &credentials, &settings)?;
         Ok(Client { metadata: self.client_metadata()?, ..client })
     }
 
@@ -563,6 +606,16 @@ fn redirect_uri(gateway: &Parts, metadata: &ClientMetadata) -> Result<String> {
         Some(uri) => Ok(uri.clone()),
         None => Ok(format!("{}/connect/callback", gateway.public_url()?)),
     }
+}
+
+fn open_sealed(gateway: &Parts, place: Place<'_>, sealed: &[u8]) -> Result<SecretString> {
+    gateway.vault.open(place, sealed).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("What was kept of a flow cannot be opened: {error}."))
+    })
+}
+
+fn given_place(row: &str) -> Place<'_> {
+    Place { table: "links", row, field: "given" }
 }
 
 fn verifier_place(row: &str) -> Place<'_> {

@@ -105,6 +105,8 @@ async fn begin(
 ) -> Result<Link> {
     check(gateway, config, callback_url.as_deref())?;
     let known = known.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
+    let toolkit = gateway.catalogue.get(&config.toolkit)?;
+    let known = account::with_fields_of(gateway, toolkit, config, &known)?;
     let account = account::begin(gateway, config, user_id, alias, &known).await?;
     give_out(gateway, &account.id, callback_url, &[]).await
 }
@@ -150,6 +152,7 @@ pub(crate) async fn give_out(
         scopes: json!(scopes).to_string(),
         browser_hash: None,
         verifier: None,
+        given: None,
         expires_at,
         finished_at: None,
     };

@@ -184,6 +184,8 @@ pub(crate) struct StoredLink {
     pub(crate) browser_hash: Option<Vec<u8>>,
     /// The PKCE verifier that belongs to the OAuth state that is out, sealed.
     pub(crate) verifier: Option<Vec<u8>>,
+    /// What the account is to have when that state comes back, sealed. It has it no sooner.
+    pub(crate) given: Option<Vec<u8>>,
     pub(crate) expires_at: i64,
     /// When its one use was made, whatever came of it.
     pub(crate) finished_at: Option<i64>,
@@ -193,8 +195,28 @@ pub(crate) struct StoredLink {
 #[derive(Debug)]
 pub(crate) struct LinkStart {
     pub(crate) browser_hash: Vec<u8>,
-    /// Hash of the OAuth state, and the verifier, sealed.
-    pub(crate) state: Option<(Vec<u8>, Vec<u8>)>,
+    /// The OAuth state, where the browser is sent on to a provider.
+    pub(crate) state: Option<LinkState>,
+}
+
+/// Whether a link's one use was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    Finished,
+    /// It was used meanwhile, or ended.
+    Used,
+    /// The account has another credential than the change was made for, or is being refreshed.
+    AccountChanged,
+}
+
+/// What belongs to an OAuth state that is out.
+#[derive(Debug)]
+pub(crate) struct LinkState {
+    pub(crate) hash: Vec<u8>,
+    /// Sealed.
+    pub(crate) verifier: Vec<u8>,
+    /// What was given beforehand, sealed.
+    pub(crate) given: Vec<u8>,
 }
 
 /// An API key, without the key.
@@ -309,8 +331,10 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool>;
     /// Takes the state that is out, so that it is used once. False when it was used meanwhile.
     async fn take_state(&self, state_hash: &[u8]) -> Result<bool>;
-    /// Uses a link up and changes its account, both or neither. False when it was used meanwhile.
-    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool>;
+    /// Uses a link up and changes its account, both or neither.
+    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd>;
+    /// Ends the links of an account that nobody has used.
+    async fn end_links(&self, account_id: &str) -> Result<()>;
     /// When the next of the links that nobody used ends.
     async fn next_link_expiry(&self) -> Result<Option<i64>>;
     /// Makes accounts EXPIRED that were begun with links that have ended unused, and forgets links

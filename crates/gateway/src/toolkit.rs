@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use self::authorization_server::Unresolved;
 pub(crate) use self::authorization_server::{
     AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat,
 };
@@ -130,7 +131,7 @@ struct Scheme {
     query: Vec<(String, Template)>,
     basic: Option<(Template, Template)>,
     oauth1: Option<OAuth1>,
-    authorization_server: Option<authorization_server::Unresolved>,
+    authorization_server: Option<Unresolved>,
 }
 
 /// Whom an OAuth 1.0 signature speaks for.
@@ -228,6 +229,10 @@ impl Toolkit {
         secrets.iter().any(|name| !auth_scheme.may_lack(name) && self.field(fields, name).is_none())
     }
 
+    fn server_of(&self, scheme: AuthScheme) -> Option<&Unresolved> {
+        self.schemes.get(&scheme)?.authorization_server.as_ref()
+    }
+
     fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
         self.schemes.get(&scheme).ok_or_else(|| {
             let known: Vec<_> = self.schemes.keys().map(ToString::to_string).collect();
@@ -260,6 +265,74 @@ impl Toolkit {
         Ok(Target { base_url: Cow::Owned(base_url), hosts: &scheme.hosts })
     }
 
+    /// Whether an account whose fields change would send what it keeps secret to another origin: that
+    /// of the API, or of the authorization server. One that has no address yet has been given nothing.
+    pub(crate) fn is_elsewhere(&self, scheme: AuthScheme, old: &Fields, new: &Fields) -> bool {
+        let origins = |fields: &Fields| {
+            let api = self.target(scheme, fields).ok().map(|target| target.base_url.origin());
+            let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::takes_secrets);
+            let server = |template| {
+                let text = self.with_fields(template, fields).ok()?;
+                authorization_server::endpoint(&text).ok().map(|url| url.origin())
+            };
+            std::iter::once(api).chain(servers.map(server)).collect::<Vec<_>>()
+        };
+        origins(old).into_iter().zip(origins(new)).any(|(old, new)| old.is_some() && old != new)
+    }
+
+    /// The host of an account's API, where it is not the same for all accounts.
+    pub(crate) fn own_host(&self, scheme: AuthScheme, fields: &Fields) -> Option<String> {
+        let base_url = self.target(scheme, fields).ok()?.base_url.into_owned();
+        let of_all = self.schemes.get(&scheme)?.fixed_base_url.as_ref().and_then(Url::host_str);
+        base_url.host_str().filter(|host| Some(*host) != of_all).map(str::to_owned)
+    }
+
+    /// The fields that say on which hosts an account's API and authorization server are.
+    pub(crate) fn host_fields(&self, scheme: AuthScheme) -> BTreeSet<String> {
+        let base_url = self.schemes.get(&scheme).map(|scheme| &scheme.base_url);
+        let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
+        let named = base_url.into_iter().chain(servers).flat_map(Template::host_fields);
+        named.chain(["base_url".to_owned()]).collect()
+    }
+
+    /// The fields that say to which host the client of an auth config is sent, where that could be
+    /// anyone's. A client is registered with one server, so they are its auth config's to give.
+    pub(crate) fn client_host_fields(&self, scheme: AuthScheme) -> BTreeSet<String> {
+        let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::takes_secrets);
+        servers.flat_map(Template::open_host_fields).collect()
+    }
+
+    /// Refuses a client that would be sent to another host than its auth config says.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the field; never its value.
+    pub(crate) fn check_client_host(
+        &self,
+        scheme: AuthScheme,
+        fields: &Fields,
+        of_config: impl Fn(&str) -> Option<String>,
+    ) -> Result<()> {
+        let fix = "The secret of the auth config's client is sent to that host, so the auth config says which \
+                   it is, in its `credentials`.";
+        for name in self.client_host_fields(scheme) {
+            let default = || self.fields.get(&name)?.default.clone();
+            let Some(trusted) = of_config(&name).or_else(default) else {
+                let message = format!("The auth config has no `{name}`, the host of its client.");
+                return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(fix));
+            };
+            if self.field(fields, &name).is_some_and(|value| value.expose_secret() != trusted) {
+                return Err(self.invalid_field(&name, "the auth config says another").fix(fix));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a field is one that the toolkit describes, which an auth config may give for all of
+    /// its accounts.
+    pub(crate) fn describes(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
     /// Whether accounts of a scheme give something that is exchanged for an access token.
     pub(crate) fn exchanges(&self, scheme: AuthScheme) -> bool {
         scheme.is_exchanged() && self.has_authorization_server(scheme)
@@ -267,7 +340,7 @@ impl Toolkit {
 
     /// Whether accounts of a scheme have an authorization server.
     pub(crate) fn has_authorization_server(&self, scheme: AuthScheme) -> bool {
-        self.schemes.get(&scheme).is_some_and(|scheme| scheme.authorization_server.is_some())
+        self.server_of(scheme).is_some()
     }
 
     /// The authorization server of an account with these fields; `None` where the scheme has none,
@@ -283,7 +356,8 @@ impl Toolkit {
         let Some(server) = &self.scheme(scheme)?.authorization_server else { return Ok(None) };
         let url = |template: &Template| {
             let text = self.with_fields(template, fields).map_err(|problem| self.unusable(problem))?;
-            authorization_server::endpoint(&text).map_err(|why| self.invalid_field("base_url", &why))
+            authorization_server::endpoint(&text)
+                .map_err(|why| self.invalid_field(&template.field_names().join(", "), &why))
         };
         let token_url = url(&server.token_url)?;
         let token_parameters = server.token_parameters.iter().map(|(name, template)| {
@@ -309,19 +383,17 @@ impl Toolkit {
 
     /// Whether a person has to agree at the provider.
     pub(crate) fn has_consent(&self, scheme: AuthScheme) -> bool {
-        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
-        server.is_some_and(|server| server.authorize_url.is_some())
+        self.server_of(scheme).is_some_and(|server| server.authorize_url.is_some())
     }
 
     /// What a client asks for where a person has to agree.
     pub(crate) fn scopes<'a>(&'a self, scheme: AuthScheme, client: &'a ClientMetadata) -> &'a [String] {
-        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
-        server.map(|server| server.rules.scopes_for(client)).unwrap_or_default()
+        self.server_of(scheme).map(|server| server.rules.scopes_for(client)).unwrap_or_default()
     }
 
     /// A scope in words.
     pub(crate) fn in_words(&self, scheme: AuthScheme, scope: &str) -> Option<String> {
-        self.schemes.get(&scheme)?.authorization_server.as_ref()?.rules.scope_words.get(scope).cloned()
+        self.server_of(scheme)?.rules.scope_words.get(scope).cloned()
     }
 
     /// A field, by its name, that could not be used, and why; never its value. Where a person is to
@@ -498,10 +570,8 @@ impl Scheme {
                 .authorization_server
                 .as_ref()
                 .map(|server| {
-                    authorization_server::Unresolved::from_definition(server, scheme, |name| {
-                        fields.contains_key(name)
-                    })
-                    .map_err(|why| format!("authorization_server.{why}"))
+                    Unresolved::from_definition(server, scheme, |name| fields.contains_key(name))
+                        .map_err(|why| format!("authorization_server.{why}"))
                 })
                 .transpose()?,
         })

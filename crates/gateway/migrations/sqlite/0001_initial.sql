@@ -119,7 +119,8 @@ CREATE TABLE links (
     scopes       TEXT NOT NULL, -- asked for beside those of the auth config, as a JSON list
     browser_hash BLOB,          -- SHA-256 of the cookie of the browser that began
     state_hash   BLOB UNIQUE,   -- SHA-256 of the OAuth state that is out, and
-    verifier     BLOB,          -- the PKCE verifier that belongs to it, sealed
+    verifier     BLOB,          -- the PKCE verifier that belongs to it, sealed, and
+    given        BLOB,          -- what the account is to have when it comes back, sealed
     expires_at   INTEGER NOT NULL,
     finished_at  INTEGER        -- when its one use was made, whatever came of it
 ) STRICT;

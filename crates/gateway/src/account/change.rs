@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::credential::{check, merged, sealed, val};
+use super::credential::{changed, check, sealed, val, with_fields_of};
 use super::shown::{ConnectedAccount, get};
 use super::{by_id, find, not_found};
 use crate::clock::now;
-use crate::credential::{AuthScheme, GivenCredential, refresh, revocation};
+use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, revocation};
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::link::LinkAgain;
@@ -144,18 +144,27 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
                 format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
             ));
         }
-        let merged = GivenCredential {
-            auth_scheme: given.auth_scheme,
-            toolkit_slug: None,
-            val: merged(&val(gateway, &account)?, &given.val)?,
-        };
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let config = auth_config::find(gateway, &account.auth_config_id).await?;
-        check(gateway, toolkit, &merged, Some(&config))?;
+        let old = val(gateway, &account)?;
+        let new = with_fields_of(gateway, toolkit, &config, &given.val)?;
+        let all = GivenCredential {
+            val: changed(toolkit, given.auth_scheme, &old, &new)?,
+            auth_scheme: given.auth_scheme,
+            toolkit_slug: None,
+        };
+        let is_moved = toolkit.is_elsewhere(all.auth_scheme, &Fields::read(&old)?, &all.fields()?);
+        check(gateway, toolkit, &all, Some(&config)).map_err(|error| match is_moved {
+            true => error.fix(
+                "The change moves the account to another host, to which nothing of its old credential is \
+                 sent: give all of the new one.",
+            ),
+            false => error,
+        })?;
         // An access token that stays expires when it did.
         let has_token = given.fields()?.get("access_token").is_some();
         let at = if has_token { now() } else { account.credential_at };
-        change.credential = Some(sealed(gateway, id, merged.auth_scheme, &merged.val, at)?);
+        change.credential = Some(sealed(gateway, id, all.auth_scheme, &all.val, at)?);
         change.of_version = Some(account.credential_version);
         change.is_connection = account.status != "ACTIVE";
         change.status = Some(("ACTIVE".to_owned(), None));
@@ -197,6 +206,8 @@ pub(crate) async fn refresh(
 /// Has the provider take an account's tokens back, and forgets its credential whatever the provider
 /// says; the account stays, REVOKED.
 pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
+    // Who is about to agree would bring it back.
+    gateway.store.end_links(id).await?;
     let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?;
     let change = AccountChange {
         credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
@@ -227,31 +238,8 @@ pub(crate) async fn set_status(
     Ok(())
 }
 
-/// Keeps what is known of a credential that is not complete yet.
-///
-/// # Errors
-/// `Conflict` when it is not the same any more, or a refresh of it is under way.
-pub(crate) async fn keep(
-    gateway: &Parts,
-    account: &StoredAccount,
-    scheme: AuthScheme,
-    val: &SecretJson,
-) -> Result<()> {
-    let id = &account.id;
-    let change = AccountChange {
-        credential: Some(sealed(gateway, id, scheme, val, account.credential_at)?),
-        of_version: Some(account.credential_version),
-        ..AccountChange::default()
-    };
-    if gateway.store.update_account(id, &change).await? {
-        Ok(())
-    } else {
-        Err(changed_meanwhile(gateway, id).await)
-    }
-}
-
 /// A change was made of a credential that is another by now.
-async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
+pub(crate) async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
     match find(gateway, id).await {
         Ok(_) => Error::new(
             ErrorKind::Conflict,
@@ -262,7 +250,7 @@ async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
     }
 }
 
-/// The change that makes an account ACTIVE with this credential.
+/// The change that makes an account ACTIVE with a credential in the place of what it has.
 ///
 /// # Errors
 /// `InvalidRequest` when it could not be sent.
@@ -270,14 +258,15 @@ pub(crate) fn activated(
     gateway: &Parts,
     toolkit: &Toolkit,
     config: &StoredAuthConfig,
-    id: &str,
+    account: &StoredAccount,
     val: &SecretJson,
 ) -> Result<AccountChange> {
     let auth_scheme = auth_config::scheme_of(config)?;
     let given = GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() };
     check(gateway, toolkit, &given, Some(config))?;
     Ok(AccountChange {
-        credential: Some(sealed(gateway, id, auth_scheme, val, now())?),
+        credential: Some(sealed(gateway, &account.id, auth_scheme, val, now())?),
+        of_version: Some(account.credential_version),
         status: Some(("ACTIVE".to_owned(), None)),
         is_connection: true,
         ..AccountChange::default()

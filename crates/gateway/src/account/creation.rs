@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::credential::{check, sealed};
+use super::credential::{check, sealed, with_fields_of};
 use super::shown::{AccountState, ConnectedAccount, shown};
 use crate::auth_config;
 use crate::clock::now;
@@ -100,7 +100,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
     require(Some(&request.user_id), "user_id")?;
     require(Some(&request.toolkit), "toolkit")?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
-    let given = GivenCredential::read(&request.credential, "credential")?;
+    let mut given = GivenCredential::read(&request.credential, "credential")?;
     let config = match &request.auth_config_id {
         None => {
             check(gateway, toolkit, &given, None)?;
@@ -115,6 +115,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
                 );
                 return Err(Error::of_field(ErrorKind::InvalidRequest, message));
             }
+            given.val = with_fields_of(gateway, toolkit, &config, &given.val)?;
             check(gateway, toolkit, &given, Some(&config))?;
             config
         }
@@ -132,7 +133,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());
     require(Some(&user_id), "connection.user_id")?;
     let scheme = auth_config::scheme_of(&config)?;
-    let given = match (state, data) {
+    let mut given = match (state, data) {
         (Some(state), _) => GivenCredential::read(&state, "connection.state")?,
         (None, data) => GivenCredential {
             auth_scheme: scheme,
@@ -146,6 +147,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
             format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme),
         ));
     }
+    given.val = with_fields_of(gateway, toolkit, &config, &given.val)?;
     if is_unfinished(gateway, toolkit, &config, &given)? {
         link::check(gateway, &config, callback_url.as_deref())?;
         let account = begin(gateway, &config, user_id, alias, &given.val).await?;
@@ -237,7 +239,7 @@ fn is_unfinished(
     let fields = given.fields()?;
     if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
         let (client, settings) = auth_config::credentials(gateway, config)?;
-        return Ok(Client::of_account(given.auth_scheme, &fields, &client, &settings).is_err());
+        return Ok(Client::of_account(toolkit, given.auth_scheme, &fields, &client, &settings).is_err());
     }
     Ok(toolkit.lacks_secret(given.auth_scheme, &fields))
 }

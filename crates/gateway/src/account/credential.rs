@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::credential::oauth2::Client;
 use crate::credential::{AuthScheme, Fields, GivenCredential, renewal};
 use crate::gateway::Parts;
 use crate::store::{SealedCredential, StoredAccount, StoredAuthConfig};
@@ -20,8 +22,8 @@ pub(crate) struct Credential {
     pub(crate) fields: Fields,
 }
 
-/// Refuses a credential that could not be sent, or exchanged for one that is. Without an auth config
-/// it has to have its own client.
+/// Refuses a credential that could not be sent, exchanged for one that is, or renewed because the auth
+/// config's client belongs to another host. Without an auth config it has to have its own client.
 pub(super) fn check(
     gateway: &Parts,
     toolkit: &Toolkit,
@@ -30,13 +32,16 @@ pub(super) fn check(
 ) -> Result<()> {
     let (scheme, fields) = (given.auth_scheme, given.fields()?);
     toolkit.target(scheme, &fields)?;
-    if !toolkit.exchanges(scheme) {
-        return toolkit.injection(scheme, &fields).map(drop);
-    }
     let (client, settings) = match config {
         Some(config) => auth_config::credentials(gateway, config)?,
         None => (SecretJson::new("{}".to_owned()), Value::Null),
     };
+    if !toolkit.exchanges(scheme) {
+        if renewal::is_renewable(scheme, &fields) && config.is_some_and(|config| config.has_client) {
+            Client::of_account(toolkit, scheme, &fields, &client, &settings)?;
+        }
+        return toolkit.injection(scheme, &fields).map(drop);
+    }
     renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
 }
 
@@ -70,21 +75,78 @@ pub(crate) fn val(gateway: &Parts, account: &StoredAccount) -> Result<SecretJson
     opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
 }
 
+/// A credential with changes by others than the provider: `new` over `old`. Whoever may change an
+/// account is not to read it by moving it: where it would be sent to another origin, nothing of the old
+/// one is kept but what names hosts.
+pub(crate) fn changed(
+    toolkit: &Toolkit,
+    scheme: AuthScheme,
+    old: &SecretJson,
+    new: &SecretJson,
+) -> Result<SecretJson> {
+    let all = merged(old, new)?;
+    if !toolkit.is_elsewhere(scheme, &Fields::read(old)?, &Fields::read(&all)?) {
+        return Ok(all);
+    }
+    let hosts = toolkit.host_fields(scheme);
+    let mut kept = raw_fields(old)?;
+    kept.retain(|name, _| hosts.contains(name));
+    merged(&written(&kept)?, new)
+}
+
+/// A credential with what its auth config says of its toolkit's fields, for all of its accounts.
+///
+/// # Errors
+/// `InvalidRequest` when it says otherwise itself.
+pub(crate) fn with_fields_of(
+    gateway: &Parts,
+    toolkit: &Toolkit,
+    config: &StoredAuthConfig,
+    val: &SecretJson,
+) -> Result<SecretJson> {
+    let of_config = auth_config::fields(gateway, toolkit, config)?;
+    let own = Fields::read(val)?;
+    let theirs = Fields::read(&of_config)?;
+    for name in raw_fields(&of_config)?.keys() {
+        let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
+        if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
+            let message =
+                format!("The credential's `val.{name}` is not what auth config {} says.", config.id);
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(
+                "Leave it out: what an auth config says of such a field holds for all of its accounts.",
+            ));
+        }
+    }
+    merged(val, &of_config)
+}
+
 /// The fields of `new` over those of `old`; null removes one. Values stay as they were written.
 pub(crate) fn merged(old: &SecretJson, new: &SecretJson) -> Result<SecretJson> {
-    type RawFields<'a> = BTreeMap<String, &'a RawValue>;
-    let unreadable = |_| Error::new(ErrorKind::Internal, "A stored credential cannot be read.");
-    let mut fields: RawFields<'_> = serde_json::from_str(old.expose()).map_err(unreadable)?;
-    let changes: RawFields<'_> = serde_json::from_str(new.expose()).map_err(unreadable)?;
-    for (name, value) in changes {
+    let mut fields = raw_fields(old)?;
+    for (name, value) in raw_fields(new)? {
         if value.get() == "null" {
             fields.remove(&name)
         } else {
             fields.insert(name, value)
         };
     }
-    let text = serde_json::to_string(&fields).map_err(unreadable)?;
-    Ok(SecretJson::new(text))
+    written(&fields)
+}
+
+type RawFields<'a> = BTreeMap<String, &'a RawValue>;
+
+/// The fields of a credential, as they were written.
+pub(crate) fn raw_fields(val: &SecretJson) -> Result<RawFields<'_>> {
+    serde_json::from_str(val.expose()).map_err(unreadable)
+}
+
+/// Fields as the text of a credential.
+pub(crate) fn written(fields: &RawFields<'_>) -> Result<SecretJson> {
+    serde_json::to_string(fields).map(SecretJson::new).map_err(unreadable)
+}
+
+fn unreadable(_: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, "A stored credential cannot be read.")
 }
 
 /// Opens an account's credential.

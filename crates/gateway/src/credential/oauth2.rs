@@ -19,7 +19,7 @@ use url::{Url, form_urlencoded};
 
 use super::{AuthScheme, Fields};
 use crate::clock::now;
-use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat};
+use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat, Toolkit};
 
 /// The OAuth client of an auth config: its registration at the provider.
 #[derive(Debug)]
@@ -61,37 +61,42 @@ impl Client {
     /// # Errors
     /// `InvalidRequest` that names what is missing.
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
-        Self::of_account(AuthScheme::OAuth2, &Fields::default(), credentials, settings)
-    }
-
-    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have (contract §4.3), else
-    /// that of its auth config.
-    ///
-    /// # Errors
-    /// `InvalidRequest` that names what is missing.
-    pub(crate) fn of_account(
-        scheme: AuthScheme,
-        own: &Fields,
-        credentials: &SecretJson,
-        settings: &Value,
-    ) -> Result<Self> {
         let fields = credential_fields(credentials)?;
-        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
-        let own =
-            |name: &str| own.get(name).filter(|_| has_own).map(|value| value.expose_secret().to_owned());
-        let (id, secret) = match own("client_id") {
-            Some(id) => (Some(id), own("client_secret")),
-            None => (text_of(&fields, "client_id"), text_of(&fields, "client_secret")),
-        };
-        let id = id.ok_or_else(|| {
+        let id = text_of(&fields, "client_id").ok_or_else(|| {
             Error::of_field(ErrorKind::InvalidRequest, "The auth config has no `client_id`.")
                 .fix("Give it the id and secret of your client at the provider, in its `credentials`.")
         })?;
         Ok(Self {
             id,
-            secret: secret.map(SecretString::from),
+            secret: text_of(&fields, "client_secret").map(SecretString::from),
             metadata: ClientMetadata::read(credentials, settings)?,
         })
+    }
+
+    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have (contract §4.3), else
+    /// that of its auth config, which is sent to no host but the one that the auth config says.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names what is missing, or the field with another host.
+    pub(crate) fn of_account(
+        toolkit: &Toolkit,
+        scheme: AuthScheme,
+        own: &Fields,
+        credentials: &SecretJson,
+        settings: &Value,
+    ) -> Result<Self> {
+        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
+        if let Some(id) = own.get("client_id").filter(|_| has_own) {
+            return Ok(Self {
+                id: id.expose_secret().to_owned(),
+                secret: own.get("client_secret").cloned(),
+                metadata: ClientMetadata::read(credentials, settings)?,
+            });
+        }
+        let client = Self::read(credentials, settings)?;
+        let fields = credential_fields(credentials)?;
+        toolkit.check_client_host(scheme, own, |name| text_of(&fields, name))?;
+        Ok(client)
     }
 }
 

@@ -42,10 +42,10 @@ const LAST_MOMENT_SHARE: i64 = 20;
 const LEASE: Duration = Duration::from_secs(30);
 
 /// How long a refresh waits for another process to finish its own, which may have died with the lease.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How often is looked whether another process has finished.
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// How long after a failed refresh no other is tried: doubled with every failure in a row.
 const FIRST_PAUSE: i64 = 30 * 1_000;

@@ -38,7 +38,7 @@ pub(crate) fn request<'a>(
     settings: &Value,
 ) -> Result<Renewal<'a>> {
     let server = authorization_server(toolkit, scheme, fields)?;
-    let client = || Client::of_account(scheme, fields, credentials, settings);
+    let client = || Client::of_account(toolkit, scheme, fields, credentials, settings);
     let request = match scheme {
         AuthScheme::OAuth2 | AuthScheme::DcrOauth => {
             let token = fields.get("refresh_token").ok_or_else(|| {

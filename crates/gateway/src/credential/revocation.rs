@@ -35,7 +35,8 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<R
     let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(revoked) };
     let config = auth_config::find(gateway, &account.auth_config_id).await?;
     let (client, settings) = auth_config::credentials(gateway, &config)?;
-    let client = match Client::of_account(credential.scheme, &credential.fields, &client, &settings) {
+    let client = match Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)
+    {
         Ok(client) => client,
         Err(error) => {
             revoked.failures.push(error.to_string());

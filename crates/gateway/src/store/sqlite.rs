@@ -21,7 +21,7 @@ use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
 use self::error::store_error;
 use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkStart, RefreshEnd, Rows, Store,
+    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkEnd, LinkStart, RefreshEnd, Rows, Store,
     StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 use crate::clock::now;
@@ -392,15 +392,16 @@ impl Store for SqliteStore {
     }
 
     async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool> {
-        let (state_hash, verifier) = start.state.clone().unzip();
+        let state = start.state.as_ref();
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
-            "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3 \
-             WHERE token_hash = ?4 AND finished_at IS NULL AND coalesce(browser_hash, ?1) = ?1",
+            "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3, given = ?4 \
+             WHERE token_hash = ?5 AND finished_at IS NULL AND coalesce(browser_hash, ?1) = ?1",
         )
         .bind(&start.browser_hash)
-        .bind(state_hash)
-        .bind(verifier)
+        .bind(state.map(|state| &state.hash))
+        .bind(state.map(|state| &state.verifier))
+        .bind(state.map(|state| &state.given))
         .bind(&link.token_hash)
         .execute(&mut *transaction)
         .await
@@ -422,19 +423,21 @@ impl Store for SqliteStore {
     }
 
     async fn take_state(&self, state_hash: &[u8]) -> Result<bool> {
-        let done = sqlx::query("UPDATE links SET state_hash = NULL, verifier = NULL WHERE state_hash = ?")
-            .bind(state_hash)
-            .execute(&self.writer)
-            .await;
+        let done = sqlx::query(
+            "UPDATE links SET state_hash = NULL, verifier = NULL, given = NULL WHERE state_hash = ?",
+        )
+        .bind(state_hash)
+        .execute(&self.writer)
+        .await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
-    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<bool> {
+    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd> {
         let keys = self.account_keys(&link.account_id).await?.map(Vec::from).unwrap_or_default();
         let _forget = self.recent.accounts.forget_after(keys);
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
-            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL \
+            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
              WHERE token_hash = ? AND finished_at IS NULL",
         )
         .bind(now())
@@ -443,15 +446,27 @@ impl Store for SqliteStore {
         .await
         .map_err(store_error)?;
         if done.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(LinkEnd::Used);
         }
-        accounts::update(&link.account_id, change)
-            .build()
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
+        let changed = accounts::update(&link.account_id, change).build().execute(&mut *transaction).await;
+        if changed.map_err(store_error)?.rows_affected() == 0 {
+            return Ok(LinkEnd::AccountChanged);
+        }
         transaction.commit().await.map_err(store_error)?;
-        Ok(true)
+        Ok(LinkEnd::Finished)
+    }
+
+    async fn end_links(&self, account_id: &str) -> Result<()> {
+        sqlx::query(
+            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
+             WHERE account_id = ? AND finished_at IS NULL",
+        )
+        .bind(now())
+        .bind(account_id)
+        .execute(&self.writer)
+        .await
+        .map(drop)
+        .map_err(store_error)
     }
 
     async fn next_link_expiry(&self) -> Result<Option<i64>> {

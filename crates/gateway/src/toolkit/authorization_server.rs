@@ -190,6 +190,11 @@ impl Unresolved {
         self.addresses().chain(parameters).flat_map(Template::field_names)
     }
 
+    /// Where a client proves itself, and tokens are sent.
+    pub(super) fn takes_secrets(&self) -> impl Iterator<Item = &Template> {
+        std::iter::once(&self.token_url).chain([&self.refresh_url, &self.revoke_url].into_iter().flatten())
+    }
+
     pub(super) fn addresses(&self) -> impl Iterator<Item = &Template> {
         let further = [&self.authorize_url, &self.refresh_url, &self.revoke_url, &self.registration_url];
         std::iter::once(&self.token_url).chain(further.into_iter().flatten())

@@ -335,6 +335,11 @@ impl Toolkit {
             names.retain(|name| !server.answers(name));
             names.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
+        if auth_scheme == AuthScheme::OAuth2 {
+            // Its client is the auth config's, which says where that is sent.
+            let given = self.client_host_fields(auth_scheme);
+            names.retain(|name| !given.contains(name));
+        }
         let field = |name: String| {
             let described = self.fields.get(&name);
             InputField {
@@ -354,10 +359,7 @@ impl Toolkit {
 
     /// What an auth config with this scheme needs: the client at the provider, where there is one.
     fn client_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
-        let Some(server) = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref())
-        else {
-            return Vec::new();
-        };
+        let Some(server) = self.server_of(scheme) else { return Vec::new() };
         let field = |name: &str, description: &str, required: bool, default: Option<String>| InputField {
             display_name: name.replace('_', " "),
             description: description.to_owned(),
@@ -372,6 +374,17 @@ impl Toolkit {
         if matches!(scheme, AuthScheme::OAuth2 | AuthScheme::S2sOauth2) {
             fields.push(field("client_id", "The id of your client at the provider", true, None));
             fields.push(field("client_secret", "Its secret", true, None));
+        }
+        if scheme == AuthScheme::OAuth2 {
+            for name in self.client_host_fields(scheme) {
+                let (described, default) = self
+                    .fields
+                    .get(&name)
+                    .map(|field| (field.description.as_str(), field.default.clone()))
+                    .unzip();
+                let default = default.flatten();
+                fields.push(field(&name, described.unwrap_or_default(), default.is_none(), default));
+            }
         }
         if server.authorize_url.is_some() {
             let description =
@@ -390,8 +403,7 @@ impl Toolkit {
     }
 
     fn default_scopes(&self, scheme: AuthScheme) -> &[String] {
-        let server = self.schemes.get(&scheme).and_then(|scheme| scheme.authorization_server.as_ref());
-        server.map_or(&[], |server| &server.rules.scopes)
+        self.server_of(scheme).map_or(&[], |server| &server.rules.scopes)
     }
 
     /// Whether it can be called without an account.

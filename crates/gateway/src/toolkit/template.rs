@@ -1,5 +1,6 @@
 //! `{{field}}` templates of a toolkit's definition.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -72,6 +73,44 @@ impl Template {
         Ok(text.into())
     }
 
+    /// The fields in the host of a URL, and the text that ends the host after the last of them.
+    fn host(&self) -> (BTreeSet<String>, String) {
+        let (mut names, mut end, mut in_host) = (BTreeSet::new(), String::new(), false);
+        for piece in &self.0 {
+            let text = match piece {
+                Piece::Field(name) => {
+                    if in_host {
+                        names.insert(name.clone());
+                        end.clear();
+                    }
+                    continue;
+                }
+                Piece::Text(text) => text.as_str(),
+            };
+            let text = if in_host { text } else { text.split_once("://").map_or("", |(_, rest)| rest) };
+            in_host = true;
+            let (host, after) = text.split_at(text.find(['/', '?', '#', ':']).unwrap_or(text.len()));
+            end.push_str(host);
+            if !after.is_empty() {
+                break;
+            }
+        }
+        (names, end)
+    }
+
+    /// The fields in the host of a URL.
+    pub(super) fn host_fields(&self) -> BTreeSet<String> {
+        self.host().0
+    }
+
+    /// The fields in the host of a URL, where with them it could be anyone's: it does not end in
+    /// two labels of the provider's own, such as `.example.com`.
+    pub(super) fn open_host_fields(&self) -> BTreeSet<String> {
+        let (names, end) = self.host();
+        let is_providers = end.strip_prefix('.').is_some_and(|end| end.contains('.'));
+        if is_providers { BTreeSet::new() } else { names }
+    }
+
     /// A base URL with values in place. A value must not be able to move the URL to another host:
     /// it has letters, digits, `-` and `_` only; dots as well where it is the whole host, or a part
     /// of the path.
@@ -95,7 +134,9 @@ impl Template {
                 Some(Piece::Text(next)) => next.as_str(),
                 _ => "",
             };
-            let dots_allowed = next.is_empty() || next.starts_with('/');
+            let begins_host = text.ends_with("://");
+            let in_path = text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+            let dots_allowed = (begins_host || in_path) && (next.is_empty() || next.starts_with('/'));
             let is_allowed =
                 |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || (dots_allowed && c == '.');
             if value.is_empty() || !value.chars().all(is_allowed) || value.split('.').any(str::is_empty) {
@@ -144,6 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_the_providers_or_anyones() {
+        for (template, in_host, open) in [
+            ("https://{{a}}.example.com/{{b}}", vec!["a"], vec![]),
+            ("https://{{a}}/x/{{b}}", vec!["a"], vec!["a"]),
+            ("https://{{a}}:{{b}}/x", vec!["a"], vec!["a"]),
+            ("https://{{a}}.{{b}}.example.com", vec!["a", "b"], vec![]),
+            ("https://{{a}}.api.{{b}}", vec!["a", "b"], vec!["a", "b"]),
+            ("https://{{a}}.com", vec!["a"], vec!["a"]),
+            ("https://{{a}}example.com", vec!["a"], vec!["a"]),
+            ("https://api.example.com/{{b}}", vec![], vec![]),
+            ("https://api.example.com?x={{b}}", vec![], vec![]),
+        ] {
+            let parsed = Template::parse(template).unwrap();
+            assert_eq!(Vec::from_iter(parsed.host_fields()), in_host, "{template}");
+            assert_eq!(Vec::from_iter(parsed.open_host_fields()), open, "{template}");
+        }
+    }
+
+    #[test]
     fn a_field_cannot_move_the_host() {
         assert_eq!(host("https://{{s}}.zendesk.com", "acme").unwrap(), "https://acme.zendesk.com");
         assert_eq!(host("https://{{s}}/api", "git.acme.example").unwrap(), "https://git.acme.example/api");
@@ -151,6 +211,10 @@ mod tests {
             ["evil.com/", "evil.com#", "evil.com?", "a@b", "a:b", "acme.zendesk.com", "", " ", "ä", "a\n"]
         {
             assert!(host("https://{{s}}.zendesk.com", value).is_err(), "{value:?}");
+        }
+        for template in ["https://www.zoho.{{s}}", "https://api-{{s}}/v1"] {
+            assert!(host(template, "com").is_ok());
+            assert!(host(template, "com.evil.example").is_err(), "{template}");
         }
         for value in ["..", ".", "a/../..", "a..b"] {
             assert!(host("https://api.example.com/{{s}}", value).is_err(), "{value:?}");

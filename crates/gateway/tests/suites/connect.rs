@@ -136,7 +136,7 @@ impl Browser {
     /// Agrees to go on: the query of the provider's URL.
     pub(crate) async fn go_to_provider(&mut self, token: &str) -> BTreeMap<String, String> {
         let page = self.submit(token, &[]).await;
-        let url = refresh(&page);
+        let url = refresh_of(&page);
         assert!(url.as_str().starts_with("https://provider.example/authorize?"), "{page:?}");
         url.query_pairs().into_owned().collect()
     }
@@ -153,7 +153,7 @@ pub(crate) fn proof(page: &str) -> String {
 }
 
 #[track_caller]
-fn refresh(page: &HttpAnswer) -> Url {
+pub(crate) fn refresh_of(page: &HttpAnswer) -> Url {
     let refresh = page.header("refresh").unwrap_or_else(|| panic!("it does not lead on: {page:?}"));
     refresh.strip_prefix("0;url=").unwrap().parse().unwrap()
 }
@@ -198,7 +198,7 @@ async fn a_key_is_entered_on_the_page() {
     let page = browser.submit(&token, &[("api_key", "key\u{7}")]).await;
     assert_page(&page, 200, "query is connected");
     assert_eq!(
-        refresh(&page).as_str(),
+        refresh_of(&page).as_str(),
         format!("https://app.example/done?tab=1&status=success&connected_account_id={account}")
     );
 
@@ -323,7 +323,7 @@ async fn a_person_agrees_at_the_provider() {
     let page = browser.come_back(&[("code", "the-code"), ("state", &asked["state"])]).await;
     assert_page(&page, 200, "is connected");
     let back = format!("http://localhost:3000/done?status=success&connected_account_id={account}");
-    assert_eq!(refresh(&page).as_str(), back);
+    assert_eq!(refresh_of(&page).as_str(), back);
     assert_eq!(status(&port, &account).await, ("ACTIVE".to_owned(), None));
 
     let sent: BTreeMap<_, _> = form_urlencoded::parse(&upstream.request().body).into_owned().collect();

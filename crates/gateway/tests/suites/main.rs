@@ -10,6 +10,7 @@ mod connect;
 mod dynamic_client;
 mod exchange;
 mod headers;
+mod hosts;
 mod oauth1;
 mod pipeline;
 mod port;

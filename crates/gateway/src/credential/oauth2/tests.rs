@@ -154,9 +154,10 @@ fn a_time_may_stand_for_a_lifetime() {
 fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
     let credentials = r#"{"client_id":"theirs","client_secret":"s","scopes":"a"}"#;
     let credentials = SecretJson::new(credentials.to_owned());
+    let toolkit = toolkit(json!({}));
     let read = |scheme: AuthScheme, own: Value| {
         let own: Fields = serde_json::from_value(own).unwrap();
-        Client::of_account(scheme, &own, &credentials, &json!({})).unwrap()
+        Client::of_account(&toolkit, scheme, &own, &credentials, &json!({})).unwrap()
     };
     let secret = |client: &Client| client.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
     let client = read(AuthScheme::DcrOauth, json!({}));

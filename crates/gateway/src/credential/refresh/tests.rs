@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gateway::{Gateway, GatewayOptions};
+use crate::store::AccountChange;
 use crate::toolkit::ToolkitSource;
 
 /// A gateway with an account whose credential can be renewed, in theory.
@@ -85,7 +86,9 @@ async fn a_credential_that_is_given_meanwhile_stays() {
     let val = SecretJson::new(r#"{"access_token":"given"}"#.to_owned());
     let toolkit = parts.catalogue.get("oauth").unwrap();
     let config = auth_config::find(parts, &account.auth_config_id).await.unwrap();
-    let change = account::activated(parts, toolkit, &config, &account.id, &val).unwrap();
+    let of_a_link = account::activated(parts, toolkit, &config, &account, &val).unwrap();
+    assert!(!parts.store.update_account(&account.id, &of_a_link).await.unwrap(), "a link waits for the end");
+    let change = AccountChange { of_version: None, ..of_a_link };
     assert!(parts.store.update_account(&account.id, &change).await.unwrap());
     assert!(!parts.store.end_refresh(&account, "a", &renewed_with(&gateway, &account, "old")).await.unwrap());
     let now = account::find(parts, &account.id).await.unwrap();

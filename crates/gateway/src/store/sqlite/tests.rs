@@ -88,6 +88,7 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
         scopes: "[]".to_owned(),
         browser_hash: None,
         verifier: None,
+        given: None,
         expires_at: i64::MAX,
         finished_at: None,
     };
@@ -98,7 +99,7 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
         assert_eq!(are_kept(&anns, &found(&store, "ca_1", "ann").await), [true; 3]);
         match round {
             0 => assert!(store.update_account("ca_1", &new_key).await.unwrap()),
-            1 => assert!(store.finish_link(&link, &new_key).await.unwrap()),
+            1 => assert_eq!(store.finish_link(&link, &new_key).await.unwrap(), LinkEnd::Finished),
             _ => {
                 let seen = anns[0].as_ref().unwrap();
                 store.begin_refresh(seen, "me", Duration::from_secs(9)).await.unwrap().unwrap();
