@@ -5,6 +5,7 @@
 //! environment's HTTP proxies are not used, because a proxy would resolve names in our place.
 
 mod address;
+mod quoted;
 mod redirect;
 
 use std::collections::HashMap;
@@ -148,12 +149,15 @@ impl Egress {
         let mut with_credential = true;
         for _ in 0..=MAX_REDIRECTS {
             self.hosts.check(&outgoing.url)?;
-            let response = self.attempt(&mut outgoing, with_credential).await?;
+            let mut response = self.attempt(&mut outgoing, with_credential).await?;
 
             let location =
                 response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
             match redirect::next(outgoing.method, &outgoing.url, response.status, location.as_deref()) {
-                Step::Return => return Ok(response),
+                Step::Return => {
+                    quoted::leave_out(&outgoing.credential.query, &mut response.headers);
+                    return Ok(response);
+                }
                 Step::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
                 Step::Follow { url, same_origin } => {
                     if !same_origin {

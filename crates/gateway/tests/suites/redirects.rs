@@ -259,3 +259,39 @@ async fn a_query_credential_goes_along_on_its_own_origin_once() {
         assert_eq!(upstream.requests()[1].target, target);
     }
 }
+
+#[tokio::test]
+async fn a_returned_answer_quotes_no_query_credential() {
+    let secret = "s p/ä+itself";
+    let quoting = |request: &Request| {
+        let query = request.target.split_once('?').unwrap().1.to_owned();
+        // As it came, and as other servers write it.
+        let location = format!("location: /v1/x/?{query}");
+        let other =
+            format!("content-location: /v1/x?{}&b=2#end", query.replace("%20", "+").replace("%2F", "%2f"));
+        let links =
+            format!("link: </v1/x?page=2&{query}>; rel=\"next\", </v1/x?{query}&page=9>; rel=\"last\"");
+        let encoded = query.replace('%', "%25").replace('=', "%3D").replace('&', "%26");
+        let nested = format!("link: </in?next=%2Fx%3F{encoded}>; rel=login");
+        (query, [location, other, links, nested])
+    };
+    for (method, status) in [("POST", 308), ("GET", 200), ("POST", 201), ("PUT", 302)] {
+        let upstream = Upstream::with(move |request| {
+            let (query, headers) = quoting(request);
+            Step::Send(answer(status, &headers.each_ref().map(String::as_str), query))
+        })
+        .await;
+        let caller = Caller::new(&upstream, "query", secret).await;
+        let answer = caller.call(method, "/x?a=1").await.unwrap();
+        assert_eq!(answer.status(), u64::from(status));
+        assert_eq!(upstream.request().target, "/v1/x?a=1&api_key=s%20p%2F%C3%A4%2Bitself");
+        assert_eq!(answer.header("location").unwrap(), "/v1/x/?a=1");
+        assert_eq!(answer.header("content-location").unwrap(), "/v1/x?a=1&b=2#end");
+        assert_eq!(
+            answer.header("link").unwrap(),
+            "</v1/x?page=2&a=1>; rel=\"next\", </v1/x?a=1&page=9>; rel=\"last\", </in?next=%2Fx%3Fa%3D1>; rel=login"
+        );
+        // A body is the upstream's own.
+        assert_eq!(answer.data(), "a=1&api_key=s%20p%2F%C3%A4%2Bitself");
+    }
+}
