@@ -22,7 +22,7 @@ use object_store::{
 use proxy_execute_protocol::{BinaryData, ByteStream, Download, Error, ErrorKind, Result};
 use secrecy::SecretString;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
@@ -35,11 +35,11 @@ use crate::id;
 use crate::stream::Bounds;
 use crate::vault::{self, Vault};
 
-/// What is written at once: the smallest part of an upload that S3 takes. It is in memory.
+/// What is written at once to a bucket: the smallest part of an upload that S3 takes. It is in memory.
 const PART: usize = 5 * 1024 * 1024;
 
-/// What is read at once from a folder.
-const READ: usize = 256 * 1024;
+/// What is read and written at once in a folder.
+const CHUNK: usize = 256 * 1024;
 
 /// How often files that have expired are removed.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -132,13 +132,15 @@ impl Files {
     /// `InvalidOption` that names the option, and `StoreUnavailable`.
     pub(crate) async fn open(options: FilesOptions, store: Option<&Path>, vault: &Vault) -> Result<Self> {
         let named = options.folder.is_some();
+        // The process may change its directory.
+        let folder = |path: PathBuf| Place::Folder(std::path::absolute(&path).unwrap_or(path));
         let place = match (options.folder, options.s3) {
             (Some(_), Some(_)) => return Err(invalid("files", "name `folder` or `s3`, not both")),
             (_, Some(s3)) => Place::Bucket(bucket::open(s3)?),
-            (Some(folder), None) if folder.is_empty() => return Err(invalid("files.folder", "is empty")),
-            (Some(folder), None) => Place::Folder(folder.into()),
+            (Some(path), None) if path.is_empty() => return Err(invalid("files.folder", "is empty")),
+            (Some(path), None) => folder(path.into()),
             (None, None) => match store {
-                Some(store) => Place::Folder(beside(store)),
+                Some(store) => folder(beside(store)),
                 None => Place::TemporaryFolder(std::env::temp_dir().join(id::random(TEMPORARY))),
             },
         };
@@ -183,10 +185,14 @@ impl Files {
     /// is removed, and was never to be seen.
     pub(crate) async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
         let _permit = self.permit()?;
-        let store = self.store().await?;
         let expires_at = now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
         let name = FileName::expiring_at(expires_at);
-        let size = self.write(store.as_ref(), body, &object_store::path::Path::from(name.as_str())).await?;
+        let size = match &self.place {
+            Place::Folder(folder) | Place::TemporaryFolder(folder) => {
+                self.write_to_folder(folder, body, name.as_str()).await?
+            }
+            Place::Bucket(store) => self.write_to_bucket(store.as_ref(), body, name.as_str()).await?,
+        };
         Ok(BinaryData {
             url: self.keys.sign(base, &name, content_type),
             content_type: content_type.to_owned(),
@@ -195,15 +201,34 @@ impl Files {
         })
     }
 
-    async fn write(
+    /// Not by the object store, whose files are as open as the folder and the umask let them be.
+    async fn write_to_folder(&self, folder: &Path, mut body: ByteStream, name: &str) -> Result<u64> {
+        let unfinished = UnfinishedFile(folder.join(format!("{name}#")));
+        let file = create_private(folder, &unfinished.0).await.map_err(failed)?;
+        let mut file = BufWriter::with_capacity(CHUNK, file);
+        let mut size = 0;
+        while let Some(chunk) = body.try_next().await? {
+            size += chunk.len() as u64;
+            if size > self.max_bytes {
+                return Err(self.too_large());
+            }
+            file.write_all(&chunk).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        tokio::fs::rename(&unfinished.0, folder.join(name)).await.map_err(failed)?;
+        Ok(size)
+    }
+
+    async fn write_to_bucket(
         &self,
         store: &dyn ObjectStore,
         mut body: ByteStream,
-        path: &object_store::path::Path,
+        name: &str,
     ) -> Result<u64> {
+        let path = &object_store::path::Path::from(name);
         let (mut size, mut waiting) = (0, 0);
         let mut part: Vec<Bytes> = Vec::new();
-        let mut upload = Unfinished(None);
+        let mut upload = UnfinishedUpload(None);
         while let Some(chunk) = body.try_next().await? {
             size += chunk.len() as u64;
             if size > self.max_bytes {
@@ -352,15 +377,25 @@ pub(crate) async fn sweep(gateway: Weak<Parts>, closing: CancellationToken) {
     }
 }
 
-/// A file that is being written. If that is not finished, what there is of it goes.
-struct Unfinished(Option<Box<dyn MultipartUpload>>);
+/// What a file is called while it is being written. If that is not finished, what there is of it goes.
+struct UnfinishedFile(PathBuf);
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        // There is none of this name if it was finished.
+        _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A file on its way to a bucket. If it does not get there, what there is of it goes.
+struct UnfinishedUpload(Option<Box<dyn MultipartUpload>>);
+
+impl Drop for UnfinishedUpload {
     fn drop(&mut self) {
         if let Some(mut upload) = self.0.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            // Parts that stay all the same are the sweep's, or a lifecycle rule's of the bucket.
+            // Parts that stay all the same are a lifecycle rule's of the bucket.
             runtime.spawn(async move { _ = upload.abort().await });
         }
     }
@@ -374,7 +409,7 @@ async fn bytes_of(found: GetResult, permit: OwnedSemaphorePermit) -> Result<Byte
         GetResultPayload::File(file, _) => {
             let mut file = tokio::fs::File::from_std(file);
             file.seek(std::io::SeekFrom::Start(range.start)).await.map_err(failed)?;
-            ReaderStream::with_capacity(file.take(size), READ).map_err(failed).boxed()
+            ReaderStream::with_capacity(file.take(size), CHUNK).map_err(failed).boxed()
         }
         GetResultPayload::Stream(bytes) => bytes.map_err(failed).boxed(),
     };
@@ -395,13 +430,33 @@ fn beside(store: &Path) -> PathBuf {
     name.into()
 }
 
-fn in_folder(folder: &Path) -> io::Result<Arc<dyn ObjectStore>> {
+/// Makes a folder for this user alone; one that is there stays as it is.
+fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     // Files are the users' data.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    builder.create(folder)
+}
+
+/// Makes a file that only this user reads, from its first byte on and in any folder.
+async fn create_private(folder: &Path, path: &Path) -> io::Result<tokio::fs::File> {
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    loop {
+        match options.open(path).await {
+            // It is the first file, or a sweep has removed the empty folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(folder)?,
+            result => return result,
+        }
+    }
+}
+
+fn in_folder(folder: &Path) -> io::Result<Arc<dyn ObjectStore>> {
+    make_folder(folder)?;
     Ok(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?))
 }
 

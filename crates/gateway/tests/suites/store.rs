@@ -98,6 +98,62 @@ async fn a_new_file_is_for_its_user_alone() {
     gateway.close().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_of_an_answer_is_for_its_user_alone_whatever_its_folder() {
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+    fn modes(folder: &Path) -> Vec<u32> {
+        std::fs::read_dir(folder).unwrap().map(|entry| mode(&entry.unwrap().path())).collect()
+    }
+
+    let (parent, _) = place();
+    let folder = parent.path().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let image = |size: usize| answer(200, &["content-type: image/png"], vec![0x89; size]);
+    let cut_off = image(8 << 20)[..6 << 20].to_vec();
+    let upstream = Upstream::scripted([
+        Step::SendAndHang(cut_off),
+        Step::Send(image(8)),
+        Step::Send(image(6 << 20)),
+        Step::Send(image(8)),
+    ])
+    .await;
+    let mut options = options(&upstream);
+    options.files.folder = Some(folder.display().to_string());
+    let caller = Caller::with(options, "open", "").await;
+
+    // While it is being written, too.
+    let is_empty = || std::fs::read_dir(&folder).unwrap().next().is_none();
+    let until = async |empty| {
+        while is_empty() != empty {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let while_written = async {
+        soon(until(false)).await;
+        assert_eq!(modes(&folder), [0o600]);
+    };
+    tokio::select! {
+        answer = caller.get() => panic!("{answer:?}"),
+        () = while_written => {}
+    }
+    soon(until(true)).await;
+    for size in [8, 6 << 20] {
+        assert_eq!(caller.get().await.unwrap().json()["binary_data"]["size"], size);
+    }
+    assert_eq!(modes(&folder), [0o600, 0o600]);
+    assert_eq!(mode(&folder), 0o755, "the folder is the operator's");
+
+    std::fs::remove_dir_all(&folder).unwrap();
+    caller.get().await.unwrap();
+    assert_eq!((mode(&folder), modes(&folder)), (0o700, vec![0o600]));
+}
+
 #[tokio::test]
 async fn accounts_sessions_keys_and_calls_survive() {
     let upstream = echo().await;
