@@ -353,7 +353,7 @@ impl<'a> Flow<'a> {
             }
         }
         let new = serde_json::to_string(&new).expect("texts can be written as JSON");
-        self.given = account::merged(&self.given, &SecretJson::new(new))?;
+        self.give(&SecretJson::new(new))?;
         let problem = self.toolkit.unusable_field(self.scheme, &self.fields()?);
         if let Some((name, why)) = problem
             && let Some(field) = form.fields.iter_mut().find(|field| field.input.name == name)
@@ -451,7 +451,7 @@ impl<'a> Flow<'a> {
             answer.and_then(|answered| dynamic_client::read_registration(answered.status, &answered.body));
         Ok(match registered {
             Ok(registered) => {
-                self.given = account::merged(&self.given, &registered)?;
+                self.give(&registered)?;
                 Ok(())
             }
             Err(not_registered) => Err(not_registered),
@@ -472,7 +472,7 @@ impl<'a> Flow<'a> {
         let request = oauth2::token_request(&server, &client, &grant);
         Ok(match token_endpoint::ask(&self.gateway.egress, server.rules, request).await {
             Ok(granted) => {
-                self.given = account::merged(&self.given, &granted.val)?;
+                self.give(&granted.val)?;
                 Ok(())
             }
             Err(not_granted) => Err(not_granted),
@@ -549,6 +549,14 @@ impl<'a> Flow<'a> {
         self.gateway.account_changes.tell(&self.account.id);
         let (toolkit, back, denied) = (self.toolkit.name.clone(), self.back("failed"), step == Step::Consent);
         Stop::NotConnected(Box::new(NotConnected { toolkit, denied, why, back }))
+    }
+
+    /// Adds to what is to be changed. Null removes a field of the account, and so stays here.
+    fn give(&mut self, more: &SecretJson) -> Result<()> {
+        let mut given = account::raw_fields(&self.given)?;
+        given.extend(account::raw_fields(more)?);
+        self.given = account::written(&given)?;
+        Ok(())
     }
 
     /// The credential as it is to be.

@@ -6,7 +6,6 @@
 pub(crate) mod dynamic_client;
 pub(crate) mod idle;
 pub(crate) mod oauth1;
-#[cfg_attr(not(test), expect(dead_code, reason = "the schemes that sign come next"))]
 pub(crate) mod oauth2;
 pub(crate) mod refresh;
 pub(crate) mod renewal;

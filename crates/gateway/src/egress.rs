@@ -318,7 +318,7 @@ impl Injection {
 
     /// Whether nothing of a credential is sent.
     pub(crate) fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.query.is_empty()
+        self.headers.is_empty() && self.query.is_empty() && self.signer.is_none()
     }
 
     /// Whether a URL that the upstream made up has a secret of ours in it.

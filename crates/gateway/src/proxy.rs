@@ -130,7 +130,7 @@ impl Authorized<'_> {
 }
 
 /// Whose credential signs a call.
-enum Signer {
+enum SignedBy {
     Account(Arc<StoredAccount>),
     Given(Credential),
 }
@@ -142,13 +142,13 @@ async fn authorize<'a>(
     mut request: ProxyRequest,
     record: &mut CallInProgress,
 ) -> Result<Authorized<'a>> {
-    let (toolkit, signer) = match session_id {
+    let (toolkit, signed_by) = match session_id {
         Some(id) => in_session(gateway, id, &request, record).await?,
         None => with_account(gateway, &request, record).await?,
     };
-    let (mut outgoing, account) = match signer {
-        Signer::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
-        Signer::Account(account) => {
+    let (mut outgoing, account) = match signed_by {
+        SignedBy::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
+        SignedBy::Account(account) => {
             record.as_account(&account.id, &account.user_id);
             let id = account.id.clone();
             let account = timeout(gateway.upstream_timeout, refresh::ready(gateway, account))
@@ -196,7 +196,7 @@ async fn in_session<'a>(
     session_id: &str,
     request: &ProxyRequest,
     record: &mut CallInProgress,
-) -> Result<(&'a Toolkit, Signer)> {
+) -> Result<(&'a Toolkit, SignedBy)> {
     let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
     only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
 
@@ -215,12 +215,12 @@ async fn in_session<'a>(
             return Err(Error::of_field(ErrorKind::InvalidRequest, message)
                 .fix("Bring a credential of the toolkit that is called, or leave it out to call as the session's user."));
         }
-        return Ok((toolkit, Signer::Given(credential)));
+        return Ok((toolkit, SignedBy::Given(credential)));
     }
     let account = account::for_session(gateway, &session, toolkit).await?;
     let signer = match account {
-        Some(account) => Signer::Account(account),
-        None => Signer::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
+        Some(account) => SignedBy::Account(account),
+        None => SignedBy::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
     };
     Ok((toolkit, signer))
 }
@@ -237,16 +237,16 @@ async fn with_account<'a>(
     gateway: &'a Parts,
     request: &ProxyRequest,
     record: &mut CallInProgress,
-) -> Result<(&'a Toolkit, Signer)> {
+) -> Result<(&'a Toolkit, SignedBy)> {
     only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
     let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
         (Some(id), None) => {
             let account = account::named(gateway, id).await?;
-            (gateway.catalogue.get(&account.toolkit)?, Signer::Account(account))
+            (gateway.catalogue.get(&account.toolkit)?, SignedBy::Account(account))
         }
         (None, Some(data)) => {
             let (slug, credential) = brought(data)?;
-            (gateway.catalogue.get(&slug)?, Signer::Given(credential))
+            (gateway.catalogue.get(&slug)?, SignedBy::Given(credential))
         }
         (Some(_), Some(_)) => {
             let message = "Name connected_account_id or custom_connection_data, not both.";

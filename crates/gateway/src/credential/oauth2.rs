@@ -328,10 +328,9 @@ fn written(rules: &Rules, parameters: &[(&str, String)], headers: &mut HeaderMap
 /// Tokens that were given.
 #[derive(Debug)]
 pub(crate) struct Granted {
-    /// The answer's fields under the names of the contract (§4.3), all of them.
+    /// The answer's fields under the names of the contract (§4.3), all of them. `expires_in` is null where
+    /// it is not known, so that an older one does not stay.
     pub(crate) val: SecretJson,
-    /// The lifetime of the access token in seconds, if it is known.
-    pub(crate) expires_in: Option<u64>,
     /// Whether there is a new refresh token. Without one the old one stays (RFC 6749 §6).
     pub(crate) has_refresh_token: bool,
 }
@@ -407,7 +406,7 @@ pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Res
     if !has_refresh_token {
         answer.remove("refresh_token");
     }
-    Ok(Granted { val: SecretJson::new(Value::Object(answer).to_string()), expires_in, has_refresh_token })
+    Ok(Granted { val: SecretJson::new(Value::Object(answer).to_string()), has_refresh_token })
 }
 
 /// What an error answer says, if it says that there is no use in asking again.

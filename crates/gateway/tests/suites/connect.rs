@@ -724,6 +724,23 @@ async fn an_account_is_connected_once_more_in_its_place() {
 }
 
 #[tokio::test]
+async fn what_a_new_grant_does_not_say_is_not_taken_from_the_old_one() {
+    let upstream = Upstream::always(json_answer(r#"{"access_token":"fresh"}"#)).await;
+    let port = port(&upstream).await;
+    let config = oauth_config(&port).await;
+    let val = json!({ "access_token": "old", "refresh_token": "kept", "expires_in": 5 });
+    let connection = json!({ "user_id": "bea", "state": { "authScheme": "OAUTH2", "val": val } });
+    let request = json!({ "auth_config": { "id": config }, "connection": connection });
+    let account = text(&expect(ask(&port, "POST", "/connected_accounts", request).await, 201)["id"]);
+    let link = ask(&port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
+    let mut browser = Browser::new(&port);
+    let asked = browser.go_to_provider(&text(&expect(link, 201)["link_token"])).await;
+    browser.come_back(&[("code", "c"), ("state", &asked["state"])]).await;
+    let val = read(&port, &format!("/connected_accounts/{account}")).await["state"]["val"].clone();
+    assert_eq!((&val["expires_in"], &val["refresh_token"]), (&Value::Null, &json!("REDACTED")));
+}
+
+#[tokio::test]
 async fn links_that_nobody_knows_are_told_apart_by_nothing() {
     let port = port(&Upstream::pleasant().await).await;
     for path in ["/connect/lt_unknown", "/connect/", "/connect", "/connect/a/b", "/connect/%00"] {
