@@ -23,6 +23,7 @@ mod toolkits;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -131,6 +132,8 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
         })?;
     let Ok(response) = answer(OWNERS.clone().with_state(gateway), request).await;
     let status = response.status();
+    let after =
+        response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
     let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own answer could not be read.");
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
     if status.is_success() {
@@ -140,7 +143,11 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
     let envelope: ErrorEnvelope = serde_json::from_slice(&body).map_err(|_| {
         Error::new(ErrorKind::Internal, format!("The gateway answered {status} without a reason."))
     })?;
-    Err(Error::from_wire(status.as_u16(), envelope.error))
+    let error = Error::from_wire(status.as_u16(), envelope.error);
+    Err(match after {
+        Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
+        None => error,
+    })
 }
 
 /// The description of the wire (`OpenAPI` 3.1).

@@ -317,6 +317,16 @@ async fn a_provider_that_fails_is_left_alone_for_a_while_and_the_account_lives()
 }
 
 #[tokio::test]
+async fn when_to_ask_again_is_told_to_who_asks_for_a_refresh() {
+    let user = User::expired(provider(|_, _| Step::Send(answer(500, &[JSON], "{}"))).await).await;
+    let path = ["connected_accounts", &user.account, "refresh"];
+    let request = json!({ "method": "POST", "path": path }).to_string();
+    let answer = user.gateway.resource(read_json(request.as_bytes()).unwrap(), deadline()).await;
+    let error = assert_error(answer, ErrorKind::TokenRefreshFailed, &user.account);
+    assert!(error.retry_after().is_some_and(|wait| wait > Duration::from_secs(20)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_provider_is_left_alone_for_as_long_as_it_asks_up_to_an_hour() {
     for (status, asked, least, most) in
         [(429, "1800", 1_790, 1_800), (503, "86400", 3_590, 3_600), (429, "1", 25, 36), (400, "soon", 25, 36)]
