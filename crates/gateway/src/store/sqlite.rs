@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proxy_execute_protocol::{Error, ErrorKind, Result, SessionConfig};
 use sqlx::sqlite::SqlitePool;
+use tokio::runtime::Handle;
 
 use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
 use self::error::store_error;
@@ -36,6 +37,26 @@ pub(crate) struct SqliteStore {
     is_shared: bool,
     recent: Recent,
     calls_kept: i64,
+    /// The runtime that the store was opened on.
+    runtime: Handle,
+}
+
+/// A write whose caller may go away before it has ended.
+struct Unfinished<'a, F: Send + 'static> {
+    store: &'a SqliteStore,
+    forget: Option<F>,
+}
+
+impl<F: Send + 'static> Drop for Unfinished<'_, F> {
+    fn drop(&mut self) {
+        let Some(forget) = self.forget.take() else { return };
+        let writer = self.store.writer.clone();
+        self.store.runtime.spawn(async move {
+            // The one connection is to be had again when it has done what it was asked for.
+            while matches!(writer.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+            drop(forget);
+        });
+    }
 }
 
 impl SqliteStore {
@@ -46,6 +67,15 @@ impl SqliteStore {
             self.recent.is_at(version.map_err(store_error)?);
         }
         Ok(())
+    }
+
+    /// Carries out a write, and drops `forget` when it has ended. That may be after its caller has
+    /// gone away: SQLite carries out a statement that nobody waits for any more.
+    async fn write<T>(&self, forget: impl Send + 'static, write: impl Future<Output = T>) -> T {
+        let mut unfinished = Unfinished { store: self, forget: Some(forget) };
+        let done = write.await;
+        drop(unfinished.forget.take());
+        done
     }
 
     /// What an account that is about to be written to may be kept under; `None` when there is none.
@@ -122,22 +152,22 @@ impl Store for SqliteStore {
     }
 
     async fn update_session(&self, session: &StoredSession) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after([session.id.clone()]);
-        let done = sqlx::query(
+        let update = sqlx::query(
             "UPDATE sessions SET config = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?",
         )
         .bind(config_json(session))
         .bind(now())
         .bind(&session.id)
-        .bind(session.version)
-        .execute(&self.writer)
-        .await;
+        .bind(session.version);
+        let forget = self.recent.sessions.forget_after([session.id.clone()]);
+        let done = self.write(forget, update.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_session(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after([id.to_owned()]);
-        let done = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id);
+        let forget = self.recent.sessions.forget_after([id.to_owned()]);
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -181,14 +211,15 @@ impl Store for SqliteStore {
     }
 
     async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let done = auth_configs::update(config).execute(&self.writer).await;
+        let forget = self.recent.accounts.forget_all_after();
+        let done = self.write(forget, auth_configs::update(config).execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_auth_config(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id);
+        let forget = self.recent.accounts.forget_all_after();
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -203,8 +234,9 @@ impl Store for SqliteStore {
     async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
         let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
         let keys = account_keys(id, user_id, toolkit, auth_config_id);
-        let _forget = self.recent.accounts.forget_after(keys);
-        accounts::insert(account).execute(&self.writer).await.map(drop).map_err(store_error)
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, accounts::insert(account).execute(&self.writer)).await;
+        done.map(drop).map_err(store_error)
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
@@ -293,16 +325,16 @@ impl Store for SqliteStore {
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
         let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done = accounts::update(id, change).build().execute(&self.writer).await;
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, accounts::update(id, change).build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_account(&self, id: &str) -> Result<bool> {
         let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done =
-            sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id);
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -334,8 +366,9 @@ impl Store for SqliteStore {
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
         let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = seen;
         let keys = account_keys(id, user_id, toolkit, auth_config_id);
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done = accounts::end_refresh(seen, holder, end).build().execute(&self.writer).await;
+        let forget = self.recent.accounts.forget_after(keys);
+        let mut update = accounts::end_refresh(seen, holder, end);
+        let done = self.write(forget, update.build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -434,26 +467,29 @@ impl Store for SqliteStore {
 
     async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd> {
         let keys = self.account_keys(&link.account_id).await?.map(Vec::from).unwrap_or_default();
-        let _forget = self.recent.accounts.forget_after(keys);
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        let done = sqlx::query(
-            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
-             WHERE token_hash = ? AND finished_at IS NULL",
-        )
-        .bind(now())
-        .bind(&link.token_hash)
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-        if done.rows_affected() == 0 {
-            return Ok(LinkEnd::Used);
-        }
-        let changed = accounts::update(&link.account_id, change).build().execute(&mut *transaction).await;
-        if changed.map_err(store_error)?.rows_affected() == 0 {
-            return Ok(LinkEnd::AccountChanged);
-        }
-        transaction.commit().await.map_err(store_error)?;
-        Ok(LinkEnd::Finished)
+        let forget = self.recent.accounts.forget_after(keys);
+        let finish = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+            let done = sqlx::query(
+                "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
+                 WHERE token_hash = ? AND finished_at IS NULL",
+            )
+            .bind(now())
+            .bind(&link.token_hash)
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+            if done.rows_affected() == 0 {
+                return Ok(LinkEnd::Used);
+            }
+            let changed = accounts::update(&link.account_id, change).build().execute(&mut *transaction).await;
+            if changed.map_err(store_error)?.rows_affected() == 0 {
+                return Ok(LinkEnd::AccountChanged);
+            }
+            transaction.commit().await.map_err(store_error)?;
+            Ok(LinkEnd::Finished)
+        };
+        self.write(forget, finish).await
     }
 
     async fn end_links(&self, account_id: &str) -> Result<()> {
@@ -536,23 +572,18 @@ impl Store for SqliteStore {
     }
 
     async fn touch_key(&self, key: &StoredKey) -> Result<()> {
-        let _forget = self.recent.keys.forget_after([key.hash.clone()]);
-        sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
-            .bind(now())
-            .bind(&key.id)
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(store_error)
+        let update =
+            sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?").bind(now()).bind(&key.id);
+        let forget = self.recent.keys.forget_after([key.hash.clone()]);
+        self.write(forget, update.execute(&self.writer)).await.map(drop).map_err(store_error)
     }
 
     async fn revoke_key(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.keys.forget_all_after();
-        let done = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
+        let update = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(now())
-            .bind(id)
-            .execute(&self.writer)
-            .await;
+            .bind(id);
+        let forget = self.recent.keys.forget_all_after();
+        let done = self.write(forget, update.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 

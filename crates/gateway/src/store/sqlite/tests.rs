@@ -1,5 +1,12 @@
 //! What a write removes of the accounts that are kept in memory, and what it leaves.
 
+use std::pin::pin;
+
+use futures::FutureExt;
+use sqlx::{Connection, SqliteConnection};
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
 use super::*;
 use crate::store::SealedCredential;
 use crate::vault::Vault;
@@ -153,4 +160,36 @@ async fn only_an_active_account_is_kept() {
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
     }
+}
+
+/// SQLite carries out a statement that nobody waits for any more.
+#[tokio::test]
+async fn a_write_whose_caller_goes_away_forgets_what_it_changes_when_it_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let opened = SqliteStore::in_file(&file, &Vault::ephemeral()).await.unwrap();
+    // No other process is asked for: that would wait for the writer.
+    let store = SqliteStore { is_shared: false, ..opened };
+    let config = SessionConfig::default();
+    let session = StoredSession { id: "trs_1".to_owned(), user_id: "ann".to_owned(), config, version: 1 };
+    store.insert_session(&session).await.unwrap();
+    while store.writer.num_idle() == 0 {
+        yield_now().await;
+    }
+
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    {
+        let mut delete = pin!(store.delete_session("trs_1"));
+        assert!(delete.as_mut().now_or_never().is_none(), "it waits for the lock");
+        assert_eq!(store.writer.num_idle(), 0, "it was asked for");
+    }
+    assert!(store.session("trs_1").await.unwrap().is_some(), "it is not deleted yet");
+    lock.rollback().await.unwrap();
+    let deleted = async {
+        while store.session("trs_1").await.unwrap().is_some() {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), deleted).await.expect("it should have been forgotten");
 }
