@@ -34,14 +34,15 @@ pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken
             () = tokio::time::sleep(pause) => {}
         }
         let Some(gateway) = gateway.upgrade() else { return };
-        round(&gateway, &closing, idle).await;
+        round(&gateway, idle).await;
     }
 }
 
 /// Refreshes those that are idle now.
-async fn round(gateway: &Arc<Parts>, closing: &CancellationToken, idle: Duration) {
+async fn round(gateway: &Arc<Parts>, idle: Duration) {
     let before = now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
-    while !closing.is_cancelled() {
+    // Closing waits for what was begun, and no other account is begun.
+    while let Some(_under_way) = gateway.under_way() {
         let accounts = match gateway.store.idle_accounts(before, BATCH).await {
             Ok(accounts) => accounts,
             Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
@@ -49,7 +50,10 @@ async fn round(gateway: &Arc<Parts>, closing: &CancellationToken, idle: Duration
         // Where a toolkit has no authorization server, nothing would change and the next batch be the same.
         let accounts = accounts.into_iter().filter(|account| refresh::obstacle(gateway, account).is_none());
         let refreshed = stream::iter(accounts)
-            .map(|account| async move { refresh::renewed(gateway, &account, Reason::Needed).await.is_ok() })
+            .map(|account| async move {
+                !gateway.closing.is_cancelled()
+                    && refresh::renewed(gateway, &account, Reason::Needed).await.is_ok()
+            })
             .buffer_unordered(AT_ONCE)
             .filter(|renewed| std::future::ready(*renewed))
             .count()

@@ -232,6 +232,10 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
         let (client, settings) = auth_config::credentials(gateway, &config)?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
+        // Nobody would wait for the answer, and the next process would have to wait for the lease.
+        if gateway.ended.is_cancelled() {
+            return Ok(());
+        }
         if let Some(unanswered) = gateway.store.begin_refresh(&account, &holder, LEASE).await? {
             let Some(end) = ask(gateway, &account, credential.scheme, renewal, unanswered > 0).await? else {
                 return Ok(());
@@ -271,6 +275,10 @@ async fn ask(
     renewal: Renewal<'_>,
     was_unanswered: bool,
 ) -> Result<Option<RefreshEnd>> {
+    // Below, a request is begun before it is asked whether the gateway has ended.
+    if gateway.ended.is_cancelled() {
+        return Ok(None);
+    }
     let asked_at = now();
     let answer = tokio::select! {
         biased;

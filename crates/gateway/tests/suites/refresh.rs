@@ -9,6 +9,7 @@ use proxy_execute_gateway::{Gateway, GatewayOptions, Listen, ToolkitSource};
 use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::port::key;
@@ -125,6 +126,15 @@ impl User {
         // The clock is the condition here: a second after the import it has run out.
         tokio::time::sleep(Duration::from_millis(1_050)).await;
         user
+    }
+
+    /// Imports an account of another user.
+    async fn import_too(&self, user: &str, toolkit: &str, auth_config: &str) {
+        let request = json!({
+            "user_id": user, "toolkit": toolkit, "auth_config_id": auth_config,
+            "credential": { "authScheme": "OAUTH2", "val": tokens(3600) },
+        });
+        self.gateway.import_account(read_json(request.to_string().as_bytes()).unwrap()).await.unwrap();
     }
 
     async fn call(&self) -> Result<Answer> {
@@ -652,6 +662,50 @@ async fn idle_accounts_are_refreshed_on_their_own() {
     let refreshed = async { while user.call().await.unwrap().data() == "Bearer access-0" {} };
     soon(refreshed).await;
     user.gateway.close().await;
+}
+
+/// Options of a gateway whose store is a file in this folder.
+fn in_file(folder: &TempDir, provider: &Upstream) -> GatewayOptions {
+    GatewayOptions {
+        store: Some(folder.path().join("gateway.db").display().to_string()),
+        encryption_key: Some("11".repeat(32).into()),
+        ..options(provider)
+    }
+}
+
+#[tokio::test]
+async fn closing_begins_no_further_refresh_of_idle_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let answered = Arc::new(Notify::new());
+    let signal = Arc::clone(&answered);
+    let provider = provider(move |number, _| {
+        let Step::Send(bytes) = granted(number) else { unreachable!() };
+        Step::SendWhen(Arc::clone(&signal), bytes)
+    });
+    let provider = provider.await;
+    let user = User::with(in_file(&folder, &provider), provider.clone(), tokens(3600)).await;
+    for number in 1..10 {
+        user.import_too(&format!("user-{number}"), "oauth", &user.auth_config).await;
+    }
+    user.gateway.close().await;
+
+    let options = GatewayOptions { refresh_idle_after_ms: Some(1), ..in_file(&folder, &provider) };
+    let gateway = Gateway::open(options).await.unwrap();
+    // As many as are refreshed at once.
+    provider.has_seen(|seen| seen.requests.len() == 4).await;
+    let closing = tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.close().await }
+    });
+    gateway.closing().await;
+    let all_answered = async {
+        while !closing.is_finished() {
+            answered.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(all_answered).await;
+    assert_eq!(user.token_requests().len(), 4);
 }
 
 #[tokio::test]
