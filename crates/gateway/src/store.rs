@@ -319,8 +319,14 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     /// Notes durably what came of a refresh, and lets go of the lease. False when the holder has lost
     /// the lease, or the credential has another version: then nothing is changed.
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool>;
-    /// Active accounts that can be renewed, have not been since `before`, and may be now; longest idle first.
-    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>>;
+    /// Active accounts that can be renewed, have not been since `before`, and may be now; longest idle
+    /// first, those that come `after` the `credential_at` and `seq` of another.
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>>;
 
     /// Keeps a link, in the place of those of the account that were not used.
     async fn insert_link(&self, link: &StoredLink) -> Result<()>;

@@ -372,16 +372,25 @@ impl Store for SqliteStore {
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
-    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>> {
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
              AND a.credential_at <= ?1 AND coalesce(a.retry_at, 0) <= ?2 AND coalesce(a.lease_until, 0) <= ?2 \
-             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client ORDER BY a.credential_at LIMIT ?3"
+             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client \
+             AND (a.credential_at, a.seq) > (?4, ?5) ORDER BY a.credential_at, a.seq LIMIT ?3"
         );
+        let (credential_at, seq) = after.unwrap_or((i64::MIN, i64::MIN));
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(before)
             .bind(now())
             .bind(limit)
+            .bind(credential_at)
+            .bind(seq)
             .fetch_all(&self.pool)
             .await
             .map_err(store_error)

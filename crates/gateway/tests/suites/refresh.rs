@@ -88,8 +88,12 @@ async fn resource(gateway: &Gateway, method: &str, path: &[&str], body: Value) -
 }
 
 async fn auth_config(gateway: &Gateway, credentials: Value) -> String {
+    auth_config_of(gateway, "oauth", credentials).await
+}
+
+async fn auth_config_of(gateway: &Gateway, toolkit: &str, credentials: Value) -> String {
     let request = json!({
-        "toolkit": { "slug": "oauth" },
+        "toolkit": { "slug": toolkit },
         "auth_config": { "type": "use_custom_auth", "authScheme": "OAUTH2", "credentials": credentials },
     });
     let made = resource(gateway, "POST", &["auth_configs"], request).await.unwrap();
@@ -706,6 +710,37 @@ async fn closing_begins_no_further_refresh_of_idle_accounts() {
     };
     soon(all_answered).await;
     assert_eq!(user.token_requests().len(), 4);
+}
+
+#[tokio::test]
+async fn accounts_that_cannot_be_refreshed_do_not_keep_others_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = provider(|number, _| granted(number)).await;
+    // A credential with a refresh token, and nobody to take that to.
+    let stuck = json!({
+        "slug": "stuck", "name": "Stuck", "base_url": "https://api.example",
+        "schemes": { "OAUTH2": { "headers": { "Authorization": "Bearer {{access_token}}" } } },
+    });
+    let with_both = || {
+        let mut options = in_file(&folder, &provider);
+        options.toolkits.push(ToolkitSource::Definition(stuck.clone()));
+        options
+    };
+    let user = User::with(with_both(), provider.clone(), tokens(3600)).await;
+    user.gateway.delete_account(&user.account).await.unwrap();
+    let client = json!({ "client_id": "our-client", "client_secret": "s" });
+    let config = auth_config_of(&user.gateway, "stuck", client).await;
+    // As many as are looked up at once.
+    for number in 0..100 {
+        user.import_too(&format!("user-{number}"), "stuck", &config).await;
+    }
+    user.import_too("ann", "oauth", &user.auth_config).await;
+    user.gateway.close().await;
+
+    let options = GatewayOptions { refresh_idle_after_ms: Some(1), ..with_both() };
+    let gateway = Gateway::open(options).await.unwrap();
+    provider.has_seen(|seen| seen.requests.iter().any(|request| request.target == "/token")).await;
+    gateway.close().await;
 }
 
 #[tokio::test]
