@@ -805,16 +805,79 @@ async fn a_revoked_account_has_its_tokens_taken_back() {
     assert_error(user.call().await, ErrorKind::NoActiveConnection, "REVOKED");
 }
 
+async fn revoke_and_delete(gateway: &Gateway, id: &str) -> Value {
+    let path = ["connected_accounts", id];
+    let request = json!({ "method": "DELETE", "path": path, "query": [["revoke_on_delete", "true"]] });
+    let request = read_json(request.to_string().as_bytes()).unwrap();
+    serde_json::from_str(&soon(gateway.resource(request, deadline())).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_account_of_no_use_any_more_can_be_revoked_and_deleted() {
+    for without_toolkit in [true, false] {
+        for delete in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let provider = taking_back(200).await;
+            let mut options = in_file(&folder, &provider);
+            let user = User::with(in_file(&folder, &provider), provider, tokens(3600)).await;
+            user.gateway.close().await;
+            if without_toolkit {
+                options.toolkits.clear();
+            } else {
+                let file = format!("sqlite:{}", options.store.as_ref().unwrap());
+                let database = SqlitePool::connect(&file).await.unwrap();
+                sqlx::query("UPDATE connected_accounts SET credential = x'00'")
+                    .execute(&database)
+                    .await
+                    .unwrap();
+                database.close().await;
+            }
+            let gateway = Gateway::open(options).await.unwrap();
+            let path = ["connected_accounts", user.account.as_str(), "revoke"];
+            let answer = if delete {
+                revoke_and_delete(&gateway, &user.account).await
+            } else {
+                resource(&gateway, "POST", &path, Value::Null).await.unwrap()
+            };
+            assert_eq!((&answer["success"], &answer["revoked_tokens"]), (&json!(true), &json!([])));
+            let failures = answer["not_revoked"].as_array().unwrap();
+            let says = if without_toolkit { "oauth" } else { "cannot be opened" };
+            assert!(failures.len() == 1 && failures[0].as_str().unwrap().contains(says), "{failures:?}");
+            let left = gateway.account(&user.account).await;
+            match delete {
+                true => _ = assert_error(left, ErrorKind::AccountNotFound, &user.account),
+                false => assert_eq!(left.unwrap().status, "REVOKED"),
+            }
+            gateway.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_deleted_while_it_is_revoked_is_not_revoked() {
+    let answered = Arc::new(Notify::new());
+    let signal = Arc::clone(&answered);
+    let provider = provider_with(
+        |number, _| granted(number),
+        move |_| Step::SendWhen(Arc::clone(&signal), answer(200, &[], "")),
+    );
+    let user = User::new(provider.await, json!({ "access_token": "access-0" })).await;
+    let path = ["connected_accounts", user.account.as_str(), "revoke"];
+    let (revoked, ()) = tokio::join!(resource(&user.gateway, "POST", &path, Value::Null), async {
+        user.provider.has_seen(|seen| !seen.requests.is_empty()).await;
+        user.gateway.delete_account(&user.account).await.unwrap();
+        answered.notify_one();
+    });
+    assert_error(revoked, ErrorKind::AccountNotFound, &user.account);
+}
+
 #[tokio::test]
 async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
     for delete in [false, true] {
         let user = User::new(taking_back(503).await, tokens(3600)).await;
         let path = ["connected_accounts", user.account.as_str(), "revoke"];
         let answer = if delete {
-            let request =
-                json!({ "method": "DELETE", "path": path[..2], "query": [["revoke_on_delete", "true"]] });
-            let request = read_json(request.to_string().as_bytes()).unwrap();
-            serde_json::from_str(&user.gateway.resource(request, deadline()).await.unwrap()).unwrap()
+            revoke_and_delete(&user.gateway, &user.account).await
         } else {
             resource(&user.gateway, "POST", &path, Value::Null).await.unwrap()
         };
