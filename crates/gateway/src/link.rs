@@ -185,19 +185,26 @@ pub(crate) fn expire_on_time(
     tokio::spawn(async move {
         loop {
             let Some(store) = store.upgrade() else { return };
-            match store.expire_links(&reason, now() - REMEMBERED_MS).await {
+            // One moment for both: no link ends between them.
+            let at = now();
+            match store.expire_links(&reason, at, at - REMEMBERED_MS).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
                 Err(error) => tracing::warn!(%error, "links could not be looked at"),
             }
-            let next = store.next_link_expiry().await.ok().flatten();
+            let next = store.next_link_expiry(at).await.ok().flatten();
             drop(store);
-            let until = next.and_then(|at| u64::try_from(at - now()).ok()).map(Duration::from_millis);
             tokio::select! {
                 () = closing.cancelled() => return,
-                () = tokio::time::sleep(until.map_or(longest, |until| until.min(longest))) => {}
+                () = tokio::time::sleep(pause_until(next, now(), longest)) => {}
             }
         }
     });
+}
+
+/// How long to wait for the next link to end; one may have ended since it was looked up.
+fn pause_until(next: Option<i64>, at: i64, longest: Duration) -> Duration {
+    let until = next.map(|next| Duration::from_millis(next.saturating_sub(at).max(0).unsigned_abs()));
+    until.map_or(longest, |until| until.min(longest))
 }
 
 /// The contract's words (§4.2), with the lifetime that links have here.
@@ -255,4 +262,23 @@ fn needs_none(toolkit: &str) -> Error {
         ErrorKind::ToolkitNeedsNoAuth,
         format!("Toolkit `{toolkit}` needs no account; call it directly."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_has_just_ended_is_looked_at_at_once() {
+        let longest = Duration::from_secs(60);
+        for (next, pause) in [
+            (Some(999), Duration::ZERO),
+            (Some(1_000), Duration::ZERO),
+            (Some(1_001), Duration::from_millis(1)),
+            (Some(i64::MAX), longest),
+            (None, longest),
+        ] {
+            assert_eq!(pause_until(next, 1_000, longest), pause, "{next:?}");
+        }
+    }
 }

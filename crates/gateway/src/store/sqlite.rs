@@ -514,15 +514,15 @@ impl Store for SqliteStore {
         .map_err(store_error)
     }
 
-    async fn next_link_expiry(&self) -> Result<Option<i64>> {
+    async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>> {
         sqlx::query_scalar("SELECT min(expires_at) FROM links WHERE expires_at > ? AND finished_at IS NULL")
-            .bind(now())
+            .bind(at)
             .fetch_one(&self.pool)
             .await
             .map_err(store_error)
     }
 
-    async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>> {
+    async fn expire_links(&self, reason: &str, at: i64, forget: i64) -> Result<Vec<String>> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
@@ -530,7 +530,7 @@ impl Store for SqliteStore {
              (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) RETURNING id",
         )
         .bind(reason)
-        .bind(now())
+        .bind(at)
         .fetch_all(&mut *transaction)
         .await
         .map_err(store_error)?;

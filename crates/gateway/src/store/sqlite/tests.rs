@@ -1,4 +1,4 @@
-//! What a write removes of the accounts that are kept in memory, and what it leaves.
+//! What a write removes of the rows that are kept in memory, and what it leaves; what statements say.
 
 use std::pin::pin;
 
@@ -63,6 +63,20 @@ fn sealed(text: &str) -> SealedCredential {
     SealedCredential { sealed: text.into(), key_id: String::new(), expires_at: None, renewable: false }
 }
 
+fn link(account_id: &str, expires_at: i64) -> StoredLink {
+    StoredLink {
+        token_hash: vec![1],
+        account_id: account_id.to_owned(),
+        callback_url: None,
+        scopes: "[]".to_owned(),
+        browser_hash: None,
+        verifier: None,
+        given: None,
+        expires_at,
+        finished_at: None,
+    }
+}
+
 fn with_status(status: &str) -> AccountChange {
     AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() }
 }
@@ -88,17 +102,7 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
         store.insert_account(&account).await.unwrap();
     }
     let new_key = AccountChange { credential: Some(sealed("new")), ..AccountChange::default() };
-    let link = StoredLink {
-        token_hash: vec![1],
-        account_id: "ca_1".to_owned(),
-        callback_url: None,
-        scopes: "[]".to_owned(),
-        browser_hash: None,
-        verifier: None,
-        given: None,
-        expires_at: i64::MAX,
-        finished_at: None,
-    };
+    let link = link("ca_1", i64::MAX);
     store.insert_link(&link).await.unwrap();
     let bobs = found(&store, "ca_2", "bob").await;
     for round in 0..3 {
@@ -160,6 +164,19 @@ async fn only_an_active_account_is_kept() {
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
     }
+}
+
+/// Else it would be noticed only when links are looked at for another reason.
+#[tokio::test]
+async fn a_link_has_ended_or_is_the_next_to_end() {
+    let store = store().await;
+    let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann", 1) };
+    store.insert_account(&unfinished).await.unwrap();
+    store.insert_link(&link("ca_1", 1_000)).await.unwrap();
+    assert!(store.expire_links("late", 999, 0).await.unwrap().is_empty());
+    assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
+    assert_eq!(store.expire_links("late", 1_000, 0).await.unwrap(), ["ca_1"]);
+    assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
 }
 
 /// SQLite carries out a statement that nobody waits for any more.
