@@ -20,7 +20,7 @@ use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::id;
 use crate::page::{Page, Place};
-use crate::store::{AuthConfigFilter, PageAsked, Rows, StoredAuthConfig};
+use crate::store::{AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
 use crate::vault;
 
@@ -355,24 +355,23 @@ pub(crate) async fn update(
     id: &str,
     request: UpdateAuthConfig,
 ) -> Result<ChangedAuthConfig> {
-    let mut config = find(gateway, id).await?;
+    let config = find(gateway, id).await?;
     if request.kind != config.kind {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
             format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind),
         ));
     }
-    if let Some(name) = request.name {
-        config.name = name;
-    }
+    let mut change = AuthConfigChange { name: request.name, ..AuthConfigChange::default() };
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
-        config.credentials = gateway.vault.seal(place(id), credentials.expose());
-        config.has_client = has_client(&config.auth_scheme, credentials);
-        gateway.vault.key_id().clone_into(&mut config.key_id);
+        change.credentials = Some(SealedClient {
+            sealed: gateway.vault.seal(place(id), credentials.expose()),
+            key_id: gateway.vault.key_id().to_owned(),
+            has_client: has_client(&config.auth_scheme, credentials),
+        });
     }
-    let mut settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
-    for (key, value) in [
+    for (name, value) in [
         ("scopes", request.scopes),
         ("user_scopes", request.user_scopes),
         ("proxy_config", request.proxy_config),
@@ -381,23 +380,21 @@ pub(crate) async fn update(
         ("is_enabled_for_tool_router", request.is_enabled_for_tool_router.map(Value::from)),
     ] {
         if let Some(value) = value {
-            settings[key] = value;
+            change.settings.push((name, value.to_string()));
         }
     }
-    config.settings = settings.to_string();
-    save(gateway, &config, "was changed").await
+    save(gateway, id, &change, "was changed").await
 }
 
 /// Enables or disables an auth config, and with it all its accounts.
 pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ChangedAuthConfig> {
-    let mut config = find(gateway, id).await?;
     let (status, what) = if enabled {
         ("ENABLED", "is enabled")
     } else {
         ("DISABLED", "is disabled, and with it its accounts")
     };
-    status.clone_into(&mut config.status);
-    save(gateway, &config, what).await
+    let change = AuthConfigChange { status: Some(status.to_owned()), ..AuthConfigChange::default() };
+    save(gateway, id, &change, what).await
 }
 
 /// Deletes an auth config with its accounts.
@@ -419,9 +416,11 @@ pub(crate) fn reference(config: &StoredAuthConfig) -> AuthConfigRef {
     }
 }
 
-async fn save(gateway: &Parts, config: &StoredAuthConfig, what: &str) -> Result<ChangedAuthConfig> {
-    gateway.store.update_auth_config(config).await?;
-    Ok(ChangedAuthConfig { done: done(&config.id, what), auth_config: get(gateway, &config.id).await? })
+async fn save(gateway: &Parts, id: &str, change: &AuthConfigChange, what: &str) -> Result<ChangedAuthConfig> {
+    if !gateway.store.update_auth_config(id, change).await? {
+        return Err(not_found(id));
+    }
+    Ok(ChangedAuthConfig { done: done(id, what), auth_config: get(gateway, id).await? })
 }
 
 fn done(id: &str, what: &str) -> Done {

@@ -49,6 +49,26 @@ pub(crate) struct StoredAuthConfig {
     pub(crate) seq: i64,
 }
 
+/// What may be changed of an auth config. `None` leaves it.
+#[derive(Debug, Default)]
+pub(crate) struct AuthConfigChange {
+    pub(crate) name: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) credentials: Option<SealedClient>,
+    /// Settings by name, as JSON, in the place of those of the same name.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+/// The credentials of an auth config as the store keeps them.
+#[derive(Debug)]
+pub(crate) struct SealedClient {
+    pub(crate) sealed: Vec<u8>,
+    /// The key that sealed them.
+    pub(crate) key_id: String,
+    /// Whether an OAuth client is among them.
+    pub(crate) has_client: bool,
+}
+
 /// Which auth configs to list, newest first.
 #[derive(Debug, Default)]
 pub(crate) struct AuthConfigFilter {
@@ -272,8 +292,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig>;
     async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>>;
     async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>>;
-    /// Replaces what may change of an auth config. False when there is none.
-    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool>;
+    /// False when there is none.
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool>;
     /// Deletes an auth config with its accounts. False when there was none.
     async fn delete_auth_config(&self, id: &str) -> Result<bool>;
     /// How many accounts an auth config has.

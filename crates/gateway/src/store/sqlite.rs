@@ -22,8 +22,8 @@ use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
 use self::error::store_error;
 use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkEnd, LinkStart, RefreshEnd, Rows, Store,
-    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, LinkEnd, LinkStart,
+    RefreshEnd, Rows, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 use crate::clock::now;
 
@@ -210,9 +210,10 @@ impl Store for SqliteStore {
         Ok(Rows { rows, total })
     }
 
-    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool> {
         let forget = self.recent.accounts.forget_all_after();
-        let done = self.write(forget, auth_configs::update(config).execute(&self.writer)).await;
+        let mut update = auth_configs::update(id, change);
+        let done = self.write(forget, update.build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 

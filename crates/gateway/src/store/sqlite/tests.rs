@@ -3,12 +3,13 @@
 use std::pin::pin;
 
 use futures::FutureExt;
+use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::SealedCredential;
+use crate::store::{SealedClient, SealedCredential};
 use crate::vault::Vault;
 
 async fn store() -> SqliteStore {
@@ -130,9 +131,8 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
     assert!(!store.delete_account("ca_1").await.unwrap());
     assert!(!store.update_account("ca_1", &new_key).await.unwrap());
 
-    let mut config = store.auth_config("ac_1").await.unwrap().unwrap();
-    config.status = "DISABLED".to_owned();
-    store.update_auth_config(&config).await.unwrap();
+    let disabled = AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() };
+    assert!(store.update_auth_config("ac_1", &disabled).await.unwrap());
     assert!(found(&store, "ca_2", "bob").await.iter().flatten().all(|account| account.config_is_disabled));
 }
 
@@ -164,6 +164,36 @@ async fn only_an_active_account_is_kept() {
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
     }
+}
+
+/// Two changes of an auth config at once are both made, whichever came first.
+#[tokio::test]
+async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
+    let store = store().await;
+    let client = SealedClient { sealed: b"new".into(), key_id: "k".to_owned(), has_client: true };
+    let with = |settings: &[(&'static str, &str)]| {
+        settings.iter().map(|(name, json)| (*name, (*json).to_owned())).collect()
+    };
+    for change in [
+        AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() },
+        AuthConfigChange { credentials: Some(client), ..AuthConfigChange::default() },
+        AuthConfigChange { settings: with(&[("scopes", r#"["a"]"#)]), ..AuthConfigChange::default() },
+        AuthConfigChange {
+            settings: with(&[("scopes", "null"), ("proxy_config", r#"{"b":"\"\u0000"}"#)]),
+            ..AuthConfigChange::default()
+        },
+        AuthConfigChange { settings: with(&[("user_scopes", "[1]")]), ..AuthConfigChange::default() },
+        AuthConfigChange { name: Some("New".to_owned()), ..AuthConfigChange::default() },
+    ] {
+        assert!(store.update_auth_config("ac_1", &change).await.unwrap());
+    }
+    let config = store.auth_config("ac_1").await.unwrap().unwrap();
+    assert_eq!((config.name.as_str(), config.status.as_str()), ("New", "DISABLED"));
+    assert_eq!((config.credentials.as_slice(), config.key_id.as_str()), (b"new".as_slice(), "k"));
+    assert!(config.has_client);
+    let settings: Value = serde_json::from_str(&config.settings).unwrap();
+    assert_eq!(settings, json!({ "scopes": null, "proxy_config": { "b": "\"\0" }, "user_scopes": [1] }));
+    assert!(!store.update_auth_config("ac_2", &AuthConfigChange::default()).await.unwrap());
 }
 
 /// Else it would be noticed only when links are looked at for another reason.
