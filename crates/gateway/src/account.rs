@@ -76,7 +76,7 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     gateway.store.account(id).await?.ok_or_else(|| not_found(id))
 }
 
-fn not_found(id: &str) -> Error {
+pub(crate) fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::AccountNotFound, format!("Connected account `{id}` was deleted, or never existed."))
         .fix("List the accounts with gateway.connectedAccounts.list().")
 }

@@ -431,7 +431,7 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> 
     gateway.store.auth_config(id).await?.ok_or_else(|| not_found(id))
 }
 
-fn not_found(id: &str) -> Error {
+pub(crate) fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::AuthConfigNotFound, format!("Auth config `{id}` was deleted, or never existed."))
         .fix("List the auth configs with composio.authConfigs.list().")
 }

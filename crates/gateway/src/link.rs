@@ -156,7 +156,9 @@ pub(crate) async fn give_out(
         expires_at,
         finished_at: None,
     };
-    gateway.store.insert_link(&link).await?;
+    if !gateway.store.insert_link(&link).await? {
+        return Err(account::not_found(account_id));
+    }
     Ok(Link {
         redirect_url: format!("{}/connect/{token}", gateway.public_url()?),
         link_token: token,

@@ -117,6 +117,16 @@ pub(crate) struct StoredAccount {
     pub(crate) config_has_client: bool,
 }
 
+/// What came of a new account.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Insertion {
+    Done,
+    /// The user has another account of this word id.
+    WordIdTaken,
+    /// The auth config is not there any more.
+    NoAuthConfig,
+}
+
 /// A credential as the store keeps it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct SealedCredential {
@@ -299,8 +309,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many accounts an auth config has.
     async fn count_accounts(&self, auth_config_id: &str) -> Result<i64>;
 
-    /// `Conflict` when the user has an account of this alias or word id.
-    async fn insert_account(&self, account: &StoredAccount) -> Result<()>;
+    /// `Conflict` when another account has the alias.
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion>;
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>>;
     async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>>;
     /// The user's most recently connected account of the toolkit (and auth config, if one is given)
@@ -348,8 +358,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<StoredAccount>>;
 
-    /// Keeps a link, in the place of those of the account that were not used.
-    async fn insert_link(&self, link: &StoredLink) -> Result<()>;
+    /// Keeps a link, in the place of those of the account that were not used. False when there is no
+    /// such account.
+    async fn insert_link(&self, link: &StoredLink) -> Result<bool>;
     async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>>;
     async fn link_of_state(&self, state_hash: &[u8]) -> Result<Option<StoredLink>>;
     /// Binds a link to the browser that begins, with a state in the place of an earlier one, and

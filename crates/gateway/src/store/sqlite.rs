@@ -19,11 +19,12 @@ use sqlx::sqlite::SqlitePool;
 use tokio::runtime::Handle;
 
 use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
-use self::error::store_error;
+use self::error::{Rule, broken, store_error};
 use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, LinkEnd, LinkStart,
-    RefreshEnd, Rows, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, Insertion, LinkEnd,
+    LinkStart, RefreshEnd, Rows, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink,
+    StoredSession,
 };
 use crate::clock::now;
 
@@ -232,12 +233,19 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
         let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
         let keys = account_keys(id, user_id, toolkit, auth_config_id);
         let forget = self.recent.accounts.forget_after(keys);
         let done = self.write(forget, accounts::insert(account).execute(&self.writer)).await;
-        done.map(drop).map_err(store_error)
+        match done {
+            Ok(_) => Ok(Insertion::Done),
+            Err(error) => match broken(&error) {
+                Some(Rule::WordId) => Ok(Insertion::WordIdTaken),
+                Some(Rule::Reference) => Ok(Insertion::NoAuthConfig),
+                _ => Err(store_error(error)),
+            },
+        }
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
@@ -397,14 +405,14 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn insert_link(&self, link: &StoredLink) -> Result<()> {
+    async fn insert_link(&self, link: &StoredLink) -> Result<bool> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         sqlx::query("DELETE FROM links WHERE account_id = ? AND finished_at IS NULL")
             .bind(&link.account_id)
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO links (token_hash, account_id, callback_url, scopes, expires_at) VALUES (?, ?, ?, ?, ?)",
         )
         .bind(&link.token_hash)
@@ -413,9 +421,12 @@ impl Store for SqliteStore {
         .bind(&link.scopes)
         .bind(link.expires_at)
         .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)
+        .await;
+        match inserted {
+            Ok(_) => transaction.commit().await.map(|()| true).map_err(store_error),
+            Err(error) if broken(&error) == Some(Rule::Reference) => Ok(false),
+            Err(error) => Err(store_error(error)),
+        }
     }
 
     async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>> {

@@ -421,6 +421,11 @@ async fn an_alias_is_one_account_only() {
     expect(rename(&first, "work").await, 200);
     expect(rename(&first, "").await, 200);
     expect(rename(&second, "work").await, 200);
+    // Where one is as another's word id, the alias wins, so neither stands in the other's way.
+    let third = text(&expect(create(named(&config, "bea", &word_id)).await, 201)["id"]);
+    expect(rename(&third, "").await, 200);
+    expect(rename(&second, &word_id).await, 200);
+    expect(rename(&second, "work").await, 200);
     let link = json!({ "auth_config_id": config, "user_id": "bea", "alias": "work" });
     assert_refused(&ask(&port, "POST", "/connected_accounts/link", link).await, 409, "Conflict", "alias");
 }

@@ -66,7 +66,7 @@ fn sealed(text: &str) -> SealedCredential {
 
 fn link(account_id: &str, expires_at: i64) -> StoredLink {
     StoredLink {
-        token_hash: vec![1],
+        token_hash: account_id.into(),
         account_id: account_id.to_owned(),
         callback_url: None,
         scopes: "[]".to_owned(),
@@ -164,6 +164,28 @@ async fn only_an_active_account_is_kept() {
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
     }
+}
+
+/// Each leads to something else: another word id, another alias, or that there is nothing to do.
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_new_row_is_told_apart() {
+    let store = store().await;
+    let named = |id: &str, word_id: &str, alias: &str| StoredAccount {
+        word_id: word_id.to_owned(),
+        alias: Some(alias.to_owned()),
+        ..account(id, "ann", 1)
+    };
+    let insert = async |account: StoredAccount| store.insert_account(&account).await;
+    assert_eq!(insert(named("ca_1", "red", "work")).await.unwrap(), Insertion::Done);
+    assert_eq!(insert(named("ca_2", "red", "home")).await.unwrap(), Insertion::WordIdTaken);
+    let error = insert(named("ca_2", "blue", "work")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let orphan = StoredAccount { auth_config_id: "ac_2".to_owned(), ..named("ca_2", "blue", "home") };
+    assert_eq!(insert(orphan).await.unwrap(), Insertion::NoAuthConfig);
+    let error = insert(named("ca_1", "blue", "home")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "an id is nobody's choice: {error}");
+    assert!(store.insert_link(&link("ca_1", 1)).await.unwrap());
+    assert!(!store.insert_link(&link("ca_2", 1)).await.unwrap());
 }
 
 /// Two changes of an auth config at once are both made, whichever came first.
