@@ -9,6 +9,7 @@ mod shown;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use self::change::{
@@ -52,6 +53,20 @@ impl StoredAccount {
     /// Whether it has no credential that works, so that nothing is lost when connecting it fails.
     pub(crate) fn is_to_be_connected(&self) -> bool {
         !matches!(self.status.as_str(), "ACTIVE" | "INACTIVE")
+    }
+}
+
+/// Refuses an account that others could use, too (contract §4).
+///
+/// # Errors
+/// `Unsupported`.
+pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
+    match experimental.map(|experimental| &experimental["account_type"]) {
+        Some(kind) if kind == "SHARED" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "experimental.account_type: a gateway's accounts are their users' own; there are no SHARED ones.",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) struct UpdateAuthConfig {
     #[serde(rename = "type")]
     #[schema(value_type = schema::AuthConfigType)]
     pub(crate) kind: String,
+    /// Fields that are not named stay, null removes one.
     #[schema(value_type = Option<Object>)]
     pub(crate) credentials: Option<SecretJson>,
     pub(crate) name: Option<String>,
@@ -365,10 +366,11 @@ pub(crate) async fn update(
     let mut change = AuthConfigChange { name: request.name, ..AuthConfigChange::default() };
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
+        let all = changed(gateway, &config, credentials)?;
         change.credentials = Some(SealedClient {
-            sealed: gateway.vault.seal(place(id), credentials.expose()),
+            sealed: gateway.vault.seal(place(id), all.expose()),
             key_id: gateway.vault.key_id().to_owned(),
-            has_client: has_client(&config.auth_scheme, credentials),
+            has_client: has_client(&config.auth_scheme, &all),
         });
     }
     for (name, value) in [
@@ -384,6 +386,19 @@ pub(crate) async fn update(
         }
     }
     save(gateway, id, &change, "was changed").await
+}
+
+/// The credentials of an auth config with those that are given over them. A client is not taken along
+/// to another host.
+fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Result<SecretJson> {
+    // One that cannot be opened is got over by giving all of it again.
+    let Ok((old, _)) = credentials(gateway, config) else { return Ok(given.clone()) };
+    let all = account::merged(&old, given)?;
+    let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(scheme_of(config)?);
+    let (old, new) = (account::raw_fields(&old)?, account::raw_fields(&all)?);
+    let is_moved =
+        hosts.iter().any(|name| old.get(name).map(|raw| raw.get()) != new.get(name).map(|raw| raw.get()));
+    if is_moved { account::merged(&SecretJson::new("{}".to_owned()), given) } else { Ok(all) }
 }
 
 /// Enables or disables an auth config, and with it all its accounts.

@@ -29,7 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The request for a link in a session. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
 pub(crate) struct LinkInSession {
     pub(crate) toolkit: String,
     pub(crate) callback_url: Option<String>,
@@ -41,7 +40,6 @@ pub(crate) struct LinkInSession {
 /// The request for a link with an auth config. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
 pub(crate) struct LinkAccount {
     pub(crate) auth_config_id: String,
     pub(crate) user_id: String,
@@ -80,6 +78,7 @@ pub(crate) struct Link {
 /// Begins an account for the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
+    account::check_private(request.experimental.as_ref())?;
     let session = session::load(gateway, session_id).await?;
     session::check_allowed(&session, &request.toolkit)?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
@@ -90,6 +89,7 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkI
 /// Begins an account with an auth config.
 pub(crate) async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
     require(Some(&request.user_id), "user_id")?;
+    account::check_private(request.experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config_id).await?;
     begin(gateway, &config, request.user_id, request.alias, request.connection_data, request.callback_url)
         .await

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::check_private;
 use super::credential::{check, sealed, with_fields_of};
 use super::shown::{AccountState, ConnectedAccount, shown};
 use crate::auth_config;
@@ -124,7 +125,8 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
 /// Connects an account with an auth config: ACTIVE when the credential is complete, else
 /// INITIALIZING with a link to finish it.
 pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
-    let NewConnection { user_id, state, data, callback_url, alias, .. } = request.connection;
+    let NewConnection { user_id, state, data, callback_url, alias, experimental, .. } = request.connection;
+    check_private(experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config.id).await?;
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());

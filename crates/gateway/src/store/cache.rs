@@ -72,10 +72,14 @@ impl Recent {
     /// Forgets everything if the database is another version than it was.
     pub(super) fn is_at(&self, version: i64) {
         if self.version.swap(version, Ordering::Relaxed) != version {
-            self.sessions.0.clear();
-            self.keys.0.clear();
-            self.accounts.0.clear();
+            self.forget_all();
         }
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.sessions.0.clear();
+        self.keys.0.clear();
+        self.accounts.0.clear();
     }
 }
 

@@ -1059,3 +1059,23 @@ async fn many_accounts_at_once_have_names_of_their_own() {
         (&json!(1), &json!(101))
     );
 }
+
+#[tokio::test]
+async fn accounts_for_several_users_are_refused_instead_of_made_for_one() {
+    let port = port().await;
+    let config = auth_config(&port, "query").await;
+    let shared = json!({ "account_type": "SHARED" });
+    let mut connection = account(&config, "ann", "k");
+    connection["connection"]["experimental"] = shared.clone();
+    let session = format!("/tool_router/session/{}/link", port.caller.session);
+    let link = json!({ "auth_config_id": config, "user_id": "ann", "experimental": shared });
+    for (path, request) in [
+        ("/connected_accounts", connection),
+        ("/connected_accounts/link", link),
+        (session.as_str(), json!({ "toolkit": "query", "experimental": shared })),
+    ] {
+        assert_refused(&ask(&port, "POST", path, request).await, 501, "NotSupported", "SHARED");
+    }
+    let private = json!({ "toolkit": "query", "experimental": { "account_type": "PRIVATE" } });
+    expect(ask(&port, "POST", &session, private).await, 201);
+}
