@@ -262,3 +262,38 @@ async fn a_write_whose_caller_goes_away_forgets_what_it_changes_when_it_has_ende
     };
     timeout(Duration::from_secs(30), deleted).await.expect("it should have been forgotten");
 }
+
+#[tokio::test]
+async fn a_writer_that_waits_holds_no_look_up_up_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let store = SqliteStore::in_file(&file, &Vault::ephemeral()).await.unwrap();
+    let key = StoredKey {
+        id: "ak_1".to_owned(),
+        name: None,
+        hash: vec![1],
+        permissions: None,
+        allowed_addresses: None,
+        expires_at: None,
+        created_at: 1,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    store.insert_key(&key).await.unwrap();
+    assert!(store.key_by_hash(&[1]).await.unwrap().is_some());
+
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    sqlx::query("UPDATE api_keys SET revoked_at = 1").execute(&mut other).await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut delete = pin!(store.delete_session("trs_1"));
+    assert!(delete.as_mut().now_or_never().is_none(), "it waits for the lock");
+    let noticed = async {
+        while store.key_by_hash(&[1]).await.unwrap().is_some() {
+            yield_now().await;
+        }
+    };
+    // The lock is waited for much longer.
+    timeout(Duration::from_secs(5), noticed).await.expect("a look-up waits for nobody who writes");
+    lock.rollback().await.unwrap();
+    assert!(!delete.await.unwrap());
+}
