@@ -615,6 +615,8 @@ interface Connection {
 	timeout: number;
 	/** The headers that the backend wants to see. */
 	headers: Record<string, string>;
+	/** The gateway in this process that they are made on, which is there as long as somebody can make any. */
+	gateway?: object;
 }
 /** How a session's user is to connect an account. */
 export interface AuthorizeOptions {
@@ -1718,7 +1720,8 @@ export interface Listener {
 /**
  * The gateway in this process: it keeps users' credentials and makes their calls.
  *
- * A gateway that is only open does not keep the process alive; one that listens does.
+ * A gateway that is only open does not keep the process alive; one that listens does. What is still
+ * open when a process or a worker ends by itself is closed first, see {@link Gateway.close}.
  *
  * @example
  * ```ts
@@ -1741,7 +1744,8 @@ export declare class Gateway {
 	readonly calls: Calls;
 	private constructor();
 	/**
-	 * Opens a gateway.
+	 * Opens a gateway. Close it in the end: a process that ends by itself does that, one that ends by
+	 * `process.exit()` does not.
 	 *
 	 * @param options Default: a gateway in memory, with the built-in toolkits.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -1779,6 +1783,10 @@ export declare class Gateway {
 	/**
 	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
+	 *
+	 * A process or a worker that ends by itself closes what is still open, when Node.js emits
+	 * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
+	 * the record of the last calls is lost, and with a refresh that is under way its account.
 	 *
 	 * @example
 	 * ```ts

@@ -261,6 +261,7 @@ function embedded(options: unknown): Connection {
     native: nativeBackendOf(gateway as Gateway),
     timeout: (timeout as number | undefined) ?? DEFAULT_TIMEOUT,
     headers: {},
+    gateway: gateway as Gateway,
   };
 }
 

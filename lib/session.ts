@@ -31,6 +31,8 @@ export interface Connection {
   timeout: number;
   /** The headers that the backend wants to see. */
   headers: Record<string, string>;
+  /** The gateway in this process that they are made on, which is there as long as somebody can make any. */
+  gateway?: object;
 }
 
 /** A session, as it is answered. */
