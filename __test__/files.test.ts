@@ -10,6 +10,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import {
   APIError,
@@ -23,6 +25,7 @@ import {
 import { BackendStub } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { CORPUS } from './support/corpus';
+import { until } from './support/expect';
 import { inProcess, overHttp, type Way, type WayIn } from './support/ways';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -548,6 +551,34 @@ describe('an abort while the next bytes of a file are waited for', () => {
     } finally {
       await stub.close();
     }
+  });
+});
+
+describe('a stream that nobody reads', () => {
+  it('is let go of when it is collected, although its signal lives on', async () => {
+    const { signal } = new AbortController();
+    let open = 0;
+    api.on('/base/unread', (_, response) => {
+      open++;
+      response.on('close', () => open--);
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+    });
+    await withSession({ chunkTimeout: 600_000 }, async (session) => {
+      const call = { toolkit: 'acme', endpoint: '/unread', method: 'GET' } as const;
+      const options = { responseType: 'stream', signal } as const;
+      for (let count = 0; count < 20; count++) await session.proxyExecute(call, options);
+      const held = (await session.proxyExecute(call, options)).data.getReader();
+      await held.read();
+      assert.equal(open, 21);
+      setFlagsFromString('--expose-gc');
+      const gc: () => void = runInNewContext('gc');
+      await until('the others are gone', () => {
+        gc();
+        return open === 1;
+      });
+      await held.cancel();
+      await until('the signal has forgotten all', () => getEventListeners(signal, 'abort').length === 0);
+    });
   });
 });
 

@@ -121,11 +121,7 @@ export function readable(reader: Native.ByteReader, timeout: number, signal?: Ab
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        if (signal === undefined) return;
-        forget = whenAborted(signal, () => {
-          controller.error(signal.reason);
-          reader.cancel();
-        });
+        if (signal !== undefined) forget = endWhenAborted(signal, controller, reader);
       },
       async pull(controller) {
         try {
@@ -146,4 +142,25 @@ export function readable(reader: Native.ByteReader, timeout: number, signal?: Ab
     },
     { highWaterMark: 0 },
   );
+}
+
+/** Streams that were dropped unread, each with how its signal forgets it. */
+const dropped = new FinalizationRegistry<() => void>((forget) => forget());
+
+/**
+ * Ends a stream with its signal, which may live longer than the stream and does not keep it. A
+ * function of its own: what it returns and listens with holds on to nothing else.
+ */
+function endWhenAborted(
+  signal: AbortSignal,
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  reader: Native.ByteReader,
+): () => void {
+  const [weakController, weakReader] = [new WeakRef(controller), new WeakRef(reader)];
+  const forget = whenAborted(signal, () => {
+    weakController.deref()?.error(signal.reason);
+    weakReader.deref()?.cancel();
+  });
+  dropped.register(controller, forget);
+  return forget;
 }
