@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type * as Native from '../native';
 import { ComposioError } from './errors';
-import { answerOf, whenAborted } from './native';
+import { answerOf, reasonOf, whenAborted } from './native';
 import { type CallOptions, Check, kindOf } from './validate';
 
 /**
@@ -62,7 +62,7 @@ export class Download {
   async toFile(path: string, options: ToFileOptions = {}): Promise<void> {
     checkToFile(path, options);
     const { onProgress, signal } = options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw reasonOf(signal);
     const unfinished = `${path}.${randomBytes(6).toString('hex')}.part`;
     // Before the file is read, which can be done once.
     const file = await open(unfinished, 'wx').catch((cause: Error) => {
@@ -81,7 +81,7 @@ export class Download {
       await file.close();
       await rename(unfinished, path);
     } catch (error) {
-      const reason = signal?.aborted ? signal.reason : error;
+      const reason = signal?.aborted ? reasonOf(signal) : error;
       await file.close();
       await rm(unfinished, { force: true });
       throw reason;
@@ -158,7 +158,7 @@ function endWhenAborted(
 ): () => void {
   const [weakController, weakReader] = [new WeakRef(controller), new WeakRef(reader)];
   const forget = whenAborted(signal, () => {
-    weakController.deref()?.error(signal.reason);
+    weakController.deref()?.error(reasonOf(signal));
     weakReader.deref()?.cancel();
   });
   dropped.register(controller, forget);

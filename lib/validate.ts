@@ -89,8 +89,9 @@ export class Check {
   /** An AbortSignal, or nothing. */
   optionalSignal(value: unknown, path: string): void {
     // By what it can do, because a signal of another realm is no instance of this one's class.
-    const { aborted, addEventListener } = Object(value);
-    if (value === undefined || (typeof aborted === 'boolean' && typeof addEventListener === 'function')) return;
+    const { aborted, addEventListener, removeEventListener } = Object(value);
+    const listens = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+    if (value === undefined || (typeof aborted === 'boolean' && listens)) return;
     const pass = 'pass the `signal` of an AbortController';
     this.add(`\`${path}\` must be an AbortSignal, but is ${kindOf(value)}: ${pass}.`);
   }
