@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -325,6 +326,23 @@ function deferred(): { promise: Promise<unknown>; resolve: (value: unknown) => v
   });
   return { promise, resolve };
 }
+
+describe('bytes of another realm', () => {
+  it('go up like those of this one, in every form', async () => {
+    const { bytes, buffer } = runInNewContext(
+      'const bytes = Uint8Array.of(1, 2, 3); ({ bytes, buffer: bytes.buffer })',
+    );
+    assert.ok(!(bytes instanceof Uint8Array) && !(buffer instanceof ArrayBuffer));
+    await withSession({}, async (session) => {
+      const stream = async function* () {
+        yield bytes;
+      };
+      for (const body of [bytes, buffer, stream(), { data: buffer }, Readable.from([bytes])]) {
+        assert.equal((await put(session, body)).sha256, sha256(Uint8Array.of(1, 2, 3)));
+      }
+    });
+  });
+});
 
 describe('a URL as a body', () => {
   it('is fetched by the gateway, which sends what it got', async () => {

@@ -1,5 +1,6 @@
 // Bodies that are bytes: what they may be made of, and how they get to the native side.
 
+import { isArrayBuffer, isUint8Array } from 'node:util/types';
 import type * as Native from '../native';
 import { encodeForm } from './form-data';
 import { answerOf, completions, native } from './native';
@@ -112,11 +113,11 @@ export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBo
   return { wire: { content_type: contentType, size }, source: { chunks: fromIterable(chunks) } };
 }
 
-/** Whether a value is what {@link Bytes} says. */
+/** Whether a value is what {@link Bytes} says. Bytes of another realm are no instances of this one's classes. */
 export function isBytes(value: unknown): value is Bytes {
   return (
     ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer ||
+    isArrayBuffer(value) ||
     value instanceof Blob ||
     value instanceof ReadableStream ||
     typeof Object(value)[Symbol.asyncIterator] === 'function'
@@ -132,7 +133,7 @@ function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinary
     const wire = { content_type: bytes.type || undefined, size: bytes.size };
     return { wire, source: { chunks: fromWebStream(bytes.stream()) } };
   }
-  if (ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer) {
+  if (ArrayBuffer.isView(bytes) || isArrayBuffer(bytes)) {
     const view = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : new Uint8Array(bytes);
@@ -201,7 +202,7 @@ async function sendingBytes<T>(source: Source, call: (upload?: Native.Upload) =>
 async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     const chunk = next.value;
-    if (!(chunk instanceof Uint8Array)) {
+    if (!isUint8Array(chunk)) {
       chunks.cancel();
       throw new TypeError(`The stream of a body gave ${kindOf(chunk)}, but must give Uint8Arrays.`);
     }
