@@ -291,7 +291,7 @@ export class AuthConfigs {
 }
 
 function checkCommon(check: Check, { credentials, name, isEnabledForToolRouter }: Record<string, unknown>): void {
-  if (credentials !== undefined) check.record(credentials, 'credentials');
+  if (credentials !== undefined) check.fields(credentials, 'credentials');
   check.optionalText(name, 'name');
   check.optionalFlag(isEnabledForToolRouter, 'isEnabledForToolRouter');
 }

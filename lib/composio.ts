@@ -278,8 +278,8 @@ function remote(options: RemoteOptions): Connection {
       for (const [name, value] of Object.entries(defaultHeaders)) {
         const path = below('defaultHeaders', name);
         check.headerName(name, path);
-        if (typeof value === 'string') check.headerValue(value, path);
-        else check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+        if (typeof value !== 'string') check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+        else if (check.wellFormed(value, path)) check.headerValue(value, path);
       }
     }
     if (apiVersion !== undefined) check.oneOf(apiVersion, 'apiVersion', ['v3.1', 'v3']);

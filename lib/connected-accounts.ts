@@ -640,7 +640,7 @@ function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<s
 function checkCredential(check: Check, credential: unknown, path: string): void {
   if (!check.object(credential, path, ['authScheme', 'val'])) return;
   check.text(credential.authScheme, `${path}.authScheme`, "for example 'BEARER_TOKEN'");
-  check.record(credential.val, `${path}.val`);
+  check.fields(credential.val, `${path}.val`);
 }
 
 /** What is optional here is left out by backends that answer with the least that the Composio SDK needs. */

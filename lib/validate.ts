@@ -42,10 +42,25 @@ export class Check {
 
   /** A string that is not empty. */
   text(value: unknown, path: string, purpose = ''): value is string {
-    if (typeof value === 'string' && value !== '') return true;
+    if (typeof value === 'string' && value !== '') return this.wellFormed(value, path);
     const what = value === undefined ? 'is missing' : `must be a non-empty string, but is ${kindOf(value)}`;
     this.add(`\`${path}\` ${what}${purpose && `: ${purpose}`}.`);
     return false;
+  }
+
+  /** A string without lone surrogates, which no other part of a request but `body` can carry. */
+  wellFormed(value: string, path: string): boolean {
+    if (value.isWellFormed()) return true;
+    this.add(`\`${path}\` has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`);
+    return false;
+  }
+
+  /** An object of fields, of which the texts are well-formed. */
+  fields(value: unknown, path: string): void {
+    if (!this.record(value, path)) return;
+    for (const [key, field] of Object.entries(value)) {
+      if (typeof field === 'string') this.wellFormed(field, below(path, key));
+    }
   }
 
   /** A string that is not empty, or nothing. */
