@@ -293,6 +293,56 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
+    it('a source is let go of once the API has refused it, and read to its end by one that has accepted it', {
+      timeout: 30_000,
+    }, async () => {
+      await withSession(
+        {},
+        async (session) => {
+          let read = deferred();
+          for (const status of [200, 413]) {
+            api.on(`/base/answers-${status}`, async (request, response) => {
+              response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+              const chunks = await request.toArray().catch(() => []);
+              if (status === 200) read.resolve(Buffer.concat(chunks).byteLength);
+            });
+          }
+          for (const options of [{}, { responseType: 'stream' }] as const) {
+            const send = (status: number, binaryBody: BinaryBody) =>
+              session.proxyExecute(
+                { toolkit: 'acme', endpoint: `/answers-${status}`, method: 'POST', binaryBody },
+                options,
+              );
+            const cancelled = deferred();
+            const web = new ReadableStream<Uint8Array>({
+              start: (controller) => controller.enqueue(Buffer.alloc(10)),
+              pull: () => new Promise(() => {}),
+              cancel: cancelled.resolve,
+            });
+            assert.equal((await send(413, web)).status, 413);
+            await cancelled.promise;
+            const node = new Readable({ read() {} });
+            node.push(Buffer.alloc(10));
+            const closed = once(node, 'close');
+            assert.equal((await send(413, node)).status, 413);
+            await closed;
+
+            read = deferred();
+            const answered = deferred();
+            const rest = async function* () {
+              yield Buffer.alloc(10);
+              await answered.promise;
+              yield Buffer.alloc(10);
+            };
+            assert.equal((await send(200, rest())).status, 200);
+            answered.resolve(undefined);
+            assert.equal(await read.promise, 20);
+          }
+        },
+        way,
+      );
+    });
+
     it('a form has its fields and files', async () => {
       await withSession(
         {},

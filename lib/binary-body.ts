@@ -178,22 +178,46 @@ function fromIterable(iterable: Iterable<unknown> | AsyncIterable<unknown>): Chu
  *
  * @throws what their source throws, that very object, if it does.
  */
-export function sending<T>(source: Source | undefined, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+export function sending<T extends { status: number }>(
+  source: Source | undefined,
+  call: (upload?: Native.Upload) => Promise<T>,
+): Promise<T> {
   return source === undefined ? call() : sendingBytes(source, call);
 }
 
-async function sendingBytes<T>(source: Source, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+async function sendingBytes<T extends { status: number }>(
+  source: Source,
+  call: (upload?: Native.Upload) => Promise<T>,
+): Promise<T> {
   if ('path' in source) return call(native.Upload.file(source.path, completions()));
   const upload = new native.Upload(completions());
+  const { chunks } = source;
   let failure: { error: unknown } | undefined;
-  feed(upload, source.chunks).catch((error) => {
-    failure = { error };
-    upload.end(false);
-  });
+  let isOpen = true;
+  const end = (complete: boolean) => {
+    // Once: what is let go of may look as if it had come to its end.
+    if (isOpen) upload.end(complete);
+    isOpen = false;
+  };
+  const letGo = () => {
+    if (!isOpen) return;
+    end(false);
+    chunks.cancel();
+  };
+  feed(upload, chunks).then(
+    () => end(true),
+    (error) => {
+      failure = { error };
+      end(false);
+    },
+  );
   try {
-    return await call(upload);
+    const answer = await call(upload);
+    // An API that accepts what it has not read yet still reads it; one that refuses it does not.
+    if (answer.status >= 300) letGo();
+    return answer;
   } catch (error) {
-    source.chunks.cancel();
+    letGo();
     throw failure === undefined ? error : failure.error;
   }
 }
@@ -218,5 +242,4 @@ async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
       }
     }
   }
-  upload.end(true);
 }

@@ -219,10 +219,9 @@ export class Tools {
     const { signal, timeout = standard, responseType } = proxyOptions(options);
     if (responseType === 'stream') return streamed(this.#connection, null, { text, source }, { signal, timeout });
     const asText = responseType === 'text';
-    const answer = await sending(source, (upload) =>
-      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal),
+    return sending(source, (upload) =>
+      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal).then(readEnvelope),
     );
-    return readEnvelope(answer);
   }
 
   /**
