@@ -1786,7 +1786,8 @@ export declare class Gateway {
 	 *
 	 * A process or a worker that ends by itself closes what is still open, when Node.js emits
 	 * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
-	 * the record of the last calls is lost, and with a refresh that is under way its account.
+	 * the record of the last calls is lost, and with a refresh that is under way its account. A stream that
+	 * was neither read to its end nor cancelled is a call under way.
 	 *
 	 * @example
 	 * ```ts
