@@ -172,7 +172,8 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
-/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes.
+/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes; also those
+/// that were begun by who went away before there was a link.
 pub(crate) fn expire_on_time(
     store: &Arc<dyn Store>,
     changes: AccountChanges,
@@ -182,6 +183,7 @@ pub(crate) fn expire_on_time(
     // A gateway that is dropped without being closed ends it, too.
     let store = Arc::downgrade(store);
     let reason = expired_reason(lifetime);
+    let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
     // No link that is made meanwhile ends before then.
     let longest = lifetime.min(LOOK_AGAIN);
     tokio::spawn(async move {
@@ -189,7 +191,7 @@ pub(crate) fn expire_on_time(
             let Some(store) = store.upgrade() else { return };
             // One moment for both: no link ends between them.
             let at = now();
-            match store.expire_links(&reason, at, at - REMEMBERED_MS).await {
+            match store.expire_links(&reason, at, at - lifetime_ms, at - REMEMBERED_MS).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
                 Err(error) => tracing::warn!(%error, "links could not be looked at"),
             }

@@ -374,9 +374,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn end_links(&self, account_id: &str) -> Result<()>;
     /// When the next of the links ends that nobody used and that have not ended `at` this moment.
     async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>>;
-    /// Makes accounts EXPIRED that were begun with links that have ended unused `at` this moment, and
-    /// forgets links that ended before `forget`. Returns the accounts.
-    async fn expire_links(&self, reason: &str, at: i64, forget: i64) -> Result<Vec<String>>;
+    /// Makes accounts EXPIRED that were begun with links that have ended unused `at` this moment, or by
+    /// `begun` and have none, and forgets links that ended before `forget`. Returns the accounts.
+    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>>;

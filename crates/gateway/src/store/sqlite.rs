@@ -542,15 +542,18 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn expire_links(&self, reason: &str, at: i64, forget: i64) -> Result<Vec<String>> {
+    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
-             WHERE own_status IN ('INITIALIZING', 'INITIATED') AND id IN \
-             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) RETURNING id",
+             WHERE status IN ('INITIALIZING', 'INITIATED') AND (id IN \
+             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) \
+             OR updated_at <= ?3 AND NOT EXISTS (SELECT 1 FROM links \
+             WHERE account_id = connected_accounts.id AND finished_at IS NULL)) RETURNING id",
         )
         .bind(reason)
         .bind(at)
+        .bind(begun)
         .fetch_all(&mut *transaction)
         .await
         .map_err(store_error)?;

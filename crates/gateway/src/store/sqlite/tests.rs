@@ -225,10 +225,15 @@ async fn a_link_has_ended_or_is_the_next_to_end() {
     let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann", 1) };
     store.insert_account(&unfinished).await.unwrap();
     store.insert_link(&link("ca_1", 1_000)).await.unwrap();
-    assert!(store.expire_links("late", 999, 0).await.unwrap().is_empty());
+    assert!(store.expire_links("late", 999, 1, 0).await.unwrap().is_empty());
     assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
-    assert_eq!(store.expire_links("late", 1_000, 0).await.unwrap(), ["ca_1"]);
+    assert_eq!(store.expire_links("late", 1_000, 1, 0).await.unwrap(), ["ca_1"]);
     assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
+    // Who began it went away before there was a link.
+    let begun = StoredAccount { id: "ca_2".to_owned(), updated_at: 500, ..account("ca_2", "bob", 1) };
+    store.insert_account(&StoredAccount { status: "INITIALIZING".to_owned(), ..begun }).await.unwrap();
+    assert!(store.expire_links("late", 1_000, 499, 0).await.unwrap().is_empty());
+    assert_eq!(store.expire_links("late", 1_000, 500, 0).await.unwrap(), ["ca_2"]);
 }
 
 /// SQLite carries out a statement that nobody waits for any more.
