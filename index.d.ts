@@ -1062,6 +1062,7 @@ export declare class ConnectedAccounts {
 	/**
 	 * Enables or disables an account.
 	 *
+	 * @param status.reason For people who read the request; a gateway keeps nothing of it.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
 	 * @throws {NotFoundError} If there is no such account.
@@ -1073,6 +1074,7 @@ export declare class ConnectedAccounts {
 	 */
 	updateStatus(accountId: string, status: {
 		enabled: boolean;
+		reason?: string | undefined;
 	}, options?: CallOptions): Promise<{
 		success: boolean;
 	}>;
@@ -1301,7 +1303,7 @@ export type CreateAuthConfig = {
 export interface UpdateAuthConfig {
 	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
 	type: "custom" | "default";
-	/** Its own credentials, all of them; of a `custom` one only. */
+	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
 	credentials?: Record<string, unknown>;
 	/** Scopes to ask for, with commas between them; of a `default` one only. */
 	scopes?: string;
