@@ -2015,8 +2015,8 @@ export interface ErrorDetails {
 	suggestedFix?: string;
 	/** What is wrong, one sentence per field. */
 	errors?: string[];
-	/** Headers of the backend's answer, names in lower case. */
-	headers?: Record<string, string>;
+	/** Headers of the backend's answer. */
+	headers?: Headers;
 	/** After how many milliseconds to try again, where the backend said so. */
 	retryAfter?: number;
 	/** What led to it. */
@@ -2062,8 +2062,8 @@ export declare class ComposioError extends Error {
 	readonly suggestedFix?: string;
 	/** What is wrong, one sentence per field. */
 	readonly errors?: readonly string[];
-	/** Headers of the backend's answer, names in lower case. */
-	readonly headers?: Readonly<Record<string, string>>;
+	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+	readonly headers?: Headers;
 	/** After how many milliseconds to try again, where the backend said so. */
 	readonly retryAfter?: number;
 	constructor(message: string, details?: ErrorDetails);
