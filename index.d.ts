@@ -1699,7 +1699,10 @@ export interface ListenOptions {
 	host?: string;
 	/** The port. Default: 0, any that is free. */
 	port?: number;
-	/** How many requests a key may make in a minute. More are answered with 429. Default: no limit. */
+	/**
+	 * How many requests a key may make in a minute. More are answered with 429. It is counted in this process, whatever
+	 * other gateways have the same store. Default: no limit.
+	 */
 	requestsPerMinute?: number;
 }
 /** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
@@ -1910,7 +1913,8 @@ export declare class Composio {
 	 */
 	constructor(options?: ComposioOptions);
 	/**
-	 * Opens a session for a user.
+	 * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
+	 * `sessionId`, and go on with {@link Composio.use}.
 	 *
 	 * @param userId Your own id of the user.
 	 * @param config What the session may do. Default: all toolkits, with the user's own accounts.

@@ -153,7 +153,10 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
 
     it('a store that is not there, a key that is none, and no key', async () => {
-      await refused(['accounts', 'list', '--store', 'nowhere.db'], /There is no store at nowhere\.db/);
+      await refused(
+        ['accounts', 'list', '--store', 'nowhere.db'],
+        /There is no store at nowhere\.db: .*`keys create` make one/,
+      );
       const { code, stderr } = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
       assert.equal(code, 2);
       assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` makes one/);

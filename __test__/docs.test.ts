@@ -114,7 +114,10 @@ describe('the examples of the documentation', () => {
       .replace(/^sudo /m, '')
       .replaceAll('/var/lib/proxy-execute', state)
       .replace('--port 9900', '--port 0')
-      .replaceAll('npx proxy-execute', `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`);
+      .replaceAll(
+        /npx proxy-execute|node_modules\/\.bin\/proxy-execute/g,
+        `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`,
+      );
     // A group of its own, to end the shell and the gateway in it.
     const shell = spawn('sh', ['-ec', commands], { detached: true });
     const ended = once(shell, 'close');

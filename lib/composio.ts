@@ -113,7 +113,8 @@ export class Composio {
   }
 
   /**
-   * Opens a session for a user.
+   * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
+   * `sessionId`, and go on with {@link Composio.use}.
    *
    * @param userId Your own id of the user.
    * @param config What the session may do. Default: all toolkits, with the user's own accounts.

@@ -17,7 +17,7 @@ export const serve: Command = {
     'rate-limit': {
       value: '<number>',
       whole: true,
-      description: 'How many requests a key may make in a minute. Default: no limit',
+      description: 'How many requests a key may make in a minute of this process. Default: no limit',
     },
     'public-url': {
       value: '<url>',
