@@ -24,7 +24,7 @@ export interface Call {
   path: string | null;
   /** `answered`, `cancelled`, or the slug of the error. */
   outcome: string;
-  /** The third-party API's HTTP status; null if it did not answer. */
+  /** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
   status: number | null;
   /** The size of the answer's body, decompressed. */
   bytes: number;
