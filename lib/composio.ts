@@ -9,6 +9,7 @@ import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, completions, native } from './native';
 import {
   type BinaryData,
+  type ByteStream,
   readEnvelope,
   type ToolsProxyExecuteRequest,
   type ToolsProxyExecuteResponse,
@@ -206,7 +207,7 @@ export class Tools {
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
     options: CallOptions & { responseType: 'stream' },
-  ): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+  ): Promise<ToolsProxyExecuteResponse<ByteStream>>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },

@@ -74,6 +74,7 @@ export {
 } from './gateway';
 export type {
   BinaryData,
+  ByteStream,
   CustomConnectionData,
   ProxyCall,
   ProxyExecuteRequest,

@@ -123,6 +123,12 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
 }
 
+/**
+ * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
+ * browsers are there, too, it is also one of theirs, for `new Response(stream)`.
+ */
+export type ByteStream = ReadableStream<Uint8Array> & import('node:stream/web').ReadableStream<Uint8Array>;
+
 const WHAT = 'proxy execute request';
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
