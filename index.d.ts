@@ -1375,9 +1375,9 @@ export interface Call {
 	connectedAccountId: string | null;
 	/** The HTTP method. */
 	method: string;
-	/** The host that was called; null if nothing was sent. */
+	/** The host that was called, or was to be; null if the call ended before it was known. */
 	host: string | null;
-	/** The path that was called, without its query; null if nothing was sent. */
+	/** The path that was called, or was to be, without its query; null if the call ended before it was known. */
 	path: string | null;
 	/** `answered`, `cancelled`, or the slug of the error. */
 	outcome: string;

@@ -167,6 +167,22 @@ describe('the links of the documentation', () => {
   });
 });
 
+describe('what messages name', () => {
+  it('is in the package', async () => {
+    const gateway = await surface.Gateway.open();
+    const { message } = await new surface.Composio({ gateway })
+      .create('ann', { toolkits: ['frob'] })
+      .then((session) => session.proxyExecute({ toolkit: 'frob', endpoint: '/', method: 'GET' }))
+      .then(
+        () => assert.fail('there is such a toolkit'),
+        (error: Error) => error,
+      );
+    await gateway.close();
+    const [page = 'no page'] = /docs\/\w+\.md/.exec(message) ?? [];
+    assert.ok(JSON.parse(text('package.json')).files.includes(page), message);
+  });
+});
+
 function readFileOrFolder(path: string): void {
   try {
     readFileSync(path);

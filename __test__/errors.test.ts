@@ -194,7 +194,7 @@ describe('no answer', () => {
         (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(text),
         APIConnectionError,
       );
-      assert.ok(error.message.length > 20, error.message);
+      assert.deepEqual([error.slug, error.message.length > 20], ['InvalidAnswer', true], error.message);
     }
     const text = (response: ServerResponse) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
