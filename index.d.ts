@@ -543,6 +543,25 @@ export declare class Toolkits {
 	 */
 	get(slug: string, options?: CallOptions): Promise<Toolkit>;
 	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
+	/**
+	 * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
+	 * is none, one is made that uses a client of the hosted backend.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param slug The toolkit, such as `github`.
+	 * @param authConfigId The auth config to use instead.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns As by {@link ConnectedAccounts.link}.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {BadRequestError} If there is no auth config, and the backend has no client (`ToolRouterV2_NoManagedAuth`).
+	 * @throws {NotFoundError} If there is no such toolkit or auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl } = await composio.toolkits.authorize('user_123', 'gmail', 'ac_7b21…');
+	 * ```
+	 */
+	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
 }
 /** How a session's user is to connect an account. */
 export interface AuthorizeOptions {
@@ -1361,6 +1380,30 @@ export declare class AuthConfigs {
 	 */
 	updateStatus(status: "ENABLED" | "DISABLED", authConfigId: string, options?: CallOptions): Promise<void>;
 }
+/**
+ * Makes the `config` of {@link ConnectedAccounts.initiate}, and credentials to import, as the Composio SDK does.
+ *
+ * @example
+ * ```ts
+ * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+ * const config = AuthScheme.BearerToken({ token: process.env.GITHUB_TOKEN });
+ * await composio.connectedAccounts.initiate('user_123', id, { config });
+ * ```
+ */
+export declare const AuthScheme: {
+	/** Tokens. Without an `access_token` the user is to agree first. */
+	OAuth2: (fields: Credential["val"]) => Credential;
+	/** Tokens. Without `oauth_token` and `oauth_token_secret` the user is to agree first. */
+	OAuth1: (fields: Credential["val"]) => Credential;
+	/** A key, mostly as `api_key` or `generic_api_key`. */
+	APIKey: (fields: Credential["val"]) => Credential;
+	/** A `username` and a `password`. */
+	Basic: (fields: Credential["val"]) => Credential;
+	/** A `token`. */
+	BearerToken: (fields: Credential["val"]) => Credential;
+	/** Nothing, or the fields that the base URL takes. */
+	NoAuth: (fields?: Credential["val"]) => Credential;
+};
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
 	/** When it began, as an ISO 8601 date. */

@@ -109,7 +109,7 @@ export class Composio {
     this.sessions = sessionsOn(connection);
     this.connectedAccounts = connectedAccountsOf(connection);
     this.authConfigs = authConfigsOf(ask);
-    this.toolkits = toolkitsOf(ask);
+    this.toolkits = toolkitsOf(ask, this.authConfigs, this.connectedAccounts);
     this.tools = toolsOf(connection);
   }
 
