@@ -1007,6 +1007,7 @@ export declare class ConnectedAccounts {
 	/**
 	 * Enables or disables an account.
 	 *
+	 * @param status.reason For people who read the request; a gateway keeps nothing of it.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
 	 * @throws {NotFoundError} If there is no such account.
@@ -1018,6 +1019,7 @@ export declare class ConnectedAccounts {
 	 */
 	updateStatus(accountId: string, status: {
 		enabled: boolean;
+		reason?: string | undefined | undefined;
 	}, options?: CallOptions): Promise<{
 		success: boolean;
 	}>;
@@ -1246,7 +1248,7 @@ export type CreateAuthConfig = {
 export interface UpdateAuthConfig {
 	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
 	type: "custom" | "default";
-	/** Its own credentials, all of them; of a `custom` one only. */
+	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
 	credentials?: Record<string, unknown> | undefined;
 	/** Scopes to ask for, with commas between them; of a `default` one only. */
 	scopes?: string | undefined;
@@ -1692,7 +1694,8 @@ export interface Listener {
 /**
  * The gateway in this process: it keeps users' credentials and makes their calls.
  *
- * A gateway that is only open does not keep the process alive; one that listens does.
+ * A gateway that is only open does not keep the process alive; one that listens does. What is still
+ * open when a process or a worker ends by itself is closed first, see {@link Gateway.close}.
  *
  * @example
  * ```ts
@@ -1715,7 +1718,8 @@ export declare class Gateway {
 	readonly calls: Calls;
 	private constructor();
 	/**
-	 * Opens a gateway.
+	 * Opens a gateway. Close it in the end: a process that ends by itself does that, one that ends by
+	 * `process.exit()` does not.
 	 *
 	 * @param options Default: a gateway in memory, with the built-in toolkits.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -1753,6 +1757,11 @@ export declare class Gateway {
 	/**
 	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
+	 *
+	 * A process or a worker that ends by itself closes what is still open, when Node.js emits
+	 * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
+	 * the record of the last calls is lost, and with a refresh that is under way its account. A stream that
+	 * was neither read to its end nor cancelled is a call under way.
 	 *
 	 * @example
 	 * ```ts

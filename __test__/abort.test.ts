@@ -4,6 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Composio, type Gateway, type Session, ValidationError } from '../index.js';
 import { BackendStub } from './backend-stub';
@@ -86,6 +88,45 @@ for (const [name, way] of [
       controller.abort();
       const reason = await reasonOf(call);
       assert.ok(reason instanceof DOMException && reason.name === 'AbortError' && reason === controller.signal.reason);
+    });
+
+    it('a signal of another library, which has no reason, ends calls and streams with an AbortError', async () => {
+      // As the package `abort-controller` has it.
+      class OldSignal extends EventTarget {
+        aborted = false;
+        abort() {
+          this.aborted = true;
+          this.dispatchEvent(new Event('abort'));
+        }
+      }
+      const isAbortError = (reason: unknown) => reason instanceof DOMException && reason.name === 'AbortError';
+      const old = () => {
+        const signal = new OldSignal();
+        return { abort: () => signal.abort(), signal: signal as unknown as AbortSignal };
+      };
+
+      const { abort, signal } = old();
+      const hanging = session.proxyExecute({ ...CALL, endpoint: '/hang' }, { signal });
+      setImmediate(abort);
+      assert.ok(isAbortError(await reasonOf(hanging)));
+      assert.ok(isAbortError(await reasonOf(session.proxyExecute(CALL, { signal }))));
+
+      upstream.on('/base/file', (response) => {
+        response.writeHead(200, { 'content-type': 'application/pdf' }).end('%PDF');
+      });
+      const streaming = old();
+      const call = { ...CALL, endpoint: '/file' };
+      const { data } = await session.proxyExecute(call, { responseType: 'stream', signal: streaming.signal });
+      streaming.abort();
+      assert.ok(isAbortError(await reasonOf(data.getReader().read())));
+
+      const { binaryData } = await session.proxyExecute(call);
+      const file = await session.download(binaryData ?? assert.fail());
+      const path = join(tmpdir(), 'proxy-execute-test-aborted.pdf');
+      assert.ok(isAbortError(await reasonOf(file.toFile(path, { signal }))));
+      const writing = old();
+      const written = file.toFile(path, { signal: writing.signal, onProgress: writing.abort });
+      assert.ok(isAbortError(await reasonOf(written)));
     });
 
     it('AbortSignal.timeout and AbortSignal.any are signals like any other', async () => {

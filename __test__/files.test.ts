@@ -9,7 +9,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import {
   APIError,
@@ -23,6 +26,7 @@ import {
 import { BackendStub } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { CORPUS } from './support/corpus';
+import { until } from './support/expect';
 import { inProcess, overHttp, type Way, type WayIn } from './support/ways';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -289,6 +293,56 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
+    it('a source is let go of once the API has refused it, and read to its end by one that has accepted it', {
+      timeout: 30_000,
+    }, async () => {
+      await withSession(
+        {},
+        async (session) => {
+          let read = deferred();
+          for (const status of [200, 413]) {
+            api.on(`/base/answers-${status}`, async (request, response) => {
+              response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+              const chunks = await request.toArray().catch(() => []);
+              if (status === 200) read.resolve(Buffer.concat(chunks).byteLength);
+            });
+          }
+          for (const options of [{}, { responseType: 'stream' }] as const) {
+            const send = (status: number, binaryBody: BinaryBody) =>
+              session.proxyExecute(
+                { toolkit: 'acme', endpoint: `/answers-${status}`, method: 'POST', binaryBody },
+                options,
+              );
+            const cancelled = deferred();
+            const web = new ReadableStream<Uint8Array>({
+              start: (controller) => controller.enqueue(Buffer.alloc(10)),
+              pull: () => new Promise(() => {}),
+              cancel: cancelled.resolve,
+            });
+            assert.equal((await send(413, web)).status, 413);
+            await cancelled.promise;
+            const node = new Readable({ read() {} });
+            node.push(Buffer.alloc(10));
+            const closed = once(node, 'close');
+            assert.equal((await send(413, node)).status, 413);
+            await closed;
+
+            read = deferred();
+            const answered = deferred();
+            const rest = async function* () {
+              yield Buffer.alloc(10);
+              await answered.promise;
+              yield Buffer.alloc(10);
+            };
+            assert.equal((await send(200, rest())).status, 200);
+            answered.resolve(undefined);
+            assert.equal(await read.promise, 20);
+          }
+        },
+        way,
+      );
+    });
+
     it('a form has its fields and files', async () => {
       await withSession(
         {},
@@ -322,6 +376,23 @@ function deferred(): { promise: Promise<unknown>; resolve: (value: unknown) => v
   });
   return { promise, resolve };
 }
+
+describe('bytes of another realm', () => {
+  it('go up like those of this one, in every form', async () => {
+    const { bytes, buffer } = runInNewContext(
+      'const bytes = Uint8Array.of(1, 2, 3); ({ bytes, buffer: bytes.buffer })',
+    );
+    assert.ok(!(bytes instanceof Uint8Array) && !(buffer instanceof ArrayBuffer));
+    await withSession({}, async (session) => {
+      const stream = async function* () {
+        yield bytes;
+      };
+      for (const body of [bytes, buffer, stream(), { data: buffer }, Readable.from([bytes])]) {
+        assert.equal((await put(session, body)).sha256, sha256(Uint8Array.of(1, 2, 3)));
+      }
+    });
+  });
+});
 
 describe('a URL as a body', () => {
   it('is fetched by the gateway, which sends what it got', async () => {
@@ -548,6 +619,34 @@ describe('an abort while the next bytes of a file are waited for', () => {
     } finally {
       await stub.close();
     }
+  });
+});
+
+describe('a stream that nobody reads', () => {
+  it('is let go of when it is collected, although its signal lives on', async () => {
+    const { signal } = new AbortController();
+    let open = 0;
+    api.on('/base/unread', (_, response) => {
+      open++;
+      response.on('close', () => open--);
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+    });
+    await withSession({ chunkTimeout: 600_000 }, async (session) => {
+      const call = { toolkit: 'acme', endpoint: '/unread', method: 'GET' } as const;
+      const options = { responseType: 'stream', signal } as const;
+      for (let count = 0; count < 20; count++) await session.proxyExecute(call, options);
+      const held = (await session.proxyExecute(call, options)).data.getReader();
+      await held.read();
+      assert.equal(open, 21);
+      setFlagsFromString('--expose-gc');
+      const gc: () => void = runInNewContext('gc');
+      await until('the others are gone', () => {
+        gc();
+        return open === 1;
+      });
+      await held.cancel();
+      await until('the signal has forgotten all', () => getEventListeners(signal, 'abort').length === 0);
+    });
   });
 });
 

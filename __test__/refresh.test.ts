@@ -318,3 +318,69 @@ describe('a process that comes back after its lease has run out', () => {
     await upstream.close();
   });
 });
+
+describe('a gateway that is open when nothing is left to do', () => {
+  for (const where of ['process', 'worker']) {
+    it(`is closed before its ${where} ends`, { timeout: 60_000 }, async (t) => {
+      const upstream = await Upstream.start();
+      t.after(() => upstream.close());
+      let token: ServerResponse | undefined;
+      let begun: ServerResponse | undefined;
+      const whenBoth = () => token && begun?.end();
+      upstream.on('/token', (response) => {
+        token = response;
+        whenBoth();
+      });
+      upstream.on('/begun', (response) => {
+        begun = response;
+        whenBoth();
+      });
+      const toolkit = {
+        slug: 'slow',
+        name: 'Slow',
+        base_url: `${upstream.origin}/api`,
+        schemes: {
+          OAUTH2: {
+            headers: { Authorization: 'Bearer {{access_token}}' },
+            authorization_server: { token_url: `${upstream.origin}/token` },
+          },
+        },
+      };
+      const options = inNewStore(toolkit, `127.0.0.1:${upstream.port}`);
+      const val = { access_token: 'access-1', refresh_token: 'refresh-1' };
+      await importAll(options, 'slow', new Map(Object.entries({ ann: val, bob: val })));
+
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      for (const user of ['ann', 'bob']) {
+        const program = JSON.stringify({ options, user, toolkit: 'slow', endpoint: '/me' });
+        const args = [program, where, user === 'bob' ? `${upstream.origin}/begun` : ''];
+        const child = spawn(process.execPath, ['--expose-gc', join(__dirname, 'support', 'ending.mjs'), ...args], {
+          env,
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        t.after(() => child.kill('SIGKILL'));
+        const ended = once(child, 'close');
+        const [said] = await once(child.stdout.setEncoding('utf8'), 'data');
+        assert.equal(said, 'nothing left to do\n');
+        if (user === 'bob') {
+          // By then it would be gone if nothing kept it.
+          await sleep(300);
+          const tokens = { access_token: 'access-2', refresh_token: 'refresh-2' };
+          sendJson(token as ServerResponse, 200, JSON.stringify(tokens));
+        }
+        assert.deepEqual(await ended, [0, null]);
+      }
+
+      await using gateway = await Gateway.open(options);
+      // It was made no 100 ms before the end.
+      assert.deepEqual(
+        (await gateway.calls.list()).map(({ userId }) => userId),
+        ['ann'],
+      );
+      const session = await new Composio({ gateway }).create('bob');
+      const call = { toolkit: 'slow', endpoint: '/me', method: 'GET' } as const;
+      const { data } = await session.proxyExecute<{ headers: Record<string, string> }>(call);
+      assert.equal(data.headers.authorization, 'Bearer access-2', 'what the provider answered is in the store');
+    });
+  }
+});

@@ -89,6 +89,49 @@ describe('the process', () => {
     assert.equal(stdout, 'opened\n');
   });
 
+  it('ends by itself although a gateway cannot be closed, once', async () => {
+    const { stdout, stderr } = await run(`
+      import { Gateway } from 'proxy-execute';
+      const gateway = await Gateway.open();
+      gateway.close = async () => {
+        throw new Error(\`closed \${++closed} times\`);
+      };
+      let closed = 0;
+      // It is emitted again as long as somebody finds something to do.
+      process.once('beforeExit', () => setImmediate(() => console.log('ended')));
+    `);
+    assert.equal(stdout, 'ended\n');
+    assert.match(stderr, /closed 1 times/);
+    assert.doesNotMatch(stderr, /closed 2 times/);
+  });
+
+  it('does not keep a gateway that nobody uses', async () => {
+    const { stdout } = await run(`
+      import { setImmediate } from 'node:timers/promises';
+      import { setFlagsFromString } from 'node:v8';
+      import { runInNewContext } from 'node:vm';
+      import { Composio, Gateway } from 'proxy-execute';
+      setFlagsFromString('--expose-gc');
+      const gc = runInNewContext('gc');
+      const open = async () => {
+        const gateway = await Gateway.open();
+        await new Composio({ gateway }).create('user_1');
+        return new WeakRef(gateway);
+      };
+      const gateways = [];
+      for (let count = 0; count < 10; count++) gateways.push(await open());
+      // What was on the stack last may stay there.
+      while (gateways.filter((gateway) => gateway.deref()).length > 1) {
+        // What was looked at is kept until the end of the turn.
+        await setImmediate();
+        gc();
+        await setImmediate();
+      }
+      console.log('collected');
+    `);
+    assert.equal(stdout, 'collected\n');
+  });
+
   it('ends by itself with a port that is not to keep it, and after a close', async () => {
     const { stdout } = await run(`
       import { Gateway } from 'proxy-execute';

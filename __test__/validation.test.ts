@@ -88,6 +88,41 @@ describe('toolkit and endpoint', () => {
   });
 });
 
+describe('a text with half of a surrogate pair', () => {
+  it('is refused by its name, wherever it is but in a body', async () => {
+    const half = '😀'.slice(0, 1);
+    const told = (path: string) =>
+      `\`${path}\` has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`;
+    await refusedWith({ toolkit: half, endpoint: `/${half}` }, told('toolkit'), told('endpoint'));
+    for (const where of ['query', 'header']) {
+      const parameters = [{ name: 'x', value: `a${half}`, in: where }];
+      await refusedWith({ parameters }, told('parameters[0].value'));
+    }
+    await refusedWith({ parameters: [{ name: half, value: 'a', in: 'query' }] }, told('parameters[0].name'));
+    await refusedWith({ binaryBody: { base64: 'aGVsbG8=', contentType: half } }, told('binaryBody.contentType'));
+    await refused(() => composio.create(half), told('userId'));
+    await refused(() => composio.create('u', { toolkits: [half] }), told('toolkits[0]'));
+    await refused(() => composio.create('u', { authConfigs: { [half]: 'ac_1' } }), told(`authConfigs.${half}`));
+    await refused(() => composio.use(half), told('sessionId'));
+    await refused(() => composio.connectedAccounts.list({ userIds: [half] }), told('userIds[0]'));
+    const val = { token: half };
+    await refused(
+      () => gateway.connectedAccounts.import({ userId: half, toolkit: 'a', credential: { authScheme: 'X', val } }),
+      told('userId'),
+      told('credential.val.token'),
+    );
+    const customConnectionData = { authScheme: 'BEARER_TOKEN', toolkitSlug: 'github', val };
+    await refused(
+      () => composio.tools.proxyExecute({ endpoint: '/user', method: 'GET', customConnectionData }),
+      told('customConnectionData.val.token'),
+    );
+    await refused(() => new Composio({ apiKey: 'k', defaultHeaders: { x: half } }), told('defaultHeaders.x'));
+
+    await session.proxyExecute({ ...GOOD, body: { [half]: half, whole: '😀' }, endpoint: '/😀' });
+    assert.deepEqual(sent(0).body, { [half]: half, whole: '😀' });
+  });
+});
+
 describe('method', () => {
   it('is refused in lower case, with the word to write', async () => {
     await refusedWith({ method: 'get' }, "`method` must be in upper case: write 'GET' instead of 'get'.");

@@ -68,7 +68,7 @@ export type CreateAuthConfig =
 export interface UpdateAuthConfig {
   /** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
   type: 'custom' | 'default';
-  /** Its own credentials, all of them; of a `custom` one only. */
+  /** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
   credentials?: Record<string, unknown>;
   /** Scopes to ask for, with commas between them; of a `default` one only. */
   scopes?: string;
@@ -291,7 +291,7 @@ export class AuthConfigs {
 }
 
 function checkCommon(check: Check, { credentials, name, isEnabledForToolRouter }: Record<string, unknown>): void {
-  if (credentials !== undefined) check.record(credentials, 'credentials');
+  if (credentials !== undefined) check.fields(credentials, 'credentials');
   check.optionalText(name, 'name');
   check.optionalFlag(isEnabledForToolRouter, 'isEnabledForToolRouter');
 }

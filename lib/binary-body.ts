@@ -1,5 +1,6 @@
 // Bodies that are bytes: what they may be made of, and how they get to the native side.
 
+import { isArrayBuffer, isUint8Array } from 'node:util/types';
 import type * as Native from '../native';
 import { encodeForm } from './form-data';
 import { answerOf, completions, native } from './native';
@@ -112,11 +113,11 @@ export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBo
   return { wire: { content_type: contentType, size }, source: { chunks: fromIterable(chunks) } };
 }
 
-/** Whether a value is what {@link Bytes} says. */
+/** Whether a value is what {@link Bytes} says. Bytes of another realm are no instances of this one's classes. */
 export function isBytes(value: unknown): value is Bytes {
   return (
     ArrayBuffer.isView(value) ||
-    value instanceof ArrayBuffer ||
+    isArrayBuffer(value) ||
     value instanceof Blob ||
     value instanceof ReadableStream ||
     typeof Object(value)[Symbol.asyncIterator] === 'function'
@@ -132,7 +133,7 @@ function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinary
     const wire = { content_type: bytes.type || undefined, size: bytes.size };
     return { wire, source: { chunks: fromWebStream(bytes.stream()) } };
   }
-  if (ArrayBuffer.isView(bytes) || bytes instanceof ArrayBuffer) {
+  if (ArrayBuffer.isView(bytes) || isArrayBuffer(bytes)) {
     const view = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : new Uint8Array(bytes);
@@ -177,22 +178,46 @@ function fromIterable(iterable: Iterable<unknown> | AsyncIterable<unknown>): Chu
  *
  * @throws what their source throws, that very object, if it does.
  */
-export function sending<T>(source: Source | undefined, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+export function sending<T extends { status: number }>(
+  source: Source | undefined,
+  call: (upload?: Native.Upload) => Promise<T>,
+): Promise<T> {
   return source === undefined ? call() : sendingBytes(source, call);
 }
 
-async function sendingBytes<T>(source: Source, call: (upload?: Native.Upload) => Promise<T>): Promise<T> {
+async function sendingBytes<T extends { status: number }>(
+  source: Source,
+  call: (upload?: Native.Upload) => Promise<T>,
+): Promise<T> {
   if ('path' in source) return call(native.Upload.file(source.path, completions()));
   const upload = new native.Upload(completions());
+  const { chunks } = source;
   let failure: { error: unknown } | undefined;
-  feed(upload, source.chunks).catch((error) => {
-    failure = { error };
-    upload.end(false);
-  });
+  let isOpen = true;
+  const end = (complete: boolean) => {
+    // Once: what is let go of may look as if it had come to its end.
+    if (isOpen) upload.end(complete);
+    isOpen = false;
+  };
+  const letGo = () => {
+    if (!isOpen) return;
+    end(false);
+    chunks.cancel();
+  };
+  feed(upload, chunks).then(
+    () => end(true),
+    (error) => {
+      failure = { error };
+      end(false);
+    },
+  );
   try {
-    return await call(upload);
+    const answer = await call(upload);
+    // An API that accepts what it has not read yet still reads it; one that refuses it does not.
+    if (answer.status >= 300) letGo();
+    return answer;
   } catch (error) {
-    source.chunks.cancel();
+    letGo();
     throw failure === undefined ? error : failure.error;
   }
 }
@@ -201,7 +226,7 @@ async function sendingBytes<T>(source: Source, call: (upload?: Native.Upload) =>
 async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     const chunk = next.value;
-    if (!(chunk instanceof Uint8Array)) {
+    if (!isUint8Array(chunk)) {
       chunks.cancel();
       throw new TypeError(`The stream of a body gave ${kindOf(chunk)}, but must give Uint8Arrays.`);
     }
@@ -217,5 +242,4 @@ async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
       }
     }
   }
-  upload.end(true);
 }

@@ -221,10 +221,9 @@ export class Tools {
     const { signal, timeout = standard, responseType } = proxyOptions(options);
     if (responseType === 'stream') return streamed(this.#connection, null, { text, source }, { signal, timeout });
     const asText = responseType === 'text';
-    const answer = await sending(source, (upload) =>
-      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal),
+    return sending(source, (upload) =>
+      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal).then(readEnvelope),
     );
-    return readEnvelope(answer);
   }
 
   /**
@@ -263,6 +262,7 @@ function embedded(options: unknown): Connection {
     native: nativeBackendOf(gateway as Gateway),
     timeout: (timeout as number | undefined) ?? DEFAULT_TIMEOUT,
     headers: {},
+    gateway: gateway as Gateway,
   };
 }
 
@@ -279,8 +279,8 @@ function remote(options: RemoteOptions): Connection {
       for (const [name, value] of Object.entries(defaultHeaders)) {
         const path = below('defaultHeaders', name);
         check.headerName(name, path);
-        if (typeof value === 'string') check.headerValue(value, path);
-        else check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+        if (typeof value !== 'string') check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+        else if (check.wellFormed(value, path)) check.headerValue(value, path);
       }
     }
     if (apiVersion !== undefined) check.oneOf(apiVersion, 'apiVersion', ['v3.1', 'v3']);

@@ -270,6 +270,7 @@ export class ConnectedAccounts {
   /**
    * Enables or disables an account.
    *
+   * @param status.reason For people who read the request; a gateway keeps nothing of it.
    * @param options `signal` and `timeout` (milliseconds).
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
    * @throws {NotFoundError} If there is no such account.
@@ -281,15 +282,18 @@ export class ConnectedAccounts {
    */
   async updateStatus(
     accountId: string,
-    status: { enabled: boolean },
+    status: { enabled: boolean; reason?: string | undefined },
     options?: CallOptions,
   ): Promise<{ success: boolean }> {
     const check = new Check('status of an account');
     check.text(accountId, 'accountId');
-    if (check.object(status, '', ['enabled'])) check.flag(status.enabled, 'enabled');
+    if (check.object(status, '', ['enabled', 'reason'])) {
+      check.flag(status.enabled, 'enabled');
+      if (status.reason !== undefined) check.text(status.reason, 'reason');
+    }
     check.done();
     const path = ['connected_accounts', accountId, 'status'];
-    return this.#ask({ method: 'PATCH', path, body: { enabled: status.enabled } }, options);
+    return this.#ask({ method: 'PATCH', path, body: { enabled: status.enabled, reason: status.reason } }, options);
   }
 
   /**
@@ -636,7 +640,7 @@ function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<s
 function checkCredential(check: Check, credential: unknown, path: string): void {
   if (!check.object(credential, path, ['authScheme', 'val'])) return;
   check.text(credential.authScheme, `${path}.authScheme`, "for example 'BEARER_TOKEN'");
-  check.record(credential.val, `${path}.val`);
+  check.fields(credential.val, `${path}.val`);
 }
 
 /** What is optional here is left out by backends that answer with the least that the Composio SDK needs. */

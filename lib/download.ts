@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type * as Native from '../native';
 import { ComposioError } from './errors';
-import { answerOf, whenAborted } from './native';
+import { answerOf, reasonOf, whenAborted } from './native';
 import type { ByteStream } from './proxy-request';
 import { type CallOptions, Check, kindOf } from './validate';
 
@@ -63,7 +63,7 @@ export class Download {
   async toFile(path: string, options: ToFileOptions = {}): Promise<void> {
     checkToFile(path, options);
     const { onProgress, signal } = options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw reasonOf(signal);
     const unfinished = `${path}.${randomBytes(6).toString('hex')}.part`;
     // Before the file is read, which can be done once.
     const file = await open(unfinished, 'wx').catch((cause: Error) => {
@@ -82,7 +82,7 @@ export class Download {
       await file.close();
       await rename(unfinished, path);
     } catch (error) {
-      const reason = signal?.aborted ? signal.reason : error;
+      const reason = signal?.aborted ? reasonOf(signal) : error;
       await file.close();
       await rm(unfinished, { force: true });
       throw reason;
@@ -122,11 +122,7 @@ export function readable(reader: Native.ByteReader, timeout: number, signal?: Ab
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        if (signal === undefined) return;
-        forget = whenAborted(signal, () => {
-          controller.error(signal.reason);
-          reader.cancel();
-        });
+        if (signal !== undefined) forget = endWhenAborted(signal, controller, reader);
       },
       async pull(controller) {
         try {
@@ -147,4 +143,25 @@ export function readable(reader: Native.ByteReader, timeout: number, signal?: Ab
     },
     { highWaterMark: 0 },
   );
+}
+
+/** Streams that were dropped unread, each with how its signal forgets it. */
+const dropped = new FinalizationRegistry<() => void>((forget) => forget());
+
+/**
+ * Ends a stream with its signal, which may live longer than the stream and does not keep it. A
+ * function of its own: what it returns and listens with holds on to nothing else.
+ */
+function endWhenAborted(
+  signal: AbortSignal,
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  reader: Native.ByteReader,
+): () => void {
+  const [weakController, weakReader] = [new WeakRef(controller), new WeakRef(reader)];
+  const forget = whenAborted(signal, () => {
+    weakController.deref()?.error(reasonOf(signal));
+    weakReader.deref()?.cancel();
+  });
+  dropped.register(controller, forget);
+  return forget;
 }

@@ -134,13 +134,36 @@ export interface Listener {
   ref(): Listener;
 }
 
+/** The gateways of this thread that are open. It keeps none of them: what nobody uses may be collected. */
+const openGateways = new Set<WeakRef<Gateway>>();
+const collected = new FinalizationRegistry<WeakRef<Gateway>>((gateway) => openGateways.delete(gateway));
+let closesBeforeExit = false;
+
+/** Refreshes and the record keep no process alive, and would be lost with it; what closes does. */
+function closeBeforeExit(): void {
+  if (closesBeforeExit) return;
+  closesBeforeExit = true;
+  process.on('beforeExit', () => {
+    for (const gateway of openGateways) {
+      // Once: it is emitted again when that is done.
+      openGateways.delete(gateway);
+      // There is nobody else to tell.
+      gateway
+        .deref()
+        ?.close()
+        .catch((error) => process.emitWarning(error));
+    }
+  });
+}
+
 /** The native backend of a gateway, for {@link Composio}. */
 export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
 
 /**
  * The gateway in this process: it keeps users' credentials and makes their calls.
  *
- * A gateway that is only open does not keep the process alive; one that listens does.
+ * A gateway that is only open does not keep the process alive; one that listens does. What is still
+ * open when a process or a worker ends by itself is closed first, see {@link Gateway.close}.
  *
  * @example
  * ```ts
@@ -163,6 +186,7 @@ export class Gateway {
   readonly #native: Native.Gateway;
   /** One timer per port: what keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #weak = new WeakRef(this);
 
   static {
     nativeBackendOf = (gateway) => gateway.#native.backend();
@@ -170,14 +194,18 @@ export class Gateway {
 
   private constructor(native: Native.Gateway) {
     this.#native = native;
-    const connection = { native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {} };
+    const connection = { native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {}, gateway: this };
     this.connectedAccounts = gatewayAccountsOf(native, connection);
     this.apiKeys = apiKeysOf(native);
     this.calls = callsOf(native);
+    openGateways.add(this.#weak);
+    collected.register(this, this.#weak);
+    closeBeforeExit();
   }
 
   /**
-   * Opens a gateway.
+   * Opens a gateway. Close it in the end: a process that ends by itself does that, one that ends by
+   * `process.exit()` does not.
    *
    * @param options Default: a gateway in memory, with the built-in toolkits.
    * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -251,12 +279,18 @@ export class Gateway {
    * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
    * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
    *
+   * A process or a worker that ends by itself closes what is still open, when Node.js emits
+   * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
+   * the record of the last calls is lost, and with a refresh that is under way its account. A stream that
+   * was neither read to its end nor cancelled is a call under way.
+   *
    * @example
    * ```ts
    * await gateway.close();
    * ```
    */
   async close(): Promise<void> {
+    openGateways.delete(this.#weak);
     await answerOf(() => this.#native.close());
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers.clear();

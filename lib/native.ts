@@ -90,18 +90,23 @@ export function answerOf<T extends Answer = string>(
 }
 
 async function unlessAborted<T extends Answer>(call: (cancel?: number) => number, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw signal.reason;
+  if (signal.aborted) throw reasonOf(signal);
   const number = nextCancellation();
   const abort = () => completions().cancel(number);
   const calls = callsOf(signal);
   calls.add(abort);
   try {
     const settled = await endOf(call(number));
-    if (isFailure(settled) && settled.kind === 'aborted') throw signal.reason;
+    if (isFailure(settled) && settled.kind === 'aborted') throw reasonOf(signal);
     return unlessFailed<T>(settled);
   } finally {
     calls.delete(abort);
   }
+}
+
+/** What an aborted signal was aborted with. One that is older than `reason`, as polyfills are, has none. */
+export function reasonOf({ reason }: AbortSignal): unknown {
+  return reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
 }
 
 let lastCancellation = 0;

@@ -180,7 +180,7 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
     if (custom !== undefined && check.object(custom, 'customConnectionData', CUSTOM_KEYS)) {
       check.text(custom.authScheme, 'customConnectionData.authScheme');
       check.text(custom.toolkitSlug, 'customConnectionData.toolkitSlug');
-      check.record(custom.val, 'customConnectionData.val');
+      check.fields(custom.val, 'customConnectionData.val');
     }
     call = checkCall(check, request);
   }
@@ -303,7 +303,7 @@ function checkParameters(check: Check, parameters: unknown): unknown[] | undefin
     if (typeof text !== 'string') {
       const is = typeof value === 'number' ? String(value) : kindOf(value);
       check.add(`\`${path}.value\` must be a string or a finite number, but is ${is}.`);
-    } else if (isHeader) {
+    } else if (check.wellFormed(text, `${path}.value`) && isHeader) {
       check.headerValue(text, `${path}.value`);
     }
     if (check.oneOf(location, `${path}.in`, ['header', 'query']) && type !== location) {

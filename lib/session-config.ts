@@ -171,7 +171,12 @@ function eachToolkit(
   write: (value: unknown, path: string) => unknown,
 ): Record<string, unknown> | undefined {
   if (!check.record(value, path)) return undefined;
-  return Object.fromEntries(Object.entries(value).map(([slug, of]) => [slug, write(of, below(path, slug))]));
+  return Object.fromEntries(
+    Object.entries(value).map(([slug, of]) => {
+      check.wellFormed(slug, below(path, slug));
+      return [slug, write(of, below(path, slug))];
+    }),
+  );
 }
 
 function choice(check: Check, value: unknown, path: string): unknown {

@@ -32,6 +32,8 @@ export interface Connection {
   timeout: number;
   /** The headers that the backend wants to see. */
   headers: Record<string, string>;
+  /** The gateway in this process that they are made on, which is there as long as somebody can make any. */
+  gateway?: object;
 }
 
 /** A session, as it is answered. */
@@ -191,9 +193,11 @@ export class Session {
     }
     const asText = responseType === 'text';
     const answer = await sending(source, (upload) =>
-      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal),
+      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal).then(
+        readEnvelope,
+      ),
     );
-    return toResponse(readEnvelope(answer));
+    return toResponse(answer);
   }
 
   /**
@@ -380,10 +384,11 @@ export async function streamed(
   { text, source }: WrittenRequest,
   { signal, timeout }: { signal?: AbortSignal; timeout: number },
 ): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>> {
-  const reader = await sending(source, (upload) =>
-    answerOf<Native.ByteReader>((cancel) => native.proxyStream(sessionId, text, upload, timeout, cancel), signal),
-  );
-  return { ...readEnvelope(reader.head), data: readable(reader, timeout, signal) };
+  return sending(source, async (upload) => {
+    const start = (cancel?: number) => native.proxyStream(sessionId, text, upload, timeout, cancel);
+    const reader = await answerOf<Native.ByteReader>(start, signal);
+    return { ...readEnvelope(reader.head), data: readable(reader, timeout, signal) };
+  });
 }
 
 /** Opens a file by its URL. */

@@ -48,10 +48,25 @@ export class Check {
 
   /** A string that is not empty. */
   text(value: unknown, path: string, purpose = ''): value is string {
-    if (typeof value === 'string' && value !== '') return true;
+    if (typeof value === 'string' && value !== '') return this.wellFormed(value, path);
     const what = value === undefined ? 'is missing' : `must be a non-empty string, but is ${kindOf(value)}`;
     this.add(`\`${path}\` ${what}${purpose && `: ${purpose}`}.`);
     return false;
+  }
+
+  /** A string without lone surrogates, which no other part of a request but `body` can carry. */
+  wellFormed(value: string, path: string): boolean {
+    if (value.isWellFormed()) return true;
+    this.add(`\`${path}\` has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`);
+    return false;
+  }
+
+  /** An object of fields, of which the texts are well-formed. */
+  fields(value: unknown, path: string): void {
+    if (!this.record(value, path)) return;
+    for (const [key, field] of Object.entries(value)) {
+      if (typeof field === 'string') this.wellFormed(field, below(path, key));
+    }
   }
 
   /** A string that is not empty, or nothing. */
@@ -95,8 +110,9 @@ export class Check {
   /** An AbortSignal, or nothing. */
   optionalSignal(value: unknown, path: string): void {
     // By what it can do, because a signal of another realm is no instance of this one's class.
-    const { aborted, addEventListener } = Object(value);
-    if (value === undefined || (typeof aborted === 'boolean' && typeof addEventListener === 'function')) return;
+    const { aborted, addEventListener, removeEventListener } = Object(value);
+    const listens = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+    if (value === undefined || (typeof aborted === 'boolean' && listens)) return;
     const pass = 'pass the `signal` of an AbortController';
     this.add(`\`${path}\` must be an AbortSignal, but is ${kindOf(value)}: ${pass}.`);
   }

@@ -90,7 +90,9 @@ export function resources(name: string, way: Way): void {
         assert.equal((await connectedAccounts.get(id)).isDisabled, true);
         assert.deepEqual(await connectedAccounts.enable(id), { success: true });
         assert.deepEqual(await connectedAccounts.update(id, { enabled: false }), { success: true });
-        assert.deepEqual(await connectedAccounts.updateStatus(id, { enabled: true }), { success: true });
+        assert.deepEqual(await connectedAccounts.updateStatus(id, { enabled: true, reason: 'back' }), {
+          success: true,
+        });
         assert.deepEqual(await connectedAccounts.update(id, { alias: 'work' }), { success: true });
         assert.equal((await connectedAccounts.get(id)).alias, 'work');
         await connectedAccounts.update(id, { alias: '' });

@@ -9,6 +9,7 @@ mod shown;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use self::change::{
@@ -55,6 +56,20 @@ impl StoredAccount {
     }
 }
 
+/// Refuses an account that others could use, too (contract §4).
+///
+/// # Errors
+/// `Unsupported`.
+pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
+    match experimental.map(|experimental| &experimental["account_type"]) {
+        Some(kind) if kind == "SHARED" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "experimental.account_type: a gateway's accounts are their users' own; there are no SHARED ones.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Waits until an account is no longer being connected, whatever came of it.
 pub(crate) async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     let mut changes = gateway.account_changes.0.subscribe();
@@ -76,7 +91,7 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     gateway.store.account(id).await?.ok_or_else(|| not_found(id))
 }
 
-fn not_found(id: &str) -> Error {
+pub(crate) fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::AccountNotFound, format!("Connected account `{id}` was deleted, or never existed."))
         .fix("List the accounts with gateway.connectedAccounts.list().")
 }

@@ -20,7 +20,7 @@ use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::id;
 use crate::page::{Page, Place};
-use crate::store::{AuthConfigFilter, PageAsked, Rows, StoredAuthConfig};
+use crate::store::{AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
 use crate::vault;
 
@@ -77,6 +77,7 @@ pub(crate) struct UpdateAuthConfig {
     #[serde(rename = "type")]
     #[schema(value_type = schema::AuthConfigType)]
     pub(crate) kind: String,
+    /// Fields that are not named stay, null removes one.
     #[schema(value_type = Option<Object>)]
     pub(crate) credentials: Option<SecretJson>,
     pub(crate) name: Option<String>,
@@ -355,24 +356,24 @@ pub(crate) async fn update(
     id: &str,
     request: UpdateAuthConfig,
 ) -> Result<ChangedAuthConfig> {
-    let mut config = find(gateway, id).await?;
+    let config = find(gateway, id).await?;
     if request.kind != config.kind {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
             format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind),
         ));
     }
-    if let Some(name) = request.name {
-        config.name = name;
-    }
+    let mut change = AuthConfigChange { name: request.name, ..AuthConfigChange::default() };
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
-        config.credentials = gateway.vault.seal(place(id), credentials.expose());
-        config.has_client = has_client(&config.auth_scheme, credentials);
-        gateway.vault.key_id().clone_into(&mut config.key_id);
+        let all = changed(gateway, &config, credentials)?;
+        change.credentials = Some(SealedClient {
+            sealed: gateway.vault.seal(place(id), all.expose()),
+            key_id: gateway.vault.key_id().to_owned(),
+            has_client: has_client(&config.auth_scheme, &all),
+        });
     }
-    let mut settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
-    for (key, value) in [
+    for (name, value) in [
         ("scopes", request.scopes),
         ("user_scopes", request.user_scopes),
         ("proxy_config", request.proxy_config),
@@ -381,23 +382,34 @@ pub(crate) async fn update(
         ("is_enabled_for_tool_router", request.is_enabled_for_tool_router.map(Value::from)),
     ] {
         if let Some(value) = value {
-            settings[key] = value;
+            change.settings.push((name, value.to_string()));
         }
     }
-    config.settings = settings.to_string();
-    save(gateway, &config, "was changed").await
+    save(gateway, id, &change, "was changed").await
+}
+
+/// The credentials of an auth config with those that are given over them. A client is not taken along
+/// to another host.
+fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Result<SecretJson> {
+    // One that cannot be opened is got over by giving all of it again.
+    let Ok((old, _)) = credentials(gateway, config) else { return Ok(given.clone()) };
+    let all = account::merged(&old, given)?;
+    let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(scheme_of(config)?);
+    let (old, new) = (account::raw_fields(&old)?, account::raw_fields(&all)?);
+    let is_moved =
+        hosts.iter().any(|name| old.get(name).map(|raw| raw.get()) != new.get(name).map(|raw| raw.get()));
+    if is_moved { account::merged(&SecretJson::new("{}".to_owned()), given) } else { Ok(all) }
 }
 
 /// Enables or disables an auth config, and with it all its accounts.
 pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ChangedAuthConfig> {
-    let mut config = find(gateway, id).await?;
     let (status, what) = if enabled {
         ("ENABLED", "is enabled")
     } else {
         ("DISABLED", "is disabled, and with it its accounts")
     };
-    status.clone_into(&mut config.status);
-    save(gateway, &config, what).await
+    let change = AuthConfigChange { status: Some(status.to_owned()), ..AuthConfigChange::default() };
+    save(gateway, id, &change, what).await
 }
 
 /// Deletes an auth config with its accounts.
@@ -419,9 +431,11 @@ pub(crate) fn reference(config: &StoredAuthConfig) -> AuthConfigRef {
     }
 }
 
-async fn save(gateway: &Parts, config: &StoredAuthConfig, what: &str) -> Result<ChangedAuthConfig> {
-    gateway.store.update_auth_config(config).await?;
-    Ok(ChangedAuthConfig { done: done(&config.id, what), auth_config: get(gateway, &config.id).await? })
+async fn save(gateway: &Parts, id: &str, change: &AuthConfigChange, what: &str) -> Result<ChangedAuthConfig> {
+    if !gateway.store.update_auth_config(id, change).await? {
+        return Err(not_found(id));
+    }
+    Ok(ChangedAuthConfig { done: done(id, what), auth_config: get(gateway, id).await? })
 }
 
 fn done(id: &str, what: &str) -> Done {
@@ -432,7 +446,7 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> 
     gateway.store.auth_config(id).await?.ok_or_else(|| not_found(id))
 }
 
-fn not_found(id: &str) -> Error {
+pub(crate) fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::AuthConfigNotFound, format!("Auth config `{id}` was deleted, or never existed."))
         .fix("List the auth configs with composio.authConfigs.list().")
 }

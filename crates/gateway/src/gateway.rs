@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
 
 use crate::account::AccountChanges;
@@ -318,10 +319,7 @@ impl Gateway {
     }
 
     pub(crate) async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        if self.0.closing.is_cancelled() {
-            return Err(closed());
-        }
-        let _running = self.0.running.token();
+        let _under_way = self.0.under_way().ok_or_else(closed)?;
         tokio::select! {
             biased;
             () = self.0.ended.cancelled() => Err(cut_off()),
@@ -352,6 +350,13 @@ fn not_read(patience: Duration) -> Error {
 }
 
 impl Parts {
+    /// What closing waits for until it is dropped; `None` once the gateway is closing.
+    pub(crate) fn under_way(&self) -> Option<TaskTrackerToken> {
+        // Counted before it is asked: what is asked first may begin when closing has waited for nothing.
+        let token = self.running.token();
+        (!self.closing.is_cancelled()).then_some(token)
+    }
+
     /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
     /// runs where the gateway was opened: the threads of a port end with their connections.
     pub(crate) fn spawn<T: Send + 'static>(
@@ -538,8 +543,11 @@ impl Backend for Gateway {
     }
 
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
-        let Download { content_type, size, body } = self.run(self.0.files.download(url)).await?;
-        Ok(Download { content_type, size, body: self.0.until_closed(body, None, Duration::MAX) })
+        self.run(async {
+            let Download { content_type, size, body } = self.0.files.download(url).await?;
+            Ok(Download { content_type, size, body: self.0.until_closed(body, None, Duration::MAX) })
+        })
+        .await
     }
 
     async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {

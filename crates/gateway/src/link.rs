@@ -29,7 +29,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The request for a link in a session. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
 pub(crate) struct LinkInSession {
     pub(crate) toolkit: String,
     pub(crate) callback_url: Option<String>,
@@ -41,7 +40,6 @@ pub(crate) struct LinkInSession {
 /// The request for a link with an auth config. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
 pub(crate) struct LinkAccount {
     pub(crate) auth_config_id: String,
     pub(crate) user_id: String,
@@ -80,6 +78,7 @@ pub(crate) struct Link {
 /// Begins an account for the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
+    account::check_private(request.experimental.as_ref())?;
     let session = session::load(gateway, session_id).await?;
     session::check_allowed(&session, &request.toolkit)?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
@@ -90,6 +89,7 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkI
 /// Begins an account with an auth config.
 pub(crate) async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
     require(Some(&request.user_id), "user_id")?;
+    account::check_private(request.experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config_id).await?;
     begin(gateway, &config, request.user_id, request.alias, request.connection_data, request.callback_url)
         .await
@@ -156,7 +156,9 @@ pub(crate) async fn give_out(
         expires_at,
         finished_at: None,
     };
-    gateway.store.insert_link(&link).await?;
+    if !gateway.store.insert_link(&link).await? {
+        return Err(account::not_found(account_id));
+    }
     Ok(Link {
         redirect_url: format!("{}/connect/{token}", gateway.public_url()?),
         link_token: token,
@@ -170,7 +172,8 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
-/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes.
+/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes; also those
+/// that were begun by who went away before there was a link.
 pub(crate) fn expire_on_time(
     store: &Arc<dyn Store>,
     changes: AccountChanges,
@@ -180,24 +183,32 @@ pub(crate) fn expire_on_time(
     // A gateway that is dropped without being closed ends it, too.
     let store = Arc::downgrade(store);
     let reason = expired_reason(lifetime);
+    let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
     // No link that is made meanwhile ends before then.
     let longest = lifetime.min(LOOK_AGAIN);
     tokio::spawn(async move {
         loop {
             let Some(store) = store.upgrade() else { return };
-            match store.expire_links(&reason, now() - REMEMBERED_MS).await {
+            // One moment for both: no link ends between them.
+            let at = now();
+            match store.expire_links(&reason, at, at - lifetime_ms, at - REMEMBERED_MS).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
                 Err(error) => tracing::warn!(%error, "links could not be looked at"),
             }
-            let next = store.next_link_expiry().await.ok().flatten();
+            let next = store.next_link_expiry(at).await.ok().flatten();
             drop(store);
-            let until = next.and_then(|at| u64::try_from(at - now()).ok()).map(Duration::from_millis);
             tokio::select! {
                 () = closing.cancelled() => return,
-                () = tokio::time::sleep(until.map_or(longest, |until| until.min(longest))) => {}
+                () = tokio::time::sleep(pause_until(next, now(), longest)) => {}
             }
         }
     });
+}
+
+/// How long to wait for the next link to end; one may have ended since it was looked up.
+fn pause_until(next: Option<i64>, at: i64, longest: Duration) -> Duration {
+    let until = next.map(|next| Duration::from_millis(next.saturating_sub(at).max(0).unsigned_abs()));
+    until.map_or(longest, |until| until.min(longest))
 }
 
 /// The contract's words (§4.2), with the lifetime that links have here.
@@ -255,4 +266,23 @@ fn needs_none(toolkit: &str) -> Error {
         ErrorKind::ToolkitNeedsNoAuth,
         format!("Toolkit `{toolkit}` needs no account; call it directly."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_has_just_ended_is_looked_at_at_once() {
+        let longest = Duration::from_secs(60);
+        for (next, pause) in [
+            (Some(999), Duration::ZERO),
+            (Some(1_000), Duration::ZERO),
+            (Some(1_001), Duration::from_millis(1)),
+            (Some(i64::MAX), longest),
+            (None, longest),
+        ] {
+            assert_eq!(pause_until(next, 1_000, longest), pause, "{next:?}");
+        }
+    }
 }

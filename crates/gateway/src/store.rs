@@ -49,6 +49,26 @@ pub(crate) struct StoredAuthConfig {
     pub(crate) seq: i64,
 }
 
+/// What may be changed of an auth config. `None` leaves it.
+#[derive(Debug, Default)]
+pub(crate) struct AuthConfigChange {
+    pub(crate) name: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) credentials: Option<SealedClient>,
+    /// Settings by name, as JSON, in the place of those of the same name.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+/// The credentials of an auth config as the store keeps them.
+#[derive(Debug)]
+pub(crate) struct SealedClient {
+    pub(crate) sealed: Vec<u8>,
+    /// The key that sealed them.
+    pub(crate) key_id: String,
+    /// Whether an OAuth client is among them.
+    pub(crate) has_client: bool,
+}
+
 /// Which auth configs to list, newest first.
 #[derive(Debug, Default)]
 pub(crate) struct AuthConfigFilter {
@@ -95,6 +115,16 @@ pub(crate) struct StoredAccount {
     pub(crate) config_is_disabled: bool,
     /// Whether its auth config has an OAuth client.
     pub(crate) config_has_client: bool,
+}
+
+/// What came of a new account.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Insertion {
+    Done,
+    /// The user has another account of this word id.
+    WordIdTaken,
+    /// The auth config is not there any more.
+    NoAuthConfig,
 }
 
 /// A credential as the store keeps it.
@@ -272,15 +302,15 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig>;
     async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>>;
     async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>>;
-    /// Replaces what may change of an auth config. False when there is none.
-    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool>;
+    /// False when there is none.
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool>;
     /// Deletes an auth config with its accounts. False when there was none.
     async fn delete_auth_config(&self, id: &str) -> Result<bool>;
     /// How many accounts an auth config has.
     async fn count_accounts(&self, auth_config_id: &str) -> Result<i64>;
 
-    /// `Conflict` when the user has an account of this alias or word id.
-    async fn insert_account(&self, account: &StoredAccount) -> Result<()>;
+    /// `Conflict` when another account has the alias.
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion>;
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>>;
     async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>>;
     /// The user's most recently connected account of the toolkit (and auth config, if one is given)
@@ -319,11 +349,18 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     /// Notes durably what came of a refresh, and lets go of the lease. False when the holder has lost
     /// the lease, or the credential has another version: then nothing is changed.
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool>;
-    /// Active accounts that can be renewed, have not been since `before`, and may be now; longest idle first.
-    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>>;
+    /// Active accounts that can be renewed, have not been since `before`, and may be now; longest idle
+    /// first, those that come `after` the `credential_at` and `seq` of another.
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>>;
 
-    /// Keeps a link, in the place of those of the account that were not used.
-    async fn insert_link(&self, link: &StoredLink) -> Result<()>;
+    /// Keeps a link, in the place of those of the account that were not used. False when there is no
+    /// such account.
+    async fn insert_link(&self, link: &StoredLink) -> Result<bool>;
     async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>>;
     async fn link_of_state(&self, state_hash: &[u8]) -> Result<Option<StoredLink>>;
     /// Binds a link to the browser that begins, with a state in the place of an earlier one, and
@@ -335,11 +372,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd>;
     /// Ends the links of an account that nobody has used.
     async fn end_links(&self, account_id: &str) -> Result<()>;
-    /// When the next of the links that nobody used ends.
-    async fn next_link_expiry(&self) -> Result<Option<i64>>;
-    /// Makes accounts EXPIRED that were begun with links that have ended unused, and forgets links
-    /// that ended before `forget`. Returns the accounts.
-    async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>>;
+    /// When the next of the links ends that nobody used and that have not ended `at` this moment.
+    async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>>;
+    /// Makes accounts EXPIRED that were begun with links that have ended unused `at` this moment, or by
+    /// `begun` and have none, and forgets links that ended before `forget`. Returns the accounts.
+    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>>;

@@ -67,12 +67,14 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
     const backend = nativeBackendOf(gateway);
     // JSON is printed as it travels, and as text it is the API's own, to the last digit.
     const asText = !terminal.json || output !== undefined;
-    const answer = sending(request.source, (upload) =>
-      answerOf(() => backend.proxyExecute(session.sessionId, request.text, upload, asText, timeout)),
-    );
-    const text = await terminal.during(`Calling ${toolkit}`, answer);
+    const answer = sending(request.source, async (upload) => {
+      const call = () => backend.proxyExecute(session.sessionId, request.text, upload, asText, timeout);
+      const text = await answerOf(call);
+      return { text, ...readEnvelope(text) };
+    });
+    const { text, ...envelope } = await terminal.during(`Calling ${toolkit}`, answer);
     if (output === undefined) return print(terminal, text);
-    await terminal.during(`Writing ${output}`, write(session, readEnvelope(text), output));
+    await terminal.during(`Writing ${output}`, write(session, envelope, output));
     return print(terminal, text, output);
   } finally {
     await session.delete();

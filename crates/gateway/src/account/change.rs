@@ -108,7 +108,7 @@ pub(crate) struct RefreshedAccount {
 /// tokens back, and the account is deleted whatever it says.
 pub(crate) async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
     let revoked = match revoke {
-        true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?),
+        true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await),
         false => None,
     };
     if !gateway.store.delete_account(id).await? {
@@ -208,13 +208,15 @@ pub(crate) async fn refresh(
 pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
     // Who is about to agree would bring it back.
     gateway.store.end_links(id).await?;
-    let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await?;
+    let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await;
     let change = AccountChange {
         credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
         status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
         ..AccountChange::default()
     };
-    gateway.store.update_account(id, &change).await?;
+    if !gateway.store.update_account(id, &change).await? {
+        return Err(not_found(id));
+    }
     gateway.account_changes.tell(id);
     let (id, status) = (id.to_owned(), "REVOKED".to_owned());
     Ok(RevokedAccount {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::check_private;
 use super::credential::{check, sealed, with_fields_of};
 use super::shown::{AccountState, ConnectedAccount, shown};
 use crate::auth_config;
@@ -15,12 +16,9 @@ use crate::credential::{AuthScheme, GivenCredential};
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::request::require;
-use crate::store::{StoredAccount, StoredAuthConfig};
+use crate::store::{Insertion, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
 use crate::{id, link, word_id};
-
-/// How often a new account is given another word id when the first is taken.
-const WORD_ID_ATTEMPTS: u32 = 5;
 
 /// The request that imports a credential. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
@@ -127,7 +125,8 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
 /// Connects an account with an auth config: ACTIVE when the credential is complete, else
 /// INITIALIZING with a link to finish it.
 pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
-    let NewConnection { user_id, state, data, callback_url, alias, .. } = request.connection;
+    let NewConnection { user_id, state, data, callback_url, alias, experimental, .. } = request.connection;
+    check_private(experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config.id).await?;
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());
@@ -180,18 +179,6 @@ async fn insert(
 ) -> Result<StoredAccount> {
     let (id, at) = (id::random("ca"), now());
     let alias = alias.filter(|alias| !alias.is_empty());
-    if let Some(alias) = &alias
-        && gateway.store.account_by_name(&user_id, &config.toolkit, alias).await?.is_some()
-    {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "alias: user `{user_id}` has another account of toolkit `{}` by that name.",
-                config.toolkit
-            ),
-        )
-        .fix("Choose another alias."));
-    }
     let mut account = StoredAccount {
         credential: sealed(gateway, &id, auth_config::scheme_of(config)?, val, at)?,
         credential_version: 0,
@@ -216,14 +203,13 @@ async fn insert(
         config_has_client: config.has_client,
         id,
     };
-    for attempt in 0..WORD_ID_ATTEMPTS {
+    // Of the longer word ids there are more than accounts.
+    for attempt in 0.. {
         account.word_id = word_id::random(&config.toolkit, attempt);
-        match gateway.store.insert_account(&account).await {
-            Err(error) if error.kind() == ErrorKind::Conflict && attempt + 1 < WORD_ID_ATTEMPTS => {}
-            result => {
-                result?;
-                break;
-            }
+        match gateway.store.insert_account(&account).await? {
+            Insertion::Done => break,
+            Insertion::WordIdTaken => {}
+            Insertion::NoAuthConfig => return Err(auth_config::not_found(&config.id)),
         }
     }
     Ok(account)

@@ -34,29 +34,35 @@ pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken
             () = tokio::time::sleep(pause) => {}
         }
         let Some(gateway) = gateway.upgrade() else { return };
-        round(&gateway, &closing, idle).await;
+        round(&gateway, idle).await;
     }
 }
 
 /// Refreshes those that are idle now.
-async fn round(gateway: &Arc<Parts>, closing: &CancellationToken, idle: Duration) {
+async fn round(gateway: &Arc<Parts>, idle: Duration) {
     let before = now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
-    while !closing.is_cancelled() {
-        let accounts = match gateway.store.idle_accounts(before, BATCH).await {
+    let mut after = None;
+    // Closing waits for what was begun, and no other account is begun.
+    while let Some(_under_way) = gateway.under_way() {
+        let accounts = match gateway.store.idle_accounts(before, after, BATCH).await {
             Ok(accounts) => accounts,
             Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
         };
-        // Where a toolkit has no authorization server, nothing would change and the next batch be the same.
+        // One that cannot be refreshed stays as idle as it is, so the next batch begins after this one.
+        let Some(last) = accounts.last() else { return };
+        after = Some((last.credential_at, last.seq));
         let accounts = accounts.into_iter().filter(|account| refresh::obstacle(gateway, account).is_none());
         let refreshed = stream::iter(accounts)
-            .map(|account| async move { refresh::renewed(gateway, &account, Reason::Needed).await.is_ok() })
+            .map(|account| async move {
+                !gateway.closing.is_cancelled()
+                    && refresh::renewed(gateway, &account, Reason::Needed).await.is_ok()
+            })
             .buffer_unordered(AT_ONCE)
             .filter(|renewed| std::future::ready(*renewed))
             .count()
             .await;
-        if refreshed == 0 {
-            return;
+        if refreshed > 0 {
+            tracing::info!(refreshed, "idle accounts were refreshed");
         }
-        tracing::info!(refreshed, "idle accounts were refreshed");
     }
 }

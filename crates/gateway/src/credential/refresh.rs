@@ -59,8 +59,11 @@ const LONGEST_ASKED: i64 = 60 * 60 * 1_000;
 /// upstream rejects it: another one would fare no better.
 const FRESH: i64 = 60 * 1_000;
 
-/// How often it is tried to store an answer. The next refresh has none of its tokens without it.
+/// How often it is tried to store what came of a refresh, if it is no new credential.
 const STORE_ATTEMPTS: u32 = 5;
+
+/// The longest time between two attempts to store something.
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The refreshes of this process that are under way, by account and the version of its credential
 /// that they replace. A token is cancelled when its refresh is over.
@@ -232,6 +235,10 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
         let (client, settings) = auth_config::credentials(gateway, &config)?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
+        // Nobody would wait for the answer, and the next process would have to wait for the lease.
+        if gateway.ended.is_cancelled() {
+            return Ok(());
+        }
         if let Some(unanswered) = gateway.store.begin_refresh(&account, &holder, LEASE).await? {
             let Some(end) = ask(gateway, &account, credential.scheme, renewal, unanswered > 0).await? else {
                 return Ok(());
@@ -271,6 +278,10 @@ async fn ask(
     renewal: Renewal<'_>,
     was_unanswered: bool,
 ) -> Result<Option<RefreshEnd>> {
+    // Below, a request is begun before it is asked whether the gateway has ended.
+    if gateway.ended.is_cancelled() {
+        return Ok(None);
+    }
     let asked_at = now();
     let answer = tokio::select! {
         biased;
@@ -300,8 +311,8 @@ async fn ask(
     }))
 }
 
-/// Notes what came of a refresh. New tokens that could not be stored would be lost, and with them the
-/// account, so a store that fails is tried again.
+/// Notes what came of a refresh. New tokens that are not stored are lost, and with them the account, so
+/// a store that fails, because its disk is full for example, is tried until the gateway has ended.
 async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<()> {
     for attempt in 1.. {
         match gateway.store.end_refresh(account, holder, end).await {
@@ -310,10 +321,15 @@ async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &Refr
                 tracing::warn!(account = account.id, "a refresh came too late, and was dropped");
                 return Ok(());
             }
-            Err(error) if attempt >= STORE_ATTEMPTS => return Err(error),
+            Err(error) if attempt >= STORE_ATTEMPTS && !matches!(end, RefreshEnd::Renewed(_)) => {
+                return Err(error);
+            }
             Err(error) => {
                 tracing::warn!(account = account.id, %error, attempt, "what a refresh gave could not be stored yet");
-                tokio::time::sleep(POLL * attempt).await;
+                let pause = tokio::time::sleep(LONGEST_STORE_PAUSE.min(POLL * attempt));
+                if gateway.ended.run_until_cancelled(pause).await.is_none() {
+                    return Err(error);
+                }
             }
         }
     }

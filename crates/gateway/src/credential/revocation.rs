@@ -2,7 +2,7 @@
 
 use proxy_execute_protocol::Result;
 
-use super::oauth2::{self, Client, NotGranted};
+use super::oauth2::{self, Client, NotGranted, TokenRequest};
 use super::token_endpoint;
 use crate::gateway::Parts;
 use crate::store::StoredAccount;
@@ -22,34 +22,23 @@ pub(crate) struct Revoked {
 }
 
 /// Asks the provider to take an account's tokens back. Nothing is asked where the toolkit has no
-/// `revoke_url`.
-///
-/// # Errors
-/// When the stored credential cannot be read. What the provider does is no error.
-pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<Revoked> {
+/// `revoke_url`. Whatever stands in the way, here or at the provider, is a failure among others: it is
+/// no reason to keep the tokens here, too.
+pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked {
     let mut revoked = Revoked::default();
-    let credential = account::unseal(gateway, account)?;
-    let toolkit = gateway.catalogue.get(&account.toolkit)?;
-    // An account that lacks what the addresses are made of was never given a token.
-    let server = toolkit.authorization_server(credential.scheme, &credential.fields).ok().flatten();
-    let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(revoked) };
-    let config = auth_config::find(gateway, &account.auth_config_id).await?;
-    let (client, settings) = auth_config::credentials(gateway, &config)?;
-    let client = match Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)
-    {
-        Ok(client) => client,
+    let requests = match requests(gateway, account).await {
+        Ok(requests) => requests,
         Err(error) => {
+            tracing::warn!(account = account.id, %error, "no token was taken back");
             revoked.failures.push(error.to_string());
-            return Ok(revoked);
+            return revoked;
         }
     };
-    for name in TOKENS {
-        let Some(token) = credential.fields.get(name) else { continue };
-        let Some(request) = oauth2::revocation_request(&server, &client, token) else { continue };
+    for (name, request) in requests {
         let failure = match token_endpoint::exchange(&gateway.egress, request).await {
             // Also for a token that the provider does not know any more (§2.2).
             Ok(answered) if answered.status.is_success() => {
-                revoked.tokens.push((*name).to_owned());
+                revoked.tokens.push(name.to_owned());
                 continue;
             }
             Ok(answered) => {
@@ -61,5 +50,25 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Result<R
         tracing::warn!(account = account.id, failure, "a token was not taken back");
         revoked.failures.push(failure);
     }
-    Ok(revoked)
+    revoked
+}
+
+/// The requests that take an account's tokens back, each with the token's name.
+///
+/// # Errors
+/// When the toolkit is there no more, the credential cannot be opened, or there is no client to ask as.
+async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<Vec<(&'static str, TokenRequest)>> {
+    let credential = account::unseal(gateway, account)?;
+    let toolkit = gateway.catalogue.get(&account.toolkit)?;
+    // An account that lacks what the addresses are made of was never given a token.
+    let server = toolkit.authorization_server(credential.scheme, &credential.fields).ok().flatten();
+    let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(Vec::new()) };
+    let config = auth_config::find(gateway, &account.auth_config_id).await?;
+    let (client, settings) = auth_config::credentials(gateway, &config)?;
+    let client = Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
+    let request = |name: &&'static str| {
+        let token = credential.fields.get(name)?;
+        Some((*name, oauth2::revocation_request(&server, &client, token)?))
+    };
+    Ok(TOKENS.iter().filter_map(request).collect())
 }

@@ -22,6 +22,9 @@ const AREA: &str = "connected_accounts";
 #[serde(deny_unknown_fields)]
 pub(super) struct Enabled {
     enabled: bool,
+    /// For people; nothing is kept of it.
+    #[expect(dead_code, reason = "the vendor's SDK sends it, and it is without effect here")]
+    reason: Option<String>,
 }
 
 /// How an account is deleted. Unknown keys are refused.
@@ -106,7 +109,7 @@ pub(super) async fn set_enabled(
 ) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            let Enabled { enabled } = read(request).await?;
+            let Enabled { enabled, .. } = read(request).await?;
             account::set_enabled(&gateway, &id, enabled).await?;
             Ok(Success::DONE)
         })

@@ -1,7 +1,8 @@
 //! The rows that calls look up again and again, in memory.
 //!
-//! A write through the store removes what it made out of date before it is answered. A look-up that
-//! is under way meanwhile is not kept: who looks up holds a guard, which a removal makes void.
+//! A write through the store removes what it made out of date before it is answered, and one whose
+//! caller goes away, when it has ended. A look-up that is under way meanwhile is not kept: who looks
+//! up holds a guard, which a removal makes void.
 //! Any other write to the database, by this process or another, is noticed within
 //! [`CHECKED_EVERY`], and then everything is looked up anew.
 
@@ -24,7 +25,7 @@ const KEPT: usize = 20_000;
 
 /// Rows of one kind. What is not there was not looked up; that says nothing of whether it exists.
 #[derive(Debug)]
-pub(super) struct Rows<K, V>(Cache<K, Arc<V>>);
+pub(super) struct Rows<K, V>(Arc<Cache<K, Arc<V>>>);
 
 /// What a call's account is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,9 +52,9 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) fn new() -> Self {
         Self {
-            sessions: Rows(Cache::new(KEPT)),
-            keys: Rows(Cache::new(KEPT)),
-            accounts: Rows(Cache::new(KEPT)),
+            sessions: Rows::new(KEPT),
+            keys: Rows::new(KEPT),
+            accounts: Rows::new(KEPT),
             opened: Instant::now(),
             checked_at: AtomicU64::new(0),
             version: AtomicI64::new(0),
@@ -71,14 +72,22 @@ impl Recent {
     /// Forgets everything if the database is another version than it was.
     pub(super) fn is_at(&self, version: i64) {
         if self.version.swap(version, Ordering::Relaxed) != version {
-            self.sessions.0.clear();
-            self.keys.0.clear();
-            self.accounts.0.clear();
+            self.forget_all();
         }
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.sessions.0.clear();
+        self.keys.0.clear();
+        self.accounts.0.clear();
     }
 }
 
 impl<K: Hash + Eq, V> Rows<K, V> {
+    fn new(kept: usize) -> Self {
+        Self(Arc::new(Cache::new(kept)))
+    }
+
     /// The row that is kept under a key, or else the one that is found. A row is kept for as long as
     /// `is_good`, which may depend on the time.
     pub(super) async fn get_or_find<Q>(
@@ -108,29 +117,30 @@ impl<K: Hash + Eq, V> Rows<K, V> {
         }
     }
 
-    /// Removes rows when what is returned is dropped, which is when a write to them has ended: with
-    /// success, with an error, or because its caller went away.
-    pub(super) fn forget_after(&self, keys: impl Into<Vec<K>>) -> impl Drop {
-        struct Forget<'a, K: Hash + Eq, V>(&'a Rows<K, V>, Vec<K>);
-        impl<K: Hash + Eq, V> Drop for Forget<'_, K, V> {
-            fn drop(&mut self) {
-                for key in &self.1 {
-                    self.0.0.remove(key);
-                }
-            }
-        }
-        Forget(self, keys.into())
+    /// Removes rows, when what is returned is dropped.
+    pub(super) fn forget_after(&self, keys: impl Into<Vec<K>>) -> Forget<K, V> {
+        Forget { rows: Arc::clone(&self.0), keys: Some(keys.into()) }
     }
 
     /// Removes all rows, when what is returned is dropped.
-    pub(super) fn forget_all_after(&self) -> impl Drop {
-        struct Forget<'a, K: Hash + Eq, V>(&'a Rows<K, V>);
-        impl<K: Hash + Eq, V> Drop for Forget<'_, K, V> {
-            fn drop(&mut self) {
-                self.0.0.clear();
-            }
+    pub(super) fn forget_all_after(&self) -> Forget<K, V> {
+        Forget { rows: Arc::clone(&self.0), keys: None }
+    }
+}
+
+/// Removes rows when it is dropped; without keys, all.
+#[must_use = "the rows are removed when it is dropped"]
+pub(super) struct Forget<K: Hash + Eq, V> {
+    rows: Arc<Cache<K, Arc<V>>>,
+    keys: Option<Vec<K>>,
+}
+
+impl<K: Hash + Eq, V> Drop for Forget<K, V> {
+    fn drop(&mut self) {
+        match &self.keys {
+            Some(keys) => keys.iter().for_each(|key| _ = self.rows.remove(key)),
+            None => self.rows.clear(),
         }
-        Forget(self)
     }
 }
 
@@ -146,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_is_found_once_until_it_is_forgotten() {
-        let rows = Rows(Cache::new(10));
+        let rows = Rows::new(10);
         assert_eq!(rows.get_or_find("a", |_| true, async { Ok(None) }).await.unwrap(), None);
         assert_eq!((find(&rows, 1).await, find(&rows, 2).await), (1, 1));
         drop(rows.forget_after(["b".to_owned()]));
@@ -161,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_is_kept_while_it_is_good() {
-        let rows: Rows<String, u32> = Rows(Cache::new(10));
+        let rows: Rows<String, u32> = Rows::new(10);
         let get = async |least, found| {
             *rows.get_or_find("a", |row| *row >= least, async { Ok(Some(found)) }).await.unwrap().unwrap()
         };
@@ -174,7 +184,7 @@ mod tests {
         let forget_it: fn(&Rows<String, u32>) = |rows| drop(rows.forget_after(["a".to_owned()]));
         let forget_all: fn(&Rows<String, u32>) = |rows| drop(rows.forget_all_after());
         for forget in [forget_it, forget_all] {
-            let rows = Rows(Cache::new(10));
+            let rows = Rows::new(10);
             let find_old = async {
                 forget(&rows);
                 Ok(Some(1))

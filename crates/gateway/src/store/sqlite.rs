@@ -16,13 +16,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proxy_execute_protocol::{Error, ErrorKind, Result, SessionConfig};
 use sqlx::sqlite::SqlitePool;
+use tokio::runtime::Handle;
 
 use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
-use self::error::store_error;
+use self::error::{Rule, broken, store_error};
 use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigFilter, CallRecord, LinkEnd, LinkStart, RefreshEnd, Rows, Store,
-    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, Insertion, LinkEnd,
+    LinkStart, RefreshEnd, Rows, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink,
+    StoredSession,
 };
 use crate::clock::now;
 
@@ -36,16 +38,53 @@ pub(crate) struct SqliteStore {
     is_shared: bool,
     recent: Recent,
     calls_kept: i64,
+    /// The runtime that the store was opened on.
+    runtime: Handle,
+}
+
+/// A write whose caller may go away before it has ended.
+struct Unfinished<'a, F: Send + 'static> {
+    store: &'a SqliteStore,
+    forget: Option<F>,
+}
+
+impl<F: Send + 'static> Drop for Unfinished<'_, F> {
+    fn drop(&mut self) {
+        let Some(forget) = self.forget.take() else { return };
+        let writer = self.store.writer.clone();
+        self.store.runtime.spawn(async move {
+            // The one connection is to be had again when it has done what it was asked for.
+            while matches!(writer.acquire().await, Err(sqlx::Error::PoolTimedOut)) {}
+            drop(forget);
+        });
+    }
 }
 
 impl SqliteStore {
     /// Forgets what is kept of the database if another process has written to it.
     async fn notice_writes(&self) -> Result<()> {
-        if self.is_shared && self.recent.is_due() {
-            let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.writer).await;
-            self.recent.is_at(version.map_err(store_error)?);
+        if !self.is_shared || !self.recent.is_due() {
+            return Ok(());
+        }
+        match self.writer.try_acquire() {
+            Some(mut writer) => {
+                let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *writer).await;
+                self.recent.is_at(version.map_err(store_error)?);
+            }
+            // It writes, or waits until another process has written. Calls wait for neither: what they
+            // look up is read.
+            None => self.recent.forget_all(),
         }
         Ok(())
+    }
+
+    /// Carries out a write, and drops `forget` when it has ended. That may be after its caller has
+    /// gone away: SQLite carries out a statement that nobody waits for any more.
+    async fn write<T>(&self, forget: impl Send + 'static, write: impl Future<Output = T>) -> T {
+        let mut unfinished = Unfinished { store: self, forget: Some(forget) };
+        let done = write.await;
+        drop(unfinished.forget.take());
+        done
     }
 
     /// What an account that is about to be written to may be kept under; `None` when there is none.
@@ -122,22 +161,22 @@ impl Store for SqliteStore {
     }
 
     async fn update_session(&self, session: &StoredSession) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after([session.id.clone()]);
-        let done = sqlx::query(
+        let update = sqlx::query(
             "UPDATE sessions SET config = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?",
         )
         .bind(config_json(session))
         .bind(now())
         .bind(&session.id)
-        .bind(session.version)
-        .execute(&self.writer)
-        .await;
+        .bind(session.version);
+        let forget = self.recent.sessions.forget_after([session.id.clone()]);
+        let done = self.write(forget, update.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_session(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.sessions.forget_after([id.to_owned()]);
-        let done = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM sessions WHERE id = ?").bind(id);
+        let forget = self.recent.sessions.forget_after([id.to_owned()]);
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -180,15 +219,17 @@ impl Store for SqliteStore {
         Ok(Rows { rows, total })
     }
 
-    async fn update_auth_config(&self, config: &StoredAuthConfig) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let done = auth_configs::update(config).execute(&self.writer).await;
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool> {
+        let forget = self.recent.accounts.forget_all_after();
+        let mut update = auth_configs::update(id, change);
+        let done = self.write(forget, update.build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_auth_config(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.accounts.forget_all_after();
-        let done = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id);
+        let forget = self.recent.accounts.forget_all_after();
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -200,11 +241,19 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn insert_account(&self, account: &StoredAccount) -> Result<()> {
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
         let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
         let keys = account_keys(id, user_id, toolkit, auth_config_id);
-        let _forget = self.recent.accounts.forget_after(keys);
-        accounts::insert(account).execute(&self.writer).await.map(drop).map_err(store_error)
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, accounts::insert(account).execute(&self.writer)).await;
+        match done {
+            Ok(_) => Ok(Insertion::Done),
+            Err(error) => match broken(&error) {
+                Some(Rule::WordId) => Ok(Insertion::WordIdTaken),
+                Some(Rule::Reference) => Ok(Insertion::NoAuthConfig),
+                _ => Err(store_error(error)),
+            },
+        }
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
@@ -293,16 +342,16 @@ impl Store for SqliteStore {
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
         let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done = accounts::update(id, change).build().execute(&self.writer).await;
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, accounts::update(id, change).build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
     async fn delete_account(&self, id: &str) -> Result<bool> {
         let Some(keys) = self.account_keys(id).await? else { return Ok(false) };
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done =
-            sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id).execute(&self.writer).await;
+        let delete = sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id);
+        let forget = self.recent.accounts.forget_after(keys);
+        let done = self.write(forget, delete.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
@@ -334,34 +383,44 @@ impl Store for SqliteStore {
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
         let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = seen;
         let keys = account_keys(id, user_id, toolkit, auth_config_id);
-        let _forget = self.recent.accounts.forget_after(keys);
-        let done = accounts::end_refresh(seen, holder, end).build().execute(&self.writer).await;
+        let forget = self.recent.accounts.forget_after(keys);
+        let mut update = accounts::end_refresh(seen, holder, end);
+        let done = self.write(forget, update.build().execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 
-    async fn idle_accounts(&self, before: i64, limit: u32) -> Result<Vec<StoredAccount>> {
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
              AND a.credential_at <= ?1 AND coalesce(a.retry_at, 0) <= ?2 AND coalesce(a.lease_until, 0) <= ?2 \
-             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client ORDER BY a.credential_at LIMIT ?3"
+             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client \
+             AND (a.credential_at, a.seq) > (?4, ?5) ORDER BY a.credential_at, a.seq LIMIT ?3"
         );
+        let (credential_at, seq) = after.unwrap_or((i64::MIN, i64::MIN));
         sqlx::query_as(sqlx::AssertSqlSafe(select))
             .bind(before)
             .bind(now())
             .bind(limit)
+            .bind(credential_at)
+            .bind(seq)
             .fetch_all(&self.pool)
             .await
             .map_err(store_error)
     }
 
-    async fn insert_link(&self, link: &StoredLink) -> Result<()> {
+    async fn insert_link(&self, link: &StoredLink) -> Result<bool> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         sqlx::query("DELETE FROM links WHERE account_id = ? AND finished_at IS NULL")
             .bind(&link.account_id)
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO links (token_hash, account_id, callback_url, scopes, expires_at) VALUES (?, ?, ?, ?, ?)",
         )
         .bind(&link.token_hash)
@@ -370,9 +429,12 @@ impl Store for SqliteStore {
         .bind(&link.scopes)
         .bind(link.expires_at)
         .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)
+        .await;
+        match inserted {
+            Ok(_) => transaction.commit().await.map(|()| true).map_err(store_error),
+            Err(error) if broken(&error) == Some(Rule::Reference) => Ok(false),
+            Err(error) => Err(store_error(error)),
+        }
     }
 
     async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>> {
@@ -434,26 +496,29 @@ impl Store for SqliteStore {
 
     async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd> {
         let keys = self.account_keys(&link.account_id).await?.map(Vec::from).unwrap_or_default();
-        let _forget = self.recent.accounts.forget_after(keys);
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        let done = sqlx::query(
-            "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
-             WHERE token_hash = ? AND finished_at IS NULL",
-        )
-        .bind(now())
-        .bind(&link.token_hash)
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
-        if done.rows_affected() == 0 {
-            return Ok(LinkEnd::Used);
-        }
-        let changed = accounts::update(&link.account_id, change).build().execute(&mut *transaction).await;
-        if changed.map_err(store_error)?.rows_affected() == 0 {
-            return Ok(LinkEnd::AccountChanged);
-        }
-        transaction.commit().await.map_err(store_error)?;
-        Ok(LinkEnd::Finished)
+        let forget = self.recent.accounts.forget_after(keys);
+        let finish = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+            let done = sqlx::query(
+                "UPDATE links SET finished_at = ?, state_hash = NULL, verifier = NULL, given = NULL \
+                 WHERE token_hash = ? AND finished_at IS NULL",
+            )
+            .bind(now())
+            .bind(&link.token_hash)
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+            if done.rows_affected() == 0 {
+                return Ok(LinkEnd::Used);
+            }
+            let changed = accounts::update(&link.account_id, change).build().execute(&mut *transaction).await;
+            if changed.map_err(store_error)?.rows_affected() == 0 {
+                return Ok(LinkEnd::AccountChanged);
+            }
+            transaction.commit().await.map_err(store_error)?;
+            Ok(LinkEnd::Finished)
+        };
+        self.write(forget, finish).await
     }
 
     async fn end_links(&self, account_id: &str) -> Result<()> {
@@ -469,23 +534,26 @@ impl Store for SqliteStore {
         .map_err(store_error)
     }
 
-    async fn next_link_expiry(&self) -> Result<Option<i64>> {
+    async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>> {
         sqlx::query_scalar("SELECT min(expires_at) FROM links WHERE expires_at > ? AND finished_at IS NULL")
-            .bind(now())
+            .bind(at)
             .fetch_one(&self.pool)
             .await
             .map_err(store_error)
     }
 
-    async fn expire_links(&self, reason: &str, forget: i64) -> Result<Vec<String>> {
+    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
-             WHERE own_status IN ('INITIALIZING', 'INITIATED') AND id IN \
-             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) RETURNING id",
+             WHERE status IN ('INITIALIZING', 'INITIATED') AND (id IN \
+             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) \
+             OR updated_at <= ?3 AND NOT EXISTS (SELECT 1 FROM links \
+             WHERE account_id = connected_accounts.id AND finished_at IS NULL)) RETURNING id",
         )
         .bind(reason)
-        .bind(now())
+        .bind(at)
+        .bind(begun)
         .fetch_all(&mut *transaction)
         .await
         .map_err(store_error)?;
@@ -536,23 +604,18 @@ impl Store for SqliteStore {
     }
 
     async fn touch_key(&self, key: &StoredKey) -> Result<()> {
-        let _forget = self.recent.keys.forget_after([key.hash.clone()]);
-        sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
-            .bind(now())
-            .bind(&key.id)
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(store_error)
+        let update =
+            sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?").bind(now()).bind(&key.id);
+        let forget = self.recent.keys.forget_after([key.hash.clone()]);
+        self.write(forget, update.execute(&self.writer)).await.map(drop).map_err(store_error)
     }
 
     async fn revoke_key(&self, id: &str) -> Result<bool> {
-        let _forget = self.recent.keys.forget_all_after();
-        let done = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
+        let update = sqlx::query("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(now())
-            .bind(id)
-            .execute(&self.writer)
-            .await;
+            .bind(id);
+        let forget = self.recent.keys.forget_all_after();
+        let done = self.write(forget, update.execute(&self.writer)).await;
         Ok(done.map_err(store_error)?.rows_affected() == 1)
     }
 

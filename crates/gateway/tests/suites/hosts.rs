@@ -218,6 +218,23 @@ async fn an_operators_client_goes_to_the_host_of_its_auth_config_only() {
 }
 
 #[tokio::test]
+async fn a_client_is_not_taken_along_to_another_host() {
+    let upstream = Upstream::pleasant().await;
+    let port = port(&upstream).await;
+    let school = config(&port, "canvas", "OAUTH2", json!({ "domain": "school.example" })).await;
+    for (given, left) in [
+        (json!({ "scopes": "a" }), vec!["client_id", "client_secret", "domain", "scopes"]),
+        (json!({ "scopes": null, "domain": "school.example" }), vec!["client_id", "client_secret", "domain"]),
+        (json!({ "domain": "evil.example", "scopes": null }), vec!["domain"]),
+    ] {
+        let change = json!({ "type": "custom", "credentials": given });
+        let changed = expect(ask(&port, "PATCH", &format!("/auth_configs/{school}"), change).await, 200);
+        let names: Vec<_> = changed["credentials"].as_object().unwrap().keys().collect();
+        assert_eq!(names, left, "{given}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_says_where_a_credential_will_be_used_if_that_is_the_accounts_own() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;

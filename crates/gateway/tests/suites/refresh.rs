@@ -9,6 +9,7 @@ use proxy_execute_gateway::{Gateway, GatewayOptions, Listen, ToolkitSource};
 use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::port::key;
@@ -87,8 +88,12 @@ async fn resource(gateway: &Gateway, method: &str, path: &[&str], body: Value) -
 }
 
 async fn auth_config(gateway: &Gateway, credentials: Value) -> String {
+    auth_config_of(gateway, "oauth", credentials).await
+}
+
+async fn auth_config_of(gateway: &Gateway, toolkit: &str, credentials: Value) -> String {
     let request = json!({
-        "toolkit": { "slug": "oauth" },
+        "toolkit": { "slug": toolkit },
         "auth_config": { "type": "use_custom_auth", "authScheme": "OAUTH2", "credentials": credentials },
     });
     let made = resource(gateway, "POST", &["auth_configs"], request).await.unwrap();
@@ -125,6 +130,15 @@ impl User {
         // The clock is the condition here: a second after the import it has run out.
         tokio::time::sleep(Duration::from_millis(1_050)).await;
         user
+    }
+
+    /// Imports an account of another user.
+    async fn import_too(&self, user: &str, toolkit: &str, auth_config: &str) {
+        let request = json!({
+            "user_id": user, "toolkit": toolkit, "auth_config_id": auth_config,
+            "credential": { "authScheme": "OAUTH2", "val": tokens(3600) },
+        });
+        self.gateway.import_account(read_json(request.to_string().as_bytes()).unwrap()).await.unwrap();
     }
 
     async fn call(&self) -> Result<Answer> {
@@ -654,6 +668,81 @@ async fn idle_accounts_are_refreshed_on_their_own() {
     user.gateway.close().await;
 }
 
+/// Options of a gateway whose store is a file in this folder.
+fn in_file(folder: &TempDir, provider: &Upstream) -> GatewayOptions {
+    GatewayOptions {
+        store: Some(folder.path().join("gateway.db").display().to_string()),
+        encryption_key: Some("11".repeat(32).into()),
+        ..options(provider)
+    }
+}
+
+#[tokio::test]
+async fn closing_begins_no_further_refresh_of_idle_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let answered = Arc::new(Notify::new());
+    let signal = Arc::clone(&answered);
+    let provider = provider(move |number, _| {
+        let Step::Send(bytes) = granted(number) else { unreachable!() };
+        Step::SendWhen(Arc::clone(&signal), bytes)
+    });
+    let provider = provider.await;
+    let user = User::with(in_file(&folder, &provider), provider.clone(), tokens(3600)).await;
+    for number in 1..10 {
+        user.import_too(&format!("user-{number}"), "oauth", &user.auth_config).await;
+    }
+    user.gateway.close().await;
+
+    let options = GatewayOptions { refresh_idle_after_ms: Some(1), ..in_file(&folder, &provider) };
+    let gateway = Gateway::open(options).await.unwrap();
+    // As many as are refreshed at once.
+    provider.has_seen(|seen| seen.requests.len() == 4).await;
+    let closing = tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.close().await }
+    });
+    gateway.closing().await;
+    let all_answered = async {
+        while !closing.is_finished() {
+            answered.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(all_answered).await;
+    assert_eq!(user.token_requests().len(), 4);
+}
+
+#[tokio::test]
+async fn accounts_that_cannot_be_refreshed_do_not_keep_others_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = provider(|number, _| granted(number)).await;
+    // A credential with a refresh token, and nobody to take that to.
+    let stuck = json!({
+        "slug": "stuck", "name": "Stuck", "base_url": "https://api.example",
+        "schemes": { "OAUTH2": { "headers": { "Authorization": "Bearer {{access_token}}" } } },
+    });
+    let with_both = || {
+        let mut options = in_file(&folder, &provider);
+        options.toolkits.push(ToolkitSource::Definition(stuck.clone()));
+        options
+    };
+    let user = User::with(with_both(), provider.clone(), tokens(3600)).await;
+    user.gateway.delete_account(&user.account).await.unwrap();
+    let client = json!({ "client_id": "our-client", "client_secret": "s" });
+    let config = auth_config_of(&user.gateway, "stuck", client).await;
+    // As many as are looked up at once.
+    for number in 0..100 {
+        user.import_too(&format!("user-{number}"), "stuck", &config).await;
+    }
+    user.import_too("ann", "oauth", &user.auth_config).await;
+    user.gateway.close().await;
+
+    let options = GatewayOptions { refresh_idle_after_ms: Some(1), ..with_both() };
+    let gateway = Gateway::open(options).await.unwrap();
+    provider.has_seen(|seen| seen.requests.iter().any(|request| request.target == "/token")).await;
+    gateway.close().await;
+}
+
 #[tokio::test]
 async fn a_change_that_is_made_of_the_old_credential_does_not_bring_back_a_spent_token() {
     let answered = Arc::new(Notify::new());
@@ -716,16 +805,79 @@ async fn a_revoked_account_has_its_tokens_taken_back() {
     assert_error(user.call().await, ErrorKind::NoActiveConnection, "REVOKED");
 }
 
+async fn revoke_and_delete(gateway: &Gateway, id: &str) -> Value {
+    let path = ["connected_accounts", id];
+    let request = json!({ "method": "DELETE", "path": path, "query": [["revoke_on_delete", "true"]] });
+    let request = read_json(request.to_string().as_bytes()).unwrap();
+    serde_json::from_str(&soon(gateway.resource(request, deadline())).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_account_of_no_use_any_more_can_be_revoked_and_deleted() {
+    for without_toolkit in [true, false] {
+        for delete in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let provider = taking_back(200).await;
+            let mut options = in_file(&folder, &provider);
+            let user = User::with(in_file(&folder, &provider), provider, tokens(3600)).await;
+            user.gateway.close().await;
+            if without_toolkit {
+                options.toolkits.clear();
+            } else {
+                let file = format!("sqlite:{}", options.store.as_ref().unwrap());
+                let database = SqlitePool::connect(&file).await.unwrap();
+                sqlx::query("UPDATE connected_accounts SET credential = x'00'")
+                    .execute(&database)
+                    .await
+                    .unwrap();
+                database.close().await;
+            }
+            let gateway = Gateway::open(options).await.unwrap();
+            let path = ["connected_accounts", user.account.as_str(), "revoke"];
+            let answer = if delete {
+                revoke_and_delete(&gateway, &user.account).await
+            } else {
+                resource(&gateway, "POST", &path, Value::Null).await.unwrap()
+            };
+            assert_eq!((&answer["success"], &answer["revoked_tokens"]), (&json!(true), &json!([])));
+            let failures = answer["not_revoked"].as_array().unwrap();
+            let says = if without_toolkit { "oauth" } else { "cannot be opened" };
+            assert!(failures.len() == 1 && failures[0].as_str().unwrap().contains(says), "{failures:?}");
+            let left = gateway.account(&user.account).await;
+            match delete {
+                true => _ = assert_error(left, ErrorKind::AccountNotFound, &user.account),
+                false => assert_eq!(left.unwrap().status, "REVOKED"),
+            }
+            gateway.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_deleted_while_it_is_revoked_is_not_revoked() {
+    let answered = Arc::new(Notify::new());
+    let signal = Arc::clone(&answered);
+    let provider = provider_with(
+        |number, _| granted(number),
+        move |_| Step::SendWhen(Arc::clone(&signal), answer(200, &[], "")),
+    );
+    let user = User::new(provider.await, json!({ "access_token": "access-0" })).await;
+    let path = ["connected_accounts", user.account.as_str(), "revoke"];
+    let (revoked, ()) = tokio::join!(resource(&user.gateway, "POST", &path, Value::Null), async {
+        user.provider.has_seen(|seen| !seen.requests.is_empty()).await;
+        user.gateway.delete_account(&user.account).await.unwrap();
+        answered.notify_one();
+    });
+    assert_error(revoked, ErrorKind::AccountNotFound, &user.account);
+}
+
 #[tokio::test]
 async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
     for delete in [false, true] {
         let user = User::new(taking_back(503).await, tokens(3600)).await;
         let path = ["connected_accounts", user.account.as_str(), "revoke"];
         let answer = if delete {
-            let request =
-                json!({ "method": "DELETE", "path": path[..2], "query": [["revoke_on_delete", "true"]] });
-            let request = read_json(request.to_string().as_bytes()).unwrap();
-            serde_json::from_str(&user.gateway.resource(request, deadline()).await.unwrap()).unwrap()
+            revoke_and_delete(&user.gateway, &user.account).await
         } else {
             resource(&user.gateway, "POST", &path, Value::Null).await.unwrap()
         };

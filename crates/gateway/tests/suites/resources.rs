@@ -421,6 +421,11 @@ async fn an_alias_is_one_account_only() {
     expect(rename(&first, "work").await, 200);
     expect(rename(&first, "").await, 200);
     expect(rename(&second, "work").await, 200);
+    // Where one is as another's word id, the alias wins, so neither stands in the other's way.
+    let third = text(&expect(create(named(&config, "bea", &word_id)).await, 201)["id"]);
+    expect(rename(&third, "").await, 200);
+    expect(rename(&second, &word_id).await, 200);
+    expect(rename(&second, "work").await, 200);
     let link = json!({ "auth_config_id": config, "user_id": "bea", "alias": "work" });
     assert_refused(&ask(&port, "POST", "/connected_accounts/link", link).await, 409, "Conflict", "alias");
 }
@@ -1053,4 +1058,24 @@ async fn many_accounts_at_once_have_names_of_their_own() {
         (&configs["total_items"], &configs["items"][0]["no_of_connections"]),
         (&json!(1), &json!(101))
     );
+}
+
+#[tokio::test]
+async fn accounts_for_several_users_are_refused_instead_of_made_for_one() {
+    let port = port().await;
+    let config = auth_config(&port, "query").await;
+    let shared = json!({ "account_type": "SHARED" });
+    let mut connection = account(&config, "ann", "k");
+    connection["connection"]["experimental"] = shared.clone();
+    let session = format!("/tool_router/session/{}/link", port.caller.session);
+    let link = json!({ "auth_config_id": config, "user_id": "ann", "experimental": shared });
+    for (path, request) in [
+        ("/connected_accounts", connection),
+        ("/connected_accounts/link", link),
+        (session.as_str(), json!({ "toolkit": "query", "experimental": shared })),
+    ] {
+        assert_refused(&ask(&port, "POST", path, request).await, 501, "NotSupported", "SHARED");
+    }
+    let private = json!({ "toolkit": "query", "experimental": { "account_type": "PRIVATE" } });
+    expect(ask(&port, "POST", &session, private).await, 201);
 }

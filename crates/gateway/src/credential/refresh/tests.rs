@@ -106,6 +106,19 @@ async fn what_was_surely_not_done_is_not_in_doubt() {
     }
 }
 
+#[tokio::test]
+async fn no_refresh_begins_once_the_gateway_has_ended() {
+    let (gateway, account) = gateway().await;
+    let parts = gateway.parts();
+    let client = json!({ "type": "default", "credentials": { "client_id": "c", "client_secret": "s" } });
+    let client = read_json(client.to_string().as_bytes()).unwrap();
+    auth_config::update(parts, &account.auth_config_id, client).await.unwrap();
+    parts.ended.cancel();
+    refresh(parts, &account.id, account.credential_version, Reason::Needed).await.unwrap();
+    let begun = parts.store.begin_refresh(&account, "next", LEASE).await.unwrap();
+    assert_eq!(begun, Some(0), "the lease is free, and nothing is in doubt");
+}
+
 #[test]
 fn pauses_double_up_to_a_quarter_of_an_hour() {
     for (failures, least) in [(0, 30), (1, 60), (2, 120), (4, 480), (5, 900), (100, 900), (u32::MAX, 900)] {

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::page::push_page;
 use crate::clock::now;
-use crate::store::{AuthConfigFilter, StoredAuthConfig};
+use crate::store::{AuthConfigChange, AuthConfigFilter, StoredAuthConfig};
 
 pub(super) fn insert<'a>(
     config: &'a StoredAuthConfig,
@@ -31,19 +31,30 @@ pub(super) fn insert<'a>(
         .bind(config.updated_at)
 }
 
-pub(super) fn update(config: &StoredAuthConfig) -> Query<'_, Sqlite, SqliteArguments> {
-    sqlx::query(
-        "UPDATE auth_configs SET name = ?, status = ?, credentials = ?, key_id = ?, has_client = ?, settings = ?, \
-         updated_at = ? WHERE id = ?",
-    )
-    .bind(&config.name)
-    .bind(&config.status)
-    .bind(&config.credentials)
-    .bind(&config.key_id)
-    .bind(config.has_client)
-    .bind(&config.settings)
-    .bind(now())
-    .bind(&config.id)
+pub(super) fn update(id: &str, change: &AuthConfigChange) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("UPDATE auth_configs SET updated_at = ");
+    query.push_bind(now());
+    if let Some(name) = &change.name {
+        query.push(", name = ").push_bind(name.clone());
+    }
+    if let Some(status) = &change.status {
+        query.push(", status = ").push_bind(status.clone());
+    }
+    if let Some(credentials) = &change.credentials {
+        query.push(", credentials = ").push_bind(credentials.sealed.clone());
+        query.push(", key_id = ").push_bind(credentials.key_id.clone());
+        query.push(", has_client = ").push_bind(credentials.has_client);
+    }
+    if !change.settings.is_empty() {
+        query.push(", settings = json_set(settings");
+        for (name, value) in &change.settings {
+            query.push(", ").push_bind(format!("$.{name}"));
+            query.push(", json(").push_bind(value.clone()).push(")");
+        }
+        query.push(")");
+    }
+    query.push(" WHERE id = ").push_bind(id.to_owned());
+    query
 }
 
 /// How many there are in all.

@@ -1,6 +1,7 @@
 //! What it means when SQLite fails.
 
 use proxy_execute_protocol::{Error, ErrorKind};
+use sqlx::error::ErrorKind as Violation;
 
 /// SQLite's own code for it, without what extends it.
 fn code(error: &sqlx::Error) -> Option<i32> {
@@ -13,11 +14,38 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(5 | 6))
 }
 
+/// A rule of the schema.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// What a row refers to is there.
+    Reference,
+    /// An alias is one account of a user and toolkit.
+    Alias,
+    /// A word id is one account of a user.
+    WordId,
+}
+
+/// The rule that a statement would have broken.
+pub(super) fn broken(error: &sqlx::Error) -> Option<Rule> {
+    let error = error.as_database_error()?;
+    // SQLite names the columns of an index, and not the index.
+    match (error.kind(), error.message()) {
+        (Violation::ForeignKeyViolation, _) => Some(Rule::Reference),
+        (Violation::UniqueViolation, message) if message.ends_with(".alias") => Some(Rule::Alias),
+        (Violation::UniqueViolation, message) if message.ends_with(".word_id") => Some(Rule::WordId),
+        _ => None,
+    }
+}
+
 /// Tells a damaged file from one that cannot be reached, and keeps the rest for the log.
 pub(super) fn store_error(error: sqlx::Error) -> Error {
     if is_locked(&error) {
         return Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")
             .fix("Try again; if it stays, look for a process that holds a transaction open.");
+    }
+    if broken(&error) == Some(Rule::Alias) {
+        let message = "alias: another account of the user and toolkit has it.";
+        return Error::new(ErrorKind::Conflict, message).fix("Choose another alias.");
     }
     match (code(&error), &error) {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
@@ -34,9 +62,6 @@ pub(super) fn store_error(error: sqlx::Error) -> Error {
         (Some(8), _) => Error::new(ErrorKind::StoreUnavailable, "the database is read-only.")
             .fix("Check that this process may write to the file and its folder."),
         (Some(13), _) => Error::new(ErrorKind::StoreUnavailable, "the disk is full.").fix("Free some space."),
-        (Some(19), _) => {
-            Error::new(ErrorKind::Conflict, "The alias is taken: another account of the user has it.")
-        }
         (_, sqlx::Error::PoolClosed) => Error::new(ErrorKind::GatewayClosed, "The gateway is closed."),
         _ => {
             tracing::error!(%error, "the store failed");

@@ -10,6 +10,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row};
+use tokio::runtime::Handle;
 
 use super::SqliteStore;
 use super::error::{is_locked, store_error};
@@ -48,7 +49,8 @@ impl SqliteStore {
             .map_err(store_error)?;
         let writer = pool.clone();
         let recent = Recent::new();
-        let store = Self { pool, writer, is_shared: false, recent, calls_kept: CALLS_IN_MEMORY };
+        let (runtime, calls_kept) = (Handle::current(), CALLS_IN_MEMORY);
+        let store = Self { pool, writer, is_shared: false, recent, calls_kept, runtime };
         store.prepare(vault).await?;
         Ok(store)
     }
@@ -88,7 +90,8 @@ impl SqliteStore {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept: CALLS_IN_FILE };
+        let (runtime, calls_kept) = (Handle::current(), CALLS_IN_FILE);
+        let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept, runtime };
         store.prepare(vault).await.map_err(name_file)?;
         Ok(store)
     }

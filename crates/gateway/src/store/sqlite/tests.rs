@@ -1,7 +1,15 @@
-//! What a write removes of the accounts that are kept in memory, and what it leaves.
+//! What a write removes of the rows that are kept in memory, and what it leaves; what statements say.
+
+use std::pin::pin;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tokio::task::yield_now;
+use tokio::time::timeout;
 
 use super::*;
-use crate::store::SealedCredential;
+use crate::store::{SealedClient, SealedCredential};
 use crate::vault::Vault;
 
 async fn store() -> SqliteStore {
@@ -56,6 +64,20 @@ fn sealed(text: &str) -> SealedCredential {
     SealedCredential { sealed: text.into(), key_id: String::new(), expires_at: None, renewable: false }
 }
 
+fn link(account_id: &str, expires_at: i64) -> StoredLink {
+    StoredLink {
+        token_hash: account_id.into(),
+        account_id: account_id.to_owned(),
+        callback_url: None,
+        scopes: "[]".to_owned(),
+        browser_hash: None,
+        verifier: None,
+        given: None,
+        expires_at,
+        finished_at: None,
+    }
+}
+
 fn with_status(status: &str) -> AccountChange {
     AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() }
 }
@@ -81,17 +103,7 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
         store.insert_account(&account).await.unwrap();
     }
     let new_key = AccountChange { credential: Some(sealed("new")), ..AccountChange::default() };
-    let link = StoredLink {
-        token_hash: vec![1],
-        account_id: "ca_1".to_owned(),
-        callback_url: None,
-        scopes: "[]".to_owned(),
-        browser_hash: None,
-        verifier: None,
-        given: None,
-        expires_at: i64::MAX,
-        finished_at: None,
-    };
+    let link = link("ca_1", i64::MAX);
     store.insert_link(&link).await.unwrap();
     let bobs = found(&store, "ca_2", "bob").await;
     for round in 0..3 {
@@ -119,9 +131,8 @@ async fn a_write_forgets_the_account_that_it_is_to_and_no_other() {
     assert!(!store.delete_account("ca_1").await.unwrap());
     assert!(!store.update_account("ca_1", &new_key).await.unwrap());
 
-    let mut config = store.auth_config("ac_1").await.unwrap().unwrap();
-    config.status = "DISABLED".to_owned();
-    store.update_auth_config(&config).await.unwrap();
+    let disabled = AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() };
+    assert!(store.update_auth_config("ac_1", &disabled).await.unwrap());
     assert!(found(&store, "ca_2", "bob").await.iter().flatten().all(|account| account.config_is_disabled));
 }
 
@@ -153,4 +164,141 @@ async fn only_an_active_account_is_kept() {
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
     }
+}
+
+/// Each leads to something else: another word id, another alias, or that there is nothing to do.
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_new_row_is_told_apart() {
+    let store = store().await;
+    let named = |id: &str, word_id: &str, alias: &str| StoredAccount {
+        word_id: word_id.to_owned(),
+        alias: Some(alias.to_owned()),
+        ..account(id, "ann", 1)
+    };
+    let insert = async |account: StoredAccount| store.insert_account(&account).await;
+    assert_eq!(insert(named("ca_1", "red", "work")).await.unwrap(), Insertion::Done);
+    assert_eq!(insert(named("ca_2", "red", "home")).await.unwrap(), Insertion::WordIdTaken);
+    let error = insert(named("ca_2", "blue", "work")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let orphan = StoredAccount { auth_config_id: "ac_2".to_owned(), ..named("ca_2", "blue", "home") };
+    assert_eq!(insert(orphan).await.unwrap(), Insertion::NoAuthConfig);
+    let error = insert(named("ca_1", "blue", "home")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "an id is nobody's choice: {error}");
+    assert!(store.insert_link(&link("ca_1", 1)).await.unwrap());
+    assert!(!store.insert_link(&link("ca_2", 1)).await.unwrap());
+}
+
+/// Two changes of an auth config at once are both made, whichever came first.
+#[tokio::test]
+async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
+    let store = store().await;
+    let client = SealedClient { sealed: b"new".into(), key_id: "k".to_owned(), has_client: true };
+    let with = |settings: &[(&'static str, &str)]| {
+        settings.iter().map(|(name, json)| (*name, (*json).to_owned())).collect()
+    };
+    for change in [
+        AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() },
+        AuthConfigChange { credentials: Some(client), ..AuthConfigChange::default() },
+        AuthConfigChange { settings: with(&[("scopes", r#"["a"]"#)]), ..AuthConfigChange::default() },
+        AuthConfigChange {
+            settings: with(&[("scopes", "null"), ("proxy_config", r#"{"b":"\"\u0000"}"#)]),
+            ..AuthConfigChange::default()
+        },
+        AuthConfigChange { settings: with(&[("user_scopes", "[1]")]), ..AuthConfigChange::default() },
+        AuthConfigChange { name: Some("New".to_owned()), ..AuthConfigChange::default() },
+    ] {
+        assert!(store.update_auth_config("ac_1", &change).await.unwrap());
+    }
+    let config = store.auth_config("ac_1").await.unwrap().unwrap();
+    assert_eq!((config.name.as_str(), config.status.as_str()), ("New", "DISABLED"));
+    assert_eq!((config.credentials.as_slice(), config.key_id.as_str()), (b"new".as_slice(), "k"));
+    assert!(config.has_client);
+    let settings: Value = serde_json::from_str(&config.settings).unwrap();
+    assert_eq!(settings, json!({ "scopes": null, "proxy_config": { "b": "\"\0" }, "user_scopes": [1] }));
+    assert!(!store.update_auth_config("ac_2", &AuthConfigChange::default()).await.unwrap());
+}
+
+/// Else it would be noticed only when links are looked at for another reason.
+#[tokio::test]
+async fn a_link_has_ended_or_is_the_next_to_end() {
+    let store = store().await;
+    let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann", 1) };
+    store.insert_account(&unfinished).await.unwrap();
+    store.insert_link(&link("ca_1", 1_000)).await.unwrap();
+    assert!(store.expire_links("late", 999, 1, 0).await.unwrap().is_empty());
+    assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
+    assert_eq!(store.expire_links("late", 1_000, 1, 0).await.unwrap(), ["ca_1"]);
+    assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
+    // Who began it went away before there was a link.
+    let begun = StoredAccount { id: "ca_2".to_owned(), updated_at: 500, ..account("ca_2", "bob", 1) };
+    store.insert_account(&StoredAccount { status: "INITIALIZING".to_owned(), ..begun }).await.unwrap();
+    assert!(store.expire_links("late", 1_000, 499, 0).await.unwrap().is_empty());
+    assert_eq!(store.expire_links("late", 1_000, 500, 0).await.unwrap(), ["ca_2"]);
+}
+
+/// SQLite carries out a statement that nobody waits for any more.
+#[tokio::test]
+async fn a_write_whose_caller_goes_away_forgets_what_it_changes_when_it_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let opened = SqliteStore::in_file(&file, &Vault::ephemeral()).await.unwrap();
+    // No other process is asked for: that would wait for the writer.
+    let store = SqliteStore { is_shared: false, ..opened };
+    let config = SessionConfig::default();
+    let session = StoredSession { id: "trs_1".to_owned(), user_id: "ann".to_owned(), config, version: 1 };
+    store.insert_session(&session).await.unwrap();
+    while store.writer.num_idle() == 0 {
+        yield_now().await;
+    }
+
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    {
+        let mut delete = pin!(store.delete_session("trs_1"));
+        assert!(delete.as_mut().now_or_never().is_none(), "it waits for the lock");
+        assert_eq!(store.writer.num_idle(), 0, "it was asked for");
+    }
+    assert!(store.session("trs_1").await.unwrap().is_some(), "it is not deleted yet");
+    lock.rollback().await.unwrap();
+    let deleted = async {
+        while store.session("trs_1").await.unwrap().is_some() {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), deleted).await.expect("it should have been forgotten");
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_holds_no_look_up_up_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let store = SqliteStore::in_file(&file, &Vault::ephemeral()).await.unwrap();
+    let key = StoredKey {
+        id: "ak_1".to_owned(),
+        name: None,
+        hash: vec![1],
+        permissions: None,
+        allowed_addresses: None,
+        expires_at: None,
+        created_at: 1,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    store.insert_key(&key).await.unwrap();
+    assert!(store.key_by_hash(&[1]).await.unwrap().is_some());
+
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    sqlx::query("UPDATE api_keys SET revoked_at = 1").execute(&mut other).await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut delete = pin!(store.delete_session("trs_1"));
+    assert!(delete.as_mut().now_or_never().is_none(), "it waits for the lock");
+    let noticed = async {
+        while store.key_by_hash(&[1]).await.unwrap().is_some() {
+            yield_now().await;
+        }
+    };
+    // The lock is waited for much longer.
+    timeout(Duration::from_secs(5), noticed).await.expect("a look-up waits for nobody who writes");
+    lock.rollback().await.unwrap();
+    assert!(!delete.await.unwrap());
 }
