@@ -1,73 +1,6 @@
 // Written by `npm run types` from lib/.
 
-declare class Backend {
-	/** A backend that is asked over HTTP. */
-	static remote(options: string, completions: Completions): Backend | NativeFailure;
-	/** Opens a session. */
-	createSession(request: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Reads a session. */
-	getSession(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Changes a session. */
-	updateSession(id: string, request: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Deletes a session. */
-	deleteSession(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Calls an endpoint of a toolkit as the session's user. */
-	proxyExecute(sessionId: string, request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Calls an endpoint with a named account, or with credentials given in the call. */
-	toolsProxyExecute(request: string, upload: Upload | undefined | null, dataAsText: boolean, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** The same calls, in a session or outside of one, with an answer that is handed on as it comes. */
-	proxyStream(sessionId: string | undefined | null, request: string, upload: Upload | undefined | null, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Opens a file by the URL that an answer has named it with. */
-	download(url: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`. */
-	resource(request: string, timeoutMs: number, cancel?: number | undefined | null): number;
-	/** Waits until it is settled whether an account is connected. */
-	connectedAccount(id: string, timeoutMs: number, cancel?: number | undefined | null): number;
-}
-declare class ByteReader {
-	/** What comes with the bytes: `{ status, headers }` of an answer, `{ content_type, size? }` of a file. */
-	get head(): string;
-	/** Asks for the next bytes; null is the end. One at a time. */
-	read(timeoutMs: number): number;
-	/** Lets go of the rest, and of what it comes from. */
-	cancel(): void;
-}
-declare class Completions {
-	/** `settle` is called with calls that are done, and what each ended with: see `src/settled.rs`. */
-	constructor(settle: (texts: string, ...calls: (number | string | NativeFailure | ByteReader | Buffer | null)[]) => void);
-	/**
-	 * Drops the work of the call that was given this number to be cancelled by, and settles it as
-	 * aborted.
-	 */
-	cancel(number: number): void;
-}
-declare class Upload {
-	/** A body of which the chunks are pushed. */
-	constructor(completions: Completions);
-	/** The bytes of a file, which are read as they are sent. */
-	static file(path: string, completions: Completions): Upload;
-	/**
-	 * Hands on a copy of a chunk. It settles when there is room for the next one: with an empty
-	 * text, or as aborted when nobody wants any more.
-	 */
-	push(chunk: Uint8Array): number;
-	/** That was all, or, if it is not complete, all that will come. */
-	end(complete: boolean): void;
-}
-type FailureKind = "aborted" | "timeout" | "connection" | "api" | "option";
-interface NativeFailure {
-	kind: FailureKind;
-	message: string;
-	status?: number;
-	code?: number | string;
-	slug?: string;
-	requestId?: string;
-	suggestedFix?: string;
-	errors?: Array<string>;
-	headers?: Record<string, string>;
-	/** In milliseconds. */
-	retryAfter?: number;
-}
+
 /** What an API key may do, by area. An area that is not named is closed to it. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
 /** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
@@ -75,13 +8,13 @@ export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_exec
 /** An API key to make. */
 export interface CreateApiKey {
 	/** What it is for. */
-	name?: string;
+	name?: string | undefined;
 	/** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
-	permissions?: Permissions;
+	permissions?: Permissions | undefined;
 	/** When it ends: a date, or one in ISO 8601 with its offset. Default: never. */
-	expiresAt?: string | Date;
+	expiresAt?: string | Date | undefined;
 	/** The addresses and networks, such as `10.0.0.0/8`, that it may be used from. Default: any. */
-	allowedAddresses?: readonly string[];
+	allowedAddresses?: readonly string[] | undefined;
 }
 /** An API key, without what makes it a key. */
 export interface ApiKey {
@@ -150,61 +83,15 @@ export interface CallOptions {
 	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
 	 * request is cancelled.
 	 */
-	signal?: AbortSignal;
+	signal?: AbortSignal | undefined;
 	/**
 	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
 	 * Default: the `timeout` of the {@link Composio} object.
 	 */
-	timeout?: number;
+	timeout?: number | undefined;
 }
 /** What `data` is to be. */
 export type ResponseType = "json" | "text" | "stream";
-/**
- * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
- *
- * @example
- * ```ts
- * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
- * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
- * ```
- */
-export declare class Download {
-	#private;
-	/** Its media type. */
-	readonly contentType: string;
-	/** Its size in bytes, where it is known. */
-	readonly size?: number;
-	/** @internal */
-	constructor(reader: ByteReader, { signal, timeout }: CallOptions & {
-		timeout: number;
-	});
-	/** The file's bytes as they come. They come as fast as they are read. */
-	stream(): ReadableStream<Uint8Array>;
-	/** All of the file's bytes, in memory. */
-	bytes(): Promise<Uint8Array>;
-	/**
-	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
-	 *
-	 * @param path Where to.
-	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
-	 * all where that is known. `signal` ends it at once; what was written is removed.
-	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
-	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
-	 * @throws The signal's reason, if the signal is aborted.
-	 */
-	toFile(path: string, options?: ToFileOptions): Promise<void>;
-}
-/** How {@link Download.toFile} writes. */
-export interface ToFileOptions {
-	/** Is told after each piece how many bytes have been written, and how many there are in all. */
-	onProgress?: (progress: {
-		written: number;
-		size?: number;
-	}) => void;
-	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
-	signal?: AbortSignal;
-}
 /** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
 export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 /** A body of bytes: the bytes, or where they are. */
@@ -212,24 +99,24 @@ export type BinaryBody = Bytes | {
 	/** The bytes: a `Buffer`, a `Uint8Array`, a `Blob`, or a stream of the web or of Node.js. */
 	data: Bytes;
 	/** Their media type. Default: that of a `Blob`, else `application/octet-stream`. */
-	contentType?: string;
+	contentType?: string | undefined;
 	/** How many bytes a stream has, if it is known: several APIs want to know it beforehand. */
-	size?: number;
+	size?: number | undefined;
 } | {
 	/** A file of this machine. It is read as it is sent. */
 	path: string;
 	/** Its media type. Default: `application/octet-stream`. */
-	contentType?: string;
+	contentType?: string | undefined;
 } | {
 	/** Where the gateway fetches the bytes, without signing in. */
 	url: string;
 	/** Their media type. Default: that of the answer. */
-	contentType?: string;
+	contentType?: string | undefined;
 } | {
 	/** The bytes in base64, at most 4 MiB of them. */
 	base64: string;
 	/** Their media type. Default: `application/octet-stream`. */
-	contentType?: string;
+	contentType?: string | undefined;
 };
 /** The HTTP methods a proxied call may use. */
 export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
@@ -254,18 +141,18 @@ export interface ProxyCall {
 	/**
 	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD.
 	 */
-	body?: unknown;
+	body?: unknown | undefined;
 	/**
 	 * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
 	 * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
 	 */
-	binaryBody?: BinaryBody;
+	binaryBody?: BinaryBody | undefined;
 	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
-	formData?: FormData;
+	formData?: FormData | undefined;
 	/** Headers and query values, in order. A repeated name is sent repeatedly. */
 	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
 		type: ProxyParameter["in"];
-	}))[];
+	}))[] | undefined;
 }
 /**
  * The request of {@link Session.proxyExecute}.
@@ -290,9 +177,9 @@ export interface ProxyExecuteRequest extends ProxyCall {
  */
 export interface ToolsProxyExecuteRequest extends ProxyCall {
 	/** The account to call as, `ca_…`. */
-	connectedAccountId?: string;
+	connectedAccountId?: string | undefined;
 	/** Credentials to call with, instead of an account. They are not stored. */
-	customConnectionData?: CustomConnectionData;
+	customConnectionData?: CustomConnectionData | undefined;
 }
 /** Credentials given in a call. */
 export interface CustomConnectionData {
@@ -312,7 +199,7 @@ export interface BinaryData {
 	/** Its size in bytes. */
 	size: number;
 	/** Until when the URL works, as an ISO 8601 date. */
-	expiresAt?: string;
+	expiresAt?: string | undefined;
 }
 /** The third-party API's answer, whatever its status. */
 export interface ProxyExecuteResponse<T = unknown> {
@@ -323,23 +210,71 @@ export interface ProxyExecuteResponse<T = unknown> {
 	/** The headers, names in lower case; repeated ones are joined with a comma. */
 	headers: Record<string, string>;
 	/** The file, if the answer is one. */
-	binaryData?: BinaryData;
+	binaryData?: BinaryData | undefined;
 }
 /** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
 export interface ToolsProxyExecuteResponse<T = unknown> {
 	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
 	status: number;
 	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
-	data?: T;
+	data?: T | undefined;
 	/** The headers, names in lower case; repeated ones are joined with a comma. */
-	headers?: Record<string, string>;
+	headers?: Record<string, string> | undefined;
 	/** The file, if the answer is one. */
 	binary_data?: {
 		url: string;
 		content_type: string;
 		size: number;
-		expires_at?: string;
-	};
+		expires_at?: string | undefined;
+	} | undefined;
+}
+/**
+ * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
+ * browsers are there, too, it is also one of theirs, for `new Response(stream)`.
+ */
+export type ByteStream = ReadableStream<Uint8Array> & import("node:stream/web").ReadableStream<Uint8Array>;
+/**
+ * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ *
+ * @example
+ * ```ts
+ * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+ * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
+ * ```
+ */
+export declare class Download {
+	#private;
+	/** Its media type. */
+	readonly contentType: string;
+	/** Its size in bytes, where it is known. */
+	readonly size?: number | undefined;
+	private constructor();
+	/** The file's bytes as they come. They come as fast as they are read. */
+	stream(): ByteStream;
+	/** All of the file's bytes, in memory. */
+	bytes(): Promise<Uint8Array>;
+	/**
+	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
+	 *
+	 * @param path Where to.
+	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
+	 * all where that is known. `signal` ends it at once; what was written is removed.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
+	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
+	 * @throws The signal's reason, if the signal is aborted.
+	 */
+	toFile(path: string, options?: ToFileOptions): Promise<void>;
+}
+/** How {@link Download.toFile} writes. */
+export interface ToFileOptions {
+	/** Is told after each piece how many bytes have been written, and how many there are in all. */
+	onProgress?: ((progress: {
+		written: number;
+		size?: number | undefined;
+	}) => void) | undefined;
+	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
+	signal?: AbortSignal | undefined;
 }
 /** A choice among names: the listed ones, only these, or all but these. */
 export type Choice = readonly string[] | {
@@ -363,59 +298,59 @@ export type Choice = readonly string[] | {
  */
 export interface SessionConfig {
 	/** The toolkits that the session may call. Default: all. */
-	toolkits?: Choice;
+	toolkits?: Choice | undefined;
 	/** The account to use for a toolkit, instead of the user's latest one. There is no fallback to another. */
-	connectedAccounts?: Record<string, string | readonly string[]>;
+	connectedAccounts?: Record<string, string | readonly string[]> | undefined;
 	/** The auth config to use for a toolkit. */
-	authConfigs?: Record<string, string>;
+	authConfigs?: Record<string, string> | undefined;
 	/**
 	 * Whether the session offers tools with which the user connects accounts. Default: true.
 	 * `callbackUrl` is where the user comes out; `waitForConnections` has the tools wait for them.
 	 */
 	manageConnections?: boolean | {
-		enable?: boolean;
-		callbackUrl?: string;
-		waitForConnections?: boolean;
-	};
+		enable?: boolean | undefined;
+		callbackUrl?: string | undefined;
+		waitForConnections?: boolean | undefined;
+	} | undefined;
 	/** The tools of a toolkit to offer. */
 	tools?: Record<string, Choice | {
 		tags: readonly string[] | TagFilter;
-	}>;
+	}> | undefined;
 	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. */
-	tags?: readonly string[] | TagFilter;
+	tags?: readonly string[] | TagFilter | undefined;
 	/**
 	 * Whether a toolkit may have several accounts in the session, and how many.
 	 * `requireExplicitSelection`: whether every call has to name one. Default: true.
 	 */
 	multiAccount?: {
-		enable?: boolean;
-		maxAccountsPerToolkit?: number;
-		requireExplicitSelection?: boolean;
-	};
+		enable?: boolean | undefined;
+		maxAccountsPerToolkit?: number | undefined;
+		requireExplicitSelection?: boolean | undefined;
+	} | undefined;
 	/** The sandbox of the hosted backend. */
-	workbench?: Workbench;
+	workbench?: Workbench | undefined;
 	/** Another name of `workbench`. */
-	sandbox?: Workbench;
+	sandbox?: Workbench | undefined;
 	/** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
-	sessionPreset?: "direct_tools";
+	sessionPreset?: "direct_tools" | undefined;
 }
 /** A choice among tools by what they are marked as. */
 export interface TagFilter {
 	/** Only tools with one of these. */
-	enable?: readonly string[];
+	enable?: readonly string[] | undefined;
 	/** No tools with any of these. */
-	disable?: readonly string[];
+	disable?: readonly string[] | undefined;
 }
 /** The sandbox of the hosted backend. */
 export interface Workbench {
 	/** Whether there is one. */
-	enable?: boolean;
+	enable?: boolean | undefined;
 	/** Whether code in it may make proxied calls. */
-	enableProxyExecution?: boolean;
+	enableProxyExecution?: boolean | undefined;
 	/** From how many characters on an answer is put into a file in it. */
-	autoOffloadThreshold?: number;
+	autoOffloadThreshold?: number | undefined;
 	/** Its size. */
-	sandboxSize?: "standard" | "medium" | "large" | "xlarge";
+	sandboxSize?: "standard" | "medium" | "large" | "xlarge" | undefined;
 }
 /**
  * The parts of a session's configuration to change. `null` resets a part to its default.
@@ -426,9 +361,9 @@ export type SessionUpdate = {
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
 	/** How many at most. */
-	limit?: number;
+	limit?: number | undefined;
 	/** Where to go on: the `nextCursor` of the page before. */
-	cursor?: string;
+	cursor?: string | undefined;
 }
 /** A page of a list. */
 export interface Page<T> {
@@ -519,29 +454,29 @@ export interface ToolkitInputField {
 	/** Whether it has to be filled in. */
 	required: boolean;
 	/** What it is if it is not filled in. */
-	default?: string | null;
+	default?: string | null | undefined;
 	/** Whether it has to be kept secret; absent where a backend does not say. */
-	isSecret?: boolean;
+	isSecret?: boolean | undefined;
 }
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
 export interface ListToolkits extends PageOptions {
 	/** A part of the slug or name. */
-	search?: string;
+	search?: string | undefined;
 	/** Of this category. An embedded gateway has none. */
-	category?: string;
+	category?: string | undefined;
 	/** Whose they are: the hosted backend's or the project's. Default: `all`. */
-	managedBy?: "all" | "composio" | "project";
+	managedBy?: "all" | "composio" | "project" | undefined;
 	/** The order. An embedded gateway has them by slug. */
-	sortBy?: "usage" | "alphabetically";
+	sortBy?: "usage" | "alphabetically" | undefined;
 }
 /** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
 export interface ListSessionToolkits extends PageOptions {
 	/** These, in the place of those that the session may call. */
-	toolkits?: readonly string[];
+	toolkits?: readonly string[] | undefined;
 	/** Those with an active account, or those without. Default: both. */
-	isConnected?: boolean;
+	isConnected?: boolean | undefined;
 	/** A part of the slug or name. */
-	search?: string;
+	search?: string | undefined;
 }
 /** A toolkit of a session, with the account that a call would use. */
 export interface SessionToolkit {
@@ -550,7 +485,7 @@ export interface SessionToolkit {
 	/** The name that people use. */
 	name: string;
 	/** A picture; empty where a backend serves none. */
-	logo?: string;
+	logo?: string | undefined;
 	/** Whether it is called without an account. */
 	isNoAuth: boolean;
 	/** The account; absent where none is needed. */
@@ -567,13 +502,13 @@ export interface SessionToolkit {
 		connectedAccount?: {
 			id: string;
 			status: string;
-		};
-	};
+		} | undefined;
+	} | undefined;
 }
 /** A page of a session's toolkits. */
 export interface SessionToolkitPage extends Page<SessionToolkit> {
 	/** The same as `nextCursor`; absent on the last page. */
-	cursor?: string;
+	cursor?: string | undefined;
 }
 /** The toolkits that a backend knows, by {@link Composio.toolkits}. */
 export declare class Toolkits {
@@ -608,27 +543,37 @@ export declare class Toolkits {
 	 */
 	get(slug: string, options?: CallOptions): Promise<Toolkit>;
 	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
-}
-interface Connection {
-	native: Backend;
-	/** In milliseconds, for calls that have none of their own. */
-	timeout: number;
-	/** The headers that the backend wants to see. */
-	headers: Record<string, string>;
-	/** The gateway in this process that they are made on, which is there as long as somebody can make any. */
-	gateway?: object;
+	/**
+	 * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
+	 * is none, one is made that uses a client of the hosted backend.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param slug The toolkit, such as `github`.
+	 * @param authConfigId The auth config to use instead.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns As by {@link ConnectedAccounts.link}.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {BadRequestError} If there is no auth config, and the backend has no client (`ToolRouterV2_NoManagedAuth`).
+	 * @throws {NotFoundError} If there is no such toolkit or auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl } = await composio.toolkits.authorize('user_123', 'gmail', 'ac_7b21…');
+	 * ```
+	 */
+	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
 }
 /** How a session's user is to connect an account. */
 export interface AuthorizeOptions {
 	/** Where the person comes out: an absolute URL. */
-	callbackUrl?: string;
+	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
-	alias?: string;
+	alias?: string | undefined;
 }
 /** How a session's user is to connect an account, if there is none. */
 export interface EnsureConnectedOptions extends AuthorizeOptions {
 	/** How long to wait for the person, in milliseconds. Default: 60 000. */
-	timeout?: number;
+	timeout?: number | undefined;
 }
 /** What {@link Session.ensureConnected} found or made. */
 export interface EnsuredConnection {
@@ -640,7 +585,7 @@ export interface EnsuredConnection {
 	connectedAccount?: {
 		id: string;
 		status: ConnectedAccountStatus;
-	};
+	} | undefined;
 }
 /** Where the tools of a session are served to agents. An embedded gateway serves none. */
 export interface Mcp {
@@ -720,13 +665,13 @@ export declare class Session {
 		responseType: "text";
 	}): Promise<ProxyExecuteResponse<string | null>>;
 	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
-		responseType?: "json";
+		responseType?: "json" | undefined;
 	}): Promise<ProxyExecuteResponse<T>>;
 	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
 		responseType: "stream";
-	}): Promise<ProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+	}): Promise<ProxyExecuteResponse<ByteStream>>;
 	proxyExecute(request: ProxyExecuteRequest, options?: CallOptions & {
-		responseType?: ResponseType;
+		responseType?: ResponseType | undefined;
 	}): Promise<ProxyExecuteResponse>;
 	/**
 	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
@@ -858,9 +803,9 @@ export interface ConnectionRequest {
 	/** The page on which a person finishes the account; null if there is nothing left to do. */
 	redirectUrl: string | null;
 	/** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
-	linkToken?: string;
+	linkToken?: string | undefined;
 	/** Until when the page works, as an ISO 8601 date; not with {@link ConnectedAccounts.initiate}. */
-	expiresAt?: string;
+	expiresAt?: string | undefined;
 	/** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
 	waitForConnection(timeout?: number, options?: Pick<CallOptions, "signal">): Promise<ConnectedAccount>;
 }
@@ -894,7 +839,7 @@ export interface ConnectedAccount {
 	/** A name that was made up for it, such as `gmail_red-castle`. */
 	wordId: string | null;
 	/** What is known of the credential. Secrets are `REDACTED`. */
-	state?: Credential;
+	state?: Credential | undefined;
 	/** When it was made, as an ISO 8601 date. */
 	createdAt: string;
 	/** When it was changed, as an ISO 8601 date. */
@@ -925,68 +870,68 @@ export interface ImportConnectedAccount {
 	/** The credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
 	credential: Credential;
 	/** A name, for telling a user's accounts of one toolkit apart. */
-	alias?: string;
+	alias?: string | undefined;
 	/**
 	 * The auth config with the OAuth client that the tokens were given to, so that they can be
 	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
 	 */
-	authConfigId?: string;
+	authConfigId?: string | undefined;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
 	/** Of these users. Default: of all. */
-	userIds?: readonly string[];
+	userIds?: readonly string[] | undefined;
 	/** Of these toolkits. Default: of all. */
-	toolkitSlugs?: readonly string[];
+	toolkitSlugs?: readonly string[] | undefined;
 	/** In these states. Default: in all. */
-	statuses?: readonly ConnectedAccountStatus[];
+	statuses?: readonly ConnectedAccountStatus[] | undefined;
 	/** With these auth configs. Default: with any. */
-	authConfigIds?: readonly string[];
+	authConfigIds?: readonly string[] | undefined;
 	/** These. Default: all. */
-	connectedAccountIds?: readonly string[];
+	connectedAccountIds?: readonly string[] | undefined;
 	/** By when they were made or changed. Default: `created_at`. */
-	orderBy?: "created_at" | "updated_at";
+	orderBy?: "created_at" | "updated_at" | undefined;
 	/** `desc` has the latest first, and is the default. */
-	orderDirection?: "asc" | "desc";
+	orderDirection?: "asc" | "desc" | undefined;
 	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
-	accountType?: "PRIVATE" | "SHARED" | "ALL";
+	accountType?: "PRIVATE" | "SHARED" | "ALL" | undefined;
 }
 /** A page of accounts. */
 export type ConnectedAccountPage = Page<ConnectedAccount>;
 /** What to change of an account. What is not named stays. */
 export interface UpdateConnectedAccount {
 	/** Its name; an empty one removes it. */
-	alias?: string;
+	alias?: string | undefined;
 	/** New fields of its credential, of the same scheme. Fields that are not named stay; null removes one. */
-	credential?: Credential;
+	credential?: Credential | undefined;
 	/** Whether calls may be made with it. */
-	enabled?: boolean;
+	enabled?: boolean | undefined;
 }
 /** How a person is to connect an account. */
 export interface LinkOptions {
 	/** Where the person comes out: an absolute URL. */
-	callbackUrl?: string;
+	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
-	alias?: string;
+	alias?: string | undefined;
 	/** Whether the user may have an active account with this auth config already. Default: false. */
-	allowMultiple?: boolean;
+	allowMultiple?: boolean | undefined;
 }
 /** How an account is to be connected. */
 export interface InitiateOptions extends LinkOptions {
 	/** The credential, where the user has it already. The account is `ACTIVE` at once if it is complete. */
-	config?: Credential;
+	config?: Credential | undefined;
 }
 /** How a person is to connect an account once more. */
 export interface ReconnectOptions {
 	/** Where the person comes out: an absolute URL. */
-	callbackUrl?: string;
+	callbackUrl?: string | undefined;
 	/** What to ask for at the provider beside the scopes of the auth config. OAuth only. */
-	scopes?: readonly string[];
+	scopes?: readonly string[] | undefined;
 }
 /** The accounts of users, by {@link Composio.connectedAccounts}. */
 export declare class ConnectedAccounts {
 	#private;
-	protected constructor(connection: Connection);
+	protected constructor();
 	/**
 	 * Lists accounts, the latest first, a page at a time.
 	 *
@@ -1074,7 +1019,7 @@ export declare class ConnectedAccounts {
 	 */
 	updateStatus(accountId: string, status: {
 		enabled: boolean;
-		reason?: string | undefined;
+		reason?: string | undefined | undefined;
 	}, options?: CallOptions): Promise<{
 		success: boolean;
 	}>;
@@ -1111,8 +1056,8 @@ export declare class ConnectedAccounts {
 	 * ```
 	 */
 	refresh(accountId: string, refresh?: {
-		redirectUrl?: string;
-		validateCredentials?: boolean;
+		redirectUrl?: string | undefined;
+		validateCredentials?: boolean | undefined;
 	}, options?: CallOptions): Promise<{
 		id: string;
 		status: ConnectedAccountStatus;
@@ -1284,44 +1229,44 @@ export type CreateAuthConfig = {
 	/** How its accounts authenticate, such as `API_KEY`. */
 	authScheme: string;
 	/** Its own credentials, such as those of an OAuth client. */
-	credentials?: Record<string, unknown>;
+	credentials?: Record<string, unknown> | undefined;
 	/** What it is called. */
-	name?: string;
+	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. Default: true. */
-	isEnabledForToolRouter?: boolean;
+	isEnabledForToolRouter?: boolean | undefined;
 } | {
 	/** With a client of the hosted backend. An embedded gateway has none. */
 	type: "use_composio_managed_auth";
 	/** Scopes to ask for. */
-	credentials?: Record<string, unknown>;
+	credentials?: Record<string, unknown> | undefined;
 	/** What it is called. */
-	name?: string;
+	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. Default: true. */
-	isEnabledForToolRouter?: boolean;
+	isEnabledForToolRouter?: boolean | undefined;
 };
 /** What to change of an auth config. What is not named stays. */
 export interface UpdateAuthConfig {
 	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
 	type: "custom" | "default";
 	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
-	credentials?: Record<string, unknown>;
+	credentials?: Record<string, unknown> | undefined;
 	/** Scopes to ask for, with commas between them; of a `default` one only. */
-	scopes?: string;
+	scopes?: string | undefined;
 	/** What it is called. */
-	name?: string;
+	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. */
-	isEnabledForToolRouter?: boolean;
+	isEnabledForToolRouter?: boolean | undefined;
 }
 /** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
 export interface ListAuthConfigs extends PageOptions {
 	/** Of this toolkit. Default: of all. */
-	toolkit?: string;
+	toolkit?: string | undefined;
 	/** Those that use a client of the hosted backend, or those that do not. Default: both. */
-	isComposioManaged?: boolean;
+	isComposioManaged?: boolean | undefined;
 	/** A part of the name. */
-	search?: string;
+	search?: string | undefined;
 	/** Whether to list disabled ones too. Default: false. */
-	showDisabled?: boolean;
+	showDisabled?: boolean | undefined;
 }
 /** How accounts are connected, by {@link Composio.authConfigs}. */
 export declare class AuthConfigs {
@@ -1437,6 +1382,30 @@ export declare class AuthConfigs {
 	 */
 	updateStatus(status: "ENABLED" | "DISABLED", authConfigId: string, options?: CallOptions): Promise<void>;
 }
+/**
+ * Makes the `config` of {@link ConnectedAccounts.initiate}, and credentials to import, as the Composio SDK does.
+ *
+ * @example
+ * ```ts
+ * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+ * const config = AuthScheme.BearerToken({ token: process.env.GITHUB_TOKEN });
+ * await composio.connectedAccounts.initiate('user_123', id, { config });
+ * ```
+ */
+export declare const AuthScheme: {
+	/** Tokens. Without an `access_token` the user is to agree first. */
+	OAuth2: (fields: Credential["val"]) => Credential;
+	/** Tokens. Without `oauth_token` and `oauth_token_secret` the user is to agree first. */
+	OAuth1: (fields: Credential["val"]) => Credential;
+	/** A key, mostly as `api_key` or `generic_api_key`. */
+	APIKey: (fields: Credential["val"]) => Credential;
+	/** A `username` and a `password`. */
+	Basic: (fields: Credential["val"]) => Credential;
+	/** A `token`. */
+	BearerToken: (fields: Credential["val"]) => Credential;
+	/** Nothing, or the fields that the base URL takes. */
+	NoAuth: (fields?: Credential["val"]) => Credential;
+};
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
 	/** When it began, as an ISO 8601 date. */
@@ -1451,13 +1420,13 @@ export interface Call {
 	connectedAccountId: string | null;
 	/** The HTTP method. */
 	method: string;
-	/** The host that was called; null if nothing was sent. */
+	/** The host that was called, or was to be; null if the call ended before it was known. */
 	host: string | null;
-	/** The path that was called, without its query; null if nothing was sent. */
+	/** The path that was called, or was to be, without its query; null if the call ended before it was known. */
 	path: string | null;
 	/** `answered`, `cancelled`, or the slug of the error. */
 	outcome: string;
-	/** The third-party API's HTTP status; null if it did not answer. */
+	/** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
 	status: number | null;
 	/** The size of the answer's body, decompressed. */
 	bytes: number;
@@ -1482,7 +1451,7 @@ export declare class Calls {
 	 * ```
 	 */
 	list(options?: {
-		limit?: number;
+		limit?: number | undefined;
 	}): Promise<Call[]>;
 }
 /**
@@ -1509,20 +1478,20 @@ export interface ToolkitDefinition {
 	/** The name that people use. */
 	name: string;
 	/** Where the API and its authentication are documented. */
-	docs?: string;
+	docs?: string | undefined;
 	/** What relative endpoints are appended to. A path in it is kept. */
 	base_url: string;
 	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
-	hosts?: readonly string[];
+	hosts?: readonly string[] | undefined;
 	/**
 	 * An endpoint that only reads, such as `/user`, and answers 401 or 403 to a credential that is not
 	 * accepted. It is called when a person enters a credential on the connect page.
 	 */
-	check?: string;
+	check?: string | undefined;
 	/** Headers that every call has, unless the call sets them itself. */
-	headers?: Record<string, string>;
+	headers?: Record<string, string> | undefined;
 	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
-	fields?: Record<string, ToolkitField>;
+	fields?: Record<string, ToolkitField> | undefined;
 	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
 	schemes: Record<string, ToolkitScheme>;
 }
@@ -1531,76 +1500,76 @@ export interface ToolkitField {
 	/** What it is, for the person who has to fill it in. */
 	description: string;
 	/** What it may look like. */
-	example?: string;
+	example?: string | undefined;
 	/** What it is if it is not given. Without a default it is required. */
-	default?: string;
+	default?: string | undefined;
 }
 /** How an auth scheme puts the credential into a request. */
 export interface ToolkitScheme {
 	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
-	headers?: Record<string, string>;
+	headers?: Record<string, string> | undefined;
 	/** Query values to add. */
-	query?: Record<string, string>;
+	query?: Record<string, string> | undefined;
 	/** Basic authentication. */
 	basic?: {
 		username: string;
 		password: string;
-	};
+	} | undefined;
 	/** A signature of OAuth 1.0 (RFC 5849). */
 	oauth1?: {
 		consumer_key: string;
 		consumer_secret: string;
 		token: string;
 		token_secret: string;
-	};
+	} | undefined;
 	/** The base URL with this scheme, if it is another. */
-	base_url?: string;
+	base_url?: string | undefined;
 	/** The further hosts with this scheme, if they are others. */
-	hosts?: readonly string[];
+	hosts?: readonly string[] | undefined;
 	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
-	authorization_server?: ToolkitAuthorizationServer;
+	authorization_server?: ToolkitAuthorizationServer | undefined;
 }
 /** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
 export interface ToolkitAuthorizationServer {
 	/** Where a person agrees. */
-	authorize_url?: string;
+	authorize_url?: string | undefined;
 	/** Where a code, a refresh token or another grant is exchanged for tokens. */
 	token_url: string;
 	/** Where a refresh token is spent. Default: `token_url`. */
-	refresh_url?: string;
+	refresh_url?: string | undefined;
 	/** Where a token is taken back (RFC 7009). */
-	revoke_url?: string;
+	revoke_url?: string | undefined;
 	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
-	registration_url?: string;
+	registration_url?: string | undefined;
 	/** What is asked for when the auth config names no scopes. */
-	scopes?: readonly string[];
+	scopes?: readonly string[] | undefined;
 	/** What scopes mean, for the person who is asked for them on the connect page. */
-	scope_words?: Record<string, string>;
+	scope_words?: Record<string, string> | undefined;
 	/** What is between two scopes. Default: a space. */
-	scope_separator?: string;
+	scope_separator?: string | undefined;
 	/** The parameter that has the scopes. Default: `scope`. */
-	scope_parameter?: string;
+	scope_parameter?: string | undefined;
 	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
-	user_scope_parameter?: string;
+	user_scope_parameter?: string | undefined;
 	/** The parameter that has the client's id. Default: `client_id`. */
-	client_id_parameter?: string;
+	client_id_parameter?: string | undefined;
 	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
-	pkce?: boolean;
+	pkce?: boolean | undefined;
 	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
-	client_authentication?: "body" | "basic";
+	client_authentication?: "body" | "basic" | undefined;
 	/** How requests to the token endpoint are written. Default: `form`. */
-	token_request?: "form" | "json";
+	token_request?: "form" | "json" | undefined;
 	/** Further parameters of the authorize URL. */
-	authorize_parameters?: Record<string, string>;
+	authorize_parameters?: Record<string, string> | undefined;
 	/** Further parameters of token requests. */
-	token_parameters?: Record<string, string>;
+	token_parameters?: Record<string, string> | undefined;
 	/** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
 	token_answer?: Record<string, string | {
 		at: string;
 		ending: string;
-	}>;
+	}> | undefined;
 	/** How many seconds an access token lives when the answer does not say. */
-	default_lifetime?: number;
+	default_lifetime?: number | undefined;
 }
 /** How a gateway is opened. */
 export interface GatewayOptions {
@@ -1608,57 +1577,57 @@ export interface GatewayOptions {
 	 * The file that accounts, sessions and API keys are kept in; it is made if there is none.
 	 * Default: in memory, gone with the gateway.
 	 */
-	store?: string;
+	store?: string | undefined;
 	/**
 	 * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
 	 * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
 	 * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
 	 */
-	encryptionKey?: string;
+	encryptionKey?: string | undefined;
 	/**
 	 * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
 	 * paths of TOML files or of folders with such files.
 	 */
-	toolkits?: readonly (string | ToolkitDefinition)[];
+	toolkits?: readonly (string | ToolkitDefinition)[] | undefined;
 	/**
 	 * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
 	 * or `intranet.example.com`. Default: none.
 	 */
-	allowPrivateHosts?: readonly string[];
+	allowPrivateHosts?: readonly string[] | undefined;
 	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
-	maxResponseBytes?: number;
+	maxResponseBytes?: number | undefined;
 	/**
 	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
 	 * call holds beside it. Default: 55 000.
 	 */
-	upstreamTimeout?: number;
+	upstreamTimeout?: number | undefined;
 	/**
 	 * After how long without a refresh an account is refreshed although nobody calls with it, in
 	 * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
 	 * `proxy-execute serve` does it after a day.
 	 */
-	refreshIdleAfter?: number;
+	refreshIdleAfter?: number | undefined;
 	/**
 	 * How long the next bytes of a body may take that is handed on as it comes (an upload, a file, a
 	 * stream), in milliseconds. Default: 30 000.
 	 */
-	chunkTimeout?: number;
+	chunkTimeout?: number | undefined;
 	/** The largest body of bytes that is sent to a third-party API, in bytes. Default: 5 GiB. */
-	maxUploadBytes?: number;
+	maxUploadBytes?: number | undefined;
 	/** How files are kept that third-party APIs answer with. */
-	files?: FilesOptions;
+	files?: FilesOptions | undefined;
 	/**
 	 * Where people reach this gateway, such as `https://gateway.example.com`: links and the
 	 * URLs of files lead there. Default: where it listens.
 	 */
-	publicUrl?: string;
+	publicUrl?: string | undefined;
 	/**
 	 * Where people may be sent on to after a link: origins such as `https://app.example.com`, or URL
 	 * prefixes. Default: any https URL, and http on this machine.
 	 */
-	callbackUrls?: readonly string[];
+	callbackUrls?: readonly string[] | undefined;
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
-	linkLifetime?: number;
+	linkLifetime?: number | undefined;
 }
 /** How files are kept that third-party APIs answer with. */
 export interface FilesOptions {
@@ -1666,7 +1635,7 @@ export interface FilesOptions {
 	 * The folder that they are in; it is made if there is none. Default: beside the store
 	 * (`gateway.db.files`); of a gateway in memory, a temporary one.
 	 */
-	folder?: string;
+	folder?: string | undefined;
 	/**
 	 * A bucket of a service that speaks S3, in the place of a folder. What is not given is taken from
 	 * the environment, as by the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
@@ -1675,36 +1644,39 @@ export interface FilesOptions {
 		/** The bucket's name. */
 		bucket: string;
 		/** What the names of objects begin with. */
-		prefix?: string;
+		prefix?: string | undefined;
 		/** Its region. Default: `us-east-1`. */
-		region?: string;
+		region?: string | undefined;
 		/** The service's URL, if it is not AWS. */
-		endpoint?: string;
+		endpoint?: string | undefined;
 		/** The id of an access key. */
-		accessKeyId?: string;
+		accessKeyId?: string | undefined;
 		/** The access key. */
-		secretAccessKey?: string;
-	};
+		secretAccessKey?: string | undefined;
+	} | undefined;
 	/** How long a file is there, from the beginning of the answer, in milliseconds. Default: an hour. */
-	expiresIn?: number;
+	expiresIn?: number | undefined;
 	/** The largest file, decompressed, in bytes. Default: 5 GiB. */
-	maxBytes?: number;
+	maxBytes?: number | undefined;
 	/** How many files may be written and read at once. Default: 100. */
-	maxOpen?: number;
+	maxOpen?: number | undefined;
 	/**
 	 * The keys that URLs of files are signed with, 32 bytes each in hexadecimal or base64: the first
 	 * signs, all are valid. Default: one that follows from the encryption key.
 	 */
-	signingKeys?: readonly string[];
+	signingKeys?: readonly string[] | undefined;
 }
 /** Where a gateway listens. */
 export interface ListenOptions {
 	/** The address. Default: `127.0.0.1`, which is reached from this machine only. */
-	host?: string;
+	host?: string | undefined;
 	/** The port. Default: 0, any that is free. */
-	port?: number;
-	/** How many requests a key may make in a minute. More are answered with 429. Default: no limit. */
-	requestsPerMinute?: number;
+	port?: number | undefined;
+	/**
+	 * How many requests a key may make in a minute. More are answered with 429. It is counted in this process, whatever
+	 * other gateways have the same store. Default: no limit.
+	 */
+	requestsPerMinute?: number | undefined;
 }
 /** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -1854,34 +1826,34 @@ export declare class Sessions {
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
 	/** The project's API key. Default: the environment variable `COMPOSIO_API_KEY`. */
-	apiKey?: string | null;
+	apiKey?: string | null | undefined;
 	/**
 	 * The backend's URL. A path in it is kept.
 	 * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
 	 */
-	baseURL?: string | null;
+	baseURL?: string | null | undefined;
 	/** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
-	timeout?: number;
+	timeout?: number | undefined;
 	/**
 	 * How often a call is sent again, if it cannot have been done: it did not reach the backend, or
 	 * the backend refused it as too many. Default: 2.
 	 */
-	maxRetries?: number;
+	maxRetries?: number | undefined;
 	/** Headers that every request to the backend has. They do not reach the third-party API. */
-	defaultHeaders?: Record<string, string>;
+	defaultHeaders?: Record<string, string> | undefined;
 	/** The version of the backend's interface. Default: `v3.1`. */
-	apiVersion?: "v3.1" | "v3";
+	apiVersion?: "v3.1" | "v3" | undefined;
 	/** An option of the Composio SDK. Whatever it is, nobody is told of your calls. */
-	allowTracking?: boolean;
+	allowTracking?: boolean | undefined;
 	/** An option of the Composio SDK. Whatever it is, no newer version is looked for. */
-	disableVersionCheck?: boolean;
+	disableVersionCheck?: boolean | undefined;
 }
 /** How a gateway in this process is called. */
 export interface EmbeddedOptions {
 	/** The gateway. */
 	gateway: Gateway;
 	/** Milliseconds in which a whole call has to be done. Default: 60 000. */
-	timeout?: number;
+	timeout?: number | undefined;
 }
 /** What a {@link Composio} object is made from. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;
@@ -1921,7 +1893,8 @@ export declare class Composio {
 	 */
 	constructor(options?: ComposioOptions);
 	/**
-	 * Opens a session for a user.
+	 * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
+	 * `sessionId`, and go on with {@link Composio.use}.
 	 *
 	 * @param userId Your own id of the user.
 	 * @param config What the session may do. Default: all toolkits, with the user's own accounts.
@@ -1989,13 +1962,13 @@ export declare class Tools {
 		responseType: "text";
 	}): Promise<ToolsProxyExecuteResponse<string | null>>;
 	proxyExecute<T = unknown>(request: ToolsProxyExecuteRequest, options?: CallOptions & {
-		responseType?: "json";
+		responseType?: "json" | undefined;
 	}): Promise<ToolsProxyExecuteResponse<T>>;
 	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
 		responseType: "stream";
-	}): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+	}): Promise<ToolsProxyExecuteResponse<ByteStream>>;
 	proxyExecute(request: ToolsProxyExecuteRequest, options?: CallOptions & {
-		responseType?: ResponseType;
+		responseType?: ResponseType | undefined;
 	}): Promise<ToolsProxyExecuteResponse>;
 	/**
 	 * Opens a file that a third-party API has answered with. See {@link Session.download}.
@@ -2015,34 +1988,34 @@ export declare class Tools {
 /** What is known about an error besides its message. */
 export interface ErrorDetails {
 	/** HTTP status of the backend's answer. */
-	status?: number;
+	status?: number | undefined;
 	/** The error's code: a number, or on some routes of the hosted backend a name. */
-	code?: number | string;
+	code?: number | string | undefined;
 	/** A name of the error that does not change, for code that reacts to it. */
-	slug?: string;
+	slug?: string | undefined;
 	/** Names the request in the backend's log. */
-	requestId?: string;
+	requestId?: string | undefined;
 	/** What to do about it. */
-	suggestedFix?: string;
+	suggestedFix?: string | undefined;
 	/** What is wrong, one sentence per field. */
-	errors?: string[];
-	/** Headers of the backend's answer, names in lower case. */
-	headers?: Record<string, string>;
+	errors?: string[] | undefined;
+	/** Headers of the backend's answer. */
+	headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
-	retryAfter?: number;
+	retryAfter?: number | undefined;
 	/** What led to it. */
-	cause?: unknown;
+	cause?: unknown | undefined;
 }
 /** The body of an error as it travels. */
 export interface ErrorEnvelope {
 	error: {
 		message: string;
-		status?: number;
-		code?: number | string;
-		slug?: string;
-		request_id?: string;
-		suggested_fix?: string;
-		errors?: string[];
+		status?: number | undefined;
+		code?: number | string | undefined;
+		slug?: string | undefined;
+		request_id?: string | undefined;
+		suggested_fix?: string | undefined;
+		errors?: string[] | undefined;
 	};
 }
 /**
@@ -2062,21 +2035,21 @@ export interface ErrorEnvelope {
  */
 export declare class ComposioError extends Error {
 	/** HTTP status of the backend's answer; absent when there was no answer. */
-	readonly status?: number;
+	readonly status?: number | undefined;
 	/** The error's code: a number, or on some routes of the hosted backend a name. */
-	readonly code?: number | string;
+	readonly code?: number | string | undefined;
 	/** A name of the error that does not change, for code that reacts to it. */
-	readonly slug?: string;
+	readonly slug?: string | undefined;
 	/** Names the request in the backend's log. */
-	readonly requestId?: string;
+	readonly requestId?: string | undefined;
 	/** What to do about it. The message ends with the same sentence. */
-	readonly suggestedFix?: string;
+	readonly suggestedFix?: string | undefined;
 	/** What is wrong, one sentence per field. */
-	readonly errors?: readonly string[];
-	/** Headers of the backend's answer, names in lower case. */
-	readonly headers?: Readonly<Record<string, string>>;
+	readonly errors?: readonly string[] | undefined;
+	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+	readonly headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
-	readonly retryAfter?: number;
+	readonly retryAfter?: number | undefined;
 	constructor(message: string, details?: ErrorDetails);
 }
 /** No API key was given, and `COMPOSIO_API_KEY` is not set. */
@@ -2095,7 +2068,7 @@ export declare class ValidationError extends ComposioError {
 	readonly code: "TS-SDK::VALIDATION_ERROR";
 	readonly errors: readonly string[];
 	constructor(what: string, errors: string[], options?: {
-		cause?: unknown;
+		cause?: unknown | undefined;
 	});
 }
 /**
@@ -2105,7 +2078,7 @@ export declare class ValidationError extends ComposioError {
  */
 export declare class APIError extends ComposioError {
 	/** The answer's body in the form in which it travelled; absent when there was no answer. */
-	readonly error?: ErrorEnvelope;
+	readonly error?: ErrorEnvelope | undefined;
 	constructor(message: string, details?: ErrorDetails);
 }
 /** 400: a field of the request cannot be used, or the call is not allowed as it stands. */

@@ -7,6 +7,7 @@ export {
   ApiKeys,
   AuthConfigs,
   AuthenticationError,
+  AuthScheme,
   BadRequestError,
   Calls,
   Composio,

@@ -61,6 +61,15 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
   }
 
+  /** What a program prints first that goes on. If it ends instead, it is not waited for. */
+  async function firstOf(child: ReturnType<typeof start>): Promise<string> {
+    const ended = once(child, 'close').then(() => assert.fail('it ended, and printed nothing'));
+    const [text] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended]);
+    // Its end is no failure any more.
+    ended.catch(() => {});
+    return text;
+  }
+
   async function run(args: string[], input: string | Buffer = '', env = {}): Promise<Ended> {
     const child = start(args, env);
     child.stdin.on('error', () => {}).end(input);
@@ -153,7 +162,10 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
 
     it('a store that is not there, a key that is none, and no key', async () => {
-      await refused(['accounts', 'list', '--store', 'nowhere.db'], /There is no store at nowhere\.db/);
+      await refused(
+        ['accounts', 'list', '--store', 'nowhere.db'],
+        /There is no store at nowhere\.db: .*`keys create` make one/,
+      );
       const { code, stderr } = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
       assert.equal(code, 2);
       assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` makes one/);
@@ -171,6 +183,14 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['serve', '--public-url', 'foo'], /: --public-url: `foo` is not an http or https URL/);
       await refused(['serve', '--callback-url', 'foo'], /: --callback-url: `foo` is not/);
       await refused(['serve', '--allow-private-host', 'a/b'], /: --allow-private-host: `a\/b` is not a host/);
+      await refused(['serve', '--link-lifetime', '0'], /: --link-lifetime has to be .* at least 1/);
+      await refused(['serve', '--files-max-open', '1000001'], /: --files-max-open must be .* from 1 to 1000000/);
+      writeFileSync(join(folder, 'short.key'), 'short\n');
+      const short = /: --files-signing-key-file: .*32/;
+      await refused(['serve', '--files-signing-key-file', 'short.key'], short);
+      const verbose = await run(['serve'], '', { PROXY_EXECUTE_LOG: 'verbose' });
+      assert.match(verbose.stderr, /^error: The variable PROXY_EXECUTE_LOG is one of off, .* trace\.\n$/m);
+      await refused(['serve', '--log-level', 'verbose'], /: --log-level is one of off/);
       await refused(['serve', '--files', 's3:///prefix'], /: --files is a folder, or written --files s3:/);
       await refused(['serve', '--toolkit', 'no.toml'], /The toolkit in no\.toml cannot be used/);
       await refused(['keys', 'create', '--allow-address', 'foo'], /: --allow-address: `foo` is neither/);
@@ -331,6 +351,14 @@ token_url = "${upstream.origin}/token"
       traces += stdout + stderr;
       return { code: exit, stdout, stderr };
     }
+
+    it('names the gateway that is there already, if its port is taken', async () => {
+      const { code, stderr } = await run([...OAUTH.slice(0, -1), `${upstream.port}`, '--store', 'taken.db']);
+      const advice = new RegExp(
+        `add --public-url http://127\\.0\\.0\\.1:${upstream.port}; else choose another --port\\.\\n$`,
+      );
+      assert.deepEqual([code, advice.test(stderr)], [1, true], stderr);
+    });
 
     it('asks for a client once, and waits for the browser', async () => {
       const first = await connect([], CLIENT, 'the-code');
@@ -641,6 +669,59 @@ token_url = "${upstream.origin}/token"
     const [code, signal] = await once(child, 'exit');
     assert.deepEqual({ code, signal }, { code: 0, signal: null });
     await refused(['serve', '--port', '99999'], /--port must be a whole number from 0 to 65535/);
+  });
+
+  it('serve keeps to the limits that it is given, and `calls` says what came of them', async () => {
+    const seconds = ['--upstream-timeout', '1', '--chunk-timeout', '9', '--link-lifetime', '60'];
+    const files = ['--files-expire-after', '60', '--files-max-bytes', '6', '--files-max-open', '2'];
+    writeFileSync(join(folder, 'urls.key'), `${KEY}\n`);
+    const child = start(
+      [
+        ...acme('serve', '--port', '0', '--json', '--allow-private-host', `127.0.0.1:${upstream.port}`),
+        ...['--max-response-bytes', '5', '--max-upload-bytes', '5', ...seconds, ...files],
+        ...['--files-signing-key-file', 'urls.key'],
+      ],
+      {},
+    );
+    try {
+      const line = await firstOf(child);
+      await done(acme('connect', 'acme', '--user', 'limits', '--field', 'region=eu'), SECRET);
+      const apiKey = (await done(['keys', 'create'])).trim();
+      const session = await new Composio({ apiKey, baseURL: JSON.parse(line).url }).create('limits');
+      upstream.on('/eu/limit/text', (response) => response.setHeader('content-type', 'text/plain').end('123456'));
+      upstream.on('/eu/limit/file', (response) =>
+        response.setHeader('content-type', 'application/pdf').end(session.sessionId.slice(0, 7)),
+      );
+      upstream.on('/eu/limit/small', (response) => response.setHeader('content-type', 'application/pdf').end('123456'));
+      upstream.on('/eu/limit/slow', () => {});
+      const get = (what: string) =>
+        session.proxyExecute({ toolkit: 'acme', endpoint: `/limit/${what}`, method: 'GET' }, { timeout: 20_000 });
+      await assert.rejects(get('text'), { slug: 'UpstreamTooLarge' });
+      await assert.rejects(get('file'), { slug: 'UpstreamTooLarge' });
+      await assert.rejects(get('slow'), { slug: 'UpstreamTimeout' });
+      const upload = { toolkit: 'acme', endpoint: '/limit/up', method: 'POST', binaryBody: Buffer.alloc(6) } as const;
+      await assert.rejects(session.proxyExecute(upload), { slug: 'PayloadTooLarge' });
+      const { binaryData } = await get('small');
+      const left = Date.parse(binaryData?.expiresAt ?? '') - Date.now();
+      assert.ok(left > 0 && left <= 60_000, `${left} ms`);
+    } finally {
+      child.kill('SIGTERM');
+    }
+    await once(child, 'close');
+    // The API has answered with 200.
+    const listed = await done(['calls', '--limit', '5']);
+    assert.match(listed, /^AT .* OUTCOME +BYTES +TIME\n(.*\n)*.*\/limit\/text +UpstreamTooLarge +\d+ /);
+  });
+
+  it('serve prints how it is reached, with the key of the store', async () => {
+    writeFileSync(join(folder, 'hints.key'), KEY);
+    const store = ['--store', 'hints.db', '--encryption-key-file', 'hints.key'];
+    const child = start(['serve', '--port', '0', ...store, '--public-url', 'https://gateway.example.com'], {});
+    const text = await firstOf(child);
+    child.kill('SIGTERM');
+    assert.match(text, /keys create --store hints\.db --encryption-key-file hints\.key$/m);
+    assert.match(text, /COMPOSIO_BASE_URL=https:\/\/gateway\.example\.com COMPOSIO_API_KEY=/);
+    await once(child, 'close');
   });
 
   it('serve warns where links would lead to no machine', async () => {

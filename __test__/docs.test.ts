@@ -114,7 +114,10 @@ describe('the examples of the documentation', () => {
       .replace(/^sudo /m, '')
       .replaceAll('/var/lib/proxy-execute', state)
       .replace('--port 9900', '--port 0')
-      .replaceAll('npx proxy-execute', `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`);
+      .replaceAll(
+        /npx proxy-execute|node_modules\/\.bin\/proxy-execute/g,
+        `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`,
+      );
     // A group of its own, to end the shell and the gateway in it.
     const shell = spawn('sh', ['-ec', commands], { detached: true });
     const ended = once(shell, 'close');
@@ -161,6 +164,22 @@ describe('the links of the documentation', () => {
       for (const target of links)
         assert.doesNotThrow(() => readFileOrFolder(join(folder, target)), `${page}: ${target}`);
     }
+  });
+});
+
+describe('what messages name', () => {
+  it('is in the package', async () => {
+    const gateway = await surface.Gateway.open();
+    const { message } = await new surface.Composio({ gateway })
+      .create('ann', { toolkits: ['frob'] })
+      .then((session) => session.proxyExecute({ toolkit: 'frob', endpoint: '/', method: 'GET' }))
+      .then(
+        () => assert.fail('there is such a toolkit'),
+        (error: Error) => error,
+      );
+    await gateway.close();
+    const [page = 'no page'] = /docs\/\w+\.md/.exec(message) ?? [];
+    assert.ok(JSON.parse(text('package.json')).files.includes(page), message);
   });
 });
 

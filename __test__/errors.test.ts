@@ -114,9 +114,29 @@ describe('an answer of the backend that is an error', () => {
     assert.equal(error.requestId, 'req_1');
     assert.equal(error.suggestedFix, 'Please check it.');
     assert.deepEqual(error.errors, ['a is missing', 'b is unknown']);
-    assert.equal(error.headers?.['x-trace'], 't1');
+    assert.equal(error.headers?.get('X-Trace'), 't1');
     assert.equal(error.retryAfter, undefined);
     assert.deepEqual(error.error, body);
+  });
+
+  it('has its headers, of which nothing gets into the answer of a web framework', async () => {
+    const error = await answered((response) => {
+      response.writeHead(401, { 'www-authenticate': 'Basic', 'x-name': Buffer.from('Zoë 🙂').toString('latin1') });
+      // In two parts, and so with `transfer-encoding: chunked`.
+      response.write('{"error":');
+      response.end('{"message":"No."}}');
+    }, AuthenticationError);
+    const { headers } = error;
+    assert.ok(headers instanceof Headers);
+    assert.equal(headers.get('transfer-encoding'), 'chunked');
+    assert.equal(headers.get('www-authenticate'), 'Basic');
+    assert.equal(Buffer.from(headers.get('x-name') ?? '', 'latin1').toString(), 'Zoë 🙂');
+    // Express copies the fields, Koa what a loop meets, methods of a prototype included.
+    assert.deepEqual({ ...headers }, {});
+    const met: string[] = [];
+    for (const name in headers) met.push(name);
+    assert.deepEqual(met, []);
+    assert.ok([...headers].length >= 3);
   });
 
   it('may have a name for a code', async () => {
@@ -174,7 +194,7 @@ describe('no answer', () => {
         (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(text),
         APIConnectionError,
       );
-      assert.ok(error.message.length > 20, error.message);
+      assert.deepEqual([error.slug, error.message.length > 20], ['InvalidAnswer', true], error.message);
     }
     const text = (response: ServerResponse) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');

@@ -141,9 +141,24 @@ describe('unknown keys', () => {
     await refusedWith({ paramters: [] }, 'Unknown key `paramters`: did you mean `parameters`?');
     await refusedWith({ Toolkit: 'x' }, 'Unknown key `Toolkit`: did you mean `toolkit`?');
     await refusedWith(
-      { headers: {} },
-      'Unknown key `headers`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `binaryBody`, `formData`, `parameters`.',
+      { frob: {} },
+      'Unknown key `frob`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `binaryBody`, `formData`, `parameters`.',
     );
+  });
+
+  it('are refused with what other libraries mean by them', async () => {
+    const meant = {
+      headers: "a header is one of `parameters`, with `in: 'header'`.",
+      query: "a query value is one of `parameters`, with `in: 'query'`.",
+      url: 'did you mean `endpoint`?',
+      data: 'did you mean `body`?',
+      toolkitSlug: 'did you mean `toolkit`?',
+    };
+    for (const [key, hint] of Object.entries(meant))
+      await refusedWith({ [key]: 'x' }, `Unknown key \`${key}\`: ${hint}`);
+    const { headers } = meant;
+    const call = { connectedAccountId: 'ca_1', endpoint: '/', method: 'GET', headers: {} };
+    await refused(() => composio.tools.proxyExecute(call as Wrong), `Unknown key \`headers\`: ${headers}`);
   });
 
   it('are refused at every level', async () => {
@@ -284,7 +299,6 @@ describe('body', () => {
       new ArrayBuffer(1),
       new Blob(['x']),
       new FormData(),
-      new URLSearchParams('a=b'),
       readable,
       Readable.from(['x']),
     ];
@@ -293,6 +307,14 @@ describe('body', () => {
         { body },
         /^`body` is an? \w+, which JSON cannot hold: pass bytes as `binaryBody`, a form as `formData`/,
       );
+  });
+
+  it('is a form as text', async () => {
+    const params = new URLSearchParams({ a: 'b c' });
+    await refusedWith(
+      { body: params },
+      /^`body` is a URLSearchParams: pass `String\(params\)`, with .*x-www-form-urlenc/,
+    );
   });
 
   it('is nothing of which JSON would hold nothing', async () => {

@@ -18,13 +18,13 @@ export interface Call {
   connectedAccountId: string | null;
   /** The HTTP method. */
   method: string;
-  /** The host that was called; null if nothing was sent. */
+  /** The host that was called, or was to be; null if the call ended before it was known. */
   host: string | null;
-  /** The path that was called, without its query; null if nothing was sent. */
+  /** The path that was called, or was to be, without its query; null if the call ended before it was known. */
   path: string | null;
   /** `answered`, `cancelled`, or the slug of the error. */
   outcome: string;
-  /** The third-party API's HTTP status; null if it did not answer. */
+  /** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
   status: number | null;
   /** The size of the answer's body, decompressed. */
   bytes: number;

@@ -9,6 +9,7 @@ import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, completions, native } from './native';
 import {
   type BinaryData,
+  type ByteStream,
   readEnvelope,
   type ToolsProxyExecuteRequest,
   type ToolsProxyExecuteResponse,
@@ -108,12 +109,13 @@ export class Composio {
     this.sessions = sessionsOn(connection);
     this.connectedAccounts = connectedAccountsOf(connection);
     this.authConfigs = authConfigsOf(ask);
-    this.toolkits = toolkitsOf(ask);
+    this.toolkits = toolkitsOf(ask, this.authConfigs, this.connectedAccounts);
     this.tools = toolsOf(connection);
   }
 
   /**
-   * Opens a session for a user.
+   * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
+   * `sessionId`, and go on with {@link Composio.use}.
    *
    * @param userId Your own id of the user.
    * @param config What the session may do. Default: all toolkits, with the user's own accounts.
@@ -205,7 +207,7 @@ export class Tools {
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
     options: CallOptions & { responseType: 'stream' },
-  ): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+  ): Promise<ToolsProxyExecuteResponse<ByteStream>>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },

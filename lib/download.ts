@@ -5,6 +5,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import type * as Native from '../native';
 import { ComposioError } from './errors';
 import { answerOf, reasonOf, whenAborted } from './native';
+import type { ByteStream } from './proxy-request';
 import { type CallOptions, Check, kindOf } from './validate';
 
 /**
@@ -34,7 +35,7 @@ export class Download {
   }
 
   /** The file's bytes as they come. They come as fast as they are read. */
-  stream(): ReadableStream<Uint8Array> {
+  stream(): ByteStream {
     const body = this.#body;
     if (body === undefined) {
       throw new ComposioError('The file has been read.', { suggestedFix: 'Open it again with session.download().' });

@@ -19,8 +19,8 @@ export interface ErrorDetails {
   suggestedFix?: string;
   /** What is wrong, one sentence per field. */
   errors?: string[];
-  /** Headers of the backend's answer, names in lower case. */
-  headers?: Record<string, string>;
+  /** Headers of the backend's answer. */
+  headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
   retryAfter?: number;
   /** What led to it. */
@@ -68,8 +68,8 @@ export class ComposioError extends Error {
   declare readonly suggestedFix?: string;
   /** What is wrong, one sentence per field. */
   declare readonly errors?: readonly string[];
-  /** Headers of the backend's answer, names in lower case. */
-  declare readonly headers?: Readonly<Record<string, string>>;
+  /** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+  declare readonly headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
   declare readonly retryAfter?: number;
 
@@ -241,7 +241,8 @@ const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
 };
 
 /** The error to throw for a call that failed. An abort is not one: it throws the signal's reason. */
-export function toError({ kind, message, ...details }: NativeFailure): ComposioError {
+export function toError({ kind, message, headers, ...fields }: NativeFailure): ComposioError {
+  const details: ErrorDetails = headers === undefined ? fields : { ...fields, headers: headersOf(headers) };
   const { status = 0, ...withoutStatus } = details;
   switch (kind) {
     case 'timeout':
@@ -255,4 +256,19 @@ export function toError({ kind, message, ...details }: NativeFailure): ComposioE
       return new ErrorClass(message, details);
     }
   }
+}
+
+/**
+ * The headers of an answer. Web frameworks copy what `headers` of an error has into their own answer (`{...headers}` in
+ * Express, `for … in` in Koa), where the backend's `transfer-encoding` or `www-authenticate` would break it. So there is
+ * nothing to copy: `Headers` has no fields of its own, and its methods are made such that no loop meets them.
+ */
+function headersOf(plain: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers();
+  // In bytes, as `fetch` has them: a value need not be ASCII, and `Headers` takes nothing wider than a byte.
+  for (const [name, value] of Object.entries(plain)) headers.set(name, Buffer.from(value).toString('latin1'));
+  for (const name of Object.keys(Headers.prototype)) {
+    Object.defineProperty(headers, name, { value: Reflect.get(headers, name) });
+  }
+  return headers;
 }

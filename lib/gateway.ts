@@ -113,7 +113,10 @@ export interface ListenOptions {
   host?: string;
   /** The port. Default: 0, any that is free. */
   port?: number;
-  /** How many requests a key may make in a minute. More are answered with 429. Default: no limit. */
+  /**
+   * How many requests a key may make in a minute. More are answered with 429. It is counted in this process, whatever
+   * other gateways have the same store. Default: no limit.
+   */
   requestsPerMinute?: number;
 }
 

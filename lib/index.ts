@@ -18,6 +18,7 @@ export {
   type ListAuthConfigs,
   type UpdateAuthConfig,
 } from './auth-configs';
+export { AuthScheme } from './auth-scheme';
 export type { BinaryBody, Bytes } from './binary-body';
 export { type Call, Calls } from './calls';
 export {
@@ -74,6 +75,7 @@ export {
 } from './gateway';
 export type {
   BinaryData,
+  ByteStream,
   CustomConnectionData,
   ProxyCall,
   ProxyExecuteRequest,

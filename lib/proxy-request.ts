@@ -123,11 +123,30 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
 }
 
+/**
+ * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
+ * browsers are there, too, it is also one of theirs, for `new Response(stream)`.
+ */
+export type ByteStream = ReadableStream<Uint8Array> & import('node:stream/web').ReadableStream<Uint8Array>;
+
 const WHAT = 'proxy execute request';
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
+/** What other libraries call the parts of a request. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ...['headers', 'header'].map((key) => [key, "a header is one of `parameters`, with `in: 'header'`."] as const),
+  ...['query', 'queryParams', 'params'].map(
+    (key) => [key, "a query value is one of `parameters`, with `in: 'query'`."] as const,
+  ),
+  ...['url', 'path'].map((key) => [key, 'did you mean `endpoint`?'] as const),
+  ...['data', 'json', 'payload'].map((key) => [key, 'did you mean `body`?'] as const),
+]);
+const MEANT_IN_SESSION: ReadonlyMap<string, string> = new Map([
+  ...MEANT,
+  ...['toolkitSlug', 'toolkit_slug'].map((key) => [key, 'did you mean `toolkit`?'] as const),
+]);
 const CUSTOM_KEYS = ['authScheme', 'toolkitSlug', 'val'];
 const PARAMETER_KEYS = ['name', 'value', 'in', 'type'];
 
@@ -143,7 +162,7 @@ export interface WrittenRequest {
 export function writeSessionRequest(request: ProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
   let call: CheckedCall | undefined;
-  if (check.object(request, '', SESSION_KEYS)) {
+  if (check.object(request, '', SESSION_KEYS, MEANT_IN_SESSION)) {
     check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'");
     call = checkCall(check, request);
   }
@@ -155,7 +174,7 @@ export function writeSessionRequest(request: ProxyExecuteRequest): WrittenReques
 export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenRequest {
   const check = new Check(WHAT);
   let call: CheckedCall | undefined;
-  if (check.object(request, '', TOOLS_KEYS)) {
+  if (check.object(request, '', TOOLS_KEYS, MEANT)) {
     check.optionalText(request.connectedAccountId, 'connectedAccountId');
     const custom: unknown = request.customConnectionData;
     if (custom !== undefined && check.object(custom, 'customConnectionData', CUSTOM_KEYS)) {
@@ -243,6 +262,11 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
   if (isPlain(body)) return;
   if (typeof body === 'function' || typeof body === 'symbol') {
     check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
+  } else if (body instanceof URLSearchParams) {
+    check.add(
+      '`body` is a URLSearchParams: pass `String(params)`, with a header `Content-Type` of ' +
+        '`application/x-www-form-urlencoded` among the `parameters`.',
+    );
   } else if (typeof body === 'object' && isBinary(body)) {
     check.add(
       `\`body\` is ${kindOf(body)}, which JSON cannot hold: pass bytes as \`binaryBody\`, a form as \`formData\`.`,
@@ -263,7 +287,6 @@ function isBinary(body: object): boolean {
     isBytes(body) ||
     body instanceof SharedArrayBuffer ||
     body instanceof FormData ||
-    body instanceof URLSearchParams ||
     typeof (body as { pipe?: unknown }).pipe === 'function'
   );
 }
@@ -334,6 +357,7 @@ export function readEnvelope(text: string): ToolsProxyExecuteResponse {
 
 function notAnEnvelope(cause?: unknown): APIConnectionError {
   return new APIConnectionError('The answer of the backend is not the documented { status, data, headers }.', {
+    slug: 'InvalidAnswer',
     suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
     cause,
   });

@@ -32,6 +32,7 @@ export function askOn({ native, timeout: standard }: Connection): Ask {
       return JSON.parse(answer);
     } catch (cause) {
       throw new APIConnectionError('The answer of the backend is not JSON.', {
+        slug: 'InvalidAnswer',
         suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
         cause,
       });

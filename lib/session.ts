@@ -8,6 +8,7 @@ import { Download, readable } from './download';
 import { answerOf } from './native';
 import {
   type BinaryData,
+  type ByteStream,
   type ProxyExecuteRequest,
   type ProxyExecuteResponse,
   readEnvelope,
@@ -175,7 +176,7 @@ export class Session {
   async proxyExecute(
     request: ProxyExecuteRequest,
     options: CallOptions & { responseType: 'stream' },
-  ): Promise<ProxyExecuteResponse<ReadableStream<Uint8Array>>>;
+  ): Promise<ProxyExecuteResponse<ByteStream>>;
   async proxyExecute(
     request: ProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },

@@ -1,7 +1,10 @@
 // The toolkits that a backend knows, and those of a session.
 
+import type { AuthConfigs } from './auth-configs';
+import type { ConnectedAccounts } from './connected-accounts';
+import type { ConnectionRequest } from './connection-request';
 import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
-import { type CallOptions, id } from './validate';
+import { type CallOptions, Check, id } from './validate';
 
 /** A toolkit in a list. */
 export interface ToolkitItem {
@@ -133,18 +136,22 @@ export interface SessionToolkitPage extends Page<SessionToolkit> {
 }
 
 /** The toolkits that are reached by this. */
-export let toolkitsOf: (ask: Ask) => Toolkits;
+export let toolkitsOf: (ask: Ask, authConfigs: AuthConfigs, accounts: ConnectedAccounts) => Toolkits;
 
 /** The toolkits that a backend knows, by {@link Composio.toolkits}. */
 export class Toolkits {
   readonly #ask: Ask;
+  readonly #authConfigs: AuthConfigs;
+  readonly #accounts: ConnectedAccounts;
 
   static {
-    toolkitsOf = (ask) => new Toolkits(ask);
+    toolkitsOf = (...parts) => new Toolkits(...parts);
   }
 
-  private constructor(ask: Ask) {
+  private constructor(ask: Ask, authConfigs: AuthConfigs, accounts: ConnectedAccounts) {
     this.#ask = ask;
+    this.#authConfigs = authConfigs;
+    this.#accounts = accounts;
   }
 
   /**
@@ -193,6 +200,45 @@ export class Toolkits {
     if (typeof asked !== 'string') return (await this.list(asked, options)).items;
     id(asked, 'slug');
     return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked] }, options));
+  }
+
+  /**
+   * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
+   * is none, one is made that uses a client of the hosted backend.
+   *
+   * @param userId Your own id of the user.
+   * @param slug The toolkit, such as `github`.
+   * @param authConfigId The auth config to use instead.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @returns As by {@link ConnectedAccounts.link}.
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {BadRequestError} If there is no auth config, and the backend has no client (`ToolRouterV2_NoManagedAuth`).
+   * @throws {NotFoundError} If there is no such toolkit or auth config.
+   *
+   * @example
+   * ```ts
+   * const { redirectUrl } = await composio.toolkits.authorize('user_123', 'gmail', 'ac_7b21…');
+   * ```
+   */
+  async authorize(
+    userId: string,
+    slug: string,
+    authConfigId?: string,
+    options?: CallOptions,
+  ): Promise<ConnectionRequest> {
+    const check = new Check('link');
+    check.text(userId, 'userId');
+    check.text(slug, 'slug');
+    check.optionalText(authConfigId, 'authConfigId');
+    check.done();
+    const authConfig = authConfigId ?? (await this.#authConfigFor(slug, options));
+    return this.#accounts.link(userId, authConfig, { allowMultiple: true }, options);
+  }
+
+  async #authConfigFor(toolkit: string, options?: CallOptions): Promise<string> {
+    const { items } = await this.#authConfigs.list({ toolkit }, options);
+    const enabled = items.find(({ status }) => status === 'ENABLED');
+    return (enabled ?? (await this.#authConfigs.create(toolkit, undefined, options))).id;
   }
 }
 

@@ -24,11 +24,17 @@ export class Check {
     if (this.#errors.length > 0) throw new ValidationError(this.#what, this.#errors);
   }
 
-  /** An object that has none but the known keys. */
-  object(value: unknown, path: string, known: readonly string[]): value is Record<string, unknown> {
+  /** An object that has none but the known keys. `meant` has hints for keys whose likeness would not tell. */
+  object(
+    value: unknown,
+    path: string,
+    known: readonly string[],
+    meant?: ReadonlyMap<string, string>,
+  ): value is Record<string, unknown> {
     if (!this.record(value, path)) return false;
     for (const key of Object.keys(value)) {
-      if (!known.includes(key)) this.add(`Unknown key \`${below(path, key)}\`: ${suggest(key, known)}`);
+      if (!known.includes(key))
+        this.add(`Unknown key \`${below(path, key)}\`: ${meant?.get(key) ?? suggest(key, known)}`);
     }
     return true;
   }

@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { generateDtsBundle } from 'dts-bundle-generator';
+import ts from 'typescript';
 
 const root = new URL('..', import.meta.url);
 const target = new URL('index.d.ts', root);
@@ -20,11 +21,62 @@ const [bundle] = generateDtsBundle(
   ],
   { preferredConfigPath: fileURLToPath(new URL('tsconfig.json', root)) },
 );
-const declarations = `// Written by \`npm run types\` from lib/.\n\n${bundle}`;
+const declarations = `// Written by \`npm run types\` from lib/.\n\n${reachable(forCallers(bundle))}`;
 
 if (!process.argv.includes('--check')) {
   writeFileSync(target, declarations);
 } else if (readFileSync(target, 'utf8') !== declarations) {
   console.error('index.d.ts is stale: run `npm run types` and commit it.');
   process.exitCode = 1;
+}
+
+/**
+ * The declarations as callers need them: what may be left out may be undefined, too, also for those who compile with
+ * `exactOptionalPropertyTypes`; and constructors that are not theirs do not tell what is native.
+ */
+function forCallers(text) {
+  const edits = [];
+  visit(parse(text));
+  // From the end, so that places before it stay where they are.
+  for (const { from, to, by } of edits.sort((a, b) => b.from - a.from))
+    text = text.slice(0, from) + by + text.slice(to);
+  return text;
+
+  function visit(node) {
+    if (ts.isConstructorDeclaration(node) && node.parameters.length > 0) {
+      const isProtected = node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ProtectedKeyword);
+      const isInternal = ts.getJSDocTags(node).some(({ tagName }) => tagName.text === 'internal');
+      const by = `${isProtected ? 'protected' : 'private'} constructor();`;
+      if (isProtected || isInternal) edits.push({ from: node.getStart(undefined, true), to: node.end, by });
+    }
+    if ((ts.isPropertySignature(node) || ts.isPropertyDeclaration(node)) && node.questionToken && node.type) {
+      const needsParentheses = ts.isFunctionTypeNode(node.type) || ts.isConditionalTypeNode(node.type);
+      if (needsParentheses) edits.push({ from: node.type.getStart(), to: node.type.getStart(), by: '(' });
+      edits.push({ from: node.type.end, to: node.type.end, by: `${needsParentheses ? ')' : ''} | undefined` });
+    }
+    ts.forEachChild(node, visit);
+  }
+}
+
+/** The same without declarations that are neither exported nor needed by those that are. */
+function reachable(text) {
+  const { statements } = parse(text);
+  const isLocal = ({ name, modifiers }) =>
+    name !== undefined && !modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+  const unused = statements.find((statement) => {
+    if (!isLocal(statement)) return false;
+    const others = statements.filter((other) => other !== statement);
+    return !others.some((other) => mentions(other, statement.name.text));
+  });
+  return unused === undefined ? text : reachable(text.slice(0, unused.pos) + text.slice(unused.end));
+}
+
+function mentions(node, name) {
+  return (
+    (ts.isIdentifier(node) && node.text === name) || ts.forEachChild(node, (child) => mentions(child, name)) === true
+  );
+}
+
+function parse(text) {
+  return ts.createSourceFile('index.d.ts', text, ts.ScriptTarget.Latest, true);
 }

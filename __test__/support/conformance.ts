@@ -563,7 +563,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(error.error?.error.slug, error.slug);
         if (wayIn.remote) {
           assert.match(error.requestId ?? '', /^req_\w+$/);
-          assert.equal(error.headers?.['x-request-id'], error.requestId);
+          assert.equal(error.headers?.get('x-request-id'), error.requestId);
           const other = await rejection(() => composio.use('trs_none'), NotFoundError);
           assert.notEqual(other.requestId, error.requestId);
         } else {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
+  AuthScheme,
   BadRequestError,
   type Composio,
   ComposioMultipleConnectedAccountsError,
@@ -145,6 +146,25 @@ export function resources(name: string, way: Way): void {
           fix: /allowMultiple: true/,
         });
         await connectedAccounts.link('linking', authConfigId, { allowMultiple: true });
+      });
+
+      it('are begun by the toolkit alone, with its newest auth config that is enabled', async () => {
+        const { authConfigs, connectedAccounts, toolkits } = composio;
+        const [used, disabled] = [await keyed(), await keyed()];
+        await authConfigs.disable(disabled);
+        const begun = await toolkits.authorize('by-toolkit', 'acme');
+        assert.match(`${begun.redirectUrl}`, /\/connect\//);
+        assert.equal((await connectedAccounts.get(begun.id)).authConfig.id, used);
+        const config = AuthScheme.APIKey({ api_key: 'k' });
+        await connectedAccounts.initiate('by-toolkit', used, { config });
+        // A second account, with an auth config that is named.
+        const { id } = await toolkits.authorize('by-toolkit', 'acme', used);
+        assert.equal((await connectedAccounts.get(id)).authConfig.id, used);
+        await rejection(() => toolkits.authorize('by-toolkit', 'gmail'), BadRequestError, {
+          slug: 'ToolRouterV2_NoManagedAuth',
+        });
+        await rejection(() => toolkits.authorize('', 'acme'), ValidationError, { names: /`userId`/ });
+        await authConfigs.delete(disabled);
       });
 
       it('are begun in a session, and connected once more in their place', async () => {

@@ -2,12 +2,14 @@
  * The declarations as a program sees them: what has to compile, and what must not.
  */
 
+import { Readable } from 'node:stream';
 import {
   type APIConnectionError,
   APIError,
   Composio,
   ComposioError,
   type ConnectedAccount,
+  Download,
   type EnsuredConnection,
   Gateway,
   type ProxyExecuteRequest,
@@ -135,6 +137,34 @@ export async function gateways() {
   // @ts-expect-error opened by Gateway.open
   new Gateway();
   return [account.status === 'ACTIVE', key, listener.unref().url];
+}
+
+/** With the types of browsers beside those of Node.js, as here, streams do for both. */
+export async function streams(session: Session, composio: Composio) {
+  const get = { endpoint: '/', method: 'GET' } as const;
+  const { data } = await session.proxyExecute({ toolkit: 'github', ...get }, { responseType: 'stream' });
+  const tools = await composio.tools.proxyExecute({ connectedAccountId: 'ca_1', ...get }, { responseType: 'stream' });
+  const file = await session.download({ url: 'https://gateway.example.com/files/1' });
+  for (const stream of [data, tools.data, file.stream()]) {
+    if (stream === undefined) continue;
+    for await (const chunk of stream) same<Uint8Array>(chunk)(chunk);
+    Readable.fromWeb(stream).pipe(process.stdout);
+    await session.proxyExecute({ toolkit: 'github', endpoint: '/', method: 'POST', binaryBody: stream });
+    const { body } = new Response(stream);
+    if (body) await session.proxyExecute({ toolkit: 'x', endpoint: '/', method: 'POST', binaryBody: body });
+  }
+  // @ts-expect-error made by session.download()
+  new Download();
+}
+
+/** What may be left out may be undefined, also with `exactOptionalPropertyTypes`, as here. */
+export async function undefinedOptions(session: Session, signal: AbortSignal | undefined, error: ComposioError) {
+  new Composio({ apiKey: process.env.COMPOSIO_API_KEY, baseURL: process.env.COMPOSIO_BASE_URL, timeout: undefined });
+  await Gateway.open({ store: undefined, encryptionKey: process.env.KEY, files: { folder: undefined } });
+  await session.proxyExecute({ toolkit: 'x', endpoint: '/', method: 'GET', parameters: undefined }, { signal });
+  const slug: string | undefined = error.slug;
+  const header: string | null | undefined = error.headers?.get('x-request-id');
+  return [slug, header];
 }
 
 export function errors(error: unknown) {

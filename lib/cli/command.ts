@@ -63,6 +63,8 @@ export class UsageError extends Error {}
 
 /** What a command was given. */
 export interface Given {
+  /** The command's name. */
+  command: string;
   /** Without a name, in order. */
   parameters: readonly string[];
   /** The value of an option. */
@@ -107,6 +109,7 @@ export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>,
     if (required && !values.has(name)) throw new UsageError(`--${name} is missing.`);
   }
   return {
+    command: command.name,
     parameters,
     text: (name) => values.get(name)?.[0],
     whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) : undefined),

@@ -10,7 +10,7 @@ import { ask, canAsk, fromStdin } from './secrets';
 import type { Terminal } from './terminal';
 
 /** The port of `serve`, too, so that one redirect URI at the provider does for both. */
-const PORT = 9900;
+export const CONSENT_PORT = 9900;
 
 /** Longer than a link lives: how it ends is told by the account. */
 const PATIENCE = 15 * 60_000;
@@ -24,7 +24,7 @@ export async function connectByConsent(
 ): Promise<ConnectedAccount> {
   let publicUrl = given.text('public-url')?.replace(/\/+$/, '');
   if (publicUrl === undefined) {
-    const { url, unref } = await gateway.listen({ port: given.whole('port') ?? PORT });
+    const { url, unref } = await gateway.listen({ port: given.whole('port') ?? CONSENT_PORT });
     unref();
     publicUrl = url;
   }

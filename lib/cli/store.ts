@@ -41,7 +41,9 @@ export async function inExistingStore<T>(
   options: GatewayOptions = {},
 ): Promise<T> {
   if (!existsSync(storeOf(given))) {
-    throw new UsageError(`There is no store at ${storeOf(given)}: check --store. \`connect\` and \`serve\` make one.`);
+    throw new UsageError(
+      `There is no store at ${storeOf(given)}: check --store. \`serve\`, \`connect\` and \`keys create\` make one.`,
+    );
   }
   return inStore(given, terminal, work, options);
 }

@@ -2,6 +2,7 @@
 
 import { ComposioError, ValidationError } from '../errors';
 import { type Given, UsageError } from './command';
+import { CONSENT_PORT } from './consent';
 
 /** What a field is on the command line. */
 const FIELDS: Readonly<Record<string, string>> = {
@@ -11,15 +12,23 @@ const FIELDS: Readonly<Record<string, string>> = {
   allowed_addresses: '--allow-address',
   allowedAddresses: '--allow-address',
   callbackUrls: '--callback-url',
+  chunkTimeout: '--chunk-timeout',
   connected_accounts: '--account',
   cursor: '--cursor',
   encryptionKey: 'The encryption key',
   endpoint: '<endpoint>',
   expiresAt: '--expires-at',
   files: '--files',
+  'files.expiresIn': '--files-expire-after',
+  'files.maxBytes': '--files-max-bytes',
+  'files.maxOpen': '--files-max-open',
+  'files.signingKeys': '--files-signing-key-file',
   host: '--host',
   keyId: '<id>',
   limit: '--limit',
+  linkLifetime: '--link-lifetime',
+  maxResponseBytes: '--max-response-bytes',
+  maxUploadBytes: '--max-upload-bytes',
   method: '<method>',
   // Of a query value nothing is refused.
   parameters: 'A --header',
@@ -29,6 +38,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   refreshIdleAfter: '--refresh-idle-after',
   requestsPerMinute: '--rate-limit',
   statuses: '--status',
+  upstreamTimeout: '--upstream-timeout',
 };
 
 const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';
@@ -40,9 +50,12 @@ const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => str
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: enableOrConnect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
-  InvalidOption: ({ message, suggestedFix }) => {
+  InvalidOption: ({ message, suggestedFix }, given) => {
     if (message.startsWith('encryptionKey')) return 'One is made by: npx proxy-execute encryption-key';
-    return isListening(message) ? 'Choose another --host or --port; port 0 takes one that is free.' : suggestedFix;
+    if (!isListening(message)) return suggestedFix;
+    if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes one that is free.';
+    const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;
+    return `If a gateway serves this store there, add --public-url ${url}; else choose another --port.`;
   },
   NotFound: () => 'They are listed by: npx proxy-execute keys list',
   ToolkitNotFound: ({ suggestedFix }) =>
@@ -90,7 +103,11 @@ function withoutFix({ message, suggestedFix = '' }: ComposioError): string {
 function sentence(text: string): string {
   return text
     .replace(/^(?:`(\w+)([^`]*)`|(\w+)([\w.[\]-]*)(?=:))/, (all, quoted, path, plain = quoted, below = path) => {
-      const option = Object.hasOwn(FIELDS, plain) ? FIELDS[plain] : undefined;
+      // A field that is inside of another, at which index it ever is, may be an option of its own.
+      const inside = `${plain}${below.replace(/\[\d+\]$/, '')}`;
+      const option = [inside, plain]
+        .map((name) => (Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined))
+        .find(Boolean);
       if (option === undefined) return all;
       return plain === 'permissions' ? `${option} ${below.slice(1)}`.trim() : option;
     })

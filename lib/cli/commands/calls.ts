@@ -18,11 +18,12 @@ export const calls: Command = {
         call.toolkit,
         call.method,
         call.host && `${call.host}${call.path}`,
-        call.status ?? call.outcome,
+        // The API's status alone would hide that its answer could not be taken.
+        call.outcome === 'answered' ? call.status : call.outcome,
         call.bytes,
         `${Math.round(call.durationMs)} ms`,
       ]);
-      const names = ['AT', 'USER', 'TOOLKIT', 'METHOD', 'WHERE', 'STATUS', 'BYTES', 'TIME'];
+      const names = ['AT', 'USER', 'TOOLKIT', 'METHOD', 'WHERE', 'OUTCOME', 'BYTES', 'TIME'];
       terminal.result(calls, () => terminal.table(names, rows));
       return 0;
     }),

@@ -2,8 +2,8 @@
 
 import type { FilesOptions, Gateway } from '../../gateway';
 import { native } from '../../native';
-import { ALLOW_PRIVATE_HOST, type Command, UsageError } from '../command';
-import { inStore, storeOf } from '../store';
+import { ALLOW_PRIVATE_HOST, type Command, type Given, UsageError } from '../command';
+import { inStore, readFile, storeOf } from '../store';
 
 const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
@@ -17,7 +17,7 @@ export const serve: Command = {
     'rate-limit': {
       value: '<number>',
       whole: true,
-      description: 'How many requests a key may make in a minute. Default: no limit',
+      description: 'How many requests a key may make in a minute of this process. Default: no limit',
     },
     'public-url': {
       value: '<url>',
@@ -38,10 +38,60 @@ export const serve: Command = {
       value: '<place>',
       description: 'Where files are kept: a folder, or s3://bucket/prefix. Default: a folder beside the store',
     },
+    'files-expire-after': {
+      value: '<seconds>',
+      whole: true,
+      least: 1,
+      description: 'How long a file is there. Default: 3600',
+    },
+    'files-max-bytes': { value: '<number>', whole: true, least: 1, description: 'The largest file. Default: 5 GiB' },
+    'files-max-open': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'How many files may be written and read at once. Default: 100',
+    },
+    'files-signing-key-file': {
+      value: '<file>',
+      many: true,
+      description:
+        'A file with a key that URLs of files are signed with: the first signs, all are valid. Default: one that ' +
+        'follows from the key of the store',
+    },
+    'max-response-bytes': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'The largest answer taken from an API that is no file, decompressed. Default: 50 MiB',
+    },
+    'max-upload-bytes': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'The largest body of bytes that is sent to an API. Default: 5 GiB',
+    },
+    'upstream-timeout': {
+      value: '<seconds>',
+      whole: true,
+      least: 1,
+      description: 'How long an API may take for its whole answer. Default: 55',
+    },
+    'chunk-timeout': {
+      value: '<seconds>',
+      whole: true,
+      least: 1,
+      description: 'How long the next bytes of an upload, a file or a stream may take. Default: 30',
+    },
+    'link-lifetime': {
+      value: '<seconds>',
+      whole: true,
+      least: 1,
+      description: 'How long a link works with which an account is connected. Default: 600',
+    },
     'log-level': {
       value: '<level>',
       description:
-        'What is logged on the standard error output: off, error, warn, info (each call) or debug. Default: ' +
+        'What is logged on the standard error output: off, error, warn, info (each call), debug or trace. Default: ' +
         'the variable PROXY_EXECUTE_LOG, or warn',
     },
     'allow-private-host': ALLOW_PRIVATE_HOST,
@@ -53,7 +103,10 @@ export const serve: Command = {
   ],
   run(given, terminal) {
     const level = given.text('log-level') ?? process.env.PROXY_EXECUTE_LOG ?? 'warn';
-    if (!LOG_LEVELS.includes(level)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}.`);
+    if (!LOG_LEVELS.includes(level)) {
+      const what = given.text('log-level') === undefined ? 'The variable PROXY_EXECUTE_LOG' : '--log-level';
+      throw new UsageError(`${what} is one of ${LOG_LEVELS.join(', ')}.`);
+    }
     native.logFrom(level);
     const idleHours = given.whole('refresh-idle-after') ?? 24;
     const options = {
@@ -61,7 +114,12 @@ export const serve: Command = {
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       allowPrivateHosts: given.texts('allow-private-host'),
-      files: filesIn(given.text('files')),
+      files: filesOf(given),
+      maxResponseBytes: given.whole('max-response-bytes'),
+      maxUploadBytes: given.whole('max-upload-bytes'),
+      upstreamTimeout: milliseconds(given, 'upstream-timeout'),
+      chunkTimeout: milliseconds(given, 'chunk-timeout'),
+      linkLifetime: milliseconds(given, 'link-lifetime'),
     };
     const listen = {
       host: given.text('host'),
@@ -76,11 +134,13 @@ export const serve: Command = {
             'which other machines cannot open: add --public-url.',
         );
       }
-      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}`;
+      const keyFile = given.text('encryption-key-file');
+      const withKey = keyFile === undefined ? '' : ` --encryption-key-file ${keyFile}`;
+      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey}`;
       terminal.result({ url, host, port, store: storeOf(given) }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
         `An API key is made by: ${makeKey}`,
-        `Programs find it by:   COMPOSIO_BASE_URL=${url} COMPOSIO_API_KEY=<the key>`,
+        `Programs find it by:   COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
       ]);
       await endOfService();
       terminal.note('Closing; calls that are under way have 5 seconds.');
@@ -90,12 +150,28 @@ export const serve: Command = {
   },
 };
 
+function milliseconds(given: Given, option: string): number | undefined {
+  const seconds = given.whole(option);
+  return seconds === undefined ? undefined : seconds * 1_000;
+}
+
+function filesOf(given: Given): FilesOptions {
+  const keys = given.texts('files-signing-key-file').map((file) => readFile(file, '--files-signing-key-file'));
+  return {
+    ...placeOf(given.text('files')),
+    expiresIn: milliseconds(given, 'files-expire-after'),
+    maxBytes: given.whole('files-max-bytes'),
+    maxOpen: given.whole('files-max-open'),
+    signingKeys: keys.length === 0 ? undefined : keys.map((key) => key.toString().trim()),
+  };
+}
+
 /** A folder, or a bucket, whose region, keys and endpoint the environment has. */
-function filesIn(place: string | undefined): FilesOptions | undefined {
+function placeOf(place: string | undefined): FilesOptions {
   const [, bucket, prefix] = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(place ?? '') ?? [];
   if (bucket !== undefined) return { s3: { bucket, prefix: prefix || undefined } };
   if (place?.startsWith('s3:')) throw new UsageError('--files is a folder, or written --files s3://bucket/prefix.');
-  return place === undefined ? undefined : { folder: place };
+  return place === undefined ? {} : { folder: place };
 }
 
 /** Until the process is asked to end. Asked a second time, it ends at once. */
