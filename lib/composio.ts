@@ -1,5 +1,6 @@
 // The client: what sessions and calls are made with.
 
+import type * as Native from '../native';
 import { type AuthConfigs, authConfigsOf } from './auth-configs';
 import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
@@ -221,9 +222,11 @@ export class Tools {
     const { signal, timeout = standard, responseType } = proxyOptions(options);
     if (responseType === 'stream') return streamed(this.#connection, null, { text, source }, { signal, timeout });
     const asText = responseType === 'text';
-    return sending(source, (upload) =>
-      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal).then(readEnvelope),
-    );
+    const call = (upload?: Native.Upload) =>
+      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal);
+    // A promise less for a call without bytes, as most are.
+    if (source === undefined) return readEnvelope(await call());
+    return sending(source, async (upload) => readEnvelope(await call(upload)));
   }
 
   /**

@@ -192,12 +192,11 @@ export class Session {
       return toResponse(await streamed(this.#connection, this.sessionId, { text, source }, { signal, timeout }));
     }
     const asText = responseType === 'text';
-    const answer = await sending(source, (upload) =>
-      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal).then(
-        readEnvelope,
-      ),
-    );
-    return toResponse(answer);
+    const call = (upload?: Native.Upload) =>
+      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal);
+    // A promise less for a call without bytes, as most are.
+    if (source === undefined) return toResponse(readEnvelope(await call()));
+    return toResponse(await sending(source, async (upload) => readEnvelope(await call(upload))));
   }
 
   /**
