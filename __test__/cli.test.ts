@@ -380,6 +380,10 @@ token_url = "${upstream.origin}/token"
       await refused([...OAUTH, '--store', 'empty.db', '--auth-config', ''], /--auth-config needs a value/);
       const { code, stderr } = await run([...OAUTH, '--store', 'empty.db'], 'not JSON');
       assert.deepEqual([code, /^error: .*client_id and client_secret/m.test(stderr)], [2, true], stderr);
+      // A client of one installation says which.
+      const canvas = ['connect', 'canvas', '--scheme', 'oauth2', '--user', 'ann', '--port', '0', '--store', 'empty.db'];
+      const lacking = await run(canvas, CLIENT);
+      assert.match(lacking.stderr, /^error: .*client_id, client_secret, and domain/m);
     });
   });
 

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { Composio } from '../composio';
 import type { ConnectedAccount } from '../connected-accounts';
 import type { Gateway } from '../gateway';
+import type { ToolkitInputField } from '../toolkits';
 import { type Given, UsageError } from './command';
 import { ask, canAsk, fromStdin } from './secrets';
 import type { Terminal } from './terminal';
@@ -53,26 +54,35 @@ async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string,
   terminal.note(
     `Toolkit ${toolkit} needs an OAuth client of yours. At the provider, its redirect URI is ${redirectUri}`,
   );
-  const credentials = canAsk()
-    ? {
-        client_id: await ask('client id: ', { hidden: false }),
-        client_secret: await ask('client secret: ', { hidden: true }),
-      }
-    : clientOf(await fromStdin());
+  const composio = new Composio({ gateway });
+  const { authConfigDetails } = await composio.toolkits.get(toolkit);
+  // The client, and what it takes where it is the client of one installation.
+  const fields = authConfigDetails.find(({ mode }) => mode === 'OAUTH2')?.fields.authConfigCreation.required ?? [];
+  const credentials = canAsk() ? await askFor(fields) : clientOf(await fromStdin(), fields);
   const config = { type: 'use_custom_auth', authScheme: 'OAUTH2', credentials } as const;
-  return (await new Composio({ gateway }).authConfigs.create(toolkit, config)).id;
+  return (await composio.authConfigs.create(toolkit, config)).id;
 }
 
-function clientOf(text: string): Record<string, unknown> {
+async function askFor(fields: readonly ToolkitInputField[]): Promise<Record<string, string>> {
+  const credentials: Record<string, string> = {};
+  for (const { name, displayName, isSecret = true } of fields) {
+    credentials[name] = await ask(`${displayName}: `, { hidden: isSecret });
+  }
+  return credentials;
+}
+
+function clientOf(text: string, fields: readonly ToolkitInputField[]): Record<string, unknown> {
+  const names = fields.map(({ name }) => name);
   try {
-    const { client_id, client_secret, ...others } = JSON.parse(text);
-    if (client_id && Object.keys(others).length === 0) return { client_id, client_secret };
+    const given = JSON.parse(text);
+    // A public client has no secret.
+    const isWhole = names.every((name) => name === 'client_secret' || given[name]);
+    if (isWhole && Object.keys(given).every((name) => names.includes(name))) return given;
   } catch {
     // Told below.
   }
-  throw new UsageError(
-    'Standard input has to be a JSON object with client_id and client_secret, or name --auth-config.',
-  );
+  const all = new Intl.ListFormat('en', { type: 'conjunction', style: 'long' }).format(names);
+  throw new UsageError(`Standard input has to be a JSON object with ${all}, or name --auth-config.`);
 }
 
 /** Opens a page in the person's own browser. Where there is none, the page's address has been printed. */
