@@ -38,6 +38,21 @@ function inNewStore(toolkit: ToolkitDefinition, host: string): GatewayOptions {
   };
 }
 
+/** A toolkit whose token endpoint, like its API, answers as a test has the upstream do. */
+function slowToolkit({ origin }: Upstream): ToolkitDefinition {
+  return {
+    slug: 'slow',
+    name: 'Slow',
+    base_url: `${origin}/api`,
+    schemes: {
+      OAUTH2: {
+        headers: { Authorization: 'Bearer {{access_token}}' },
+        authorization_server: { token_url: `${origin}/token` },
+      },
+    },
+  };
+}
+
 /** Gives users tokens, in a store that nobody has open afterwards. */
 async function importAll(options: GatewayOptions, toolkit: string, vals: Map<string, object>): Promise<void> {
   await using gateway = await Gateway.open(options);
@@ -269,18 +284,7 @@ describe('a process that comes back after its lease has run out', () => {
       if (++asked === 1) held = response;
       else answer(response, asked);
     });
-    const toolkit = {
-      slug: 'slow',
-      name: 'Slow',
-      base_url: `${upstream.origin}/api`,
-      schemes: {
-        OAUTH2: {
-          headers: { Authorization: 'Bearer {{access_token}}' },
-          authorization_server: { token_url: `${upstream.origin}/token` },
-        },
-      },
-    };
-    const options = inNewStore(toolkit, `127.0.0.1:${upstream.port}`);
+    const options = inNewStore(slowToolkit(upstream), `127.0.0.1:${upstream.port}`);
     const val = { access_token: 'access-0', refresh_token: 'refresh-0', expires_in: 1 };
     await importAll(options, 'slow', new Map([['ann', val]]));
     await sleep(1_050);
@@ -335,18 +339,7 @@ describe('a gateway that is open when nothing is left to do', () => {
         begun = response;
         whenBoth();
       });
-      const toolkit = {
-        slug: 'slow',
-        name: 'Slow',
-        base_url: `${upstream.origin}/api`,
-        schemes: {
-          OAUTH2: {
-            headers: { Authorization: 'Bearer {{access_token}}' },
-            authorization_server: { token_url: `${upstream.origin}/token` },
-          },
-        },
-      };
-      const options = inNewStore(toolkit, `127.0.0.1:${upstream.port}`);
+      const options = inNewStore(slowToolkit(upstream), `127.0.0.1:${upstream.port}`);
       const val = { access_token: 'access-1', refresh_token: 'refresh-1' };
       await importAll(options, 'slow', new Map(Object.entries({ ann: val, bob: val })));
 

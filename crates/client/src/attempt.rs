@@ -27,9 +27,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How many redirects one attempt follows.
 const MAX_REDIRECTS: usize = 3;
 
-/// How much memory an announced length is trusted with before the bytes are there.
-const TRUSTED_LENGTH: u64 = 1 << 20;
-
 /// One HTTP request, to be made at least once.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -131,8 +128,7 @@ impl Call {
         if self.hands_on && status.is_success() {
             return Ok(Answer { url, status, headers, body: Vec::new(), rest: Some(rest) });
         }
-        let announced = rest.announced().unwrap_or_default().min(TRUSTED_LENGTH);
-        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+        let mut body = rest.buffer();
         loop {
             match rest.try_next().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_answer => {

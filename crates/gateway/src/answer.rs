@@ -52,9 +52,6 @@ const TEXT_BY_NATURE: &[&str] = &[
 /// Codings that make other bytes of a body. Where one is still named, the egress did not undo it.
 const COMPRESSIONS: &[&str] = &["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
-/// How much memory an announced length is trusted with before the bytes are there.
-const TRUSTED_LENGTH: u64 = 1 << 20;
-
 /// An answer, as far as it is read here.
 pub(crate) enum Answer {
     /// All of it.
@@ -200,11 +197,10 @@ async fn read(mut rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<
         )
         .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
     };
-    let announced = rest.announced().unwrap_or_default();
-    if announced > max_bytes {
+    if rest.announced().is_some_and(|announced| announced > max_bytes) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(usize::try_from(announced.min(TRUSTED_LENGTH)).unwrap_or_default());
+    let mut body = rest.buffer();
     while let Some(chunk) = rest.try_next().await.map_err(|error| cut_off(host, error))? {
         if (body.len() + chunk.len()) as u64 > max_bytes {
             return Err(too_large());

@@ -286,7 +286,7 @@ impl<'a> Flow<'a> {
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let row = HEXLOWER.encode(&link.token_hash);
         let given = match &link.given {
-            Some(sealed) => open_sealed(gateway, given_place(&row), sealed).map(SecretJson::new)?,
+            Some(sealed) => open_sealed(gateway, place(&row, "given"), sealed).map(SecretJson::new)?,
             None => auth_config::fields(gateway, toolkit, &config)?,
         };
         Ok(Self {
@@ -411,10 +411,10 @@ impl<'a> Flow<'a> {
         let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.gateway.vault);
         let state = LinkState {
             hash: hash(&state),
-            verifier: vault.seal(verifier_place(&row), verifier.0.expose_secret()),
+            verifier: vault.seal(place(&row, "verifier"), verifier.0.expose_secret()),
             // What the provider's address was made of, and the client, are the account's once there
             // are tokens: until then, what it has goes where it went.
-            given: vault.seal(given_place(&row), self.given.expose()),
+            given: vault.seal(place(&row, "given"), self.given.expose()),
         };
         self.start(&LinkStart { browser_hash: browser.hash(), state: Some(state) }).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
@@ -462,7 +462,7 @@ impl<'a> Flow<'a> {
     async fn exchange(&mut self, code: &SecretString) -> Result<Result<(), NotGranted>, Stop> {
         let row = HEXLOWER.encode(&self.link.token_hash);
         let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = open_sealed(self.gateway, verifier_place(&row), sealed)?;
+        let verifier = open_sealed(self.gateway, place(&row, "verifier"), sealed)?;
         let client = self.client()?;
         let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
         let fields = self.fields()?;
@@ -622,12 +622,8 @@ fn open_sealed(gateway: &Parts, place: Place<'_>, sealed: &[u8]) -> Result<Secre
     })
 }
 
-fn given_place(row: &str) -> Place<'_> {
-    Place { table: "links", row, field: "given" }
-}
-
-fn verifier_place(row: &str) -> Place<'_> {
-    Place { table: "links", row, field: "verifier" }
+fn place<'a>(row: &'a str, field: &'static str) -> Place<'a> {
+    Place { table: "links", row, field }
 }
 
 fn not_granted_in_words(not_granted: NotGranted) -> String {

@@ -96,10 +96,20 @@ pub struct ResponseBody {
     pub(crate) failure: Option<Failure>,
 }
 
+/// How much memory an announced length is trusted with.
+const TRUSTED_LENGTH: u64 = 1 << 20;
+
 impl ResponseBody {
     /// How many bytes are still to come, if that was announced and they come as they were sent.
     pub fn announced(&self) -> Option<u64> {
         self.decoded.size_hint().exact()
+    }
+
+    /// An empty buffer for them, of the announced length, which is trusted with 1 MiB at most before the
+    /// bytes are there.
+    pub fn buffer(&self) -> Vec<u8> {
+        let trusted = self.announced().unwrap_or_default().min(TRUSTED_LENGTH);
+        Vec::with_capacity(usize::try_from(trusted).unwrap_or_default())
     }
 }
 

@@ -20,6 +20,10 @@ use crate::store::{AccountChange, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
 use crate::{auth_config, link};
 
+/// What to do about a change that lacks what the account had where it was.
+const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
+                     give all of the new one.";
+
 /// The request that changes an account. Unknown keys are refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,14 +157,10 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
             auth_scheme: given.auth_scheme,
             toolkit_slug: None,
         };
-        let is_moved = toolkit.is_elsewhere(all.auth_scheme, &Fields::read(&old)?, &all.fields()?);
-        check(gateway, toolkit, &all, Some(&config)).map_err(|error| match is_moved {
-            true => error.fix(
-                "The change moves the account to another host, to which nothing of its old credential is \
-                 sent: give all of the new one.",
-            ),
-            false => error,
-        })?;
+        if let Err(error) = check(gateway, toolkit, &all, Some(&config)) {
+            let is_moved = toolkit.is_elsewhere(all.auth_scheme, &Fields::read(&old)?, &all.fields()?);
+            return Err(if is_moved { error.fix(MOVED) } else { error });
+        }
         // An access token that stays expires when it did.
         let has_token = given.fields()?.get("access_token").is_some();
         let at = if has_token { now() } else { account.credential_at };

@@ -340,21 +340,21 @@ impl Toolkit {
             let given = self.client_host_fields(auth_scheme);
             names.retain(|name| !given.contains(name));
         }
-        let field = |name: String| {
-            let described = self.fields.get(&name);
-            InputField {
-                display_name: name.replace(['_', '-'], " "),
-                description: described.map(|field| field.description.clone()).unwrap_or_default(),
-                kind: "string".to_owned(),
-                required: !auth_scheme.may_lack(&name)
-                    && described.is_none_or(|field| field.default.is_none()),
-                user_visible: true,
-                is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
-                default: described.and_then(|field| field.default.clone()),
-                name,
-            }
-        };
-        names.into_iter().map(field).collect()
+        names.into_iter().map(|name| self.input_field(auth_scheme, name)).collect()
+    }
+
+    fn input_field(&self, auth_scheme: AuthScheme, name: String) -> InputField {
+        let described = self.fields.get(&name);
+        InputField {
+            display_name: name.replace(['_', '-'], " "),
+            description: described.map(|field| field.description.clone()).unwrap_or_default(),
+            kind: "string".to_owned(),
+            required: !auth_scheme.may_lack(&name) && described.is_none_or(|field| field.default.is_none()),
+            user_visible: true,
+            is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
+            default: described.and_then(|field| field.default.clone()),
+            name,
+        }
     }
 
     /// What an auth config with this scheme needs: the client at the provider, where there is one.
@@ -376,15 +376,8 @@ impl Toolkit {
             fields.push(field("client_secret", "Its secret", true, None));
         }
         if scheme == AuthScheme::OAuth2 {
-            for name in self.client_host_fields(scheme) {
-                let (described, default) = self
-                    .fields
-                    .get(&name)
-                    .map(|field| (field.description.as_str(), field.default.clone()))
-                    .unzip();
-                let default = default.flatten();
-                fields.push(field(&name, described.unwrap_or_default(), default.is_none(), default));
-            }
+            let hosts = self.client_host_fields(scheme).into_iter();
+            fields.extend(hosts.map(|name| self.input_field(scheme, name)));
         }
         if server.authorize_url.is_some() {
             let description =

@@ -83,6 +83,12 @@ pub(crate) async fn link(port: &Port, request: Value) -> (String, String) {
     (text(&link["link_token"]), text(&link["connected_account_id"]))
 }
 
+/// A link to an account that there is.
+pub(crate) async fn again(port: &Port, account: &str) -> String {
+    let path = format!("/connected_accounts/{account}/link");
+    text(&expect(ask(port, "POST", &path, json!({})).await, 201)["link_token"])
+}
+
 pub(crate) async fn status(port: &Port, account: &str) -> (String, Option<String>) {
     let account = read(port, &format!("/connected_accounts/{account}")).await;
     (text(&account["status"]), account["status_reason"].as_str().map(str::to_owned))
@@ -627,9 +633,7 @@ async fn what_is_known_is_not_asked_for() {
     assert_eq!(upstream.request().target, "/eu/me");
 
     // Connected once more, all of it may change; what is no secret is shown.
-    let link = ask(&port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
-    let link = expect(link, 201);
-    let token = text(&link["link_token"]);
+    let token = again(&port, &account).await;
     let page = browser.open(&token).await;
     assert!(page.body.contains(r#"name="region" type="text" value="eu""#), "{}", page.body);
     assert!(page.body.contains(r#"name="api_key" type="password" value="""#), "{}", page.body);
@@ -732,9 +736,8 @@ async fn what_a_new_grant_does_not_say_is_not_taken_from_the_old_one() {
     let connection = json!({ "user_id": "bea", "state": { "authScheme": "OAUTH2", "val": val } });
     let request = json!({ "auth_config": { "id": config }, "connection": connection });
     let account = text(&expect(ask(&port, "POST", "/connected_accounts", request).await, 201)["id"]);
-    let link = ask(&port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
     let mut browser = Browser::new(&port);
-    let asked = browser.go_to_provider(&text(&expect(link, 201)["link_token"])).await;
+    let asked = browser.go_to_provider(&again(&port, &account).await).await;
     browser.come_back(&[("code", "c"), ("state", &asked["state"])]).await;
     let val = read(&port, &format!("/connected_accounts/{account}")).await["state"]["val"].clone();
     assert_eq!((&val["expires_in"], &val["refresh_token"]), (&Value::Null, &json!("REDACTED")));

@@ -9,9 +9,9 @@ use proxy_execute_gateway::ToolkitSource;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::connect::{Browser, assert_page, link, proof, status};
+use crate::connect::{Browser, again, assert_page, link, proof, status};
 use crate::port::Port;
-use crate::resources::{ask, expect, text};
+use crate::resources::{ask, expect};
 use crate::support::{Request, Step, Upstream, answer, get, json_answer, options};
 
 /// A provider that gives every client a secret of its own, which ends at that time, and tokens to
@@ -69,12 +69,6 @@ pub(crate) async fn port(provider: &Upstream) -> Port {
 
 fn requests(provider: &Upstream, target: &str) -> Vec<Request> {
     provider.requests().into_iter().filter(|request| request.target == target).collect()
-}
-
-/// A link to an account that there is.
-async fn again(port: &Port, account: &str) -> String {
-    let path = format!("/connected_accounts/{account}/link");
-    text(&expect(ask(port, "POST", &path, json!({})).await, 201)["link_token"])
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What is secret stays where it was given for: whoever may change an account, connect one, or is
 //! sent a link cannot lead a credential, or an operator's client, to another host.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proxy_execute_gateway::ToolkitSource;
@@ -8,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use url::form_urlencoded;
 
-use crate::connect::{Browser, assert_page, link, refresh_of, status};
+use crate::connect::{Browser, again, assert_page, link, refresh_of, status};
 use crate::port::{Port, assert_refused};
-use crate::resources::{ask, expect, read, text};
+use crate::resources::{ask, call_as, expect, read, text};
 use crate::support::{Step, Upstream, answer, json_answer, options, soon};
 
 /// A toolkit with a subdomain in the addresses of its API and its provider; the token endpoint is the
@@ -84,16 +85,6 @@ async fn val(port: &Port, account: &str) -> Value {
     read(port, &format!("/connected_accounts/{account}")).await["state"]["val"].clone()
 }
 
-async fn again(port: &Port, account: &str) -> String {
-    let link = ask(port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
-    text(&expect(link, 201)["link_token"])
-}
-
-async fn call(port: &Port, account: &str) -> u16 {
-    let request = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": account });
-    ask(port, "POST", "/tools/execute/proxy", request).await.status
-}
-
 #[tokio::test]
 async fn an_account_that_is_moved_leaves_its_secrets_behind() {
     let (upstream, other) = (Upstream::pleasant().await, Upstream::pleasant().await);
@@ -107,20 +98,20 @@ async fn an_account_that_is_moved_leaves_its_secrets_behind() {
     let refused = ask(&port, "PATCH", &path, change(moved)).await;
     assert_refused(&refused, 400, "InvalidRequest", "`val.api_key`");
     assert!(refused.body.contains("moves the account to another host"), "{refused:?}");
-    assert_eq!(call(&port, &account).await, 200);
+    assert_eq!(call_as(&port, &account).await.status, 200);
     assert!(other.requests().is_empty());
     assert_eq!(upstream.request().header("x-api-key"), Some("canary"));
 
     let moved = json!({ "base_url": other.origin(), "api_key": "another" });
     expect(ask(&port, "PATCH", &path, change(moved)).await, 200);
-    assert_eq!(call(&port, &account).await, 200);
+    assert_eq!(call_as(&port, &account).await.status, 200);
     assert_eq!(other.request().header("x-api-key"), Some("another"));
     assert_eq!(val(&port, &account).await["region"], Value::Null, "nor anything else");
 
     // Below the same origin nothing has to be given anew, nor for what is no address.
     let stays = json!({ "base_url": format!("{}/v2", other.origin()), "region": "us" });
     expect(ask(&port, "PATCH", &path, change(stays)).await, 200);
-    assert_eq!(call(&port, &account).await, 200);
+    assert_eq!(call_as(&port, &account).await.status, 200);
     let last = other.requests().pop().unwrap();
     assert_eq!((last.target.as_str(), last.header("x-api-key")), ("/v2/x", Some("another")));
     // And back.
@@ -159,7 +150,7 @@ async fn a_reconnect_that_nobody_agrees_to_changes_nothing() {
     assert_eq!(val(&port, &account).await, before);
     assert_eq!(status(&port, &account).await.0, "ACTIVE");
 
-    let query: std::collections::BTreeMap<_, _> = provider.query_pairs().into_owned().collect();
+    let query: BTreeMap<_, _> = provider.query_pairs().into_owned().collect();
     let page = browser.come_back(&[("code", "c"), ("state", &query["state"])]).await;
     assert_page(&page, 200, "is connected");
     let after = val(&port, &account).await;

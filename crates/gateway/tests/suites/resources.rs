@@ -69,7 +69,7 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 /// Calls `/x` as an account, outside of a session.
-async fn call_as(port: &Port, account: &str) -> HttpAnswer {
+pub(crate) async fn call_as(port: &Port, account: &str) -> HttpAnswer {
     let request = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": account });
     ask(port, "POST", "/tools/execute/proxy", request).await
 }
