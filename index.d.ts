@@ -1597,6 +1597,11 @@ export interface GatewayOptions {
 	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
 	maxResponseBytes?: number | undefined;
 	/**
+	 * How many times its compressed size a file or a stream from a third-party API may have, beyond its first
+	 * MiB. Default: 200.
+	 */
+	maxExpansion?: number | undefined;
+	/**
 	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
 	 * call holds beside it. Default: 55 000.
 	 */

@@ -617,6 +617,7 @@ describe('the gateway', () => {
           toolkits: [1],
           allowPrivateHosts: 'x',
           maxResponseBytes: 0,
+          maxExpansion: 0,
           upstreamTimeout: 1.5,
           refreshIdleAfter: 0,
         } as Wrong),
@@ -624,6 +625,7 @@ describe('the gateway', () => {
       '`toolkits[0]` must be a path or a definition of a toolkit, but is a number.',
       '`allowPrivateHosts` must be an array, but is a string.',
       '`maxResponseBytes` must be a whole number of at least 1, but is 0.',
+      '`maxExpansion` must be a whole number of at least 1, but is 0.',
       '`upstreamTimeout` must be a whole number of at least 1, but is 1.5.',
       '`refreshIdleAfter` must be a whole number of at least 1, but is 0.',
     );

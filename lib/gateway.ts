@@ -36,6 +36,11 @@ export interface GatewayOptions {
   /** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
   maxResponseBytes?: number;
   /**
+   * How many times its compressed size a file or a stream from a third-party API may have, beyond its first
+   * MiB. Default: 200.
+   */
+  maxExpansion?: number;
+  /**
    * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
    * call holds beside it. Default: 55 000.
    */
@@ -308,6 +313,7 @@ const GATEWAY_KEYS = [
   'toolkits',
   'allowPrivateHosts',
   'maxResponseBytes',
+  'maxExpansion',
   'upstreamTimeout',
   'refreshIdleAfter',
   'chunkTimeout',
@@ -330,6 +336,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     }
     if (options.allowPrivateHosts !== undefined) check.texts(options.allowPrivateHosts, 'allowPrivateHosts');
     check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
+    check.optionalWhole(options.maxExpansion, 'maxExpansion', 1);
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
     check.optionalWhole(options.refreshIdleAfter, 'refreshIdleAfter', 1);
     check.optionalWhole(options.chunkTimeout, 'chunkTimeout', 1);
@@ -346,6 +353,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     toolkits: options.toolkits,
     allow_private_hosts: options.allowPrivateHosts,
     max_response_bytes: options.maxResponseBytes,
+    max_expansion: options.maxExpansion,
     upstream_timeout_ms: options.upstreamTimeout,
     refresh_idle_after_ms: options.refreshIdleAfter,
     chunk_timeout_ms: options.chunkTimeout,

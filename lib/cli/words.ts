@@ -28,6 +28,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   limit: '--limit',
   linkLifetime: '--link-lifetime',
   maxResponseBytes: '--max-response-bytes',
+  maxExpansion: '--max-expansion',
   maxUploadBytes: '--max-upload-bytes',
   method: '<method>',
   // Of a query value nothing is refused.

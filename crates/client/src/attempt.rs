@@ -266,6 +266,7 @@ fn new_client() -> ProtocolResult<Client> {
         address_filter: None,
         idle_timeout: IDLE_TIMEOUT,
         ping_interval: Some(PING_INTERVAL),
+        max_expansion: None,
     };
     Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))
 }

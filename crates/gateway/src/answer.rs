@@ -25,7 +25,7 @@ use http::header::{
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
-use proxy_execute_transport::{BoxError, ResponseBody};
+use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
 
 use crate::egress::Response;
@@ -189,7 +189,8 @@ fn is_valid_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-async fn read(mut rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
+async fn read(rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
+    let mut rest = rest.without_expansion_limit();
     let too_large = || {
         Error::new(
             ErrorKind::UpstreamTooLarge,
@@ -238,10 +239,24 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
 }
 
 fn cut_off(host: &str, error: BoxError) -> Error {
-    // If the request's body broke off first, that is why, and the upstream is not to blame.
-    error
-        .downcast::<Error>()
-        .map_or_else(|_| broken(host, "broke off in the middle of its answer"), |of_body| *of_body)
+    match error.downcast_ref::<DecodeError>() {
+        Some(DecodeError::Expansion(times)) => {
+            let message = format!(
+                "The response of {host} grows to more than {times} times its size when it is decompressed, beyond the \
+                 first MiB. This gateway takes no more."
+            );
+            Error::new(ErrorKind::UpstreamTooLarge, message).fix(
+                "Set `Accept-Encoding: identity` to get it uncompressed, or let the operator raise `maxExpansion`.",
+            )
+        }
+        Some(undecodable) => {
+            broken(host, &format!("sent a response that cannot be decompressed: {undecodable}"))
+        }
+        // If the request's body broke off first, that is why, and the upstream is not to blame.
+        None => error
+            .downcast::<Error>()
+            .map_or_else(|_| broken(host, "broke off in the middle of its answer"), |of_body| *of_body),
+    }
 }
 
 fn broken(host: &str, what: &str) -> Error {

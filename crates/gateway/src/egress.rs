@@ -126,7 +126,7 @@ pub(crate) struct Egress {
 impl Egress {
     /// # Errors
     /// When `NODE_EXTRA_CA_CERTS` is unusable, or an entry of `allow_private_hosts` is no host.
-    pub(crate) fn new(allow_private_hosts: &[String]) -> Result<Self> {
+    pub(crate) fn new(allow_private_hosts: &[String], max_expansion: u64) -> Result<Self> {
         let hosts = Arc::new(PrivateHosts::parse(allow_private_hosts)?);
         let guard = Arc::clone(&hosts);
         let options = Options {
@@ -134,6 +134,7 @@ impl Egress {
             address_filter: Some(AddressFilter::new(move |name, found| Ok(guard.filter(name, found)?))),
             idle_timeout: IDLE_TIMEOUT,
             ping_interval: None,
+            max_expansion: Some(max_expansion),
         };
         let client =
             Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;

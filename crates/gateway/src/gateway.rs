@@ -48,6 +48,10 @@ const CLOSING_GRACE: Duration = Duration::from_secs(5);
 /// The largest answer of an upstream, decompressed, that is taken into memory.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
 
+/// How many times its size a file or a stream may grow when it is decoded. Apache allows a request
+/// the same.
+const DEFAULT_MAX_EXPANSION: u64 = 200;
+
 /// How long an upstream may take for its whole answer. Shorter than the client's 60 s, so that the
 /// caller learns that it was the upstream.
 const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
@@ -76,6 +80,8 @@ pub struct GatewayOptions {
     pub allow_private_hosts: Vec<String>,
     /// The largest answer of an upstream, decompressed, in bytes. Default: 50 MiB.
     pub max_response_bytes: Option<u64>,
+    /// How many times its compressed size a file or a stream may have, beyond its first MiB. Default: 200.
+    pub max_expansion: Option<u64>,
     /// How long an upstream may take for its whole answer, in milliseconds. Default: 55 000.
     pub upstream_timeout_ms: Option<u64>,
     /// After how long without a refresh, in milliseconds, an account is refreshed although nobody
@@ -145,6 +151,7 @@ impl Gateway {
         };
         let max_response_bytes =
             at_least_one(options.max_response_bytes, DEFAULT_MAX_RESPONSE_BYTES, "maxResponseBytes")?;
+        let max_expansion = at_least_one(options.max_expansion, DEFAULT_MAX_EXPANSION, "maxExpansion")?;
         let upstream_timeout =
             at_least_one(options.upstream_timeout_ms, DEFAULT_UPSTREAM_TIMEOUT_MS, "upstreamTimeout")?;
         let link_lifetime = options.link_lifetime_ms.unwrap_or(DEFAULT_LINK_LIFETIME_MS);
@@ -160,7 +167,7 @@ impl Gateway {
         let max_upload_bytes =
             at_least_one(options.max_upload_bytes, DEFAULT_MAX_UPLOAD_BYTES, "maxUploadBytes")?;
         let catalogue = Catalogue::with(&options.toolkits)?;
-        let egress = Egress::new(&options.allow_private_hosts)?;
+        let egress = Egress::new(&options.allow_private_hosts, max_expansion)?;
         let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
         let store: Arc<dyn Store> = Arc::new(store);
         let account_changes = AccountChanges::default();

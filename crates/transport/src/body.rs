@@ -10,9 +10,9 @@ use futures::{Stream, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use tower_http::decompression::DecompressionBody;
 
 use crate::BoxError;
+use crate::decode::Decoded;
 
 /// The body of a request: in memory, or bytes as they come, which can be sent once.
 pub type Body = Either<Full<Bytes>, Streamed>;
@@ -89,9 +89,10 @@ impl Failure {
 
 /// The body of an answer, decoded: chunks as they come. It is read no faster than it is asked for.
 ///
-/// An answer that breaks off because the request's body did ends with that body's error.
+/// An answer that breaks off because the request's body did ends with that body's error. One that
+/// cannot be decoded ends with a [`DecodeError`](crate::DecodeError).
 pub struct ResponseBody {
-    pub(crate) decoded: DecompressionBody<Incoming>,
+    pub(crate) decoded: Decoded<Incoming>,
     /// Of the request's body, if that is sent as it comes.
     pub(crate) failure: Option<Failure>,
 }
@@ -103,6 +104,13 @@ impl ResponseBody {
     /// How many bytes are still to come, if that was announced and they come as they were sent.
     pub fn announced(&self) -> Option<u64> {
         self.decoded.size_hint().exact()
+    }
+
+    /// Lifts the client's limit on expansion, for a reader that limits the decoded bytes itself.
+    #[must_use]
+    pub fn without_expansion_limit(mut self) -> Self {
+        self.decoded.lift_expansion_limit();
+        self
     }
 
     /// An empty buffer for them, of the announced length, which is trusted with 1 MiB at most before the

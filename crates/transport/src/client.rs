@@ -1,13 +1,12 @@
 //! The client: connections that are kept, requests that a server refused unprocessed, decoding.
 
 use std::convert::Infallible;
-use std::future::ready;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::Request;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RANGE};
 use http::uri::Scheme;
+use http::{Request, StatusCode};
 use http_body_util::Either;
 use hyper::body::Body as _;
 use hyper_util::client::legacy;
@@ -15,20 +14,16 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
-use tower::{Service, service_fn};
-use tower_http::decompression::Decompression;
 
 use crate::body::{Body, Failure, ResponseBody};
 use crate::connector::Connector;
+use crate::decode::Decoded;
 use crate::resolver::Resolver;
 use crate::trust::client_config;
 use crate::{AddressFilter, BoxError, TrustError};
 
 /// How often a request is sent once more that an HTTP/2 server refused unprocessed.
 const MAX_REFUSALS: usize = 2;
-
-/// The content codings that are decoded.
-const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 
 /// An answer, up to its head.
 pub type Response = http::Response<ResponseBody>;
@@ -64,6 +59,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// How often an HTTP/2 connection with a request on it is asked whether it still works.
     pub ping_interval: Option<Duration>,
+    /// How many times its size a decoded body may have, beyond its first MiB. Default: no limit.
+    pub max_expansion: Option<u64>,
 }
 
 /// A client. It shares its connections among all requests that are made in one runtime; they may be
@@ -72,6 +69,7 @@ pub struct Options {
 pub struct Client {
     connector: Connector,
     builder: legacy::Builder,
+    max_expansion: Option<u64>,
     /// One for each runtime, which drives its connections and without which they end.
     pub(crate) pools: RwLock<Vec<Pool>>,
 }
@@ -93,10 +91,11 @@ impl Client {
     /// # Errors
     /// When `NODE_EXTRA_CA_CERTS` is set and unusable.
     pub fn new(options: Options) -> Result<Self, TrustError> {
-        let Options { environment_proxies, address_filter, idle_timeout, ping_interval } = options;
+        let Options { environment_proxies, address_filter, idle_timeout, ping_interval, max_expansion } =
+            options;
         let proxies = environment_proxies.then(Matcher::from_env);
         let connector = Connector::new(client_config()?, Resolver { filter: address_filter }, proxies);
-        Ok(Self::over(connector, idle_timeout, ping_interval))
+        Ok(Self { max_expansion, ..Self::over(connector, idle_timeout, ping_interval) })
     }
 
     pub(crate) fn over(
@@ -110,7 +109,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(idle_timeout)
             .http2_keep_alive_interval(ping_interval);
-        Self { connector, builder, pools: RwLock::default() }
+        Self { connector, builder, max_expansion: None, pools: RwLock::default() }
     }
 
     /// The client of this runtime, with its connections.
@@ -137,7 +136,8 @@ impl Client {
     /// future or the answer's body cancels the request.
     ///
     /// The answer is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
-    /// coding, unless the request has an `Accept-Encoding` of its own, or the answer no body. A kept
+    /// coding, unless the request has an `Accept-Encoding` of its own, the answer has no body or is a
+    /// part (206), or one of its codings is not known. A kept
     /// connection that turns out to be closed before anything of the request was written is replaced.
     ///
     /// # Errors
@@ -165,7 +165,10 @@ impl Client {
     async fn exchange(&self, mut request: Request<Body>) -> Result<Response, Error> {
         let wants_bytes = request.headers().contains_key(ACCEPT_ENCODING);
         if !wants_bytes {
-            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip,deflate,br,zstd"));
+            // A range is one of the coded bytes, which cannot be decoded from their middle.
+            let ranged = request.headers().contains_key(RANGE);
+            let accepted = if ranged { "identity" } else { "gzip,deflate,br,zstd" };
+            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
         }
         let failure = match request.body() {
             Either::Left(_) => None,
@@ -173,29 +176,18 @@ impl Client {
         };
         let because =
             |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
-        let mut response = self.pooled().request(request).await.map_err(because)?;
+        let response = self.pooled().request(request).await.map_err(because)?;
         // The headers of an answer without a body tell of another's, such as HEAD of GET's.
-        let decode = !wants_bytes && !response.body().is_end_stream();
-        if decode {
-            name_plainly(response.headers_mut());
-        }
-        // The decoder takes answers from a service only: this one has it already.
-        let answered = service_fn(|carrier: Request<_>| ready(Ok::<_, Error>(carrier.into_body())));
-        let decoder = Decompression::new(answered).gzip(decode).br(decode).zstd(decode).deflate(decode);
-        let decoded = { decoder }.call(Request::new(response)).await;
-        decoded.map(|response| response.map(|decoded| ResponseBody { decoded, failure }))
-    }
-}
-
-/// Names a coding as the decoder knows it: names are case-insensitive, and `x-gzip` is `gzip` (RFC
-/// 9110 §8.4.1).
-fn name_plainly(headers: &mut HeaderMap) {
-    if let Some(value) = headers.get_mut(CONTENT_ENCODING) {
-        let name = value.to_str().unwrap_or_default().to_ascii_lowercase();
-        let name = if name == "x-gzip" { "gzip" } else { &name };
-        if let Some(known) = CODINGS.into_iter().find(|known| *known == name) {
-            *value = HeaderValue::from_static(known);
-        }
+        let decode = !wants_bytes
+            && !response.body().is_end_stream()
+            && response.status() != StatusCode::PARTIAL_CONTENT;
+        let (mut head, body) = response.into_parts();
+        let decoded = if decode {
+            Decoded::new(&mut head.headers, body, self.max_expansion)
+        } else {
+            Decoded::AsSent(body)
+        };
+        Ok(Response::from_parts(head, ResponseBody { decoded, failure }))
     }
 }
 

@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod connector;
 mod deadline;
+mod decode;
 mod resolver;
 mod retry_after;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::error::Error as StdError;
 pub use crate::body::{Body, ResponseBody, Streamed, streamed, whole};
 pub use crate::client::{Client, Error, Options, Response};
 pub use crate::deadline::{TooLate, until};
+pub use crate::decode::{DecodeError, decode};
 pub use crate::resolver::AddressFilter;
 pub use crate::retry_after::retry_after;
 pub use crate::trust::TrustError;

@@ -64,6 +64,12 @@ export const serve: Command = {
       least: 1,
       description: 'The largest answer taken from an API that is no file, decompressed. Default: 50 MiB',
     },
+    'max-expansion': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'How many times its compressed size a file or stream from an API may have. Default: 200',
+    },
     'max-upload-bytes': {
       value: '<number>',
       whole: true,
@@ -116,6 +122,7 @@ export const serve: Command = {
       allowPrivateHosts: given.texts('allow-private-host'),
       files: filesOf(given),
       maxResponseBytes: given.whole('max-response-bytes'),
+      maxExpansion: given.whole('max-expansion'),
       maxUploadBytes: given.whole('max-upload-bytes'),
       upstreamTimeout: milliseconds(given, 'upstream-timeout'),
       chunkTimeout: milliseconds(given, 'chunk-timeout'),

@@ -39,6 +39,7 @@ pub(super) fn open(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
         address_filter: None,
         idle_timeout: IDLE_TIMEOUT,
         ping_interval: None,
+        max_expansion: None,
     });
     let client = client.map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
     let retry =

@@ -1,5 +1,6 @@
 //! Requests over real sockets, to servers that hang, refuse and stand in between.
 
+pub(crate) mod codings;
 mod connecting;
 mod decoding;
 mod proxies;

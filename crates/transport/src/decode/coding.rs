@@ -1,0 +1,177 @@
+//! The content codings: their names, and the decoder of each.
+
+use std::io;
+
+use brotli_decompressor::{
+    BrotliDecoderErrorCode, BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc,
+};
+use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::zstd::params::DParameter;
+use compression_codecs::{DecodeV2, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+
+use super::DecodeError;
+
+/// 8 MiB, the most for HTTP (RFC 9659 §3).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// What libzstd says of a frame with a larger window.
+const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+/// A content coding that is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// The codings that lines of `Content-Encoding` name, in the order in which a server applied them;
+/// `None` if one of them is not known. Names are case-insensitive (RFC 9110 §8.4.1), and `identity`
+/// stands for no coding.
+pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Coding>> {
+    let names = lines.flat_map(|line| line.split(',')).map(|name| name.trim_matches([' ', '\t']));
+    names
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
+        .map(Coding::from_name)
+        .collect()
+}
+
+impl Coding {
+    fn from_name(name: &str) -> Option<Self> {
+        let known = [
+            ("gzip", Self::Gzip),
+            ("x-gzip", Self::Gzip),
+            ("deflate", Self::Deflate),
+            ("br", Self::Brotli),
+            ("zstd", Self::Zstd),
+        ];
+        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, coding)| coding)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The decoder of a body that begins with this byte.
+    pub(super) fn codec(self, first: u8) -> Codec {
+        match self {
+            Self::Gzip => Codec::Library(Box::new(GzipDecoder::new())),
+            // Servers send both forms under this name. The low half of the first byte is 8 in zlib
+            // (RFC 1950 §2.2), and in raw deflate (RFC 1951 §3.2.3) only if padding bits are set.
+            Self::Deflate if first & 0x0f == 8 => Codec::Library(Box::new(ZlibDecoder::new())),
+            Self::Deflate => Codec::Library(Box::new(DeflateDecoder::new())),
+            Self::Brotli => Codec::Brotli(brotli()),
+            Self::Zstd => {
+                let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+                Codec::Library(Box::new(ZstdDecoder::new_with_params(&[window])))
+            }
+        }
+    }
+
+    /// Whether another member or frame may begin with this byte.
+    pub(super) fn continues_with(self, first: u8) -> bool {
+        match self {
+            Self::Gzip => first == 0x1f,
+            // Neither form has members.
+            Self::Deflate => false,
+            // A stream has no magic number, so its decoder must tell.
+            Self::Brotli => true,
+            // A frame, or a skippable one (RFC 8878 §3.1).
+            Self::Zstd => first == 0x28 || first & 0xf0 == 0x50,
+        }
+    }
+}
+
+/// The decoder of one coding, which decodes one member after the other.
+pub(super) enum Codec {
+    Library(Box<dyn DecodeV2 + Send + Sync>),
+    Brotli(Box<Brotli>),
+}
+
+type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+
+/// Strict, so that windows beyond RFC 7932 are refused: they may have 1 GiB.
+fn brotli() -> Box<Brotli> {
+    Box::new(BrotliState::new_strict(
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+        StandardAlloc::default(),
+    ))
+}
+
+impl Codec {
+    /// Starts over with another member.
+    pub(super) fn next_member(&mut self) -> io::Result<()> {
+        match self {
+            Self::Library(decoder) => decoder.reinit(),
+            Self::Brotli(state) => {
+                *state = brotli();
+                Ok(())
+            }
+        }
+    }
+
+    /// Decodes as much as fits, and returns whether the member has ended.
+    pub(super) fn decode(
+        &mut self,
+        coding: Coding,
+        input: &mut PartialBuffer<&[u8]>,
+        output: &mut WriteBuffer<'_>,
+    ) -> Result<bool, DecodeError> {
+        let coding = coding.name();
+        let reason = match self {
+            Self::Library(decoder) => match decoder.decode(input, output) {
+                Ok(ended) => return Ok(ended),
+                Err(error) => error.to_string(),
+            },
+            Self::Brotli(state) => match decode_brotli(state, input, output) {
+                BrotliResult::ResultSuccess => return Ok(true),
+                BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => return Ok(false),
+                BrotliResult::ResultFailure
+                    if matches!(
+                        state.error_code,
+                        BrotliDecoderErrorCode::BROTLI_DECODER_ERROR_FORMAT_WINDOW_BITS
+                    ) =>
+                {
+                    return Err(DecodeError::Window(coding));
+                }
+                BrotliResult::ResultFailure => {
+                    let code = format!("{:?}", state.error_code);
+                    code.trim_start_matches("BROTLI_DECODER_ERROR_").to_owned()
+                }
+            },
+        };
+        if reason == ZSTD_WINDOW_TOO_LARGE {
+            return Err(DecodeError::Window(coding));
+        }
+        Err(DecodeError::Damaged { coding, reason })
+    }
+}
+
+fn decode_brotli(
+    state: &mut Brotli,
+    input: &mut PartialBuffer<&[u8]>,
+    output: &mut WriteBuffer<'_>,
+) -> BrotliResult {
+    let (from, to) = (input.unwritten(), output.initialize_unwritten());
+    let (mut read, mut written) = (0, 0);
+    let result = BrotliDecompressStream(
+        &mut from.len(),
+        &mut read,
+        from,
+        &mut to.len(),
+        &mut written,
+        to,
+        &mut 0,
+        state,
+    );
+    input.advance(read);
+    output.advance(written);
+    result
+}

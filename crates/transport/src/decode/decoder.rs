@@ -1,0 +1,218 @@
+//! A stack of decoders, driven step by step.
+
+use bytes::{Buf, Bytes, BytesMut};
+use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+
+use super::coding::{Codec, Coding};
+use super::{DecodeError, MAX_CODINGS};
+
+/// The most that one step decodes, and the least that it has room for.
+const CHUNK: usize = 64 * 1024;
+const FIRST_CHUNK: usize = 8 * 1024;
+
+/// How many decoded bytes are free of the limit on expansion.
+const FREE: u64 = 1 << 20;
+
+/// How many times its size a body may have between two of its codings. What is coded twice was
+/// compressed before, so an honest body does not come near.
+const INNER_EXPANSION: u64 = 200;
+
+/// What a step came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Decoded bytes, never none.
+    Chunk(Bytes),
+    /// Nothing yet; there is more to do.
+    Working,
+    /// [`Decoder::feed`] or [`Decoder::end`] is needed.
+    NeedsInput,
+    /// All bytes are decoded.
+    Ended,
+}
+
+/// Decodes what a server has coded, once or several times.
+pub(super) struct Decoder {
+    /// The coding that was applied last is decoded first.
+    layers: Vec<Layer>,
+    /// How many bytes were fed.
+    received: u64,
+}
+
+impl Decoder {
+    /// A decoder for codings in the order in which they were applied.
+    pub(super) fn new(codings: &[Coding], max_expansion: Option<u64>) -> Result<Self, DecodeError> {
+        if codings.len() > MAX_CODINGS {
+            return Err(DecodeError::TooManyCodings(codings.len()));
+        }
+        let mut layers: Vec<_> =
+            codings.iter().rev().map(|coding| Layer::new(*coding, Some(INNER_EXPANSION))).collect();
+        if let Some(last) = layers.last_mut() {
+            last.max_expansion = max_expansion;
+        }
+        Ok(Self { layers, received: 0 })
+    }
+
+    pub(super) fn lift_expansion_limit(&mut self) {
+        if let Some(last) = self.layers.last_mut() {
+            last.max_expansion = None;
+        }
+    }
+
+    /// Hands over the next bytes of the body, after [`Step::NeedsInput`].
+    pub(super) fn feed(&mut self, bytes: Bytes) {
+        self.received += bytes.len() as u64;
+        self.layers[0].input = bytes;
+    }
+
+    /// Says that no more bytes follow, after [`Step::NeedsInput`].
+    pub(super) fn end(&mut self) {
+        self.layers[0].input_ended = true;
+    }
+
+    /// Runs the last layer that has something to do, so that at most a chunk waits between two layers.
+    pub(super) fn step(&mut self) -> Result<Step, DecodeError> {
+        let last = self.layers.len() - 1;
+        for index in (0..=last).rev() {
+            match self.layers[index].step(self.received)? {
+                Step::NeedsInput => {}
+                Step::Chunk(bytes) if index < last => {
+                    self.layers[index + 1].input = bytes;
+                    return Ok(Step::Working);
+                }
+                Step::Ended if index < last => {
+                    self.layers[index + 1].input_ended = true;
+                    return Ok(Step::Working);
+                }
+                step => return Ok(step),
+            }
+        }
+        Ok(Step::NeedsInput)
+    }
+}
+
+/// One coding of a body.
+struct Layer {
+    coding: Coding,
+    /// `None` until the first byte.
+    codec: Option<Codec>,
+    /// Whether a member has begun and not ended.
+    in_member: bool,
+    /// Whether zeros followed the last member, after which none may begin.
+    padded: bool,
+    input: Bytes,
+    input_ended: bool,
+    /// Free space for the next chunk, behind those that were handed on.
+    buffer: BytesMut,
+    /// The size of the next chunk: it doubles with each one that was filled.
+    room: usize,
+    /// Whether the last chunk was filled, so that the codec may hold more.
+    filled: bool,
+    decoded: u64,
+    max_expansion: Option<u64>,
+}
+
+impl Layer {
+    fn new(coding: Coding, max_expansion: Option<u64>) -> Self {
+        Self {
+            coding,
+            codec: None,
+            in_member: false,
+            padded: false,
+            input: Bytes::new(),
+            input_ended: false,
+            buffer: BytesMut::new(),
+            room: FIRST_CHUNK,
+            filled: false,
+            decoded: 0,
+            max_expansion,
+        }
+    }
+
+    fn step(&mut self, received: u64) -> Result<Step, DecodeError> {
+        let mut most = CHUNK;
+        if self.in_member {
+            if self.input.is_empty() && !self.filled {
+                return if self.input_ended {
+                    Err(DecodeError::Truncated(self.coding.name()))
+                } else {
+                    Ok(Step::NeedsInput)
+                };
+            }
+        } else {
+            let Some(first) = self.input.first().copied() else {
+                return Ok(if self.input_ended { Step::Ended } else { Step::NeedsInput });
+            };
+            if !self.begin_member(first)? {
+                return Ok(Step::Working);
+            }
+            // libzstd decodes a frame that it has in one piece without regard to its window. A first
+            // byte on its own has it treat all frames alike.
+            if self.coding == Coding::Zstd {
+                most = 1;
+            }
+        }
+        self.decode(most)?;
+        if let Some(times) = self.max_expansion
+            && self.decoded.saturating_sub(FREE) > received.saturating_mul(times)
+        {
+            return Err(DecodeError::Expansion(times));
+        }
+        if self.buffer.is_empty() {
+            return Ok(Step::Working);
+        }
+        Ok(Step::Chunk(self.buffer.split().freeze()))
+    }
+
+    /// Prepares for the member that begins with this byte. Returns whether there is one: zeros after
+    /// the last member of gzip are padding, as in gzip(1).
+    fn begin_member(&mut self, first: u8) -> Result<bool, DecodeError> {
+        let coding = self.coding.name();
+        match &mut self.codec {
+            None => self.codec = Some(self.coding.codec(first)),
+            Some(_) if self.coding == Coding::Gzip && self.input.iter().all(|byte| *byte == 0) => {
+                self.padded = true;
+                self.input.clear();
+                return Ok(false);
+            }
+            Some(codec) if self.coding.continues_with(first) && !self.padded => codec
+                .next_member()
+                .map_err(|error| DecodeError::Damaged { coding, reason: error.to_string() })?,
+            Some(_) => return Err(DecodeError::Trailing(coding)),
+        }
+        self.in_member = true;
+        Ok(true)
+    }
+
+    /// Decodes at most `most` bytes of the input into the buffer.
+    fn decode(&mut self, most: usize) -> Result<(), DecodeError> {
+        let codec = self.codec.as_mut().expect("a member has begun");
+        let free = self.buffer.capacity();
+        let size = if free >= self.room / 2 { free.min(self.room) } else { self.room };
+        self.buffer.resize(size, 0);
+        let given = self.input.len().min(most);
+        let mut input = PartialBuffer::new(&self.input[..given]);
+        let mut output = WriteBuffer::new_initialized(&mut self.buffer);
+        let result = codec.decode(self.coding, &mut input, &mut output);
+        let (read, written) = (input.written_len(), output.written_len());
+        self.input.advance(read);
+        self.buffer.truncate(written);
+        self.decoded += written as u64;
+        self.filled = written == size;
+        let ended = match result {
+            // Without input, a codec that holds nothing more reports an error.
+            Err(_) if given == 0 && written == 0 => false,
+            result => result?,
+        };
+        if given > 0 && read == 0 && written == 0 && !ended {
+            let reason = "it makes no progress".to_owned();
+            return Err(DecodeError::Damaged { coding: self.coding.name(), reason });
+        }
+        if ended {
+            self.in_member = false;
+            self.filled = false;
+        } else if self.filled {
+            self.room = CHUNK.min(self.room * 2);
+        }
+        Ok(())
+    }
+}
