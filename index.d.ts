@@ -139,7 +139,8 @@ export interface ProxyCall {
 	/** The HTTP method, in upper case. */
 	method: ProxyMethod;
 	/**
-	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD.
+	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
+	 * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
 	 */
 	body?: unknown | undefined;
 	/**
@@ -149,7 +150,10 @@ export interface ProxyCall {
 	binaryBody?: BinaryBody | undefined;
 	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
 	formData?: FormData | undefined;
-	/** Headers and query values, in order. A repeated name is sent repeatedly. */
+	/**
+	 * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
+	 * sent repeatedly, but for a header that has one value, such as `Content-Type`.
+	 */
 	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
 		type: ProxyParameter["in"];
 	}))[] | undefined;
@@ -286,7 +290,8 @@ export type Choice = readonly string[] | {
  * The configuration of a session.
  *
  * Calls depend on `toolkits` and `connectedAccounts`, and on `authConfigs` where a backend has
- * them. The rest steers the tools of the hosted backend; an embedded gateway keeps it and echoes it.
+ * them. The rest steers the tools of the hosted backend. A gateway keeps it and echoes it, but refuses what would
+ * restrict the session: `tags`, and `tools` of a toolkit.
  *
  * @example
  * ```ts
@@ -312,11 +317,11 @@ export interface SessionConfig {
 		callbackUrl?: string | undefined;
 		waitForConnections?: boolean | undefined;
 	} | undefined;
-	/** The tools of a toolkit to offer. */
+	/** The tools of a toolkit to offer. A gateway has no tools, and refuses a choice among them. */
 	tools?: Record<string, Choice | {
 		tags: readonly string[] | TagFilter;
 	}> | undefined;
-	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. */
+	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. A gateway refuses them. */
 	tags?: readonly string[] | TagFilter | undefined;
 	/**
 	 * Whether a toolkit may have several accounts in the session, and how many.

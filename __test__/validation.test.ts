@@ -192,6 +192,71 @@ describe('unknown keys', () => {
   });
 });
 
+describe('what is too large', () => {
+  const many = (count: number, value: string, where: 'header' | 'query') =>
+    Array.from({ length: count }, (_, index) => ({ name: `x-${index}`, value, in: where }));
+
+  it('is refused by its size, and quoted in part', async () => {
+    const half = 'x'.repeat(40_000);
+    await refusedWith({ parameters: many(101, '1', 'header') }, '`parameters` has 101 headers, and may have 100.');
+    await refusedWith({ parameters: many(101, '1', 'query') }, '`parameters` has 101 query values, and may have 100.');
+    await refusedWith(
+      { parameters: many(2, half, 'header') },
+      '`parameters` has 80006 characters of headers, and may have 65536.',
+    );
+    await refusedWith({ parameters: many(2, half, 'query') }, /characters of query values, and may have 65536\.$/);
+    await refusedWith(
+      { parameters: many(300_000, '1', 'header') },
+      '`parameters` has 300000 entries, and may have 200.',
+    );
+    await session.proxyExecute({ ...GOOD, parameters: [...many(100, '1', 'header'), ...many(100, '1', 'query')] });
+    backend.asked.length = 0;
+
+    await refusedWith({ toolkit: 'a'.repeat(8 << 20) }, '`toolkit` has 8388608 characters, and may have 100.');
+    await refusedWith({ endpoint: `/${'a'.repeat(8_192)}` }, '`endpoint` has 8193 characters, and may have 8192.');
+    await refused(() => composio.create('u'.repeat(1_025)), '`userId` has 1025 characters, and may have 1024.');
+    await refused(
+      () => composio.create('u', { toolkits: new Array(1_001).fill('github') }),
+      '`toolkits` has 1001 entries, and may have 1000.',
+    );
+    const pins = Object.fromEntries(Array.from({ length: 1_001 }, (_, index) => [`t${index}`, 'ca_1']));
+    for (const part of ['connectedAccounts', 'authConfigs']) {
+      await refused(() => composio.create('u', { [part]: pins }), `\`${part}\` has 1001 entries, and may have 1000.`);
+    }
+    await refused(() => composio.use('t'.repeat(65_537)), '`sessionId` has 65537 characters, and may have 65536.');
+    const { links } = { links: composio.connectedAccounts };
+    await refused(
+      () => links.link('u', 'ac_1', { alias: 'a'.repeat(257) }),
+      '`alias` has 257 characters, and may have 256.',
+    );
+  });
+
+  it('is quoted in part, without what a terminal acts upon', async () => {
+    const long = 'toolkit_'.repeat(700_000);
+    const unknown = await refusedWith({ [long]: 1 }, /^Unknown key `(toolkit_){10}…`: the known ones are `toolkit`/);
+    assert.ok(unknown.message.length < 1_000);
+    await refusedWith({ '\u001b[31m\u202e\nkey': 1 }, /^Unknown key `\\u\{1b\}\[31m\\u\{202e\}\\nkey`: /);
+    await refusedWith({ method: 'GET'.repeat(1 << 20) }, /^`method` cannot be '(GET){26}GE…': use 'GET'/);
+    await refusedWith({ method: 'g\n' }, /^`method` cannot be 'g\\n': use 'GET'/);
+    const options = { responseType: 'x'.repeat(1 << 20) } as Wrong;
+    const told = await refused(() => session.proxyExecute(GOOD, options), /^`responseType` cannot be 'x{80}…': use/);
+    assert.ok(told.message.length < 1_000);
+    const named = await refused(
+      () => composio.create('u', { tools: { [long]: 1 } } as Wrong),
+      /has \d+ characters/,
+      /must be/,
+    );
+    assert.ok(named.message.length < 1_000);
+  });
+
+  it('is told in at most twenty sentences', async () => {
+    const keys = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`toolkit${index}`, 1]));
+    const error = await refusedWith(keys, ...new Array(21).fill(/./));
+    assert.match(error.errors[0] ?? '', /did you mean `toolkit`\?$/);
+    assert.equal(error.errors[20], 'There are 199980 more problems.');
+  });
+});
+
 describe('parameters', () => {
   const parameter = (part: Wrong, ...errors: (string | RegExp)[]) =>
     refusedWith(
@@ -248,6 +313,35 @@ describe('parameters', () => {
 });
 
 describe('body', () => {
+  it('is something, or left out', async () => {
+    const told = (what: string) =>
+      `\`body\` is ${what}, which JSON writes as nothing or null: pass null, or leave it out, for no body.`;
+    for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      await refusedWith({ body: number }, told(Number.isNaN(number) ? 'NaN' : 'a number'));
+    }
+    await refusedWith({ body: new Number(Number.NaN) }, told('a Number'));
+    await refusedWith({ body: new Date(Number.NaN) }, told('a Date'));
+    await refusedWith({ body: { toJSON: () => undefined } }, told('an object'));
+    await refusedWith({ body: { toJSON: () => null } }, told('an object'));
+    await refusedWith({ body: '😀'.slice(0, 1) }, /^`body` has half of a surrogate pair in it/);
+    await session.proxyExecute({ ...GOOD, body: { toJSON: () => ({ a: 1 }) } });
+    await session.proxyExecute({ ...GOOD, body: 0 });
+    assert.deepEqual([sent(0).body, sent(1).body], [{ a: 1 }, 0]);
+  });
+
+  it('is sent as the JSON that a string of it is', async () => {
+    const typed = (value: string) => ({ parameters: [{ name: 'content-type', value, in: 'header' as const }] });
+    await session.proxyExecute({ ...GOOD, body: '{"a": 1}' });
+    await session.proxyExecute({ ...GOOD, body: '{"a": 1}', ...typed('text/plain') });
+    assert.deepEqual([sent(0).body, sent(1).body], [{ a: 1 }, '{"a": 1}']);
+    backend.asked.length = 0;
+    for (const body of ['', 'a=1', '{"a":']) {
+      await assert.rejects(session.proxyExecute({ ...GOOD, body }), { slug: 'InvalidRequest', status: 400 });
+      await assert.rejects(session.proxyExecute({ ...GOOD, body, ...typed('a/b+json') }), { slug: 'InvalidRequest' });
+    }
+    assert.deepEqual(backend.asked, []);
+  });
+
   it('is not sent with GET or HEAD', async () => {
     for (const method of ['GET', 'HEAD']) {
       await refusedWith(

@@ -3,7 +3,7 @@
 import type { AuthConfigReference } from './connected-accounts';
 import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
 import { type ToolkitInputField, toField, type WireField } from './toolkits';
-import { type CallOptions, Check, id } from './validate';
+import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
 /** How accounts of a toolkit are connected. Its credentials cannot be read. */
 export interface AuthConfig {
@@ -127,7 +127,7 @@ export class AuthConfigs {
     options?: CallOptions,
   ): Promise<CreatedAuthConfig> {
     const check = new Check('auth config');
-    check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'");
+    check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'", LONGEST_SLUG);
     const { type, authScheme: scheme } = Object(config);
     const isCustom = type === 'use_custom_auth';
     const keys = ['type', 'credentials', 'name', 'isEnabledForToolRouter'];
@@ -292,7 +292,7 @@ export class AuthConfigs {
 
 function checkCommon(check: Check, { credentials, name, isEnabledForToolRouter }: Record<string, unknown>): void {
   if (credentials !== undefined) check.fields(credentials, 'credentials');
-  check.optionalText(name, 'name');
+  check.optionalText(name, 'name', LONGEST_NAME);
   check.optionalFlag(isEnabledForToolRouter, 'isEnabledForToolRouter');
 }
 

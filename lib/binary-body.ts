@@ -57,6 +57,9 @@ interface Chunks {
   cancel(): void;
 }
 
+/** How long 4 MiB are in base64. */
+const LONGEST_BASE64 = Math.ceil((4 * 1024 * 1024) / 3) * 4;
+
 const KEYS = ['data', 'path', 'url', 'base64', 'contentType', 'size'];
 
 /** What is copied at once: little enough that nobody notices. */
@@ -99,7 +102,7 @@ export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinary
     return { wire: type, source: { path: path as string } };
   }
   if (url !== undefined) check.text(url, 'binaryBody.url');
-  else check.text(base64, 'binaryBody.base64');
+  else check.text(base64, 'binaryBody.base64', '', LONGEST_BASE64);
   return { wire: { url: url as string | undefined, base64: base64 as string | undefined, ...type } };
 }
 

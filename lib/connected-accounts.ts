@@ -10,9 +10,10 @@ import {
 } from './connection-request';
 import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
+import { quoted } from './quoted';
 import { type Ask, askOn, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
 import type { Connection } from './session';
-import { type CallOptions, Check, id } from './validate';
+import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus =
@@ -319,7 +320,7 @@ export class ConnectedAccounts {
     check.text(accountId, 'accountId');
     if (check.object(change, '', ['alias', 'credential', 'enabled'])) {
       // Unlike elsewhere it may be empty.
-      if (change.alias !== '') check.optionalText(change.alias, 'alias');
+      if (change.alias !== '') check.optionalText(change.alias, 'alias', LONGEST_NAME);
       if (change.credential !== undefined) checkCredential(check, change.credential, 'credential');
       check.optionalFlag(change.enabled, 'enabled');
     }
@@ -567,7 +568,7 @@ export class ConnectedAccounts {
     const [account] = (await this.list(active, options)).items;
     if (account === undefined) return;
     throw new ComposioMultipleConnectedAccountsError(
-      `User '${userId}' has account ${account.id} with auth config ${authConfigId} already.`,
+      `User '${quoted(userId)}' has account ${account.id} with auth config ${authConfigId} already.`,
       { suggestedFix: 'Pass `allowMultiple: true` to connect another one beside it.' },
     );
   }
@@ -609,10 +610,10 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
   async import(account: ImportConnectedAccount): Promise<ConnectedAccount> {
     const check = new Check('account');
     if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias', 'authConfigId'])) {
-      check.text(account.userId, 'userId', 'give your own id of the user');
-      check.text(account.toolkit, 'toolkit', "name the toolkit, for example 'github'");
+      check.text(account.userId, 'userId', 'give your own id of the user', LONGEST_USER_ID);
+      check.text(account.toolkit, 'toolkit', "name the toolkit, for example 'github'", LONGEST_SLUG);
       checkCredential(check, account.credential, 'credential');
-      check.optionalText(account.alias, 'alias');
+      check.optionalText(account.alias, 'alias', LONGEST_NAME);
       check.optionalText(account.authConfigId, 'authConfigId');
     }
     check.done();
@@ -625,7 +626,7 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
 const LINK_KEYS = ['callbackUrl', 'alias', 'allowMultiple'];
 
 function checkConnection(check: Check, userId: unknown, authConfigId: unknown): void {
-  if (check.text(userId, 'userId', 'give your own id of the user') && userId.includes(',')) {
+  if (check.text(userId, 'userId', 'give your own id of the user', LONGEST_USER_ID) && userId.includes(',')) {
     check.add('`userId` has a comma in it, which separates values in a query.');
   }
   check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() makes an auth config');
@@ -633,7 +634,7 @@ function checkConnection(check: Check, userId: unknown, authConfigId: unknown): 
 
 function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<string, unknown>): void {
   check.optionalText(callbackUrl, 'callbackUrl');
-  check.optionalText(alias, 'alias');
+  check.optionalText(alias, 'alias', LONGEST_NAME);
   check.optionalFlag(allowMultiple, 'allowMultiple');
 }
 

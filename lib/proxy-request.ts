@@ -9,7 +9,8 @@ import {
   type WireBinaryBody,
 } from './binary-body';
 import { APIConnectionError, ValidationError } from './errors';
-import { below, Check, kindOf } from './validate';
+import { quoted } from './quoted';
+import { below, Check, kindOf, LONGEST_SLUG } from './validate';
 
 /** The HTTP methods a proxied call may use. */
 export type ProxyMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
@@ -34,7 +35,8 @@ export interface ProxyCall {
   /** The HTTP method, in upper case. */
   method: ProxyMethod;
   /**
-   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD.
+   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
+   * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
    */
   body?: unknown;
   /**
@@ -44,7 +46,10 @@ export interface ProxyCall {
   binaryBody?: BinaryBody;
   /** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
   formData?: FormData;
-  /** Headers and query values, in order. A repeated name is sent repeatedly. */
+  /**
+   * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
+   * sent repeatedly, but for a header that has one value, such as `Content-Type`.
+   */
   parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, 'in'> & { type: ProxyParameter['in'] }))[];
 }
 
@@ -130,6 +135,10 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 export type ByteStream = ReadableStream<Uint8Array> & import('node:stream/web').ReadableStream<Uint8Array>;
 
 const WHAT = 'proxy execute request';
+/** The limits of a call, which are those of `docs/limits.md`. */
+const MOST_PARAMETERS = 100;
+const MOST_PARAMETER_CHARACTERS = 64 * 1024;
+const LONGEST_ENDPOINT = 8 * 1024;
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
@@ -163,7 +172,7 @@ export function writeSessionRequest(request: ProxyExecuteRequest): WrittenReques
   const check = new Check(WHAT);
   let call: CheckedCall | undefined;
   if (check.object(request, '', SESSION_KEYS, MEANT_IN_SESSION)) {
-    check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'");
+    check.text(request.toolkit, 'toolkit', "name the toolkit to call, for example 'github'", LONGEST_SLUG);
     call = checkCall(check, request);
   }
   check.done();
@@ -179,7 +188,7 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
     const custom: unknown = request.customConnectionData;
     if (custom !== undefined && check.object(custom, 'customConnectionData', CUSTOM_KEYS)) {
       check.text(custom.authScheme, 'customConnectionData.authScheme');
-      check.text(custom.toolkitSlug, 'customConnectionData.toolkitSlug');
+      check.text(custom.toolkitSlug, 'customConnectionData.toolkitSlug', '', LONGEST_SLUG);
       check.fields(custom.val, 'customConnectionData.val');
     }
     call = checkCall(check, request);
@@ -207,10 +216,12 @@ interface CheckedCall {
 
 function checkCall(check: Check, request: Record<string, unknown>): CheckedCall {
   const { endpoint, method, body } = request;
-  check.text(endpoint, 'endpoint', 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit');
-  const upper = typeof method === 'string' && !METHODS.includes(method) ? method.toUpperCase() : undefined;
+  const purpose = 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit';
+  check.text(endpoint, 'endpoint', purpose, LONGEST_ENDPOINT);
+  const mayBeMeant = typeof method === 'string' && method.length <= 'DELETE'.length && !METHODS.includes(method);
+  const upper = mayBeMeant ? method.toUpperCase() : undefined;
   if (upper !== undefined && METHODS.includes(upper)) {
-    check.add(`\`method\` must be in upper case: write '${upper}' instead of '${method}'.`);
+    check.add(`\`method\` must be in upper case: write '${upper}' instead of '${quoted(method as string)}'.`);
   } else {
     check.oneOf(method, 'method', METHODS);
   }
@@ -259,6 +270,7 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
       `\`body\` cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,
     );
   }
+  if (typeof body === 'string') check.wellFormed(body, 'body');
   if (isPlain(body)) return;
   if (typeof body === 'function' || typeof body === 'symbol') {
     check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
@@ -273,13 +285,31 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
     );
   } else if (body instanceof Map || body instanceof Set || body instanceof Promise) {
     check.add(`\`body\` is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
+  } else if (isLost(body)) {
+    check.add(
+      `\`body\` is ${kindOf(body)}, which JSON writes as nothing or null: pass null, or leave it out, for no body.`,
+    );
+  }
+}
+
+/** Whether JSON has no value for what is given as one, such as for NaN, so that no body would be sent. */
+function isLost(body: unknown): boolean {
+  if (typeof body === 'number') return !Number.isFinite(body);
+  const hasOwnForm = body instanceof Number || typeof (body as { toJSON?: unknown }).toJSON === 'function';
+  if (!hasOwnForm) return false;
+  try {
+    return (JSON.stringify(body) ?? 'null') === 'null';
+  } catch {
+    // Told when the request is written.
+    return false;
   }
 }
 
 /** What almost every body is, and is told at once: an object or an array of no other class. */
 function isPlain(body: unknown): boolean {
   const prototype = Object.getPrototypeOf(body);
-  return prototype === Object.prototype || prototype === Array.prototype;
+  const isOfNoClass = prototype === Object.prototype || prototype === Array.prototype;
+  return isOfNoClass && (body as { toJSON?: unknown }).toJSON === undefined;
 }
 
 function isBinary(body: object): boolean {
@@ -293,7 +323,8 @@ function isBinary(body: object): boolean {
 
 function checkParameters(check: Check, parameters: unknown): unknown[] | undefined {
   if (parameters === undefined || !check.list(parameters, 'parameters')) return undefined;
-  return parameters.map((parameter, index) => {
+  if (!check.atMost(parameters.length, 2 * MOST_PARAMETERS, 'entries', 'parameters')) return undefined;
+  const written = parameters.map((parameter, index) => {
     const path = `parameters[${index}]`;
     if (!check.object(parameter, path, PARAMETER_KEYS)) return parameter;
     const { name, value, in: location = parameter.type, type = location } = parameter;
@@ -311,6 +342,23 @@ function checkParameters(check: Check, parameters: unknown): unknown[] | undefin
     }
     return { name, value: text, type: location };
   });
+  checkSizes(check, written);
+  return written;
+}
+
+const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
+
+/** How many headers and query values there are, and how long they are together. */
+function checkSizes(check: Check, parameters: readonly unknown[]): void {
+  for (const [type, what] of [
+    ['header', 'headers'],
+    ['query', 'query values'],
+  ]) {
+    const those = parameters.map(Object).filter((parameter) => parameter.type === type);
+    const length = those.reduce((sum, { name, value }) => sum + lengthOf(name) + lengthOf(value), 0);
+    check.atMost(those.length, MOST_PARAMETERS, what as string, 'parameters');
+    check.atMost(length, MOST_PARAMETER_CHARACTERS, `characters of ${what}`, 'parameters');
+  }
 }
 
 function write(wire: WireCall | undefined, request: object): string {
@@ -323,7 +371,7 @@ function write(wire: WireCall | undefined, request: object): string {
 
 function whyNotJson(request: object, cause: unknown): string {
   try {
-    const why = findUnserialisable(request, '', []);
+    const why = findUnserialisable(request, '', new Set());
     if (why !== undefined) return why;
   } catch {
     // Too deep, or a getter that throws: the cause says it.
@@ -331,15 +379,18 @@ function whyNotJson(request: object, cause: unknown): string {
   return `The request cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}.`;
 }
 
-function findUnserialisable(value: unknown, path: string, parents: object[]): string | undefined {
+function findUnserialisable(value: unknown, path: string, parents: Set<object>): string | undefined {
   if (typeof value === 'bigint') return `\`${path}\` is a BigInt, which JSON cannot hold: send it as a string.`;
   if (typeof value !== 'object' || value === null) return undefined;
-  if (parents.includes(value)) return `\`${path}\` is an object that contains itself, which JSON cannot hold.`;
+  if (parents.has(value)) return `\`${path}\` is an object that contains itself, which JSON cannot hold.`;
+  parents.add(value);
   for (const [key, child] of Object.entries(value)) {
+    if (typeof child !== 'object' && typeof child !== 'bigint') continue;
     const childPath = Array.isArray(value) ? `${path}[${key}]` : below(path, key);
-    const why = findUnserialisable(child, childPath, [...parents, value]);
+    const why = findUnserialisable(child, childPath, parents);
     if (why !== undefined) return why;
   }
+  parents.delete(value);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 // What a session is allowed and told: how it is given, checked and written.
 
-import { below, Check, kindOf } from './validate';
+import { below, Check, kindOf, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A choice among names: the listed ones, only these, or all but these. */
 export type Choice = readonly string[] | { enable: readonly string[] } | { disable: readonly string[] };
@@ -9,7 +9,8 @@ export type Choice = readonly string[] | { enable: readonly string[] } | { disab
  * The configuration of a session.
  *
  * Calls depend on `toolkits` and `connectedAccounts`, and on `authConfigs` where a backend has
- * them. The rest steers the tools of the hosted backend; an embedded gateway keeps it and echoes it.
+ * them. The rest steers the tools of the hosted backend. A gateway keeps it and echoes it, but refuses what would
+ * restrict the session: `tags`, and `tools` of a toolkit.
  *
  * @example
  * ```ts
@@ -31,9 +32,9 @@ export interface SessionConfig {
    * `callbackUrl` is where the user comes out; `waitForConnections` has the tools wait for them.
    */
   manageConnections?: boolean | { enable?: boolean; callbackUrl?: string; waitForConnections?: boolean };
-  /** The tools of a toolkit to offer. */
+  /** The tools of a toolkit to offer. A gateway has no tools, and refuses a choice among them. */
   tools?: Record<string, Choice | { tags: readonly string[] | TagFilter }>;
-  /** The tools to offer, by what they are marked as, such as `readOnlyHint`. */
+  /** The tools to offer, by what they are marked as, such as `readOnlyHint`. A gateway refuses them. */
   tags?: readonly string[] | TagFilter;
   /**
    * Whether a toolkit may have several accounts in the session, and how many.
@@ -126,7 +127,7 @@ const DIRECT_TOOLS = {
 /** Checks the user and the configuration of a new session, and writes them as they travel. */
 export function writeCreateSession(userId: string, config: SessionConfig = {}): string {
   const check = new Check('session');
-  check.text(userId, 'userId', 'give your own id of the user that the calls are made for');
+  check.text(userId, 'userId', 'give your own id of the user that the calls are made for', LONGEST_USER_ID);
   const wire: Record<string, unknown> = { user_id: userId };
   if (check.object(config, '', [...Object.keys(PARTS), 'sessionPreset'])) {
     const { sessionPreset, ...parts } = config;
@@ -170,10 +171,10 @@ function eachToolkit(
   path: string,
   write: (value: unknown, path: string) => unknown,
 ): Record<string, unknown> | undefined {
-  if (!check.record(value, path)) return undefined;
+  if (!check.map(value, path)) return undefined;
   return Object.fromEntries(
     Object.entries(value).map(([slug, of]) => {
-      check.wellFormed(slug, below(path, slug));
+      check.text(slug, below(path, slug), '', LONGEST_SLUG);
       return [slug, write(of, below(path, slug))];
     }),
   );

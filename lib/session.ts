@@ -20,7 +20,15 @@ import {
 import { askOn } from './resource';
 import { type SessionUpdate, writeUpdateSession } from './session-config';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import { type CallOptions, Check, callOptions, proxyOptions, type ResponseType } from './validate';
+import {
+  type CallOptions,
+  Check,
+  callOptions,
+  LONGEST_NAME,
+  LONGEST_SLUG,
+  proxyOptions,
+  type ResponseType,
+} from './validate';
 
 /** How long a call may take, in milliseconds, where nothing else is said. */
 export const DEFAULT_TIMEOUT = 60_000;
@@ -367,10 +375,10 @@ export class Session {
 /** Checks how an account is to be connected, of which these keys may be told. */
 function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonly string[]): void {
   const check = new Check('authorization');
-  check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'");
+  check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'", LONGEST_SLUG);
   if (check.object(authorize, '', known)) {
     check.optionalText(authorize.callbackUrl, 'callbackUrl');
-    check.optionalText(authorize.alias, 'alias');
+    check.optionalText(authorize.alias, 'alias', LONGEST_NAME);
     check.optionalTimeout(authorize.timeout, 'timeout');
   }
   check.done();

@@ -4,7 +4,7 @@ import type { AuthConfigs } from './auth-configs';
 import type { ConnectedAccounts } from './connected-accounts';
 import type { ConnectionRequest } from './connection-request';
 import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
-import { type CallOptions, Check, id } from './validate';
+import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A toolkit in a list. */
 export interface ToolkitItem {
@@ -227,8 +227,8 @@ export class Toolkits {
     options?: CallOptions,
   ): Promise<ConnectionRequest> {
     const check = new Check('link');
-    check.text(userId, 'userId');
-    check.text(slug, 'slug');
+    check.text(userId, 'userId', '', LONGEST_USER_ID);
+    check.text(slug, 'slug', '', LONGEST_SLUG);
     check.optionalText(authConfigId, 'authConfigId');
     check.done();
     const authConfig = authConfigId ?? (await this.#authConfigFor(slug, options));

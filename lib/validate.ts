@@ -4,11 +4,24 @@
 // names; everything else may be a secret.
 
 import { ValidationError } from './errors';
+import { quoted } from './quoted';
+
+/** The most characters of a text that has no limit of its own. These limits are those of `docs/limits.md`. */
+const LONGEST_TEXT = 64 * 1024;
+/** The most characters of a toolkit's slug, of a user's id, and of a name. */
+export const LONGEST_SLUG = 100;
+export const LONGEST_USER_ID = 1024;
+export const LONGEST_NAME = 256;
+/** The most entries of a list or map. */
+const MOST_LISTED = 1000;
+/** The most sentences of one error. */
+const MOST_SENTENCES = 20;
 
 /** Collects what is wrong with the arguments of one call, and throws all of it at once. */
 export class Check {
   readonly #what: string;
   readonly #errors: string[] = [];
+  #more = 0;
 
   constructor(what: string) {
     this.#what = what;
@@ -16,11 +29,13 @@ export class Check {
 
   /** Notes that something is wrong, in a sentence. */
   add(sentence: string): void {
-    this.#errors.push(sentence);
+    if (this.#errors.length < MOST_SENTENCES) this.#errors.push(sentence);
+    else this.#more += 1;
   }
 
   /** Throws what has been noted. */
   done(): void {
+    if (this.#more > 0) this.#errors.push(`There are ${this.#more} more problems.`);
     if (this.#errors.length > 0) throw new ValidationError(this.#what, this.#errors);
   }
 
@@ -33,8 +48,10 @@ export class Check {
   ): value is Record<string, unknown> {
     if (!this.record(value, path)) return false;
     for (const key of Object.keys(value)) {
-      if (!known.includes(key))
-        this.add(`Unknown key \`${below(path, key)}\`: ${meant?.get(key) ?? suggest(key, known)}`);
+      if (known.includes(key)) continue;
+      // A suggestion costs more than a look at the key, so none is sought for a sentence that is not kept.
+      if (this.#errors.length === MOST_SENTENCES) this.#more += 1;
+      else this.add(`Unknown key \`${below(path, key)}\`: ${meant?.get(key) ?? suggest(key, known)}`);
     }
     return true;
   }
@@ -47,10 +64,19 @@ export class Check {
   }
 
   /** A string that is not empty. */
-  text(value: unknown, path: string, purpose = ''): value is string {
-    if (typeof value === 'string' && value !== '') return this.wellFormed(value, path);
+  text(value: unknown, path: string, purpose = '', longest = LONGEST_TEXT): value is string {
+    if (typeof value === 'string' && value !== '') {
+      return this.atMost(value.length, longest, 'characters', path) && this.wellFormed(value, path);
+    }
     const what = value === undefined ? 'is missing' : `must be a non-empty string, but is ${kindOf(value)}`;
     this.add(`\`${path}\` ${what}${purpose && `: ${purpose}`}.`);
+    return false;
+  }
+
+  /** A size within its limit. */
+  atMost(size: number, most: number, unit: string, path: string): boolean {
+    if (size <= most) return true;
+    this.add(`\`${path}\` has ${size} ${unit}, and may have ${most}.`);
     return false;
   }
 
@@ -70,13 +96,13 @@ export class Check {
   }
 
   /** A string that is not empty, or nothing. */
-  optionalText(value: unknown, path: string): value is string | undefined {
-    return value === undefined || this.text(value, path);
+  optionalText(value: unknown, path: string, longest?: number): value is string | undefined {
+    return value === undefined || this.text(value, path, '', longest);
   }
 
   /** A list of strings that are not empty. */
   texts(value: unknown, path: string): value is string[] {
-    if (!this.list(value, path)) return false;
+    if (!this.list(value, path) || !this.atMost(value.length, MOST_LISTED, 'entries', path)) return false;
     return value.map((item, index) => this.text(item, `${path}[${index}]`)).every(Boolean);
   }
 
@@ -85,6 +111,11 @@ export class Check {
     if (Array.isArray(value)) return true;
     this.add(`\`${path}\` must be an array, but is ${kindOf(value)}.`);
     return false;
+  }
+
+  /** An object whose keys are names of the caller's, such as slugs. */
+  map(value: unknown, path: string): value is Record<string, unknown> {
+    return this.record(value, path) && this.atMost(Object.keys(value).length, MOST_LISTED, 'entries', path);
   }
 
   /** True, false, or nothing. */
@@ -130,7 +161,9 @@ export class Check {
   oneOf(value: unknown, path: string, names: readonly string[]): value is string {
     if (typeof value === 'string' && names.includes(value)) return true;
     const what =
-      value === undefined ? 'is missing' : `cannot be ${typeof value === 'string' ? `'${value}'` : kindOf(value)}`;
+      value === undefined
+        ? 'is missing'
+        : `cannot be ${typeof value === 'string' ? `'${quoted(value)}'` : kindOf(value)}`;
     this.add(`\`${path}\` ${what}: use ${names.map((name) => `'${name}'`).join(' or ')}.`);
     return false;
   }
@@ -213,18 +246,22 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   const name = Object.getPrototypeOf(value)?.constructor?.name ?? 'object';
   if (name === 'Object') return 'an object';
-  return `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}`;
+  return `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${quoted(String(name))}`;
 }
 
-/** The name of something inside of something. */
+/** The name of something inside of something, as it is quoted. */
 export function below(path: string, key: string): string {
-  return path === '' ? key : `${path}.${key}`;
+  return path === '' ? quoted(key) : `${path}.${quoted(key)}`;
 }
 
 /** The name that was probably meant, or all that there are. */
 export function suggest(key: string, known: readonly string[]): string {
-  const [nearest] = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase().replaceAll('_', ''), name.toLowerCase()) }))
+  const longest = Math.max(...known.map((name) => name.length));
+  // Underscores do not count; no other key that is so much longer is like one of them.
+  const plain = key.length <= 2 * longest + 2 ? key.toLowerCase().replaceAll('_', '') : key;
+  const candidates = plain.length <= longest + 2 ? known : [];
+  const [nearest] = candidates
+    .map((name) => ({ name, distance: editDistance(plain, name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   if (nearest && nearest.distance <= Math.ceil(nearest.name.length / 3)) return `did you mean \`${nearest.name}\`?`;
   return `the known ones are ${known.map((name) => `\`${name}\``).join(', ')}.`;

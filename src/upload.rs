@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use futures::stream::unfold;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
-use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result};
+use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result, quoted};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
@@ -122,15 +122,16 @@ impl Source {
         match self {
             Self::Chunks(bytes) => body.stream = Some(bytes),
             Self::File(path) => {
+                let shown = quoted(&path.to_string_lossy()).to_string();
                 let unreadable = |error: std::io::Error| {
-                    let message = format!("binaryBody.path: {} cannot be read: {error}.", path.display());
+                    let message = format!("binaryBody.path: {shown} cannot be read: {error}.");
                     Error::of_field(ErrorKind::InvalidRequest, message)
                 };
                 let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
                 let size = file.metadata().await.map_err(unreadable)?.len();
                 // A file that grows while it is sent is sent as it was.
                 let bytes = ReaderStream::with_capacity(file.take(size), READ);
-                let message = format!("binaryBody.path: {} could not be read to its end.", path.display());
+                let message = format!("binaryBody.path: {shown} could not be read to its end.");
                 let bytes = bytes.map_err(move |_| Error::new(ErrorKind::UploadBroken, message.as_str()));
                 body.size = Some(size);
                 body.stream = Some(ByteStream::new(bytes));

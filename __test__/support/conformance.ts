@@ -127,15 +127,30 @@ export function conformance(name: string, way: Way): void {
       });
 
       it('change what is named and keep the rest', async () => {
-        const own = await composio.create('ann', { toolkits: ['github'], tags: ['readOnlyHint'] });
+        const own = await composio.create('ann', { toolkits: ['github'], multiAccount: { enable: true } });
         assert.equal(await own.update({ toolkits: ['acme'] }), own);
         assert.deepEqual(own.config.toolkits, { enabled: ['acme'] });
-        assert.deepEqual(own.config.tags, { enabled: ['readOnlyHint'] });
+        assert.deepEqual(own.config.multi_account, { enable: true, require_explicit_selection: true });
         assert.deepEqual((await composio.use(own.sessionId)).config, own.config);
         const { status } = await own.proxyExecute({ toolkit: 'acme', endpoint: '/me', method: 'GET' });
         assert.equal(status, 200);
         await own.update({ toolkits: null });
         assert.equal(own.config.toolkits, undefined);
+      });
+
+      it('are refused with a restriction that is not enforced', async () => {
+        const own = await composio.create('ann');
+        for (const [part, names] of [
+          [{ tags: ['readOnlyHint'] }, /`tags`/],
+          [{ tags: { disable: ['destructiveHint'] } }, /`tags`/],
+          [{ tools: { github: { tags: ['readOnlyHint'] } } }, /`tools\.github`/],
+          [{ tools: { github: ['GITHUB_GET_AN_ISSUE'] } }, /`tools\.github`/],
+          [{ tools: { github: { disable: ['GITHUB_DELETE_A_REPOSITORY'] } } }, /`tools\.github`/],
+        ] as const) {
+          const refused = { status: 400, slug: 'ToolRouterV2_BadRequest', names, fix: /toolkits/ };
+          await rejection(() => composio.create('ann', part), BadRequestError, refused);
+          await rejection(() => own.update(part), BadRequestError, refused);
+        }
       });
 
       it('are deleted once', async () => {
@@ -179,8 +194,6 @@ export function conformance(name: string, way: Way): void {
       const bodies: Record<string, unknown> = {
         'an object': { title: 'Found a bug', labels: [], at: 1.5 },
         'an array': [1, 'two', null],
-        'a string': 'just text with "quotes"',
-        'an empty string': '',
         'a number': -0.25,
         'a boolean': false,
         'nested objects': { a: { b: { c: [{ d: [[]] }] } } },
@@ -204,6 +217,46 @@ export function conformance(name: string, way: Way): void {
           }
         });
       }
+
+      it('have a body that is a string of JSON, which is sent as it is', async () => {
+        for (const [body, type] of [
+          ['{"b":1, "a":12345678901234567890}', undefined],
+          [' [1,\n2]\n', 'application/json'],
+          ['{}', 'application/vnd.api+json'],
+          ['"a"', undefined],
+          ['null', undefined],
+          ['123', 'text/json; charset=utf-8'],
+        ] as const) {
+          const parameters = type === undefined ? [] : [{ name: 'Content-Type', value: type, in: 'header' as const }];
+          await session.proxyExecute({ toolkit: 'acme', endpoint: '/things', method: 'POST', body, parameters });
+          assert.equal(upstream.last.body, body);
+          assert.equal(upstream.last.headers['content-type'], type ?? 'application/json');
+        }
+      });
+
+      it('are refused with a string that is not JSON, unless its type says so', async () => {
+        const call = { toolkit: 'acme', endpoint: '/things', method: 'POST' } as const;
+        const before = upstream.received.length;
+        for (const body of ['just text', '', ' ', '{"title":', 'a=1']) {
+          for (const type of ['application/json', 'application/problem+json']) {
+            const parameters = [{ name: 'content-type', value: type, in: 'header' as const }];
+            await rejection(() => session.proxyExecute({ ...call, body, parameters }), BadRequestError, {
+              status: 400,
+              slug: 'InvalidRequest',
+              names: /`body` is a string/,
+              fix: /Content-Type/,
+            });
+          }
+          await rejection(() => session.proxyExecute({ ...call, body }), BadRequestError, { slug: 'InvalidRequest' });
+        }
+        assert.equal(upstream.received.length, before);
+        for (const body of ['just text', '']) {
+          const parameters = [{ name: 'Content-Type', value: 'text/plain', in: 'header' as const }];
+          await session.proxyExecute({ ...call, body, parameters });
+          assert.equal(upstream.last.body, body);
+          assert.equal(upstream.last.headers['content-length'], String(body.length));
+        }
+      });
 
       it('have no body if it is null', async () => {
         await session.proxyExecute({ toolkit: 'acme', endpoint: '/things', method: 'POST', body: null });

@@ -97,8 +97,6 @@ describe('sessions', () => {
       toolkits: { disable: ['open'] },
       authConfigs: { acme: acmeConfig },
       connectedAccounts: { github: gateway.githubAccount },
-      tools: { github: { enable: ['GITHUB_GET_AN_ISSUE'] } },
-      tags: ['readOnlyHint'],
       manageConnections: false,
       multiAccount: { enable: true },
       workbench: { enable: false },
@@ -107,10 +105,23 @@ describe('sessions', () => {
     assert.deepEqual(session.config.toolkits, { disabled: ['open'] });
     assert.deepEqual(session.config.connected_accounts, { github: [gateway.githubAccount] });
     assert.deepEqual(session.config.manage_connections, { enabled: false });
-    assert.deepEqual(session.config.tools, { github: { enabled: ['GITHUB_GET_AN_ISSUE'] } });
-    assert.deepEqual(session.config.tags, { enabled: ['readOnlyHint'] });
     assert.equal(session.config.multi_account.enable, true);
     assert.equal(session.workbench.enable, false);
+  });
+
+  it('are refused with a restriction that a gateway does not enforce', async () => {
+    for (const restriction of [
+      { tags: ['readOnlyHint'] },
+      { tags: { disable: ['destructiveHint'] } },
+      { tools: { github: { tags: ['readOnlyHint'] } } },
+      { tools: { github: { enable: ['GITHUB_GET_AN_ISSUE'] } } },
+    ]) {
+      await assert.rejects(composio.create('ann', restriction), (error) => {
+        assert.equal(error.status, 400);
+        assert.match(error.error.error.message, /would restrict the session, and a gateway does not enforce it/);
+        return true;
+      });
+    }
   });
 
   it('list toolkits with the account that a call would use', async () => {

@@ -1,6 +1,7 @@
 // What a command is, and how its arguments are read.
 
 import { parseArgs } from 'node:util';
+import { quoted } from '../quoted';
 import { suggest } from '../validate';
 import type { Terminal } from './terminal';
 
@@ -99,7 +100,7 @@ export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>,
     if (token.kind !== 'option') continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) {
-      throw new UsageError(`There is no option ${token.rawName}: ${suggestOption(token.name, options)}`);
+      throw new UsageError(`There is no option ${quoted(token.rawName)}: ${suggestOption(token.name, options)}`);
     }
     values.set(token.name, [...(values.get(token.name) ?? []), readValue(token, option)]);
     if (!option.many && values.get(token.name)?.length !== 1) throw new UsageError(`--${token.name} is there twice.`);

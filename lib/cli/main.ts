@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposioError } from '../errors';
+import { quoted } from '../quoted';
 import { suggest } from '../validate';
 import { type Command, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
 import { accounts } from './commands/accounts';
@@ -89,7 +90,7 @@ function find(words: readonly string[]): Command {
     throw new UsageError(`\`${first}\` needs to know what to do: ${hint}`);
   }
   const names = [...new Set(COMMANDS.map(({ name }) => name.split(' ')[0] as string))];
-  throw new UsageError(`There is no command \`${first}\`: ${suggest(first, names)} See proxy-execute --help.`);
+  throw new UsageError(`There is no command \`${quoted(first)}\`: ${suggest(first, names)} See proxy-execute --help.`);
 }
 
 /** An error for a person is its message, which says what to do; for a machine also what else is known. */

@@ -64,12 +64,17 @@ impl Answer {
     /// An answer that is handed on: a line of JSON, and then the bytes (`docs/wire.md`).
     pub(crate) async fn into_stream(mut self, api_key: &SecretString) -> ProtocolResult<StreamedAnswer> {
         let mut body = self.take_body();
-        while !self.body.contains(&b'\n') && self.body.len() <= MAX_HEAD {
-            let Some(chunk) = body.try_next().await? else { break };
-            self.body.extend_from_slice(&chunk);
-        }
-        let Some(end) = self.body.iter().position(|byte| *byte == b'\n') else {
-            return Err(self.not_in_the_documented_form(api_key));
+        let mut read = 0;
+        let end = loop {
+            // What was searched is not searched again, however small the chunks are.
+            if let Some(end) = self.body[read..].iter().position(|byte| *byte == b'\n') {
+                break read + end;
+            }
+            read = self.body.len();
+            match body.try_next().await? {
+                Some(chunk) if read <= MAX_HEAD => self.body.extend_from_slice(&chunk),
+                _ => return Err(self.not_in_the_documented_form(api_key)),
+            }
         };
         let begun = Bytes::from(self.body.split_off(end + 1));
         let head = self.into_envelope(api_key)?;

@@ -14,6 +14,10 @@ use url::Url;
 /// The header that carries the API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// The most default headers, and the most bytes of their names and values.
+const MOST_HEADERS: usize = 100;
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+
 /// Headers that say how this client asks and reads; another value would break the call.
 const OWN_HEADERS: [HeaderName; 10] = [
     ACCEPT,
@@ -113,6 +117,10 @@ impl RemoteOptions {
 
     /// The headers of every request.
     pub(crate) fn headers(&self) -> Result<HeaderMap> {
+        let size: usize = self.default_headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if self.default_headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
+            return Err(invalid("defaultHeaders holds more than 100 headers, or 64 KiB of them."));
+        }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.default_headers {
             let (name, value) = default_header(name, value)?;
@@ -223,6 +231,19 @@ mod tests {
         for key in ["", " ", "canary\n", " canary", "canary\0", "canary…"] {
             let message = refused(RemoteOptions { api_key: key.into(), ..options("http://h") }.headers());
             assert!(message.contains("apiKey") && !message.contains("canary"), "{message}");
+        }
+    }
+
+    #[test]
+    fn default_headers_are_counted_before_they_are_read() {
+        let of = |count: usize, value: &str| RemoteOptions {
+            default_headers: (0..count).map(|index| (format!("x-{index}"), value.to_owned())).collect(),
+            ..options("https://x")
+        };
+        assert!(of(100, "1").headers().is_ok());
+        for (count, value) in [(101, "1"), (40_000, "1"), (64, "v".repeat(1024).as_str())] {
+            let error = of(count, value).headers().unwrap_err();
+            assert!(error.to_string().contains("more than 100 headers, or 64 KiB"), "{error}");
         }
     }
 

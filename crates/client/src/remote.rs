@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
     Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, LONGEST_TEXT,
     Mcp, ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+    quoted,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,7 @@ impl Remote {
             Some(id) => session_path(id)? + "/proxy_execute",
             None => "/tools/execute/proxy".to_owned(),
         };
+        request.unwrap_json_body()?;
         let bytes = request.binary_body.as_mut().and_then(|body| body.stream.take());
         let only_reads = request.method.is_safe();
         let body = match bytes {
@@ -371,7 +373,7 @@ fn session_path(id: &str) -> Result<String> {
 fn segment(name: &str) -> Result<String> {
     // URLs have no way to write these as a name.
     if matches!(name, "" | "." | "..") {
-        return Err(Error::new(ErrorKind::InvalidRequest, format!("\"{name}\" is not an id.")));
+        return Err(Error::new(ErrorKind::InvalidRequest, format!("\"{}\" is not an id.", quoted(name))));
     }
     Ok(format!("/{}", utf8_percent_encode(name, SEGMENT)))
 }

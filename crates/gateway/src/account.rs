@@ -8,7 +8,7 @@ mod shown;
 
 use std::time::Duration;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
@@ -92,6 +92,9 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
 }
 
 pub(crate) fn not_found(id: &str) -> Error {
-    Error::new(ErrorKind::AccountNotFound, format!("Connected account `{id}` was deleted, or never existed."))
-        .fix("List the accounts with gateway.connectedAccounts.list().")
+    Error::new(
+        ErrorKind::AccountNotFound,
+        format!("Connected account `{}` was deleted, or never existed.", quoted(id)),
+    )
+    .fix("List the accounts with gateway.connectedAccounts.list().")
 }

@@ -9,13 +9,13 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
 use jiff::Timestamp;
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{now, rfc3339};
 use crate::gateway::Parts;
-use crate::id;
 use crate::store::StoredKey;
+use crate::{bounds, id};
 
 /// The permission areas of the contract.
 const AREAS: &[&str] = &[
@@ -124,14 +124,19 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
     {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
-            format!("permissions: there is no area `{area}`; the areas are {}.", AREAS.join(", ")),
+            format!("permissions: there is no area `{}`; the areas are {}.", quoted(area), AREAS.join(", ")),
         ));
     }
+    bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
+    bounds::listed(request.allowed_addresses.as_ref().map_or(0, Vec::len), "allowed_addresses")?;
     let networks = request.allowed_addresses.iter().flatten();
     if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
-            format!("allowed_addresses: `{network}` is neither an address nor a network such as 10.0.0.0/8."),
+            format!(
+                "allowed_addresses: `{}` is neither an address nor a network such as 10.0.0.0/8.",
+                quoted(network)
+            ),
         ));
     }
     let expires_at = request.expires_at.as_deref().map(|text| {
@@ -170,7 +175,10 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<()> {
     if gateway.store.revoke_key(id).await? {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::NotFound, format!("API key `{id}` was revoked already, or never existed.")))
+    Err(Error::new(
+        ErrorKind::NotFound,
+        format!("API key `{}` was revoked already, or never existed.", quoted(id)),
+    ))
 }
 
 /// Lets a request pass whose key covers `level` in `area`.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, quoted};
 use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -18,11 +18,11 @@ use crate::credential::AuthScheme;
 use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
 use crate::http_server::schema;
-use crate::id;
 use crate::page::{Page, Place};
+use crate::session::names_something;
 use crate::store::{AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
-use crate::vault;
+use crate::{bounds, id, vault};
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -214,13 +214,13 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result
             "auth_config.authScheme: is missing; `use_custom_auth` needs one.",
         ));
     };
-    if custom.proxy_config.is_some_and(|config| !config.is_null()) {
-        return Err(Error::of_field(
-            ErrorKind::InvalidRequest,
-            "auth_config.proxy_config: a gateway does not send calls through another proxy.",
-        ));
-    }
+    refuse_proxy(custom.proxy_config.as_ref())?;
     toolkit.check_scheme(auth_scheme)?;
+    bounds::length(custom.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "auth_config.name")?;
+    refuse_restrictions(
+        custom.tool_access_config.as_ref(),
+        Some(&json!(custom.restrict_to_following_tools)),
+    )?;
     let settings = json!({
         "shared_credentials": custom.shared_credentials.is_some(),
         "tool_access_config": custom.tool_access_config,
@@ -316,6 +316,7 @@ pub(crate) fn scheme_of(config: &StoredAuthConfig) -> Result<AuthScheme> {
 
 /// Lists auth configs, newest first.
 pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
+    bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
     let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
     let found = if request.is_composio_managed == Some(true) {
         Rows { rows: Vec::new(), total: 0 }
@@ -363,6 +364,9 @@ pub(crate) async fn update(
             format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind),
         ));
     }
+    bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
+    refuse_restrictions(request.tool_access_config.as_ref(), request.restrict_to_following_tools.as_ref())?;
+    refuse_proxy(request.proxy_config.as_ref())?;
     let mut change = AuthConfigChange { name: request.name, ..AuthConfigChange::default() };
     if let Some(credentials) = &request.credentials {
         check_credentials(credentials)?;
@@ -447,8 +451,11 @@ pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> 
 }
 
 pub(crate) fn not_found(id: &str) -> Error {
-    Error::new(ErrorKind::AuthConfigNotFound, format!("Auth config `{id}` was deleted, or never existed."))
-        .fix("List the auth configs with composio.authConfigs.list().")
+    Error::new(
+        ErrorKind::AuthConfigNotFound,
+        format!("Auth config `{}` was deleted, or never existed.", quoted(id)),
+    )
+    .fix("List the auth configs with composio.authConfigs.list().")
 }
 
 fn new(
@@ -484,7 +491,30 @@ fn has_client(scheme: &str, credentials: &SecretJson) -> bool {
     scheme != AuthScheme::OAuth2.to_string() || Client::read(credentials, &Value::Null).is_ok()
 }
 
+/// Refuses a choice of tools: calls would go out all the same.
+fn refuse_restrictions(tool_access: Option<&Value>, tools: Option<&Value>) -> Result<()> {
+    for (value, field) in [(tool_access, "tool_access_config"), (tools, "restrict_to_following_tools")] {
+        if value.is_some_and(names_something) {
+            let message = format!(
+                "`{field}` would restrict the accounts of the auth config, and a gateway does not enforce it: a call may use any method and path."
+            );
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+                .fix("Leave it out, and restrict the OAuth client itself with `scopes`."));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_proxy(config: Option<&Value>) -> Result<()> {
+    if config.is_none_or(Value::is_null) {
+        return Ok(());
+    }
+    let message = "auth_config.proxy_config: a gateway does not send calls through another proxy.";
+    Err(Error::of_field(ErrorKind::InvalidRequest, message))
+}
+
 fn check_credentials(credentials: &SecretJson) -> Result<()> {
+    bounds::credential(credentials, "auth_config.credentials")?;
     serde_json::from_str::<BTreeMap<String, IgnoredAny>>(credentials.expose()).map(drop).map_err(|_| {
         Error::of_field(ErrorKind::InvalidRequest, "auth_config.credentials: must be an object.")
     })

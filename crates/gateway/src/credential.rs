@@ -16,7 +16,7 @@ pub(crate) mod token_endpoint;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, without_value};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::value::StrDeserializer;
 use serde::de::{IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -200,7 +200,7 @@ impl GivenCredential {
 
 fn read<'a, T: Deserialize<'a>>(json: &'a SecretJson, field: &str, form: &str) -> Result<T> {
     serde_json::from_str(json.expose()).map_err(|error| {
-        let text = error.to_string();
+        let text = without_value(&error);
         // Field names and the list of schemes are ours; anything else in the text may be a value.
         let told = ["unknown field", "missing field"].iter().any(|kind| text.starts_with(kind));
         let told = if told { text } else { format!("it is not of the form {form}") };

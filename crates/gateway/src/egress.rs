@@ -286,6 +286,7 @@ impl Outgoing {
         let length = match &self.body {
             // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
             Body::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
+            Body::Whole(bytes) if bytes.is_empty() => Some(0),
             Body::Empty | Body::Whole(_) => None,
             Body::Stream { size, .. } => *size,
         };

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use proxy_execute_protocol::quoted;
 use url::{Host, Url};
 
 /// The longest endpoint taken, in bytes.
@@ -20,13 +21,13 @@ pub enum Refusal {
     #[error("{0}")]
     Malformed(&'static str),
     /// It leads away from the base URL's path.
-    #[error("it leads above the path of the base URL, {base_path}")]
+    #[error("it leads above the path of the base URL, {}", quoted(.base_path))]
     Escapes {
         /// The path it must stay under.
         base_path: String,
     },
     /// It leads to another scheme, host or port.
-    #[error("{target} is not {base}, and not a host that the toolkit lists")]
+    #[error("{} is not {}, and not a host that the toolkit lists", quoted(.target), quoted(.base))]
     OtherOrigin {
         /// Where it leads.
         target: String,

@@ -33,7 +33,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use percent_encoding::utf8_percent_encode;
-use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result};
+use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result, quoted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -197,7 +197,12 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
     // Whoever knows the path of a page can use it.
     let path = request.uri().path();
     let path = if path.starts_with("/connect/") { "/connect/…" } else { path };
-    let span = tracing::info_span!("request", id = request_id, method = %request.method(), path);
+    let span = tracing::info_span!(
+        "request",
+        id = request_id,
+        method = %quoted(request.method().as_str()),
+        path = %quoted(path)
+    );
     request.extensions_mut().insert(RequestId(request_id));
     let mut response = routes.oneshot(request).instrument(span).await?;
     response.headers_mut().insert("x-request-id", header);
@@ -206,13 +211,14 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
 }
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {
-    let message = format!("There is nothing at {}.", request.uri().path());
+    let message = format!("There is nothing at {}.", quoted(request.uri().path()));
     let error =
         Error::new(ErrorKind::NotFound, message).fix("Paths begin with /api/v3.1 or /api/v3; check baseURL.");
     Failure::new(error, request_id)
 }
 
 async fn method_not_allowed(request_id: RequestId, request: Request) -> impl IntoResponse {
-    let message = format!("{} does not take {}.", request.uri().path(), request.method());
+    let message =
+        format!("{} does not take {}.", quoted(request.uri().path()), quoted(request.method().as_str()));
     Failure::new(Error::new(ErrorKind::MethodNotAllowed, message), request_id)
 }

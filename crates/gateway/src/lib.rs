@@ -10,6 +10,7 @@ mod account;
 mod answer;
 mod api_key;
 mod auth_config;
+mod bounds;
 mod callback_url;
 mod clock;
 mod connect;

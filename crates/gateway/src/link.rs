@@ -18,7 +18,7 @@ use crate::gateway::Parts;
 use crate::request::require;
 use crate::store::{Store, StoredAuthConfig, StoredLink, StoredSession};
 use crate::toolkit::Toolkit;
-use crate::{account, auth_config, connect, id, session};
+use crate::{account, auth_config, bounds, connect, id, session};
 
 /// How long it is told that a link has ended or was used; then it is forgotten.
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -78,6 +78,7 @@ pub(crate) struct Link {
 /// Begins an account for the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
+    bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
     account::check_private(request.experimental.as_ref())?;
     let session = session::load(gateway, session_id).await?;
     session::check_allowed(&session, &request.toolkit)?;
@@ -89,6 +90,11 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkI
 /// Begins an account with an auth config.
 pub(crate) async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
     require(Some(&request.user_id), "user_id")?;
+    bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
+    bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
+    if let Some(known) = &request.connection_data {
+        bounds::credential(known, "connection_data")?;
+    }
     account::check_private(request.experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config_id).await?;
     begin(gateway, &config, request.user_id, request.alias, request.connection_data, request.callback_url)
@@ -114,6 +120,7 @@ async fn begin(
 /// Has a person connect an account once more, in its place. It keeps its id and its name; while it
 /// is ACTIVE it also keeps the credential that it has until there is a new one.
 pub(crate) async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
+    bounds::scopes(&request.scopes)?;
     let account = account::find(gateway, account_id).await?;
     let config = auth_config::usable(gateway, &account.auth_config_id).await?;
     check(gateway, &config, request.callback_url.as_deref())?;
@@ -126,6 +133,7 @@ pub(crate) async fn again(gateway: &Parts, account_id: &str, request: LinkAgain)
 /// Refuses a link that would lead nowhere, before there is an account for it.
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Option<&str>) -> Result<()> {
     if let Some(url) = callback_url {
+        bounds::length(url, bounds::LONGEST_URL, "callback_url")?;
         gateway.callback_urls.check(url)?;
     }
     if config.auth_scheme == AuthScheme::NoAuth.to_string() {

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
-    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer,
+    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer, quoted,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -31,7 +31,7 @@ use crate::record::CallInProgress;
 use crate::request::{self, require};
 use crate::store::StoredAccount;
 use crate::toolkit::Toolkit;
-use crate::{answer, session, upload};
+use crate::{answer, bounds, session, upload};
 
 /// Calls an endpoint, in the session of this id or outside of one, and reads the answer.
 ///
@@ -142,6 +142,7 @@ async fn authorize<'a>(
     mut request: ProxyRequest,
     record: &mut CallInProgress,
 ) -> Result<Authorized<'a>> {
+    bounds::call(&request)?;
     let (toolkit, signed_by) = match session_id {
         Some(id) => in_session(gateway, id, &request, record).await?,
         None => with_account(gateway, &request, record).await?,
@@ -210,7 +211,9 @@ async fn in_session<'a>(
         let (own_slug, credential) = brought(data)?;
         if own_slug != slug {
             let message = format!(
-                "`custom_connection_data.toolkitSlug` is `{own_slug}`, but `toolkit_slug` is `{slug}`. Nothing was sent."
+                "`custom_connection_data.toolkitSlug` is `{}`, but `toolkit_slug` is `{}`. Nothing was sent.",
+                quoted(&own_slug),
+                quoted(slug)
             );
             return Err(Error::of_field(ErrorKind::InvalidRequest, message)
                 .fix("Bring a credential of the toolkit that is called, or leave it out to call as the session's user."));
@@ -291,8 +294,8 @@ pub(crate) fn prepare(
         .map_err(|refusal| refused(toolkit, refusal))?;
     request::append_query_parameters(&mut url, &request.parameters);
 
-    let mut headers = request::headers(&request.parameters)?;
     let injection = toolkit.injection(credential.scheme, &credential.fields)?;
+    let mut headers = request::headers(&request.parameters, &injection.headers)?;
     let credential = unless_overridden(injection, &headers, &url);
     let body = request::body(request, &mut headers)?.map_or(Body::Empty, Body::Whole);
     for (name, value) in &toolkit.headers {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy_execute_protocol::{Error, Method, Result};
+use proxy_execute_protocol::{Error, Method, Result, quoted};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
@@ -203,12 +203,12 @@ impl Drop for CallInProgress {
         let mut record = std::mem::replace(&mut self.record, Box::new(CallRecord::default()));
         record.duration_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         tracing::info!(
-            user = record.user_id,
+            user = record.user_id.as_deref().map(|user| quoted(user).to_string()),
             toolkit = record.toolkit,
             account = record.account_id,
             method = record.method,
             host = record.host,
-            path = record.path,
+            path = record.path.as_deref().map(|path| quoted(path).to_string()),
             outcome = record.outcome,
             status = record.status,
             bytes = record.bytes,

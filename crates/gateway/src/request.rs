@@ -2,16 +2,22 @@
 //!
 //! `cases/header-cases.json` is the rule for headers. In short: names and values must be valid,
 //! `Host` and the framing headers are refused, hop-by-hop headers are dropped, anything else goes
-//! out as given, repeats included. A value outside ASCII is refused rather than re-encoded.
+//! out as given, repeats included, but for headers that have one value. A value outside ASCII is
+//! refused rather than re-encoded.
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    AUTHORIZATION, CONNECTION, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE,
+    CONTENT_TYPE, DATE, ETAG, EXPECT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, MAX_FORWARDS, ORIGIN, RANGE, REFERER,
+    TRANSFER_ENCODING, USER_AGENT,
 };
-use mime::Mime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use proxy_execute_protocol::{Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result};
-use serde_json::value::RawValue;
+use proxy_execute_protocol::{
+    Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result, json_in_string, quoted,
+};
 use url::Url;
 
 /// Sent where neither the caller nor the toolkit sets one; several APIs refuse calls without.
@@ -21,19 +27,39 @@ pub(crate) const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARG
 const HOP_BY_HOP: &[&str] =
     &["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
+/// Headers that have one value (RFC 9110, RFC 6454, RFC 6266): given twice, servers disagree on which counts.
+const SINGLE_VALUED: [HeaderName; 18] = [
+    AUTHORIZATION,
+    CONTENT_DISPOSITION,
+    CONTENT_LOCATION,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    DATE,
+    ETAG,
+    FROM,
+    IF_MODIFIED_SINCE,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    LAST_MODIFIED,
+    LOCATION,
+    MAX_FORWARDS,
+    ORIGIN,
+    RANGE,
+    REFERER,
+    USER_AGENT,
+];
+
 /// Everything but RFC 3986 unreserved characters is encoded in a query parameter.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Whether a header is hop-by-hop, by itself or because `Connection` names it.
-pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &[String]) -> bool {
+pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &HashSet<String>) -> bool {
     let name = name.as_str();
-    HOP_BY_HOP.contains(&name)
-        || name.starts_with("proxy-")
-        || named_by_connection.iter().any(|named| named == name)
+    HOP_BY_HOP.contains(&name) || name.starts_with("proxy-") || named_by_connection.contains(name)
 }
 
 /// The header names that `Connection` lists, in lower case.
-pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+pub(crate) fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
     headers
         .get_all(CONNECTION)
         .iter()
@@ -43,11 +69,15 @@ pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// The headers that the caller's parameters name.
+/// The headers that the caller's parameters name. The credential's own headers have one value, whoever
+/// sets it. `bounds::call` has checked how many there are.
 ///
 /// # Errors
 /// `InvalidRequest` that names the parameter.
-pub(crate) fn headers(parameters: &[Parameter]) -> Result<HeaderMap> {
+pub(crate) fn headers(
+    parameters: &[Parameter],
+    credential: &[(HeaderName, HeaderValue)],
+) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (index, parameter) in parameters.iter().enumerate() {
         if parameter.location != ParameterLocation::Header {
@@ -58,7 +88,8 @@ pub(crate) fn headers(parameters: &[Parameter]) -> Result<HeaderMap> {
         })?;
         let value = header_value(&parameter.value).ok_or_else(|| {
             let message = format!(
-                "of header `{name}` has a line break, another control character or a character outside ASCII in it"
+                "of header `{}` has a line break, another control character or a character outside ASCII in it",
+                quoted(name.as_str())
             );
             invalid(index, "value", &message)
         })?;
@@ -66,14 +97,31 @@ pub(crate) fn headers(parameters: &[Parameter]) -> Result<HeaderMap> {
             let message = format!("`{name}` cannot be set: it follows from the endpoint and the body");
             return Err(invalid(index, "name", &message));
         }
-        headers.append(name, value);
+        if name == EXPECT {
+            // The gateway has the whole request, so it meets this expectation itself (RFC 9110 §10.1.1).
+            if value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+                continue;
+            }
+            return Err(invalid(index, "value", "of header `expect` can be 100-continue only"));
+        }
+        let is_single = SINGLE_VALUED.contains(&name) || credential.iter().any(|(own, _)| *own == name);
+        if is_single && headers.contains_key(&name) {
+            let is_it = |earlier: &Parameter| {
+                earlier.location == ParameterLocation::Header
+                    && name.as_str().eq_ignore_ascii_case(&earlier.name)
+            };
+            let first = parameters.iter().position(is_it).unwrap_or_default();
+            let message = format!("repeats parameters[{first}]: header `{name}` has one value");
+            return Err(invalid(index, "name", &message).fix("Leave one of the two out."));
+        }
+        headers.try_append(name, value).map_err(|_| invalid(index, "name", "is one header too many"))?;
     }
     let named = named_by_connection(&headers);
-    Ok(headers
-        .iter()
-        .filter(|(name, _)| !is_hop_by_hop(name, &named))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect())
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| !is_hop_by_hop(name, &named)) {
+        kept.append(name, value.clone());
+    }
+    Ok(kept)
 }
 
 /// A header value that leaves as it was written: visible ASCII, blanks and tabs. Other text would
@@ -111,8 +159,8 @@ pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a s
 
 /// The JSON body of a call, and the `Content-Type` if the caller set none.
 ///
-/// Where the caller's own `Content-Type` says otherwise, a string goes out as its characters, so
-/// that forms and XML can be sent. A body of bytes is [`upload::open`](crate::upload::open)'s.
+/// A string goes out as its characters: under a JSON type it must be JSON itself, and under any other
+/// type it is the only form of a body. A body of bytes is [`upload::open`](crate::upload::open)'s.
 ///
 /// # Errors
 /// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for one that does not fit the
@@ -134,39 +182,32 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
         )));
     }
     let Some(body) = &request.body else { return Ok(None) };
-    match headers.get(CONTENT_TYPE) {
-        None => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Ok(Some(json(body)))
-        }
-        Some(content_type) if is_json(content_type) => Ok(Some(json(body))),
-        Some(content_type) => match serde_json::from_str::<String>(body.get()) {
-            Ok(text) => Ok(Some(text.into())),
-            Err(_) => Err(Error::of_field(
-                ErrorKind::InvalidRequest,
-                format!(
-                    "body: with Content-Type {content_type:?} it must be a string, which is sent as it is."
-                ),
-            )),
-        },
+    let content_type = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    if is_json(content_type) {
+        let text = json_in_string(body)?;
+        return Ok(Some(text.map_or_else(|| Bytes::copy_from_slice(body.get().as_bytes()), Bytes::from)));
     }
+    let is_string = body.get().starts_with('"');
+    serde_json::from_str::<String>(body.get()).map(|text| Some(text.into())).map_err(|_| {
+        let content_type = quoted(content_type.to_str().unwrap_or_default()).to_string();
+        let problem = if is_string {
+            "it has half of a surrogate pair in it: a character, such as an emoji, was cut in two"
+        } else {
+            "it must be a string, which is sent as it is"
+        };
+        let message = format!("`body` cannot be sent with Content-Type `{content_type}`: {problem}.");
+        Error::of_field(ErrorKind::InvalidRequest, message)
+    })
 }
 
-fn json(body: &RawValue) -> Bytes {
-    Bytes::copy_from_slice(body.get().as_bytes())
-}
-
-/// Whether a media type is JSON: `application/json`, `text/json` or `…+json` (RFC 6839 §3.1).
+/// Whether a media type is JSON.
 pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
-    media_type(content_type)
-        .is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
+    proxy_execute_protocol::is_json(&String::from_utf8_lossy(content_type.as_bytes()))
 }
 
-/// The media type that a `Content-Type` names. Of one that is not well-formed, or there twice, it is
-/// what stands before the first `;` or `,`.
-pub(crate) fn media_type(content_type: &HeaderValue) -> Option<Mime> {
-    let text = String::from_utf8_lossy(content_type.as_bytes());
-    text.parse().ok().or_else(|| text.split([';', ',']).next()?.trim().parse().ok())
+/// The media type that a `Content-Type` names.
+pub(crate) fn media_type(content_type: &HeaderValue) -> Option<mime::Mime> {
+    proxy_execute_protocol::media_type(&String::from_utf8_lossy(content_type.as_bytes()))
 }
 
 /// Refuses a field that must hold something.
@@ -225,7 +266,7 @@ mod tests {
             ("content-length", "5"),
             ("Transfer-Encoding", "chunked"),
         ] {
-            let error = headers(&[query("ok", "1"), header(name, value)]).unwrap_err();
+            let error = headers(&[query("ok", "1"), header(name, value)], &[]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name:?}: {value:?}");
             assert!(error.to_string().starts_with("parameters[1]."), "{error}");
         }
@@ -233,51 +274,27 @@ mod tests {
 
     #[test]
     fn hop_by_hop_headers_are_dropped_and_those_that_connection_names() {
-        let kept = headers(&[
-            header("Connection", "X-Secret, close"),
-            header("x-secret", "1"),
-            header("Keep-Alive", "timeout=5"),
-            header("Proxy-Authorization", "Basic eA=="),
-            header("Proxy-Of-Our-Own", "1"),
-            header("TE", "trailers"),
-            header("Upgrade", "h2c"),
-            header("X-Forwarded-For", "1.2.3.4"),
-            header("Cookie", "a=1"),
-            header("X-Twice", "1"),
-            header("X-Twice", "2"),
-        ])
+        let kept = headers(
+            &[
+                header("Connection", "X-Secret, close"),
+                header("x-secret", "1"),
+                header("Keep-Alive", "timeout=5"),
+                header("Proxy-Authorization", "Basic eA=="),
+                header("Proxy-Of-Our-Own", "1"),
+                header("TE", "trailers"),
+                header("Upgrade", "h2c"),
+                header("X-Forwarded-For", "1.2.3.4"),
+                header("Cookie", "a=1"),
+                header("X-Twice", "1"),
+                header("X-Twice", "2"),
+            ],
+            &[],
+        )
         .unwrap();
         let mut names: Vec<_> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["cookie", "x-forwarded-for", "x-twice"]);
         assert_eq!(kept.get_all("x-twice").iter().collect::<Vec<_>>(), ["1", "2"]);
-    }
-
-    #[test]
-    fn json_is_known_by_its_media_type() {
-        let yes = [
-            "application/json",
-            "APPLICATION/JSON; charset=utf-8",
-            "application/vnd.api+json",
-            "text/json",
-            "application/json; charset",
-            "application/json , application/json",
-        ];
-        let no = [
-            "text/plain",
-            "text/plain, application/json",
-            "application/jsonl",
-            "application/x-ndjson",
-            "application/xml",
-            "",
-            "json",
-        ];
-        for text in yes {
-            assert!(is_json(&HeaderValue::from_static(text)), "{text}");
-        }
-        for text in no {
-            assert!(!is_json(&HeaderValue::from_static(text)), "{text}");
-        }
     }
 
     fn request(method: Method, body: &str) -> ProxyRequest {
@@ -290,7 +307,7 @@ mod tests {
     #[test]
     fn a_body_is_json_unless_the_caller_says_otherwise() {
         let mut none = HeaderMap::new();
-        assert_eq!(body(&request(Method::Post, r#""a""#), &mut none).unwrap().unwrap(), r#""a""#);
+        assert_eq!(body(&request(Method::Post, r#"{"a":1}"#), &mut none).unwrap().unwrap(), r#"{"a":1}"#);
         assert_eq!(none[CONTENT_TYPE], "application/json");
 
         let mut form = HeaderMap::from_iter([(

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use proxy_execute_protocol::{
     CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
-    UpdateSession,
+    UpdateSession, quoted, without_value,
 };
 use serde_json::{Map, Value, json};
 
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::store::StoredSession;
-use crate::{auth_config, id};
+use crate::{auth_config, bounds, id};
 
 /// Opens a session.
 pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
     require(Some(&request.user_id), "user_id")?;
+    bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
     let mut request = request;
     check(gateway, &request.user_id, &mut request.config, |_| true).await?;
     let session =
@@ -33,9 +34,9 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
     let given: Vec<String> = request.0.keys().cloned().collect();
-    session.config = request
-        .apply(&session.config)
-        .map_err(|error| Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {error}.")))?;
+    session.config = request.apply(&session.config).map_err(|error| {
+        Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {}.", without_value(&error)))
+    })?;
     // What was checked before may have changed since, and is not what this is about.
     let is_given = |part: &str| given.iter().any(|name| name == part);
     check(gateway, &session.user_id, &mut session.config, is_given).await?;
@@ -69,13 +70,11 @@ pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()
     let Some(filter) = session.config.toolkits.as_ref().filter(|filter| !filter.allows(toolkit)) else {
         return Ok(());
     };
-    let (id, rule) = (
-        &session.id,
-        match filter {
-            ToolkitFilter::Enable(slugs) => format!("allows {}", slugs.join(", ")),
-            ToolkitFilter::Disable(slugs) => format!("allows all but {}", slugs.join(", ")),
-        },
-    );
+    let (id, toolkit) = (&session.id, quoted(toolkit));
+    let rule = match filter {
+        ToolkitFilter::Enable(slugs) => format!("allows {}", first_of(slugs)),
+        ToolkitFilter::Disable(slugs) => format!("allows all but {}", first_of(slugs)),
+    };
     Err(Error::new(
         ErrorKind::ToolkitNotAllowed,
         format!("[Session Restriction] Toolkit '{toolkit}' is not allowed: session {id} {rule}."),
@@ -83,8 +82,18 @@ pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()
     .fix("Name the toolkit when the session is created, or add it with session.update()."))
 }
 
+/// Some slugs, of which there may be many.
+fn first_of(slugs: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = slugs.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match slugs.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 fn not_found(id: &str) -> Error {
-    Error::new(ErrorKind::SessionNotFound, format!("Session `{id}` was deleted, or never existed."))
+    Error::new(ErrorKind::SessionNotFound, format!("Session `{}` was deleted, or never existed.", quoted(id)))
         .fix("Make one with composio.create().")
 }
 
@@ -96,6 +105,8 @@ async fn check(
     config: &mut SessionConfig,
     is_given: impl Fn(&str) -> bool,
 ) -> Result<()> {
+    bounds::session(config)?;
+    refuse_restrictions(config, &is_given)?;
     if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
         for slug in slugs {
             gateway.catalogue.get(slug)?;
@@ -108,7 +119,11 @@ async fn check(
         if found.toolkit != *toolkit {
             return Err(Error::of_field(
                 ErrorKind::InvalidSession,
-                format!("auth_configs.{toolkit}: auth config `{id}` is of toolkit `{}`.", found.toolkit),
+                format!(
+                    "auth_configs.{toolkit}: auth config `{}` is of toolkit `{}`.",
+                    quoted(id),
+                    found.toolkit
+                ),
             ));
         }
     }
@@ -139,10 +154,70 @@ async fn check(
                     continue;
                 }
             };
-            return Err(invalid(format!("connected_accounts.{toolkit}: account `{pin}` {problem}.")));
+            return Err(invalid(format!(
+                "connected_accounts.{toolkit}: account `{}` {problem}.",
+                quoted(pin)
+            )));
         }
     }
     Ok(())
+}
+
+/// Refuses what would restrict a session and is not enforced: it would do more than it was asked for.
+fn refuse_restrictions(config: &SessionConfig, is_given: impl Fn(&str) -> bool) -> Result<()> {
+    let given = |name, value| Option::as_ref(value).filter(|_| is_given(name));
+    let restricted = given("tags", &config.tags)
+        .filter(|tags| names_something(tags))
+        .map(|_| "tags".to_owned())
+        .or_else(|| given("tools", &config.tools).and_then(restricted_toolkit))
+        .or_else(|| given("experimental", &config.experimental).and_then(restriction_of_experiments));
+    let Some(part) = restricted else { return Ok(()) };
+    let message = format!(
+        "`{}` would restrict the session, and a gateway does not enforce it: a call may use any method and path.",
+        quoted(&part)
+    );
+    Err(Error::of_field(ErrorKind::InvalidSession, message)
+        .fix("Leave it out, and restrict the session with `toolkits` and with pinned accounts."))
+}
+
+/// The first toolkit of which some tools only may be used.
+fn restricted_toolkit(tools: &Value) -> Option<String> {
+    let Value::Object(toolkits) = tools else { return names_something(tools).then(|| "tools".to_owned()) };
+    let restricts = |choice: &Value| {
+        // A list of tools is one of those that may be used, and of an empty one none may.
+        choice.is_array()
+            || choice.get("enable").is_some_and(|tools| !tools.is_null())
+            || names_something(choice)
+    };
+    toolkits.iter().find(|(_, choice)| restricts(choice)).map(|(toolkit, _)| format!("tools.{toolkit}"))
+}
+
+fn restriction_of_experiments(experimental: &Value) -> Option<String> {
+    let allows_all = |permissions: &Value| {
+        let default = &permissions["default"];
+        (default.is_null() || default == "allow_all") && !names_something(&permissions["overrides"])
+    };
+    let key = if !allows_all(&experimental["permissions"]) {
+        "permissions"
+    } else if names_something(&experimental["restrict_egress_to_composio"]) {
+        "restrict_egress_to_composio"
+    } else if names_something(&experimental["session_config_id"]) {
+        "session_config_id"
+    } else {
+        return None;
+    };
+    Some(format!("experimental.{key}"))
+}
+
+/// Whether there is anything in a value but empty lists.
+pub(crate) fn names_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => fields.values().any(names_something),
+        Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// The answered form: some parts have other names than in a request (contract §2.2), and those that

@@ -102,6 +102,15 @@ struct OAuth1Definition {
     token_secret: String,
 }
 
+/// The longest slug.
+const LONGEST_SLUG: usize = 100;
+
+/// The longest secret in a query. URLs of an answer are searched for it, at each place where it may begin.
+const LONGEST_QUERY_SECRET: usize = 4 * 1024;
+
+/// The most headers of a toolkit, and of a scheme.
+const MOST_HEADERS: usize = 100;
+
 /// A third-party API.
 #[derive(Debug)]
 pub struct Toolkit {
@@ -158,6 +167,9 @@ impl Toolkit {
     fn from_definition(definition: Definition) -> Result<Self, String> {
         let slug = definition.slug;
         let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+        if slug.len() > LONGEST_SLUG {
+            return Err(format!("slug: is longer than {LONGEST_SLUG} characters"));
+        }
         if slug.is_empty() || !slug.chars().all(is_slug) {
             return Err(format!("slug: `{slug}` may have lower-case letters, digits, `_` and `-` only"));
         }
@@ -168,6 +180,10 @@ impl Toolkit {
             return Err("schemes: at least one is needed, for example [schemes.NO_AUTH]".to_owned());
         }
         let mut headers = HeaderMap::new();
+        let schemes = definition.schemes.values().map(|scheme| &scheme.headers);
+        if std::iter::once(&definition.headers).chain(schemes).any(|headers| headers.len() > MOST_HEADERS) {
+            return Err(format!("headers: there are more than {MOST_HEADERS}"));
+        }
         for (name, value) in &definition.headers {
             let key = format!("headers.{name}");
             headers.insert(
@@ -469,7 +485,12 @@ impl Toolkit {
             injection.basic(render(username)?.expose_secret(), render(password)?.expose_secret());
         }
         for (name, template) in &scheme.query {
-            injection.query.push((name.clone(), render(template)?));
+            let value = render(template)?;
+            if value.expose_secret().len() > LONGEST_QUERY_SECRET {
+                let why = "it is longer than 4 KiB, the most that is sent in a query".to_owned();
+                return Err(FieldProblem { field: template.field_names().join(", "), why });
+            }
+            injection.query.push((name.clone(), value));
         }
         if let Some(oauth1) = &scheme.oauth1 {
             injection.signer = Some(Signer {

@@ -47,18 +47,23 @@ fn content_type_of(text: &str) -> Result<HeaderValue> {
 }
 
 fn decode(text: &str) -> Result<Bytes> {
+    if text.len() > BASE64.encode_len(MAX_BASE64_BYTES) {
+        return Err(too_much_base64());
+    }
     let bytes = BASE64.decode(text.as_bytes()).map_err(|error| {
         let message = format!("binary_body.base64: is not base64 ({}).", error.kind);
         Error::of_field(ErrorKind::InvalidRequest, message)
     })?;
     if bytes.len() > MAX_BASE64_BYTES {
-        return Err(Error::new(
-            ErrorKind::PayloadTooLarge,
-            "binary_body.base64 holds more than 4 MiB, the most that this form takes.",
-        )
-        .fix("Name the URL of the bytes with `url`, or send them as a stream."));
+        return Err(too_much_base64());
     }
     Ok(bytes.into())
+}
+
+fn too_much_base64() -> Error {
+    let message = "binary_body.base64 holds more than 4 MiB, the most that this form takes.";
+    Error::new(ErrorKind::PayloadTooLarge, message)
+        .fix("Name the URL of the bytes with `url`, or send them as a stream.")
 }
 
 /// The bytes of a URL, once its server has begun to answer with them.

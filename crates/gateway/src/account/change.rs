@@ -18,7 +18,7 @@ use crate::http_server::schema;
 use crate::link::LinkAgain;
 use crate::store::{AccountChange, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
-use crate::{auth_config, link};
+use crate::{auth_config, bounds, link};
 
 /// What to do about a change that lacks what the account had where it was.
 const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
@@ -135,12 +135,14 @@ pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Res
 
 /// Changes an account's alias or credential.
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
+    bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
     let account = find(gateway, id).await?;
     let mut change = AccountChange {
         alias: request.alias.map(|alias| Some(alias).filter(|alias| !alias.is_empty())),
         ..AccountChange::default()
     };
     if let Some(connection) = request.connection {
+        bounds::credential(&connection.state, "connection.state")?;
         let given = GivenCredential::read(&connection.state, "connection.state")?;
         if given.auth_scheme.to_string() != account.auth_scheme {
             return Err(Error::of_field(

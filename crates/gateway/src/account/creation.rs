@@ -18,7 +18,7 @@ use crate::http_server::schema;
 use crate::request::require;
 use crate::store::{Insertion, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
-use crate::{id, link, word_id};
+use crate::{bounds, id, link, word_id};
 
 /// The request that imports a credential. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
@@ -97,6 +97,9 @@ pub(crate) struct CreatedAccount {
 pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {
     require(Some(&request.user_id), "user_id")?;
     require(Some(&request.toolkit), "toolkit")?;
+    bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
+    bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
+    bounds::credential(&request.credential, "credential")?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
     let mut given = GivenCredential::read(&request.credential, "credential")?;
     let config = match &request.auth_config_id {
@@ -126,11 +129,16 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
 /// INITIALIZING with a link to finish it.
 pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
     let NewConnection { user_id, state, data, callback_url, alias, experimental, .. } = request.connection;
+    for (json, field) in [(&state, "connection.state"), (&data, "connection.data")] {
+        json.as_ref().map_or(Ok(()), |json| bounds::credential(json, field))?;
+    }
     check_private(experimental.as_ref())?;
     let config = auth_config::usable(gateway, &request.auth_config.id).await?;
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());
     require(Some(&user_id), "connection.user_id")?;
+    bounds::length(&user_id, bounds::LONGEST_USER_ID, "connection.user_id")?;
+    bounds::length(alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "connection.alias")?;
     let scheme = auth_config::scheme_of(&config)?;
     let mut given = match (state, data) {
         (Some(state), _) => GivenCredential::read(&state, "connection.state")?,

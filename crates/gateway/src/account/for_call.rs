@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 
 use super::{find, not_found};
 use crate::clock::{now, rfc3339};
@@ -40,12 +40,13 @@ pub(crate) async fn for_session(
     };
     Err(Error::new(
         ErrorKind::NoActiveConnection,
-        format!("User `{user}` has no active connected account of toolkit `{slug}`: {why}."),
+        format!("User `{}` has no active connected account of toolkit `{slug}`: {why}.", quoted(user)),
     )
     .fix(format!(
         "Send them to the page of session.authorize('{slug}'), or import a credential that they have with \
-         gateway.connectedAccounts.import({{ userId: '{user}', toolkit: '{slug}', … }}); \
-         and check that the session has the right user id."
+         gateway.connectedAccounts.import({{ userId: '{}', toolkit: '{slug}', … }}); \
+         and check that the session has the right user id.",
+        quoted(user)
     )))
 }
 

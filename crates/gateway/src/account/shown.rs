@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::credential::val;
 use super::find;
 use crate::auth_config::AuthConfigRef;
+use crate::bounds;
 use crate::clock::rfc3339;
 use crate::credential::AuthScheme;
 use crate::gateway::Parts;
@@ -152,6 +153,15 @@ pub struct AccountState {
 /// Lists accounts.
 pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
     let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+    for (list, name) in [
+        (&request.user_ids, "user_ids"),
+        (&request.toolkit_slugs, "toolkit_slugs"),
+        (&request.statuses, "statuses"),
+        (&request.auth_config_ids, "auth_config_ids"),
+        (&request.connected_account_ids, "connected_account_ids"),
+    ] {
+        bounds::listed(list.len(), name)?;
+    }
     for status in &request.statuses {
         one_of(status, "statuses", STATUSES)?;
     }
@@ -197,7 +207,7 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
     }
     Err(Error::of_field(
         ErrorKind::InvalidRequest,
-        format!("{name}: `{value}` is not one of {}.", known.join(", ")),
+        format!("{name}: `{}` is not one of {}.", quoted(value), known.join(", ")),
     ))
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use proxy_execute_protocol::{Error, ErrorKind};
+use proxy_execute_protocol::{Error, ErrorKind, quoted};
 
 use super::asked::Asked;
 use super::openapi::{Errors, schema};
@@ -91,7 +91,7 @@ pub(super) async fn set_status(
                 "DISABLED" => auth_config::set_enabled(&gateway, &id, false).await,
                 _ => Err(Error::new(
                     ErrorKind::InvalidRequest,
-                    format!("status: `{status}` is neither ENABLED nor DISABLED."),
+                    format!("status: `{}` is neither ENABLED nor DISABLED.", quoted(&status)),
                 )),
             }
         })

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::openapi::{Errors, UpstreamErrors, schema};
-use super::reply::{Failure, MAX_REQUEST_BYTES, Named, PAUSE, gather, read, stalled, too_large};
+use super::reply::{Failure, MAX_REQUEST_BYTES, Named, PAUSE, gather, read_bytes, stalled, too_large};
 use crate::proxy;
 
 /// Asks for the answer as it comes, with the value `stream`.
@@ -93,7 +93,7 @@ fn stream(StreamedAnswer { head, body }: StreamedAnswer) -> Response {
 async fn read_call(request: Request) -> Result<ProxyRequest> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let Ok(boundary) = multer::parse_boundary(content_type.unwrap_or_default()) else {
-        return read(request).await;
+        return read_json(&read_bytes(request, MAX_REQUEST_BYTES, too_large).await?);
     };
     // Rare, and large enough to be felt by calls that are none.
     Box::pin(read_form(request, boundary)).await

@@ -22,6 +22,9 @@ use utoipa::ToSchema;
 /// The largest request taken, in bytes.
 pub(super) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
+/// The largest request taken that is no proxied call, in bytes.
+const MAX_RESOURCE_BYTES: usize = 1024 * 1024;
+
 /// How long the next bytes of a request may take.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
@@ -100,9 +103,10 @@ impl Success {
     pub(super) const DONE: Self = Self { success: true };
 }
 
-/// Reads a request's body. Not before it is known who asks: until then nothing of it is in memory.
+/// Reads the body of a request for a resource. Not before it is known who asks: until then nothing of
+/// it is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
-    read_json(&read_bytes(request, MAX_REQUEST_BYTES, too_large).await?)
+    read_json(&read_bytes(request, MAX_RESOURCE_BYTES, resource_too_large).await?)
 }
 
 /// Reads a request's body of at most so many bytes.
@@ -136,6 +140,11 @@ pub(super) async fn gather(
 pub(super) fn too_large() -> Error {
     Error::new(ErrorKind::PayloadTooLarge, "The request is larger than 32 MiB, the most that is taken.")
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
+}
+
+fn resource_too_large() -> Error {
+    let message = "The request is larger than 1 MiB, the most that is taken of one that is no proxied call.";
+    Error::new(ErrorKind::PayloadTooLarge, message).fix("Send less, such as shorter lists.")
 }
 
 pub(super) fn stalled() -> Error {
@@ -208,7 +217,7 @@ mod tests {
         let pieces = iter([&b"{\"a\""[..], b": ", b"1}"]);
         assert_eq!(read::<Value>(request(pieces)).await.unwrap()["a"], 1);
         static MEBIBYTE: [u8; 1024 * 1024] = [b' '; 1024 * 1024];
-        for (mebibytes, kind) in [(32, ErrorKind::InvalidRequest), (33, ErrorKind::PayloadTooLarge)] {
+        for (mebibytes, kind) in [(1, ErrorKind::InvalidRequest), (2, ErrorKind::PayloadTooLarge)] {
             let error = read::<Value>(request(iter(vec![&MEBIBYTE[..]; mebibytes]))).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 use serde::Deserialize;
 
 use super::{Definition, Toolkit};
@@ -73,10 +73,11 @@ impl Catalogue {
     pub fn get(&self, slug: &str) -> Result<&Arc<Toolkit>> {
         self.0.get(slug).ok_or_else(|| {
             let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-            // Up to two letters that are wrong, missing, too many or the wrong way round.
-            let nearest = self
-                .0
-                .keys()
+            // Up to two letters that are wrong, missing, too many or the wrong way round. Nothing that is
+            // longer is like a slug, and the distance to it would take long.
+            let longest = self.0.keys().map(String::len).max().unwrap_or_default();
+            let candidates = self.0.keys().filter(|_| slug.chars().nth(longest + 2).is_none());
+            let nearest = candidates
                 .map(|known| (strsim::damerau_levenshtein(&plain(known), &plain(slug)), known))
                 .filter(|(distance, known)| *distance <= 2 && *distance < known.len() / 2)
                 .min();
@@ -85,7 +86,7 @@ impl Catalogue {
                 .or_else(|| self.0.keys().find(|known| known.starts_with(slug)));
             let error = Error::new(
                 ErrorKind::ToolkitNotFound,
-                format!("There is no toolkit `{slug}` in this gateway."),
+                format!("There is no toolkit `{}` in this gateway.", quoted(slug)),
             );
             match meant.filter(|_| !slug.is_empty()) {
                 Some(meant) => error.fix(format!("Did you mean `{meant}`?")),

@@ -14,8 +14,8 @@ use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
-use crate::session;
 use crate::store::{Rows, StoredAccount};
+use crate::{bounds, session};
 
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
@@ -206,6 +206,7 @@ pub(crate) struct SessionAccount {
 
 /// Lists toolkits, by slug.
 pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
+    bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
     let place = Place::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
     let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
     let all =
@@ -244,6 +245,8 @@ pub(crate) async fn in_session(
 ) -> Result<Page<SessionToolkit>> {
     let place =
         Place::read(request.limit, request.cursor.as_deref(), DEFAULT_SESSION_PAGE, MAX_SESSION_PAGE)?;
+    bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
+    bounds::listed(request.toolkits.len(), "toolkits")?;
     let session = session::load(gateway, session_id).await?;
     let config = &session.config;
     let accounts = gateway.store.accounts_for_calls(&session.user_id).await?;

@@ -35,6 +35,9 @@ async fn every_row_of_the_table_has_a_check_that_holds() {
             "hdr-16" => cookies_are_the_callers_alone().await,
             "hdr-18" => the_callers_accept_encoding_is_obeyed().await,
             "hdr-20" => a_get_has_no_body().await,
+            "hdr-31" => an_expectation_stays_at_the_gateway().await,
+            "hdr-32" => single_valued_headers_are_not_repeated().await,
+            "hdr-33" => the_credentials_header_is_not_repeated().await,
             "hdr-21" => a_query_parameter_is_appended().await,
             "hdr-23" => hop_by_hop_headers_are_not_returned().await,
             "hdr-25" => set_cookie_is_for_the_caller_alone().await,
@@ -163,6 +166,67 @@ async fn the_callers_accept_encoding_is_obeyed() {
         })
         .collect();
     assert_eq!(seen, [["gzip"], ["identity"]]);
+}
+
+async fn an_expectation_stays_at_the_gateway() {
+    for value in ["100-continue", "100-Continue"] {
+        let seen = seen_with("bearer", &[("Expect", value), ("X-Kept", "1")]).await;
+        assert_eq!((seen.header("expect"), seen.header("x-kept")), (None, Some("1")));
+    }
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "bearer", "secret").await;
+    for value in ["200-ok", "100-continue, 200-ok", ""] {
+        let request = with_headers(get("bearer"), &[("X-Good", "1"), ("expect", value)]);
+        assert_error(caller.send(request).await, ErrorKind::InvalidRequest, "parameters[1].value");
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+async fn single_valued_headers_are_not_repeated() {
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "bearer", "secret").await;
+    for (first, second) in [
+        ("Authorization", "authorization"),
+        ("Content-Type", "CONTENT-TYPE"),
+        ("User-Agent", "user-agent"),
+        ("Referer", "referer"),
+        ("From", "from"),
+        ("Date", "date"),
+        ("Range", "range"),
+        ("If-Range", "if-range"),
+        ("If-Modified-Since", "if-modified-since"),
+        ("If-Unmodified-Since", "if-unmodified-since"),
+        ("Max-Forwards", "max-forwards"),
+        ("Origin", "origin"),
+        ("Content-Range", "content-range"),
+        ("Content-Location", "content-location"),
+        ("Content-Disposition", "content-disposition"),
+        ("Last-Modified", "last-modified"),
+        ("ETag", "etag"),
+        ("Location", "location"),
+    ] {
+        let request = with_headers(get("bearer"), &[(first, "1"), ("X-Between", "1"), (second, "1")]);
+        let error = assert_error(caller.send(request).await, ErrorKind::InvalidRequest, "parameters[2].name");
+        assert!(error.to_string().contains("parameters[0]"), "{error}");
+        assert!(error.body().suggested_fix.is_some(), "{error}");
+    }
+    assert_eq!(upstream.connections(), 0);
+    for name in
+        ["Accept", "Cache-Control", "If-Match", "Via", "X-Forwarded-For", "Content-Encoding", "Prefer"]
+    {
+        let seen = seen_with("bearer", &[(name, "a"), (name, "b")]).await;
+        assert_eq!(seen.all(name), ["a", "b"], "{name}");
+    }
+}
+
+async fn the_credentials_header_is_not_repeated() {
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "header", "secret").await;
+    let request = with_headers(get("header"), &[("X-Api-Key", "a"), ("x-api-key", "b")]);
+    assert_error(caller.send(request).await, ErrorKind::InvalidRequest, "parameters[1].name");
+    assert_eq!(upstream.connections(), 0);
+    let seen = seen_with("bearer", &[("X-Api-Key", "a"), ("x-api-key", "b")]).await;
+    assert_eq!(seen.all("x-api-key"), ["a", "b"]);
 }
 
 async fn a_get_has_no_body() {
@@ -309,7 +373,20 @@ async fn repeated_headers_leave_in_order() {
 async fn the_content_type_is_json_or_the_callers() {
     for (content_type, body, sent_type, sent_body) in [
         (None, json!({ "a": 1 }), "application/json", r#"{"a":1}"#),
-        (None, json!("text"), "application/json", r#""text""#),
+        (
+            None,
+            json!(r#"{"b":1, "a":12345678901234567890}"#),
+            "application/json",
+            r#"{"b":1, "a":12345678901234567890}"#,
+        ),
+        (Some("application/json"), json!(" [1,\n2] "), "application/json", " [1,\n2] "),
+        (Some("application/merge-patch+json"), json!("{}"), "application/merge-patch+json", "{}"),
+        (Some("text/json"), json!("123"), "text/json", "123"),
+        (None, json!("null"), "application/json", "null"),
+        (None, json!("\"a\""), "application/json", "\"a\""),
+        (Some("text/plain"), json!(""), "text/plain", ""),
+        (Some("text/plain"), json!("{}"), "text/plain", "{}"),
+        (Some("application/x-ndjson"), json!("{}\n{}"), "application/x-ndjson", "{}\n{}"),
         (Some("application/vnd.api+json"), json!({ "a": 1 }), "application/vnd.api+json", r#"{"a":1}"#),
         (Some("application/json; charset"), json!({ "a": 1 }), "application/json; charset", r#"{"a":1}"#),
         (
@@ -333,6 +410,40 @@ async fn the_content_type_is_json_or_the_callers() {
         assert_eq!(seen.all("content-length"), [sent_body.len().to_string()]);
         assert_eq!(seen.header("transfer-encoding"), None);
     }
+}
+
+#[tokio::test]
+async fn a_string_that_is_not_json_is_not_sent_as_json() {
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "bearer", "secret").await;
+    for content_type in [None, Some("application/json"), Some("application/problem+json"), Some("text/json")]
+    {
+        for text in ["", " ", "text", "{\"a\":1", "{} {}", "{'a':1}", "NaN", "\u{feff}{}", "a=1&b=2", "<a/>"]
+        {
+            let mut request = json!({ "endpoint": "/x", "method": "POST", "body": text });
+            if let Some(content_type) = content_type {
+                request = with_headers(request, &[("Content-Type", content_type)]);
+            }
+            let error = assert_error(caller.send(request).await, ErrorKind::InvalidRequest, "`body`");
+            assert!(error.body().suggested_fix.as_deref().unwrap().contains("Content-Type"), "{error}");
+            assert!(text.trim().is_empty() || !error.to_string().contains("<a/>"), "{error}");
+        }
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn half_of_a_surrogate_pair_is_not_sent() {
+    let upstream = Upstream::pleasant().await;
+    let caller = Caller::new(&upstream, "bearer", "secret").await;
+    for parameters in ["[]", r#"[{ "name": "Content-Type", "value": "text/plain", "type": "header" }]"#] {
+        let request = format!(
+            r#"{{"toolkit_slug":"bearer","endpoint":"/x","method":"POST","body":"\ud83d","parameters":{parameters}}}"#
+        );
+        let sent = crate::support::call_text(&caller.gateway, &caller.session, &request).await;
+        assert_error(sent, ErrorKind::InvalidRequest, "surrogate");
+    }
+    assert_eq!(upstream.connections(), 0);
 }
 
 #[tokio::test]

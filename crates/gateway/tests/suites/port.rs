@@ -219,7 +219,7 @@ async fn what_is_not_there_is_told() {
     for (id, status, slug, says) in [
         ("%ff", 400, "InvalidRequest", "UTF-8"),
         ("a%2Fb", 404, "ToolRouterV2_SessionNotFound", "`a/b`"),
-        ("%00", 404, "ToolRouterV2_SessionNotFound", "`\0`"),
+        ("%00", 404, "ToolRouterV2_SessionNotFound", "`\\u{0}`"),
         ("trs_%F0%9F%98%80", 404, "ToolRouterV2_SessionNotFound", "\u{1f600}"),
     ] {
         let answer = port.ask("GET", &format!("/api/v3.1/tool_router/session/{id}"), "").await;
@@ -259,8 +259,8 @@ async fn a_request_over_32_mib_is_refused() {
     let upstream = Upstream::pleasant().await;
     let port = Port::open(&upstream).await;
     let request = |size: usize| {
-        let start = r#"{"toolkit_slug":"header","endpoint":"/x","method":"POST","body":""#;
-        format!("{start}{}\"}}", "x".repeat(size - start.len() - 2))
+        let start = r#"{"toolkit_slug":"header","endpoint":"/x","method":"POST","body":[""#;
+        format!("{start}{}\"]}}", "x".repeat(size - start.len() - 3))
     };
     const LIMIT: usize = 32 * 1024 * 1024;
     let answer = port.ask("POST", &port.proxy_path(), &request(LIMIT + 1)).await;

@@ -549,7 +549,7 @@ async fn of_two_changes_to_a_session_at_once_none_is_lost() {
     let id = session(&gateway, "ann").await;
     let changes = (0..20).map(|index| {
         let (gateway, id) = (gateway.clone(), id.clone());
-        async move { crate::support::update(&gateway, &id, json!({ "tags": [index] })).await }
+        async move { crate::support::update(&gateway, &id, json!({ "preload": { "tools": [index] } })).await }
     });
     let results: Vec<Result<Value>> = futures::future::join_all(changes).await;
     let applied = results.iter().filter(|result| result.is_ok()).count();
@@ -578,7 +578,7 @@ async fn calls_are_remembered_without_what_was_said() {
     let caller = Caller::with(in_file(&upstream, &file, Some(KEY)), "header", "canary-secret").await;
     let Caller { gateway, session, .. } = &caller;
     let mut request = with_headers(
-        json!({ "endpoint": "/a%20b?q=canary-query#canary-fragment", "method": "POST", "body": "canary-body" }),
+        json!({ "endpoint": "/a%20b?q=canary-query#canary-fragment", "method": "POST", "body": ["canary-body"] }),
         &[("X-Note", "canary-header")],
     );
     request["parameters"]
