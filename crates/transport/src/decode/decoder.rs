@@ -109,6 +109,8 @@ struct Layer {
     filled: bool,
     decoded: u64,
     max_expansion: Option<u64>,
+    /// The fault behind the last chunk.
+    fault: Option<DecodeError>,
 }
 
 impl Layer {
@@ -125,10 +127,14 @@ impl Layer {
             filled: false,
             decoded: 0,
             max_expansion,
+            fault: None,
         }
     }
 
     fn step(&mut self, received: u64) -> Result<Step, DecodeError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let mut most = CHUNK;
         if self.in_member {
             if self.input.is_empty() && !self.filled {
@@ -199,9 +205,14 @@ impl Layer {
         self.decoded += written as u64;
         self.filled = written == size;
         let ended = match result {
+            Ok(ended) => ended,
+            Err(fault) if written > 0 => {
+                self.fault = Some(fault);
+                false
+            }
             // Without input, a codec that holds nothing more reports an error.
-            Err(_) if given == 0 && written == 0 => false,
-            result => result?,
+            Err(_) if given == 0 => false,
+            Err(fault) => return Err(fault),
         };
         if given > 0 && read == 0 && written == 0 && !ended {
             let reason = "it makes no progress".to_owned();

@@ -18,6 +18,8 @@ use crate::tests::codings::*;
 
 const MOST: usize = 64 << 20;
 
+type Encode = fn(&[u8]) -> Vec<u8>;
+
 fn whole(codings: &str, body: &[u8]) -> Result<Vec<u8>, DecodeError> {
     decode(codings, [body], MOST)
 }
@@ -138,7 +140,7 @@ proptest! {
         size in 1..100_000usize,
     ) {
         let body: Vec<u8> = pieces.iter().flat_map(|(piece, times)| piece.repeat(*times)).collect();
-        let known: [(&str, fn(&[u8]) -> Vec<u8>); 5] =
+        let known: [(&str, Encode); 5] =
             [("gzip", gzip), ("deflate", zlib), ("deflate", deflate), ("br", brotli), ("zstd", zstd)];
         let coded = codings.iter().fold(body.clone(), |body, coding| known[*coding].1(&body));
         let names: Vec<_> = codings.iter().map(|coding| known[*coding].0).collect();
@@ -177,7 +179,7 @@ fn a_window_beyond_http_is_refused_before_it_is_filled() {
 
 #[test]
 fn each_fault_has_its_own_error() {
-    let six = vec!["gzip"; 6].join(",");
+    let six = ["gzip"; 6].join(",");
     for (codings, body, error) in [
         ("gzip", b"{}".to_vec(), "the gzip coding of its body is damaged: Invalid gzip header"),
         ("gzip", gzip(b"x")[..9].to_vec(), "its body ends in the middle of the gzip coding"),
@@ -265,6 +267,26 @@ fn the_expansion_is_limited_beyond_the_first_mebibyte() {
     assert_eq!(read(3 << 20, Some(900)), Ok(3 << 20));
     assert_eq!(read(3 << 20, None), Ok(3 << 20));
     assert_eq!(read(3 << 20, Some(200)), Err(DecodeError::Expansion(200)));
+}
+
+#[tokio::test]
+async fn what_came_before_a_fault_is_not_lost() {
+    let mut wrong_sum = gzip(TEXT);
+    let sum_at = wrong_sum.len() - 8;
+    wrong_sum[sum_at] ^= 1;
+    let garbage = [&gzip(TEXT)[..], b"garbage"].concat();
+    let cut = gzip(TEXT)[..sum_at].to_vec();
+    for (name, body) in [("wrong sum", wrong_sum), ("garbage", garbage), ("cut", cut)] {
+        let by_bytes = body.chunks(1).map(<[u8]>::to_vec).collect();
+        for chunks in [vec![body], by_bytes] {
+            let (mut body, _) = coded("gzip", chunks, None);
+            let mut read = Vec::new();
+            while let Some(Ok(frame)) = body.frame().await {
+                read.extend_from_slice(&frame.into_data().unwrap());
+            }
+            assert_eq!(read, TEXT, "{name}");
+        }
+    }
 }
 
 #[test]
