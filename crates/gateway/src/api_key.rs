@@ -228,7 +228,7 @@ pub(crate) async fn authorize(
             .fix("Use it from a network that it was made for, or make a key for this one."));
         }
     }
-    if stored.last_used_at.is_none_or(|at| now() - at > LAST_USED_RESOLUTION_MS) {
+    if stored.last_used_at.is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(now() - at))) {
         // A note for the operator; not worth refusing a valid key for.
         if let Err(error) = gateway.store.touch_key(&stored).await {
             tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");

@@ -10,6 +10,10 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// How far a clock is set back by routine corrections, in milliseconds. A stored time that lies further ahead
+/// than this and its longest distance was written by a clock that was wrong.
+pub(crate) const STEP: i64 = 5_000;
+
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.3}")).unwrap_or_default()

@@ -20,12 +20,14 @@ use url::Url;
 
 use crate::account::Credential;
 use crate::clock::now;
-use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, NotGranted, Verifier, shortened};
+use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
+use crate::credential::token_answer::{NotGranted, shortened};
 use crate::credential::{AuthScheme, Fields, dynamic_client, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
 use crate::store::{
     AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
+    latest_link_end,
 };
 use crate::toolkit::{AuthorizationServer, InputField, Toolkit};
 use crate::vault::Place;
@@ -234,8 +236,16 @@ pub(crate) async fn come_back(
         _ => return Err(flow.fail(Step::Exchange, "the provider has sent no code".to_owned()).await),
     };
     match flow.exchange(&code).await? {
-        Ok(()) => flow.connect().await,
-        Err(not_granted) => Err(flow.fail(Step::Exchange, not_granted_in_words(not_granted)).await),
+        Ok(()) => {}
+        Err(not_granted) => return Err(flow.fail(Step::Exchange, not_granted.in_words()).await),
+    }
+    // The code is spent, so tokens that cannot be used end the attempt.
+    match account::activated(gateway, flow.toolkit, &flow.config, &flow.account, &flow.val()?) {
+        Err(error) if error.kind() == ErrorKind::InvalidRequest => {
+            let why = format!("the provider's response cannot be used. {}", error.body().message);
+            Err(flow.fail(Step::Exchange, why).await)
+        }
+        _ => flow.connect().await,
     }
 }
 
@@ -275,7 +285,8 @@ impl<'a> Flow<'a> {
         if link.finished_at.is_some() {
             return Err(Stop::Used);
         }
-        if link.expires_at <= now() {
+        let at = now();
+        if link.expires_at <= at || link.expires_at > latest_link_end(at, gateway.link_lifetime_ms()) {
             return Err(Stop::Expired);
         }
         if !browser.may_use(&link) {
@@ -400,7 +411,7 @@ impl<'a> Flow<'a> {
             // One browser registers, and no other beside it.
             self.start(&LinkStart { browser_hash: browser.hash(), state: None }).await?;
             if let Err(not_registered) = self.register().await? {
-                return Err(self.fail(Step::Registration, not_granted_in_words(not_registered)).await);
+                return Err(self.fail(Step::Registration, not_registered.in_words()).await);
             }
         }
         let (client, verifier, state) = (self.client()?, Verifier::random(), id::secret("cs"));
@@ -448,7 +459,7 @@ impl<'a> Flow<'a> {
             dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
         let answer = token_endpoint::exchange(&self.gateway.egress, request).await;
         let registered =
-            answer.and_then(|answered| dynamic_client::read_registration(answered.status, &answered.body));
+            answer.and_then(|answered| dynamic_client::read_registration(server.rules, &answered));
         Ok(match registered {
             Ok(registered) => {
                 self.give(&registered)?;
@@ -624,13 +635,6 @@ fn open_sealed(gateway: &Parts, place: Place<'_>, sealed: &[u8]) -> Result<Secre
 
 fn place<'a>(row: &'a str, field: &'static str) -> Place<'a> {
     Place { table: "links", row, field }
-}
-
-fn not_granted_in_words(not_granted: NotGranted) -> String {
-    match not_granted {
-        NotGranted::Refused { code, description } => in_words(&code, description.as_deref()),
-        NotGranted::Unavailable { why, .. } => why,
-    }
 }
 
 /// A provider's error, which may say more than its code.

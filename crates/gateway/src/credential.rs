@@ -8,9 +8,11 @@ pub(crate) mod idle;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
 pub(crate) mod refresh;
+pub(crate) mod refusal;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
 pub(crate) mod service_account;
+pub(crate) mod token_answer;
 pub(crate) mod token_endpoint;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::value::StrDeserializer;
 use serde::de::{IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The auth schemes of the contract.
@@ -108,7 +111,7 @@ impl Fields {
 
     /// The lifetime that the provider gave the access token, in seconds, if it gave one.
     pub(crate) fn expires_in(&self) -> Option<u64> {
-        self.0.get("expires_in")?.expose_secret().parse().ok().filter(|seconds| *seconds > 0)
+        token_answer::seconds(self.0.get("expires_in")?.expose_secret().trim().parse().ok()?)
     }
 }
 
@@ -120,8 +123,40 @@ impl fmt::Debug for Fields {
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = BTreeMap::<String, FieldText>::deserialize(deserializer)?;
-        Ok(Self(fields.into_iter().filter_map(|(name, text)| Some((name, text.0?))).collect()))
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of fields")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let text = match WHOLE_JSON.contains(&name.as_str()) {
+                        true => whole(map.next_value()?),
+                        false => map.next_value::<FieldText>()?.0,
+                    };
+                    match text {
+                        Some(text) => _ = fields.insert(name, text),
+                        None => _ = fields.remove(&name),
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// Fields whose text is JSON, and which may be given as that JSON.
+const WHOLE_JSON: [&str; 1] = ["credentials_json"];
+
+/// A value as text, whatever it is.
+fn whole(value: Value) -> Option<SecretString> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()).map(SecretString::from),
+        other => Some(other.to_string().into()),
     }
 }
 

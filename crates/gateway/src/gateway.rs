@@ -364,6 +364,11 @@ impl Parts {
         (!self.closing.is_cancelled()).then_some(token)
     }
 
+    /// The lifetime of links, in the unit of stored times.
+    pub(crate) fn link_lifetime_ms(&self) -> i64 {
+        i64::try_from(self.link_lifetime.as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
     /// runs where the gateway was opened: the threads of a port end with their connections.
     pub(crate) fn spawn<T: Send + 'static>(

@@ -20,9 +20,6 @@ use crate::store::{Store, StoredAuthConfig, StoredLink, StoredSession};
 use crate::toolkit::Toolkit;
 use crate::{account, auth_config, bounds, connect, id, session};
 
-/// How long it is told that a link has ended or was used; then it is forgotten.
-const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
-
 /// How long links go unwatched at most, in case another process makes some.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -151,8 +148,7 @@ pub(crate) async fn give_out(
     scopes: &[String],
 ) -> Result<Link> {
     let token = id::secret("lt");
-    let lifetime = i64::try_from(gateway.link_lifetime.as_millis()).unwrap_or(i64::MAX);
-    let expires_at = now().saturating_add(lifetime);
+    let expires_at = now().saturating_add(gateway.link_lifetime_ms());
     let link = StoredLink {
         token_hash: hash(&token),
         account_id: account_id.to_owned(),
@@ -199,7 +195,7 @@ pub(crate) fn expire_on_time(
             let Some(store) = store.upgrade() else { return };
             // One moment for both: no link ends between them.
             let at = now();
-            match store.expire_links(&reason, at, at - lifetime_ms, at - REMEMBERED_MS).await {
+            match store.expire_links(&reason, at, lifetime_ms).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
                 Err(error) => tracing::warn!(%error, "links could not be looked at"),
             }

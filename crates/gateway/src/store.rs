@@ -13,7 +13,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proxy_execute_protocol::{Result, SessionConfig};
 
+use crate::clock::STEP;
+
 pub(crate) use self::sqlite::SqliteStore;
+
+/// How long a holder has the lease of a refresh: longer than a token request may take, and some time to
+/// store its response.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// A lease that ends further ahead than this, in milliseconds, is none: the clock was set back since.
+const LONGEST_LEASE: i64 = LEASE.as_millis() as i64 + STEP;
+
+/// The longest pause after a failed refresh, in milliseconds. A provider may ask for as much: one wrong header
+/// does not put accounts out of use for days.
+pub(crate) const LONGEST_PAUSE: i64 = 60 * 60 * 1_000;
+
+/// How long a link is kept after its end, in milliseconds, so that its page can say what became of it.
+const LINK_REMEMBERED: i64 = 24 * 60 * 60 * 1_000;
+
+/// The latest moment at which a link can end. One that ends later was made by a clock that was ahead, and has
+/// ended. Gateways on one store may give their links different lifetimes, so a day is always believed.
+pub(crate) fn latest_link_end(at: i64, lifetime: i64) -> i64 {
+    at.saturating_add(lifetime.max(24 * 60 * 60 * 1_000)).saturating_add(STEP)
+}
 
 /// A session.
 #[derive(Debug, Clone)]
@@ -107,6 +129,8 @@ pub(crate) struct StoredAccount {
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<i64>,
     pub(crate) problem: Option<String>,
+    /// How many of the latest refreshes in a row were refused in unknown words.
+    pub(crate) refusals: u32,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     /// Rises with every row, so that those of one millisecond have an order; the store gives it.
@@ -115,6 +139,13 @@ pub(crate) struct StoredAccount {
     pub(crate) config_is_disabled: bool,
     /// Whether its auth config has an OAuth client.
     pub(crate) config_has_client: bool,
+}
+
+impl StoredAccount {
+    /// When the pause after a failed refresh ends. A time too far ahead is no pause: the clock was set back since.
+    pub(crate) fn paused_until(&self, at: i64) -> Option<i64> {
+        self.retry_at.filter(|until| (at + 1..=at + LONGEST_PAUSE + STEP).contains(until))
+    }
 }
 
 /// What came of a new account.
@@ -153,6 +184,8 @@ pub(crate) enum RefreshEnd {
         retry_at: i64,
         /// Whether the refresh token may be spent all the same.
         may_be_done: bool,
+        /// How many in a row were refused in unknown words by now.
+        refusals: u32,
     },
 }
 
@@ -374,9 +407,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
     async fn end_links(&self, account_id: &str) -> Result<()>;
     /// When the next of the links ends that nobody used and that have not ended `at` this moment.
     async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>>;
-    /// Makes accounts EXPIRED that were begun with links that have ended unused `at` this moment, or by
-    /// `begun` and have none, and forgets links that ended before `forget`. Returns the accounts.
-    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>>;
+    /// Makes accounts EXPIRED that were begun with links that have ended unused `at` this moment, or a `lifetime`
+    /// ago and have none, and deletes links that ended a day ago. Returns the accounts.
+    async fn expire_links(&self, reason: &str, at: i64, lifetime: i64) -> Result<Vec<String>>;
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()>;
     async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>>;

@@ -482,7 +482,16 @@ impl Toolkit {
             injection.headers.push((name.clone(), value));
         }
         if let Some((username, password)) = &scheme.basic {
-            injection.basic(render(username)?.expose_secret(), render(password)?.expose_secret());
+            let part = |template: &Template, may_have_colon: bool| {
+                let text = render(template)?;
+                match not_basic(text.expose_secret(), may_have_colon) {
+                    None => Ok(text),
+                    Some(why) => {
+                        Err(FieldProblem { field: template.field_names().join(", "), why: why.to_owned() })
+                    }
+                }
+            };
+            injection.basic(part(username, false)?.expose_secret(), part(password, true)?.expose_secret());
         }
         for (name, template) in &scheme.query {
             let value = render(template)?;
@@ -621,6 +630,19 @@ fn header_name(name: &str, key: &str) -> Result<HeaderName, String> {
 
 fn header_value(value: &str) -> Result<HeaderValue, &'static str> {
     request::header_value(value).ok_or("has a character in it that a header cannot hold")
+}
+
+/// Why a text cannot be a part of basic authentication (RFC 7617 §2).
+fn not_basic(text: &str, may_have_colon: bool) -> Option<&'static str> {
+    if text.chars().any(|c| c.is_ascii_control()) {
+        Some("basic authentication cannot hold a control character, such as a line break or a tab")
+    } else if !may_have_colon && text.contains(':') {
+        Some(
+            "basic authentication cannot hold a colon in a user name; give what stands after it as the password",
+        )
+    } else {
+        None
+    }
 }
 
 fn sensitive(value: &str) -> Result<HeaderValue, &'static str> {

@@ -195,6 +195,7 @@ async fn insert(
         failures: 0,
         retry_at: None,
         problem: None,
+        refusals: 0,
         user_id,
         toolkit: config.toolkit.clone(),
         auth_config_id: config.id.clone(),

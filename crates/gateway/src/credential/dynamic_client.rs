@@ -1,7 +1,6 @@
 //! Clients that the gateway registers itself, one for each account of scheme `DCR_OAUTH` (RFC 7591):
 //! when one is needed, the request, and what its answer means. Pure; `connect` carries it out.
 
-use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use proxy_execute_protocol::SecretJson;
 use secrecy::ExposeSecret;
@@ -9,7 +8,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::Fields;
-use super::oauth2::{ClientMetadata, NotGranted, TokenRequest, refusal};
+use super::oauth2::{ClientMetadata, TokenRequest};
+use super::refusal::not_granted;
+use super::token_answer::{Answered, NotGranted};
 use crate::toolkit::{ClientAuthentication, Rules};
 
 /// What people read at the provider when they are asked whether they agree.
@@ -62,19 +63,12 @@ pub(crate) fn registration_request(
 ///
 /// # Errors
 /// Why there is no client (RFC 7591 §3.2.2).
-pub(crate) fn read_registration(status: StatusCode, body: &[u8]) -> Result<SecretJson, NotGranted> {
-    let unavailable =
-        |what: &str| NotGranted::unavailable(format!("status {}, {what}", status.as_u16()), true);
-    if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
-        return Err(unavailable("try again later"));
-    }
-    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(body) else {
-        return Err(unavailable("but no JSON object"));
+pub(crate) fn read_registration(rules: &Rules, answered: &Answered) -> Result<SecretJson, NotGranted> {
+    let has_id = |answer: &Map<String, Value>| {
+        answer.get("client_id").and_then(Value::as_str).is_some_and(|id| !id.is_empty())
     };
-    let has_id = answer.get("client_id").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
-    if !status.is_success() || !has_id {
-        return Err(refusal(&answer).unwrap_or_else(|| unavailable("without a client")));
-    }
+    let fields = answered.fields().filter(|answer| answered.status.is_success() && has_id(answer));
+    let Some(mut answer) = fields else { return Err(not_granted(answered, &rules.token_errors, "a client")) };
     // What is not in the answer is null, and takes away what an older client has left.
     let mut registered: Map<_, _> =
         KEPT.into_iter().map(|name| (name.to_owned(), answer.remove(name).unwrap_or_default())).collect();

@@ -1,24 +1,20 @@
-//! OAuth 2.0 as text: the URL that a person is sent to, the requests to a token endpoint, and what
-//! its answers mean (RFC 6749, RFC 7636). Pure; `egress` carries it out.
+//! OAuth 2.0 as text: the URL that a person is sent to, and the requests to a token endpoint (RFC 6749,
+//! RFC 7636). Pure; `egress` carries it out, and `token_answer` reads the response.
 //!
 //! There is one way for all providers. Where one differs, its toolkit's file says so
 //! ([`crate::toolkit::Rules`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use jiff::Timestamp;
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
 use super::{AuthScheme, Fields};
-use crate::clock::now;
 use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat, Toolkit};
 
 /// The OAuth client of an auth config: its registration at the provider.
@@ -323,129 +319,6 @@ fn written(rules: &Rules, parameters: &[(&str, String)], headers: &mut HeaderMap
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     body.into()
-}
-
-/// Tokens that were given.
-#[derive(Debug)]
-pub(crate) struct Granted {
-    /// The answer's fields under the names of the contract (§4.3), all of them. `expires_in` is null where
-    /// it is not known, so that an older one does not stay.
-    pub(crate) val: SecretJson,
-    /// Whether there is a new refresh token. Without one the old one stays (RFC 6749 §6).
-    pub(crate) has_refresh_token: bool,
-}
-
-/// Why no tokens were given.
-#[derive(Debug)]
-pub(crate) enum NotGranted {
-    /// The provider has refused, and will again: `invalid_grant` and the like (RFC 6749 §5.2).
-    Refused { code: String, description: Option<String> },
-    /// It may work later: the provider failed, was busy, or answered with something else.
-    Unavailable {
-        why: String,
-        /// Whether the request may have been done all the same, and a refresh token spent by it.
-        may_be_done: bool,
-        /// The wait that the provider asks for.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl NotGranted {
-    pub(crate) fn unavailable(why: impl Into<String>, may_be_done: bool) -> Self {
-        Self::Unavailable { why: why.into(), may_be_done, retry_after: None }
-    }
-}
-
-/// Error codes that say "later", where all others say "no" (RFC 6749 §4.1.2.1, RFC 8628 §3.5, and
-/// what providers write in their place).
-const LATER: &[&str] = &[
-    "temporarily_unavailable",
-    "server_error",
-    "internal_error",
-    "internal_failure",
-    "service_unavailable",
-    "slow_down",
-    "rate_limited",
-    "ratelimited",
-    "rate_limit_exceeded",
-    "timeout",
-    "request_timeout",
-];
-
-/// Reads the answer of a token endpoint.
-pub(crate) fn read_answer(rules: &Rules, status: StatusCode, body: &[u8]) -> Result<Granted, NotGranted> {
-    let unavailable =
-        |what: &str| NotGranted::unavailable(format!("status {}, {what}", status.as_u16()), true);
-    let answer: Option<Value> = serde_json::from_slice(body).ok();
-    if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
-        return Err(unavailable("try again later"));
-    }
-    let Some(Value::Object(mut answer)) = answer else {
-        return Err(unavailable("but no JSON object"));
-    };
-    let whole = Value::Object(answer.clone());
-    for (field, place) in &rules.token_answer {
-        if let Some(value) = place.read(&whole).filter(|_| !answer.contains_key(field)) {
-            answer.insert(field.clone(), value);
-        }
-    }
-    let has_token =
-        |name: &str| answer.get(name).and_then(Value::as_str).is_some_and(|token| !token.is_empty());
-    let (has_access_token, has_refresh_token) = (has_token("access_token"), has_token("refresh_token"));
-    if !status.is_success() || !has_access_token {
-        return Err(refusal(&answer).unwrap_or_else(|| unavailable("without an access token")));
-    }
-    let expires_in = lifetime(answer.get("expires_in"))
-        .or_else(|| until(answer.get("expires_at")))
-        .or(rules.default_lifetime);
-    match expires_in {
-        Some(seconds) => _ = answer.insert("expires_in".to_owned(), seconds.into()),
-        // What is null takes an older value away when the two are merged.
-        None => _ = answer.insert("expires_in".to_owned(), Value::Null),
-    }
-    if !has_refresh_token {
-        answer.remove("refresh_token");
-    }
-    Ok(Granted { val: SecretJson::new(Value::Object(answer).to_string()), has_refresh_token })
-}
-
-/// What an error answer says, if it says that there is no use in asking again.
-pub(super) fn refusal(answer: &Map<String, Value>) -> Option<NotGranted> {
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(shortened);
-    let code = match answer.get("error") {
-        // Some wrap it once more: { error: { code, message } }.
-        Some(Value::Object(error)) => {
-            ["code", "type", "status"].iter().find_map(|name| error.get(*name)?.as_str()).map(shortened)
-        }
-        _ => text("error").or_else(|| text("error_code")).or_else(|| text("code")),
-    }?;
-    let lower = code.to_ascii_lowercase();
-    let description = text("error_description").or_else(|| text("message"));
-    if LATER.contains(&lower.as_str()) {
-        return Some(NotGranted::unavailable(format!("error `{code}`"), false));
-    }
-    Some(NotGranted::Refused { code, description })
-}
-
-/// A provider's own words, as they may be shown: short, and without control characters.
-pub(crate) fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-/// Seconds, as a number or as text; what is not positive says nothing.
-fn lifetime(value: Option<&Value>) -> Option<u64> {
-    match value? {
-        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds as u64)),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-    .filter(|seconds| *seconds > 0)
-}
-
-/// Seconds until a time as RFC 3339 writes it, which GitHub tells in place of a lifetime.
-fn until(value: Option<&Value>) -> Option<u64> {
-    let at: Timestamp = value?.as_str()?.parse().ok()?;
-    u64::try_from(at.as_second() - now() / 1_000).ok().filter(|seconds| *seconds > 0)
 }
 
 #[cfg(test)]

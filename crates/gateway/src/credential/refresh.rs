@@ -20,12 +20,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::AuthScheme;
-use super::oauth2::NotGranted;
 use super::renewal::{self, Renewal};
+use super::token_answer::{NotGranted, Refusal};
 use super::token_endpoint;
-use crate::clock::{now, rfc3339};
+use crate::clock::{STEP, now, rfc3339};
 use crate::gateway::Parts;
-use crate::store::{RefreshEnd, StoredAccount};
+use crate::store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use crate::{account, auth_config, id};
 
 /// How long before its end a credential is renewed, in milliseconds; of a short lifetime, no more
@@ -37,9 +37,9 @@ const MARGIN_SHARE: i64 = 5;
 const LAST_MOMENT: i64 = 10 * 1_000;
 const LAST_MOMENT_SHARE: i64 = 20;
 
-/// How long a holder has the lease: longer than a token request may take, and some time to store
-/// its answer.
-const LEASE: Duration = Duration::from_secs(30);
+/// How many refreshes in a row may be refused in words that the gateway does not know, before the account expires.
+/// With the pauses between them, the last is at least a quarter of an hour after the first.
+const UNKNOWN_REFUSALS: u32 = 6;
 
 /// How long a refresh waits for another process to finish its own, which may have died with the lease.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -49,11 +49,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// How long after a failed refresh no other is tried: doubled with every failure in a row.
 const FIRST_PAUSE: i64 = 30 * 1_000;
-const LONGEST_PAUSE: i64 = 15 * 60 * 1_000;
-
-/// The longest pause that a provider may ask for, in milliseconds: one wrong header is not to put
-/// accounts out of use for days.
-const LONGEST_ASKED: i64 = 60 * 60 * 1_000;
+const LONGEST_OWN_PAUSE: i64 = 15 * 60 * 1_000;
 
 /// A credential that was renewed less than this long ago, in milliseconds, is not renewed because an
 /// upstream rejects it: another one would fare no better.
@@ -114,7 +110,9 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
     let lifetime = expires_at - account.credential_at;
     let at = now();
     let due_in = |longest: i64, share: i64| expires_at - longest.min(lifetime / share) - at;
-    if due_in(MARGIN, MARGIN_SHARE) > 0 {
+    // The clock was set back since, so how much of the lifetime is left is not known.
+    let is_set_back = account.credential_at > at + STEP;
+    if due_in(MARGIN, MARGIN_SHARE) > 0 && !is_set_back {
         return Ok(account);
     }
     if due_in(LAST_MOMENT, LAST_MOMENT_SHARE) > 0 {
@@ -141,7 +139,8 @@ fn has_no_token_yet(gateway: &Parts, account: &StoredAccount) -> bool {
 /// The account with another credential than this one, which an upstream has rejected; `None` when
 /// there is none to be had.
 pub(crate) async fn instead_of(gateway: &Arc<Parts>, rejected: &StoredAccount) -> Option<StoredAccount> {
-    let is_fresh = rejected.refreshed_at.is_some_and(|at| at > now() - FRESH);
+    let at = now();
+    let is_fresh = rejected.refreshed_at.is_some_and(|since| (at - FRESH..=at + STEP).contains(&since));
     if is_fresh || obstacle(gateway, rejected).is_some() {
         return None;
     }
@@ -266,7 +265,7 @@ fn may_refresh(gateway: &Parts, account: &StoredAccount, reason: Reason) -> bool
 }
 
 fn is_pausing(account: &StoredAccount) -> bool {
-    account.retry_at.is_some_and(|at| at > now())
+    account.paused_until(now()).is_some()
 }
 
 /// Spends the refresh token. `None` when the gateway closes before there is an answer; the store
@@ -298,15 +297,33 @@ async fn ask(
             let val = account::merged(&account::val(gateway, account)?, &granted.val)?;
             RefreshEnd::Renewed(account::sealed(gateway, &account.id, scheme, &val, asked_at)?)
         }
-        Err(NotGranted::Refused { code, .. }) => {
-            tracing::warn!(account = account.id, code, was_unanswered, "a refresh was refused for good");
-            RefreshEnd::Refused(refusal(account, &code, was_unanswered))
+        Err(NotGranted::Refused { refusal, code, description }) => {
+            let told = match description {
+                Some(description) => format!("`{code}`: {description}"),
+                None => format!("`{code}`"),
+            };
+            // A refresh that is asked for does not wait for a pause to end, and brings the end no closer.
+            let refusals = account.refusals + u32::from(!is_pausing(account));
+            if refusal != Refusal::Unknown || refusals >= UNKNOWN_REFUSALS {
+                tracing::warn!(account = account.id, told, was_unanswered, "a refresh was refused for good");
+                RefreshEnd::Refused(reason(account, refusal, &told, was_unanswered))
+            } else {
+                let retry_at = now() + pause_after(account.failures);
+                tracing::warn!(
+                    account = account.id,
+                    told,
+                    refusals,
+                    "a refresh was refused in unknown words"
+                );
+                let problem = format!("the provider refuses it ({told})");
+                RefreshEnd::Failed { problem, retry_at, may_be_done: false, refusals }
+            }
         }
         Err(NotGranted::Unavailable { why, may_be_done, retry_after }) => {
             let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-            let pause = pause_after(account.failures).max(asked.min(LONGEST_ASKED));
+            let pause = pause_after(account.failures).max(asked.min(LONGEST_PAUSE));
             tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed for now");
-            RefreshEnd::Failed { problem: why, retry_at: now() + pause, may_be_done }
+            RefreshEnd::Failed { problem: why, retry_at: now() + pause, may_be_done, refusals: 0 }
         }
     }))
 }
@@ -339,31 +356,41 @@ async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &Refr
 /// How long to leave a provider alone, in milliseconds, with up to a fifth more by chance, so that
 /// not all accounts come back at once.
 fn pause_after(failures: u32) -> i64 {
-    let pause = LONGEST_PAUSE.min(FIRST_PAUSE << failures.min(16));
+    let pause = LONGEST_OWN_PAUSE.min(FIRST_PAUSE << failures.min(16));
     pause + pause / 5 * i64::from(id::random_byte()) / 255
 }
 
-/// The `status_reason` of an account that cannot be refreshed any more (contract §4.2).
-fn refusal(account: &StoredAccount, code: &str, was_unanswered: bool) -> String {
-    let why = match code {
-        "invalid_client" | "unauthorized_client" if account.auth_scheme == AuthScheme::OAuth2.to_string() => {
-            format!(
-                "the provider does not accept the client of auth config {} (`{code}`). Correct its client_id and \
-             client_secret, then refresh the account",
-                account.auth_config_id
-            )
-        }
-        _ if AuthScheme::parse(&account.auth_scheme).is_some_and(AuthScheme::is_exchanged) => format!(
-            "the provider does not accept the account's credential (`{code}`). Correct it there or here, then \
+/// The `status_reason` of an account that cannot be refreshed any more. `told` is what the provider said.
+fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered: bool) -> String {
+    let scheme = AuthScheme::parse(&account.auth_scheme);
+    let is_exchanged = scheme.is_some_and(AuthScheme::is_exchanged);
+    let why = match refusal {
+        _ if is_exchanged => format!(
+            "the provider does not accept the account's credential ({told}). Correct it there or here, then \
              refresh the account"
         ),
-        _ if was_unanswered => format!(
-            "the provider does not accept the refresh token (`{code}`). An earlier refresh was cut off, and may \
+        Refusal::Client if scheme == Some(AuthScheme::OAuth2) => format!(
+            "the provider does not accept the client of auth config {} ({told}). Correct its client_id and \
+             client_secret, then refresh the account",
+            account.auth_config_id
+        ),
+        Refusal::Client => format!(
+            "the provider does not accept the client that was registered for the account ({told}). The user has \
+             to authorize again"
+        ),
+        Refusal::Unknown => format!(
+            "the provider has refused {UNKNOWN_REFUSALS} refreshes in a row ({told}). The user has to authorize again, \
+             unless the provider can say what to correct; then refresh the account"
+        ),
+        Refusal::Grant if was_unanswered => format!(
+            "the provider does not accept the refresh token ({told}). An earlier refresh was cut off, and may \
              have spent it. The user has to authorize again"
         ),
-        _ => format!(
-            "the provider does not accept the refresh token (`{code}`). The user has to authorize again"
-        ),
+        Refusal::Grant => {
+            format!(
+                "the provider does not accept the refresh token ({told}). The user has to authorize again"
+            )
+        }
     };
     format!("Permanent auth error during token refresh: {why}")
 }
@@ -388,7 +415,7 @@ fn failed(account: &StoredAccount) -> Error {
              Nothing was sent to the API."
         ),
     );
-    match account.retry_at.filter(|at| *at > now()) {
+    match account.paused_until(now()) {
         Some(at) => error
             .with_retry_after(Duration::from_millis((at - now()).try_into().unwrap_or_default()))
             .fix(format!("The next refresh is at {}; call again after that.", rfc3339(at))),

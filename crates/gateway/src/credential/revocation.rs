@@ -2,7 +2,8 @@
 
 use proxy_execute_protocol::Result;
 
-use super::oauth2::{self, Client, NotGranted, TokenRequest};
+use super::oauth2::{self, Client, TokenRequest};
+use super::refusal::{TokenErrors, is_revoked, not_granted};
 use super::token_endpoint;
 use crate::gateway::Parts;
 use crate::store::StoredAccount;
@@ -26,7 +27,7 @@ pub(crate) struct Revoked {
 /// no reason to keep the tokens here, too.
 pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked {
     let mut revoked = Revoked::default();
-    let requests = match requests(gateway, account).await {
+    let (requests, errors) = match requests(gateway, account).await {
         Ok(requests) => requests,
         Err(error) => {
             tracing::warn!(account = account.id, %error, "no token was taken back");
@@ -36,16 +37,16 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
     };
     for (name, request) in requests {
         let failure = match token_endpoint::exchange(&gateway.egress, request).await {
-            // Also for a token that the provider does not know any more (§2.2).
-            Ok(answered) if answered.status.is_success() => {
+            // A token that the provider does not know any more is a success too (§2.2), or an error to some.
+            Ok(answered) if is_revoked(&answered, &errors) => {
                 revoked.tokens.push(name.to_owned());
                 continue;
             }
             Ok(answered) => {
-                format!("{name}: the provider answered with status {}", answered.status.as_u16())
+                let why = not_granted(&answered, &errors, "success").in_words();
+                format!("{name}: the provider answered with status {} ({why})", answered.status.as_u16())
             }
-            Err(NotGranted::Unavailable { why, .. }) => format!("{name}: {why}"),
-            Err(NotGranted::Refused { code, .. }) => format!("{name}: {code}"),
+            Err(error) => format!("{name}: {}", error.in_words()),
         };
         tracing::warn!(account = account.id, failure, "a token was not taken back");
         revoked.failures.push(failure);
@@ -53,16 +54,20 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
     revoked
 }
 
-/// The requests that take an account's tokens back, each with the token's name.
+type Requests = Vec<(&'static str, TokenRequest)>;
+
+/// The requests that take an account's tokens back, each with the token's name, and the toolkit's words for errors.
 ///
 /// # Errors
 /// When the toolkit is there no more, the credential cannot be opened, or there is no client to ask as.
-async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<Vec<(&'static str, TokenRequest)>> {
+async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<(Requests, TokenErrors)> {
     let credential = account::unseal(gateway, account)?;
     let toolkit = gateway.catalogue.get(&account.toolkit)?;
     // An account that lacks what the addresses are made of was never given a token.
     let server = toolkit.authorization_server(credential.scheme, &credential.fields).ok().flatten();
-    let Some(server) = server.filter(|server| server.revoke_url.is_some()) else { return Ok(Vec::new()) };
+    let Some(server) = server.filter(|server| server.revoke_url.is_some()) else {
+        return Ok((Vec::new(), TokenErrors::default()));
+    };
     let config = auth_config::find(gateway, &account.auth_config_id).await?;
     let (client, settings) = auth_config::credentials(gateway, &config)?;
     let client = Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
@@ -70,5 +75,5 @@ async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<Vec<(&'sta
         let token = credential.fields.get(name)?;
         Some((*name, oauth2::revocation_request(&server, &client, token)?))
     };
-    Ok(TOKENS.iter().filter_map(request).collect())
+    Ok((TOKENS.iter().filter_map(request).collect(), server.rules.token_errors.clone()))
 }

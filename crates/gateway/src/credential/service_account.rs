@@ -4,6 +4,7 @@
 //! request itself. Where to ask is the toolkit's word alone: the `token_uri` in Google's JSON is not
 //! looked at, or whoever writes the JSON could have the gateway send a signed JWT anywhere.
 
+use data_encoding::BASE64_NOPAD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
@@ -46,10 +47,11 @@ pub(crate) fn google_request(
     now_seconds: i64,
 ) -> Result<TokenRequest> {
     let json = required(fields, "credentials_json")?;
-    let key: GoogleKey = serde_json::from_str(json.expose_secret()).map_err(|_| {
+    let key: GoogleKey = serde_json::from_str(plain(json.expose_secret()).expose_secret()).map_err(|_| {
         unusable(
             "credentials_json",
-            "it is not the JSON of a service account's key, with client_email and private_key",
+            "it is not the JSON of a service account's key, with client_email and private_key. Give the content of \
+             the key's file, as text, as an object or in base64",
         )
     })?;
     let mut claims = json!({
@@ -98,17 +100,47 @@ pub(crate) fn github_app_request(
 
 /// A JWT, signed with RS256 (RFC 7518 §3.3).
 fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Value) -> Result<SecretString> {
-    let pem = SecretString::from(with_line_ends(pem.expose_secret()));
+    let pem = SecretString::from(with_line_ends(plain(pem.expose_secret()).expose_secret()));
     let unusable = |_| unusable(field, "its private key is not an RSA key in PEM form");
     let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(unusable)?;
     let header = Header { kid: key_id, ..Header::new(Algorithm::RS256) };
     encode(&header, claims, &key).map(SecretString::from).map_err(unusable)
 }
 
-/// A PEM whose line ends may have been lost: to the two characters `\\n` in an environment variable, to
-/// nothing or to blanks in a form.
+/// A text that may be quoted, or in base64 as a whole, as it is in many environment variables.
+fn plain(text: &str) -> SecretString {
+    let text = text.trim();
+    let text = serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches(['"', '\'']).to_owned());
+    let is_plain = |text: &str| text.trim_start().starts_with('{') || text.contains("-----BEGIN");
+    if is_plain(&text) {
+        return text.into();
+    }
+    let letters: String = unescaped(&text).chars().filter(|c| !c.is_whitespace() && *c != '=').collect();
+    let letters = letters.replace('-', "+").replace('_', "/");
+    let decoded =
+        BASE64_NOPAD.decode(letters.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.filter(|decoded| is_plain(decoded)).unwrap_or(text).into()
+}
+
+/// A text whose line ends may be escapes such as `\r\n`, once or several times. It has no other backslashes.
+fn unescaped(text: &str) -> String {
+    let mut pieces = text.split('\\');
+    let mut unescaped = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        unescaped.push('\n');
+        unescaped.push_str(piece.strip_prefix(['n', 'r']).unwrap_or(piece));
+    }
+    unescaped
+}
+
+/// A PEM whose line ends may have been lost: to escapes in an environment variable, to nothing or to blanks in a
+/// form. Without its first and last line it is taken for PKCS #8.
 fn with_line_ends(pem: &str) -> String {
-    let pem = pem.replace("\\n", "\n").replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END");
+    let pem = unescaped(pem);
+    if !pem.contains("-----BEGIN") {
+        return format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", pem.trim());
+    }
+    let pem = pem.replace("KEY-----", "KEY-----\n").replace("-----END", "\n-----END");
     let lines: Vec<_> = pem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("\n")
 }

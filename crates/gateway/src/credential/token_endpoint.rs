@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use http::StatusCode;
-use http::header::{HeaderValue, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{ErrorKind, Method};
 use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
-use super::oauth2::{Granted, NotGranted, TokenRequest, read_answer};
+use super::oauth2::TokenRequest;
+use super::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::egress::{Body, Egress, Injection, Outgoing};
 use crate::request::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
@@ -27,20 +27,7 @@ pub(crate) async fn ask(
     rules: &Rules,
     request: TokenRequest,
 ) -> Result<Granted, NotGranted> {
-    let answered = exchange(egress, request).await?;
-    read_answer(rules, answered.status, &answered.body).map_err(|not_granted| match not_granted {
-        NotGranted::Unavailable { why, may_be_done, .. } => {
-            NotGranted::Unavailable { why, may_be_done, retry_after: answered.retry_after }
-        }
-        refused @ NotGranted::Refused { .. } => refused,
-    })
-}
-
-/// What an authorization server answers, whatever was asked.
-pub(crate) struct Answered {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) body: Vec<u8>,
+    read_answer(rules, &exchange(egress, request).await?)
 }
 
 /// Sends a request and reads the answer. It is sent once, and a redirect is an answer like any other:
@@ -59,9 +46,13 @@ pub(crate) async fn exchange(egress: &Egress, request: TokenRequest) -> Result<A
     let broken = |what: &str| NotGranted::unavailable(format!("{host} {what}"), true);
     let exchange = async {
         let mut response = egress.send_once(&mut outgoing).await.map_err(|error| {
-            NotGranted::unavailable(error.to_string(), error.kind() == ErrorKind::UpstreamBroken)
+            let is_unsent =
+                matches!(error.kind(), ErrorKind::UpstreamUnreachable | ErrorKind::AddressRefused);
+            NotGranted::unavailable(error.to_string(), !is_unsent)
         })?;
         let (status, retry_after) = (response.status, retry_after(&response.headers, SystemTime::now()));
+        let content_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) =
             response.body.try_next().await.map_err(|_| broken("broke off in its answer"))?
@@ -71,7 +62,7 @@ pub(crate) async fn exchange(egress: &Egress, request: TokenRequest) -> Result<A
                 return Err(broken("answered with more than 1 MiB"));
             }
         }
-        Ok(Answered { status, retry_after, body })
+        Ok(Answered { status, retry_after, content_type, body, sent: request.body })
     };
     let timed_out = |_| broken(&format!("did not answer within {} s", TIMEOUT.as_secs()));
     tokio::time::timeout(TIMEOUT, exchange).await.map_err(timed_out)?

@@ -22,11 +22,11 @@ use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
 use self::error::{Rule, broken, store_error};
 use super::cache::{AccountKey, Recent};
 use super::{
-    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, Insertion, LinkEnd,
-    LinkStart, RefreshEnd, Rows, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink,
-    StoredSession,
+    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, Insertion, LINK_REMEMBERED,
+    LONGEST_LEASE, LONGEST_PAUSE, LinkEnd, LinkStart, RefreshEnd, Rows, Store, StoredAccount,
+    StoredAuthConfig, StoredKey, StoredLink, StoredSession, latest_link_end,
 };
-use crate::clock::now;
+use crate::clock::{STEP, now};
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -366,7 +366,7 @@ impl Store for SqliteStore {
         sqlx::query_scalar(
             "UPDATE connected_accounts SET lease_holder = ?, lease_until = ?, unanswered = unanswered + 1 \
              WHERE id = ? AND credential_version = ? AND status = ? AND failures = ? \
-             AND coalesce(lease_until, 0) <= ? RETURNING unanswered - 1",
+             AND coalesce(lease_until, 0) NOT BETWEEN ? AND ? RETURNING unanswered - 1",
         )
         .bind(holder)
         .bind(until)
@@ -374,7 +374,8 @@ impl Store for SqliteStore {
         .bind(seen.credential_version)
         .bind(&seen.status)
         .bind(seen.failures)
-        .bind(at)
+        .bind(at + 1)
+        .bind(at + LONGEST_LEASE)
         .fetch_optional(&self.writer)
         .await
         .map_err(store_error)
@@ -397,7 +398,9 @@ impl Store for SqliteStore {
     ) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
-             AND a.credential_at <= ?1 AND coalesce(a.retry_at, 0) <= ?2 AND coalesce(a.lease_until, 0) <= ?2 \
+             AND (a.credential_at <= ?1 OR a.credential_at > ?2 + {STEP}) \
+             AND coalesce(a.retry_at, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_PAUSE} + {STEP} \
+             AND coalesce(a.lease_until, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_LEASE} \
              AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client \
              AND (a.credential_at, a.seq) > (?4, ?5) ORDER BY a.credential_at, a.seq LIMIT ?3"
         );
@@ -542,23 +545,24 @@ impl Store for SqliteStore {
             .map_err(store_error)
     }
 
-    async fn expire_links(&self, reason: &str, at: i64, begun: i64, forget: i64) -> Result<Vec<String>> {
+    async fn expire_links(&self, reason: &str, at: i64, lifetime: i64) -> Result<Vec<String>> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let expired = sqlx::query_scalar(
             "UPDATE connected_accounts SET own_status = 'EXPIRED', status_reason = ?1, updated_at = ?2 \
              WHERE status IN ('INITIALIZING', 'INITIATED') AND (id IN \
-             (SELECT account_id FROM links WHERE expires_at <= ?2 AND finished_at IS NULL) \
-             OR updated_at <= ?3 AND NOT EXISTS (SELECT 1 FROM links \
+             (SELECT account_id FROM links WHERE (expires_at <= ?2 OR expires_at > ?4) AND finished_at IS NULL) \
+             OR (updated_at <= ?3 OR updated_at > ?4) AND NOT EXISTS (SELECT 1 FROM links \
              WHERE account_id = connected_accounts.id AND finished_at IS NULL)) RETURNING id",
         )
         .bind(reason)
         .bind(at)
-        .bind(begun)
+        .bind(at.saturating_sub(lifetime))
+        .bind(latest_link_end(at, lifetime))
         .fetch_all(&mut *transaction)
         .await
         .map_err(store_error)?;
         sqlx::query("DELETE FROM links WHERE expires_at < ?")
-            .bind(forget)
+            .bind(at.saturating_sub(LINK_REMEMBERED))
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;

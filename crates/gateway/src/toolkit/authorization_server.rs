@@ -14,6 +14,7 @@ use url::Url;
 use super::Template;
 use crate::credential::AuthScheme;
 use crate::credential::oauth2::ClientMetadata;
+use crate::credential::refusal::TokenErrors;
 
 /// What a toolkit's file says. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,6 +70,9 @@ pub(crate) struct Rules {
     /// Where fields are in the answer of the token endpoint when it has none of that name at its top.
     #[serde(default)]
     pub(crate) token_answer: BTreeMap<String, AnswerField>,
+    /// What the provider's own words for errors mean.
+    #[serde(default)]
+    pub(crate) token_errors: TokenErrors,
     /// How long an access token lives where the answer does not say, in seconds.
     #[serde(default)]
     pub(crate) default_lifetime: Option<u64>,
@@ -80,7 +84,7 @@ pub(crate) struct Rules {
 pub(crate) enum AnswerField {
     /// A JSON pointer (RFC 6901).
     At(String),
-    /// What stands before an ending, for answers that name a host of which the base URL wants a label.
+    /// What stands before an ending, for answers that name a host, or a URL, of which the base URL wants a label.
     Before { at: String, ending: String },
 }
 
@@ -90,7 +94,11 @@ impl AnswerField {
         match self {
             Self::At(at) => answer.pointer(at).cloned(),
             Self::Before { at, ending } => {
-                Some(answer.pointer(at)?.as_str()?.strip_suffix(ending.as_str())?.into())
+                let text = answer.pointer(at)?.as_str()?;
+                let url = Url::parse(text).ok().filter(|_| text.contains("://"));
+                let host = url.as_ref().map_or(Some(text), Url::host_str)?;
+                let label = host.strip_suffix('.').unwrap_or(host).strip_suffix(ending.as_str())?;
+                (!label.is_empty()).then(|| label.into())
             }
         }
     }
@@ -241,6 +249,11 @@ impl Unresolved {
                     "token_answer.{field}: `{pointer}` is not a JSON pointer such as /data/token"
                 ));
             }
+        }
+        if rules.token_errors.all().any(|word| !word.contains(|c: char| c.is_alphanumeric())) {
+            return Err(
+                "token_errors: a word is empty; give an error code or a part of a description".to_owned()
+            );
         }
         let token_parameters = rules.token_parameters.iter().map(|(name, text)| {
             let template = Template::parse(text).map_err(|why| format!("token_parameters.{name}: {why}"))?;

@@ -320,3 +320,41 @@ fn missing_and_unusable_fields_are_named_without_their_value() {
         assert!(!error.to_string().contains("canary-1"), "{error}");
     }
 }
+
+/// RFC 7617 §2.
+#[test]
+fn what_basic_authentication_cannot_hold_is_refused() {
+    let definition = json!({
+        "slug": "acme", "name": "Acme", "base_url": "https://api.acme.test",
+        "schemes": {
+            "BASIC": { "basic": { "username": "{{username}}", "password": "{{password}}" } },
+            "API_KEY": { "basic": { "username": "{{email}}/token", "password": "{{api_key}}" } },
+        },
+    });
+    let catalogue = Catalogue::with(&[ToolkitSource::Definition(definition)]).unwrap();
+    let toolkit = catalogue.get("acme").unwrap();
+    let injected = |scheme: AuthScheme, val: &Value| {
+        let fields: Fields = serde_json::from_value(val.clone()).unwrap();
+        toolkit.injection(scheme, &fields)
+    };
+    let basic = |username: &str, password: &str| json!({ "username": username, "password": password });
+    for val in [basic("ann", "pass:word"), basic("ä", "ö 🔑"), basic("ann", ""), basic(" a ", "\u{85}")] {
+        assert!(injected(AuthScheme::Basic, &val).is_ok(), "{val}");
+    }
+    for (scheme, val, field) in [
+        (AuthScheme::Basic, basic("canary:x", "p"), "val.username"),
+        (AuthScheme::Basic, basic(":", "p"), "val.username"),
+        (AuthScheme::Basic, basic("canary\n", "p"), "val.username"),
+        (AuthScheme::Basic, basic("\u{0}canary", "p"), "val.username"),
+        (AuthScheme::Basic, basic("ann", "canary\r\n"), "val.password"),
+        (AuthScheme::Basic, basic("ann", "can\tary"), "val.password"),
+        (AuthScheme::Basic, basic("ann", "canary\u{7f}"), "val.password"),
+        (AuthScheme::ApiKey, json!({ "email": "a:b", "api_key": "canary" }), "val.email"),
+        (AuthScheme::ApiKey, json!({ "email": "a", "api_key": "canary\n" }), "val.api_key"),
+    ] {
+        let error = injected(scheme, &val).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains(field), "{val}: {error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    }
+}

@@ -864,3 +864,86 @@ async fn who_waits_hears_of_it_at_once() {
     port.caller.gateway.delete_account(&account).await.unwrap();
     assert_error(soon(waiting).await.unwrap(), ErrorKind::AccountNotFound, &account);
 }
+
+/// A toolkit whose base URL has a label that comes with the tokens.
+async fn port_with_label(answered: Value) -> (Port, Upstream) {
+    let upstream = Upstream::with(move |request| match request.target.as_str() {
+        "/token" => json_answer(answered.to_string()),
+        _ => json_answer("{}"),
+    })
+    .await;
+    let mut options = options(&upstream);
+    options.toolkits.push(ToolkitSource::Definition(json!({
+        "slug": "oauth", "name": "Acme", "base_url": format!("{}/{{{{label}}}}", upstream.origin()),
+        "fields": { "label": { "description": "Where the account is" } },
+        "schemes": { "OAUTH2": {
+            "headers": { "Authorization": "Bearer {{access_token}}" },
+            "authorization_server": {
+                "authorize_url": "https://provider.example/authorize",
+                "token_url": format!("{}/token", upstream.origin()),
+                "token_answer": { "label": { "at": "/instance_url", "ending": ".acme.test" } },
+            },
+        } },
+    })));
+    (Port::with(options).await, upstream)
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_used_fail_the_account_and_tell_at_once() {
+    for (instance, says) in [
+        (json!("https://eu.evil.test"), "val.label"),
+        (json!(null), "val.label"),
+        (json!(["https://eu.acme.test"]), "val.label"),
+        (json!("https://a/b@c:d.acme.test"), "val.label"),
+        (json!("a?b.acme.test"), "val.label"),
+        (json!("https://.acme.test"), "val.label"),
+    ] {
+        let answered = json!({ "access_token": "canary-token", "instance_url": instance });
+        let (port, _upstream) = port_with_label(answered).await;
+        oauth_config(&port).await;
+        let (token, account) = link(&port, json!({ "toolkit": "oauth" })).await;
+        let mut browser = Browser::new(&port);
+        let asked = browser.go_to_provider(&token).await;
+        let answered = [("code", "c"), ("state", &*asked["state"])];
+        let started = Instant::now();
+        let (waited, page) = tokio::join!(
+            soon(port.caller.gateway.connected_account(&account, deadline())),
+            browser.come_back(&answered),
+        );
+        assert!(started.elapsed() < Duration::from_secs(10), "{instance}");
+        let waited: Value = serde_json::from_str(&waited.unwrap()).unwrap();
+        assert_eq!(waited["status"], "FAILED", "{instance}");
+        assert_page(&page, 502, "cannot be used");
+        let (status, reason) = status(&port, &account).await;
+        let reason = reason.unwrap();
+        assert_eq!(status, "FAILED", "{instance}");
+        assert!(reason.starts_with("OAuth callback failed during token exchange: "), "{reason}");
+        assert!(reason.contains(says) && !reason.contains("canary"), "{reason}");
+        assert_page(&browser.open(&token).await, 410, "was used already");
+    }
+}
+
+#[tokio::test]
+async fn a_label_comes_out_of_a_host_or_a_url() {
+    for instance in [
+        "eu.acme.test",
+        "https://eu.acme.test",
+        "https://eu.acme.test/",
+        "https://eu.acme.test:8443/services/oauth2?x=1#y",
+        "https://EU.ACME.TEST",
+        "https://eu.acme.test.",
+        "http://user:pass@eu.acme.test",
+    ] {
+        let (port, upstream) =
+            port_with_label(json!({ "access_token": "t", "instance_url": instance })).await;
+        oauth_config(&port).await;
+        let (token, account) = link(&port, json!({ "toolkit": "oauth" })).await;
+        let mut browser = Browser::new(&port);
+        let asked = browser.go_to_provider(&token).await;
+        browser.come_back(&[("code", "c"), ("state", &asked["state"])]).await;
+        assert_eq!(status(&port, &account).await, ("ACTIVE".to_owned(), None), "{instance}");
+        let call = format!("/tool_router/session/{}/proxy_execute", port.caller.session);
+        expect(ask(&port, "POST", &call, get("oauth")).await, 200);
+        assert_eq!(upstream.requests().last().unwrap().target, "/eu/x", "{instance}");
+    }
+}

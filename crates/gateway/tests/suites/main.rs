@@ -21,4 +21,5 @@ mod refresh;
 mod resources;
 mod store;
 mod support;
+mod token_answers;
 mod upstream;

@@ -919,3 +919,87 @@ async fn tokens_that_a_refresh_brings_are_taken_back_too() {
     assert_eq!(revoked.unwrap()["status"], "REVOKED");
     assert!(taken_back(&user.provider)[0].starts_with("token=refresh-1&"));
 }
+
+/// A time in the store that lies hours ahead was written before the clock was set back.
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_account_from_its_refresh() {
+    for (what, change, expires_in) in [
+        ("a lease", "lease_holder = 'gone', lease_until = AHEAD", 1),
+        ("a lease of nobody", "lease_until = AHEAD", 1),
+        ("a pause", "retry_at = AHEAD, failures = 3, problem = 'it failed'", 1),
+        ("a renewal", "refreshed_at = AHEAD, credential_at = AHEAD, expires_at = AHEAD + 3600000", 3600),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let provider = strict(401, 1).await;
+        let user = User::with(in_file(&folder, &provider), provider.clone(), tokens(expires_in)).await;
+        user.gateway.close().await;
+        tokio::time::sleep(Duration::from_millis(1_050)).await;
+        let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
+        let database = SqlitePool::connect(&file).await.unwrap();
+        let change = change.replace("AHEAD", "(CAST(unixepoch('subsec') * 1000 AS INTEGER) + 18000000)");
+        let update = format!("UPDATE connected_accounts SET {change}");
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&database).await.unwrap();
+        database.close().await;
+
+        let gateway = Gateway::open(in_file(&folder, &provider)).await.unwrap();
+        let session = session(&gateway, "ann").await;
+        let started = Instant::now();
+        let answer = call(&gateway, &session, get()).await;
+        assert_eq!(answer.expect(what).data(), "Bearer access-1", "{what}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{what}: {:?}", started.elapsed());
+        assert_eq!(user.token_requests().len(), 1, "{what}");
+        gateway.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_lease_of_another_process_is_kept_while_it_lasts() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = provider(|number, _| granted(number)).await;
+    let options = || GatewayOptions { upstream_timeout_ms: Some(1_500), ..in_file(&folder, &provider) };
+    let user = User::with(options(), provider.clone(), tokens(1)).await;
+    user.gateway.close().await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
+    let database = SqlitePool::connect(&file).await.unwrap();
+    // Clocks are set back by a second now and then; that ends no lease.
+    let update = "UPDATE connected_accounts SET lease_holder = 'other', \
+                  lease_until = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 31000";
+    sqlx::query(update).execute(&database).await.unwrap();
+    database.close().await;
+    let gateway = Gateway::open(options()).await.unwrap();
+    let session = session(&gateway, "ann").await;
+    assert_error(call(&gateway, &session, get()).await, ErrorKind::TokenRefreshFailed, "1.5s");
+    assert_eq!(user.token_requests().len(), 0);
+    gateway.close().await;
+}
+
+#[tokio::test]
+async fn a_revocation_is_what_the_response_says() {
+    for (status, body, revoked) in [
+        (200, "", true),
+        (200, "{}", true),
+        (200, "OK", true),
+        (200, r#"{"ok":true,"revoked":true}"#, true),
+        (200, r#"{"ok":false,"error":"not_authed"}"#, false),
+        (200, r#"{"error":"server_error"}"#, false),
+        // The token is dead already, which is what was wanted.
+        (200, r#"{"ok":false,"error":"token_revoked"}"#, true),
+        (400, r#"{"error":"invalid_token","error_description":"Token expired or revoked"}"#, true),
+        (401, r#"{"error":"invalid_client"}"#, false),
+        (400, r#"{"error":"unsupported_token_type"}"#, false),
+    ] {
+        let provider = provider_with(
+            |number, _| granted(number),
+            move |request| match request.target.as_str() {
+                "/revoke" => Step::Send(answer(status, &[JSON], body)),
+                _ => json_answer("{}"),
+            },
+        );
+        let user = User::new(provider.await, tokens(3600)).await;
+        let path = ["connected_accounts", user.account.as_str(), "revoke"];
+        let answer = resource(&user.gateway, "POST", &path, Value::Null).await.unwrap();
+        assert_eq!(answer["revoked_tokens"].as_array().unwrap().len(), if revoked { 2 } else { 0 }, "{body}");
+        assert_eq!(answer["not_revoked"].as_array().unwrap().len(), if revoked { 0 } else { 2 }, "{body}");
+    }
+}

@@ -1,4 +1,5 @@
-use secrecy::ExposeSecret;
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 use crate::credential::AuthScheme;
@@ -24,6 +25,18 @@ fn requested(rules: Value, metadata: Value) -> TokenRequest {
         &metadata,
         "https://gw.test/connect/callback",
     )
+}
+
+fn read(status: u16, body: &[u8]) -> Result<SecretJson, NotGranted> {
+    let answered = Answered {
+        status: StatusCode::from_u16(status).unwrap(),
+        retry_after: None,
+        content_type: None,
+        body: body.into(),
+        sent: SecretString::default(),
+    };
+    let rules = json!({ "token_url": "https://acme.test/token" });
+    read_registration(&serde_json::from_value(rules).unwrap(), &answered)
 }
 
 fn body(request: &TokenRequest) -> Value {
@@ -56,7 +69,7 @@ fn a_client_is_registered_for_what_it_will_do() {
 #[test]
 fn an_answer_replaces_the_client_that_was() {
     let answer = br#"{"client_id":"c","client_secret":"s","client_secret_expires_at":0,"client_name":"x"}"#;
-    let registered = read_registration(StatusCode::CREATED, answer).unwrap();
+    let registered = read(201, answer).unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(registered.expose()).unwrap(),
         json!({
@@ -69,8 +82,7 @@ fn an_answer_replaces_the_client_that_was() {
 #[test]
 fn a_refusal_is_told_from_a_failure() {
     let refused = br#"{"error":"invalid_redirect_uri","error_description":"no"}"#;
-    let Err(NotGranted::Refused { code, description }) = read_registration(StatusCode::BAD_REQUEST, refused)
-    else {
+    let Err(NotGranted::Refused { code, description, .. }) = read(400, refused) else {
         panic!("it was refused");
     };
     assert_eq!((code.as_str(), description.as_deref()), ("invalid_redirect_uri", Some("no")));
@@ -82,7 +94,7 @@ fn a_refusal_is_told_from_a_failure() {
         (201, r#"{"client_id":""}"#),
         (400, r#"{"client_id":"c"}"#),
     ] {
-        let answer = read_registration(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let answer = read(status, body.as_bytes());
         let Err(NotGranted::Unavailable { why, .. }) = answer else { panic!("{status} {body}") };
         assert!(why.contains(&status.to_string()), "{why}");
     }

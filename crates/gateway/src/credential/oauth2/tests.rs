@@ -1,4 +1,7 @@
+use http::StatusCode;
+
 use super::*;
+use crate::credential::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::credential::{AuthScheme, Fields};
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
@@ -34,7 +37,17 @@ fn client() -> Client {
 
 fn answer(rules: Value, status: u16, body: &str) -> Result<Granted, NotGranted> {
     let toolkit = toolkit(rules);
-    read_answer(server(&toolkit).rules, StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    read_answer(server(&toolkit).rules, &answered(status, body))
+}
+
+fn answered(status: u16, body: &str) -> Answered {
+    Answered {
+        status: StatusCode::from_u16(status).unwrap(),
+        retry_after: None,
+        content_type: None,
+        body: body.into(),
+        sent: SecretString::default(),
+    }
 }
 
 #[test]
@@ -199,7 +212,7 @@ fn a_login_is_a_name_and_a_password() {
     let server_of_ann = given.unwrap().unwrap();
     let request = login_request(&server_of_ann);
     assert_eq!(request.body.expose_secret(), r#"{"password":"p&w","username":"ann"}"#);
-    let granted = read_answer(server_of_ann.rules, StatusCode::OK, br#"{"jwt":"j"}"#).unwrap();
+    let granted = read_answer(server_of_ann.rules, &answered(200, r#"{"jwt":"j"}"#)).unwrap();
     assert!(granted.val.expose().contains(r#""access_token":"j""#));
     assert!(!format!("{server_of_ann:?} {request:?}").contains("p&w"));
     let error = server(json!({ "username": "ann" })).unwrap_err();

@@ -35,7 +35,7 @@ fn renewed_with(gateway: &Gateway, account: &StoredAccount, token: &str) -> Refr
 }
 
 fn failed_for_now(may_be_done: bool) -> RefreshEnd {
-    RefreshEnd::Failed { problem: "no".to_owned(), retry_at: 0, may_be_done }
+    RefreshEnd::Failed { problem: "no".to_owned(), retry_at: 0, may_be_done, refusals: 0 }
 }
 
 #[tokio::test]

@@ -91,9 +91,76 @@ fn google_is_asked_with_a_signed_assertion() {
 }
 
 #[test]
+fn a_google_key_is_taken_as_it_is_copied() {
+    let key = json!({ "client_email": "robot@acme.test", "private_key": KEY.0, "private_key_id": "k1" });
+    let escaped = json!({ "client_email": "robot@acme.test", "private_key": KEY.0.replace('\n', "\\r\\n") });
+    let encoded = BASE64.encode(KEY.0.as_bytes());
+    for given in [
+        key.clone(),
+        json!(key.to_string()),
+        json!(serde_json::to_string_pretty(&key).unwrap()),
+        json!(BASE64.encode(key.to_string().as_bytes())),
+        json!(json!(key.to_string()).to_string()),
+        escaped.clone(),
+        json!(escaped.to_string()),
+        json!({ "client_email": "robot@acme.test", "private_key": encoded }),
+    ] {
+        // As it is imported, and as it is opened again.
+        let val = json!({ "credentials_json": given }).to_string();
+        let read_back = Fields::read(&proxy_execute_protocol::SecretJson::new(val)).unwrap();
+        let request = google(&read_back).unwrap();
+        let form: std::collections::BTreeMap<_, _> =
+            form_urlencoded::parse(request.body.expose_secret().as_bytes()).into_owned().collect();
+        assert_eq!(read(&form["assertion"]).1["iss"], "robot@acme.test");
+    }
+    for (given, says) in [
+        (json!(null), "it is missing"),
+        (json!(""), "it is missing"),
+        (json!({}), "it is not the JSON"),
+        (json!([]), "it is not the JSON"),
+        (json!(7), "it is not the JSON"),
+        (json!({ "client_email": "canary-1" }), "it is not the JSON"),
+        (json!({ "client_email": "e", "private_key": "canary-1" }), "its private key"),
+    ] {
+        let error = google(&fields(json!({ "credentials_json": given }))).unwrap_err();
+        assert!(error.to_string().contains(says), "{given}: {error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    }
+}
+
+#[test]
 fn github_is_asked_with_a_signed_bearer_token() {
-    for line_end in ["\n", "\r\n", "\\n", "", " "] {
-        let pem = KEY.0.replace('\n', line_end);
+    let with = |line_end: &str| KEY.0.replace('\n', line_end);
+    let body = KEY.0.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n");
+    let as_url = BASE64.encode(KEY.0.as_bytes()).replace('+', "-").replace('/', "_").replace('=', "");
+    for pem in [
+        with("\n"),
+        with("\r\n"),
+        with("\\n"),
+        with("\\r\\n"),
+        with("\\\\n"),
+        with("\\\\r\\\\n"),
+        with("\\\n"),
+        with("\r"),
+        with(""),
+        with(" "),
+        format!("\"{}\"", with("\\n")),
+        format!("'{}'", with("\\n")),
+        format!("\n  {}  \n", KEY.0),
+        BASE64.encode(KEY.0.as_bytes()),
+        BASE64.encode(with("\r\n").as_bytes()),
+        BASE64.encode(with("\\n").as_bytes()),
+        BASE64
+            .encode(KEY.0.as_bytes())
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        as_url,
+        body.clone(),
+        body.replace('\n', ""),
+    ] {
         let app = json!({ "application_id": 123, "installation_id": 45, "private_key": pem });
         let request = github(&fields(app)).unwrap();
         assert_eq!(request.url.as_str(), "https://acme.test/installations/45/tokens");

@@ -6,7 +6,9 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::page::push_page;
 use crate::clock::now;
-use crate::store::{AccountChange, AccountFilter, RefreshEnd, SealedCredential, StoredAccount};
+use crate::store::{
+    AccountChange, AccountFilter, LONGEST_LEASE, RefreshEnd, SealedCredential, StoredAccount,
+};
 
 /// What an account takes from its auth config.
 pub(super) const FROM_CONFIG: &str =
@@ -69,7 +71,9 @@ pub(super) fn update(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
     query.push(" WHERE id = ").push_bind(id.to_owned());
     if let Some(version) = change.of_version {
         query.push(" AND credential_version = ").push_bind(version);
-        query.push(" AND coalesce(lease_until, 0) <= ").push_bind(now());
+        let at = now();
+        query.push(" AND coalesce(lease_until, 0) NOT BETWEEN ").push_bind(at + 1);
+        query.push(" AND ").push_bind(at + LONGEST_LEASE);
     }
     query
 }
@@ -85,11 +89,12 @@ pub(super) fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd) 
         }
         RefreshEnd::Refused(reason) => {
             query.push("own_status = 'EXPIRED', status_reason = ").push_bind(reason);
-            query.push(", failures = failures + 1, retry_at = NULL, problem = NULL");
+            query.push(", failures = failures + 1, retry_at = NULL, problem = NULL, refusals = 0");
             query.push(", lease_holder = NULL, lease_until = NULL, updated_at = ").push_bind(now());
         }
-        RefreshEnd::Failed { problem, retry_at, may_be_done } => {
+        RefreshEnd::Failed { problem, retry_at, may_be_done, refusals } => {
             query.push("failures = failures + 1, retry_at = ").push_bind(retry_at);
+            query.push(", refusals = ").push_bind(refusals);
             query.push(", problem = ").push_bind(problem);
             query.push(if *may_be_done { "" } else { ", unanswered = unanswered - 1" });
             query.push(", lease_holder = NULL, lease_until = NULL");
@@ -111,7 +116,7 @@ fn push_credential(query: &mut QueryBuilder<Sqlite>, credential: &SealedCredenti
     query.push(", renewable = ").push_bind(credential.renewable);
     query.push(", credential_version = credential_version + 1, credential_at = ").push_bind(at);
     query.push(", refreshed_at = ").push_bind(is_refresh.then_some(at));
-    query.push(", unanswered = 0, failures = 0, retry_at = NULL, problem = NULL");
+    query.push(", unanswered = 0, failures = 0, retry_at = NULL, problem = NULL, refusals = 0");
     query.push(", lease_holder = NULL, lease_until = NULL");
 }
 

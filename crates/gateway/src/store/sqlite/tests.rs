@@ -52,6 +52,7 @@ fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
         failures: 0,
         retry_at: None,
         problem: None,
+        refusals: 0,
         created_at,
         updated_at: created_at,
         seq: 0,
@@ -225,15 +226,47 @@ async fn a_link_has_ended_or_is_the_next_to_end() {
     let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann", 1) };
     store.insert_account(&unfinished).await.unwrap();
     store.insert_link(&link("ca_1", 1_000)).await.unwrap();
-    assert!(store.expire_links("late", 999, 1, 0).await.unwrap().is_empty());
+    assert!(store.expire_links("late", 999, 998).await.unwrap().is_empty());
     assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
-    assert_eq!(store.expire_links("late", 1_000, 1, 0).await.unwrap(), ["ca_1"]);
+    assert_eq!(store.expire_links("late", 1_000, 999).await.unwrap(), ["ca_1"]);
     assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
     // Who began it went away before there was a link.
     let begun = StoredAccount { id: "ca_2".to_owned(), updated_at: 500, ..account("ca_2", "bob", 1) };
     store.insert_account(&StoredAccount { status: "INITIALIZING".to_owned(), ..begun }).await.unwrap();
-    assert!(store.expire_links("late", 1_000, 499, 0).await.unwrap().is_empty());
-    assert_eq!(store.expire_links("late", 1_000, 500, 0).await.unwrap(), ["ca_2"]);
+    assert!(store.expire_links("late", 1_000, 501).await.unwrap().is_empty());
+    assert_eq!(store.expire_links("late", 1_000, 500).await.unwrap(), ["ca_2"]);
+}
+
+/// A time that lies too far ahead was written before the clock was set back.
+#[tokio::test]
+async fn what_a_wrong_clock_wrote_neither_lives_on_nor_is_left_out() {
+    let store = store().await;
+    let at = now();
+    let hour = 60 * 60 * 1_000;
+    for (id, ends) in [("ca_1", at + 25 * hour), ("ca_2", at + 23 * hour)] {
+        let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account(id, id, at) };
+        store.insert_account(&unfinished).await.unwrap();
+        let link = StoredLink { token_hash: id.as_bytes().to_vec(), ..link(id, ends) };
+        store.insert_link(&link).await.unwrap();
+    }
+    assert_eq!(store.expire_links("late", at, hour).await.unwrap(), ["ca_1"]);
+    assert!(store.expire_links("late", at, 26 * hour).await.unwrap().is_empty(), "the option may be longer");
+
+    for (id, credential_at) in [("ca_3", at - 2 * hour), ("ca_4", at), ("ca_5", at + 5 * hour)] {
+        let mut idle = StoredAccount { credential_at, ..account(id, id, at) };
+        idle.credential.renewable = true;
+        store.insert_account(&idle).await.unwrap();
+    }
+    sqlx::query("UPDATE auth_configs SET has_client = TRUE").execute(&store.writer).await.unwrap();
+    let idle = store.idle_accounts(at - hour, None, 10).await.unwrap();
+    let ids: Vec<_> = idle.iter().map(|account| account.id.as_str()).collect();
+    assert_eq!(ids, ["ca_3", "ca_5"]);
+    let held = "UPDATE connected_accounts SET retry_at = ?1, lease_until = ?1 WHERE id = 'ca_3'";
+    for (until, is_listed) in [(at + 20_000, false), (at + 5 * hour, true)] {
+        sqlx::query(held).bind(until).execute(&store.writer).await.unwrap();
+        let idle = store.idle_accounts(at - hour, None, 10).await.unwrap();
+        assert_eq!(idle.iter().any(|account| account.id == "ca_3"), is_listed, "{until}");
+    }
 }
 
 /// SQLite carries out a statement that nobody waits for any more.

@@ -1,0 +1,486 @@
+//! What an error of an authorization server means: whether the same request may succeed later, and if not, what
+//! has to be corrected.
+//!
+//! Providers agree on neither the status, nor the place, nor the words. So all words of a response count, and
+//! `cases/token-answers.json` has what providers send. An account expires at once on known words only.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::Duration;
+
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::token_answer::{Answered, NotGranted, Refusal, shortened};
+
+/// A toolkit's own words for errors, which count before all others: each an error code, or a part of a
+/// description. Case and punctuation do not count.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TokenErrors {
+    /// The same request may succeed later.
+    pub(crate) later: Vec<String>,
+    /// The refresh token, or what else was to be exchanged, is not accepted any more.
+    pub(crate) expired: Vec<String>,
+    /// The client is not accepted.
+    pub(crate) client: Vec<String>,
+}
+
+impl TokenErrors {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
+        self.later.iter().chain(&self.expired).chain(&self.client)
+    }
+}
+
+/// Codes for "later", without punctuation.
+const LATER_CODES: &[&str] = &[
+    "backenderror",
+    "fatalerror",
+    "internalerror",
+    "internalfailure",
+    "internalservererror",
+    "quotaexceeded",
+    "ratelimit",
+    "ratelimited",
+    "ratelimitexceeded",
+    "requesttimeout",
+    "servererror",
+    "serviceunavailable",
+    "slowdown",
+    "temporarilyunavailable",
+    "throttled",
+    "timeout",
+    "toomanyattempts",
+    "toomanyrequests",
+    "transienterror",
+    "unavailable",
+];
+
+/// Parts of descriptions that say "later", whatever the code is. A blank is the begin or end of a word.
+const LATER_PHRASES: &[&str] = &[
+    " already being processed ",
+    " busy ",
+    " concurrent",
+    " connection timed out ",
+    " currently unavailable ",
+    " in progress ",
+    " internal error ",
+    " internal server error ",
+    " limit exceeded ",
+    " limit reached ",
+    " maintenance ",
+    " operation timed out ",
+    " overload",
+    " please retry ",
+    " quota ",
+    " rate exceeded ",
+    " rate limit",
+    " request loop ",
+    " request timed out ",
+    " retry after ",
+    " retry later ",
+    " retry your request ",
+    " service unavailable ",
+    " temporar",
+    " throttl",
+    " too many ",
+    " transient ",
+    " try again after ",
+    " try again in ",
+    " try again later ",
+    " try again shortly ",
+    " unexpected error ",
+];
+
+/// Codes for a client that is not accepted, without punctuation.
+const CLIENT_CODES: &[&str] = &[
+    "applicationsuspended",
+    "badclientid",
+    "badclientsecret",
+    "clientdisabled",
+    "clientnotfound",
+    "deletedclient",
+    "disabledclient",
+    "incorrectclientcredentials",
+    "invalidclient",
+    "invalidclientcredentials",
+    "invalidclientid",
+    "invalidclientsecret",
+    "unauthorizedclient",
+    "unknownclient",
+];
+
+/// Codes for a grant that is not accepted, without punctuation.
+const GRANT_CODES: &[&str] = &[
+    "accountinactive",
+    "badauthcode",
+    "badrefreshtoken",
+    "badverificationcode",
+    "codealreadyused",
+    "consentrequired",
+    "expiredauthcode",
+    "expiredrefreshtoken",
+    "expiredtoken",
+    "inactiveuser",
+    "interactionrequired",
+    "invalidauthcode",
+    "invalidcode",
+    "invalidcredentials",
+    "invalidgrant",
+    "invalidrefreshtoken",
+    "invalidtoken",
+    "loginrequired",
+    "refreshtokenexpired",
+    "refreshtokeninvalid",
+    "refreshtokeninvalidated",
+    "refreshtokennotfound",
+    "refreshtokenreused",
+    "refreshtokenrevoked",
+    "refreshtokenused",
+    "revokedtoken",
+    "tokenexpired",
+    "tokeninactive",
+    "tokeninvalidated",
+    "tokenrevoked",
+];
+
+/// What descriptions name, and what they say of it. A thing is wrong where both stand next to each other.
+type Wrong = (&'static [&'static str], &'static [&'static str]);
+
+const REFRESH_TOKEN: Wrong = (
+    &["refresh token", "refreshtoken", "authorization grant"],
+    &[
+        "been used",
+        "does not exist",
+        "doesn t exist",
+        "expired",
+        "inactive",
+        "incorrect",
+        "invalid",
+        "invalidated",
+        "malformed",
+        "no longer",
+        "not active",
+        "not found",
+        "not issued",
+        "not valid",
+        "revoked",
+        "unknown",
+    ],
+);
+const TOKEN: Wrong = (
+    &["authorization code", "session", "token", "tokens"],
+    &["expired", "inactive", "invalid", "invalidated", "no longer", "not active", "not valid", "revoked"],
+);
+const CLIENT: Wrong = (
+    &[
+        "app id",
+        "application id",
+        "client authentication",
+        "client credentials",
+        "client id",
+        "client secret",
+        "clientid",
+        "consumer key",
+    ],
+    &[
+        "does not exist",
+        "expired",
+        "failed",
+        "incorrect",
+        "invalid",
+        "mismatch",
+        "not found",
+        "unknown",
+        "wrong",
+    ],
+);
+const LOGIN: Wrong =
+    (&["credentials", "login", "password", "username"], &["bad", "incorrect", "invalid", "wrong"]);
+
+/// How many words may be between what is wrong and the thing, before and after it: "expired access token", "the
+/// parameter refresh_token or assertion is not valid".
+const BEFORE: usize = 1;
+const AFTER: usize = 4;
+
+/// Codes that speak of something else, and so are no part of what is said of a token.
+const OTHER_CODES: &[&str] = &[
+    "invalidargument",
+    "invalidinput",
+    "invalidparameter",
+    "invalidrequest",
+    "invalidrequesterror",
+    "invalidscope",
+];
+
+/// What a response means that lacks what was `wanted`.
+pub(super) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) -> NotGranted {
+    let status = answered.status;
+    let words = Words::of(answered);
+    let description = words.description.as_deref();
+    let told = match (&words.code, description) {
+        (Some(code), Some(description)) => format!("`{code}`: {description}"),
+        (Some(code), None) => format!("error `{code}`"),
+        (None, Some(description)) => description.to_owned(),
+        (None, None) if answered.fields().is_some() => format!("without {wanted}"),
+        (None, None) => "but no JSON object".to_owned(),
+    };
+    let later = |told: &str, may_be_done: bool, retry_after: Option<Duration>| NotGranted::Unavailable {
+        why: format!("status {}, {told}", status.as_u16()),
+        may_be_done,
+        retry_after,
+    };
+    let refused = |refusal| NotGranted::Refused {
+        refusal,
+        code: match words.code.as_ref().or(words.description.as_ref()) {
+            Some(code) => code.clone(),
+            None => format!("status {}", status.as_u16()),
+        },
+        description: words.code.as_ref().and(words.description.clone()),
+    };
+    let asked = answered.retry_after;
+    match words.meaning_to(own) {
+        Some(Meaning::Later) => return later(&told, status.is_server_error(), asked),
+        Some(Meaning::Refused(refusal)) => return refused(refusal),
+        None => {}
+    }
+    match status.as_u16() {
+        500.. => later("try again later", true, asked),
+        // These say that the request was not processed.
+        408 | 425 | 429 => later("try again later", false, asked.or_else(|| wait_in(answered))),
+        _ if asked.is_some_and(|wait| !wait.is_zero()) => later(&told, false, asked),
+        _ => match words.meaning() {
+            Some(Meaning::Later) => later(&told, false, asked),
+            Some(Meaning::Refused(refusal)) => refused(refusal),
+            // A page or a body without an error is none of the authorization server's, or tokens in a form that is
+            // not known.
+            None if words.code.is_none() || status.is_redirection() => {
+                later(&told, !status.is_client_error(), asked)
+            }
+            None => refused(Refusal::Unknown),
+        },
+    }
+}
+
+/// The wait that a body asks for.
+fn wait_in(answered: &Answered) -> Option<Duration> {
+    Duration::try_from_secs_f64(answered.fields()?.get("retry_after")?.as_f64()?).ok()
+}
+
+/// Whether the response to a revocation says that the token is of no use any more. Some providers send an error
+/// for a token that is dead already, and some send status 200 with every error.
+pub(super) fn is_revoked(answered: &Answered, own: &TokenErrors) -> bool {
+    match not_granted(answered, own, "success") {
+        NotGranted::Refused { refusal: Refusal::Grant, .. } => true,
+        _ => answered.status.is_success() && Words::of(answered).code.is_none(),
+    }
+}
+
+enum Meaning {
+    Later,
+    Refused(Refusal),
+}
+
+/// The words of an error response.
+#[derive(Default)]
+struct Words {
+    /// The code that is shown.
+    code: Option<String>,
+    /// All codes, without punctuation.
+    codes: Vec<String>,
+    description: Option<String>,
+    /// Everything that it says, in lower case, with single blanks around each word.
+    all: String,
+    is_transient: bool,
+}
+
+/// How much of a response is looked at.
+const MAX_VALUES: usize = 100;
+const MAX_DEPTH: usize = 4;
+
+impl Words {
+    fn of(answered: &Answered) -> Self {
+        let mut words = Self::default();
+        let secrets = secrets(&answered.sent);
+        match answered.fields() {
+            Some(fields) => words.add_fields(answered.status, fields, &secrets),
+            // A page says nothing about the request, whatever words are in it. Another text may say something, and is
+            // not shown: it may be tokens in a form that cannot be read.
+            None => {
+                let text = answered.text();
+                if answered.status.is_client_error() && !text.trim_start().starts_with('<') {
+                    words.all = plain(&shortened(text.trim()));
+                }
+            }
+        }
+        words
+    }
+
+    /// Reads all values, those at the top first.
+    fn add_fields(&mut self, status: StatusCode, fields: Map<String, Value>, secrets: &[SecretString]) {
+        let mut level: Vec<(String, Value)> = fields.into_iter().collect();
+        self.all.push(' ');
+        let mut seen = 0;
+        for _ in 0..MAX_DEPTH {
+            let mut next = Vec::new();
+            for (name, value) in level {
+                seen += 1;
+                if seen > MAX_VALUES {
+                    return;
+                }
+                match value {
+                    Value::Object(fields) => next.extend(fields),
+                    Value::Array(list) => next.extend(list.into_iter().map(|value| (name.clone(), value))),
+                    Value::String(text) => self.add(status, &squashed(&name), shown(&text, secrets)),
+                    Value::Number(number) if number.as_u64() == Some(0) => {}
+                    // The status once more is a code for a toolkit's own words only.
+                    Value::Number(number) if number.as_u64() == Some(u64::from(status.as_u16())) => {
+                        self.codes.push(number.to_string());
+                    }
+                    Value::Number(number) => self.add(status, &squashed(&name), number.to_string()),
+                    Value::Bool(true) if squashed(&name) == "istransient" => self.is_transient = true,
+                    Value::Bool(_) | Value::Null => {}
+                }
+            }
+            level = next;
+        }
+    }
+
+    fn add(&mut self, status: StatusCode, name: &str, text: String) {
+        let is_code = match name {
+            "error" | "errors" | "errorcode" | "errcode" | "errortype" | "errorsubtype" | "suberror"
+            | "err" | "ecode" | "code" => true,
+            // With tokens that are in an unknown place, these are no codes of errors.
+            "type" | "status" | "name" => !status.is_success(),
+            _ => false,
+        };
+        let is_description = matches!(
+            name,
+            "errordescription"
+                | "errormessage"
+                | "message"
+                | "msg"
+                | "errmsg"
+                | "errormsg"
+                | "description"
+                | "detail"
+                | "reason"
+                | "errorsummary"
+                | "localizedmessage"
+        );
+        let code = squashed(&text);
+        if !OTHER_CODES.contains(&code.as_str()) && !CLIENT_CODES.contains(&code.as_str()) {
+            self.all.push_str(plain(&text).trim_start());
+        }
+        if is_code
+            && !matches!(code.as_str(), "" | "error" | "fail" | "failed" | "failure" | "ok" | "success")
+        {
+            self.codes.push(code);
+            self.code.get_or_insert(text);
+        } else if is_description && !text.is_empty() {
+            self.description.get_or_insert(text);
+        }
+    }
+
+    /// What a toolkit's own words say.
+    fn meaning_to(&self, own: &TokenErrors) -> Option<Meaning> {
+        let is_said = |words: &[String]| {
+            words.iter().any(|word| self.codes.contains(&squashed(word)) || self.all.contains(&plain(word)))
+        };
+        if is_said(&own.later) {
+            Some(Meaning::Later)
+        } else if is_said(&own.expired) {
+            Some(Meaning::Refused(Refusal::Grant))
+        } else {
+            is_said(&own.client).then_some(Meaning::Refused(Refusal::Client))
+        }
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        let is_code = |known: &[&str]| self.codes.iter().any(|code| known.contains(&code.as_str()));
+        let says = |phrase: &&str| self.all.contains(*phrase);
+        let words: Vec<_> = self.all.split_whitespace().collect();
+        let is_wrong = |(things, wrong): Wrong| {
+            let wrong = places(&words, wrong);
+            places(&words, things).iter().any(|thing| {
+                wrong.iter().any(|wrong| {
+                    let before = thing.start.checked_sub(wrong.end).is_some_and(|between| between <= BEFORE);
+                    before || wrong.start.checked_sub(thing.end).is_some_and(|between| between <= AFTER)
+                })
+            })
+        };
+        let refused = |refusal| Some(Meaning::Refused(refusal));
+        if self.is_transient || is_code(LATER_CODES) || LATER_PHRASES.iter().any(says) {
+            Some(Meaning::Later)
+        } else if is_code(CLIENT_CODES) {
+            // Some providers call a dead token so.
+            refused(if is_wrong(REFRESH_TOKEN) { Refusal::Grant } else { Refusal::Client })
+        } else if is_code(GRANT_CODES) || is_wrong(REFRESH_TOKEN) {
+            refused(Refusal::Grant)
+        } else if is_wrong(CLIENT) {
+            refused(Refusal::Client)
+        } else if is_wrong(TOKEN) || is_wrong(LOGIN) {
+            refused(Refusal::Grant)
+        } else {
+            None
+        }
+    }
+}
+
+/// Where any of these phrases is.
+fn places(words: &[&str], phrases: &[&str]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    for phrase in phrases {
+        let phrase: Vec<_> = phrase.split(' ').collect();
+        let starts = words.windows(phrase.len()).enumerate().filter(|(_, window)| *window == phrase);
+        places.extend(starts.map(|(start, _)| start..start + phrase.len()));
+    }
+    places
+}
+
+/// A provider's text as it may be shown: without what was sent to it, and short.
+fn shown(text: &str, secrets: &[SecretString]) -> String {
+    let text = secrets.iter().fold(Cow::Borrowed(text), |text, secret| match secret.expose_secret() {
+        secret if text.contains(secret) => text.replace(secret, "…").into(),
+        _ => text,
+    });
+    shortened(&text)
+}
+
+/// A code without punctuation and case: `BAD_REFRESH_TOKEN` and `badRefreshToken` are the same.
+fn squashed(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// A text in lower case, with one blank around each word.
+fn plain(text: &str) -> String {
+    let mut plain = String::from(" ");
+    // The words of an address say nothing.
+    let texts = text.split_whitespace().filter(|text| !text.contains("://"));
+    for word in
+        texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty())
+    {
+        plain.push_str(&word.to_lowercase());
+        plain.push(' ');
+    }
+    plain
+}
+
+/// The secrets in the body of a request. A response may quote them, and no error does.
+fn secrets(sent: &SecretString) -> Vec<SecretString> {
+    let sent = sent.expose_secret();
+    let is_secret = |name: &str, value: &str| {
+        !matches!(name, "grant_type" | "client_id" | "redirect_uri" | "scope") && value.len() >= 4
+    };
+    let fields: Vec<(String, String)> = match serde_json::from_str::<Map<String, Value>>(sent) {
+        Ok(fields) => {
+            let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+            fields.into_iter().filter_map(text).collect()
+        }
+        Err(_) => form_urlencoded::parse(sent.as_bytes()).into_owned().collect(),
+    };
+    fields.into_iter().filter(|(name, value)| is_secret(name, value)).map(|(_, value)| value.into()).collect()
+}
