@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode, Uri};
 use proxy_execute_protocol::{ByteStream, Deadline, Error, ErrorKind, Result as ProtocolResult};
-use proxy_execute_transport::{Client, Options, Response, TooLate, streamed, until, whole};
+use proxy_execute_transport::{Client, MAX_HEAD, Options, Response, TooLate, streamed, until, whole};
 use url::Url;
 
 use crate::answer::{self, Answer};
@@ -178,6 +178,12 @@ impl Call {
             return Failure { replay: Replay::Never, error };
         }
         let (origin, reason) = (origin(url), reason(error));
+        if error.is_head_too_large() {
+            let limit = MAX_HEAD / 1024;
+            let message = format!("The response of {origin} has more than {limit} KiB of headers.");
+            let error = Error::new(ErrorKind::UpstreamTooLarge, message + self.doubt()).fix("Check baseURL.");
+            return Failure { replay: Replay::Never, error };
+        }
         if !error.is_connect() {
             let message = format!("The connection to {origin} broke before it answered ({reason}).");
             return self.broken(message);

@@ -23,7 +23,7 @@ use http::header::{
 use http::{Request, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
-use proxy_execute_transport::{AddressFilter, Client, Options, ResponseBody, streamed, whole};
+use proxy_execute_transport::{AddressFilter, Client, MAX_HEAD, Options, ResponseBody, streamed, whole};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -521,6 +521,14 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, url: &Url) -> E
             format!("The gateway could not connect to {origin} ({innermost}). Nothing was sent."),
         )
         .fix("Check the account's base URL and whether the gateway's network reaches it; then try again.");
+    }
+    if error.is_head_too_large() {
+        let limit = MAX_HEAD / 1024;
+        return Error::new(
+            ErrorKind::UpstreamTooLarge,
+            format!("The response of {origin} has more than {limit} KiB of headers."),
+        )
+        .fix("The request may have been carried out. Ask the API for fewer or shorter headers.");
     }
     Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered ({innermost})."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use crate::BoxError;
 use crate::decode::Decoded;
+use crate::framing::Framed;
 
 /// The body of a request: in memory, or bytes as they come, which can be sent once.
 pub type Body = Either<Full<Bytes>, Streamed>;
@@ -92,7 +93,7 @@ impl Failure {
 /// An answer that breaks off because the request's body did ends with that body's error. One that
 /// cannot be decoded ends with a [`DecodeError`](crate::DecodeError).
 pub struct ResponseBody {
-    pub(crate) decoded: Decoded<Incoming>,
+    pub(crate) decoded: Decoded<Framed>,
     /// Of the request's body, if that is sent as it comes.
     pub(crate) failure: Option<Failure>,
 }

@@ -1,6 +1,8 @@
 //! The client: connections that are kept, requests that a server refused unprocessed, decoding.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,9 +10,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RA
 use http::uri::Scheme;
 use http::{Request, StatusCode};
 use http_body_util::Either;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy;
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
@@ -18,6 +19,10 @@ use tokio::sync::oneshot;
 use crate::body::{Body, Failure, ResponseBody};
 use crate::connector::Connector;
 use crate::decode::Decoded;
+use crate::framing::{self, BadHead, Framed, MAX_BUFFER, MAX_HEADER_LIST, MAX_HEADERS};
+use crate::handshakes::Handshakes;
+use crate::in_flight::InFlight;
+use crate::proxies::Proxies;
 use crate::resolver::Resolver;
 use crate::trust::client_config;
 use crate::{AddressFilter, BoxError, TrustError};
@@ -34,6 +39,9 @@ pub enum Error {
     /// Its body could not be read to its end.
     #[error("the body of the request failed")]
     Body(#[source] BoxError),
+    /// The head of the response is refused.
+    #[error(transparent)]
+    Head(BadHead),
     /// Anything else.
     #[error(transparent)]
     Http(legacy::Error),
@@ -43,6 +51,17 @@ impl Error {
     /// Whether no connection could be made, so that nothing was sent.
     pub fn is_connect(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_connect())
+    }
+
+    /// Whether the head of the response is over [`MAX_HEAD`](crate::MAX_HEAD).
+    pub fn is_head_too_large(&self) -> bool {
+        match self {
+            Self::Head(BadHead::TooLarge) => true,
+            Self::Http(error) => std::error::Error::source(error)
+                .and_then(|cause| cause.downcast_ref::<hyper::Error>())
+                .is_some_and(hyper::Error::is_parse_too_large),
+            Self::Head(_) | Self::Body(_) => false,
+        }
     }
 }
 
@@ -78,12 +97,48 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Pool {
     runtime: runtime::Id,
-    client: Arc<PooledClient>,
+    connections: Arc<Connections>,
     /// Its other end is in a task of the runtime, so that it is closed when the runtime has ended.
     end: oneshot::Sender<Infallible>,
 }
 
-type PooledClient = legacy::Client<Connector, Body>;
+#[derive(Debug)]
+struct Connections {
+    client: legacy::Client<Connector, Body>,
+    handshakes: Handshakes,
+}
+
+impl Connections {
+    async fn request(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<(http::Response<Incoming>, InFlight), legacy::Error> {
+        let mut in_flight = InFlight::new(&mut request);
+        let mut turn = self.handshakes.turn(request.uri()).await;
+        let mut response = pin!(self.client.request(request));
+        let result = poll_fn(|context| {
+            let polled = response.as_mut().poll(context);
+            if turn.is_some()
+                && let Some(speaks_http2) = in_flight.speaks_http2()
+                && let Some(turn) = turn.take()
+            {
+                turn.connected(speaks_http2);
+            }
+            polled
+        })
+        .await;
+        if let Some(turn) = turn {
+            turn.end();
+        }
+        match result {
+            Ok(response) => Ok((response, in_flight)),
+            Err(error) => {
+                in_flight.end();
+                Err(error)
+            }
+        }
+    }
+}
 
 impl Client {
     /// A client that trusts what Node.js trusts. Nothing is connected before the first request.
@@ -93,7 +148,7 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, TrustError> {
         let Options { environment_proxies, address_filter, idle_timeout, ping_interval, max_expansion } =
             options;
-        let proxies = environment_proxies.then(Matcher::from_env);
+        let proxies = environment_proxies.then(Proxies::from_env);
         let connector = Connector::new(client_config()?, Resolver { filter: address_filter }, proxies);
         Ok(Self { max_expansion, ..Self::over(connector, idle_timeout, ping_interval) })
     }
@@ -108,27 +163,33 @@ impl Client {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(idle_timeout)
+            .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(MAX_BUFFER)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http2_max_header_list_size(MAX_HEADER_LIST)
             .http2_keep_alive_interval(ping_interval);
         Self { connector, builder, max_expansion: None, pools: RwLock::default() }
     }
 
-    /// The client of this runtime, with its connections.
-    fn pooled(&self) -> Arc<PooledClient> {
+    /// The connections of this runtime.
+    fn pooled(&self) -> Arc<Connections> {
         let here = Handle::current().id();
         let of = |pools: &[Pool]| {
-            pools.iter().find(|pool| pool.runtime == here).map(|pool| Arc::clone(&pool.client))
+            pools.iter().find(|pool| pool.runtime == here).map(|pool| Arc::clone(&pool.connections))
         };
-        if let Some(client) = of(&self.pools.read().unwrap_or_else(PoisonError::into_inner)) {
-            return client;
+        if let Some(connections) = of(&self.pools.read().unwrap_or_else(PoisonError::into_inner)) {
+            return connections;
         }
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
         of(&pools).unwrap_or_else(|| {
             pools.retain(|pool| !pool.end.is_closed());
-            let client = Arc::new(self.builder.build(self.connector.clone()));
+            let client = self.builder.build(self.connector.clone());
+            let connections = Arc::new(Connections { client, handshakes: Handshakes::default() });
             let (end, dropped) = oneshot::channel();
             tokio::spawn(dropped);
-            pools.push(Pool { runtime: here, client: Arc::clone(&client), end });
-            client
+            pools.push(Pool { runtime: here, connections: Arc::clone(&connections), end });
+            connections
         })
     }
 
@@ -176,7 +237,9 @@ impl Client {
         };
         let because =
             |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
-        let response = self.pooled().request(request).await.map_err(because)?;
+        let (response, in_flight) = self.pooled().request(request).await.map_err(because)?;
+        framing::check(&response).map_err(Error::Head)?;
+        let response = Framed::new(response, in_flight);
         // The headers of an answer without a body tell of another's, such as HEAD of GET's.
         let decode = !wants_bytes
             && !response.body().is_end_stream()

@@ -10,13 +10,14 @@ use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Intercept;
 use rustls::ClientConfig;
 use tower::{Service, ServiceExt};
 
 use crate::BoxError;
 use crate::connection::Connection;
 use crate::deadline::noting_connecting;
+use crate::proxies::Proxies;
 use crate::resolver::Resolver;
 
 /// How long making a connection may take, name look-up, proxy and TLS included.
@@ -43,7 +44,7 @@ struct Ways {
     tls: Arc<ClientConfig>,
     /// To a proxy HTTP/1.1 is spoken, whatever the server behind it speaks.
     tls_to_proxy: Arc<ClientConfig>,
-    proxies: Option<Matcher>,
+    proxies: Option<Proxies>,
 }
 
 /// No connection came about in time.
@@ -52,7 +53,7 @@ struct Ways {
 struct ConnectTimeout;
 
 impl Connector {
-    pub(crate) fn new(tls: ClientConfig, resolver: Resolver, proxies: Option<Matcher>) -> Self {
+    pub(crate) fn new(tls: ClientConfig, resolver: Resolver, proxies: Option<Proxies>) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);

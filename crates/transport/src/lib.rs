@@ -11,6 +11,10 @@ mod connection;
 mod connector;
 mod deadline;
 mod decode;
+mod framing;
+mod handshakes;
+mod in_flight;
+mod proxies;
 mod resolver;
 mod retry_after;
 #[cfg(test)]
@@ -23,6 +27,7 @@ pub use crate::body::{Body, ResponseBody, Streamed, streamed, whole};
 pub use crate::client::{Client, Error, Options, Response};
 pub use crate::deadline::{TooLate, until};
 pub use crate::decode::{DecodeError, decode};
+pub use crate::framing::{BadHead, MAX_HEAD};
 pub use crate::resolver::AddressFilter;
 pub use crate::retry_after::retry_after;
 pub use crate::trust::TrustError;

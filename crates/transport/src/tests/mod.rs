@@ -3,6 +3,9 @@
 pub(crate) mod codings;
 mod connecting;
 mod decoding;
+mod framing;
+mod handshakes;
+mod heads;
 mod proxies;
 mod refusals;
 mod runtimes;
@@ -19,6 +22,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::connector::Connector;
+use crate::proxies::Proxies;
 use crate::resolver::Resolver;
 use crate::{AddressFilter, Body, Client, Error, Response, whole};
 
@@ -46,7 +50,7 @@ fn tls(protocols: &[&str]) -> (ServerConfig, ClientConfig) {
     (server, client)
 }
 
-fn client(tls: ClientConfig, filter: Option<AddressFilter>, proxies: Option<Matcher>) -> Client {
+fn client(tls: ClientConfig, filter: Option<AddressFilter>, proxies: Option<Proxies>) -> Client {
     Client::over(Connector::new(tls, Resolver { filter }, proxies), Duration::from_secs(50), None)
 }
 

@@ -28,7 +28,7 @@ async fn tunnel(to: String) -> (String, JoinHandle<String>) {
 async fn a_plain_request_is_forwarded_with_the_credential_of_the_proxy() {
     let proxy = Server::start(None, OK).await;
     let matcher = Matcher::builder().http(format!("http://ann:p%40ss@{}", proxy.address)).build();
-    let client = client(tls(&[]).1, None, Some(matcher));
+    let client = client(tls(&[]).1, None, Some(Proxies::new(matcher, "")));
     assert_eq!(text(client.send(get("http://api.invalid/a?b=c")).await.unwrap()).await, "ok");
     let head = &proxy.requests()[0];
     assert!(head.starts_with("GET http://api.invalid/a?b=c HTTP/1.1\r\n"), "{head}");
@@ -42,7 +42,7 @@ async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
     let server = Server::start(Some(server_tls), OK).await;
     let (address, proxy) = tunnel(server.address.clone()).await;
     let matcher = Matcher::builder().https(format!("http://ann:p%40ss@{address}")).build();
-    let client = client(client_tls, None, Some(matcher));
+    let client = client(client_tls, None, Some(Proxies::new(matcher, "")));
     let response = client.send(get("https://localhost/secret")).await.unwrap();
     assert_eq!(text(response).await, "ok");
 
@@ -59,7 +59,10 @@ async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
 async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
     let proxy = Server::start(None, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
     let matcher = Matcher::builder().https(format!("http://{}", proxy.address)).build();
-    let error = client(tls(&[]).1, None, Some(matcher)).send(get("https://api.invalid/")).await.unwrap_err();
+    let error = client(tls(&[]).1, None, Some(Proxies::new(matcher, "")))
+        .send(get("https://api.invalid/"))
+        .await
+        .unwrap_err();
     assert!(error.is_connect());
     assert!(chain(&error).contains("proxy authorization required"), "{}", chain(&error));
 }
@@ -68,6 +71,108 @@ async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
 async fn hosts_that_are_excepted_are_called_directly() {
     let (server, proxy) = (Server::start(None, OK).await, Server::start(None, OK).await);
     let matcher = Matcher::builder().all(format!("http://{}", proxy.address)).no("127.0.0.1").build();
-    client(tls(&[]).1, None, Some(matcher)).send(get(&format!("http://{}/", server.address))).await.unwrap();
+    client(tls(&[]).1, None, Some(Proxies::new(matcher, "")))
+        .send(get(&format!("http://{}/", server.address)))
+        .await
+        .unwrap();
     assert_eq!((server.requests().len(), proxy.requests().len()), (1, 0));
+}
+
+#[test]
+fn no_proxy_is_read_as_curl_and_node_read_it() {
+    let proxied = |no_proxy: &str, url: &str| {
+        let matcher = Matcher::builder().all("http://proxy.example:3128").build();
+        Proxies::new(matcher, no_proxy).intercept(&url.parse().unwrap()).is_some()
+    };
+    for (no_proxy, directly, by_proxy) in [
+        ("", &[][..], &["http://a.example", "http://10.0.0.7", "http://[::1]"][..]),
+        ("*", &["http://a.example", "https://a.example:8443", "http://10.0.0.7", "http://[::1]:80"], &[]),
+        (" * ", &["http://a.example", "http://10.0.0.7", "http://[2001:db8::1]"], &[]),
+        ("a.example,*", &["http://b.example", "http://10.0.0.7"], &[]),
+        (
+            "*:8080",
+            &["http://a.example:8080", "http://10.0.0.7:8080"],
+            &["http://a.example", "http://10.0.0.7"],
+        ),
+        (
+            "a.example",
+            &[
+                "http://a.example",
+                "http://A.Example",
+                "http://a.example.",
+                "http://x.y.a.example:8080",
+                "https://a.example",
+            ],
+            &["http://ba.example", "http://a.example.com", "http://example"],
+        ),
+        ("A.EXAMPLE", &["http://a.example", "http://x.a.example"], &["http://b.example"]),
+        (".a.example", &["http://a.example", "http://x.a.example"], &["http://xa.example"]),
+        (
+            "*.a.example",
+            &["http://x.a.example", "http://x.y.a.example."],
+            &["http://a.example", "http://xa.example"],
+        ),
+        (
+            "a.example.",
+            &["http://a.example", "http://a.example.", "http://x.a.example"],
+            &["http://a.example.com"],
+        ),
+        (".a.example.", &["http://a.example", "http://x.a.example"], &[]),
+        (
+            "a.example:8080",
+            &["http://a.example:8080", "https://x.a.example:8080"],
+            &["http://a.example", "https://a.example"],
+        ),
+        ("a.example:80", &["http://a.example", "http://a.example:80"], &["https://a.example"]),
+        ("a.example:443", &["https://a.example", "https://a.example:443"], &["http://a.example"]),
+        (".a.example:8080", &["http://x.a.example:8080"], &["http://x.a.example"]),
+        ("*.a.example:8080", &["http://x.a.example:8080"], &["http://a.example:8080"]),
+        ("a.example.:8080", &["http://a.example:8080"], &["http://a.example"]),
+        (" a.example , b.example ", &["http://a.example", "http://b.example"], &["http://c.example"]),
+        (
+            "a.example b.example\tc.example",
+            &["http://a.example", "http://b.example", "http://c.example"],
+            &["http://d.example"],
+        ),
+        (",, a.example,,", &["http://a.example"], &["http://b.example"]),
+        ("localhost", &["http://localhost:3000", "http://app.localhost"], &["http://127.0.0.1"]),
+        (
+            "10.0.0.7",
+            &["http://10.0.0.7", "https://10.0.0.7:8443"],
+            &["http://10.0.0.70", "http://110.0.0.7"],
+        ),
+        ("10.0.0.7:8080", &["http://10.0.0.7:8080"], &["http://10.0.0.7"]),
+        (" 10.0.0.7 ", &["http://10.0.0.7"], &[]),
+        ("10.0.0.7.", &["http://10.0.0.7"], &[]),
+        ("10.0.0.0/8", &["http://10.255.0.1"], &["http://11.0.0.1", "http://a.example"]),
+        ("10.1.2.3/8", &["http://10.255.0.1"], &["http://11.0.0.1"]),
+        (
+            "192.168.1.10-192.168.1.20",
+            &["http://192.168.1.10", "http://192.168.1.15", "http://192.168.1.20"],
+            &["http://192.168.1.9", "http://192.168.1.21", "http://[::1]"],
+        ),
+        ("10.0.0.0/33", &[], &["http://10.0.0.1"]),
+        ("::1", &["http://[::1]", "http://[0:0:0:0:0:0:0:1]:8080"], &["http://[::2]", "http://127.0.0.1"]),
+        ("[::1]", &["http://[::1]", "http://[::1]:8080"], &["http://[::2]"]),
+        ("[::1]:8080", &["http://[::1]:8080"], &["http://[::1]"]),
+        ("2001:db8::/32", &["http://[2001:db8:1::1]"], &["http://[2001:db9::1]"]),
+        ("[2001:DB8::]/32", &["http://[2001:db8:1::1]"], &[]),
+        ("10.0.0.7", &["http://[::ffff:10.0.0.7]"], &["http://[::ffff:10.0.0.8]"]),
+        ("::ffff:10.0.0.7", &["http://10.0.0.7"], &[]),
+        ("my_host", &["http://my_host"], &["http://my-host"]),
+        ("b\u{fc}cher.example", &["http://xn--bcher-kva.example"], &["http://b.example"]),
+        ("a.example:", &[], &["http://b.example"]),
+        (
+            "a.example:x,:,/,[,],-,.,*.,b.example",
+            &["http://b.example"],
+            &["http://c.example", "http://10.0.0.1"],
+        ),
+    ] {
+        for url in directly {
+            assert!(!proxied(no_proxy, url), "NO_PROXY={no_proxy:?}: {url} goes directly");
+        }
+        for url in by_proxy {
+            assert!(proxied(no_proxy, url), "NO_PROXY={no_proxy:?}: {url} goes by the proxy");
+        }
+    }
 }

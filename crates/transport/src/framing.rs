@@ -1,0 +1,121 @@
+//! Where a response ends, and which heads of responses are accepted.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{HeaderMap, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use crate::BoxError;
+use crate::in_flight::InFlight;
+
+/// The limit of a response's header section. Each header counts as its line does in HTTP/1.1, and as
+/// much in HTTP/2.
+pub const MAX_HEAD: usize = 64 * 1024;
+
+/// What a header line has beside its name and value: `: ` and the line end.
+const LINE: usize = 4;
+
+/// More headers than this are over [`MAX_HEAD`], each with a name of one byte and no value.
+pub(crate) const MAX_HEADERS: usize = MAX_HEAD / (LINE + 1);
+
+/// The buffer that HTTP/1.1 is read into. It also holds what [`MAX_HEAD`] does not count: the status
+/// line and blanks.
+pub(crate) const MAX_BUFFER: usize = 2 * MAX_HEAD;
+
+/// [`MAX_HEAD`] as HTTP/2 counts, which adds 32 bytes for each header (RFC 9113 §6.5.2).
+pub(crate) const MAX_HEADER_LIST: u32 = (MAX_HEAD + MAX_HEADERS * (32 - LINE)) as u32;
+
+/// Why the head of a response is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BadHead {
+    /// Its headers are over [`MAX_HEAD`].
+    #[error("the headers of the response are larger than {} KiB", MAX_HEAD / 1024)]
+    TooLarge,
+    /// A 101. The client never asks for another protocol.
+    #[error("the server switched to another protocol, which the request did not ask for")]
+    SwitchedProtocols,
+    /// The request accepts no transfer coding but `chunked`, and nothing here decodes another.
+    #[error("the response has a transfer coding other than chunked")]
+    TransferCoding,
+}
+
+/// Checks the head of a response.
+pub(crate) fn check(response: &http::Response<Incoming>) -> Result<(), BadHead> {
+    let headers = response.headers();
+    if headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE).sum::<usize>() > MAX_HEAD
+    {
+        return Err(BadHead::TooLarge);
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(BadHead::SwitchedProtocols);
+    }
+    let is_chunked_at_most = transfer_codings(headers).all(|coding| coding == b"chunked")
+        && transfer_codings(headers).count() <= 1;
+    if is_chunked_at_most { Ok(()) } else { Err(BadHead::TransferCoding) }
+}
+
+/// The transfer codings in lower case. `identity` stood for none before RFC 7230.
+fn transfer_codings(headers: &HeaderMap) -> impl Iterator<Item = Vec<u8>> {
+    headers
+        .get_all(TRANSFER_ENCODING)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|coding| coding.trim_ascii().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != b"identity")
+}
+
+/// The server ended the stream, or the connection, before the end of the response.
+#[derive(Debug, thiserror::Error)]
+#[error("the server reset the stream before the end of the response")]
+struct CutOff;
+
+/// The body of a response as it comes. Its end is the end that the server sent.
+pub(crate) struct Framed {
+    body: Incoming,
+    /// HTTP/2 ends each body with a flag, END_STREAM.
+    has_end_flag: bool,
+    in_flight: InFlight,
+}
+
+impl Framed {
+    pub(crate) fn new(response: http::Response<Incoming>, mut in_flight: InFlight) -> http::Response<Self> {
+        let has_end_flag = response.version() == Version::HTTP_2;
+        if response.body().is_end_stream() {
+            in_flight.end();
+        }
+        response.map(|body| Self { body, has_end_flag, in_flight })
+    }
+}
+
+impl Body for Framed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let has_ended = self.body.is_end_stream();
+        if has_ended || !matches!(frame, Some(Ok(_))) {
+            self.in_flight.end();
+        }
+        Poll::Ready(match frame {
+            // hyper takes NO_ERROR in a RST_STREAM or GOAWAY for the end. It only asks for the end of
+            // the upload, and comes after END_STREAM then (RFC 9113 §8.1).
+            None if self.has_end_flag && !has_ended => Some(Err(CutOff.into())),
+            frame => frame.map(|frame| frame.map_err(Into::into)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,86 @@
+//! HTTP/2 responses that end before their end.
+
+use bytes::Bytes;
+use h2::Reason;
+use http::header::CONTENT_LENGTH;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+/// What a server does once it has sent a response's head and its first bytes.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    EndStream,
+    Reset(Reason),
+    EndStreamAndReset(Reason),
+    Trailers,
+    GoAway(Reason),
+    Close,
+}
+
+/// The bytes of a response with this content-length, or the error that its body ends with.
+async fn read(length: Option<usize>, sent: &'static str, then: Then) -> Result<String, String> {
+    let (server_tls, client_tls) = tls(&["h2"]);
+    let acceptor = TlsAcceptor::from(Arc::new(server_tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = acceptor.accept(stream).await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let mut head = http::Response::new(());
+        if let Some(length) = length {
+            head.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        let mut stream = respond.send_response(head, false).unwrap();
+        let ends = matches!(then, Then::EndStream | Then::EndStreamAndReset(_));
+        stream.send_data(Bytes::from_static(sent.as_bytes()), ends).unwrap();
+        // What is queued has left once the connection has been polled until it is idle.
+        let idle = tokio::time::timeout(Duration::from_millis(50), connection.accept());
+        assert!(idle.await.is_err());
+        match then {
+            Then::EndStream => {}
+            Then::Reset(reason) => stream.send_reset(reason),
+            Then::EndStreamAndReset(reason) => respond.send_reset(reason),
+            Then::Trailers => stream.send_trailers(http::HeaderMap::new()).unwrap(),
+            Then::GoAway(reason) => connection.abrupt_shutdown(reason),
+            Then::Close => return,
+        }
+        _ = connection.accept().await;
+    });
+    let response = client(client_tls, None, None).send(get(&url)).await.unwrap();
+    let read: Result<Vec<Bytes>, _> = response.into_body().try_collect().await;
+    server.abort();
+    read.map(|chunks| String::from_utf8(chunks.concat()).unwrap()).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_response_without_its_end_is_broken() {
+    let reasons = [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR, Reason::REFUSED_STREAM];
+    let resets = reasons.map(Then::Reset);
+    let goes_away = [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM].map(Then::GoAway);
+    for then in resets.into_iter().chain(goes_away).chain([Then::Close]) {
+        for (length, sent) in
+            [(None, "half"), (None, ""), (Some(8), "half"), (Some(8), ""), (Some(4), "half")]
+        {
+            let result = read(length, sent, then).await;
+            assert!(result.is_err(), "{then:?} {length:?}: {result:?}");
+        }
+    }
+    for then in [Then::EndStream, Then::Trailers] {
+        assert!(read(Some(8), "half", then).await.is_err(), "{then:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_came_to_its_end_stays_one() {
+    let reasons = [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR];
+    let ends = reasons.map(Then::EndStreamAndReset).into_iter().chain([Then::EndStream, Then::Trailers]);
+    for then in ends {
+        for (length, sent) in [(None, "whole"), (Some(5), "whole"), (None, ""), (Some(0), "")] {
+            assert_eq!(read(length, sent, then).await.as_deref(), Ok(sent), "{then:?} {length:?}");
+        }
+    }
+}
