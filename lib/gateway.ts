@@ -123,7 +123,19 @@ export interface ListenOptions {
    * other gateways have the same store. Default: no limit.
    */
   requestsPerMinute?: number;
+  /**
+   * How many connections an address may have open; of IPv6, a network of 64 bits. One more is answered with 429
+   * and closed. Default: 4 096.
+   */
+  maxConnectionsPerAddress?: number;
+  /**
+   * How long a request may take to arrive, in milliseconds: its head, and then its body, unless that is an upload
+   * that is streamed. An idle connection is closed after the same time. Default: 120 000.
+   */
+  requestTimeout?: number;
 }
+
+const LISTEN_KEYS = ['host', 'port', 'requestsPerMinute', 'maxConnectionsPerAddress', 'requestTimeout'];
 
 /** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -251,14 +263,21 @@ export class Gateway {
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
     const check = new Check('listen options');
-    if (check.object(options, '', ['host', 'port', 'requestsPerMinute'])) {
+    if (check.object(options, '', LISTEN_KEYS)) {
       check.optionalText(options.host, 'host');
       check.optionalWhole(options.port, 'port', 0, 65_535);
       check.optionalWhole(options.requestsPerMinute, 'requestsPerMinute', 1, 4_294_967_295);
+      check.optionalWhole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress', 1, 4_294_967_295);
+      check.optionalWhole(options.requestTimeout, 'requestTimeout', 1);
     }
     check.done();
-    const { host: address = '127.0.0.1', port: wanted = 0, requestsPerMinute: requests_per_minute } = options;
-    const request = JSON.stringify({ host: address, port: wanted, requests_per_minute });
+    const request = JSON.stringify({
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? 0,
+      requests_per_minute: options.requestsPerMinute,
+      max_connections_per_address: options.maxConnectionsPerAddress,
+      request_timeout_ms: options.requestTimeout,
+    });
     const answer = await answerOf(() => this.#native.listen(request));
     const { host, port } = JSON.parse(answer);
     // The longest delay that a timer can have.

@@ -185,6 +185,11 @@ pub(crate) async fn open(gateway: &Parts, token: &str, browser: &Browser) -> Res
     Flow::behind(gateway, token, browser).await?.form()
 }
 
+/// Whether this browser may send the form of a link now. Asked before the form is read.
+pub(crate) async fn may_submit(gateway: &Parts, token: &str, browser: &Browser) -> Result<(), Stop> {
+    Flow::behind(gateway, token, browser).await.map(drop)
+}
+
 /// Takes a form, and begins.
 pub(crate) async fn submit(
     gateway: &Parts,

@@ -8,15 +8,20 @@
 
 mod asked;
 mod auth_configs;
+mod clients;
 mod connect;
 mod connected_accounts;
+mod elsewhere;
 mod files;
+mod head;
 mod link;
 mod openapi;
 mod proxy;
 mod rate_limit;
 mod reply;
+mod root;
 mod session;
+mod socket;
 mod threads;
 mod toolkits;
 
@@ -25,13 +30,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result, quoted};
 use serde::Deserialize;
@@ -44,9 +51,11 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use self::asked::Owner;
+use self::clients::Connections;
 pub(crate) use self::openapi::schema;
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RequestId};
+use self::threads::Serving;
 use crate::gateway::Gateway;
 use crate::{id, request};
 
@@ -90,7 +99,14 @@ pub struct Listen {
     pub port: Option<u16>,
     /// How many requests a key may make in a minute; as many as it likes when absent.
     pub requests_per_minute: Option<u32>,
+    /// How many connections an address may have open. Default: 4096.
+    pub max_connections_per_address: Option<u32>,
+    /// How long a request may take to arrive, in milliseconds. Default: 120 000.
+    pub request_timeout_ms: Option<u64>,
 }
+
+/// Generous, since all callers behind a reverse proxy have its address.
+const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 4096;
 
 /// Starts to listen; the task ends when the gateway closes.
 pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHandle<()>)> {
@@ -104,14 +120,43 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
         .fix("Choose another `host` or `port`; port 0 takes one that is free.")
     };
     let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
+    let serving = serving(&listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
     gateway.parts().listens_at(address);
     let closing = gateway.parts().closing.clone();
-    let routes = router(limit).with_state(gateway);
-    let server = threads::serve(listener, closing, move |request| answer(routes.clone(), request))
+    let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
+    let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))
         .map_err(unusable)?;
     Ok((address, server))
+}
+
+fn serving(listen: &Listen) -> Result<Serving> {
+    let request_timeout = listen.request_timeout_ms.map_or(threads::REQUEST_TIMEOUT, Duration::from_millis);
+    let connections = listen.max_connections_per_address.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS);
+    let at_least =
+        |name, least| Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least {least}."));
+    if connections == 0 {
+        return Err(at_least("maxConnectionsPerAddress", 1));
+    }
+    if request_timeout.is_zero() {
+        return Err(at_least("requestTimeout", 1));
+    }
+    Ok(Serving { request_timeout, connections: Connections::at_most(connections), refuse })
+}
+
+/// The response to what no route gets to see: a connection too many, or a head that is not HTTP.
+fn refuse(error: Error) -> Vec<u8> {
+    let request_id = id::random("req");
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()).unwrap_or_default();
+    let (status, body) = Failure::new(error, RequestId(request_id.clone())).into_text();
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\
+        x-proxy-execute: {version}\r\nconnection: close\r\ndate: {date}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// Asks for a resource as the gateway's owner, through the routes of the port.
@@ -160,7 +205,7 @@ pub fn openapi() -> &'static utoipa::openapi::OpenApi {
     &WITH_VERSION
 }
 
-fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
+fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
     let mut router = Router::new();
     for (_, paths, methods) in RESOURCES.iter() {
         for (path, version) in paths.paths.keys().flat_map(|path| VERSIONS.map(|version| (path, version))) {
@@ -168,16 +213,28 @@ fn router(limit: Option<Arc<RateLimit>>) -> Router<Gateway> {
         }
     }
     let router = router
-        .route("/openapi.json", get(async || Json(openapi())))
+        .merge(elsewhere::router())
+        .route("/openapi.json", get(openapi_text))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
     let router = match limit {
-        Some(limit) => router.layer(middleware::from_fn(rate_limit::apply)).layer(Extension(limit)),
+        Some(limit) => router.layer(middleware::from_fn_with_state(limit, rate_limit::apply)),
         None => router,
     };
     // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
     // a call that has been counted.
-    router.merge(connect::router()).route("/files/{name}", get(files::get)).route("/health", get(health))
+    router
+        .merge(connect::router())
+        .route("/files/{name}", get(files::get))
+        .route("/health", get(health))
+        .route("/", get(root::get).fallback(method_not_allowed))
+}
+
+/// One text for all readers, so that readers that are slow hold no copies of it.
+async fn openapi_text() -> impl IntoResponse {
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(openapi()).expect("a description is JSON").into());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }
 
 /// Says to a load balancer, which has no key, that calls can be made: that the store answers.
@@ -203,8 +260,19 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
         method = %quoted(request.method().as_str()),
         path = %quoted(path)
     );
-    request.extensions_mut().insert(RequestId(request_id));
-    let mut response = routes.oneshot(request).instrument(span).await?;
+    // The owner's requests are made by this process, and have no such head.
+    let is_owner = request.extensions().get::<Owner>().is_some();
+    let refused = head::check(&request).err().filter(|_| !is_owner);
+    request.extensions_mut().insert(RequestId(request_id.clone()));
+    let mut response = match refused {
+        None => routes.oneshot(request).instrument(span).await?,
+        Some(error) => {
+            let mut response = span.in_scope(|| Failure::new(error, RequestId(request_id)).into_response());
+            // What follows on the connection may not be what it seems.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
     response.headers_mut().insert("x-request-id", header);
     response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     Ok(response)
@@ -212,8 +280,14 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {
     let message = format!("There is nothing at {}.", quoted(request.uri().path()));
-    let error =
-        Error::new(ErrorKind::NotFound, message).fix("Paths begin with /api/v3.1 or /api/v3; check baseURL.");
+    let is_below = VERSIONS
+        .iter()
+        .any(|version| request.uri().path().strip_prefix(version).is_some_and(|rest| rest.starts_with('/')));
+    let error = Error::new(ErrorKind::NotFound, message).fix(if is_below {
+        "GET /openapi.json describes every route."
+    } else {
+        "Paths begin with /api/v3.1 or /api/v3; check baseURL."
+    });
     Failure::new(error, request_id)
 }
 

@@ -107,6 +107,7 @@ async fn check(
 ) -> Result<()> {
     bounds::session(config)?;
     refuse_restrictions(config, &is_given)?;
+    refuse_tools(config.experimental.as_ref())?;
     if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
         for slug in slugs {
             gateway.catalogue.get(slug)?;
@@ -218,6 +219,15 @@ pub(crate) fn names_something(value: &Value) -> bool {
         Value::Object(fields) => fields.values().any(names_something),
         Value::Number(_) | Value::String(_) => true,
     }
+}
+
+/// Refuses tools that the caller would have the session run.
+fn refuse_tools(experimental: Option<&Value>) -> Result<()> {
+    let is_given = |name: &&str| experimental.is_some_and(|given| names_something(&given[*name]));
+    let Some(name) = ["custom_tools", "custom_toolkits"].into_iter().find(is_given) else { return Ok(()) };
+    let message = format!("`experimental.{name}`: a gateway runs no tools, so a session cannot have any.");
+    Err(Error::of_field(ErrorKind::Unsupported, message)
+        .fix("Leave it out, run the tools in your program, and let them call APIs with proxy_execute."))
 }
 
 /// The answered form: some parts have other names than in a request (contract §2.2), and those that

@@ -87,6 +87,10 @@ kinds! {
     Conflict => 409, 10409, "Conflict";
     /// A request body is over the limit.
     PayloadTooLarge => 413, 10413, "PayloadTooLarge";
+    /// The URI of a request is over the limit.
+    UriTooLong => 414, 10419, "UriTooLong";
+    /// The head of a request is over the limits.
+    HeadTooLarge => 431, 10431, "HeadTooLarge";
     /// The bytes of a body ended early, are not as many as announced, or stopped coming.
     UploadBroken => 400, 10406, "UploadBroken";
     /// The URL of a binary body did not give its bytes.
@@ -159,8 +163,10 @@ impl ErrorKind {
             405 => Self::MethodNotAllowed,
             409 => Self::Conflict,
             413 => Self::PayloadTooLarge,
+            414 => Self::UriTooLong,
             422 => Self::AccountUnusable,
             429 => Self::RateLimited,
+            431 => Self::HeadTooLarge,
             501 => Self::Unsupported,
             502 => Self::UpstreamUnreachable,
             504 => Self::UpstreamTimeout,
@@ -227,6 +233,12 @@ impl Error {
     pub fn from_wire(status: u16, mut body: ErrorBody) -> Self {
         let kind = ErrorKind::from_wire(status, body.slug.as_deref());
         body.status = status;
+        // A gateway's message ends with the advice, which would stand there twice.
+        if let Some(fix) = &body.suggested_fix
+            && let Some(message) = body.message.strip_suffix(fix.as_str())
+        {
+            body.message = message.trim_end().to_owned();
+        }
         Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
     }
 
@@ -283,9 +295,10 @@ impl Error {
         &self.0.headers
     }
 
-    /// Ready to be sent.
+    /// Ready to be sent. The message ends with the advice, for clients that show nothing else.
     pub fn into_envelope(self) -> ErrorEnvelope {
-        ErrorEnvelope { error: self.0.body }
+        let message = self.to_string();
+        ErrorEnvelope { error: ErrorBody { message, ..self.0.body } }
     }
 }
 

@@ -19,6 +19,18 @@ export const serve: Command = {
       whole: true,
       description: 'How many requests a key may make in a minute of this process. Default: no limit',
     },
+    'max-connections-per-address': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'How many connections an address may have open. Default: 4096',
+    },
+    'request-timeout': {
+      value: '<seconds>',
+      whole: true,
+      least: 1,
+      description: 'How long a request may take to arrive, unless it is a streamed upload. Default: 120',
+    },
     'public-url': {
       value: '<url>',
       description: 'Where others reach this gateway: links and the URLs of files lead there',
@@ -132,6 +144,8 @@ export const serve: Command = {
       host: given.text('host'),
       port: given.whole('port') ?? 9900,
       requestsPerMinute: given.whole('rate-limit'),
+      maxConnectionsPerAddress: given.whole('max-connections-per-address'),
+      requestTimeout: milliseconds(given, 'request-timeout'),
     };
     const answerUntilEnd = async (gateway: Gateway) => {
       const { url, host, port } = await gateway.listen(listen);

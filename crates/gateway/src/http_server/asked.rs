@@ -6,17 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use proxy_execute_protocol::Result;
 use serde::Serialize;
 
-use super::reply::{Failure, RequestId};
+use super::reply::{Failure, RequestId, SHOULD_RETRY};
 use crate::api_key::{self, Level};
 use crate::gateway::{Gateway, Parts};
-
-/// Tells the vendor's SDKs, which send writes again after any 5xx, that they must not (contract §5).
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Marks a request of the gateway's owner, who needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ mod page;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
@@ -21,9 +22,11 @@ use axum::routing::get;
 use data_encoding::HEXLOWER;
 use proxy_execute_protocol::{Error, ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 
 use self::page::{PROOF, Page};
+pub(super) use self::page::{STYLE, html};
 use super::reply::{RequestId, read_bytes};
 use crate::connect::{self, Browser, ComeBack, Next, Stop};
 use crate::gateway::{Gateway, Parts};
@@ -31,6 +34,9 @@ use crate::link::hash;
 
 /// More than any form needs; a key file has a few KiB.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// How long a form may take to arrive.
+const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The pages.
 pub(super) fn router() -> Router<Gateway> {
@@ -67,18 +73,28 @@ async fn submit(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let body = match read_bytes(request, MAX_FORM_BYTES, form_too_large).await {
+    // What the head alone refuses is refused before the body is read, and kept in memory.
+    let Some(browser) = cookie_of(&gateway, &headers) else { return Page::no_cookie().into() };
+    if is_from_elsewhere(&headers) {
+        return Page::foreign_form().into();
+    }
+    let parts = gateway.parts();
+    let may_submit = async { Ok(connect::may_submit(parts, token_of(&uri), &browser).await) };
+    if let Err(stop) = gateway.run(may_submit).await.unwrap_or_else(broken) {
+        return Page::stop(stop, request_id).into();
+    }
+    let form = timeout(FORM_TIMEOUT, read_bytes(request, MAX_FORM_BYTES, form_too_large));
+    let body = match form.await.unwrap_or_else(|_| Err(form_too_slow())) {
         Ok(body) => body,
         Err(error) => return Page::stop(Stop::Broken(error), request_id).into(),
     };
     let given: BTreeMap<_, _> = form_urlencoded::parse(&body)
         .map(|(name, value)| (name.into_owned(), SecretString::from(value.into_owned())))
         .collect();
-    let Some(browser) = cookie_of(&gateway, &headers) else { return Page::no_cookie().into() };
     let is_proven = given.get(PROOF).is_some_and(|given| {
         verify_slices_are_equal(given.expose_secret().as_bytes(), proof(&browser).as_bytes()).is_ok()
     });
-    if !is_proven || is_from_elsewhere(&headers) {
+    if !is_proven {
         return Page::foreign_form().into();
     }
     // Not ended by a browser that goes away: what was begun at an API is to be kept.
@@ -161,6 +177,11 @@ fn form_too_large() -> Error {
         .fix("Send it from its page, with no more than is asked for there.")
 }
 
+fn form_too_slow() -> Error {
+    let message = format!("The form did not arrive within {} s.", FORM_TIMEOUT.as_secs());
+    Error::new(ErrorKind::InvalidRequest, message).fix("Send it once more from its page.")
+}
+
 /// Whether a browser says that another site has sent the request. One that says nothing is known by
 /// the proof in the form alone.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
@@ -217,54 +238,3 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::time::Duration;
-
-    use axum::body::{Body, Bytes};
-    use axum::http::StatusCode;
-    use futures::stream::{iter, pending};
-    use futures::{Stream, StreamExt};
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::GatewayOptions;
-    use crate::http_server::reply::PAUSE;
-
-    /// Pages in a time that passes when nothing else does.
-    async fn pages() -> Router {
-        let gateway = Gateway::open(GatewayOptions::default()).await.unwrap();
-        tokio::time::pause();
-        super::router().with_state(gateway)
-    }
-
-    /// Sends a form in these pieces, without a cookie.
-    async fn send(pages: &Router, pieces: impl Stream<Item = Bytes> + Send + 'static) -> StatusCode {
-        let body = Body::from_stream(pieces.map(Ok::<_, Infallible>));
-        let request = Request::post("/connect/token").body(body).unwrap();
-        let answer = pages.clone().oneshot(request);
-        tokio::time::timeout(10 * PAUSE, answer).await.expect("it is not waited for").unwrap().status()
-    }
-
-    #[tokio::test]
-    async fn a_form_that_stops_coming_is_not_waited_for() {
-        let pages = pages().await;
-        let stalling = iter([Bytes::from_static(b"a=")]).chain(pending());
-        assert_eq!(send(&pages, stalling).await, StatusCode::BAD_REQUEST);
-        let slow = iter([&b"a="[..], b"b"]).then(async |piece| {
-            tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
-            Bytes::from_static(piece)
-        });
-        assert_eq!(send(&pages, slow).await, StatusCode::FORBIDDEN);
-    }
-
-    #[tokio::test]
-    async fn a_form_has_a_size() {
-        let pages = pages().await;
-        let form = |size| iter([Bytes::from(vec![b'a'; size])]);
-        assert_eq!(send(&pages, form(MAX_FORM_BYTES)).await, StatusCode::FORBIDDEN);
-        assert_eq!(send(&pages, form(MAX_FORM_BYTES + 1)).await, StatusCode::PAYLOAD_TOO_LARGE);
-    }
-}

@@ -20,7 +20,9 @@ use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::openapi::{Errors, UpstreamErrors, schema};
-use super::reply::{Failure, MAX_REQUEST_BYTES, Named, PAUSE, gather, read_bytes, stalled, too_large};
+use super::reply::{
+    Failure, MAX_REQUEST_BYTES, Named, PAUSE, arrive_by, gather, in_time, read_bytes, stalled, too_large,
+};
 use crate::proxy;
 
 /// Asks for the answer as it comes, with the value `stream`.
@@ -100,13 +102,18 @@ async fn read_call(request: Request) -> Result<ProxyRequest> {
 }
 
 async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
+    let arrive_by = arrive_by(&request);
     let came = Arc::<AtomicU64>::default();
     let body = ReadToTheEnd { rest: Some(request.into_body().into_data_stream()), came: Arc::clone(&came) };
     let mut parts = Multipart::new(body, boundary);
-    let json = part(&mut parts, &came, "request").await?;
-    let mut call: ProxyRequest =
-        read_json(&gather(json.map_err(broken_off), MAX_REQUEST_BYTES, too_large).await?)?;
-    let bytes = part(&mut parts, &came, "body").await?;
+    // The bytes of the body may take longer; the upload has a pace of its own.
+    let (mut call, bytes) = in_time(arrive_by, async {
+        let json = part(&mut parts, &came, "request").await?;
+        let call: ProxyRequest =
+            read_json(&gather(json.map_err(broken_off), MAX_REQUEST_BYTES, too_large).await?)?;
+        Ok((call, part(&mut parts, &came, "body").await?))
+    })
+    .await?;
     let body = call.binary_body.get_or_insert_default();
     if body.content_type.is_none() {
         body.content_type = bytes.content_type().map(ToString::to_string);

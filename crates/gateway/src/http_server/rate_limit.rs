@@ -1,13 +1,14 @@
 //! How often a key may ask: GCRA in memory, with the contract's headers and its flat 429 body (§3.4).
 
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
-use axum::extract::{Extension, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
@@ -17,20 +18,34 @@ use governor::{Quota, RateLimiter};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use serde_json::json;
 
-/// SHA-256 of the presented key, so that the table holds none.
-type KeyHash = [u8; 32];
+use super::clients::client_of;
+use crate::gateway::Gateway;
 
-/// How many keys are remembered before the idle ones are forgotten.
-const KEYS_BEFORE_CLEANING: usize = 10_000;
+/// What a request counts against.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Bucket {
+    /// A key that there is, by its SHA-256, so that the table holds none.
+    Key([u8; 32]),
+    /// The client, of a request without such a key. A made-up key would otherwise bring a bucket of its own.
+    Client(IpAddr),
+    /// All clients for which the table has no room.
+    Others,
+}
 
-/// How far apart cleanings are at least: each looks at all keys, and keys that are made up count.
+/// How many buckets are kept before the idle ones are dropped.
+const BUCKETS_BEFORE_CLEANING: usize = 10_000;
+
+/// How many buckets there may be before further clients share one.
+const MOST_BUCKETS: usize = 100_000;
+
+/// How far apart cleanings are at least, since each looks at all buckets.
 const BETWEEN_CLEANINGS: Duration = Duration::from_secs(1);
 
 /// The limit of a port.
 pub(super) struct RateLimit {
     per_minute: NonZeroU32,
     clock: DefaultClock,
-    keys: RateLimiter<KeyHash, DashMapStateStore<KeyHash>, DefaultClock, StateInformationMiddleware>,
+    buckets: RateLimiter<Bucket, DashMapStateStore<Bucket>, DefaultClock, StateInformationMiddleware>,
     cleaned: Mutex<Instant>,
 }
 
@@ -40,34 +55,46 @@ impl RateLimit {
     pub(super) fn per_minute(requests: u32) -> Result<Self> {
         let per_minute = NonZeroU32::new(requests)
             .ok_or_else(|| Error::new(ErrorKind::InvalidOption, "requestsPerMinute: must be at least 1."))?;
-        let keys = RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware();
-        Ok(Self { per_minute, clock: DefaultClock::default(), keys, cleaned: Mutex::new(Instant::now()) })
+        let buckets = RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware();
+        Ok(Self { per_minute, clock: DefaultClock::default(), buckets, cleaned: Mutex::new(Instant::now()) })
     }
 
-    /// Forgets the idle keys, if there are many and it was not just done.
+    /// Drops the idle buckets, if there are many and it was not just done.
     fn clean(&self, now: Instant) {
-        // Whoever holds the lock is cleaning.
-        if self.keys.len() > KEYS_BEFORE_CLEANING
+        // Another request that holds the lock is cleaning.
+        if self.buckets.len() > BUCKETS_BEFORE_CLEANING
             && let Ok(mut cleaned) = self.cleaned.try_lock()
             && now.saturating_duration_since(*cleaned) >= BETWEEN_CLEANINGS
         {
-            self.keys.retain_recent();
+            self.buckets.retain_recent();
             *cleaned = now;
+        }
+    }
+
+    /// The bucket of a client without a key.
+    fn of_client(&self, address: Option<IpAddr>) -> Bucket {
+        match address {
+            Some(address) if self.buckets.len() < MOST_BUCKETS => Bucket::Client(client_of(address)),
+            _ => Bucket::Others,
         }
     }
 }
 
-/// Counts a request against its key. A request without a key counts against all of those.
+/// Counts a request against its key, or against its client if there is no such key.
 pub(super) async fn apply(
-    Extension(limit): Extension<Arc<RateLimit>>,
+    State((limit, gateway)): State<(Arc<RateLimit>, Gateway)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let key = request.headers().get("x-api-key").map(HeaderValue::as_bytes).unwrap_or_default();
-    let mut hash = KeyHash::default();
-    hash.copy_from_slice(digest(&SHA256, key).as_ref());
     limit.clean(Instant::now());
-    let (remaining, mut response) = match limit.keys.check_key(&hash) {
+    let bucket = match known_key(&gateway, request.headers()).await {
+        Some(hash) => Bucket::Key(hash),
+        None => {
+            let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            limit.of_client(from.map(|ConnectInfo(address)| address.ip()))
+        }
+    };
+    let (remaining, mut response) = match limit.buckets.check_key(&bucket) {
         Ok(state) => (state.remaining_burst_capacity(), next.run(request).await),
         Err(until) => {
             // Rounded up: a client that waits as long as it is told must not be refused again.
@@ -85,35 +112,57 @@ pub(super) async fn apply(
     response
 }
 
+/// The SHA-256 of the key, if there is such a key. A store that fails is for the route to tell.
+async fn known_key(gateway: &Gateway, headers: &HeaderMap) -> Option<[u8; 32]> {
+    let key = headers.get("x-api-key")?.as_bytes();
+    let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
+    gateway.parts().store.key_by_hash(&hash).await.ok()?.map(|_| hash)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn client(number: usize) -> IpAddr {
+        IpAddr::from((number as u32).to_be_bytes())
+    }
+
     #[test]
-    fn idle_keys_are_forgotten_once_a_second() {
-        // So many that a key is idle again within a moment.
+    fn idle_buckets_are_dropped_once_a_second() {
+        // So many that a bucket is idle again within a moment.
         let limit = RateLimit::per_minute(u32::MAX).unwrap();
-        let fill = |keys: usize| {
-            for key in 0..keys {
-                let mut hash = KeyHash::default();
-                hash[..8].copy_from_slice(&key.to_le_bytes());
-                limit.keys.check_key(&hash).unwrap();
+        let fill = |clients: usize| {
+            for number in 0..clients {
+                limit.buckets.check_key(&Bucket::Client(client(number))).unwrap();
             }
         };
         let opened = *limit.cleaned.lock().unwrap();
         let later = |millis| limit.clean(opened + Duration::from_millis(millis));
-        fill(KEYS_BEFORE_CLEANING);
+        fill(BUCKETS_BEFORE_CLEANING);
         later(1_000);
-        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING);
-        fill(KEYS_BEFORE_CLEANING + 1);
+        assert_eq!(limit.buckets.len(), BUCKETS_BEFORE_CLEANING);
+        fill(BUCKETS_BEFORE_CLEANING + 1);
         later(999);
-        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING + 1);
+        assert_eq!(limit.buckets.len(), BUCKETS_BEFORE_CLEANING + 1);
         later(1_000);
-        assert!(limit.keys.len() < KEYS_BEFORE_CLEANING);
-        fill(KEYS_BEFORE_CLEANING + 1);
+        assert!(limit.buckets.len() < BUCKETS_BEFORE_CLEANING);
+        fill(BUCKETS_BEFORE_CLEANING + 1);
         later(1_999);
-        assert_eq!(limit.keys.len(), KEYS_BEFORE_CLEANING + 1);
+        assert_eq!(limit.buckets.len(), BUCKETS_BEFORE_CLEANING + 1);
         later(2_000);
-        assert!(limit.keys.len() < KEYS_BEFORE_CLEANING);
+        assert!(limit.buckets.len() < BUCKETS_BEFORE_CLEANING);
+    }
+
+    #[test]
+    fn there_are_no_more_buckets_than_the_limit() {
+        let limit = RateLimit::per_minute(1).unwrap();
+        for number in 0..MOST_BUCKETS + 1_000 {
+            let bucket = limit.of_client(Some(client(number)));
+            assert_eq!(bucket == Bucket::Others, number >= MOST_BUCKETS);
+            _ = limit.buckets.check_key(&bucket);
+        }
+        assert_eq!(limit.buckets.len(), MOST_BUCKETS + 1);
+        let [one, same] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(client_of(one), client_of(same));
     }
 }

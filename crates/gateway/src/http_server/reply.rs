@@ -8,7 +8,7 @@ use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use percent_encoding::percent_decode_str;
@@ -16,8 +16,10 @@ use proxy_execute_protocol::{Error, ErrorKind, Result, read_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use utoipa::ToSchema;
+
+use super::threads::ArriveBy;
 
 /// The largest request taken, in bytes.
 pub(super) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
@@ -27,6 +29,9 @@ const MAX_RESOURCE_BYTES: usize = 1024 * 1024;
 
 /// How long the next bytes of a request may take.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
+
+/// Tells the vendor's SDKs, which send a request again after any 5xx, that they must not.
+pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The name that this request got.
 #[derive(Debug, Clone)]
@@ -76,17 +81,32 @@ impl Failure {
         };
         Self(error.with_request_id(request_id.0))
     }
+
+    /// The status and the body, for a response that no route makes.
+    pub(super) fn into_text(self) -> (StatusCode, String) {
+        let body = |error: Error| serde_json::to_string(&error.into_envelope());
+        (self.status(), body(self.0).expect("an envelope is JSON"))
+    }
+
+    fn status(&self) -> StatusCode {
+        let status = self.0.status().and_then(|status| StatusCode::from_u16(status).ok());
+        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = self.0.status().and_then(|status| StatusCode::from_u16(status).ok());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
+        let is_unsupported = self.0.kind() == ErrorKind::Unsupported;
         // Whole seconds (RFC 9110 §10.2.3), and none too early.
         let seconds = self.0.retry_after().map(|after| after.as_millis().div_ceil(1_000) as u64);
         let mut response = (status, Json(self.0.into_envelope())).into_response();
         if let Some(seconds) = seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // It is a 501, and the vendor's SDKs repeat any 5xx.
+        if is_unsupported {
+            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
     }
@@ -111,12 +131,32 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
 
 /// Reads a request's body of at most so many bytes.
 pub(super) async fn read_bytes(request: Request, most: usize, too_large: fn() -> Error) -> Result<Vec<u8>> {
+    let arrive_by = arrive_by(&request);
     let body = request.into_body();
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     let broken_off = |_| Error::new(ErrorKind::InvalidRequest, "The request broke off before its end.");
-    gather(body.into_data_stream().map_err(broken_off), most, too_large).await
+    in_time(arrive_by, gather(body.into_data_stream().map_err(broken_off), most, too_large)).await
+}
+
+/// When a request has to have arrived. One that was made in this process has no such time.
+pub(super) fn arrive_by(request: &Request) -> Option<ArriveBy> {
+    request.extensions().get::<ArriveBy>().copied()
+}
+
+/// Reads what has to arrive by a time.
+pub(super) async fn in_time<T>(
+    arrive_by: Option<ArriveBy>,
+    arriving: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let Some(ArriveBy(time)) = arrive_by else { return arriving.await };
+    timeout_at(time.into(), arriving).await.unwrap_or_else(|_| Err(too_slow()))
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "The request did not arrive in time. Nothing was done.")
+        .fix("Send all of a request at once. An operator can raise `requestTimeout`.")
 }
 
 /// The bytes of a request, which must not be too many, and must not stop coming.

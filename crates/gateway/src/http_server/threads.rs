@@ -7,11 +7,11 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{self, SocketAddr};
 use std::pin::pin;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -21,22 +21,45 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use proxy_execute_protocol::{Error, ErrorKind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take for the head of a request, and how long a connection is kept on which
-/// there is none. Longer than clients keep theirs, so that none sends into a connection that closes.
-/// A connection of HTTP/2 is kept for as long as its client answers pings, which are as far apart.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+use super::clients::{Connections, Counted};
+use super::head::{self, MAX_HEAD_BYTES};
+use super::socket;
+
+/// How long a request may take to arrive: its head, counted from when the connection was opened or the
+/// last response ended, and then its body, unless that is handed on as it comes. Clients keep idle
+/// connections for less, so none of them sends into a connection that closes. A connection of HTTP/2 is
+/// kept for as long as its client answers pings, which are as far apart.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long no connection is taken when the system has no room for another.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection, and where it comes from.
-type Accepted = (net::TcpStream, SocketAddr);
+/// The largest head that HTTP takes. It is more than a request may have, so that the port answers a head
+/// over its own limit, and not a library without an envelope.
+const MAX_READ_HEAD: u32 = 4 * MAX_HEAD_BYTES as u32;
+
+/// A connection, where it comes from, and its place among those of its client.
+type Accepted = (net::TcpStream, SocketAddr, Counted);
+
+/// The time by which a request has to have arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ArriveBy(pub(super) Instant);
+
+/// How connections are served.
+#[derive(Debug, Clone)]
+pub(super) struct Serving {
+    pub(super) request_timeout: Duration,
+    pub(super) connections: Connections,
+    /// The response to a connection or a head that no route gets to see, as it is sent.
+    pub(super) refuse: fn(Error) -> Vec<u8>,
+}
 
 /// Where a thread gets its connections, and what tells that it has ended.
 type Thread = (mpsc::UnboundedSender<Accepted>, oneshot::Receiver<()>);
@@ -49,6 +72,7 @@ type Thread = (mpsc::UnboundedSender<Accepted>, oneshot::Receiver<()>);
 pub(super) fn serve<Answer, Answered>(
     listener: TcpListener,
     closing: CancellationToken,
+    serving: Serving,
     answer: Answer,
 ) -> io::Result<JoinHandle<()>>
 where
@@ -58,11 +82,11 @@ where
     let stopped = CancellationToken::new();
     let stop = stopped.clone().drop_guard();
     let threads: Vec<_> = (0..Handle::current().metrics().num_workers())
-        .map(|_| start(stopped.clone(), answer.clone()))
+        .map(|_| start(stopped.clone(), serving.clone(), answer.clone()))
         .collect::<io::Result<_>>()?;
     Ok(tokio::spawn(async move {
         let _stop = stop;
-        closing.run_until_cancelled(deal(&listener, &threads)).await;
+        closing.run_until_cancelled(deal(&listener, &threads, &serving)).await;
         drop(listener);
         let (connections, ended): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
         // All of them hear of the end before one is waited for.
@@ -72,12 +96,33 @@ where
 }
 
 /// Deals connections out to the threads, in turn.
-async fn deal(listener: &TcpListener, threads: &[Thread]) {
+async fn deal(listener: &TcpListener, threads: &[Thread], serving: &Serving) {
     for (connections, _) in threads.iter().cycle() {
-        let (stream, from) = accept(listener).await;
+        let (stream, from, counted) = accept_counted(listener, serving).await;
         // A thread that has panicked takes none; its client sees a connection that closes.
-        _ = stream.into_std().map(|stream| connections.send((stream, from)));
+        _ = stream.into_std().map(|stream| connections.send((stream, from, counted)));
     }
+}
+
+/// The next connection of a client that does not have too many.
+async fn accept_counted(listener: &TcpListener, serving: &Serving) -> (TcpStream, SocketAddr, Counted) {
+    loop {
+        let (stream, from) = accept(listener).await;
+        match serving.connections.add(from.ip()) {
+            Some(counted) => return (stream, from, counted),
+            None => {
+                tracing::debug!("a connection was refused: its address has too many");
+                // The kernel of a new connection has room for this. Nothing waits for the client.
+                _ = stream.try_write(&(serving.refuse)(too_many(serving.connections.most())));
+            }
+        }
+    }
+}
+
+fn too_many(most: u32) -> Error {
+    let message = format!("This address has {most} connections to the gateway open, which is the limit.");
+    Error::new(ErrorKind::RateLimited, message)
+        .fix("Close or reuse connections. An operator can raise `maxConnectionsPerAddress`.")
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -88,7 +133,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Err(error)
                 if matches!(
                     error.kind(),
-                    ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+                    io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::ConnectionReset
                 ) => {}
             Err(error) => {
                 tracing::error!(%error, "no connection can be taken");
@@ -98,7 +145,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-fn start<Answer, Answered>(stopped: CancellationToken, answer: Answer) -> io::Result<Thread>
+fn start<Answer, Answered>(stopped: CancellationToken, serving: Serving, answer: Answer) -> io::Result<Thread>
 where
     Answer: Fn(Request) -> Answered + Clone + Send + 'static,
     Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
@@ -107,7 +154,7 @@ where
     let (connections, inbox) = mpsc::unbounded_channel();
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("proxy-execute/p".to_owned()).spawn(move || {
-        runtime.block_on(stopped.run_until_cancelled(answer_all(inbox, HEAD_TIMEOUT, answer)));
+        runtime.block_on(stopped.run_until_cancelled(answer_all(inbox, serving, answer)));
         // Whatever still looks a name up is not waited for.
         Runtime::shutdown_background(runtime);
         _ = ended.send(());
@@ -118,18 +165,21 @@ where
 /// Answers on all connections of a thread, until there are no more and nothing is asked on them.
 async fn answer_all<Answer, Answered>(
     mut connections: mpsc::UnboundedReceiver<Accepted>,
-    head_timeout: Duration,
+    Serving { request_timeout, refuse, .. }: Serving,
     answer: Answer,
 ) where
     Answer: Fn(Request) -> Answered + Clone + Send + 'static,
     Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
 {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    let mut http1 = server.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(request_timeout);
+    http1.max_buf_size(MAX_READ_HEAD as usize);
     let mut http2 = server.http2();
-    http2.timer(TokioTimer::new()).keep_alive_interval(head_timeout).keep_alive_timeout(head_timeout);
+    http2.timer(TokioTimer::new()).keep_alive_interval(request_timeout).keep_alive_timeout(request_timeout);
+    http2.max_header_list_size(MAX_READ_HEAD);
     let open = GracefulShutdown::new();
-    while let Some((stream, from)) = connections.recv().await {
+    while let Some((stream, from, counted)) = connections.recv().await {
         // Answers are written in one piece, so waiting to fill a packet only delays them.
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
@@ -141,21 +191,26 @@ async fn answer_all<Answer, Answered>(
             drop(first.take());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(from));
+            request.extensions_mut().insert(ArriveBy(Instant::now() + request_timeout));
             answer(request)
         });
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = open.watch(connection);
-        tokio::spawn(async move {
+        let (socket, watched) = socket::watch(stream);
+        let connection = open.watch(server.serve_connection(TokioIo::new(socket), service).into_owned());
+        let connection = async move {
             let mut connection = pin!(connection);
             // The server's own limit begins when it is known which HTTP is spoken, and is of HTTP/1 alone.
             tokio::select! {
                 biased;
-                _ = &mut connection => return,
+                ended = &mut connection => return ended,
                 // It is dropped at the first request.
                 _ = asked => {}
-                () = tokio::time::sleep(head_timeout) => return,
+                () = tokio::time::sleep(request_timeout) => return Ok(()),
             }
-            _ = connection.await;
+            connection.await
+        };
+        tokio::spawn(async move {
+            let _counted = counted;
+            watched.run(connection, |unreadable| refuse(head::unreadable(&unreadable))).await;
         });
     }
     open.shutdown().await;
@@ -200,18 +255,25 @@ mod tests {
                 Ok(Response::builder().header("x-thread", thread).body(Body::empty()).unwrap())
             }
         };
-        (address, closing.clone(), serve(listener, closing, answer).unwrap())
+        (address, closing.clone(), serve(listener, closing, serving(REQUEST_TIMEOUT), answer).unwrap())
+    }
+
+    fn serving(request_timeout: Duration) -> Serving {
+        let refuse = |error: Error| error.to_string().into_bytes();
+        Serving { request_timeout, connections: Connections::at_most(100), refuse }
     }
 
     /// A connection that is answered with this limit, and what keeps its thread open.
-    async fn connect(head_timeout: Duration) -> (TcpStream, mpsc::UnboundedSender<Accepted>) {
+    async fn connect(request_timeout: Duration) -> (TcpStream, mpsc::UnboundedSender<Accepted>) {
         let (connections, inbox) = mpsc::unbounded_channel();
         let answer = |_| async { Ok(Response::new(Body::empty())) };
-        tokio::spawn(answer_all(inbox, head_timeout, answer));
+        let serving = serving(request_timeout);
+        tokio::spawn(answer_all(inbox, serving.clone(), answer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, from) = listener.accept().await.unwrap();
-        connections.send((stream.into_std().unwrap(), from)).unwrap();
+        let counted = serving.connections.add(from.ip()).unwrap();
+        connections.send((stream.into_std().unwrap(), from, counted)).unwrap();
         (client, connections)
     }
 

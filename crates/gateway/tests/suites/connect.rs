@@ -97,7 +97,7 @@ pub(crate) async fn status(port: &Port, account: &str) -> (String, Option<String
 /// A browser: it keeps the cookie, and sends what forms have in them.
 pub(crate) struct Browser {
     address: SocketAddr,
-    cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 impl Browser {

@@ -13,6 +13,7 @@ mod dynamic_client;
 mod exchange;
 mod headers;
 mod hosts;
+mod http;
 mod oauth1;
 mod pipeline;
 mod port;

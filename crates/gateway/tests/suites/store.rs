@@ -646,3 +646,53 @@ async fn the_oldest_calls_are_forgotten() {
     }
     assert_eq!(gateway.calls(20_000).await.unwrap().len(), 10_000);
 }
+
+#[tokio::test]
+async fn a_store_that_was_emptied_is_no_new_one() {
+    let upstream = echo().await;
+    for (what, is_refused) in [
+        ("truncated", true),
+        ("truncated, and its log is left", true),
+        ("truncated, and only the log says so", true),
+        ("an empty database of SQLite", true),
+        ("truncated without a trace", false),
+        ("removed", false),
+    ] {
+        let (folder, file) = place();
+        let beside = |ending: &str| folder.path().join(format!("gateway.db{ending}"));
+        open(&upstream, &file).await.close().await;
+        // A store that was made before there was a marker gets one.
+        std::fs::remove_file(beside("-made")).unwrap();
+        open(&upstream, &file).await.close().await;
+        assert!(beside("-made").exists(), "{what}");
+        std::fs::write(&file, "").unwrap();
+        match what {
+            "truncated, and its log is left" => std::fs::write(beside("-wal"), "log").unwrap(),
+            "truncated, and only the log says so" => {
+                std::fs::write(beside("-wal"), "log").unwrap();
+                std::fs::remove_file(beside("-made")).unwrap();
+            }
+            "truncated without a trace" => std::fs::remove_file(beside("-made")).unwrap(),
+            "an empty database of SQLite" => {
+                let url = format!("sqlite:{}", file.display());
+                let mut empty = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query("PRAGMA user_version = 7").execute(&mut empty).await.unwrap();
+                empty.close().await.unwrap();
+                assert!(file.metadata().unwrap().len() > 0);
+            }
+            "removed" => std::fs::remove_file(&file).unwrap(),
+            _ => {}
+        }
+        let before = contents(folder.path());
+        let opened = soon(Gateway::open(in_file(&upstream, &file, Some(KEY)))).await;
+        if is_refused {
+            let error = opened.map(drop).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{what}: {error}");
+            assert!(error.to_string().contains("gateway.db-made"), "{error}");
+            assert_untouched(&before, what);
+        } else {
+            opened.unwrap().close().await;
+        }
+        assert!(is_refused || beside("-made").exists(), "{what}");
+    }
+}

@@ -17,7 +17,7 @@ use crate::http_server::reply::RequestId;
 /// The field that has the proof of where a form is from.
 pub(super) const PROOF: &str = "proof";
 
-const STYLE: &str = include_str!("../../../templates/connect.css");
+pub(in crate::http_server) const STYLE: &str = include_str!("../../../templates/connect.css");
 
 /// Nothing may be loaded, framed or sent elsewhere; the one style is known by its hash.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -196,21 +196,31 @@ impl Page {
 
 impl From<Page> for Response {
     fn from(page: Page) -> Self {
-        let mut response = Self::new(Body::from(page.html));
-        *response.status_mut() = page.status;
-        let headers = response.headers_mut();
-        for (name, value) in HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone());
+        let mut response = answered(page.status, page.html);
         if let Some(url) = page.refresh {
             // A URL that was parsed has neither spaces nor control characters.
             let mut value = HeaderValue::from_str(&format!("0;url={url}")).expect("a URL is ASCII");
             value.set_sensitive(true);
-            headers.insert(header::REFRESH, value);
+            response.headers_mut().insert(header::REFRESH, value);
         }
         response
     }
+}
+
+/// A page of [`STYLE`] with the headers that every page has.
+pub(in crate::http_server) fn html(status: StatusCode, template: &impl Template) -> Response {
+    answered(status, rendered(template))
+}
+
+fn answered(status: StatusCode, html: String) -> Response {
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone());
+    response
 }
 
 fn rendered(template: &impl Template) -> String {

@@ -1,6 +1,6 @@
 //! Opening a store: in memory, or in a file, which is looked at before anything in it is changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
@@ -69,9 +69,20 @@ impl SqliteStore {
                 None => named,
             }
         };
+        let marker = beside(path, "-made");
         if path.exists() {
-            Self::inspect(path, vault).await.map_err(name_file)?;
+            // Looked for before the file itself: another process that is making the store just now makes
+            // the file first, then the log and then the marker.
+            let (was_made, has_log) = (marker.exists(), has_log(path));
+            let has_bytes = path.metadata().map_or(true, |file| file.len() > 0);
+            // SQLite would delete a log beside a file of 0 bytes, so it is not asked about one.
+            let has_tables = has_bytes && Self::inspect(path, vault).await.map_err(name_file)?;
+            if !has_tables && (was_made || (has_log && !has_bytes)) {
+                return Err(name_file(emptied(&marker)));
+            }
         } else {
+            // The operator has removed the store, to begin with a new one.
+            _ = std::fs::remove_file(&marker);
             make_private(path);
         }
         let options = SqliteConnectOptions::new()
@@ -93,11 +104,13 @@ impl SqliteStore {
         let (runtime, calls_kept) = (Handle::current(), CALLS_IN_FILE);
         let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept, runtime };
         store.prepare(vault).await.map_err(name_file)?;
+        make_private(&marker);
         Ok(store)
     }
 
-    /// Looks at an existing file without changing it: is it ours, is it whole, is the key right?
-    async fn inspect(path: &Path, vault: &Vault) -> Result<()> {
+    /// Looks at an existing file without changing it: is it ours, is it whole, is the key right? Tells
+    /// whether there is anything in it.
+    async fn inspect(path: &Path, vault: &Vault) -> Result<bool> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)
@@ -110,13 +123,13 @@ impl SqliteStore {
         result
     }
 
-    async fn inspect_with(connection: &mut SqliteConnection, vault: &Vault) -> Result<()> {
+    async fn inspect_with(connection: &mut SqliteConnection, vault: &Vault) -> Result<bool> {
         // All questions are about one moment: another process may be making the store right now.
         let mut moment = connection.begin().await.map_err(store_error)?;
         let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
         let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
         if tables.map(one).map_err(store_error)? == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let id = sqlx::query("PRAGMA application_id").fetch_one(&mut *moment).await;
         if id.map(one).map_err(store_error)? != APPLICATION_ID {
@@ -127,10 +140,7 @@ impl SqliteStore {
             .fetch_optional(&mut *moment)
             .await
             .map_err(store_error)?;
-        match check {
-            Some(row) => check_key(vault, row.get(0)),
-            None => Ok(()),
-        }
+        check.map_or(Ok(()), |row| check_key(vault, row.get(0))).map(|()| true)
     }
 
     /// Brings the schema up to date, and notes the key in a new store. In one transaction, because
@@ -185,6 +195,26 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
             result => return result,
         }
     }
+}
+
+/// The file beside the store with this ending.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Whether there is a write-ahead log, which an empty store does not have.
+fn has_log(path: &Path) -> bool {
+    beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// A store that is empty now, and was not.
+fn emptied(marker: &Path) -> Error {
+    Error::new(ErrorKind::StoreCorrupt, "the file is empty, but a store was in it before.").fix(format!(
+        "Restore it from a backup. To begin with an empty store, delete the file, {} and the `-wal` beside it.",
+        marker.display()
+    ))
 }
 
 /// Makes a file that only this user reads; the files beside it are made alike. Whatever hinders it is
