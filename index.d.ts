@@ -1687,6 +1687,16 @@ export interface ListenOptions {
 	 * other gateways have the same store. Default: no limit.
 	 */
 	requestsPerMinute?: number | undefined;
+	/**
+	 * How many connections an address may have open; of IPv6, a network of 64 bits. One more is answered with 429
+	 * and closed. Default: 4 096.
+	 */
+	maxConnectionsPerAddress?: number | undefined;
+	/**
+	 * How long a request may take to arrive, in milliseconds: its head, and then its body, unless that is an upload
+	 * that is streamed. An idle connection is closed after the same time. Default: 120 000.
+	 */
+	requestTimeout?: number | undefined;
 }
 /** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
 export interface Listener {

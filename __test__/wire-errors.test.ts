@@ -43,7 +43,10 @@ const SESSIONS: Record<string, { user?: unknown; given?: object; wire?: object }
   'an enabled toolkit that is a number': { given: { toolkits: { enable: [5] } } },
   'a toolkit in a list that is a number': { given: { toolkits: [5] } },
   'pins that are a list': { given: { connectedAccounts: [] }, wire: { connected_accounts: [] } },
-  'a pin that is a number': { given: { connectedAccounts: { github: 5 } }, wire: { connected_accounts: { github: 5 } } },
+  'a pin that is a number': {
+    given: { connectedAccounts: { github: 5 } },
+    wire: { connected_accounts: { github: 5 } },
+  },
   'an auth config that is a number': { given: { authConfigs: { github: 5 } }, wire: { auth_configs: { github: 5 } } },
   'a key that is nearly one': { given: { toolkit: [] } },
 };

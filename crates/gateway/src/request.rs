@@ -16,7 +16,7 @@ use http::header::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result, json_in_string, quoted,
+    Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result, json_in_string, missing, quoted,
 };
 use url::Url;
 
@@ -217,7 +217,7 @@ pub(crate) fn media_type(content_type: &HeaderValue) -> Option<mime::Mime> {
 pub(crate) fn require<'a>(value: Option<&'a str>, field: &str) -> Result<&'a str> {
     value
         .filter(|text| !text.trim().is_empty())
-        .ok_or_else(|| Error::of_field(ErrorKind::InvalidRequest, format!("`{field}` is missing or empty.")))
+        .ok_or_else(|| missing(ErrorKind::InvalidRequest, field, value.is_some()))
 }
 
 #[cfg(test)]

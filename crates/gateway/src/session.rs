@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proxy_execute_protocol::{
     CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
-    UpdateSession, quoted, without_value,
+    UpdateSession, quoted,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,9 +34,7 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
 pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
     let given: Vec<String> = request.0.keys().cloned().collect();
-    session.config = request.apply(&session.config).map_err(|error| {
-        Error::of_field(ErrorKind::InvalidSession, format!("Error in payload: {}.", without_value(&error)))
-    })?;
+    session.config = request.apply(&session.config)?;
     // What was checked before may have changed since, and is not what this is about.
     let is_given = |part: &str| given.iter().any(|name| name == part);
     check(gateway, &session.user_id, &mut session.config, is_given).await?;

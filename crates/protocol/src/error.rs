@@ -229,6 +229,13 @@ impl Error {
         error
     }
 
+    /// Lists other sentences on what is wrong.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<String>) -> Self {
+        self.0.body.errors = errors;
+        self
+    }
+
     /// The error that a backend described with an envelope.
     pub fn from_wire(status: u16, mut body: ErrorBody) -> Self {
         let kind = ErrorKind::from_wire(status, body.slug.as_deref());
@@ -238,6 +245,10 @@ impl Error {
             && let Some(message) = body.message.strip_suffix(fix.as_str())
         {
             body.message = message.trim_end().to_owned();
+            // Where there is nothing but the advice, it is the message.
+            if body.message.is_empty() {
+                body.message = body.suggested_fix.take().unwrap_or_default();
+            }
         }
         Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
     }
@@ -397,6 +408,29 @@ mod tests {
             assert_eq!(back.to_string(), "what happened what to do");
             assert_eq!(back.body().request_id.as_deref(), Some("req_1"));
         }
+    }
+
+    #[test]
+    fn the_message_on_the_wire_ends_with_the_advice() {
+        let envelope = Error::new(ErrorKind::NotFound, "It is gone.").fix("Make one.").into_envelope();
+        assert_eq!(envelope.error.message, "It is gone. Make one.");
+        assert_eq!(envelope.error.suggested_fix.as_deref(), Some("Make one."));
+        let back = Error::from_wire(404, envelope.error);
+        assert_eq!(
+            (back.body().message.as_str(), back.to_string()),
+            ("It is gone.", "It is gone. Make one.".into())
+        );
+        // Other backends do not repeat it.
+        let other = ErrorBody {
+            message: "Gone".into(),
+            ..Error::new(ErrorKind::NotFound, "").fix("Make one.").body().clone()
+        };
+        assert_eq!(Error::from_wire(404, other).to_string(), "Gone Make one.");
+        let only = ErrorBody {
+            message: "Make one.".into(),
+            ..Error::new(ErrorKind::NotFound, "").fix("Make one.").body().clone()
+        };
+        assert_eq!(Error::from_wire(404, only).to_string(), "Make one.");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
 pub use proxy::{BinaryBody, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use quoted::quoted;
-pub use read::{read_json, without_value};
+pub use read::{missing, read_json, read_json_as, without_value};
 pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};

@@ -1,21 +1,68 @@
 //! Sessions: a user, the toolkits they may call, and the accounts pinned for them (contract §2.2).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::{ErrorKind, read_json_as};
+
 /// Which toolkits a session may call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolkitFilter {
-    /// Only these. The echo in an answer calls it `enabled`.
-    #[serde(alias = "enabled")]
+    /// Only these. The echo in an answer calls it `enabled`. A list alone is short for it.
     Enable(Vec<String>),
     /// All but these. The echo in an answer calls it `disabled`.
-    #[serde(alias = "disabled")]
     Disable(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for ToolkitFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FilterVisitor)
+    }
+}
+
+struct FilterVisitor;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Side {
+    #[serde(alias = "enabled")]
+    Enable,
+    #[serde(alias = "disabled")]
+    Disable,
+}
+
+impl<'de> Visitor<'de> for FilterVisitor {
+    type Value = ToolkitFilter;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of names, { enable: […] } or { disable: […] }")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(ToolkitFilter::Enable)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(side) = map.next_key()? {
+            let slugs = map.next_value()?;
+            let filter = match side {
+                Side::Enable => ToolkitFilter::Enable(slugs),
+                Side::Disable => ToolkitFilter::Disable(slugs),
+            };
+            if found.replace(filter).is_some() {
+                found = None;
+                break;
+            }
+        }
+        found.ok_or_else(|| A::Error::custom("must have either `enable` or `disable`"))
+    }
 }
 
 impl ToolkitFilter {
@@ -69,21 +116,35 @@ pub struct SessionConfig {
 fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<BTreeMap<String, Vec<String>>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "connected_accounts maps a toolkit to an account id or a list of them")]
-    enum Pins {
-        One(String),
-        Many(Vec<String>),
-    }
     let pins = Option::<BTreeMap<String, Pins>>::deserialize(deserializer)?;
-    Ok(pins.map(|pins| {
-        pins.into_iter()
-            .map(|(toolkit, pins)| match pins {
-                Pins::One(id) => (toolkit, vec![id]),
-                Pins::Many(ids) => (toolkit, ids),
-            })
-            .collect()
-    }))
+    Ok(pins.map(|pins| pins.into_iter().map(|(toolkit, Pins(ids))| (toolkit, ids)).collect()))
+}
+
+/// The accounts that are pinned for a toolkit.
+struct Pins(Vec<String>);
+
+impl<'de> Deserialize<'de> for Pins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PinsVisitor)
+    }
+}
+
+struct PinsVisitor;
+
+impl<'de> Visitor<'de> for PinsVisitor {
+    type Value = Pins;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, id: &str) -> Result<Self::Value, E> {
+        Ok(Pins(vec![id.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Pins)
+    }
 }
 
 /// The request that opens a session: `{ user_id, …config }`.
@@ -98,14 +159,76 @@ pub struct CreateSession {
 // serde cannot refuse unknown fields beside `flatten`, hence these two by hand.
 impl<'de> Deserialize<'de> for CreateSession {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Map::deserialize(deserializer)?;
-        let user_id = match fields.shift_remove("user_id") {
-            Some(Value::String(user_id)) => user_id,
-            Some(_) => return Err(D::Error::custom("user_id must be a string")),
-            None => return Err(D::Error::missing_field("user_id")),
-        };
-        let config = serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)?;
-        Ok(Self { user_id, config })
+        deserializer.deserialize_map(CreateVisitor)
+    }
+}
+
+struct CreateVisitor;
+
+impl<'de> Visitor<'de> for CreateVisitor {
+    type Value = CreateSession;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let mut user_id = None;
+        let rest = WithoutUser { map, user_id: &mut user_id };
+        let config = SessionConfig::deserialize(MapAccessDeserializer::new(rest))?;
+        let user_id = user_id.ok_or_else(|| A::Error::missing_field("user_id"))?;
+        Ok(CreateSession { user_id, config })
+    }
+}
+
+/// The fields of a request without the user, which is put aside. The fields are read where they stand,
+/// so that an error knows its path.
+struct WithoutUser<'a, A> {
+    map: A,
+    user_id: &'a mut Option<String>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutUser<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        let mut seed = Some(KeyOrUser(seed));
+        while let Some(wanted) = seed.take() {
+            match self.map.next_key_seed(wanted)? {
+                Some(Key::User(KeyOrUser(same))) => {
+                    *self.user_id = Some(self.map.next_value()?);
+                    seed = Some(KeyOrUser(same));
+                }
+                Some(Key::Other(key)) => return Ok(Some(key)),
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// Reads a key, unless it is that of the user.
+struct KeyOrUser<K>(K);
+
+enum Key<K, V> {
+    /// The user's, with what reads the next key.
+    User(KeyOrUser<K>),
+    Other(V),
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyOrUser<K> {
+    type Value = Key<K, K::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        if key == "user_id" {
+            return Ok(Key::User(self));
+        }
+        self.0.deserialize(key.into_deserializer()).map(Key::Other)
     }
 }
 
@@ -130,13 +253,13 @@ impl UpdateSession {
     /// The configuration after this update.
     ///
     /// # Errors
-    /// An unknown key or a value of the wrong shape, named in the message.
-    pub fn apply(self, config: &SessionConfig) -> Result<SessionConfig, serde_json::Error> {
-        let mut merged = serde_json::to_value(config)?;
+    /// `InvalidSession` for an unknown key or a value of the wrong shape, named in the message.
+    pub fn apply(self, config: &SessionConfig) -> crate::Result<SessionConfig> {
+        let mut merged = serde_json::to_value(config).expect("a configuration is made of JSON values");
         for (key, value) in self.0 {
             merged[key] = value;
         }
-        serde_json::from_value(merged)
+        read_json_as(ErrorKind::InvalidSession, merged.to_string().as_bytes())
     }
 }
 

@@ -249,23 +249,6 @@ mod tests {
         drop(client);
     }
 
-    #[tokio::test]
-    async fn a_client_that_reads_slowly_is_not() {
-        let (mut client, socket, watched) = connected().await;
-        tokio::time::pause();
-        let began = Instant::now();
-        let reading = tokio::spawn(async move {
-            let mut part = vec![0; 16 * 1024 * 1024];
-            for _ in 0..4 {
-                tokio::time::sleep(UNREAD - Duration::from_secs(10)).await;
-                client.read_exact(&mut part).await.unwrap();
-            }
-        });
-        watched.run(send(socket), |_| Vec::new()).await;
-        reading.await.unwrap();
-        assert!(began.elapsed() > 3 * UNREAD, "{:?}", began.elapsed());
-    }
-
     #[test]
     fn a_bare_response_is_told_by_its_head() {
         let bare =

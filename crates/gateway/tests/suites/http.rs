@@ -482,6 +482,25 @@ async fn a_request_of_http2_that_trickles_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_head_of_http2_that_trickles_is_not_waited_for() {
+    let port = impatient(700).await;
+    let (mut reader, mut writer) = TcpStream::connect(port.address).await.unwrap().into_split();
+    // The preface, SETTINGS, and a whole GET of `/`; then the begin of another head, which has a long name.
+    writer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    writer.write_all(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x").await.unwrap();
+    writer.write_all(b"\0\0\x07\x01\0\0\0\0\x03\x82\x86\x84\0\x7f\xff\x07").await.unwrap();
+    let trickling = tokio::spawn(async move {
+        while writer.write_all(b"\0\0\x01\x09\0\0\0\0\x03a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let began = Instant::now();
+    _ = soon(reader.read_to_end(&mut Vec::new())).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    trickling.abort();
+}
+
+#[tokio::test]
 async fn a_form_is_refused_before_its_body_is_read() {
     let port = port().await;
     let request = json!({ "toolkit": "query" });

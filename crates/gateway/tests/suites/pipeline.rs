@@ -134,13 +134,23 @@ async fn what_a_session_cannot_be_made_of_is_named() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let id = session(&gateway, "ann").await;
     for (field, value, kind, says) in [
-        ("toolkit", json!(["header"]), ErrorKind::InvalidRequest, "unknown field `toolkit`"),
-        ("toolkits", json!(["header"]), ErrorKind::InvalidRequest, "expected string or map"),
-        ("toolkits", json!({ "enable": "header" }), ErrorKind::InvalidRequest, "sequence"),
+        ("toolkit", json!(["header"]), ErrorKind::InvalidRequest, "Unknown key `toolkit`"),
+        ("toolkits", json!("header"), ErrorKind::InvalidRequest, "`toolkits` must be an array of names"),
+        (
+            "toolkits",
+            json!({ "enable": "header" }),
+            ErrorKind::InvalidRequest,
+            "`toolkits.enable` must be an array",
+        ),
         ("toolkits", json!({ "allow": ["header"] }), ErrorKind::InvalidRequest, "allow"),
         ("toolkits", json!({ "enable": ["heder"] }), ErrorKind::ToolkitNotFound, "`heder`"),
         ("toolkits", json!({ "enable": ["Header"] }), ErrorKind::ToolkitNotFound, "`header`"),
-        ("connected_accounts", json!({ "header": 1 }), ErrorKind::InvalidRequest, "account id"),
+        (
+            "connected_accounts",
+            json!({ "header": 1 }),
+            ErrorKind::InvalidRequest,
+            "`connected_accounts.header` must be an array",
+        ),
         ("connected_accounts", json!({ "none": ["ca_1"] }), ErrorKind::ToolkitNotFound, "`none`"),
     ] {
         let mut request = json!({ "user_id": "ann" });
@@ -155,7 +165,7 @@ async fn what_a_session_cannot_be_made_of_is_named() {
         (json!({ "user_id": " \t" }), "`user_id`"),
         (json!({ "user_id": 5 }), "user_id"),
         (json!({ "user_id": null }), "user_id"),
-        (json!([]), "payload"),
+        (json!([]), "must be an object"),
     ] {
         assert_error(session_with(&gateway, request).await, ErrorKind::InvalidRequest, says);
     }
@@ -591,7 +601,7 @@ async fn an_import_that_could_not_be_used_is_refused() {
     assert_eq!(list(&gateway, json!({})).await, [] as [Value; 0]);
     let unknown = br#"{"user_id":"a","toolkit":"header","credential":{},"name":"x"}"#;
     let error = read_json::<proxy_execute_gateway::ImportAccount>(unknown).unwrap_err();
-    assert!(error.to_string().contains("unknown field `name`"), "{error}");
+    assert!(error.to_string().contains("Unknown key `name`"), "{error}");
 }
 
 async fn list(gateway: &Gateway, request: Value) -> Vec<Value> {
@@ -654,7 +664,7 @@ async fn paging_loses_and_doubles_no_account() {
         (json!({ "cursor": "nonsense" }), "cursor"),
         (json!({ "cursor": "x.ca_1" }), "cursor"),
         (json!({ "cursor": "" }), "cursor"),
-        (json!({ "user_id": "ann" }), "unknown field `user_id`"),
+        (json!({ "user_id": "ann" }), "Unknown key `user_id`"),
     ] {
         assert_error(page(&gateway, request).await, ErrorKind::InvalidRequest, says);
     }
@@ -706,22 +716,22 @@ async fn a_request_that_cannot_be_meant_is_refused_by_field() {
         (r#"{"toolkit_slug":"","endpoint":"/x","method":"GET"}"#, "`toolkit_slug`"),
         (r#"{"toolkit_slug":"header","method":"GET"}"#, "endpoint"),
         (r#"{"toolkit_slug":"header","endpoint":"","method":"GET"}"#, "`endpoint`"),
-        (r#"{"toolkit_slug":"header","endpoint":5,"method":"GET"}"#, "payload.endpoint"),
+        (r#"{"toolkit_slug":"header","endpoint":5,"method":"GET"}"#, "`endpoint`"),
         (r#"{"toolkit_slug":"header","endpoint":"/x"}"#, "method"),
-        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"get"}"#, "payload.method"),
-        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"TRACE"}"#, "payload.method"),
-        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","params":[]}"#, "unknown field `params`"),
+        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"get"}"#, "`method`"),
+        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"TRACE"}"#, "`method`"),
+        (r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","params":[]}"#, "Unknown key `params`"),
         (
             r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","parameters":[{"name":"a","value":true,"type":"query"}]}"#,
-            "payload.parameters[0].value",
+            "`parameters[0].value`",
         ),
         (
             r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","parameters":[{"name":"a","value":"1","type":"path"}]}"#,
-            "payload.parameters[0].type",
+            "`parameters[0].type`",
         ),
         (
             r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","parameters":[{"name":"a","value":"1"}]}"#,
-            "payload.parameters[0]",
+            "`parameters[0].type` is missing",
         ),
         (r#"{"toolkit_slug":"header","endpoint":"/x","method":"POST","body":{"a":NaN}}"#, "line 1 column"),
         (r#"{"toolkit_slug":"header","endpoint":"/x","method":"GET","body":{}}"#, "body"),

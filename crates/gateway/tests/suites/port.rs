@@ -183,7 +183,7 @@ async fn every_route_needs_a_key_with_its_permission() {
     for (request, says) in [
         (json!({ "permissions": { "proxy": "write" } }), "`proxy`"),
         (json!({ "permissions": { "sessions": "admin" } }), "admin"),
-        (json!({ "permission": {} }), "unknown field `permission`"),
+        (json!({ "permission": {} }), "Unknown key `permission`"),
     ] {
         assert_error(key(gateway, request).await, ErrorKind::InvalidRequest, says);
     }
@@ -241,18 +241,19 @@ async fn what_cannot_be_read_is_told_with_its_place() {
         (
             &proxy,
             "{\"endpoint\":\"/\",\"method\":\"GET\",\"methd\":1}",
-            "unknown field `methd`, expected one of",
+            "Unknown key `methd`. Did you mean `method`?",
         ),
-        (&proxy, "{\"endpoint\":\"/\",\"method\":\"GET\",\"parameters\":{}}", "payload.parameters"),
+        (&proxy, "{\"endpoint\":\"/\",\"method\":\"GET\",\"parameters\":{}}", "`parameters`"),
         (&proxy, "{\"endpoint\":\"/\",\"method\":\"GET\"}x", "trailing characters"),
-        (&proxy, "[]", "payload"),
+        (&proxy, "[]", "must be an object, but is an array"),
         ("/api/v3.1/tool_router/session", "{\"user\":\"ann\"}", "user_id"),
-        ("/api/v3.1/tool_router/session", "{\"user_id\":\"ann\",\"toolkit\":{}}", "unknown field `toolkit`"),
+        ("/api/v3.1/tool_router/session", "{\"user_id\":\"ann\",\"toolkit\":{}}", "Unknown key `toolkit`"),
         ("/api/v3/tools/execute/proxy", "nonsense", "line 1 column 2"),
     ] {
         assert_refused(&port.ask("POST", path, body).await, 400, "InvalidRequest", says);
     }
-    let deep = format!("{{\"user_id\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep =
+        format!("{{\"user_id\":\"ann\",\"workbench\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
     let answer = port.ask("POST", "/api/v3.1/tool_router/session", &deep).await;
     assert_refused(&answer, 400, "InvalidRequest", "recursion limit");
 }
@@ -508,5 +509,5 @@ async fn an_address_that_cannot_be_used_is_named() {
     let second = second.unwrap_or(port.address);
     assert_eq!(http(second, "GET", "/", &[], "").await.status, 200);
     let unknown = read_json::<Listen>(br#"{"hots":"::"}"#).unwrap_err();
-    assert!(unknown.to_string().contains("unknown field `hots`"), "{unknown}");
+    assert!(unknown.to_string().contains("Unknown key `hots`"), "{unknown}");
 }

@@ -217,7 +217,7 @@ async fn unknown_keys_are_refused_by_name() {
         ("GET", format!("/tool_router/session/{session}/toolkits?surprise=1"), Value::Null),
     ] {
         let answer = ask(&port, method, &path, body).await;
-        assert_refused(&answer, 400, "InvalidRequest", "`surprise`");
+        assert_refused(&answer, 400, "InvalidRequest", "surprise`");
     }
     assert_eq!(read(&port, "/connected_accounts?user_ids=ann").await["total_items"], 2, "nothing was made");
 }
