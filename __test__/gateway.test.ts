@@ -279,7 +279,9 @@ describe('a port', () => {
     const headers = { 'x-api-key': key, 'content-type': 'application/json' };
     const session = '/api/v3.1/tool_router/session';
     const cases: [path: string, init: RequestInit, status: number, slug: string][] = [
-      ['/', {}, 404, 'NotFound'],
+      ['/nothing', {}, 404, 'NotFound'],
+      ['/', { method: 'POST' }, 405, 'MethodNotAllowed'],
+      ['/api/v3.1/tools', {}, 501, 'NotSupported'],
       ['/api/v4/tool_router/session', { method: 'POST' }, 404, 'NotFound'],
       [session, { method: 'PUT' }, 405, 'MethodNotAllowed'],
       [session, { method: 'POST', body: '{}', headers: {} }, 401, 'InvalidApiKey'],
@@ -313,7 +315,7 @@ describe('closing', () => {
       await using gateway = await Gateway.open();
       outer = gateway;
       url = (await gateway.listen()).url;
-      assert.equal((await fetch(url)).status, 404);
+      assert.equal((await fetch(url)).status, 200);
     }
     await rejection(() => outer.apiKeys.list(), APIConnectionError, { slug: 'GatewayClosed' });
     await assert.rejects(fetch(url));
