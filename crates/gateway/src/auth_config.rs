@@ -45,14 +45,14 @@ pub(crate) struct NewAuthConfig {
     /// Needed by `use_custom_auth`.
     #[serde(rename = "authScheme", alias = "auth_scheme")]
     pub(crate) auth_scheme: Option<AuthScheme>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) credentials: Option<SecretJson>,
     pub(crate) name: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) proxy_config: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) shared_credentials: Option<Map<String, Value>>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) tool_access_config: Option<Value>,
     pub(crate) restrict_to_following_tools: Option<Vec<String>>,
     pub(crate) is_enabled_for_tool_router: Option<bool>,
@@ -78,18 +78,18 @@ pub(crate) struct UpdateAuthConfig {
     #[schema(value_type = schema::AuthConfigType)]
     pub(crate) kind: String,
     /// Fields that are not named stay, null removes one.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) credentials: Option<SecretJson>,
     pub(crate) name: Option<String>,
     #[schema(value_type = Option<Vec<String>>)]
     pub(crate) scopes: Option<Value>,
     #[schema(value_type = Option<Vec<String>>)]
     pub(crate) user_scopes: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) proxy_config: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) shared_credentials: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) tool_access_config: Option<Value>,
     #[schema(value_type = Option<Vec<String>>)]
     pub(crate) restrict_to_following_tools: Option<Value>,
@@ -158,11 +158,11 @@ pub(crate) struct AuthConfig {
     pub(crate) is_composio_managed: bool,
     pub(crate) is_enabled_for_tool_router: bool,
     /// The fields' names; every value is `REDACTED`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub(crate) credentials: Value,
     /// What an account needs to be connected.
     pub(crate) expected_input_fields: Vec<InputField>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub(crate) tool_access_config: Value,
     pub(crate) restrict_to_following_tools: Vec<String>,
     #[schema(format = DateTime)]

@@ -30,7 +30,7 @@ pub(crate) struct LinkInSession {
     pub(crate) toolkit: String,
     pub(crate) callback_url: Option<String>,
     pub(crate) alias: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) experimental: Option<Value>,
 }
 
@@ -43,9 +43,9 @@ pub(crate) struct LinkAccount {
     pub(crate) callback_url: Option<String>,
     pub(crate) alias: Option<String>,
     /// Fields of the credential that are known already, and not asked for.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) connection_data: Option<SecretJson>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) experimental: Option<Value>,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct UpdateAccount {
     /// An empty one removes it.
     pub(crate) alias: Option<String>,
     pub(crate) connection: Option<ChangedConnection>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) experimental: Option<Value>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct UpdateAccount {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangedConnection {
     /// `{ authScheme, val }`; fields that are not named stay, null removes one.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub(crate) state: SecretJson,
 }
 

@@ -64,15 +64,15 @@ pub(crate) struct AuthConfigId {
 pub(crate) struct NewConnection {
     pub(crate) user_id: Option<String>,
     /// `{ authScheme, val }`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) state: Option<SecretJson>,
     /// The fields of `val`, in the older form.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) data: Option<SecretJson>,
     pub(crate) callback_url: Option<String>,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) alias: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub(crate) experimental: Option<Value>,
     pub(crate) deprecated_is_v1_rerouted: Option<bool>,
 }

@@ -117,10 +117,10 @@ pub struct ConnectedAccount {
     /// What is known of the credential; secrets are `REDACTED`.
     pub state: AccountState,
     /// Deprecated in the contract; empty.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub data: Map<String, Value>,
     /// Deprecated in the contract; empty.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub params: Map<String, Value>,
     /// RFC 3339.
     #[schema(format = DateTime)]
@@ -146,7 +146,7 @@ pub struct AccountState {
     #[schema(value_type = AuthScheme)]
     pub auth_scheme: String,
     /// Its fields and status; secrets are `REDACTED`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub val: Map<String, Value>,
 }
 

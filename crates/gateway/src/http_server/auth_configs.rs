@@ -17,9 +17,10 @@ use crate::page::Page;
 const AREA: &str = "auth_configs";
 
 /// Lists auth configs, newest first.
-#[utoipa::path(get, path = "/auth_configs", tag = "auth configs",
+#[utoipa::path(get, path = "/auth_configs", operation_id = "listAuthConfigs", tag = "auth configs",
     params(ListAuthConfigs),
-    responses((status = 200, body = Page<AuthConfig>), Errors))]
+    responses((status = 200, body = Page<AuthConfig>,
+        description = "A page of auth configs."), Errors))]
 pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
     let flags = ["is_composio_managed", "show_disabled"];
     asked
@@ -30,9 +31,10 @@ pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
 }
 
 /// Makes an auth config.
-#[utoipa::path(post, path = "/auth_configs", tag = "auth configs",
+#[utoipa::path(post, path = "/auth_configs", operation_id = "createAuthConfig", tag = "auth configs",
     request_body = CreateAuthConfig,
-    responses((status = 201, body = CreatedAuthConfig), Errors))]
+    responses((status = 201, body = CreatedAuthConfig,
+        description = "The new auth config."), Errors))]
 pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::CREATED, |gateway| async move {
@@ -42,18 +44,20 @@ pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, F
 }
 
 /// Reads an auth config.
-#[utoipa::path(get, path = "/auth_configs/{id}", tag = "auth configs",
+#[utoipa::path(get, path = "/auth_configs/{id}", operation_id = "getAuthConfig", tag = "auth configs",
     params(("id" = String, Path)),
-    responses((status = 200, body = AuthConfig), Errors))]
+    responses((status = 200, body = AuthConfig,
+        description = "The auth config."), Errors))]
 pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked.reading(AREA, |gateway| async move { auth_config::get(&gateway, &id).await }).await
 }
 
 /// Changes an auth config.
-#[utoipa::path(patch, path = "/auth_configs/{id}", tag = "auth configs",
+#[utoipa::path(patch, path = "/auth_configs/{id}", operation_id = "updateAuthConfig", tag = "auth configs",
     params(("id" = String, Path)),
     request_body = UpdateAuthConfig,
-    responses((status = 200, body = ChangedAuthConfig), Errors))]
+    responses((status = 200, body = ChangedAuthConfig,
+        description = "The auth config was changed."), Errors))]
 pub(super) async fn update(
     asked: Asked,
     Named(id): Named<String>,
@@ -67,9 +71,10 @@ pub(super) async fn update(
 }
 
 /// Deletes an auth config with its accounts.
-#[utoipa::path(delete, path = "/auth_configs/{id}", tag = "auth configs",
+#[utoipa::path(delete, path = "/auth_configs/{id}", operation_id = "deleteAuthConfig", tag = "auth configs",
     params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Understood and without effect")),
-    responses((status = 200, body = Done), Errors))]
+    responses((status = 200, body = Done,
+        description = "The auth config and its accounts were deleted."), Errors))]
 pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move { auth_config::delete(&gateway, &id).await })
@@ -77,9 +82,10 @@ pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Res
 }
 
 /// Enables or disables an auth config, and with it its accounts.
-#[utoipa::path(patch, path = "/auth_configs/{id}/{status}", tag = "auth configs",
+#[utoipa::path(patch, path = "/auth_configs/{id}/{status}", operation_id = "setAuthConfigStatus", tag = "auth configs",
     params(("id" = String, Path), ("status" = schema::AuthConfigStatus, Path)),
-    responses((status = 200, body = ChangedAuthConfig), Errors))]
+    responses((status = 200, body = ChangedAuthConfig,
+        description = "The auth config was enabled or disabled."), Errors))]
 pub(super) async fn set_status(
     asked: Asked,
     Named((id, status)): Named<(String, String)>,

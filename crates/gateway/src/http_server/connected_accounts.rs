@@ -35,9 +35,10 @@ struct HowToDelete {
 }
 
 /// Lists accounts.
-#[utoipa::path(get, path = "/connected_accounts", tag = "connected accounts",
+#[utoipa::path(get, path = "/connected_accounts", operation_id = "listConnectedAccounts", tag = "connected accounts",
     params(ListAccounts),
-    responses((status = 200, body = Page<ConnectedAccount>), Errors))]
+    responses((status = 200, body = Page<ConnectedAccount>,
+        description = "A page of connected accounts."), Errors))]
 pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
     let lists = ["user_ids", "toolkit_slugs", "statuses", "auth_config_ids", "connected_account_ids"];
     asked
@@ -48,9 +49,10 @@ pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
 }
 
 /// Connects an account with an auth config.
-#[utoipa::path(post, path = "/connected_accounts", tag = "connected accounts",
+#[utoipa::path(post, path = "/connected_accounts", operation_id = "createConnectedAccount", tag = "connected accounts",
     request_body = CreateAccount,
-    responses((status = 201, body = CreatedAccount), Errors))]
+    responses((status = 201, body = CreatedAccount,
+        description = "The new account."), Errors))]
 pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::CREATED, |gateway| async move {
@@ -60,18 +62,20 @@ pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, F
 }
 
 /// Reads an account.
-#[utoipa::path(get, path = "/connected_accounts/{id}", tag = "connected accounts",
+#[utoipa::path(get, path = "/connected_accounts/{id}", operation_id = "getConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path)),
-    responses((status = 200, body = ConnectedAccount), Errors))]
+    responses((status = 200, body = ConnectedAccount,
+        description = "The account."), Errors))]
 pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked.reading(AREA, |gateway| async move { account::get(&gateway, &id).await }).await
 }
 
 /// Changes an account's alias or credential.
-#[utoipa::path(patch, path = "/connected_accounts/{id}", tag = "connected accounts",
+#[utoipa::path(patch, path = "/connected_accounts/{id}", operation_id = "updateConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path)),
     request_body = UpdateAccount,
-    responses((status = 200, body = ChangedAccount), Errors))]
+    responses((status = 200, body = ChangedAccount,
+        description = "The account was changed."), Errors))]
 pub(super) async fn update(
     asked: Asked,
     Named(id): Named<String>,
@@ -85,9 +89,10 @@ pub(super) async fn update(
 }
 
 /// Deletes an account and its credential.
-#[utoipa::path(delete, path = "/connected_accounts/{id}", tag = "connected accounts",
+#[utoipa::path(delete, path = "/connected_accounts/{id}", operation_id = "deleteConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Has the provider take the tokens back before")),
-    responses((status = 200, body = DeletedAccount), Errors))]
+    responses((status = 200, body = DeletedAccount,
+        description = "The account was deleted."), Errors))]
 pub(super) async fn delete(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move {
@@ -98,10 +103,11 @@ pub(super) async fn delete(asked: Asked, Named(id): Named<String>, uri: Uri) -> 
 }
 
 /// Enables or disables an account.
-#[utoipa::path(patch, path = "/connected_accounts/{id}/status", tag = "connected accounts",
+#[utoipa::path(patch, path = "/connected_accounts/{id}/status", operation_id = "setConnectedAccountStatus", tag = "connected accounts",
     params(("id" = String, Path)),
     request_body = Enabled,
-    responses((status = 200, body = Success), Errors))]
+    responses((status = 200, body = Success,
+        description = "The account was enabled or disabled."), Errors))]
 pub(super) async fn set_enabled(
     asked: Asked,
     Named(id): Named<String>,
@@ -117,9 +123,10 @@ pub(super) async fn set_enabled(
 }
 
 /// Refreshes an account's tokens now.
-#[utoipa::path(post, path = "/connected_accounts/{id}/refresh", tag = "connected accounts",
+#[utoipa::path(post, path = "/connected_accounts/{id}/refresh", operation_id = "refreshConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path), RefreshAccount),
-    responses((status = 200, body = RefreshedAccount), Errors))]
+    responses((status = 200, body = RefreshedAccount,
+        description = "The account was refreshed, or has to be connected again."), Errors))]
 pub(super) async fn refresh(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move {
@@ -129,9 +136,10 @@ pub(super) async fn refresh(asked: Asked, Named(id): Named<String>, uri: Uri) ->
 }
 
 /// Has the provider take an account's tokens back, and forgets them.
-#[utoipa::path(post, path = "/connected_accounts/{id}/revoke", tag = "connected accounts",
+#[utoipa::path(post, path = "/connected_accounts/{id}/revoke", operation_id = "revokeConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path)),
-    responses((status = 200, body = RevokedAccount), Errors))]
+    responses((status = 200, body = RevokedAccount,
+        description = "The account was revoked."), Errors))]
 pub(super) async fn revoke(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked.writing(AREA, StatusCode::OK, |gateway| async move { account::revoke(&gateway, &id).await }).await
 }

@@ -10,10 +10,11 @@ use super::reply::{Failure, Named, read};
 use crate::link::{self, Link, LinkAccount, LinkAgain, LinkInSession};
 
 /// Begins an account for the session's user, and gives out a link to finish it.
-#[utoipa::path(post, path = "/tool_router/session/{id}/link", tag = "sessions",
+#[utoipa::path(post, path = "/tool_router/session/{id}/link", operation_id = "createSessionLink", tag = "sessions",
     params(("id" = String, Path)),
     request_body = LinkInSession,
-    responses((status = 201, body = Link), Errors))]
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
 pub(super) async fn in_session(
     asked: Asked,
     Named(id): Named<String>,
@@ -27,9 +28,10 @@ pub(super) async fn in_session(
 }
 
 /// Begins an account with an auth config, and gives out a link to finish it.
-#[utoipa::path(post, path = "/connected_accounts/link", tag = "connected accounts",
+#[utoipa::path(post, path = "/connected_accounts/link", operation_id = "createLink", tag = "connected accounts",
     request_body = LinkAccount,
-    responses((status = 201, body = Link), Errors))]
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
 pub(super) async fn with_auth_config(asked: Asked, request: Request) -> Result<Response, Failure> {
     asked
         .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
@@ -40,10 +42,11 @@ pub(super) async fn with_auth_config(asked: Asked, request: Request) -> Result<R
 
 /// Gives out a link to an account that there is, to connect it once more in its place: because it no
 /// longer works, or to ask for more scopes. The hosted backend does not have this.
-#[utoipa::path(post, path = "/connected_accounts/{id}/link", tag = "connected accounts",
+#[utoipa::path(post, path = "/connected_accounts/{id}/link", operation_id = "createReconnectLink", tag = "connected accounts",
     params(("id" = String, Path)),
     request_body = LinkAgain,
-    responses((status = 201, body = Link), Errors))]
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
 pub(super) async fn to_account(
     asked: Asked,
     Named(id): Named<String>,

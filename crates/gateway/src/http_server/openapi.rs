@@ -3,9 +3,11 @@
 //! Types of `protocol` stand here once more as schemas only: that crate knows nothing of `OpenAPI`,
 //! and the requests of the two proxy endpoints, one type there, are two shapes for a reader.
 
-use utoipa::IntoResponses;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Paths, SecurityRequirement};
+use utoipa::openapi::{
+    InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, SecurityRequirement, Server,
+};
+use utoipa::{IntoResponses, OpenApi as _};
 
 /// The errors that every operation may answer with.
 #[derive(IntoResponses)]
@@ -61,13 +63,29 @@ pub(super) enum UpstreamErrors {
     TooManyFiles(schema::ErrorEnvelope),
 }
 
+/// The shapes that only responses of all operations and query parameters name: the routes bring the
+/// others along.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(
+    schema::AccountType,
+    schema::ErrorEnvelope,
+    schema::OrderBy,
+    schema::OrderDirection,
+    schema::TooManyRequests,
+)))]
+struct Shared;
+
 /// Title, version and the way to authenticate.
 pub(super) fn head() -> OpenApi {
     let info = InfoBuilder::new()
         .title("proxy-execute")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Call any third-party API as your user, without ever holding their credential."));
+        .description(Some("Call any third-party API as your user, without ever holding their credential."))
+        .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()));
     let mut openapi = OpenApiBuilder::new().info(info.build()).paths(Paths::new()).build();
+    openapi.merge(Shared::openapi());
+    // Relative to where the document was read, which is the gateway that it describes.
+    openapi.servers = Some(vec![Server::new("/")]);
     openapi.security = Some(vec![SecurityRequirement::new("ApiKeyAuth", Vec::<String>::new())]);
     let components = openapi.components.get_or_insert_default();
     let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
@@ -191,20 +209,20 @@ pub(crate) mod schema {
         /// Accounts pinned per toolkit, by id, alias or word id.
         connected_accounts: Option<BTreeMap<String, Vec<String>>>,
         auth_configs: Option<BTreeMap<String, String>>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         tools: Option<Value>,
         tags: Option<Value>,
         manage_connections: Option<Value>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         multi_account: Option<Value>,
         workbench: Option<Value>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         preload: Option<Value>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         search: Option<Value>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         execute: Option<Value>,
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         experimental: Option<Value>,
     }
 
@@ -224,7 +242,7 @@ pub(crate) mod schema {
         tool_router_tools: Vec<String>,
         /// Raised by one with every change.
         config_version: u64,
-        #[schema(value_type = Object)]
+        #[schema(value_type = BTreeMap<String, Value>)]
         config: Value,
     }
 
@@ -288,7 +306,7 @@ pub(crate) mod schema {
         toolkit_slug: String,
         /// Credentials of that toolkit, in the place of the user's account:
         /// `{ authScheme, toolkitSlug, val }`.
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         custom_connection_data: Option<Value>,
         /// A path below the base URL, or an absolute URL on a host of the toolkit.
         endpoint: String,
@@ -308,7 +326,7 @@ pub(crate) mod schema {
         /// The account to call as, or
         connected_account_id: Option<String>,
         /// the credentials: `{ authScheme, toolkitSlug, val }`.
-        #[schema(value_type = Option<Object>)]
+        #[schema(value_type = Option<BTreeMap<String, Value>>)]
         custom_connection_data: Option<Value>,
         endpoint: String,
         method: Method,

@@ -36,10 +36,11 @@ const MAX_HEAD_BYTES: u64 = 64 * 1024;
 const STREAM: HeaderValue = HeaderValue::from_static("application/vnd.proxy-execute.stream");
 
 /// Calls an endpoint of a toolkit as the session's user.
-#[utoipa::path(post, path = "/tool_router/session/{id}/proxy_execute", tag = "proxy",
+#[utoipa::path(post, path = "/tool_router/session/{id}/proxy_execute", operation_id = "proxyExecuteInSession", tag = "proxy",
     params(("id" = String, Path)),
     request_body = schema::SessionProxyRequest,
-    responses((status = 200, body = schema::Envelope), Errors, UpstreamErrors))]
+    responses((status = 200, body = schema::Envelope,
+        description = "The third-party API's response, whatever its status."), Errors, UpstreamErrors))]
 pub(super) async fn in_session(
     asked: Asked,
     Named(id): Named<String>,
@@ -49,9 +50,10 @@ pub(super) async fn in_session(
 }
 
 /// Calls an endpoint with a named account, or with credentials given in the call.
-#[utoipa::path(post, path = "/tools/execute/proxy", tag = "proxy",
+#[utoipa::path(post, path = "/tools/execute/proxy", operation_id = "proxyExecute", tag = "proxy",
     request_body = schema::ToolsProxyRequest,
-    responses((status = 200, body = schema::Envelope), Errors, UpstreamErrors))]
+    responses((status = 200, body = schema::Envelope,
+        description = "The third-party API's response, whatever its status."), Errors, UpstreamErrors))]
 pub(super) async fn with_account(asked: Asked, request: Request) -> Result<Response, Failure> {
     answer(asked, None, request).await
 }

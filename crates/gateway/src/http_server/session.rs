@@ -12,9 +12,10 @@ use crate::session;
 use crate::toolkit::{self, ListSessionToolkits, SessionToolkit};
 
 /// Opens a session.
-#[utoipa::path(post, path = "/tool_router/session", tag = "sessions",
+#[utoipa::path(post, path = "/tool_router/session", operation_id = "createSession", tag = "sessions",
     request_body = schema::CreateSession,
-    responses((status = 201, body = schema::Session), Errors))]
+    responses((status = 201, body = schema::Session,
+        description = "The new session."), Errors))]
 pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
     asked
         .writing("sessions", StatusCode::CREATED, |gateway| async move {
@@ -24,18 +25,20 @@ pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, F
 }
 
 /// Reads a session.
-#[utoipa::path(get, path = "/tool_router/session/{id}", tag = "sessions",
+#[utoipa::path(get, path = "/tool_router/session/{id}", operation_id = "getSession", tag = "sessions",
     params(("id" = String, Path)),
-    responses((status = 200, body = schema::Session), Errors))]
+    responses((status = 200, body = schema::Session,
+        description = "The session."), Errors))]
 pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
 }
 
 /// Changes a session; only the keys that are given.
-#[utoipa::path(patch, path = "/tool_router/session/{id}", tag = "sessions",
+#[utoipa::path(patch, path = "/tool_router/session/{id}", operation_id = "updateSession", tag = "sessions",
     params(("id" = String, Path)),
     request_body = schema::SessionConfig,
-    responses((status = 200, body = schema::Session), Errors))]
+    responses((status = 200, body = schema::Session,
+        description = "The changed session."), Errors))]
 pub(super) async fn update(
     asked: Asked,
     Named(id): Named<String>,
@@ -49,9 +52,10 @@ pub(super) async fn update(
 }
 
 /// Deletes a session.
-#[utoipa::path(delete, path = "/tool_router/session/{id}", tag = "sessions",
+#[utoipa::path(delete, path = "/tool_router/session/{id}", operation_id = "deleteSession", tag = "sessions",
     params(("id" = String, Path)),
-    responses((status = 200, body = schema::DeletedSession), Errors))]
+    responses((status = 200, body = schema::DeletedSession,
+        description = "The session was deleted."), Errors))]
 pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked
         .writing("sessions", StatusCode::OK, |gateway| async move { session::delete(&gateway, &id).await })
@@ -59,9 +63,10 @@ pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Res
 }
 
 /// Lists a session's toolkits, each with the account that a call would use.
-#[utoipa::path(get, path = "/tool_router/session/{id}/toolkits", tag = "sessions",
+#[utoipa::path(get, path = "/tool_router/session/{id}/toolkits", operation_id = "listSessionToolkits", tag = "sessions",
     params(("id" = String, Path), ListSessionToolkits),
-    responses((status = 200, body = Page<SessionToolkit>), Errors))]
+    responses((status = 200, body = Page<SessionToolkit>,
+        description = "A page of the toolkits that the session allows."), Errors))]
 pub(super) async fn toolkits(asked: Asked, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     asked
         .reading("sessions", |gateway| async move {

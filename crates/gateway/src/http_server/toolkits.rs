@@ -12,9 +12,10 @@ use crate::toolkit::{self, ListToolkits, ToolkitDetails, ToolkitItem};
 const AREA: &str = "toolkits";
 
 /// Lists toolkits, by slug.
-#[utoipa::path(get, path = "/toolkits", tag = "toolkits",
+#[utoipa::path(get, path = "/toolkits", operation_id = "listToolkits", tag = "toolkits",
     params(ListToolkits),
-    responses((status = 200, body = Page<ToolkitItem>), Errors))]
+    responses((status = 200, body = Page<ToolkitItem>,
+        description = "A page of toolkits."), Errors))]
 pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
     asked
         .reading(AREA, |gateway| async move {
@@ -24,9 +25,10 @@ pub(super) async fn list(asked: Asked, uri: Uri) -> Result<Response, Failure> {
 }
 
 /// Reads a toolkit.
-#[utoipa::path(get, path = "/toolkits/{slug}", tag = "toolkits",
+#[utoipa::path(get, path = "/toolkits/{slug}", operation_id = "getToolkit", tag = "toolkits",
     params(("slug" = String, Path), ("version" = Option<String>, Query, description = "Understood and without effect")),
-    responses((status = 200, body = ToolkitDetails), Errors))]
+    responses((status = 200, body = ToolkitDetails,
+        description = "The toolkit."), Errors))]
 pub(super) async fn get(asked: Asked, Named(slug): Named<String>) -> Result<Response, Failure> {
     asked.reading(AREA, |gateway| async move { toolkit::details(&gateway, &slug) }).await
 }

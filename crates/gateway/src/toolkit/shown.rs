@@ -117,7 +117,7 @@ pub(crate) struct DeprecatedIds {
     #[serde(rename = "toolkitId")]
     pub(crate) toolkit_id: String,
     #[serde(rename = "rawProxyInfoByAuthSchemes")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
     pub(crate) raw_proxy_info_by_auth_schemes: [(); 0],
 }
 
