@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -726,6 +726,24 @@ token_url = "${upstream.origin}/token"
     assert.match(text, /keys create --store hints\.db --encryption-key-file hints\.key$/m);
     assert.match(text, /COMPOSIO_BASE_URL=https:\/\/gateway\.example\.com COMPOSIO_API_KEY=/);
     await once(child, 'close');
+  });
+
+  it('serve ends with the npx that started it', async () => {
+    mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
+    symlinkSync(PROGRAM, join(folder, 'node_modules', '.bin', 'proxy-execute'));
+    const child = spawn('npx', ['--no-install', 'proxy-execute', 'serve', '--port', '0', '--json'], {
+      cwd: folder,
+      env: { ...process.env, PROXY_EXECUTE_ENCRYPTION_KEY: KEY },
+    });
+    const { url } = JSON.parse(await firstOf(child));
+    assert.equal((await fetch(`${url}/health`)).status, 200);
+    child.kill('SIGTERM');
+    await until('the port is closed', () =>
+      fetch(`${url}/health`).then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 
   it('serve warns where links would lead to no machine', async () => {

@@ -7,6 +7,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,6 +22,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { generate } from 'selfsigned';
 import * as surface from '../index.js';
 import { BackendStub, sendJson } from './backend-stub';
 
@@ -33,6 +35,8 @@ const pages = [
 ];
 const text = (page: string) => readFileSync(join(root, page), 'utf8');
 const node = promisify(execFile);
+/** Where nginx is, which the path of a user may leave out. */
+const nginx = ['/usr/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path));
 
 /** The blocks of a page in a language. */
 function blocks(page: string, language: string): string[] {
@@ -133,6 +137,25 @@ describe('the examples of the documentation', () => {
     const [nginx = ''] = blocks('docs/operators.md', 'nginx');
     assert.match(nginx, /client_max_body_size 5g;/);
     assert.match(nginx, /proxy_request_buffering off;/);
+  });
+
+  it('give nginx a configuration that it takes', {
+    skip: nginx === undefined && !process.env.CI && 'There is no nginx: `apt-get install nginx-light`.',
+  }, async () => {
+    const { private: key, cert } = await generate([{ name: 'commonName', value: 'gateway.example.com' }]);
+    const file = (name: string, content: string) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const [block = ''] = blocks('docs/operators.md', 'nginx');
+    const server = block
+      .replace('/etc/ssl/gateway.pem', file('gateway.pem', cert))
+      .replace('/etc/ssl/gateway.key', file('gateway.key', key));
+    const logs = `access_log off; error_log stderr; client_body_temp_path ${folder}; proxy_temp_path ${folder};`;
+    const unused = ['fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder};`).join(' ');
+    const configuration = `pid ${join(folder, 'nginx.pid')}; events {} http { ${logs} ${unused} ${server} }`;
+    const { stderr } = await node(nginx ?? 'nginx', ['-t', '-c', file('nginx.conf', configuration)]);
+    assert.match(stderr, /test is successful/);
   });
 
   it('show what `toolkits` prints', async () => {

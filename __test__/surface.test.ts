@@ -65,6 +65,24 @@ describe('the package', () => {
     assert.match(cause, /Error/);
   });
 
+  it('says which option of Node.js keeps its native part from loading', async () => {
+    const permission = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission'
+      : '--experimental-permission';
+    const load = (...flags: string[]) => {
+      const program =
+        "require('proxy-execute').Gateway.open().then((gateway) => gateway.close()).then(() => 'it loads')";
+      const report = `.catch(({ message }) => message).then(console.log)`;
+      const source = `Promise.resolve().then(() => ${program})${report}`;
+      return node(process.execPath, [...flags, '--eval', source], { cwd: root, timeout: 20_000 });
+    };
+    for (const flags of [['--no-addons'], [permission, '--allow-fs-read=*']]) {
+      const { stdout } = await load(...flags);
+      assert.match(stdout, /this process may not load addons\. Add `--allow-addons` .* leave `--no-addons` out\.\n$/);
+    }
+    assert.equal((await load(permission, '--allow-fs-read=*', '--allow-addons')).stdout, 'it loads\n');
+  });
+
   it('does not let the API key or a credential print itself', async () => {
     const { stdout } = await run(`
       import { inspect } from 'node:util';

@@ -4,6 +4,7 @@ import { isArrayBuffer, isUint8Array } from 'node:util/types';
 import type * as Native from '../native';
 import { encodeForm } from './form-data';
 import { answerOf, completions, native } from './native';
+import { isOfClass } from './platform';
 import { type Check, kindOf } from './validate';
 
 /** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
@@ -108,7 +109,7 @@ export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinary
 
 /** Checks a form, and makes a body of it. */
 export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBody; source?: Source } | undefined {
-  if (!(form instanceof FormData)) {
+  if (!isOfClass(form, 'FormData')) {
     check.add(`\`formData\` must be a FormData, but is ${kindOf(form)}.`);
     return undefined;
   }
@@ -121,18 +122,18 @@ export function isBytes(value: unknown): value is Bytes {
   return (
     ArrayBuffer.isView(value) ||
     isArrayBuffer(value) ||
-    value instanceof Blob ||
-    value instanceof ReadableStream ||
+    isOfClass(value, 'Blob') ||
+    isOfClass(value, 'ReadableStream') ||
     typeof Object(value)[Symbol.asyncIterator] === 'function'
   );
 }
 
 function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinaryBody; source: Source } {
-  if (bytes instanceof ReadableStream) {
+  if (isOfClass(bytes, 'ReadableStream')) {
     if (bytes.locked) check.add(`\`${path}\` is a stream that someone else reads: a body can be sent once.`);
     return { wire: {}, source: { chunks: fromWebStream(bytes) } };
   }
-  if (bytes instanceof Blob) {
+  if (isOfClass(bytes, 'Blob')) {
     const wire = { content_type: bytes.type || undefined, size: bytes.size };
     return { wire, source: { chunks: fromWebStream(bytes.stream()) } };
   }

@@ -2,6 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
+import { arrayBuffer } from 'node:stream/consumers';
+import { ReadableStream as PlatformStream } from 'node:stream/web';
 import type * as Native from '../native';
 import { ComposioError } from './errors';
 import { answerOf, reasonOf, whenAborted } from './native';
@@ -46,7 +48,7 @@ export class Download {
 
   /** All of the file's bytes, in memory. */
   async bytes(): Promise<Uint8Array> {
-    return new Uint8Array(await new Response(this.stream()).arrayBuffer());
+    return new Uint8Array(await arrayBuffer(this.stream()));
   }
 
   /**
@@ -119,7 +121,7 @@ function checkToFile(path: unknown, options: unknown): void {
  */
 export function readable(reader: Native.ByteReader, timeout: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
   let forget = () => {};
-  return new ReadableStream<Uint8Array>(
+  return new PlatformStream<Uint8Array>(
     {
       start(controller) {
         if (signal !== undefined) forget = endWhenAborted(signal, controller, reader);

@@ -242,7 +242,8 @@ const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
 
 /** The error to throw for a call that failed. An abort is not one: it throws the signal's reason. */
 export function toError({ kind, message, headers, ...fields }: NativeFailure): ComposioError {
-  const details: ErrorDetails = headers === undefined ? fields : { ...fields, headers: headersOf(headers) };
+  const details: ErrorDetails =
+    headers === undefined || typeof Headers === 'undefined' ? fields : { ...fields, headers: headersOf(headers) };
   const { status = 0, ...withoutStatus } = details;
   switch (kind) {
     case 'timeout':

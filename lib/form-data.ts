@@ -2,6 +2,7 @@
 // own encoder does not tell it, and several APIs refuse bodies of unknown size.
 
 import { randomBytes } from 'node:crypto';
+import { isOfClass } from './platform';
 
 /** A form that is ready to be sent. */
 export interface EncodedForm {
@@ -14,29 +15,28 @@ export interface EncodedForm {
 /** Encodes a form. Files are read as they are sent. */
 export function encodeForm(form: FormData): EncodedForm {
   const boundary = `----proxy-execute-${randomBytes(16).toString('hex')}`;
-  const utf8 = new TextEncoder();
   const parts: (Uint8Array | Blob)[] = [];
   for (const [name, value] of form) {
     const disposition = `--${boundary}\r\nContent-Disposition: form-data; name="${escaped(lineBreaks(name))}"`;
     if (typeof value === 'string') {
-      parts.push(utf8.encode(`${disposition}\r\n\r\n${lineBreaks(value)}\r\n`));
+      parts.push(Buffer.from(`${disposition}\r\n\r\n${lineBreaks(value)}\r\n`));
     } else {
       const type = value.type || 'application/octet-stream';
       const head = `${disposition}; filename="${escaped(value.name)}"\r\nContent-Type: ${type}\r\n\r\n`;
-      parts.push(utf8.encode(head), value, utf8.encode('\r\n'));
+      parts.push(Buffer.from(head), value, Buffer.from('\r\n'));
     }
   }
-  parts.push(utf8.encode(`--${boundary}--\r\n`));
+  parts.push(Buffer.from(`--${boundary}--\r\n`));
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
-    size: parts.reduce((sum, part) => sum + (part instanceof Blob ? part.size : part.byteLength), 0),
+    size: parts.reduce((sum, part) => sum + (isOfClass(part, 'Blob') ? part.size : part.byteLength), 0),
     chunks: chunksOf(parts),
   };
 }
 
 async function* chunksOf(parts: readonly (Uint8Array | Blob)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
-    if (part instanceof Blob) yield* part.stream();
+    if (isOfClass(part, 'Blob')) yield* part.stream();
     else yield part;
   }
 }

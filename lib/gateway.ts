@@ -1,5 +1,6 @@
 // The gateway in this process: the service that keeps users' credentials and makes their calls.
 
+import { clearInterval, setInterval } from 'node:timers';
 import type * as Native from '../native';
 import { type ApiKeys, apiKeysOf } from './api-keys';
 import { type Calls, callsOf } from './calls';

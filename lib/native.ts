@@ -1,5 +1,6 @@
 // The native binding: how it is loaded, and how a call on it is awaited.
 
+import { setInterval } from 'node:timers';
 import type * as Native from '../native';
 import { toError } from './errors';
 
@@ -10,10 +11,14 @@ function load(): typeof Native {
   try {
     return require('../native.cjs');
   } catch (cause) {
+    const place = `on ${process.platform}-${process.arch} with Node.js ${process.version}`;
     const error = new Error(
-      `The native part of proxy-execute cannot be loaded on ${process.platform}-${process.arch} with Node.js ` +
-        `${process.version}: ${innermost(cause)}. It is built by \`npm install\` in a clone of the repository, which ` +
-        'needs Rust (https://rustup.rs); then install the package from there: `npm install <folder of the clone>`.',
+      !mayLoadAddons()
+        ? `The native part of proxy-execute cannot be loaded ${place}: this process may not load addons. ` +
+            'Add `--allow-addons` where Node.js is started with `--permission`, and leave `--no-addons` out.'
+        : `The native part of proxy-execute cannot be loaded ${place}: ${innermost(cause)}. It is built by ` +
+            '`npm install` in a clone of the repository, which needs Rust (https://rustup.rs); then install the ' +
+            'package from there: `npm install <folder of the clone>`. A bundler has to leave the package external.',
       { cause },
     );
     // Not thrown here: the help of the command is to be had without it.
@@ -28,7 +33,18 @@ function load(): typeof Native {
 /** The loader tries other places after the one that was meant, and its last error has those before as causes. */
 function innermost(error: unknown): string {
   if (error instanceof Error && error.cause) return innermost(error.cause);
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+  return line.replace(/\.$/, '');
+}
+
+/** Whether Node.js loads addons here at all. The loader's errors do not keep the code that says so. */
+function mayLoadAddons(): boolean {
+  try {
+    process.dlopen({ exports: {} }, '');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ERR_DLOPEN_DISABLED';
+  }
+  return true;
 }
 
 /** What a native call ends with: a text, bytes to read, some of them, or their end. */

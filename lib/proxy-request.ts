@@ -9,6 +9,7 @@ import {
   type WireBinaryBody,
 } from './binary-body';
 import { APIConnectionError, ValidationError } from './errors';
+import { isOfClass } from './platform';
 import { quoted } from './quoted';
 import { below, Check, kindOf, LONGEST_SLUG } from './validate';
 
@@ -274,7 +275,7 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
   if (isPlain(body)) return;
   if (typeof body === 'function' || typeof body === 'symbol') {
     check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
-  } else if (body instanceof URLSearchParams) {
+  } else if (isOfClass(body, 'URLSearchParams')) {
     check.add(
       '`body` is a URLSearchParams: pass `String(params)`, with a header `Content-Type` of ' +
         '`application/x-www-form-urlencoded` among the `parameters`.',
@@ -316,7 +317,7 @@ function isBinary(body: object): boolean {
   return (
     isBytes(body) ||
     body instanceof SharedArrayBuffer ||
-    body instanceof FormData ||
+    isOfClass(body, 'FormData') ||
     typeof (body as { pipe?: unknown }).pipe === 'function'
   );
 }

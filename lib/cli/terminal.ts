@@ -1,5 +1,7 @@
 // Where a command prints: results to standard output, all else to standard error.
 
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
+
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
 

@@ -1,5 +1,6 @@
 // `serve`: a gateway on a port, until it is told to end.
 
+import { clearInterval, setInterval } from 'node:timers';
 import type { FilesOptions, Gateway } from '../../gateway';
 import { native } from '../../native';
 import { ALLOW_PRIVATE_HOST, type Command, type Given, UsageError } from '../command';
@@ -195,14 +196,28 @@ function placeOf(place: string | undefined): FilesOptions {
   return place === undefined ? {} : { folder: place };
 }
 
-/** Until the process is asked to end. Asked a second time, it ends at once. */
+/** How often the process that started this one is looked at, in milliseconds. */
+const PARENT_INTERVAL = 500;
+
+const PARENT = process.ppid;
+
+/**
+ * Until the process is asked to end. Asked a second time, it ends at once.
+ *
+ * `npx` ends on a signal without telling this process, which then has another parent.
+ */
 function endOfService(): Promise<void> {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   return new Promise((resolve) => {
+    let watch: NodeJS.Timeout | undefined;
     const end = () => {
+      clearInterval(watch);
       for (const signal of signals) process.off(signal, end);
       resolve();
     };
     for (const signal of signals) process.on(signal, end);
+    if (process.env.npm_command === 'exec') {
+      watch = setInterval(() => process.ppid === PARENT || end(), PARENT_INTERVAL);
+    }
   });
 }

@@ -1,0 +1,3 @@
+import { call } from './call.mjs';
+
+call().then(console.log);
