@@ -435,6 +435,10 @@ export interface ToolkitAuthDetails {
 	name: string;
 	/** The scheme, such as `BEARER_TOKEN`. */
 	mode: string;
+	/** The redirect URI that an OAuth client is registered with, where a gateway knows it. */
+	redirectUri: string | null;
+	/** The provider's page where an OAuth client is registered. */
+	clientPage: string | null;
 	/** What has to be filled in: for an auth config once, and for every account. */
 	fields: {
 		authConfigCreation: ToolkitFields;
@@ -1493,6 +1497,12 @@ export interface ToolkitDefinition {
 	 * accepted. It is called when a person enters a credential on the connect page.
 	 */
 	check?: string | undefined;
+	/**
+	 * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
+	 * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
+	 * `BEARER_TOKEN` and `BASIC` that it has.
+	 */
+	default_scheme?: string | undefined;
 	/** Headers that every call has, unless the call sets them itself. */
 	headers?: Record<string, string> | undefined;
 	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
@@ -1508,6 +1518,8 @@ export interface ToolkitField {
 	example?: string | undefined;
 	/** What it is if it is not given. Without a default it is required. */
 	default?: string | undefined;
+	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
+	values?: readonly string[] | undefined;
 }
 /** How an auth scheme puts the credential into a request. */
 export interface ToolkitScheme {
@@ -1546,6 +1558,17 @@ export interface ToolkitAuthorizationServer {
 	revoke_url?: string | undefined;
 	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
 	registration_url?: string | undefined;
+	/** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
+	issuer?: string | undefined;
+	/** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
+	authorization_response_iss_parameter_supported?: boolean | undefined;
+	/** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
+	callback_fields?: Record<string, string | {
+		parameter: string;
+		ending: string;
+	}> | undefined;
+	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
+	client_page?: string | undefined;
 	/** What is asked for when the auth config names no scopes. */
 	scopes?: readonly string[] | undefined;
 	/** What scopes mean, for the person who is asked for them on the connect page. */
@@ -1636,6 +1659,11 @@ export interface GatewayOptions {
 	 * prefixes. Default: any https URL, and http on this machine.
 	 */
 	callbackUrls?: readonly string[] | undefined;
+	/**
+	 * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`, and
+	 * not only those that are chosen for an account. Clients are then registered with it. Default: false.
+	 */
+	ownCallbackPaths?: boolean | undefined;
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
 	linkLifetime?: number | undefined;
 }

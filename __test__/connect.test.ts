@@ -80,6 +80,36 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     assert.equal(data.user, 'ann');
   });
 
+  it('takes a callback that is posted from another site', async () => {
+    const { page } = await connecting.person({ javaScriptEnabled: true });
+    const { url, id, waitForConnection } = await connecting.link('posting');
+    const waiting = waitForConnection(60_000);
+    await page.goto(url);
+    await connecting.signIn(page);
+    assert.equal(new URL(page.url()).hostname, 'localhost');
+    const posted = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/callback'));
+    await page.locator('button[type=submit]').click();
+    assert.equal((await (await posted).response())?.status(), 303);
+    await page.getByText('You can close this page.').waitFor();
+    assert.equal((await waiting).id, id);
+  });
+
+  it('does not go on with a callback of another authorization server', async () => {
+    const { page } = await connecting.person();
+    const { url, id, waitForConnection } = await connecting.link('acme');
+    await page.goto(url);
+    await connecting.signIn(page);
+    const callback = new URL(await connecting.agree(page));
+    assert.equal(callback.searchParams.get('iss'), connecting.provider.origin);
+    callback.searchParams.delete('iss');
+    const { granted } = await connecting.provider.events();
+    await page.goto(callback.href);
+    assert.equal(await heading(page), 'Acme was not connected');
+    await rejection(() => waitForConnection(), ConnectionRequestFailedError, { names: /FAILED.*names no issuer/ });
+    assert.equal((await connecting.provider.events()).granted, granted);
+    assert.equal((await connecting.composio.connectedAccounts.get(id)).status, 'FAILED');
+  });
+
   it('takes no for an answer', async () => {
     const { page } = await connecting.person();
     const { url, id, waitForConnection } = await connecting.link('acme', connecting.app);

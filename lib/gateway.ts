@@ -71,6 +71,11 @@ export interface GatewayOptions {
    * prefixes. Default: any https URL, and http on this machine.
    */
   callbackUrls?: readonly string[];
+  /**
+   * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`, and
+   * not only those that are chosen for an account. Clients are then registered with it. Default: false.
+   */
+  ownCallbackPaths?: boolean;
   /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
   linkLifetime?: number;
 }
@@ -341,6 +346,7 @@ const GATEWAY_KEYS = [
   'files',
   'publicUrl',
   'callbackUrls',
+  'ownCallbackPaths',
   'linkLifetime',
 ];
 const FILES_KEYS = ['folder', 's3', 'expiresIn', 'maxBytes', 'maxOpen', 'signingKeys'];
@@ -364,6 +370,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     if (options.files !== undefined) checkFiles(check, options.files);
     check.optionalText(options.publicUrl, 'publicUrl');
     if (options.callbackUrls !== undefined) check.texts(options.callbackUrls, 'callbackUrls');
+    check.optionalFlag(options.ownCallbackPaths, 'ownCallbackPaths');
     check.optionalWhole(options.linkLifetime, 'linkLifetime', 1_000);
   }
   check.done();
@@ -381,6 +388,7 @@ function writeGatewayOptions(options: GatewayOptions): string {
     files: options.files && writeFiles(options.files),
     public_url: options.publicUrl,
     callback_urls: options.callbackUrls,
+    own_callback_paths: options.ownCallbackPaths,
     link_lifetime_ms: options.linkLifetime,
   });
 }

@@ -34,6 +34,12 @@ export interface ToolkitDefinition {
    * accepted. It is called when a person enters a credential on the connect page.
    */
   check?: string;
+  /**
+   * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
+   * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
+   * `BEARER_TOKEN` and `BASIC` that it has.
+   */
+  default_scheme?: string;
   /** Headers that every call has, unless the call sets them itself. */
   headers?: Record<string, string>;
   /** The fields of a credential that are not the scheme's own, such as a subdomain. */
@@ -50,6 +56,8 @@ export interface ToolkitField {
   example?: string;
   /** What it is if it is not given. Without a default it is required. */
   default?: string;
+  /** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
+  values?: readonly string[];
 }
 
 /** How an auth scheme puts the credential into a request. */
@@ -82,6 +90,14 @@ export interface ToolkitAuthorizationServer {
   revoke_url?: string;
   /** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
   registration_url?: string;
+  /** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
+  issuer?: string;
+  /** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
+  authorization_response_iss_parameter_supported?: boolean;
+  /** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
+  callback_fields?: Record<string, string | { parameter: string; ending: string }>;
+  /** The provider's page where an OAuth client is registered, for the errors that ask for one. */
+  client_page?: string;
   /** What is asked for when the auth config names no scopes. */
   scopes?: readonly string[];
   /** What scopes mean, for the person who is asked for them on the connect page. */

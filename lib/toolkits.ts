@@ -58,6 +58,10 @@ export interface ToolkitAuthDetails {
   name: string;
   /** The scheme, such as `BEARER_TOKEN`. */
   mode: string;
+  /** The redirect URI that an OAuth client is registered with, where a gateway knows it. */
+  redirectUri: string | null;
+  /** The provider's page where an OAuth client is registered. */
+  clientPage: string | null;
   /** What has to be filled in: for an auth config once, and for every account. */
   fields: { authConfigCreation: ToolkitFields; connectedAccountInitiation: ToolkitFields };
 }
@@ -285,6 +289,8 @@ interface WireToolkit extends WireItem {
   auth_config_details?: {
     name: string;
     mode: string;
+    redirect_uri?: string | null;
+    client_page?: string | null;
     fields: { auth_config_creation: WireFields; connected_account_initiation: WireFields };
   }[];
 }
@@ -325,9 +331,11 @@ function toToolkit(toolkit: WireToolkit): Toolkit {
   return {
     ...common(toolkit),
     baseUrl: toolkit.base_url ?? null,
-    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, fields }) => ({
+    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, redirect_uri, client_page, fields }) => ({
       name,
       mode,
+      redirectUri: redirect_uri ?? null,
+      clientPage: client_page ?? null,
       fields: {
         authConfigCreation: toFields(fields.auth_config_creation),
         connectedAccountInitiation: toFields(fields.connected_account_initiation),

@@ -9,7 +9,10 @@ import { AuthorizationServer } from './authorization-server';
 import { startChromium } from './chromium';
 import { sendJson, Upstream } from './upstream';
 
-/** Three toolkits: two by consent at a real authorization server, with a client and without one, and one by a key that is tried. */
+/**
+ * Four toolkits: three by consent at a real authorization server, with a client, without one, and with a callback that is
+ * posted from another site, and one by a key that is tried.
+ */
 function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDefinition[] {
   return [
     {
@@ -22,6 +25,8 @@ function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDef
           authorization_server: {
             authorize_url: `${provider.origin}/auth`,
             token_url: `${provider.origin}/token`,
+            issuer: provider.origin,
+            authorization_response_iss_parameter_supported: true,
             scopes: ['openid', 'offline_access', 'read'],
             scope_words: {
               openid: 'Know who you are',
@@ -46,6 +51,23 @@ function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDef
             registration_url: `${provider.origin}/reg`,
             scopes: ['openid', 'offline_access', 'read'],
             authorize_parameters: { prompt: 'consent' },
+          },
+        },
+      },
+    },
+    {
+      slug: 'posting',
+      name: 'Acme Mail',
+      base_url: `${provider.origin}/api`,
+      schemes: {
+        OAUTH2: {
+          headers: { Authorization: 'Bearer {{access_token}}' },
+          authorization_server: {
+            // Not the site of the gateway.
+            authorize_url: `${provider.origin.replace('127.0.0.1', 'localhost')}/auth`,
+            token_url: `${provider.origin}/token`,
+            scopes: ['openid', 'offline_access', 'read'],
+            authorize_parameters: { prompt: 'consent', response_mode: 'form_post' },
           },
         },
       },
@@ -93,11 +115,13 @@ export class Connecting {
     });
     await gateway.listen();
     const composio = new Composio({ gateway });
-    await composio.authConfigs.create('acme', {
-      type: 'use_custom_auth',
-      authScheme: 'OAUTH2',
-      credentials: provider.client,
-    });
+    for (const toolkit of ['acme', 'posting']) {
+      await composio.authConfigs.create(toolkit, {
+        type: 'use_custom_auth',
+        authScheme: 'OAUTH2',
+        credentials: provider.client,
+      });
+    }
     const session = await composio.create('ann');
     const close = async () => {
       await browser.close();

@@ -23,16 +23,13 @@ export async function connectByConsent(
   terminal: Terminal,
   toolkit: string,
 ): Promise<ConnectedAccount> {
-  let publicUrl = given.text('public-url')?.replace(/\/+$/, '');
-  if (publicUrl === undefined) {
-    const { url, unref } = await gateway.listen({ port: given.whole('port') ?? CONSENT_PORT });
-    unref();
-    publicUrl = url;
+  if (given.text('public-url') === undefined) {
+    (await gateway.listen({ port: given.whole('port') ?? CONSENT_PORT })).unref();
   }
   const authConfigId =
     given.text('auth-config') ??
     (await newestClient(gateway, toolkit)) ??
-    (await makeClient(gateway, terminal, toolkit, `${publicUrl}/connect/callback`));
+    (await makeClient(gateway, terminal, toolkit));
   const userId = given.text('user') ?? '';
   const { redirectUrl, waitForConnection } = await gateway.connectedAccounts.link(userId, authConfigId, {
     alias: given.text('alias'),
@@ -50,14 +47,16 @@ async function newestClient(gateway: Gateway, toolkit: string): Promise<string |
 }
 
 /** Makes an auth config from the client at the provider, which is asked for. */
-async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string, redirectUri: string): Promise<string> {
-  terminal.note(
-    `Toolkit ${toolkit} needs an OAuth client of yours. At the provider, its redirect URI is ${redirectUri}`,
-  );
+async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string): Promise<string> {
   const composio = new Composio({ gateway });
   const { authConfigDetails } = await composio.toolkits.get(toolkit);
+  const details = authConfigDetails.find(({ mode }) => mode === 'OAUTH2');
+  const page = details?.clientPage ? ` Register one at ${details.clientPage}` : '';
+  terminal.note(
+    `Toolkit ${toolkit} needs an OAuth client of yours.${page}\nAt the provider, its redirect URI is ${details?.redirectUri}`,
+  );
   // The client, and what it takes where it is the client of one installation.
-  const fields = authConfigDetails.find(({ mode }) => mode === 'OAUTH2')?.fields.authConfigCreation.required ?? [];
+  const fields = details?.fields.authConfigCreation.required ?? [];
   const credentials = canAsk() ? await askFor(fields) : clientOf(await fromStdin(), fields);
   const config = { type: 'use_custom_auth', authScheme: 'OAUTH2', credentials } as const;
   return (await composio.authConfigs.create(toolkit, config)).id;

@@ -33,6 +33,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   maxUploadBytes: '--max-upload-bytes',
   method: '<method>',
   // Of a query value nothing is refused.
+  ownCallbackPaths: '--own-callback-paths',
   parameters: 'A --header',
   permissions: '--permission',
   port: '--port',

@@ -22,7 +22,7 @@ use crate::page::{Page, Place};
 use crate::session::names_something;
 use crate::store::{AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
-use crate::{bounds, id, vault};
+use crate::{bounds, connect, id, vault};
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -206,7 +206,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result
             ErrorKind::NoManagedAuth,
             format!("A gateway has no managed auth for toolkit `{}`.", toolkit.slug),
         )
-        .fix("Use `type: \"use_custom_auth\"` with an authScheme and, for OAuth, your own client."));
+        .fix(how_to_register(gateway, toolkit, None)));
     };
     let Some(auth_scheme) = custom.auth_scheme else {
         return Err(Error::of_field(
@@ -247,6 +247,66 @@ pub(crate) async fn default_for(
     let name = format!("{} {scheme}", toolkit.name);
     let none = SecretJson::new("{}".to_owned());
     gateway.store.default_auth_config(new(gateway, toolkit, scheme, "default", name, &none, &json!({}))).await
+}
+
+/// There is no auth config with which users of a toolkit could sign in at its provider.
+pub(crate) fn needs_client(gateway: &Parts, toolkit: &Toolkit) -> Error {
+    let message =
+        format!("Toolkit `{}` needs an auth config with your own client, and there is none.", toolkit.slug);
+    Error::new(ErrorKind::NoManagedAuth, message).fix(how_to_register(gateway, toolkit, None))
+}
+
+/// What an operator does so that users can sign in at a toolkit's provider: register a client, and give it to
+/// the auth config of this id, or to a new one.
+pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option<&str>) -> String {
+    let slug = &toolkit.slug;
+    let create = |scheme: AuthScheme, credentials: &str| {
+        format!(
+            "composio.authConfigs.create('{slug}', {{ type: 'use_custom_auth', authScheme: '{scheme}'{credentials} }})"
+        )
+    };
+    let oauth = AuthScheme::OAuth2;
+    if !toolkit.has_consent(oauth) {
+        let schemes: Vec<_> = toolkit.schemes().collect();
+        let names: Vec<_> = schemes.iter().map(ToString::to_string).collect();
+        let scheme = schemes.first().copied().unwrap_or(oauth);
+        return format!(
+            "Create an auth config with {}; its schemes are {}.",
+            create(scheme, ""),
+            names.join(", ")
+        );
+    }
+    let page = match (toolkit.client_page(oauth), &toolkit.docs) {
+        (Some(page), _) => format!(" at {page}"),
+        (None, Some(docs)) => format!(" at the provider (see {docs})"),
+        (None, None) => " at the provider".to_owned(),
+    };
+    let redirect_uri = match connect::redirect_uri(gateway, toolkit, oauth) {
+        Some(uri) => format!("redirect URI {uri}"),
+        None => {
+            "redirect URI {publicUrl}/connect/callback, of the address where the gateway listens".to_owned()
+        }
+    };
+    let of_host = toolkit.client_host_fields(oauth);
+    let fields: Vec<_> =
+        ["client_id", "client_secret"].into_iter().chain(of_host.iter().map(String::as_str)).collect();
+    let fields = format!("{{ {} }}", fields.join(", "));
+    let then = match config {
+        Some(id) => format!(
+            "Then give them to composio.authConfigs.update('{id}', {{ type: 'custom', credentials: {fields} }})."
+        ),
+        None => format!("Then call {}.", create(oauth, &format!(", credentials: {fields}"))),
+    };
+    let other = [AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
+    let other = other.into_iter().find(|scheme| toolkit.check_scheme(*scheme).is_ok());
+    let other = other.map(|scheme| {
+        format!(" Users who have a key or token already can enter it with an auth config of authScheme '{scheme}'.")
+    });
+    format!(
+        "Register an OAuth client for {}{page}, with the {redirect_uri}. {then}{}",
+        toolkit.name,
+        other.unwrap_or_default()
+    )
 }
 
 /// The auth config of a request.

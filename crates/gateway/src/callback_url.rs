@@ -5,7 +5,7 @@
 //! cannot use the gateway's good name to send people elsewhere.
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 /// The callback URLs that links may have.
 #[derive(Debug)]
@@ -49,6 +49,20 @@ impl CallbackUrls {
             Self::Below(_) => invalid("is not below any of the gateway's `callbackUrls`".to_owned()),
         }
     }
+}
+
+/// A URL with these parameters at the end of its query, in place of any of the same names. All else of
+/// it stays as it is written.
+pub(crate) fn with_parameters(mut url: Url, parameters: &[(&str, &str)]) -> Url {
+    let is_other = |piece: &&str| {
+        let name = form_urlencoded::parse(piece.as_bytes()).next();
+        !name.is_some_and(|(name, _)| parameters.iter().any(|(replaced, _)| *replaced == name))
+    };
+    let others = url.query().filter(|query| !query.is_empty()).into_iter().flat_map(|query| query.split('&'));
+    let mut pieces: Vec<_> = others.filter(is_other).map(str::to_owned).collect();
+    pieces.push(form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish());
+    url.set_query(Some(&pieces.join("&")));
+    url
 }
 
 /// An absolute http or https URL without a name or password in it, which would only mislead.

@@ -16,9 +16,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
 use proxy_execute_protocol::{Error, ErrorKind, Method, ProxyRequest, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use url::Url;
 
 use crate::account::Credential;
+use crate::callback_url::with_parameters;
 use crate::clock::now;
 use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
 use crate::credential::token_answer::{NotGranted, shortened};
@@ -131,9 +133,8 @@ pub(crate) enum Stop {
 pub(crate) struct NotConnected {
     /// The toolkit's name.
     pub(crate) toolkit: String,
-    /// Whether the person did not want to.
-    pub(crate) denied: bool,
-    /// What the provider said.
+    pub(crate) step: Step,
+    /// What the provider said, or what is wrong with what it sent.
     pub(crate) why: String,
     /// Where the person may go back to.
     pub(crate) back: Option<Url>,
@@ -146,12 +147,122 @@ impl From<Error> for Stop {
 }
 
 /// What a provider sends a browser back with (RFC 6749 §4.1.2).
-#[derive(Default)]
-pub(crate) struct ComeBack {
-    pub(crate) state: Option<SecretString>,
-    pub(crate) code: Option<SecretString>,
-    pub(crate) error: Option<String>,
-    pub(crate) error_description: Option<String>,
+pub(crate) struct Callback {
+    /// The part of the path after `/connect/callback/`; empty at the path that servers share.
+    pub(crate) path: String,
+    pub(crate) parameters: Vec<(String, SecretString)>,
+}
+
+impl Callback {
+    /// A parameter, which must not be there twice (RFC 6749 §3.1).
+    fn get(&self, name: &str) -> Result<Option<&str>, Halt> {
+        let mut values = self.parameters.iter().filter(|(given, _)| given == name);
+        let value = values.next().map(|(_, value)| value.expose_secret());
+        match values.next() {
+            None => Ok(value),
+            Some(_) => {
+                Err(Halt::Failed(Step::Exchange, format!("the callback has `{}` twice", shortened(name))))
+            }
+        }
+    }
+}
+
+/// Why a callback leads to no tokens.
+enum Halt {
+    /// The account fails, at this step and for this reason.
+    Failed(Step, String),
+    Stop(Stop),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        // The state is used up, so nothing comes after it.
+        Self::Failed(Step::Credential, error.body().message.clone())
+    }
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Broken(error) => error.into(),
+            stop => Self::Stop(stop),
+        }
+    }
+}
+
+/// Where an authorization server sends browsers back to.
+struct Redirect {
+    uri: String,
+    /// The path below `/connect/callback` at which a callback arrives; any when `None`, because the URI is
+    /// elsewhere and leads there.
+    path: Option<String>,
+}
+
+impl Redirect {
+    /// The redirect URI of an account with these fields, or `own`, which its auth config names.
+    ///
+    /// Two authorization servers share a URI only where neither can be somebody's who would have the codes of
+    /// the other (RFC 9700 §4.4): a server that was chosen for an account has a URI of its own, unless all its callbacks
+    /// name their issuer.
+    ///
+    /// # Errors
+    /// `NotListening`; `InvalidRequest` when `own` is shared, or the host of the server is not known.
+    fn new(
+        gateway: &Parts,
+        toolkit: &Toolkit,
+        scheme: AuthScheme,
+        fields: &Fields,
+        own: Option<&str>,
+    ) -> Result<Self> {
+        let shared = format!("{}/connect/callback", gateway.public_url()?);
+        let has_to_be_own = toolkit.is_server_chosen(scheme) && !toolkit.is_issuer_told(scheme);
+        let name = || {
+            toolkit.callback_name(scheme, fields).ok_or_else(|| {
+                let message = format!(
+                    "The host of the authorization server of toolkit `{}` is not known.",
+                    toolkit.slug
+                );
+                Error::new(ErrorKind::InvalidRequest, message)
+            })
+        };
+        let Some(own) = own else {
+            if !has_to_be_own && !gateway.own_callback_paths {
+                return Ok(Self { uri: shared, path: Some(String::new()) });
+            }
+            let name = name()?;
+            return Ok(Self { uri: format!("{shared}/{name}"), path: Some(name) });
+        };
+        let below =
+            own.strip_prefix(shared.as_str()).map(|rest| rest.split(['?', '#']).next().unwrap_or_default());
+        let path = match below {
+            Some("") => Some(String::new()),
+            Some(below) => below.strip_prefix('/').map(str::to_owned),
+            None => None,
+        };
+        if !has_to_be_own {
+            return Ok(Self { uri: own.to_owned(), path });
+        }
+        let name = name()?;
+        if path.is_some_and(|path| path != name) {
+            let message = format!(
+                "The auth config's `oauth_redirect_uri` cannot be used for toolkit `{}`: other authorization \
+                 servers share it, and one could get the codes of another.",
+                toolkit.slug
+            );
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(format!(
+                "Register {shared}/{name} at the provider, and name it in its place or leave `oauth_redirect_uri` out."
+            )));
+        }
+        Ok(Self { uri: own.to_owned(), path: Some(name) })
+    }
+}
+
+/// The redirect URI that a client of a toolkit is registered with, where users go to a provider and the gateway has an address.
+pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthScheme) -> Option<String> {
+    if !toolkit.has_consent(scheme) {
+        return None;
+    }
+    Redirect::new(gateway, toolkit, scheme, &Fields::default(), None).ok().map(|redirect| redirect.uri)
 }
 
 /// Refuses an auth config with which nobody could be connected by a link.
@@ -171,10 +282,20 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         )
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
+    let (credentials, settings) = auth_config::credentials(gateway, config)?;
     // With DCR_OAUTH there may be none yet: it is registered when the person goes on.
     if scheme == AuthScheme::OAuth2 {
-        let (credentials, settings) = auth_config::credentials(gateway, config)?;
+        if !config.has_client {
+            let message = format!("Auth config {} has no `client_id`.", config.id);
+            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+                .fix(auth_config::how_to_register(gateway, toolkit, Some(&config.id))));
+        }
         Client::of_account(toolkit, scheme, &Fields::default(), &credentials, &settings)?;
+    }
+    let metadata = ClientMetadata::read(&credentials, &settings)?;
+    let fields = Fields::read(&auth_config::fields(gateway, toolkit, config)?)?;
+    if toolkit.callback_name(scheme, &fields).is_some() {
+        Redirect::new(gateway, toolkit, scheme, &fields, metadata.redirect_uri.as_deref())?;
     }
     Ok(())
 }
@@ -222,47 +343,36 @@ pub(crate) async fn submit(
 pub(crate) async fn come_back(
     gateway: &Parts,
     browser: Option<&Browser>,
-    answer: ComeBack,
+    callback: &Callback,
 ) -> Result<Connected, Stop> {
-    let state_hash = hash(answer.state.as_ref().ok_or(Stop::UnknownState)?.expose_secret());
+    let state = callback.get("state").ok().flatten().ok_or(Stop::UnknownState)?;
+    let state_hash = hash(state);
     let link = gateway.store.link_of_state(&state_hash).await?.ok_or(Stop::UnknownState)?;
     // Nothing is used up by a browser that did not begin: its person may have been lured here.
     let mut flow = Flow::of(gateway, link, browser.ok_or(Stop::OtherBrowser)?).await?;
     if !gateway.store.take_state(&state_hash).await? {
         return Err(Stop::UnknownState);
     }
-    let code = match answer {
-        ComeBack { error: Some(code), error_description, .. } => {
-            let why = in_words(&shortened(&code), error_description.as_deref().map(shortened).as_deref());
-            let step = if code == "access_denied" { Step::Consent } else { Step::Exchange };
-            return Err(flow.fail(step, why).await);
-        }
-        ComeBack { code: Some(code), .. } => code,
-        _ => return Err(flow.fail(Step::Exchange, "the provider has sent no code".to_owned()).await),
-    };
-    match flow.exchange(&code).await? {
-        Ok(()) => {}
-        Err(not_granted) => return Err(flow.fail(Step::Exchange, not_granted.in_words()).await),
-    }
-    // The code is spent, so tokens that cannot be used end the attempt.
-    match account::activated(gateway, flow.toolkit, &flow.config, &flow.account, &flow.val()?) {
-        Err(error) if error.kind() == ErrorKind::InvalidRequest => {
-            let why = format!("the provider's response cannot be used. {}", error.body().message);
-            Err(flow.fail(Step::Exchange, why).await)
-        }
-        _ => flow.connect().await,
+    match flow.take_tokens(callback).await {
+        Ok(()) => flow.connect().await,
+        Err(Halt::Failed(step, why)) => Err(flow.fail(step, why).await),
+        Err(Halt::Stop(stop)) => Err(stop),
     }
 }
 
 /// Where a flow can end without an account.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
     /// The gateway registers a client.
     Registration,
     /// The person agrees.
     Consent,
+    /// The callback is from the server that the browser was sent to.
+    Sender,
     /// What the provider has sent back is exchanged for tokens.
     Exchange,
+    /// The credential can be used.
+    Credential,
 }
 
 /// A link with all that is known of it.
@@ -422,8 +532,8 @@ impl<'a> Flow<'a> {
         let (client, verifier, state) = (self.client()?, Verifier::random(), id::secret("cs"));
         let fields = self.fields()?;
         let server = self.server(&fields)?;
-        let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
-        let url = oauth2::authorize_url(&server, &client, &redirect_uri, &state, &verifier)?;
+        let redirect = self.redirect(&client.metadata)?;
+        let url = oauth2::authorize_url(&server, &client, &redirect.uri, &state, &verifier)?;
         let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.gateway.vault);
         let state = LinkState {
             hash: hash(&state),
@@ -443,7 +553,11 @@ impl<'a> Flow<'a> {
         }
         let fields = self.fields()?;
         if fields.get("client_id").is_some() {
-            return Ok(dynamic_client::is_expired(&fields, now() / 1_000));
+            // A client is sent back to no other address than the one that it was registered with.
+            let redirect = self.redirect(&self.client_metadata()?)?;
+            let registered = fields.get("registered_redirect_uri");
+            let is_elsewhere = registered.is_none_or(|uri| uri.expose_secret() != redirect.uri);
+            return Ok(is_elsewhere || dynamic_client::is_expired(&fields, now() / 1_000));
         }
         // An operator may have one for all accounts.
         Ok(auth_config::client(self.gateway, &self.config).is_err())
@@ -459,7 +573,7 @@ impl<'a> Flow<'a> {
                 format!("The definition of toolkit `{}` has no `registration_url`.", self.toolkit.slug);
             Error::new(ErrorKind::Unsupported, message)
         })?;
-        let redirect_uri = redirect_uri(self.gateway, &metadata)?;
+        let redirect_uri = self.redirect(&metadata)?.uri;
         let request =
             dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
         let answer = token_endpoint::exchange(&self.gateway.egress, request).await;
@@ -468,31 +582,99 @@ impl<'a> Flow<'a> {
         Ok(match registered {
             Ok(registered) => {
                 self.give(&registered)?;
+                let with = json!({ "registered_redirect_uri": redirect_uri });
+                self.give(&SecretJson::new(with.to_string()))?;
                 Ok(())
             }
             Err(not_registered) => Err(not_registered),
         })
     }
 
-    /// Exchanges a code for tokens, and adds them to what is known.
-    async fn exchange(&mut self, code: &SecretString) -> Result<Result<(), NotGranted>, Stop> {
-        let row = HEXLOWER.encode(&self.link.token_hash);
-        let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = open_sealed(self.gateway, place(&row, "verifier"), sealed)?;
+    /// Takes what a callback tells, and exchanges its code for tokens.
+    async fn take_tokens(&mut self, callback: &Callback) -> Result<(), Halt> {
         let client = self.client()?;
-        let redirect_uri = redirect_uri(self.gateway, &client.metadata)?;
+        // Before the callback is believed: its fields may be parts of addresses.
+        let redirect = self.redirect(&client.metadata)?;
+        self.check_sender(callback, &redirect)?;
+        if let Some(code) = callback.get("error")?.filter(|code| !code.is_empty()) {
+            let description = callback.get("error_description")?.map(shortened);
+            let why = in_words(&shortened(code), description.as_deref());
+            let step = if code == "access_denied" { Step::Consent } else { Step::Exchange };
+            return Err(Halt::Failed(step, why));
+        }
+        let no_code = || Halt::Failed(Step::Exchange, "the provider has sent no code".to_owned());
+        let code = callback.get("code")?.filter(|code| !code.is_empty()).ok_or_else(no_code)?;
+        let code = SecretString::from(code);
+        self.take_fields(callback)?;
+        self.exchange(&code, &self.client()?, &redirect.uri).await
+    }
+
+    /// Refuses a callback of another authorization server than the one that the browser was sent to: its code
+    /// must not get to this one (RFC 9700 §4.4). What the callback says of an error is not believed either.
+    fn check_sender(&self, callback: &Callback, redirect: &Redirect) -> Result<(), Halt> {
+        let failed = |why: &str| {
+            let why = format!("{why}, so it is not from the authorization server that the user was sent to");
+            Err(Halt::Failed(Step::Sender, why))
+        };
+        if redirect.path.as_ref().is_some_and(|path| *path != callback.path) {
+            return failed("the callback has arrived at the address of another server");
+        }
         let fields = self.fields()?;
         let server = self.server(&fields)?;
-        let grant =
-            Grant::AuthorizationCode { code, redirect_uri: &redirect_uri, verifier: &Verifier(verifier) };
-        let request = oauth2::token_request(&server, &client, &grant);
-        Ok(match token_endpoint::ask(&self.gateway.egress, server.rules, request).await {
-            Ok(granted) => {
-                self.give(&granted.val)?;
-                Ok(())
+        let Some(issuer) = &server.issuer else { return Ok(()) };
+        // Compared as text (RFC 9207 §2.4).
+        match callback.get("iss")? {
+            Some(iss) if iss != issuer => {
+                failed(&format!("the callback names the issuer `{}` in place of `{issuer}`", shortened(iss)))
             }
-            Err(not_granted) => Err(not_granted),
-        })
+            None if server.rules.authorization_response_iss_parameter_supported => {
+                failed("the callback names no issuer, which this server always does")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the fields of the account that a callback tells.
+    fn take_fields(&mut self, callback: &Callback) -> Result<(), Halt> {
+        let known = self.fields()?;
+        let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
+        let mut told = BTreeMap::new();
+        for (name, place, is_asked_first) in self.toolkit.callback_fields(self.scheme) {
+            let parameter = place.parameter();
+            let Some(value) = callback.get(parameter)? else { continue };
+            let failed = |why: &str| {
+                Halt::Failed(Step::Exchange, format!("`{parameter}` of the callback cannot be used: {why}"))
+            };
+            let value = self.toolkit.read_callback_field(self.scheme, name, place, value).map_err(failed)?;
+            // The consent is for what the browser was sent on with, and an auth config holds for all of its accounts.
+            let fixed = if is_asked_first { known.get(name) } else { of_config.get(name) };
+            if fixed.is_some_and(|fixed| !fixed.expose_secret().eq_ignore_ascii_case(&value)) {
+                return Err(failed(&format!("the user was sent on for another `{name}`")));
+            }
+            if fixed.is_none() {
+                told.insert(name, value);
+            }
+        }
+        Ok(self.give(&SecretJson::new(json!(told).to_string()))?)
+    }
+
+    /// Exchanges a code for tokens, and adds them to what is known.
+    async fn exchange(
+        &mut self,
+        code: &SecretString,
+        client: &Client,
+        redirect_uri: &str,
+    ) -> Result<(), Halt> {
+        let row = HEXLOWER.encode(&self.link.token_hash);
+        let sealed = self.link.verifier.as_deref().unwrap_or_default();
+        let verifier = Verifier(open_sealed(self.gateway, place(&row, "verifier"), sealed)?);
+        let fields = self.fields()?;
+        let server = self.server(&fields)?;
+        let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier };
+        let request = oauth2::token_request(&server, client, &grant);
+        let granted = token_endpoint::ask(&self.gateway.egress, server.rules, request).await;
+        let granted = granted.map_err(|not_granted| Halt::Failed(Step::Exchange, not_granted.in_words()))?;
+        Ok(self.give(&granted.val)?)
     }
 
     /// Whether the API refuses the credential, if the toolkit says how it can be asked. What else it
@@ -525,11 +707,17 @@ impl<'a> Flow<'a> {
     }
 
     /// Uses the link up: the account is ACTIVE with what was given, and what else it has by now.
-    async fn connect(mut self) -> Result<Connected, Stop> {
+    async fn connect(&mut self) -> Result<Connected, Stop> {
         let patience = Instant::now() + refresh::PATIENCE;
         loop {
-            let val = self.val()?;
-            let change = account::activated(self.gateway, self.toolkit, &self.config, &self.account, &val)?;
+            let change = self.val().and_then(|val| {
+                account::activated(self.gateway, self.toolkit, &self.config, &self.account, &val)
+            });
+            let change = match change {
+                Ok(change) => change,
+                // Nobody can give anything else with this link: a form has told what is wrong with its fields.
+                Err(error) => return Err(self.fail(Step::Credential, error.body().message.clone()).await),
+            };
             match self.gateway.store.finish_link(&self.link, &change).await? {
                 LinkEnd::Finished => break,
                 LinkEnd::Used => return Err(Stop::Used),
@@ -556,6 +744,13 @@ impl<'a> Flow<'a> {
             Step::Registration => format!("The provider did not register a client for the account: {why}"),
             Step::Consent => format!("The user did not allow access: {why}"),
             Step::Exchange => format!("OAuth callback failed during token exchange: {why}"),
+            Step::Sender => format!("The OAuth callback was refused: {why}"),
+            Step::Credential if self.toolkit.has_consent(self.scheme) => {
+                format!(
+                    "OAuth callback failed during token exchange: the provider's response cannot be used. {why}"
+                )
+            }
+            Step::Credential => why.clone(),
         };
         let status = self.account.is_to_be_connected().then(|| ("FAILED".to_owned(), Some(reason)));
         let change = AccountChange { status, ..AccountChange::default() };
@@ -563,8 +758,8 @@ impl<'a> Flow<'a> {
             return Stop::Broken(error);
         }
         self.gateway.account_changes.tell(&self.account.id);
-        let (toolkit, back, denied) = (self.toolkit.name.clone(), self.back("failed"), step == Step::Consent);
-        Stop::NotConnected(Box::new(NotConnected { toolkit, denied, why, back }))
+        let (toolkit, back) = (self.toolkit.name.clone(), self.back("failed"));
+        Stop::NotConnected(Box::new(NotConnected { toolkit, step, why, back }))
     }
 
     /// Adds to what is to be changed. Null removes a field of the account, and so stays here.
@@ -611,24 +806,19 @@ impl<'a> Flow<'a> {
         })
     }
 
+    fn redirect(&self, metadata: &ClientMetadata) -> Result<Redirect> {
+        let own = metadata.redirect_uri.as_deref();
+        Redirect::new(self.gateway, self.toolkit, self.scheme, &self.fields()?, own)
+    }
+
     fn callback(&self) -> Option<Url> {
         Url::parse(self.link.callback_url.as_ref()?).ok()
     }
 
     /// Where the person comes out, with how it went, as the hosted backend tells it.
     fn back(&self, status: &str) -> Option<Url> {
-        let mut url = self.callback()?;
-        let mut query = url.query_pairs_mut();
-        query.append_pair("status", status).append_pair("connected_account_id", &self.account.id);
-        drop(query);
-        Some(url)
-    }
-}
-
-fn redirect_uri(gateway: &Parts, metadata: &ClientMetadata) -> Result<String> {
-    match &metadata.redirect_uri {
-        Some(uri) => Ok(uri.clone()),
-        None => Ok(format!("{}/connect/callback", gateway.public_url()?)),
+        let url = self.callback()?;
+        Some(with_parameters(url, &[("status", status), ("connected_account_id", &self.account.id)]))
     }
 }
 

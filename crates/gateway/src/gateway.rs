@@ -99,6 +99,9 @@ pub struct GatewayOptions {
     /// Origins or URL prefixes that people may be sent on to after a link. Default: any that is
     /// https, and http on this machine.
     pub callback_urls: Vec<String>,
+    /// Whether every authorization server has a redirect URI of its own, and not only those that are
+    /// chosen for an account. Default: false, as clients are registered with the shared one.
+    pub own_callback_paths: bool,
     /// How long a link lives, in milliseconds. Default: 600 000, as those of the hosted backend.
     pub link_lifetime_ms: Option<u64>,
 }
@@ -117,6 +120,7 @@ pub(crate) struct Parts {
     pub(crate) max_response_bytes: u64,
     pub(crate) upstream_timeout: Duration,
     pub(crate) callback_urls: CallbackUrls,
+    pub(crate) own_callback_paths: bool,
     pub(crate) link_lifetime: Duration,
     /// What waits for accounts hears of them here.
     pub(crate) account_changes: AccountChanges,
@@ -190,6 +194,7 @@ impl Gateway {
             running: TaskTracker::new(),
             runtime: Handle::current(),
             callback_urls,
+            own_callback_paths: options.own_callback_paths,
             link_lifetime,
             account_changes,
             closing,

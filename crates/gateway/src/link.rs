@@ -107,6 +107,7 @@ async fn begin(
     callback_url: Option<String>,
 ) -> Result<Link> {
     check(gateway, config, callback_url.as_deref())?;
+    check_asked(gateway, config)?;
     let known = known.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let known = account::with_fields_of(gateway, toolkit, config, &known)?;
@@ -138,6 +139,18 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
     }
     gateway.public_url()?;
     connect::check(gateway, config)
+}
+
+/// Refuses to ask a user for what an import once brought, where users sign in with OAuth: they have no
+/// such token. An auth config that was made for it asks.
+pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
+    let toolkit = gateway.catalogue.get(&config.toolkit)?;
+    let scheme = auth_config::scheme_of(config)?;
+    let is_of_imports = config.kind == "default" && toolkit.link_scheme() != Some(scheme);
+    if is_of_imports && toolkit.has_consent(AuthScheme::OAuth2) {
+        return Err(auth_config::needs_client(gateway, toolkit));
+    }
+    Ok(())
 }
 
 /// Gives out a link to an account, after [`check`].
@@ -247,21 +260,9 @@ async fn auth_config_of(
     if schemes == [AuthScheme::NoAuth] {
         return Err(needs_none(slug));
     }
-    // Where a person can agree, they need not go and find a key.
-    let clientless = [AuthScheme::DcrOauth, AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
-    let can_be_linked = |scheme: &AuthScheme| {
-        schemes.contains(scheme) && (*scheme != AuthScheme::DcrOauth || toolkit.has_consent(*scheme))
-    };
-    match clientless.into_iter().find(can_be_linked) {
+    match toolkit.link_scheme() {
         Some(scheme) => auth_config::default_for(gateway, toolkit, scheme).await,
-        None => Err(Error::new(
-            ErrorKind::NoManagedAuth,
-            format!("Toolkit `{slug}` needs an auth config with your own client, and there is none."),
-        )
-        .fix(
-            "Make one with composio.authConfigs.create(). The newest is used, unless the session's authConfigs \
-             name another.",
-        )),
+        None => Err(auth_config::needs_client(gateway, toolkit)),
     }
 }
 

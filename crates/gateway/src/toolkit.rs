@@ -20,7 +20,7 @@ use url::Url;
 
 use self::authorization_server::Unresolved;
 pub(crate) use self::authorization_server::{
-    AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat,
+    AuthorizationServer, CallbackField, ClientAuthentication, Rules, TokenRequestFormat,
 };
 pub use self::catalogue::{Catalogue, ToolkitSource};
 pub(crate) use self::shown::{
@@ -34,6 +34,13 @@ use crate::credential::{AuthScheme, Fields};
 use crate::egress::Injection;
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::request;
+
+/// The schemes with which an account is connected without a client of the operator's, in the order of preference.
+const CLIENTLESS: [AuthScheme; 4] =
+    [AuthScheme::DcrOauth, AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
+
+/// Upper limit for a field of an account in a callback.
+const MAX_CALLBACK_FIELD_BYTES: usize = 1024;
 
 /// A toolkit as its file defines it. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +57,8 @@ struct Definition {
     #[serde(default)]
     check: Option<String>,
     #[serde(default)]
+    default_scheme: Option<AuthScheme>,
+    #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
     fields: BTreeMap<String, Field>,
@@ -65,6 +74,40 @@ struct Field {
     example: Option<String>,
     #[serde(default)]
     default: Option<String>,
+    /// The values that it may have: texts, and `*.example.com` for exactly one label in front of a
+    /// domain. Any when empty.
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+impl Field {
+    fn check(&self) -> Result<(), String> {
+        let is_value = |text: &str| match text.strip_prefix("*.") {
+            Some(domain) => domain.contains('.') && !domain.contains('*'),
+            None => !text.is_empty() && !text.contains('*'),
+        };
+        if let Some(text) = self.values.iter().find(|text| !is_value(text)) {
+            return Err(format!("values: `{text}` is neither a value nor `*.example.com`"));
+        }
+        match &self.default {
+            Some(default) if !self.allows(default) => Err(format!("default: `{default}` is not in `values`")),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_listed(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    fn allows(&self, value: &str) -> bool {
+        let is_allowed = |allowed: &String| match allowed.strip_prefix("*.") {
+            Some(domain) => value
+                .split_once('.')
+                .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(domain)),
+            None => allowed.eq_ignore_ascii_case(value),
+        };
+        !self.is_listed() || self.values.iter().any(is_allowed)
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -125,6 +168,8 @@ pub struct Toolkit {
     /// An endpoint that only reads, and answers 401 or 403 to a credential that is not accepted. It
     /// is asked when a person enters one.
     pub(crate) check: Option<String>,
+    /// The scheme of a link without an auth config, where the definition names one.
+    default_scheme: Option<AuthScheme>,
     fields: BTreeMap<String, Field>,
     schemes: BTreeMap<AuthScheme, Scheme>,
 }
@@ -194,6 +239,9 @@ impl Toolkit {
         if let Some(endpoint) = definition.check.as_ref().filter(|endpoint| !endpoint.starts_with('/')) {
             return Err(format!("check: `{endpoint}` is not an endpoint such as /user"));
         }
+        for (name, field) in &definition.fields {
+            field.check().map_err(|why| format!("fields.{name}.{why}"))?;
+        }
         let mut schemes = BTreeMap::new();
         for (name, scheme) in &definition.schemes {
             let parsed = AuthScheme::parse(name).ok_or_else(|| {
@@ -209,12 +257,22 @@ impl Toolkit {
             .map_err(|why| format!("schemes.{name}.{why}"))?;
             schemes.insert(parsed, scheme);
         }
+        if let Some(scheme) = definition.default_scheme
+            && !(schemes.contains_key(&scheme) && CLIENTLESS.contains(&scheme))
+        {
+            let known: Vec<_> = CLIENTLESS.iter().map(ToString::to_string).collect();
+            return Err(format!(
+                "default_scheme: {scheme} is not one of the toolkit's schemes that need no client ({})",
+                known.join(", ")
+            ));
+        }
         Ok(Self {
             slug,
             name: definition.name,
             docs: definition.docs,
             headers,
             check: definition.check,
+            default_scheme: definition.default_scheme,
             fields: definition.fields,
             schemes,
         })
@@ -238,11 +296,28 @@ impl Toolkit {
     pub(crate) fn lacks_secret(&self, auth_scheme: AuthScheme, fields: &Fields) -> bool {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return false };
         let mut secrets = scheme.signing_fields();
+        secrets.retain(|name| !scheme.may_lack(auth_scheme, name));
         if let Some(server) = scheme.authorization_server.as_ref().filter(|_| auth_scheme.is_exchanged()) {
             secrets.retain(|name| !server.answers(name));
             secrets.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
-        secrets.iter().any(|name| !auth_scheme.may_lack(name) && self.field(fields, name).is_none())
+        secrets.iter().any(|name| self.field(fields, name).is_none())
+    }
+
+    /// The scheme of a link for which there is no auth config; `None` where the operator has to make one
+    /// first. Where users sign in with OAuth, nobody is asked for a token in its place.
+    pub(crate) fn link_scheme(&self) -> Option<AuthScheme> {
+        if self.default_scheme.is_some() {
+            return self.default_scheme;
+        }
+        if self.has_consent(AuthScheme::OAuth2) && !self.has_consent(AuthScheme::DcrOauth) {
+            return None;
+        }
+        // Where a person can agree, they need not go and find a key.
+        CLIENTLESS.into_iter().find(|scheme| {
+            self.schemes.contains_key(scheme)
+                && (*scheme != AuthScheme::DcrOauth || self.has_consent(*scheme))
+        })
     }
 
     fn server_of(&self, scheme: AuthScheme) -> Option<&Unresolved> {
@@ -315,7 +390,86 @@ impl Toolkit {
     /// anyone's. A client is registered with one server, so they are its auth config's to give.
     pub(crate) fn client_host_fields(&self, scheme: AuthScheme) -> BTreeSet<String> {
         let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::takes_secrets);
-        servers.flat_map(Template::open_host_fields).collect()
+        servers.flat_map(Template::open_host_fields).filter(|name| !self.is_listed(name)).collect()
+    }
+
+    fn is_listed(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(Field::is_listed)
+    }
+
+    /// Whether the authorization server is chosen for each account, by who connects it or by a
+    /// registration, and not by the definition or the auth config.
+    pub(crate) fn is_server_chosen(&self, scheme: AuthScheme) -> bool {
+        let of_config = self.client_host_fields(scheme);
+        let addresses = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
+        let mut hosts = addresses.flat_map(Template::host_fields);
+        scheme == AuthScheme::DcrOauth
+            || hosts.any(|name| !of_config.contains(&name) && !self.is_listed(&name))
+    }
+
+    /// Whether every callback says which authorization server it is from.
+    pub(crate) fn is_issuer_told(&self, scheme: AuthScheme) -> bool {
+        self.server_of(scheme)
+            .is_some_and(|server| server.rules.authorization_response_iss_parameter_supported)
+    }
+
+    /// The name of an authorization server in a callback path of its own: the host that codes are sent
+    /// to, so that the code of one server never gets to another. Where accounts choose a part of the host, it
+    /// is the rest, which is the provider's. None while the host is not known.
+    pub(crate) fn callback_name(&self, scheme: AuthScheme, fields: &Fields) -> Option<String> {
+        let template = &self.server_of(scheme)?.token_url;
+        if let Some(domain) = template.providers_domain() {
+            return Some(domain.to_ascii_lowercase());
+        }
+        // The same one for all hosts that are listed: a client is registered for all of them.
+        let first = |name: &str| {
+            let field = self.fields.get(name).filter(|field| field.is_listed())?;
+            let listed = field.default.as_deref().or(field.values.first().map(String::as_str))?;
+            Some(SecretString::from(listed.trim_start_matches("*.")))
+        };
+        let value = |name: &str| first(name).or_else(|| self.field(fields, name));
+        let text = template.render_host_parts(value, |name| self.is_listed(name)).ok()?;
+        let url = authorization_server::endpoint(&text).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']);
+        Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
+    /// The fields of an account that a callback tells, each with where it is and whether the browser
+    /// was sent to an address made of it.
+    pub(crate) fn callback_fields(
+        &self,
+        scheme: AuthScheme,
+    ) -> impl Iterator<Item = (&String, &CallbackField, bool)> {
+        let server = self.server_of(scheme).into_iter();
+        server.flat_map(|server| {
+            let fields = server.rules.callback_fields.iter();
+            fields.map(|(name, place)| (name, place, !server.is_told_by_callback(name)))
+        })
+    }
+
+    /// Reads a field out of the value of its parameter in a callback.
+    ///
+    /// # Errors
+    /// Why it is none; never its value.
+    pub(crate) fn read_callback_field(
+        &self,
+        scheme: AuthScheme,
+        name: &str,
+        place: &CallbackField,
+        value: &str,
+    ) -> Result<String, &'static str> {
+        if value.len() > MAX_CALLBACK_FIELD_BYTES {
+            return Err("it is longer than 1 KiB");
+        }
+        let is_host = self.host_fields(scheme).contains(name);
+        let value = place.read(value, is_host).ok_or("it does not end as the toolkit's definition says")?;
+        if value.is_empty() || value.chars().any(char::is_control) {
+            return Err("it is empty, or has a control character in it");
+        }
+        if !self.fields.get(name).is_none_or(|field| field.allows(value)) {
+            return Err("it is not one of the `values` in the toolkit's definition");
+        }
+        Ok(value.to_owned())
     }
 
     /// Refuses a client that would be sent to another host than its auth config says.
@@ -393,6 +547,12 @@ impl Toolkit {
             token_url,
             revoke_url: server.revoke_url.as_ref().map(url).transpose()?,
             registration_url: server.registration_url.as_ref().map(url).transpose()?,
+            issuer: match &server.issuer {
+                Some(issuer) => {
+                    Some(self.with_fields(issuer, fields).map_err(|problem| self.unusable(problem))?)
+                }
+                None => None,
+            },
             rules: &server.rules,
         }))
     }
@@ -433,7 +593,11 @@ impl Toolkit {
 
     /// A URL with an account's fields in place.
     fn with_fields(&self, template: &Template, fields: &Fields) -> Result<String, FieldProblem> {
-        template.render_host_parts(|name| self.field(fields, name)).map_err(|mut problem| {
+        let text = match self.unlisted_value(template, fields) {
+            Some(problem) => Err(problem),
+            None => template.render_host_parts(|name| self.field(fields, name), |name| self.is_listed(name)),
+        };
+        text.map_err(|mut problem| {
             if let Some(field) = self.fields.get(&problem.field) {
                 problem.why = match &field.example {
                     Some(example) => {
@@ -446,6 +610,16 @@ impl Toolkit {
         })
     }
 
+    /// A field of a template whose value is not one that the definition lists.
+    fn unlisted_value(&self, template: &Template, fields: &Fields) -> Option<FieldProblem> {
+        template.field_names().into_iter().find_map(|name| {
+            let field = self.fields.get(&name)?;
+            let is_refused = !field.allows(fields.get(&name)?.expose_secret());
+            let why = format!("it must be one of {}", field.values.join(", "));
+            is_refused.then_some(FieldProblem { field: name, why })
+        })
+    }
+
     /// A text with an account's fields in place.
     fn with_secrets(
         &self,
@@ -453,8 +627,12 @@ impl Toolkit {
         template: &Template,
         fields: &Fields,
     ) -> Result<SecretString, FieldProblem> {
+        if let Some(problem) = self.unlisted_value(template, fields) {
+            return Err(problem);
+        }
         let missing = |field| FieldProblem { field, why: "is missing".to_owned() };
-        let empty = |name: &str| scheme.may_lack(name).then(SecretString::default);
+        let may_lack = |name: &str| self.schemes.get(&scheme).is_some_and(|of| of.may_lack(scheme, name));
+        let empty = |name: &str| may_lack(name).then(SecretString::default);
         template.render(|name| self.field(fields, name).or_else(|| empty(name))).map_err(missing)
     }
 
@@ -530,8 +708,9 @@ impl Toolkit {
 }
 
 impl Scheme {
-    /// The fields that its headers, query values, basic authentication and signature use.
-    fn signing_fields(&self) -> BTreeSet<String> {
+    /// The fields that its headers, query values, basic authentication and signature use, in the order
+    /// in which people know them.
+    fn signing_fields(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let query = self.query.iter().map(|(_, template)| template);
         let basic = self.basic.iter().flat_map(|(username, password)| [username, password]);
@@ -539,6 +718,11 @@ impl Scheme {
             [&oauth1.consumer_key, &oauth1.consumer_secret, &oauth1.token, &oauth1.token_secret]
         });
         headers.chain(query).chain(basic).chain(oauth1).flat_map(Template::field_names).collect()
+    }
+
+    /// Whether a field may be left out: a password beside a user name.
+    fn may_lack(&self, auth_scheme: AuthScheme, field: &str) -> bool {
+        auth_scheme.may_lack(field) && self.signing_fields().iter().any(|other| other != field)
     }
 
     fn from_definition(
@@ -556,7 +740,8 @@ impl Scheme {
                 return Err(format!("base_url: uses {{{{{name}}}}}, which has no [fields.{name}]"));
             }
         }
-        let example = base_url.render_host_parts(|_| Some("example".into())).map_err(|problem| problem.why);
+        let example =
+            base_url.render_host_parts(|_| Some("example".into()), |_| false).map_err(|problem| problem.why);
         let example = example.map_err(|why| format!("base_url: {why}"))?;
         let example = self::base_url(&example).map_err(|why| format!("base_url: {why}"))?;
         let fixed_base_url = base_url.field_names().is_empty().then_some(example);
@@ -566,6 +751,11 @@ impl Scheme {
             HostPattern::parse(host)
                 .ok_or_else(|| format!("hosts: `{host}` is neither `api.example.com` nor `*.example.com`"))
         });
+        let authorization_server = definition.authorization_server.as_ref().map(|server| {
+            Unresolved::from_definition(server, scheme, |name| fields.contains_key(name))
+                .map_err(|why| format!("authorization_server.{why}"))
+        });
+        let authorization_server = authorization_server.transpose()?;
         let headers = definition.headers.iter().map(|(name, value)| {
             let key = format!("headers.{name}");
             Ok((header_name(name, &key)?, template(&key, value)?))
@@ -588,6 +778,18 @@ impl Scheme {
                 token_secret: template("oauth1.token_secret", &oauth1.token_secret)?,
             })
         });
+        if let Some(server) = &authorization_server {
+            let addresses = server.addresses().chain([&base_url]);
+            let open: BTreeSet<_> = addresses.flat_map(Template::open_host_fields).collect();
+            let is_open =
+                |name: &&String| open.contains(*name) && !fields.get(*name).is_some_and(Field::is_listed);
+            if let Some(name) = server.rules.callback_fields.keys().find(is_open) {
+                return Err(format!(
+                    "authorization_server.callback_fields.{name}: secrets would be sent to any host that a callback \
+                     names; give [fields.{name}] the `values` that it may have"
+                ));
+            }
+        }
         Ok(Self {
             base_url,
             fixed_base_url,
@@ -596,14 +798,7 @@ impl Scheme {
             query: query.collect::<Result<_, String>>()?,
             basic: basic.transpose()?,
             oauth1: oauth1.transpose()?,
-            authorization_server: definition
-                .authorization_server
-                .as_ref()
-                .map(|server| {
-                    Unresolved::from_definition(server, scheme, |name| fields.contains_key(name))
-                        .map_err(|why| format!("authorization_server.{why}"))
-                })
-                .transpose()?,
+            authorization_server,
         })
     }
 }

@@ -47,6 +47,9 @@ export const serve: Command = {
       description:
         'An origin or prefix that people may be sent on to after a link. Default: any https, and this machine',
     },
+    'own-callback-paths': {
+      description: 'Give every authorization server a redirect URI of its own. Clients have to be registered with it',
+    },
     files: {
       value: '<place>',
       description: 'Where files are kept: a folder, or s3://bucket/prefix. Default: a folder beside the store',
@@ -132,6 +135,7 @@ export const serve: Command = {
       refreshIdleAfter: idleHours === 0 ? undefined : idleHours * 3_600_000,
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
+      ownCallbackPaths: given.flag('own-callback-paths'),
       allowPrivateHosts: given.texts('allow-private-host'),
       files: filesOf(given),
       maxResponseBytes: given.whole('max-response-bytes'),

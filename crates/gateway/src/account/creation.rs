@@ -157,6 +157,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     given.val = with_fields_of(gateway, toolkit, &config, &given.val)?;
     if is_unfinished(gateway, toolkit, &config, &given)? {
         link::check(gateway, &config, callback_url.as_deref())?;
+        link::check_asked(gateway, &config)?;
         let account = begin(gateway, &config, user_id, alias, &given.val).await?;
         let link = link::give_out(gateway, &account.id, callback_url, &[]).await?;
         return Ok(created(gateway, account, Some(link.redirect_url)));

@@ -6,6 +6,8 @@
 //! * A page sends the browser on by `Refresh`, never by a redirect: a browser applies the
 //!   `form-action` of the page with the form, ours or the provider's, to every redirect after it,
 //!   and so would stop people on their way to a third host.
+//! * A callback that is posted (`response_mode=form_post`) is led on to the same address by GET: a browser sends
+//!   the cookie, which is `SameSite=Lax`, with no form of another site.
 
 mod page;
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -28,9 +30,12 @@ use url::{Url, form_urlencoded};
 use self::page::{PROOF, Page};
 pub(super) use self::page::{STYLE, html};
 use super::reply::{RequestId, read_bytes};
-use crate::connect::{self, Browser, ComeBack, Next, Stop};
+use crate::connect::{self, Browser, Callback, Next, Stop};
 use crate::gateway::{Gateway, Parts};
 use crate::link::hash;
+
+/// Upper limit for what a provider sends back, in a query or a form. Codes have up to 2 KiB.
+const MAX_CALLBACK_BYTES: usize = 16 * 1024;
 
 /// More than any form needs; a key file has a few KiB.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -41,7 +46,8 @@ const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pages.
 pub(super) fn router() -> Router<Gateway> {
     let pages = Router::new()
-        .route("/callback", get(come_back))
+        .route("/callback", get(come_back).post(lead_back))
+        .route("/callback/{server}", get(come_back).post(lead_back))
         .route("/{token}", get(open).post(submit))
         .fallback(unknown);
     Router::new().nest("/connect", pages).route("/connect/", get(unknown))
@@ -118,6 +124,7 @@ async fn come_back(
     request_id: RequestId,
     method: Method,
     headers: HeaderMap,
+    server: Option<Path<String>>,
     uri: Uri,
 ) -> Response {
     // Neither asks for a page to be shown, and to go on here is to use the state up.
@@ -126,26 +133,41 @@ async fn come_back(
     if method == Method::HEAD || only_looks {
         return Page::not_shown().into();
     }
-    let mut answer = ComeBack::default();
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        match &*name {
-            "state" => answer.state = Some(value.into_owned().into()),
-            "code" => answer.code = Some(value.into_owned().into()),
-            "error" => answer.error = Some(value.into_owned()),
-            "error_description" => answer.error_description = Some(value.into_owned()),
-            _ => {}
-        }
+    let query = uri.query().unwrap_or_default();
+    if query.len() > MAX_CALLBACK_BYTES {
+        return Page::stop(Stop::Broken(callback_too_large()), request_id).into();
     }
+    let parameters = form_urlencoded::parse(query.as_bytes());
+    let callback = Callback {
+        path: server.map(|Path(server)| server).unwrap_or_default(),
+        parameters: parameters.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect(),
+    };
     let browser = cookie_of(&gateway, &headers);
     // A code can be exchanged once, so the exchange is not ended by a browser that goes away.
     let work = Arc::clone(gateway.parts()).spawn(async move {
         let parts = gateway.parts();
-        gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), answer).await) }).await
+        gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), &callback).await) }).await
     });
     match ended(work).await {
         Ok(connected) => Page::connected(&connected).into(),
         Err(stop) => Page::stop(stop, request_id).into(),
     }
+}
+
+/// Leads a browser that posts a callback on to the same address with the form as the query. It
+/// takes nothing from the form: the browser is not known here.
+async fn lead_back(request_id: RequestId, request: Request) -> Response {
+    let body = match read_bytes(request, MAX_CALLBACK_BYTES, callback_too_large).await {
+        Ok(body) => body,
+        Err(error) => return Page::stop(Stop::Broken(error), request_id).into(),
+    };
+    // Written anew, so that a header can hold it.
+    let parameters = form_urlencoded::parse(&body);
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    if query.len() > MAX_CALLBACK_BYTES {
+        return Page::stop(Stop::Broken(callback_too_large()), request_id).into();
+    }
+    Page::led_back(&query).into()
 }
 
 async fn unknown(request_id: RequestId) -> Response {
@@ -170,6 +192,11 @@ async fn ended<T>(work: tokio::task::JoinHandle<proxy_execute_protocol::Result<O
         Error::new(ErrorKind::Internal, message)
     };
     work.await.map_err(panicked)??
+}
+
+fn callback_too_large() -> Error {
+    Error::new(ErrorKind::PayloadTooLarge, "The callback is larger than 16 KiB, the most that is taken.")
+        .fix("Ask the provider for a shorter code, or register the client for `response_mode=query`.")
 }
 
 fn form_too_large() -> Error {

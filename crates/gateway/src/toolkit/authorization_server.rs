@@ -30,6 +30,19 @@ pub(crate) struct Rules {
     /// Where a client is registered for each account (RFC 7591); of `DCR_OAUTH`, and of no other.
     #[serde(default)]
     registration_url: Option<String>,
+    /// Its issuer identifier (RFC 8414 §2). A callback whose `iss` is another one is refused (RFC 9207).
+    #[serde(default)]
+    issuer: Option<String>,
+    /// Whether every callback has an `iss`, as the server's metadata says it (RFC 9207 §3). Then one
+    /// without is refused.
+    #[serde(default)]
+    pub(crate) authorization_response_iss_parameter_supported: bool,
+    /// Fields of an account that are in the query of the callback.
+    #[serde(default)]
+    pub(crate) callback_fields: BTreeMap<String, CallbackField>,
+    /// The provider's page where a client is registered, for the operator.
+    #[serde(default)]
+    pub(crate) client_page: Option<String>,
     /// What is asked for where the auth config names no scopes: what it takes to read the main
     /// things, and to refresh.
     #[serde(default)]
@@ -110,6 +123,41 @@ impl AnswerField {
     }
 }
 
+/// Where a field of an account is in the query of a callback.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a parameter's name, or { parameter, ending }")]
+pub(crate) enum CallbackField {
+    /// A parameter.
+    Parameter(String),
+    /// What stands before an ending, for a parameter that is a host of which URLs want a label.
+    Before { parameter: String, ending: String },
+}
+
+impl CallbackField {
+    pub(crate) fn parameter(&self) -> &str {
+        match self {
+            Self::Parameter(parameter) | Self::Before { parameter, .. } => parameter,
+        }
+    }
+
+    /// The field in the parameter's value. The host of a URL stands for the URL in a field that is a
+    /// part of a host.
+    pub(crate) fn read<'a>(&self, value: &'a str, is_host: bool) -> Option<&'a str> {
+        let host = |value: &'a str| {
+            let rest = value.strip_prefix("https://")?;
+            Some(rest.strip_suffix('/').unwrap_or(rest))
+        };
+        match self {
+            Self::Parameter(_) if is_host => Some(host(value).unwrap_or(value)),
+            Self::Parameter(_) => Some(value),
+            Self::Before { ending, .. } => host(value).unwrap_or(value).strip_suffix(ending.as_str()),
+        }
+    }
+}
+
+/// The parameters of a callback that are the protocol's own.
+const OF_PROTOCOL: [&str; 6] = ["state", "code", "error", "error_description", "error_uri", "iss"];
+
 impl Rules {
     /// What a client asks for: its own scopes, else the toolkit's.
     pub(crate) fn scopes_for<'a>(&'a self, client: &'a ClientMetadata) -> &'a [String] {
@@ -165,6 +213,7 @@ pub(super) struct Unresolved {
     pub(super) refresh_url: Option<Template>,
     pub(super) revoke_url: Option<Template>,
     pub(super) registration_url: Option<Template>,
+    pub(super) issuer: Option<Template>,
     pub(super) token_parameters: Vec<(String, Template)>,
     pub(super) rules: Rules,
 }
@@ -181,6 +230,8 @@ pub(crate) struct AuthorizationServer<'a> {
     pub(crate) revoke_url: Option<Url>,
     /// RFC 7591.
     pub(crate) registration_url: Option<Url>,
+    /// As it is written, since it is compared as text.
+    pub(crate) issuer: Option<String>,
     /// Further parameters of token requests.
     pub(crate) token_parameters: Vec<(&'a str, SecretString)>,
     pub(crate) rules: &'a Rules,
@@ -190,6 +241,13 @@ impl Unresolved {
     /// Whether a field of an account comes with the answer of the token endpoint.
     pub(super) fn answers(&self, field: &str) -> bool {
         field == "access_token" || self.rules.token_answer.contains_key(field)
+    }
+
+    /// Whether a field of an account is known from the callback, and no sooner.
+    pub(super) fn is_told_by_callback(&self, field: &str) -> bool {
+        let is_asked_first =
+            self.authorize_url.iter().flat_map(Template::field_names).any(|name| name == field);
+        self.rules.callback_fields.contains_key(field) && !is_asked_first
     }
 
     /// The fields of an account that its addresses and parameters have places for.
@@ -235,13 +293,48 @@ impl Unresolved {
             if let Some(name) = template.field_names().into_iter().find(|name| !field_exists(name)) {
                 return Err(format!("{key}: uses {{{{{name}}}}}, which has no [fields.{name}]"));
             }
-            let example = template.render_host_parts(|_| Some("example".into()));
+            let example = template.render_host_parts(|_| Some("example".into()), |_| false);
             let example = example.map_err(|problem| format!("{key}: {}", problem.why))?;
-            endpoint(&example).map_err(|why| format!("{key}: {why}"))?;
-            Ok(template)
+            let example = endpoint(&example).map_err(|why| format!("{key}: {why}"))?;
+            Ok((template, example))
         };
+        let required = |key: &str, text: &String| url(key, text).map(|(template, _)| template);
         let optional =
-            |key: &str, text: &Option<String>| text.as_ref().map(|text| url(key, text)).transpose();
+            |key: &str, text: &Option<String>| text.as_ref().map(|text| required(key, text)).transpose();
+        let issuer = match &rules.issuer {
+            Some(text) => {
+                let (template, example) = url("issuer", text)?;
+                if example.query().is_some() {
+                    return Err("issuer: must not have a query".to_owned());
+                }
+                Some(template)
+            }
+            None if rules.authorization_response_iss_parameter_supported => {
+                return Err("issuer: is missing; `authorization_response_iss_parameter_supported` needs it"
+                    .to_owned());
+            }
+            None => None,
+        };
+        if rules.authorize_url.is_none() && (issuer.is_some() || !rules.callback_fields.is_empty()) {
+            return Err("authorize_url: is missing; without it there is no callback".to_owned());
+        }
+        if let Some(page) = &rules.client_page {
+            web_page(page).map_err(|why| format!("client_page: {why}"))?;
+        }
+        for (field, place) in &rules.callback_fields {
+            if !field_exists(field) || field == "base_url" {
+                return Err(format!("callback_fields.{field}: there is no [fields.{field}]"));
+            }
+            let parameter = place.parameter();
+            if parameter.is_empty() || OF_PROTOCOL.contains(&parameter) {
+                return Err(format!("callback_fields.{field}: `{parameter}` is a parameter of the protocol"));
+            }
+            if issuer.iter().flat_map(Template::field_names).any(|name| name == *field) {
+                return Err(format!(
+                    "issuer: uses {{{{{field}}}}}, which a callback tells; it has to be known before"
+                ));
+            }
+        }
         for (field, place) in &rules.token_answer {
             let pointer = place.pointer();
             if !pointer.starts_with('/') {
@@ -262,7 +355,8 @@ impl Unresolved {
         Ok(Self {
             token_parameters: token_parameters.collect::<Result<_, String>>()?,
             authorize_url: optional("authorize_url", &rules.authorize_url)?,
-            token_url: url("token_url", &rules.token_url)?,
+            issuer,
+            token_url: required("token_url", &rules.token_url)?,
             refresh_url: optional("refresh_url", &rules.refresh_url)?,
             revoke_url: optional("revoke_url", &rules.revoke_url)?,
             registration_url: optional("registration_url", &rules.registration_url)?,
@@ -273,12 +367,20 @@ impl Unresolved {
 
 /// The URL of an endpoint. It may have a query (RFC 6749 §3.1), but no fragment.
 pub(super) fn endpoint(text: &str) -> Result<Url, String> {
+    let url = web_page(text)?;
+    if url.fragment().is_some() {
+        return Err("must not have a fragment in it".to_owned());
+    }
+    Ok(url)
+}
+
+fn web_page(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a valid URL ({error})"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err("must begin with https:// and a host".to_owned());
     }
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must not have a user name, password or fragment in it".to_owned());
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not have a user name or password in it".to_owned());
     }
     Ok(url)
 }

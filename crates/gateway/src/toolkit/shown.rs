@@ -1,6 +1,6 @@
 //! Toolkits as they are answered: in lists, one by one, and with a session's accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proxy_execute_protocol::{Result, ToolkitFilter};
@@ -15,7 +15,7 @@ use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
 use crate::store::{Rows, StoredAccount};
-use crate::{bounds, session};
+use crate::{bounds, connect, session};
 
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
@@ -129,6 +129,12 @@ pub(crate) struct AuthConfigDetails {
     pub(crate) name: String,
     /// The scopes that are asked for when the auth config names none.
     pub(crate) required_scopes: Vec<String>,
+    /// The redirect URI of a client at the provider; null where there is none, or where it is not known yet.
+    #[schema(required = true)]
+    pub(crate) redirect_uri: Option<String>,
+    /// The provider's page where a client is registered.
+    #[schema(required = true)]
+    pub(crate) client_page: Option<String>,
     pub(crate) fields: AuthConfigFields,
 }
 
@@ -223,6 +229,8 @@ pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
         mode: scheme.to_string(),
         name: format!("{} {scheme}", toolkit.name),
         required_scopes: toolkit.default_scopes(scheme).to_vec(),
+        redirect_uri: connect::redirect_uri(gateway, toolkit, scheme),
+        client_page: toolkit.client_page(scheme).map(str::to_owned),
         fields: AuthConfigFields {
             auth_config_creation: FieldGroup::of(toolkit.client_fields(scheme)),
             connected_account_initiation: FieldGroup::of(toolkit.input_fields(scheme)),
@@ -332,27 +340,40 @@ impl Toolkit {
     pub(crate) fn input_fields(&self, auth_scheme: AuthScheme) -> Vec<InputField> {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return Vec::new() };
         let mut names = scheme.signing_fields();
+        if scheme.authorization_server.is_some() {
+            names.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
+        }
+        let of_credential: BTreeSet<_> = names.iter().cloned().collect();
         names.extend(scheme.base_url.field_names());
         if let Some(server) = &scheme.authorization_server {
             names.extend(server.field_names());
-            names.retain(|name| !server.answers(name));
-            names.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
+            let is_exchanged = |name: &str| auth_scheme.exchanged_fields().contains(&name);
+            names.retain(|name| {
+                is_exchanged(name) || !(server.answers(name) || server.is_told_by_callback(name))
+            });
         }
         if auth_scheme == AuthScheme::OAuth2 {
             // Its client is the auth config's, which says where that is sent.
             let given = self.client_host_fields(auth_scheme);
             names.retain(|name| !given.contains(name));
         }
-        names.into_iter().map(|name| self.input_field(auth_scheme, name)).collect()
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        let mut fields: Vec<_> = names.into_iter().map(|name| self.input_field(auth_scheme, name)).collect();
+        // What is needed comes first, and a user name before its password.
+        fields.sort_by_key(|field| (!field.required, !of_credential.contains(&field.name), field.is_secret));
+        fields
     }
 
     fn input_field(&self, auth_scheme: AuthScheme, name: String) -> InputField {
         let described = self.fields.get(&name);
+        let may_lack =
+            self.schemes.get(&auth_scheme).is_some_and(|scheme| scheme.may_lack(auth_scheme, &name));
         InputField {
             display_name: name.replace(['_', '-'], " "),
             description: described.map(|field| field.description.clone()).unwrap_or_default(),
             kind: "string".to_owned(),
-            required: !auth_scheme.may_lack(&name) && described.is_none_or(|field| field.default.is_none()),
+            required: !may_lack && described.is_none_or(|field| field.default.is_none()),
             user_visible: true,
             is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
             default: described.and_then(|field| field.default.clone()),
@@ -383,8 +404,7 @@ impl Toolkit {
             fields.extend(hosts.map(|name| self.input_field(scheme, name)));
         }
         if server.authorize_url.is_some() {
-            let description =
-                "Where the provider sends people back to, if not to this gateway's /connect/callback";
+            let description = "Where the provider sends users back to, if not to this gateway's own address";
             fields.push(field("oauth_redirect_uri", description, false, None));
         }
         if !matches!(scheme, AuthScheme::ServiceAccount | AuthScheme::BasicWithJwt) {
@@ -396,6 +416,11 @@ impl Toolkit {
             fields.push(field("user_scopes", "What the app may do as the person", false, None));
         }
         fields
+    }
+
+    /// The provider's page where a client is registered.
+    pub(crate) fn client_page(&self, scheme: AuthScheme) -> Option<&str> {
+        self.server_of(scheme)?.rules.client_page.as_deref()
     }
 
     fn default_scopes(&self, scheme: AuthScheme) -> &[String] {

@@ -111,12 +111,22 @@ impl Template {
         if is_providers { BTreeSet::new() } else { names }
     }
 
+    /// The end of the host that belongs to the provider, after the last field in it: `example.com` of
+    /// `https://{{a}}.example.com/x`. None where the host has no field, or could be anyone's.
+    pub(super) fn providers_domain(&self) -> Option<String> {
+        let (names, end) = self.host();
+        let domain =
+            end.strip_prefix('.').filter(|_| !names.is_empty() && self.open_host_fields().is_empty());
+        domain.map(str::to_owned)
+    }
+
     /// A base URL with values in place. A value must not be able to move the URL to another host:
     /// it has letters, digits, `-` and `_` only; dots as well where it is the whole host, or a part
-    /// of the path.
+    /// of the path, or where the definition lists the values (`is_listed`).
     pub(super) fn render_host_parts(
         &self,
         value: impl Fn(&str) -> Option<SecretString>,
+        is_listed: impl Fn(&str) -> bool,
     ) -> Result<String, FieldProblem> {
         let mut text = String::new();
         for (index, piece) in self.0.iter().enumerate() {
@@ -136,7 +146,8 @@ impl Template {
             };
             let begins_host = text.ends_with("://");
             let in_path = text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-            let dots_allowed = (begins_host || in_path) && (next.is_empty() || next.starts_with('/'));
+            let is_part = (begins_host || in_path) && (next.is_empty() || next.starts_with('/'));
+            let dots_allowed = is_part || is_listed(name);
             let is_allowed =
                 |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || (dots_allowed && c == '.');
             if value.is_empty() || !value.chars().all(is_allowed) || value.split('.').any(str::is_empty) {
@@ -165,7 +176,7 @@ mod tests {
     use super::*;
 
     fn host(template: &str, value: &str) -> Result<String, FieldProblem> {
-        Template::parse(template).unwrap().render_host_parts(|_| Some(value.into()))
+        Template::parse(template).unwrap().render_host_parts(|_| Some(value.into()), |_| false)
     }
 
     #[test]
@@ -200,6 +211,9 @@ mod tests {
             let parsed = Template::parse(template).unwrap();
             assert_eq!(Vec::from_iter(parsed.host_fields()), in_host, "{template}");
             assert_eq!(Vec::from_iter(parsed.open_host_fields()), open, "{template}");
+            let is_providers = !in_host.is_empty() && open.is_empty();
+            let domain = is_providers.then(|| "example.com".to_owned());
+            assert_eq!(parsed.providers_domain(), domain, "{template}");
         }
     }
 

@@ -172,6 +172,42 @@ fn definition(change: impl FnOnce(&mut Value)) -> Result<Catalogue> {
     Catalogue::with(&[ToolkitSource::Definition(definition)])
 }
 
+/// Gives the definition an authorization server, with these keys over the usual ones; null removes one.
+fn server(definition: &mut Value, keys: Value) {
+    let mut server = json!({
+        "authorize_url": "https://acme.example/authorize", "token_url": "https://acme.example/token",
+    });
+    server.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    server.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    definition["schemes"]["OAUTH2"] = json!({ "authorization_server": server });
+}
+
+#[test]
+fn a_field_has_one_of_its_values() {
+    let field: Field = serde_json::from_value(
+        json!({ "description": "D", "values": ["us", "a.zoho.example", "*.acme.example"] }),
+    )
+    .unwrap();
+    for (value, expected) in [
+        ("us", true),
+        ("US", true),
+        ("A.zoho.example", true),
+        ("eu.acme.example", true),
+        ("eu.ACME.example", true),
+        ("eu", false),
+        ("", false),
+        ("us ", false),
+        ("acme.example", false),
+        (".acme.example", false),
+        ("a.b.acme.example", false),
+        ("evil-acme.example", false),
+        ("eu.acme.example.evil.example", false),
+        ("a.zoho.example.", false),
+    ] {
+        assert_eq!(field.allows(value), expected, "{value:?}");
+    }
+}
+
 #[test]
 fn a_bad_definition_is_refused_with_key_and_reason() {
     assert!(definition(|_| {}).is_ok());
@@ -245,6 +281,85 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
             &["schemes.DCR_OAUTH.authorization_server.registration_url", "[fields.other]"],
         ),
         (|d| d["schemes"]["API_KEY"]["cookie"] = json!({}), &["unknown field `cookie`"]),
+        (|d| d["default_scheme"] = json!("OAUTH2"), &["default_scheme", "OAUTH2"]),
+        (|d| d["default_scheme"] = json!("BASIC"), &["default_scheme", "BASIC"]),
+        (|d| d["fields"]["subdomain"]["values"] = json!(["a", ""]), &["fields.subdomain.values", "``"]),
+        (|d| d["fields"]["subdomain"]["values"] = json!(["*"]), &["fields.subdomain.values", "`*`"]),
+        (|d| d["fields"]["subdomain"]["values"] = json!(["*.com"]), &["fields.subdomain.values", "`*.com`"]),
+        (
+            |d| {
+                d["fields"]["subdomain"] = json!({ "description": "S", "default": "c", "values": ["a", "b"] })
+            },
+            &["fields.subdomain.default", "`c`"],
+        ),
+        (|d| server(d, json!({ "issuer": "acme.example" })), &["authorization_server.issuer"]),
+        (
+            |d| server(d, json!({ "issuer": "https://acme.example?a=b" })),
+            &["authorization_server.issuer", "query"],
+        ),
+        (
+            |d| server(d, json!({ "issuer": "https://{{other}}" })),
+            &["authorization_server.issuer", "[fields.other]"],
+        ),
+        (|d| server(d, json!({ "client_page": "the console" })), &["authorization_server.client_page"]),
+        (
+            |d| server(d, json!({ "authorization_response_iss_parameter_supported": true })),
+            &["authorization_server.issuer", "is missing"],
+        ),
+        (
+            |d| server(d, json!({ "issuer": "https://acme.example", "authorize_url": null })),
+            &["authorization_server.authorize_url", "is missing"],
+        ),
+        (
+            |d| server(d, json!({ "callback_fields": { "subdomain": "shop" }, "authorize_url": null })),
+            &["authorization_server.authorize_url", "is missing"],
+        ),
+        (
+            |d| server(d, json!({ "callback_fields": { "realm": "r" } })),
+            &["callback_fields.realm", "[fields.realm]"],
+        ),
+        (
+            |d| server(d, json!({ "callback_fields": { "access_token": "t" } })),
+            &["callback_fields.access_token", "[fields.access_token]"],
+        ),
+        (
+            |d| server(d, json!({ "callback_fields": { "subdomain": "code" } })),
+            &["callback_fields.subdomain", "`code`"],
+        ),
+        (
+            |d| {
+                d["fields"]["base_url"] = json!({ "description": "B" });
+                server(d, json!({ "callback_fields": { "base_url": "url" } }));
+            },
+            &["callback_fields.base_url"],
+        ),
+        (
+            |d| {
+                let fields = json!({ "subdomain": "s" });
+                server(
+                    d,
+                    json!({ "callback_fields": fields, "issuer": "https://{{subdomain}}.acme.example" }),
+                );
+            },
+            &["authorization_server.issuer", "{{subdomain}}"],
+        ),
+        // A callback must not say where secrets go: to the token endpoint, and to the API.
+        (
+            |d| {
+                d["fields"]["host"] = json!({ "description": "H" });
+                let token_url = "https://{{host}}/token";
+                server(d, json!({ "callback_fields": { "host": "h" }, "token_url": token_url }));
+            },
+            &["authorization_server.callback_fields.host", "[fields.host]", "`values`"],
+        ),
+        (
+            |d| {
+                d["fields"]["host"] = json!({ "description": "H" });
+                d["base_url"] = json!("https://{{host}}/api");
+                server(d, json!({ "callback_fields": { "host": "h" } }));
+            },
+            &["authorization_server.callback_fields.host", "[fields.host]", "`values`"],
+        ),
     ];
     for (change, expected) in cases {
         let error = definition(change).expect_err("refused");

@@ -20,7 +20,8 @@ use url::{Url, form_urlencoded};
 use crate::port::{Port, assert_refused};
 use crate::resources::{ask, expect, read, text};
 use crate::support::{
-    Caller, HttpAnswer, Step, Upstream, answer, assert_error, deadline, get, http, json_answer, options, soon,
+    Caller, HttpAnswer, Step, Upstream, answer, assert_error, deadline, get, http, import, json_answer,
+    options, soon,
 };
 
 /// A toolkit whose provider's page is elsewhere, and whose token endpoint is the upstream.
@@ -96,22 +97,39 @@ pub(crate) async fn status(port: &Port, account: &str) -> (String, Option<String
 
 /// A browser: it keeps the cookie, and sends what forms have in them.
 pub(crate) struct Browser {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) cookie: Option<String>,
+    /// The path of the redirect URI that it was sent on with.
+    pub(crate) callback: String,
 }
 
 impl Browser {
     pub(crate) fn new(port: &Port) -> Self {
-        Self { address: port.address, cookie: None }
+        Self { address: port.address, cookie: None, callback: "/connect/callback".to_owned() }
     }
 
-    async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> HttpAnswer {
         let cookie = self.cookie.clone();
         let mut headers = headers.to_vec();
         headers.extend(cookie.as_deref().map(|cookie| ("cookie", cookie)));
         let answer = http(self.address, method, path, &headers, body).await;
         if let Some(cookie) = answer.header("set-cookie") {
             self.cookie = cookie.split(';').next().map(str::to_owned);
+        }
+        let onward =
+            answer.header("refresh").and_then(|refresh| Url::parse(refresh.strip_prefix("0;url=")?).ok());
+        let redirect_uri = onward.and_then(|url| {
+            let uri = url.query_pairs().find(|(name, _)| name == "redirect_uri")?.1;
+            Url::parse(&uri).ok()
+        });
+        if let Some(uri) = redirect_uri {
+            uri.path().clone_into(&mut self.callback);
         }
         answer
     }
@@ -149,7 +167,8 @@ impl Browser {
 
     pub(crate) async fn come_back(&mut self, query: &[(&str, &str)]) -> HttpAnswer {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        self.send("GET", &format!("/connect/callback?{query}"), &[], "").await
+        let path = format!("{}?{query}", self.callback);
+        self.send("GET", &path, &[], "").await
     }
 }
 
@@ -386,10 +405,8 @@ async fn a_state_is_used_once_and_only_in_its_browser() {
 
     // All of that has not used it up.
     let query = [("code", "c"), ("state", state)];
-    let (mut one, mut two) = (
-        Browser { cookie: browser.cookie.clone(), ..browser },
-        Browser { cookie: browser.cookie, ..browser },
-    );
+    let (mut one, mut two) =
+        (Browser { cookie: browser.cookie.clone(), callback: browser.callback.clone(), ..browser }, browser);
     let (first, second) = tokio::join!(one.come_back(&query), two.come_back(&query));
     let (done, over) = if first.status == 200 { (first, second) } else { (second, first) };
     assert_page(&done, 200, "You can close this page");
@@ -924,6 +941,57 @@ async fn tokens_that_cannot_be_used_fail_the_account_and_tell_at_once() {
 }
 
 #[tokio::test]
+async fn a_callback_url_says_once_how_it_went() {
+    let upstream = Upstream::pleasant().await;
+    let port = port(&upstream).await;
+    for (callback, query, fragment) in [
+        ("https://app.example/done", "", None),
+        ("https://app.example/done?status=old", "", None),
+        ("https://app.example/done?status=old&status=older&connected_account_id=ca_x", "", None),
+        ("https://app.example/done?a=%20+b%2f&status&c&&d=%C3%A4=", "a=%20+b%2f&c&&d=%C3%A4=&", None),
+        (
+            "https://app.example/done?x=1&st%61tus=2&Status=3&status[]=4#/route?status=5",
+            "x=1&Status=3&status[]=4&",
+            Some("/route?status=5"),
+        ),
+        ("https://app.example/done?", "", None),
+        ("https://app.example/done#top", "", Some("top")),
+    ] {
+        let (token, account) = link(&port, json!({ "toolkit": "query", "callback_url": callback })).await;
+        let page = Browser::new(&port).submit(&token, &[("api_key", "k")]).await;
+        let back = refresh_of(&page);
+        let expected = format!("{query}status=success&connected_account_id={account}");
+        assert_eq!((back.query(), back.fragment()), (Some(expected.as_str()), fragment), "{callback}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_used_are_told_at_once() {
+    for (token, says) in [("bad\\ntoken", "`val.access_token`"), ("\\u0000", "`val.access_token`")] {
+        let answer = format!(r#"{{"access_token":"{token}","refresh_token":"canary"}}"#);
+        let upstream = Upstream::always(json_answer(&answer)).await;
+        let port = port(&upstream).await;
+        oauth_config(&port).await;
+        let request = json!({ "toolkit": "oauth", "callback_url": "https://app.example/done" });
+        let (token, account) = link(&port, request).await;
+        let mut browser = Browser::new(&port);
+        let asked = browser.go_to_provider(&token).await;
+        let waiting = tokio::spawn({
+            let (gateway, account) = (port.caller.gateway.clone(), account.clone());
+            async move { gateway.connected_account(&account, deadline()).await }
+        });
+        let page = browser.come_back(&[("code", "c"), ("state", &asked["state"])]).await;
+        assert_page(&page, 502, "was not connected");
+        assert!(page.body.contains(&format!("status=failed&#38;connected_account_id={account}")), "{page:?}");
+        let waited: Value = serde_json::from_str(&soon(waiting).await.unwrap().unwrap()).unwrap();
+        let reason = text(&waited["status_reason"]);
+        assert_eq!(waited["status"], "FAILED");
+        assert!(reason.contains(says) && !reason.contains("canary"), "{reason}");
+        assert_page(&browser.open(&again(&port, &account).await).await, 200, "Connect Acme");
+    }
+}
+
+#[tokio::test]
 async fn a_label_comes_out_of_a_host_or_a_url() {
     for instance in [
         "eu.acme.test",
@@ -945,5 +1013,162 @@ async fn a_label_comes_out_of_a_host_or_a_url() {
         let call = format!("/tool_router/session/{}/proxy_execute", port.caller.session);
         expect(ask(&port, "POST", &call, get("oauth")).await, 200);
         assert_eq!(upstream.requests().last().unwrap().target, "/eu/x", "{instance}");
+    }
+}
+
+#[tokio::test]
+async fn an_oauth_toolkit_without_a_client_says_what_to_register() {
+    let port = port(&Upstream::pleasant().await).await;
+    let redirect_uri = format!("http://{}/connect/callback", port.address);
+    let path = format!("/tool_router/session/{}/link", port.caller.session);
+    let says = |answer: &HttpAnswer, parts: &[&str]| {
+        let fix = text(&answer.json()["error"]["suggested_fix"]);
+        for part in parts {
+            assert!(fix.contains(part), "it should say {part:?}: {fix}");
+        }
+    };
+    for (toolkit, own_path, fields) in [
+        ("gmail", "", "{ client_id, client_secret }"),
+        ("slack", "", "{ client_id, client_secret }"),
+        ("twitter", "", "{ client_id, client_secret }"),
+        ("zoom", "", "{ client_id, client_secret }"),
+        ("github", "", "{ client_id, client_secret }"),
+        ("outlook", "", "{ client_id, client_secret }"),
+        ("shopify", "/myshopify.com", "{ client_id, client_secret }"),
+        ("snowflake", "/snowflakecomputing.com", "{ client_id, client_secret }"),
+    ] {
+        let uri = format!("redirect URI {redirect_uri}{own_path}. ");
+        let create = format!(
+            "authConfigs.create('{toolkit}', {{ type: 'use_custom_auth', authScheme: 'OAUTH2', credentials: {fields} }})"
+        );
+        let refused = ask(&port, "POST", &path, json!({ "toolkit": toolkit })).await;
+        assert_refused(&refused, 400, "ToolRouterV2_NoManagedAuth", "your own client");
+        says(&refused, &[&uri, &create, " at https://"]);
+        // What asks for an auth config of the backend's, and one without a client.
+        let managed = ask(&port, "POST", "/auth_configs", json!({ "toolkit": { "slug": toolkit } })).await;
+        assert_refused(&managed, 400, "ToolRouterV2_NoManagedAuth", toolkit);
+        says(&managed, &[&uri, &create]);
+        let config = json!({ "type": "use_custom_auth", "authScheme": "OAUTH2" });
+        let request = json!({ "toolkit": { "slug": toolkit }, "auth_config": config });
+        let made = expect(ask(&port, "POST", "/auth_configs", request).await, 201);
+        let config = text(&made["auth_config"]["id"]);
+        for (path, request) in [
+            ("/connected_accounts/link", json!({ "auth_config_id": config, "user_id": "bea" })),
+            (
+                "/connected_accounts",
+                json!({ "auth_config": { "id": config }, "connection": { "user_id": "bea" } }),
+            ),
+            (path.as_str(), json!({ "toolkit": toolkit })),
+        ] {
+            let refused = ask(&port, "POST", path, request).await;
+            assert_refused(
+                &refused,
+                400,
+                "InvalidRequest",
+                &format!("Auth config {config} has no `client_id`"),
+            );
+            says(&refused, &[&uri, &format!("authConfigs.update('{config}'")]);
+        }
+    }
+
+    // The auth config that imports have in common asks nobody for a token, one that was made for it does.
+    let token = json!({ "authScheme": "BEARER_TOKEN", "val": { "token": "t" } });
+    let config = import(&port.caller.gateway, "bea", "slack", token).await.auth_config.id;
+    for (path, request) in [
+        ("/connected_accounts/link", json!({ "auth_config_id": config, "user_id": "bea" })),
+        (
+            "/connected_accounts",
+            json!({ "auth_config": { "id": config }, "connection": { "user_id": "bea" } }),
+        ),
+    ] {
+        let refused = ask(&port, "POST", path, request).await;
+        assert_refused(&refused, 400, "ToolRouterV2_NoManagedAuth", "your own client");
+    }
+    let config = json!({ "type": "use_custom_auth", "authScheme": "BEARER_TOKEN" });
+    let request = json!({ "toolkit": { "slug": "slack" }, "auth_config": config });
+    expect(ask(&port, "POST", "/auth_configs", request).await, 201);
+    let (token, _) = link(&port, json!({ "toolkit": "slack" })).await;
+    assert_page(&Browser::new(&port).open(&token).await, 200, r#"name="token" type="password""#);
+}
+
+#[tokio::test]
+async fn a_toolkit_whose_users_have_keys_asks_for_one() {
+    let port = port(&Upstream::pleasant().await).await;
+    for (toolkit, field) in
+        [("exa", "api_key"), ("linear", "api_key"), ("jira", "email"), ("google_maps", "api_key")]
+    {
+        let (token, _) = link(&port, json!({ "toolkit": toolkit })).await;
+        let page = Browser::new(&port).open(&token).await;
+        assert_page(&page, 200, &format!(r#"name="{field}""#));
+    }
+}
+
+#[tokio::test]
+async fn a_form_begins_with_what_is_needed() {
+    let upstream = Upstream::pleasant().await;
+    let scheme = |scheme: Value| json!({ "BASIC": scheme });
+    for (name, schemes, expected) in [
+        (
+            "names",
+            scheme(json!({ "basic": { "username": "{{username}}", "password": "{{password}}" } })),
+            vec!["username*", "password"],
+        ),
+        (
+            "only_a_key",
+            scheme(json!({ "basic": { "username": "{{username}}", "password": "" } })),
+            vec!["username*"],
+        ),
+        (
+            "only_a_password",
+            scheme(json!({ "basic": { "username": "api", "password": "{{password}}" } })),
+            vec!["password*"],
+        ),
+        (
+            "in_headers",
+            scheme(json!({ "headers": { "X-A": "{{password}}", "X-B": "{{username}}" } })),
+            vec!["username*", "password"],
+        ),
+        (
+            "login",
+            json!({ "BASIC_WITH_JWT": { "headers": { "Authorization": "Bearer {{access_token}}" },
+            "authorization_server": { "token_url": format!("{}/token", upstream.origin()),
+                "token_parameters": { "a": "{{password}}", "b": "{{username}}" } } } }),
+            vec!["username*", "password"],
+        ),
+        (
+            "key",
+            json!({ "API_KEY": { "basic": { "username": "{{email}}", "password": "{{api_key}}" } } }),
+            vec!["email*", "api_key"],
+        ),
+        (
+            "twice",
+            scheme(json!({ "base_url": format!("{}/{{{{a}}}}/{{{{b}}}}", upstream.origin()),
+            "basic": { "username": "{{username}}", "password": "{{password}}" } })),
+            vec!["username*", "b", "password", "a"],
+        ),
+    ] {
+        let mut options = options(&upstream);
+        options.toolkits.push(ToolkitSource::Definition(json!({
+            "slug": name, "name": name, "base_url": upstream.origin(), "schemes": schemes,
+            "fields": { "a": { "description": "A", "default": "x" }, "b": { "description": "B" } },
+        })));
+        let port = Port::with(options).await;
+        let auth_scheme = schemes.as_object().unwrap().keys().next().unwrap();
+        let config = json!({ "type": "use_custom_auth", "authScheme": auth_scheme });
+        let request = json!({ "toolkit": { "slug": name }, "auth_config": config });
+        expect(ask(&port, "POST", "/auth_configs", request).await, 201);
+        let (token, _) = link(&port, json!({ "toolkit": name })).await;
+        let page = Browser::new(&port).open(&token).await;
+        let shown: Vec<_> = page
+            .body
+            .split("<input id=\"")
+            .skip(1)
+            .map(|input| {
+                let input = input.split('>').next().unwrap();
+                let focus = if input.contains(" autofocus") { "*" } else { "" };
+                format!("{}{focus}", input.split('"').next().unwrap())
+            })
+            .collect();
+        assert_eq!(shown, expected, "{name}");
     }
 }

@@ -84,7 +84,7 @@ async fn a_client_is_registered_once_for_each_account() {
     assert_eq!(provider.requests().len(), 0, "it was only looked at");
 
     let asked = browser.go_to_provider(&token).await;
-    let redirect_uri = format!("http://{}/connect/callback", port.address);
+    let redirect_uri = format!("http://{}/connect/callback/{}", port.address, provider.authority());
     let registration: Value = serde_json::from_slice(&requests(&provider, "/register")[0].body).unwrap();
     assert_eq!(registration["redirect_uris"], json!([redirect_uri]));
     assert_eq!(

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use data_encoding::BASE64;
 use url::Url;
 
 use super::HEADERS;
-use crate::connect::{AskedField, Connected, Form, NotConnected, Stop};
+use crate::connect::{AskedField, Connected, Form, NotConnected, Step, Stop};
 use crate::http_server::reply::RequestId;
 
 /// The field that has the proof of where a form is from.
@@ -32,8 +32,8 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 pub(super) struct Page {
     status: StatusCode,
     html: String,
-    /// Where the browser goes on to by itself.
-    refresh: Option<Url>,
+    /// The header that sends the browser on, and where to.
+    onward: Option<(HeaderName, String)>,
 }
 
 #[derive(Template)]
@@ -65,7 +65,7 @@ impl Page {
         let problems = form.fields.iter().filter(|field| field.problem.is_some()).count();
         let status = if problems > 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let template = FormTemplate { style: STYLE, form, problems, proof_name: PROOF, proof };
-        Self { status, html: rendered(&template), refresh: None }
+        Self { status, html: rendered(&template), onward: None }
     }
 
     /// On the way to the provider.
@@ -124,20 +124,31 @@ impl Page {
                 ],
             ),
             Stop::NotConnected(not_connected) => {
-                let NotConnected { toolkit, denied, why, back } = *not_connected;
+                let NotConnected { toolkit, step, why, back } = *not_connected;
                 let heading = format!("{toolkit} was not connected");
-                let answer = format!("{toolkit} says: {why}");
-                let texts = if denied {
-                    [
-                        "You did not allow it, so nothing was connected.",
-                        "To do it after all, ask for a new link.",
-                    ]
-                } else {
-                    [answer.as_str(), "It may help to try once more, with a new link."]
+                let says = format!("{toolkit} says: {why}");
+                let unusable = format!("What {toolkit} needs is not complete or cannot be used. {why}");
+                let again = "It may help to try once more, with a new link.";
+                let (status, texts) = match step {
+                    Step::Consent => (
+                        StatusCode::OK,
+                        [
+                            "You did not allow it, so nothing was connected.",
+                            "To do it after all, ask for a new link.",
+                        ],
+                    ),
+                    Step::Registration | Step::Exchange => (StatusCode::BAD_GATEWAY, [says.as_str(), again]),
+                    Step::Credential => (StatusCode::BAD_GATEWAY, [unusable.as_str(), again]),
+                    Step::Sender => (
+                        StatusCode::BAD_REQUEST,
+                        [
+                            "For your safety nothing was connected: you came back from another place than you were sent to.",
+                            "If you did not begin this yourself, close this page. Else ask for a new link.",
+                        ],
+                    ),
                 };
                 let words = back.as_ref().map(back_words);
                 let onward = words.as_deref().zip(back.as_ref());
-                let status = if denied { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
                 Self::message(status, &heading, &texts, onward, None)
             }
             Stop::Broken(error) => {
@@ -172,6 +183,12 @@ impl Page {
         Self::message(StatusCode::FORBIDDEN, "Please begin again", &texts, None, None)
     }
 
+    /// On to the address that was posted to, by GET with this query.
+    pub(super) fn led_back(query: &str) -> Self {
+        let page = Self::message(StatusCode::SEE_OTHER, "One moment …", &[], None, None);
+        Self { onward: Some((header::LOCATION, format!("?{query}"))), ..page }
+    }
+
     /// For what asks for a page, and does not show it.
     pub(super) fn not_shown() -> Self {
         Self::message(StatusCode::METHOD_NOT_ALLOWED, "Please open this page", &[], None, None)
@@ -186,22 +203,22 @@ impl Page {
     ) -> Self {
         let onward = onward.map(|(words, url)| (words, url.as_str()));
         let template = MessageTemplate { style: STYLE, heading, texts, onward, reference };
-        Self { status, html: rendered(&template), refresh: None }
+        Self { status, html: rendered(&template), onward: None }
     }
 
     fn going_to(self, url: Url) -> Self {
-        Self { refresh: Some(url), ..self }
+        // A URL that was parsed has neither spaces nor control characters.
+        Self { onward: Some((header::REFRESH, format!("0;url={url}"))), ..self }
     }
 }
 
 impl From<Page> for Response {
     fn from(page: Page) -> Self {
         let mut response = answered(page.status, page.html);
-        if let Some(url) = page.refresh {
-            // A URL that was parsed has neither spaces nor control characters.
-            let mut value = HeaderValue::from_str(&format!("0;url={url}")).expect("a URL is ASCII");
+        if let Some((name, url)) = page.onward {
+            let mut value = HeaderValue::from_str(&url).expect("a URL is ASCII");
             value.set_sensitive(true);
-            response.headers_mut().insert(header::REFRESH, value);
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -251,9 +268,12 @@ impl AskedField {
         Some(ids.join(" ")).filter(|ids| !ids.is_empty())
     }
 
-    /// Whether this is where a person begins: at the first problem, else at the first field.
+    /// Whether this is where a user begins: at the first problem, else at the first field that has to be
+    /// filled in and is empty.
     fn is_first(&self, form: &Form) -> bool {
-        let first = form.fields.iter().find(|field| field.problem.is_some()).or(form.fields.first());
-        first.is_some_and(|first| first.input.name == self.input.name)
+        let is_missing = |field: &&Self| field.input.required && field.value.is_empty();
+        let fields = || form.fields.iter();
+        let first = fields().find(|field| field.problem.is_some()).or_else(|| fields().find(is_missing));
+        first.or(form.fields.first()).is_some_and(|first| first.input.name == self.input.name)
     }
 }
