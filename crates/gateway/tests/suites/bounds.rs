@@ -260,3 +260,53 @@ async fn a_resource_is_no_larger_than_a_mebibyte() {
         assert_eq!(answer.status, status, "{}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn an_auth_config_that_would_restrict_its_accounts_is_refused() {
+    let port = Port::open(&Upstream::pleasant().await).await;
+    let create = |part: &Value| {
+        let mut config = json!({ "type": "use_custom_auth", "authScheme": "API_KEY" });
+        config.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        json!({ "toolkit": { "slug": "header" }, "auth_config": config }).to_string()
+    };
+    let made = port.ask("POST", "/api/v3.1/auth_configs", &create(&json!({}))).await.json();
+    let path = format!("/api/v3.1/auth_configs/{}", made["auth_config"]["id"].as_str().unwrap());
+    for (part, status, says) in [
+        (json!({ "restrict_to_following_tools": ["HEADER_GET"] }), 400, "`restrict_to_following_tools`"),
+        (
+            json!({ "tool_access_config": { "tools_available_for_execution": ["HEADER_GET"] } }),
+            400,
+            "`tool_access_config`",
+        ),
+        (json!({ "proxy_config": { "proxy_url": "http://proxy.example" } }), 400, "proxy_config"),
+        (json!({ "name": "n".repeat(257) }), 400, "longer than 256 bytes"),
+        (json!({ "credentials": { "token": "t".repeat(1 << 16) } }), 400, "longer than 64 KiB"),
+        (json!({ "restrict_to_following_tools": [], "tool_access_config": {} }), 200, ""),
+    ] {
+        let created = port.ask("POST", "/api/v3.1/auth_configs", &create(&part)).await;
+        assert_eq!(created.status, if status == 200 { 201 } else { status }, "{}", created.body);
+        let mut change = part;
+        change["type"] = json!("custom");
+        let changed = port.ask("PATCH", &path, &change.to_string()).await;
+        assert_eq!(changed.status, status, "{}", changed.body);
+        assert!(created.body.contains(says) && changed.body.contains(says), "{says}: {}", changed.body);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_query_has_a_length() {
+    let upstream = Upstream::pleasant().await;
+    let gateway = gateway(&upstream).await;
+    for (length, is_sent) in [(4_096, true), (4_097, false)] {
+        let mut data = credential("query", &"k".repeat(length));
+        data["toolkitSlug"] = json!("query");
+        let call = json!({ "custom_connection_data": data, "endpoint": "/x", "method": "GET" });
+        let result = tools_call(&gateway, call).await;
+        if is_sent {
+            assert_eq!(result.unwrap().status(), 200);
+        } else {
+            assert_refused(result, ErrorKind::InvalidRequest, "`val.api_key`");
+        }
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
