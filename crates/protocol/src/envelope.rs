@@ -3,8 +3,11 @@
 //! The gateway writes the text once, around the upstream's bytes; the port sends it, the client
 //! hands it on, and the caller parses it once. Nothing in between reads it.
 
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The most characters that a string of JavaScript has, as V8 counts them: in UTF-16. An answer that
@@ -96,30 +99,53 @@ impl Envelope {
         self.0
     }
 
-    /// The same answer with `data` as a string that holds the upstream's JSON unparsed, for
-    /// callers who need every digit of it. Text and null stay as they are.
+    /// The same envelope with `data` as a string that holds its JSON unparsed, for callers who need
+    /// every digit of it. A string and null stay as they are. Nothing else of the text changes,
+    /// whatever else is in it.
     ///
     /// # Errors
-    /// When the text, which may come from another system, is not an envelope.
-    pub fn with_data_as_text(self) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Wire<'a> {
-            status: u16,
-            #[serde(borrow, default)]
-            headers: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            data: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            binary_data: Option<&'a RawValue>,
+    /// When the text, which may come from another system, is not a JSON object.
+    pub fn with_data_as_text(mut self) -> Result<Self, serde_json::Error> {
+        let Data(data) = serde_json::from_str(&self.0)?;
+        let Some(json) = data.map(RawValue::get).filter(|json| !json.starts_with('"') && *json != "null")
+        else {
+            return Ok(self);
+        };
+        // `json` is a slice of the text, so its address tells where it is.
+        let start = json.as_ptr().addr() - self.0.as_ptr().addr();
+        let (range, string) = (start..start + json.len(), to_json(&json));
+        self.0.replace_range(range, &string);
+        Ok(self)
+    }
+}
+
+/// The `data` of an envelope. If the name is repeated, `JSON.parse` keeps the last one, and so does this.
+struct Data<'a>(Option<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Data<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Data<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Data<'de>, A::Error> {
+                let mut data = None;
+                // Names are raw, too: other members may have names that are no `String`, such as half an emoji.
+                while let Some((name, value)) = members.next_entry::<&RawValue, &RawValue>()? {
+                    if serde_json::from_str::<String>(name.get()).is_ok_and(|name| name == "data") {
+                        data = Some(value);
+                    }
+                }
+                Ok(Data(data))
+            }
         }
-        let wire: Wire<'_> = serde_json::from_str(&self.0)?;
-        let data = wire.data.map_or("null", RawValue::get);
-        let data = if data.starts_with('"') || data == "null" { data.to_owned() } else { to_json(&data) };
-        let headers = wire.headers.map_or("{}", RawValue::get);
-        let status = wire.status;
-        let binary_data =
-            wire.binary_data.map(|raw| format!(r#","binary_data":{}"#, raw.get())).unwrap_or_default();
-        Ok(Self(format!(r#"{{"status":{status},"headers":{headers},"data":{data}{binary_data}}}"#)))
+
+        deserializer.deserialize_map(Members)
     }
 }
 
@@ -129,6 +155,10 @@ fn to_json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn headers() -> Headers {
@@ -178,7 +208,74 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_envelope_is_an_error() {
-        assert!(Envelope::from_wire("<html>".into()).with_data_as_text().is_err());
+    fn data_as_text_changes_the_last_data_only() {
+        for (text, expected) in [
+            // Names and values that a later version may add, in any order and form.
+            (
+                r#"{"result_type":"completed","data":{"a":1},"hook_results":[{"id":1}],"status":200}"#,
+                r#"{"result_type":"completed","data":"{\"a\":1}","hook_results":[{"id":1}],"status":200}"#,
+            ),
+            (" { \"data\" :\t[1, 2]\n, \"x\" : 1e400 } ", " { \"data\" :\t\"[1, 2]\"\n, \"x\" : 1e400 } "),
+            (r#"{"d\u0061ta":1.0}"#, r#"{"d\u0061ta":"1.0"}"#),
+            (r#"{"data":1,"data":2,"a":3,"a":4}"#, r#"{"data":1,"data":"2","a":3,"a":4}"#),
+            (r#"{"x":{"data":1},"data":true}"#, r#"{"x":{"data":1},"data":"true"}"#),
+            (r#"{"\ud800":"\ud800","data":["\ud800"]}"#, r#"{"\ud800":"\ud800","data":"[\"\\ud800\"]"}"#),
+            (r#"{"data":"text","binary_data":null}"#, r#"{"data":"text","binary_data":null}"#),
+            (r#"{"status":204,"data":null}"#, r#"{"status":204,"data":null}"#),
+            (r#"{"status":204}"#, r#"{"status":204}"#),
+            (r#"{"status":"odd","headers":[],"data":{}}"#, r#"{"status":"odd","headers":[],"data":"{}"}"#),
+        ] {
+            let envelope = Envelope::from_wire(text.to_owned()).with_data_as_text();
+            assert_eq!(envelope.unwrap().into_text(), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn data_as_text_is_a_change_of_one_field(
+            members in vec((r#""(status|headers|binary_data|x|\\ud800|data2|é)""#, json()), 0..6),
+            data in json(),
+            at in any::<Index>(),
+            blank in "[ \t\r\n]{0,2}",
+        ) {
+            let at = at.index(members.len() + 1);
+            let member = |(name, value): &(String, String)| format!("{blank}{name}{blank}:{blank}{value}{blank}");
+            let text = |data: &str| {
+                let mut members: Vec<_> = members.iter().map(&member).collect();
+                members.insert(at, member(&(r#""data""#.to_owned(), data.to_owned())));
+                format!("{blank}{{{}}}{blank}", members.join(","))
+            };
+            let unchanged = data.starts_with('"') || data == "null";
+            let expected = if unchanged { text(&data) } else { text(&to_json(&data)) };
+            let envelope = Envelope::from_wire(text(&data)).with_data_as_text().unwrap();
+            prop_assert_eq!(envelope.into_text(), expected);
+        }
+    }
+
+    /// JSON of every kind, in forms that parsing and writing would change.
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
+            r#""([a-z {}\[\],:é\u{1f600}]|\\"|\\\\|\\ud800|\\/){0,6}""#,
+        ];
+        leaf.prop_recursive(4, 16, 4, |inner| {
+            let members = vec((r#""(data|a|b)""#, inner.clone()), 0..4);
+            prop_oneof![
+                vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(" ,"))),
+                members.prop_map(|members| {
+                    let members: Vec<_> = members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                    format!("{{ {} }}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_an_error() {
+        for text in ["<html>", "[]", "\"data\"", "", "{\"data\":1", "{\"data\":1}}"] {
+            assert!(Envelope::from_wire(text.into()).with_data_as_text().is_err(), "{text}");
+        }
     }
 }
