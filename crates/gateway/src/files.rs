@@ -5,6 +5,7 @@
 //! stands in its name, so sweeping needs no record of what there is.
 
 mod bucket;
+mod range;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use http_range_header::parse_range_header;
 use object_store::local::LocalFileSystem;
 use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
@@ -28,6 +28,7 @@ use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::range::Selected;
 use crate::clock::{now, rfc3339};
 use crate::file_url::{FileName, UrlKeys, expiry_of};
 use crate::gateway::Parts;
@@ -114,11 +115,22 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub(crate) content_type: String,
+    /// Its strong entity tag. A file never changes, so its name is one.
+    pub(crate) etag: String,
     /// Of the whole file.
     pub(crate) size: u64,
     /// The bytes that `body` has, if they are not all.
     pub(crate) part: Option<std::ops::Range<u64>>,
     pub(crate) body: ByteStream,
+}
+
+/// A request for a part of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartRequest<'a> {
+    /// Its `Range`.
+    pub(crate) range: &'a str,
+    /// Its `If-Range`: the part is wanted of this version only, and else the whole file.
+    pub(crate) if_range: Option<&'a str>,
 }
 
 /// A range that a file does not have; with the file's size.
@@ -259,35 +271,37 @@ impl Files {
         Ok(size)
     }
 
-    /// Opens the file of a URL that [`Files::keep`] has made, or the part of it that a `Range` header
-    /// asks for.
+    /// Opens the file of a URL that [`Files::keep`] has made, or the part of it that is asked for.
     ///
     /// # Errors
     /// `FileUrlRefused`, `FileNotFound`, `TooManyFiles` and `FileStoreFailed`.
-    pub(crate) async fn read(&self, url: &Url, range: Option<&str>) -> Result<Result<OpenFile, NoSuchRange>> {
+    pub(crate) async fn read(
+        &self,
+        url: &Url,
+        part: Option<PartRequest<'_>>,
+    ) -> Result<Result<OpenFile, NoSuchRange>> {
         let (name, content_type) = self.keys.verify(url)?;
         let permit = self.permit()?;
         let store = self.store().await?;
         let path = object_store::path::Path::from(name.as_str());
-        // A header that is no range, and several ranges at once, are answered with all of it (RFC 9110 §14.2).
-        let ranges = range.and_then(|range| parse_range_header(range).ok());
-        let part = match ranges {
+        let etag = format!("\"{}\"", name.as_str());
+        // A weak tag or a date is none of ours, so it does not match (RFC 9110 §13.1.5).
+        let wanted = part.filter(|part| part.if_range.is_none_or(|validator| validator == etag));
+        let part = match wanted {
             None => None,
-            Some(ranges) => {
+            Some(PartRequest { range, .. }) => {
                 let size = store.head(&path).await.map_err(not_there)?.size;
-                match ranges.validate(size) {
-                    Ok(ranges) => match ranges.as_slice() {
-                        [range] => Some(*range.start()..*range.end() + 1),
-                        _ => None,
-                    },
-                    Err(_) => return Ok(Err(NoSuchRange(size))),
+                match range::select(range, size) {
+                    Selected::Whole => None,
+                    Selected::Part(part) => Some(part),
+                    Selected::Nothing => return Ok(Err(NoSuchRange(size))),
                 }
             }
         };
         let options = GetOptions { range: part.clone().map(GetRange::Bounded), ..GetOptions::default() };
         let found = store.get_opts(&path, options).await.map_err(not_there)?;
         let size = found.meta.size;
-        Ok(Ok(OpenFile { content_type, size, part, body: bytes_of(found, permit).await? }))
+        Ok(Ok(OpenFile { content_type, etag, size, part, body: bytes_of(found, permit).await? }))
     }
 
     /// The same for a reader in this process, who wants all of it.

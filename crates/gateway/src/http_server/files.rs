@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use proxy_execute_protocol::{Error, ErrorKind};
 use url::Url;
 
 use super::reply::{Failure, RequestId};
-use crate::files::{NoSuchRange, OpenFile};
+use crate::files::{NoSuchRange, OpenFile, PartRequest};
 use crate::gateway::Gateway;
 
 /// How long a reader may take none of a file: it is one of few that are open at once. Longer than the
@@ -21,15 +21,17 @@ const PAUSE: Duration = Duration::from_secs(120);
 pub(super) async fn get(
     State(gateway): State<Gateway>,
     request_id: RequestId,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    // Ranges are defined for GET only (RFC 9110 §14.2).
+    let part = part_of(&headers).filter(|_| method == Method::GET);
     let found = gateway.run(async {
         let url = uri.path_and_query().and_then(|asked| Url::parse(&format!("http://gateway{asked}")).ok());
         let url =
             url.ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "The path is not one of a URL."))?;
-        gateway.parts().files.read(&url, range).await
+        gateway.parts().files.read(&url, part).await
     });
     match found.await {
         Ok(Ok(file)) => Ok(served(&gateway, file)),
@@ -41,8 +43,18 @@ pub(super) async fn get(
     }
 }
 
+/// The part that a request asks for. Of a header that is there twice, neither line counts.
+fn part_of(headers: &HeaderMap) -> Option<PartRequest<'_>> {
+    let only = |name| {
+        let mut lines = headers.get_all(name).iter();
+        lines.next().filter(|_| lines.next().is_none()).map(|line| line.to_str().unwrap_or_default())
+    };
+    let if_range = headers.contains_key(header::IF_RANGE).then(|| only(header::IF_RANGE).unwrap_or_default());
+    Some(PartRequest { range: only(header::RANGE)?, if_range })
+}
+
 /// A browser must save it, whatever it is: it is somebody else's, and on this origin.
-fn served(gateway: &Gateway, OpenFile { content_type, size, part, body }: OpenFile) -> Response {
+fn served(gateway: &Gateway, OpenFile { content_type, etag, size, part, body }: OpenFile) -> Response {
     let body = Body::from_stream(gateway.parts().until_closed(body, None, PAUSE));
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -52,6 +64,7 @@ fn served(gateway: &Gateway, OpenFile { content_type, size, part, body }: OpenFi
     for (name, value) in [
         (header::CONTENT_TYPE, text(content_type)),
         (header::CONTENT_LENGTH, Some(length.into())),
+        (header::ETAG, text(etag)),
         (header::CONTENT_DISPOSITION, Some(HeaderValue::from_static("attachment"))),
         (header::X_CONTENT_TYPE_OPTIONS, Some(HeaderValue::from_static("nosniff"))),
         (header::ACCEPT_RANGES, Some(HeaderValue::from_static("bytes"))),
