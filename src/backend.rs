@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_client::Remote;
 use proxy_execute_protocol as protocol;
-use proxy_execute_protocol::{Download, Envelope, Error, ErrorKind, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{Download, ProxyRequest, Result, read_json};
 use serde_json::json;
 
 use crate::call::{cancelled, parse_options, settling, to_json, within};
@@ -87,8 +87,8 @@ impl Backend {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            let request = request_of(&request, source).await?;
-            text_of(backend.proxy_execute(&session_id, request, deadline).await?, data_as_text)
+            let request = request_of(&request, source, data_as_text).await?;
+            Ok(backend.proxy_execute(&session_id, request, deadline).await?.into_text())
         })
     }
 
@@ -105,8 +105,8 @@ impl Backend {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            let request = request_of(&request, source).await?;
-            text_of(backend.tools_proxy_execute(request, deadline).await?, data_as_text)
+            let request = request_of(&request, source, data_as_text).await?;
+            Ok(backend.tools_proxy_execute(request, deadline).await?.into_text())
         })
     }
 
@@ -123,7 +123,7 @@ impl Backend {
         let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
         let source = upload.and_then(Upload::take);
         let call = move |deadline| async move {
-            let request = request_of(&request, source).await?;
+            let request = request_of(&request, source, false).await?;
             let answer = backend.proxy_stream(session_id.as_deref(), request, deadline).await?;
             Ok(ByteReader::new(answer.head.into_text(), answer.body, completions))
         };
@@ -162,23 +162,10 @@ impl Backend {
 }
 
 /// A request, with the bytes that it sends up.
-async fn request_of(text: &str, source: Option<Source>) -> Result<ProxyRequest> {
-    let mut request: ProxyRequest = read_json(text.as_bytes())?;
+async fn request_of(text: &str, source: Option<Source>, data_as_text: bool) -> Result<ProxyRequest> {
+    let mut request = ProxyRequest { data_as_text, ..read_json(text.as_bytes())? };
     if let Some(source) = source {
         source.put_into(&mut request).await?;
     }
     Ok(request)
-}
-
-fn text_of(envelope: Envelope, data_as_text: bool) -> Result<String> {
-    if !data_as_text {
-        return Ok(envelope.into_text());
-    }
-    let envelope = envelope.with_data_as_text().map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidAnswer,
-            format!("The backend's answer is not the documented {{ status, data, headers }}: {error}."),
-        )
-    })?;
-    Ok(envelope.into_text())
 }

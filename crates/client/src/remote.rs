@@ -31,7 +31,7 @@ const GATEWAY: &str = "x-proxy-execute";
 /// How long until an account that is being connected is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The header that asks it for an answer as it comes.
+/// The header that asks for another form of the response: `text` or `stream`.
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 
 /// What a path segment may hold as it is (RFC 3986 §2.3).
@@ -75,15 +75,20 @@ impl Remote {
         url.set_path(&format!("{}{}", self.api.path(), request.path));
         url.set_query(request.query.as_deref());
         let mut headers = self.headers.clone();
-        if request.hands_on {
-            headers.insert(RESPONSE_TYPE, HeaderValue::from_static("stream"));
+        let response_type = match request.response_type {
+            ResponseType::Documented => None,
+            ResponseType::Text => Some("text"),
+            ResponseType::Stream => Some("stream"),
+        };
+        if let Some(response_type) = response_type {
+            headers.insert(RESPONSE_TYPE, HeaderValue::from_static(response_type));
         }
         let call = Call {
             method: request.method,
             url,
             headers,
             body: request.body,
-            hands_on: request.hands_on,
+            hands_on: request.response_type == ResponseType::Stream,
             max_answer: self.max_answer,
             only_reads: request.only_reads,
             deadline,
@@ -163,7 +168,29 @@ impl Remote {
                 Body::Json(json(&request)?)
             }
         };
-        Ok(Outgoing { method: Method::POST, path, query: None, body, hands_on: false, only_reads })
+        let response_type = if request.data_as_text { ResponseType::Text } else { ResponseType::Documented };
+        Ok(Outgoing { method: Method::POST, path, query: None, body, response_type, only_reads })
+    }
+
+    /// A proxied call whose response is in memory.
+    async fn execute(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        deadline: Deadline,
+    ) -> Result<Envelope> {
+        let data_as_text = request.data_as_text;
+        let request = self.proxied(session_id, request, deadline).await?;
+        let envelope = self.call(request, deadline).await?.into_envelope(&self.api_key)?;
+        if !data_as_text {
+            return Ok(envelope);
+        }
+        // A gateway has done it, and nothing changes. The hosted backend does not know the header.
+        envelope.with_data_as_text().map_err(|error| {
+            let message =
+                format!("The backend's answer is not the documented {{ status, data, headers }}: {error}.");
+            Error::new(ErrorKind::InvalidAnswer, message)
+        })
     }
 
     /// Whether the backend is a gateway of this project. Any answer tells; if there was none yet,
@@ -178,7 +205,7 @@ impl Remote {
             path,
             query,
             body: Body::Empty,
-            hands_on: false,
+            response_type: ResponseType::Documented,
             only_reads: true,
         };
         let answer = self.call(request, deadline).await;
@@ -201,8 +228,14 @@ impl Backend for Remote {
     async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session> {
         let path = "/tool_router/session".to_owned();
         let body = Body::Json(json(&request)?);
-        let request =
-            Outgoing { method: Method::POST, path, query: None, body, hands_on: false, only_reads: false };
+        let request = Outgoing {
+            method: Method::POST,
+            path,
+            query: None,
+            body,
+            response_type: ResponseType::Documented,
+            only_reads: false,
+        };
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
@@ -213,7 +246,7 @@ impl Backend for Remote {
             path,
             query: None,
             body: Body::Empty,
-            hands_on: false,
+            response_type: ResponseType::Documented,
             only_reads: true,
         };
         self.call(request, deadline).await?.json(&self.api_key)
@@ -222,8 +255,14 @@ impl Backend for Remote {
     async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session> {
         let path = session_path(id)?;
         let body = Body::Json(json(&request)?);
-        let request =
-            Outgoing { method: Method::PATCH, path, query: None, body, hands_on: false, only_reads: false };
+        let request = Outgoing {
+            method: Method::PATCH,
+            path,
+            query: None,
+            body,
+            response_type: ResponseType::Documented,
+            only_reads: false,
+        };
         let Updated { config, config_version, mcp, tool_router_tools, warnings } =
             self.call(request, deadline).await?.json(&self.api_key)?;
         Ok(Session {
@@ -244,7 +283,7 @@ impl Backend for Remote {
             path,
             query: None,
             body: Body::Empty,
-            hands_on: false,
+            response_type: ResponseType::Documented,
             only_reads: false,
         };
         self.call(request, deadline).await?.json(&self.api_key)
@@ -256,13 +295,11 @@ impl Backend for Remote {
         request: ProxyRequest,
         deadline: Deadline,
     ) -> Result<Envelope> {
-        let request = self.proxied(Some(session_id), request, deadline).await?;
-        self.call(request, deadline).await?.into_envelope(&self.api_key)
+        self.execute(Some(session_id), request, deadline).await
     }
 
     async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope> {
-        let request = self.proxied(None, request, deadline).await?;
-        self.call(request, deadline).await?.into_envelope(&self.api_key)
+        self.execute(None, request, deadline).await
     }
 
     async fn proxy_stream(
@@ -278,7 +315,8 @@ impl Backend for Remote {
             )
             .fix("Leave `responseType: 'stream'` out: a file comes back as `binaryData`."));
         }
-        let request = Outgoing { hands_on: true, ..self.proxied(session_id, request, deadline).await? };
+        let request = self.proxied(session_id, request, deadline).await?;
+        let request = Outgoing { response_type: ResponseType::Stream, ..request };
         self.call(request, deadline).await?.into_stream(&self.api_key).await
     }
 
@@ -300,7 +338,7 @@ impl Backend for Remote {
             deadline,
             timeout: deadline.remaining(),
         };
-        Ok(self.make(call).await?.into_download())
+        self.make(call).await?.into_download()
     }
 
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String> {
@@ -314,7 +352,8 @@ impl Backend for Remote {
         let query = Some(query).filter(|query| !query.is_empty());
         let body = request.body.map(|body| Body::Json(body.get().to_owned().into())).unwrap_or(Body::Empty);
         let only_reads = method == Method::GET;
-        let request = Outgoing { method, path, query, body, hands_on: false, only_reads };
+        let request =
+            Outgoing { method, path, query, body, response_type: ResponseType::Documented, only_reads };
         Ok(self.call(request, deadline).await?.into_envelope(&self.api_key)?.into_text())
     }
 
@@ -360,8 +399,18 @@ struct Outgoing {
     path: String,
     query: Option<String>,
     body: Body,
-    hands_on: bool,
+    response_type: ResponseType,
     only_reads: bool,
+}
+
+/// The form of the response that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ResponseType {
+    Documented,
+    /// `data` is text, JSON unparsed.
+    Text,
+    /// A line of JSON, then the bytes of the API's response.
+    Stream,
 }
 
 /// The path of a session, its id as one segment whatever is in it.

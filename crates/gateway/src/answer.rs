@@ -2,12 +2,15 @@
 //!
 //! What `data` is follows from the content type, then from the content (`docs/answers.md`):
 //! 1. no body: null;
-//! 2. what is sent as an attachment, and what is still compressed: a file;
-//! 3. a JSON media type: the upstream's own bytes, which must be JSON;
+//! 2. a body that is still compressed: a file;
+//! 3. a JSON media type: the upstream's own bytes, which must be JSON if the call succeeded;
 //! 4. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string, if it
 //!    is text in its charset;
 //! 5. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
 //! 6. anything else: a file.
+//!
+//! `Content-Disposition: attachment` says how to present a body, the type says what it is (RFC 9110
+//! §8.3). So an attachment is a file only where the body would otherwise be an error.
 //!
 //! JSON and text are read here; a file is handed on as it comes, and so is any answer that the
 //! caller wants as a stream.
@@ -20,7 +23,7 @@ use encoding_rs::{Encoding, UTF_8};
 use futures::stream::once;
 use futures::{Stream, StreamExt, TryStreamExt};
 use http::header::{
-    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE,
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
@@ -68,56 +71,91 @@ pub(crate) struct File {
     pub(crate) body: ByteStream,
 }
 
-/// Reads JSON and text to their end and wraps them.
+/// Reads JSON and text to their end and wraps them. With `data_as_text`, JSON becomes a string.
 ///
 /// # Errors
 /// `UpstreamBroken` and `UpstreamTooLarge`.
 pub(crate) async fn receive(
     mut response: Response,
     method: Method,
+    data_as_text: bool,
     max_bytes: u64,
     record: &mut CallInProgress,
 ) -> Result<Answer> {
-    let status = response.status.as_u16();
+    let status = status(&response)?;
     let headers = returned(&response.headers, method);
     let content_type = content_type(&response.headers);
     let kind = Kind::of(&response.headers);
+    let is_attachment = is_attachment(&response.headers);
     let file = |body| Answer::File(File { status, headers: headers.clone(), content_type, body });
 
+    let without_data = || Ok(Answer::Whole(Envelope::without_data(status, &headers)));
+    let succeeded = response.status.is_success();
+    let host = response.host.clone();
     if matches!(kind, Kind::File) {
-        // An empty file is no body, as with any other type.
-        let first = response.body.try_next().await.map_err(|error| cut_off(&response.host, error))?;
-        return Ok(match first {
-            None => Answer::Whole(Envelope::without_data(status, &headers)),
-            Some(first) => file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response)))),
-        });
+        return match response.body.try_next().await {
+            // An empty file is no body, as with any other type.
+            Ok(None) => without_data(),
+            Ok(Some(first)) => Ok(file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response))))),
+            Err(error) if !succeeded && is_undecodable(&error) => without_data(),
+            Err(error) => Err(cut_off(&host, error)),
+        };
     }
-    let host = response.host;
-    let body = read(response.body, max_bytes, &host).await?;
+    if !is_attachment {
+        // `max_bytes` limits what is decoded. An attachment may become a file, which it does not limit.
+        response.body = response.body.without_expansion_limit();
+    }
+    let body = match read(&mut response.body, max_bytes).await {
+        Ok(Body::Whole(body)) => body,
+        Ok(Body::TooLarge(begun)) if is_attachment => {
+            return Ok(file(ByteStream::new(once(ready(Ok(begun.into()))).chain(body_of(response)))));
+        }
+        Ok(Body::TooLarge(_)) => return Err(too_large(&host, max_bytes)),
+        Err(error) if !succeeded && is_undecodable(&error) => return without_data(),
+        Err(error) => return Err(cut_off(&host, error)),
+    };
     record.received(body.len() as u64);
     if body.is_empty() {
-        return Ok(Answer::Whole(Envelope::without_data(status, &headers)));
+        return without_data();
     }
-    let text = match kind {
-        Kind::Json(encoding) | Kind::Text(encoding) => decode(&body, encoding),
-        Kind::Unknown | Kind::File => decode(&body, UTF_8).filter(|text| !text.contains('\0')),
-    };
-    let is_json = !matches!(kind, Kind::Text(_)) && text.as_deref().is_some_and(is_valid_json);
-    match (kind, text) {
-        (_, Some(json)) if is_json => Ok(Answer::Whole(Envelope::around_json(status, &headers, &json))),
-        (Kind::Json(_), _) => {
-            Err(broken(&host, &format!("says that its answer (status {status}) is JSON, but it is not")))
+    let content = Content::of(kind, &body);
+    let is_mislabelled = matches!(kind, Kind::Json(_)) && !matches!(content, Content::Json(_));
+    // The body of a failed call is for a person to read, so its wrong label is no reason to lose its status.
+    if is_mislabelled && succeeded && !data_as_text {
+        if is_attachment {
+            return Ok(file(ByteStream::whole(body.into())));
         }
-        (_, Some(text)) => Ok(Answer::Whole(Envelope::around_text(status, &headers, &text))),
-        // As text in a wrong charset, bytes would be lost; in a file none is.
-        (_, None) => Ok(file(ByteStream::whole(body.into()))),
+        let what = format!("says that its answer (status {status}) is JSON, but it is not");
+        return Err(broken(&host, &what, " `responseType: 'text'` returns such a body as a string."));
     }
+    Ok(match content {
+        Content::Json(json) if !data_as_text => Answer::Whole(Envelope::around_json(status, &headers, &json)),
+        Content::Json(text) | Content::Text(text) => {
+            Answer::Whole(Envelope::around_text(status, &headers, &text))
+        }
+        // As text in a wrong charset, bytes would be lost; in a file none is.
+        Content::Bytes => file(ByteStream::whole(body.into())),
+    })
 }
 
 /// The head of an answer, and its body as it comes.
-pub(crate) fn stream(response: Response, method: Method) -> StreamedAnswer {
-    let head = Envelope::head(response.status.as_u16(), &returned(&response.headers, method));
-    StreamedAnswer { head, body: ByteStream::new(body_of(response)) }
+///
+/// # Errors
+/// `UpstreamBroken`.
+pub(crate) fn stream(response: Response, method: Method) -> Result<StreamedAnswer> {
+    let head = Envelope::head(status(&response)?, &returned(&response.headers, method));
+    Ok(StreamedAnswer { head, body: ByteStream::new(body_of(response)) })
+}
+
+/// The status, if it is one of HTTP (RFC 9110 §15). Clients refuse any other.
+fn status(response: &Response) -> Result<u16> {
+    match response.status.as_u16() {
+        status @ 100..=599 => Ok(status),
+        status => {
+            let what = format!("answered with status {status}, which is outside HTTP's 100 to 599");
+            Err(broken(&response.host, &what, ""))
+        }
+    }
 }
 
 /// The body of an answer, decompressed; cut off in the middle, it ends with an error.
@@ -137,10 +175,7 @@ enum Kind {
 
 impl Kind {
     fn of(headers: &HeaderMap) -> Self {
-        let attachment = headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
-            value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
-        });
-        if attachment || is_compressed(headers) {
+        if is_compressed(headers) {
             return Self::File;
         }
         let Some(content_type) = headers.get(CONTENT_TYPE).filter(|value| !value.is_empty()) else {
@@ -160,6 +195,48 @@ impl Kind {
             Self::File
         }
     }
+}
+
+/// What a body is, once it is read.
+enum Content<'a> {
+    Json(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    Bytes,
+}
+
+impl<'a> Content<'a> {
+    fn of(kind: Kind, body: &'a [u8]) -> Self {
+        let is_text = |text: &Cow<'_, str>| !text.contains('\0');
+        let utf8 = || decode(body, UTF_8);
+        match kind {
+            // JSON is UTF-8 (RFC 8259 §8.1), so a charset beside its type counts only where it is not.
+            Kind::Json(charset) => {
+                let declared = || decode(body, charset);
+                let is_json = |text: &Cow<'_, str>| is_valid_json(text);
+                match utf8().filter(is_json).or_else(|| declared().filter(is_json)) {
+                    Some(json) => Self::Json(json),
+                    None => Self::text(utf8().filter(is_text).or_else(|| declared().filter(is_text))),
+                }
+            }
+            Kind::Text(charset) => Self::text(decode(body, charset).or_else(|| utf8().filter(is_text))),
+            Kind::Unknown => match utf8().filter(is_text) {
+                Some(text) if is_valid_json(&text) => Self::Json(text),
+                text => Self::text(text),
+            },
+            Kind::File => Self::Bytes,
+        }
+    }
+
+    fn text(text: Option<Cow<'a, str>>) -> Self {
+        text.map_or(Self::Bytes, Self::Text)
+    }
+}
+
+/// Whether the server wants it saved instead of shown (RFC 6266 §4.2).
+fn is_attachment(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
+        value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
+    })
 }
 
 /// The media type of a file, as its server names it.
@@ -189,30 +266,35 @@ fn is_valid_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-async fn read(rest: ResponseBody, max_bytes: u64, host: &str) -> Result<Vec<u8>> {
-    let mut rest = rest.without_expansion_limit();
-    let too_large = || {
-        Error::new(
-            ErrorKind::UpstreamTooLarge,
-            format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
-        )
-        .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
-    };
-    if rest.announced().is_some_and(|announced| announced > max_bytes) {
-        return Err(too_large());
-    }
-    let mut body = rest.buffer();
-    while let Some(chunk) = rest.try_next().await.map_err(|error| cut_off(host, error))? {
-        if (body.len() + chunk.len()) as u64 > max_bytes {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+/// A body, or what was read of it when it turned out to be too large.
+enum Body {
+    Whole(Vec<u8>),
+    TooLarge(Vec<u8>),
 }
 
-/// The headers that a caller gets: all but those of the connection. Repeats are joined with a
-/// comma, `Set-Cookie`, whose values have commas in them, with a line break.
+async fn read(rest: &mut ResponseBody, max_bytes: u64) -> Result<Body, BoxError> {
+    if rest.announced().is_some_and(|announced| announced > max_bytes) {
+        return Ok(Body::TooLarge(Vec::new()));
+    }
+    let mut body = rest.buffer();
+    while let Some(chunk) = rest.try_next().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() as u64 > max_bytes {
+            return Ok(Body::TooLarge(body));
+        }
+    }
+    Ok(Body::Whole(body))
+}
+
+fn too_large(host: &str, max_bytes: u64) -> Error {
+    Error::new(
+        ErrorKind::UpstreamTooLarge,
+        format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
+    )
+    .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
+}
+
+/// The headers that a caller gets: all but those of the connection.
 fn returned(headers: &HeaderMap, method: Method) -> Headers {
     let named = named_by_connection(headers);
     let is_dropped = |name: &http::HeaderName| {
@@ -220,14 +302,10 @@ fn returned(headers: &HeaderMap, method: Method) -> Headers {
         is_hop_by_hop(name, &named) || (*name == CONTENT_LENGTH && method != Method::Head)
     };
     let names = headers.keys().filter(|name| !is_dropped(name));
-    let joined = names.map(|name| {
-        let separator = if *name == SET_COOKIE { "\n" } else { ", " };
-        let mut values = headers.get_all(name).iter().map(text);
-        let mut joined = values.next().unwrap_or_default().into_owned();
-        values.for_each(|value| joined.extend([separator, &value]));
-        (name.as_str().to_owned(), joined)
+    let lines = names.flat_map(|name| {
+        headers.get_all(name).iter().map(|value| (name.as_str().to_owned(), text(value).into_owned()))
     });
-    Headers(joined.collect())
+    Headers(lines.collect())
 }
 
 /// A header value as text; bytes outside UTF-8 are taken as Latin-1 (RFC 9110 §5.5).
@@ -236,6 +314,12 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => encoding_rs::mem::decode_latin1(value.as_bytes()),
     }
+}
+
+/// Whether a body came whole, but is not of the codings that the response names.
+fn is_undecodable(error: &BoxError) -> bool {
+    let error = error.downcast_ref::<DecodeError>();
+    error.is_some_and(|error| !matches!(error, DecodeError::Expansion(_)))
 }
 
 fn cut_off(host: &str, error: BoxError) -> Error {
@@ -250,18 +334,18 @@ fn cut_off(host: &str, error: BoxError) -> Error {
             )
         }
         Some(undecodable) => {
-            broken(host, &format!("sent a response that cannot be decompressed: {undecodable}"))
+            broken(host, &format!("sent a response that cannot be decompressed: {undecodable}"), "")
         }
         // If the request's body broke off first, that is why, and the upstream is not to blame.
         None => error
             .downcast::<Error>()
-            .map_or_else(|_| broken(host, "broke off in the middle of its answer"), |of_body| *of_body),
+            .map_or_else(|_| broken(host, "broke off in the middle of its answer", ""), |of_body| *of_body),
     }
 }
 
-fn broken(host: &str, what: &str) -> Error {
-    Error::new(ErrorKind::UpstreamBroken, format!("{host} {what}."))
-        .fix("Whether the request was carried out is not known. Check before sending a write again.")
+fn broken(host: &str, what: &str, advice: &str) -> Error {
+    let fix = "Whether the request was carried out is not known. Check before sending a write again.";
+    Error::new(ErrorKind::UpstreamBroken, format!("{host} {what}.")).fix(format!("{fix}{advice}"))
 }
 
 #[cfg(test)]
@@ -308,15 +392,6 @@ mod tests {
     }
 
     #[test]
-    fn an_attachment_is_a_file_whatever_its_type() {
-        let headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static("text/csv")),
-            (CONTENT_DISPOSITION, HeaderValue::from_static("Attachment; filename=a.csv")),
-        ]);
-        assert!(matches!(Kind::of(&headers), Kind::File));
-    }
-
-    #[test]
     fn json_of_any_depth_and_range_is_valid() {
         let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         for text in [deep.as_str(), "1e400", r#""\ud800""#, " {} ", "12345678901234567890"] {
@@ -336,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_is_dropped_and_repeats_are_joined() {
+    fn framing_is_dropped_and_repeats_stay() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, x-hop"),
@@ -356,8 +431,14 @@ mod tests {
         let shown = returned(&headers, Method::Get);
         assert_eq!(
             shown.0,
-            [("link", "<a>, <b>"), ("set-cookie", "a=1; Expires=Wed, 21 Oct\nb=2"), ("x-latin", "caf\u{e9}")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            [
+                ("link", "<a>"),
+                ("link", "<b>"),
+                ("set-cookie", "a=1; Expires=Wed, 21 Oct"),
+                ("set-cookie", "b=2"),
+                ("x-latin", "caf\u{e9}"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
         assert_eq!(returned(&headers, Method::Head).get("content-length"), Some("5"));
     }

@@ -692,6 +692,7 @@ impl<'a> Flow<'a> {
             body: None,
             binary_body: None,
             parameters: Vec::new(),
+            data_as_text: false,
         };
         let credential = Credential { scheme: self.scheme, fields: self.fields()? };
         let outgoing = proxy::prepare(self.toolkit, &credential, &request)?;

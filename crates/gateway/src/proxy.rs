@@ -55,13 +55,13 @@ async fn read(
     request: ProxyRequest,
     record: &mut CallInProgress,
 ) -> Result<Envelope> {
-    let method = request.method;
+    let (method, data_as_text) = (request.method, request.data_as_text);
     let call = authorize(gateway, session_id, request, record).await?;
     let (host, sent) = (call.host(), Arc::clone(&call.sent));
     let answer = {
         let exchange = pin!(async {
             let response = send(gateway, call, record).await?;
-            answer::receive(response, method, gateway.max_response_bytes, record).await
+            answer::receive(response, method, data_as_text, gateway.max_response_bytes, record).await
         });
         in_time(gateway, &host, &sent, exchange).await?
     };
@@ -107,7 +107,7 @@ async fn begin_stream(
     let call = authorize(gateway, session_id, request, record).await?;
     let (host, sent) = (call.host(), Arc::clone(&call.sent));
     let response = in_time(gateway, &host, &sent, pin!(send(gateway, call, record))).await?;
-    let StreamedAnswer { head, body } = answer::stream(response, method);
+    let StreamedAnswer { head, body } = answer::stream(response, method)?;
     Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
 }
 

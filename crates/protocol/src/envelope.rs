@@ -6,7 +6,6 @@
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -14,24 +13,37 @@ use serde_json::value::RawValue;
 /// is handed on as text can have no more.
 pub const LONGEST_TEXT: usize = (1 << 29) - 24;
 
-/// Header names (lower case) with their values, in order, each name once.
+/// Header names (lower case) with their values, in order. The values of a repeated header follow
+/// each other. As JSON, they are joined with a comma.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);
 
 impl Headers {
-    /// The value of a header, by its lower-case name.
+    /// The first value of a header, by its lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn by_name(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.0.chunk_by(|(one, _), (next, _)| one == next).filter_map(|lines| {
+            let (name, _) = lines.first()?;
+            Some((name.as_str(), lines.iter().map(|(_, value)| value.as_str()).collect()))
+        })
     }
 }
 
 impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+        serializer.collect_map(self.by_name().map(|(name, values)| (name, values.join(", "))))
+    }
+}
+
+/// All values of the headers that are repeated: joined, those of `set-cookie` could not be told apart.
+struct Repeated<'a>(&'a Headers);
+
+impl Serialize for Repeated<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.by_name().filter(|(_, values)| values.len() > 1))
     }
 }
 
@@ -48,7 +60,8 @@ pub struct BinaryData {
     pub expires_at: String,
 }
 
-/// The text of `{ status, data, headers }`, and `binary_data` where the answer is a file.
+/// The text of `{ status, headers, data }`, with `repeated_headers` where headers are repeated, and
+/// `binary_data` where the answer is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope(String);
 
@@ -73,20 +86,18 @@ impl Envelope {
 
     /// The answer of an upstream that sent a file, which is kept for download.
     pub fn around_file(status: u16, headers: &Headers, file: &BinaryData) -> Self {
-        let (headers, file) = (to_json(headers), to_json(file));
-        Self(format!(r#"{{"status":{status},"headers":{headers},"data":null,"binary_data":{file}}}"#))
+        let (head, file) = (head(status, headers), to_json(file));
+        Self(format!(r#"{{{head},"data":null,"binary_data":{file}}}"#))
     }
 
     /// An answer without what it brought: the body is handed on beside it.
     pub fn head(status: u16, headers: &Headers) -> Self {
-        let headers = to_json(headers);
-        Self(format!(r#"{{"status":{status},"headers":{headers}}}"#))
+        Self(format!("{{{}}}", head(status, headers)))
     }
 
     fn write(status: u16, headers: &Headers, data: &str) -> Self {
-        let (status, headers) = (status.to_string(), to_json(headers));
         // At its whole length: the text is most of what is held of an answer, and would else be copied.
-        Self([r#"{"status":"#, &status, r#","headers":"#, &headers, r#","data":"#, data, "}"].concat())
+        Self(["{", &head(status, headers), r#","data":"#, data, "}"].concat())
     }
 
     /// Takes over the text of an answer that came over the wire. It is not read.
@@ -149,6 +160,17 @@ impl<'de> Deserialize<'de> for Data<'de> {
     }
 }
 
+/// The members of an envelope that come before its data.
+fn head(status: u16, headers: &Headers) -> String {
+    let repeats = headers.0.windows(2).any(|lines| matches!(lines, [(one, _), (next, _)] if one == next));
+    let repeated = if repeats {
+        format!(r#","repeated_headers":{}"#, to_json(&Repeated(headers)))
+    } else {
+        String::new()
+    };
+    format!(r#""status":{status},"headers":{}{repeated}"#, to_json(headers))
+}
+
 fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings and maps of strings always serialise")
 }
@@ -173,6 +195,22 @@ mod tests {
             text,
             format!(r#"{{"status":200,"headers":{{"content-type":"application/json"}},"data":{json}}}"#)
         );
+    }
+
+    #[test]
+    fn repeated_headers_are_joined_and_listed() {
+        let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = Headers(vec![
+            line("set-cookie", "a=1; Expires=Wed, 21 Oct"),
+            line("set-cookie", "b=2"),
+            line("vary", "accept"),
+            line("x", "1"),
+            line("x", "1"),
+        ]);
+        let head = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
+        assert_eq!(Envelope::head(200, &headers).into_text(), format!("{head}}}"));
+        assert_eq!(Envelope::around_json(200, &headers, "1").into_text(), format!("{head},\"data\":1}}"));
+        assert_eq!(headers.get("set-cookie"), Some("a=1; Expires=Wed, 21 Oct"));
     }
 
     #[test]
@@ -265,7 +303,8 @@ mod tests {
             prop_oneof![
                 vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(" ,"))),
                 members.prop_map(|members| {
-                    let members: Vec<_> = members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                    let members: Vec<_> =
+                        members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
                     format!("{{ {} }}", members.join(","))
                 }),
             ]

@@ -149,6 +149,10 @@ pub struct ProxyRequest {
     /// Headers and query values, in order; repeats are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
+    /// Whether `data` is to be the response's text, JSON unparsed. It travels beside the text of the
+    /// request (`docs/wire.md`).
+    #[serde(skip)]
+    pub data_as_text: bool,
 }
 
 impl fmt::Debug for ProxyRequest {

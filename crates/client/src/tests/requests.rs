@@ -165,3 +165,25 @@ async fn credentials_given_in_the_call_travel_and_malformed_ones_are_not_quoted(
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert_eq!(server.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn text_is_asked_for_and_nothing_else_of_the_envelope_changes() {
+    let text = r#"{"result_type":"completed","data":{"id":1.0},"status":200,"later":[1]}"#;
+    let plain = r#"{"status":200,"data":"a","repeated_headers":{"x":["1","2"]}}"#;
+    for (sent, expected) in [
+        (text, r#"{"result_type":"completed","data":"{\"id\":1.0}","status":200,"later":[1]}"#),
+        (plain, plain),
+    ] {
+        let steps = [0, 1].map(|_| Step::Answer(answer(200, &["content-type: application/json"], sent)));
+        let server = Server::start(steps).await;
+        let remote = remote(&server.origin);
+        let request = || ProxyRequest { data_as_text: true, ..proxied(Method::Post) };
+        let in_session = remote.proxy_execute("trs_1", request(), soon()).await.unwrap();
+        assert_eq!(in_session.into_text(), expected);
+        let outside = remote.tools_proxy_execute(request(), soon()).await.unwrap();
+        assert_eq!(outside.into_text(), expected);
+        for request in server.requests() {
+            assert_eq!(request.header("x-proxy-execute-response"), Some("text"));
+        }
+    }
+}

@@ -341,8 +341,11 @@ pub(crate) mod schema {
     #[derive(Serialize, ToSchema)]
     pub(crate) struct Envelope {
         status: u16,
-        /// Repeats are joined.
+        /// Repeats are joined with a comma.
         headers: BTreeMap<String, String>,
+        /// Each value of the headers that came more than once, such as `set-cookie`. Left out if none did.
+        #[schema(nullable = false)]
+        repeated_headers: Option<BTreeMap<String, Vec<String>>>,
         /// JSON as it is, text as a string, null when there is none.
         #[schema(required = true)]
         data: Option<Value>,

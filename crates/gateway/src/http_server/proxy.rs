@@ -25,7 +25,7 @@ use super::reply::{
 };
 use crate::proxy;
 
-/// Asks for the answer as it comes, with the value `stream`.
+/// Asks for the response as it comes (`stream`), or with its text as `data` (`text`).
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 
 /// The most of a form that may come before the content of a part: its headers, and before the first
@@ -59,12 +59,13 @@ pub(super) async fn with_account(asked: Asked, request: Request) -> Result<Respo
 }
 
 async fn answer(asked: Asked, session_id: Option<String>, request: Request) -> Result<Response, Failure> {
-    let wants_stream = wants_stream(request.headers());
+    let response_type = response_type(request.headers());
     asked
         .calling(|gateway| async move {
-            let wants_stream = wants_stream?;
-            let request = read_call(request).await?;
-            Ok(if wants_stream {
+            let response_type = response_type?;
+            let data_as_text = response_type == ResponseType::Text;
+            let request = ProxyRequest { data_as_text, ..read_call(request).await? };
+            Ok(if response_type == ResponseType::Stream {
                 stream(proxy::stream(&gateway, session_id.as_deref(), request).await?)
             } else {
                 let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -75,12 +76,20 @@ async fn answer(asked: Asked, session_id: Option<String>, request: Request) -> R
         .await
 }
 
-fn wants_stream(headers: &HeaderMap) -> Result<bool> {
-    match headers.get(RESPONSE_TYPE) {
-        None => Ok(false),
-        Some(value) if value == "stream" => Ok(true),
+#[derive(PartialEq, Eq)]
+enum ResponseType {
+    Json,
+    Text,
+    Stream,
+}
+
+fn response_type(headers: &HeaderMap) -> Result<ResponseType> {
+    match headers.get(RESPONSE_TYPE).map(HeaderValue::as_bytes) {
+        None => Ok(ResponseType::Json),
+        Some(b"text") => Ok(ResponseType::Text),
+        Some(b"stream") => Ok(ResponseType::Stream),
         Some(_) => {
-            let message = format!("{RESPONSE_TYPE}: takes `stream` and nothing else.");
+            let message = format!("{RESPONSE_TYPE}: takes `text` or `stream`.");
             Err(Error::of_field(ErrorKind::InvalidRequest, message))
         }
     }

@@ -15,6 +15,7 @@ mod exchange;
 mod headers;
 mod hosts;
 mod http;
+mod labels;
 mod oauth1;
 mod pipeline;
 mod port;
