@@ -77,6 +77,162 @@ export declare class ApiKeys {
 	 */
 	revoke(keyId: string): Promise<void>;
 }
+/** What is known about an error besides its message. */
+export interface ErrorDetails {
+	/** HTTP status of the backend's answer. */
+	status?: number | undefined;
+	/** The error's code: a number, or on some routes of the hosted backend a name. */
+	code?: number | string | undefined;
+	/** A name of the error that does not change, for code that reacts to it. */
+	slug?: string | undefined;
+	/** Names the request in the backend's log. */
+	requestId?: string | undefined;
+	/** What to do about it. */
+	suggestedFix?: string | undefined;
+	/** What is wrong, one sentence per field. */
+	errors?: string[] | undefined;
+	/** Headers of the backend's answer. */
+	headers?: Headers | undefined;
+	/** After how many milliseconds to try again, where the backend said so. */
+	retryAfter?: number | undefined;
+	/** What led to it. */
+	cause?: unknown | undefined;
+}
+/** The body of an error as it travels. */
+export interface ErrorEnvelope {
+	error: {
+		message: string;
+		status?: number | undefined;
+		code?: number | string | undefined;
+		slug?: string | undefined;
+		request_id?: string | undefined;
+		suggested_fix?: string | undefined;
+		errors?: string[] | undefined;
+	};
+}
+/**
+ * The class of every error that this package throws.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * } catch (error) {
+ *   if (error instanceof ComposioError && error.slug === 'ToolRouterV2_NoActiveConnection') {
+ *     // the user has to connect their account first
+ *   }
+ *   throw error;
+ * }
+ * ```
+ */
+export declare class ComposioError extends Error {
+	/** HTTP status of the backend's answer; absent when there was no answer. */
+	readonly status?: number | undefined;
+	/** The error's code: a number, or on some routes of the hosted backend a name. */
+	readonly code?: number | string | undefined;
+	/** A name of the error that does not change, for code that reacts to it. */
+	readonly slug?: string | undefined;
+	/** Names the request in the backend's log. */
+	readonly requestId?: string | undefined;
+	/** What to do about it. The message ends with the same sentence. */
+	readonly suggestedFix?: string | undefined;
+	/** What is wrong, one sentence per field. */
+	readonly errors?: readonly string[] | undefined;
+	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+	readonly headers?: Headers | undefined;
+	/** After how many milliseconds to try again, where the backend said so. */
+	readonly retryAfter?: number | undefined;
+	constructor(message: string, details?: ErrorDetails);
+}
+/** No API key was given, and `COMPOSIO_API_KEY` is not set. */
+export declare class ComposioNoAPIKeyError extends ComposioError {
+	readonly code: "TS-SDK::NO_API_KEY_PROVIDED";
+	/** As the Composio SDK has it. No backend was asked, so there is no `status`. */
+	readonly statusCode = 401;
+	constructor();
+}
+/**
+ * An argument cannot be used. It is thrown before anything is sent.
+ *
+ * `errors` lists everything that is wrong, one sentence per field.
+ */
+export declare class ValidationError extends ComposioError {
+	readonly code: "TS-SDK::VALIDATION_ERROR";
+	readonly errors: readonly string[];
+	constructor(what: string, errors: string[], options?: {
+		cause?: unknown | undefined;
+	});
+}
+/**
+ * The backend refused or failed a call. Its subclasses are by status.
+ *
+ * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
+ */
+export declare class APIError extends ComposioError {
+	/** The answer's body in the form in which it travelled; absent when there was no answer. */
+	readonly error?: ErrorEnvelope | undefined;
+	constructor(message: string, details?: ErrorDetails);
+}
+/** 400: a field of the request cannot be used, or the call is not allowed as it stands. */
+export declare class BadRequestError extends APIError {
+	readonly status: 400;
+}
+/** 401: there is no API key, or it is not valid. */
+export declare class AuthenticationError extends APIError {
+	readonly status: 401;
+}
+/** 403: the API key lacks a permission, or the session does not allow the toolkit. */
+export declare class PermissionDeniedError extends APIError {
+	readonly status: 403;
+}
+/** 404: there is no such session, account or toolkit. */
+export declare class NotFoundError extends APIError {
+	readonly status: 404;
+}
+/** 409: another change came first. */
+export declare class ConflictError extends APIError {
+	readonly status: 409;
+}
+/** 422: the connected account is disabled, expired or otherwise not usable. */
+export declare class UnprocessableEntityError extends APIError {
+	readonly status: 422;
+}
+/** 429: more calls than the key's rate allows. `retryAfter` says when to go on. */
+export declare class RateLimitError extends APIError {
+	readonly status: 429;
+}
+/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
+export declare class InternalServerError extends APIError {
+	readonly status: number;
+}
+/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
+export declare class APIConnectionError extends APIError {
+	readonly status: undefined;
+}
+/** The call was not done within its `timeout`, and was cancelled. */
+export declare class APIConnectionTimeoutError extends APIConnectionError {
+}
+/** An account that was being connected failed, expired or was revoked. */
+export declare class ConnectionRequestFailedError extends ComposioError {
+	readonly code: "TS-SDK::CONNECTION_REQUEST_FAILED";
+	/** The account, its state, and why it is in it; null where the backend does not say. */
+	readonly meta: Readonly<{
+		connectedAccountId: string;
+		status: string;
+		statusReason: string | null;
+	}>;
+	constructor(message: string, details: ErrorDetails & Pick<ConnectionRequestFailedError, "meta">);
+}
+/** An account was not connected within the time that was waited for it. It may still be. */
+export declare class ConnectionRequestTimeoutError extends ComposioError {
+	readonly code: "TS-SDK::CONNECTION_REQUEST_TIMEOUT";
+	constructor(message: string, details?: ErrorDetails);
+}
+/** The user has an active account with this auth config already, and no second one was allowed. */
+export declare class ComposioMultipleConnectedAccountsError extends ComposioError {
+	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
+	constructor(message: string, details?: ErrorDetails);
+}
 /** What every call takes besides its request. */
 export interface CallOptions {
 	/**
@@ -211,8 +367,19 @@ export interface ProxyExecuteResponse<T = unknown> {
 	status: number;
 	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
 	data: T;
-	/** The headers, names in lower case; repeated ones are joined with a comma. */
+	/**
+	 * The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works, and
+	 * keeps repeated ones apart: its `getSetCookie()` is the list of cookies.
+	 */
 	headers: Record<string, string>;
+	/**
+	 * The headers as a list of names and values, in which a repeated header, such as `set-cookie`, has an entry for each
+	 * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
+	 */
+	readonly headersList: [
+		name: string,
+		value: string
+	][];
 	/** The file, if the answer is one. */
 	binaryData?: BinaryData | undefined;
 }
@@ -222,8 +389,13 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 	status: number;
 	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
 	data?: T | undefined;
-	/** The headers, names in lower case; repeated ones are joined with a comma. */
+	/** The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works. */
 	headers?: Record<string, string> | undefined;
+	/** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
+	readonly headersList: [
+		name: string,
+		value: string
+	][];
 	/** The file, if the answer is one. */
 	binary_data?: {
 		url: string;
@@ -641,7 +813,8 @@ export declare class Session {
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
 	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
-	 * unparsed in `data`, for numbers that JavaScript would round. `responseType: 'stream'` makes `data` a
+	 * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
+	 * `responseType: 'stream'` makes `data` a
 	 * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
 	 * beginning and for each piece of it.
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
@@ -1989,7 +2162,7 @@ export declare class Tools {
 	 *
 	 * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
-	 * `responseType: 'text'` leaves the answer's JSON unparsed in `data`.
+	 * `responseType: 'text'` leaves the answer's JSON unparsed in `data`, and is no error where only the type says JSON.
 	 * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If neither an account nor credentials are named (slug
@@ -2032,162 +2205,6 @@ export declare class Tools {
 	 * ```
 	 */
 	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
-}
-/** What is known about an error besides its message. */
-export interface ErrorDetails {
-	/** HTTP status of the backend's answer. */
-	status?: number | undefined;
-	/** The error's code: a number, or on some routes of the hosted backend a name. */
-	code?: number | string | undefined;
-	/** A name of the error that does not change, for code that reacts to it. */
-	slug?: string | undefined;
-	/** Names the request in the backend's log. */
-	requestId?: string | undefined;
-	/** What to do about it. */
-	suggestedFix?: string | undefined;
-	/** What is wrong, one sentence per field. */
-	errors?: string[] | undefined;
-	/** Headers of the backend's answer. */
-	headers?: Headers | undefined;
-	/** After how many milliseconds to try again, where the backend said so. */
-	retryAfter?: number | undefined;
-	/** What led to it. */
-	cause?: unknown | undefined;
-}
-/** The body of an error as it travels. */
-export interface ErrorEnvelope {
-	error: {
-		message: string;
-		status?: number | undefined;
-		code?: number | string | undefined;
-		slug?: string | undefined;
-		request_id?: string | undefined;
-		suggested_fix?: string | undefined;
-		errors?: string[] | undefined;
-	};
-}
-/**
- * The class of every error that this package throws.
- *
- * @example
- * ```ts
- * try {
- *   await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
- * } catch (error) {
- *   if (error instanceof ComposioError && error.slug === 'ToolRouterV2_NoActiveConnection') {
- *     // the user has to connect their account first
- *   }
- *   throw error;
- * }
- * ```
- */
-export declare class ComposioError extends Error {
-	/** HTTP status of the backend's answer; absent when there was no answer. */
-	readonly status?: number | undefined;
-	/** The error's code: a number, or on some routes of the hosted backend a name. */
-	readonly code?: number | string | undefined;
-	/** A name of the error that does not change, for code that reacts to it. */
-	readonly slug?: string | undefined;
-	/** Names the request in the backend's log. */
-	readonly requestId?: string | undefined;
-	/** What to do about it. The message ends with the same sentence. */
-	readonly suggestedFix?: string | undefined;
-	/** What is wrong, one sentence per field. */
-	readonly errors?: readonly string[] | undefined;
-	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
-	readonly headers?: Headers | undefined;
-	/** After how many milliseconds to try again, where the backend said so. */
-	readonly retryAfter?: number | undefined;
-	constructor(message: string, details?: ErrorDetails);
-}
-/** No API key was given, and `COMPOSIO_API_KEY` is not set. */
-export declare class ComposioNoAPIKeyError extends ComposioError {
-	readonly code: "TS-SDK::NO_API_KEY_PROVIDED";
-	/** As the Composio SDK has it. No backend was asked, so there is no `status`. */
-	readonly statusCode = 401;
-	constructor();
-}
-/**
- * An argument cannot be used. It is thrown before anything is sent.
- *
- * `errors` lists everything that is wrong, one sentence per field.
- */
-export declare class ValidationError extends ComposioError {
-	readonly code: "TS-SDK::VALIDATION_ERROR";
-	readonly errors: readonly string[];
-	constructor(what: string, errors: string[], options?: {
-		cause?: unknown | undefined;
-	});
-}
-/**
- * The backend refused or failed a call. Its subclasses are by status.
- *
- * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
- */
-export declare class APIError extends ComposioError {
-	/** The answer's body in the form in which it travelled; absent when there was no answer. */
-	readonly error?: ErrorEnvelope | undefined;
-	constructor(message: string, details?: ErrorDetails);
-}
-/** 400: a field of the request cannot be used, or the call is not allowed as it stands. */
-export declare class BadRequestError extends APIError {
-	readonly status: 400;
-}
-/** 401: there is no API key, or it is not valid. */
-export declare class AuthenticationError extends APIError {
-	readonly status: 401;
-}
-/** 403: the API key lacks a permission, or the session does not allow the toolkit. */
-export declare class PermissionDeniedError extends APIError {
-	readonly status: 403;
-}
-/** 404: there is no such session, account or toolkit. */
-export declare class NotFoundError extends APIError {
-	readonly status: 404;
-}
-/** 409: another change came first. */
-export declare class ConflictError extends APIError {
-	readonly status: 409;
-}
-/** 422: the connected account is disabled, expired or otherwise not usable. */
-export declare class UnprocessableEntityError extends APIError {
-	readonly status: 422;
-}
-/** 429: more calls than the key's rate allows. `retryAfter` says when to go on. */
-export declare class RateLimitError extends APIError {
-	readonly status: 429;
-}
-/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
-export declare class InternalServerError extends APIError {
-	readonly status: number;
-}
-/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
-export declare class APIConnectionError extends APIError {
-	readonly status: undefined;
-}
-/** The call was not done within its `timeout`, and was cancelled. */
-export declare class APIConnectionTimeoutError extends APIConnectionError {
-}
-/** An account that was being connected failed, expired or was revoked. */
-export declare class ConnectionRequestFailedError extends ComposioError {
-	readonly code: "TS-SDK::CONNECTION_REQUEST_FAILED";
-	/** The account, its state, and why it is in it; null where the backend does not say. */
-	readonly meta: Readonly<{
-		connectedAccountId: string;
-		status: string;
-		statusReason: string | null;
-	}>;
-	constructor(message: string, details: ErrorDetails & Pick<ConnectionRequestFailedError, "meta">);
-}
-/** An account was not connected within the time that was waited for it. It may still be. */
-export declare class ConnectionRequestTimeoutError extends ComposioError {
-	readonly code: "TS-SDK::CONNECTION_REQUEST_TIMEOUT";
-	constructor(message: string, details?: ErrorDetails);
-}
-/** The user has an active account with this auth config already, and no second one was allowed. */
-export declare class ComposioMultipleConnectedAccountsError extends ComposioError {
-	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
-	constructor(message: string, details?: ErrorDetails);
 }
 
 export {};

@@ -491,6 +491,18 @@ token_url = "${upstream.origin}/token"
       assert.equal(read(), '');
     });
 
+    it('prints each value of a repeated header on a line of its own', async () => {
+      upstream.on('/eu/cookies', (response) =>
+        response
+          .writeHead(204, ['Set-Cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'Set-Cookie', 'b=2'])
+          .end(),
+      );
+      const { code, stderr } = await run(call('GET', '/cookies', '--user', 'ann'));
+      assert.equal(code, 0);
+      assert.match(stderr, /^set-cookie: a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT\nset-cookie: b=2$/m);
+      assert.doesNotMatch(stderr, /\ufffd/);
+    });
+
     it('calls nothing if --output cannot be written', async () => {
       const calls = upstream.received.length;
       const args = call('POST', '/new', '--user', 'ann');

@@ -202,6 +202,127 @@ describe('no answer', () => {
     await thrown(() => session.proxyExecute(CALL, { responseType: 'text' }), APIConnectionError);
   });
 
+  it('that a response of an API can be', async () => {
+    const file = { url: 'http://files.test/f', content_type: 'image/png', size: 8, expires_at: '2030-01-01T00:00:00Z' };
+    const calls = [
+      () => session.proxyExecute(CALL),
+      () => session.proxyExecute(CALL, { responseType: 'text' }),
+      () => new Composio({ apiKey: 'k', baseURL: backend.url }).tools.proxyExecute({ endpoint: '/', method: 'GET' }),
+    ];
+    for (const [envelope, names] of [
+      [{}, /`status` is undefined/],
+      [{ status: null }, /`status` is null/],
+      [{ status: '200' }, /`status` is a string/],
+      [{ status: [200] }, /`status` is an array/],
+      ...[0, 99, 600, 999, 1000, -200, 200.5, 2e5].map(
+        (status) => [{ status }, RegExp(`\`status\` is ${status},`)] as const,
+      ),
+      [{ status: 200, headers: 'a: b' }, /`headers` is a string/],
+      [{ status: 200, headers: [] }, /`headers` is an array/],
+      [{ status: 200, headers: [['a', 'b']] }, /`headers` is an array/],
+      [{ status: 200, headers: 7 }, /`headers` is a number/],
+      [{ status: 200, headers: { a: 1 } }, /`headers\.a` is a number/],
+      [{ status: 200, headers: { a: null } }, /`headers\.a` is null/],
+      [{ status: 200, headers: { a: { b: 'c' } } }, /`headers\.a` is an object/],
+      [{ status: 200, headers: { a: [] } }, /`headers\.a` is an array/],
+      [{ status: 200, headers: { a: ['b', 1] } }, /`headers\.a` is an array/],
+      [{ status: 200, headers: {}, repeated_headers: { a: 'b' } }, /`repeated_headers`/],
+      [{ status: 200, headers: {}, repeated_headers: [] }, /`repeated_headers`/],
+      [{ status: 200, binary_data: 'file' }, /`binary_data` is a string/],
+      [{ status: 200, binary_data: [] }, /`binary_data` is an array/],
+      [{ status: 200, binary_data: {} }, /`binary_data\.url` is undefined/],
+      [{ status: 200, binary_data: { ...file, url: 7 } }, /`binary_data\.url` is a number/],
+      [{ status: 200, binary_data: { ...file, content_type: null } }, /`binary_data\.content_type` is null/],
+      [{ status: 200, binary_data: { ...file, expires_at: 7 } }, /`binary_data\.expires_at` is a number/],
+      [{ status: 200, binary_data: { ...file, size: '8' } }, /`binary_data\.size`/],
+      [{ status: 200, binary_data: { ...file, size: -1 } }, /`binary_data\.size`/],
+      [{ status: 200, binary_data: { ...file, size: 1.5 } }, /`binary_data\.size`/],
+    ] as const) {
+      backend.answer = (response) => sendJson(response, 200, envelope);
+      for (const call of calls) {
+        const error = await thrown(call, APIConnectionError);
+        assert.equal(error.slug, 'InvalidAnswer');
+        assert.match(error.message, names);
+      }
+    }
+    // What is left out or null is none.
+    for (const envelope of [{ status: 100 }, { status: 599, headers: null, data: null, binary_data: null }]) {
+      backend.answer = (response) => sendJson(response, 200, envelope);
+      const { data, headers, headersList, binaryData } = await session.proxyExecute(CALL);
+      assert.deepEqual([data, headers, headersList, binaryData], [null, {}, [], undefined]);
+    }
+    backend.answer = (response) => sendJson(response, 200, { status: 200, binary_data: { ...file, expires_at: null } });
+    assert.equal((await session.proxyExecute(CALL)).binaryData?.expiresAt, undefined);
+  });
+
+  it('that a session, an account or a page of them can be', async () => {
+    const stub = await BackendStub.start();
+    try {
+      const composio = new Composio({ apiKey: 'k', baseURL: stub.url, maxRetries: 0 });
+      const stubbed = await composio.create('ann');
+      const account = { id: 'ca_1', status: 'ACTIVE', auth_config: {} };
+      const link = { connected_account_id: 'ca_1', redirect_url: 'http://page.test' };
+      for (const [path, body, call, names] of [
+        ['/session', { session_id: 'trs_1', config: null, mcp: {} }, () => composio.create('ann'), /`config` is null/],
+        ['/session/trs_stub', { config: [] }, () => stubbed.update({ toolkits: ['a'] }), /`config` is an array/],
+        ['/connected_accounts', {}, () => composio.connectedAccounts.list(), /`items` is undefined/],
+        ['/connected_accounts', { items: [null] }, () => composio.connectedAccounts.list(), /`items\[0\]` is null/],
+        [
+          '/connected_accounts',
+          { items: [account, { ...account, id: 7 }] },
+          () => composio.connectedAccounts.list(),
+          /`items\[1\]\.id` is a number/,
+        ],
+        [
+          '/connected_accounts',
+          { items: [account], next_cursor: { a: 1 } },
+          () => composio.connectedAccounts.list(),
+          /`next_cursor` is an object/,
+        ],
+        [
+          '/ca_1',
+          { id: 'ca_1', status: 'ACTIVE' },
+          () => composio.connectedAccounts.get('ca_1'),
+          /`auth_config` is und/,
+        ],
+        [
+          '/ca_1',
+          { id: 'ca_1', status: 'ACTIVE' },
+          () => composio.connectedAccounts.waitForConnection('ca_1'),
+          /`auth_config` is undefined/,
+        ],
+        ['/ca_1/refresh', {}, () => composio.connectedAccounts.refresh('ca_1'), /`id` is undefined/],
+        ['/ca_1/revoke', {}, () => composio.connectedAccounts.revoke('ca_1'), /`connected_account` is undefined/],
+        ['/ca_1/link', {}, () => composio.connectedAccounts.reconnect('ca_1'), /`connected_account_id` is undefined/],
+        ['/link', { ...link, redirect_url: 7 }, () => stubbed.authorize('github'), /`redirect_url` is a number/],
+        ['/auth_configs', { items: {} }, () => composio.authConfigs.list(), /`items` is an object/],
+        ['/ac_1', { id: 'ac_1', status: 'ENABLED' }, () => composio.authConfigs.get('ac_1'), /`toolkit` is undefined/],
+        ['/toolkits', { items: [{ slug: 'a' }] }, () => composio.toolkits.list(), /`items\[0\]\.name` is undefined/],
+        ['/toolkits/a', { slug: 'a', name: 'A' }, () => composio.toolkits.get('a'), /`meta` is undefined/],
+        [
+          '/toolkits/a',
+          { slug: 'a', name: 'A', meta: {}, auth_config_details: [{ fields: {} }] },
+          () => composio.toolkits.get('a'),
+          /`auth_config_details\[0\]\.fields\.auth_config_creation` is undefined/,
+        ],
+        [
+          '/trs_stub/toolkits',
+          { items: [{ slug: 'a', name: 'A', connected_account: 7 }] },
+          () => stubbed.toolkits(),
+          /7|number/,
+        ],
+      ] as const) {
+        stub.bodies[path] = body;
+        const error = await thrown(call, APIConnectionError);
+        assert.equal(error.slug, 'InvalidAnswer', path);
+        assert.match(error.message, names);
+        delete stub.bodies[path];
+      }
+    } finally {
+      stub.close();
+    }
+  });
+
   it('within the timeout', async () => {
     backend.answer = () => {};
     const error = await thrown(() => session.proxyExecute(CALL, { timeout: 50 }), APIConnectionTimeoutError);

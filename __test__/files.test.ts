@@ -488,6 +488,7 @@ describe('the URL of a file', () => {
           ['bytes=100-199', 100, 200],
           ['bytes=65000-', 65_000, bytes.byteLength],
           ['bytes=-5', bytes.byteLength - 5, bytes.byteLength],
+          [`bytes=-${bytes.byteLength + 1}`, 0, bytes.byteLength],
         ] as const) {
           const part = await fetch(url, { headers: { range } });
           assert.equal(part.status, 206, range);

@@ -1,7 +1,7 @@
 // How accounts of a toolkit are connected: by which scheme, and with whose client.
 
 import type { AuthConfigReference } from './connected-accounts';
-import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
 import { type ToolkitInputField, toField, type WireField } from './toolkits';
 import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
@@ -140,7 +140,7 @@ export class AuthConfigs {
     const { isEnabledForToolRouter: is_enabled_for_tool_router, ...same } = config;
     const body = { toolkit: { slug: toolkit }, auth_config: { ...same, is_enabled_for_tool_router } };
     const { auth_config, toolkit: of } = await this.#ask<WireCreated>(
-      { method: 'POST', path: ['auth_configs'], body },
+      { method: 'POST', path: ['auth_configs'], body, form: CREATED },
       options,
     );
     const { id, auth_scheme: authScheme, is_composio_managed: isComposioManaged } = auth_config;
@@ -172,7 +172,7 @@ export class AuthConfigs {
       limit: filter.limit,
       cursor: filter.cursor,
     };
-    const request = { method: 'GET', path: ['auth_configs'], query } as const;
+    const request = { method: 'GET', path: ['auth_configs'], query, form: pageOf(AUTH_CONFIG) } as const;
     return toPage(await this.#ask<WirePage<WireAuthConfig>>(request, options), toAuthConfig);
   }
 
@@ -190,7 +190,8 @@ export class AuthConfigs {
    */
   async get(authConfigId: string, options?: CallOptions): Promise<AuthConfig> {
     id(authConfigId, 'authConfigId');
-    return toAuthConfig(await this.#ask({ method: 'GET', path: ['auth_configs', authConfigId] }, options));
+    const request = { method: 'GET', path: ['auth_configs', authConfigId], form: AUTH_CONFIG } as const;
+    return toAuthConfig(await this.#ask(request, options));
   }
 
   /**
@@ -315,6 +316,16 @@ interface WireAuthConfig {
   created_at?: string;
   last_updated_at?: string;
 }
+
+const CREATED = { toolkit: { slug: 'string' }, auth_config: { id: 'string' } } as const;
+
+const AUTH_CONFIG = {
+  id: 'string',
+  status: 'string',
+  toolkit: { slug: 'string' },
+  'credentials?': {},
+  'expected_input_fields?': [{}],
+} as const;
 
 function toAuthConfig(config: WireAuthConfig): AuthConfig {
   return {

@@ -180,7 +180,7 @@ export class Tools {
    *
    * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
-   * `responseType: 'text'` leaves the answer's JSON unparsed in `data`.
+   * `responseType: 'text'` leaves the answer's JSON unparsed in `data`, and is no error where only the type says JSON.
    * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If neither an account nor credentials are named (slug

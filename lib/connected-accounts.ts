@@ -5,13 +5,14 @@ import {
   type ConnectionRequest,
   connected,
   connectionRequest,
+  LINK,
   linkedRequest,
   type WireLink,
 } from './connection-request';
 import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
 import { quoted } from './quoted';
-import { type Ask, askOn, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type Ask, askOn, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
 import type { Connection } from './session';
 import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
@@ -198,7 +199,7 @@ export class ConnectedAccounts {
       limit: filter.limit,
       cursor: filter.cursor,
     };
-    const request = { method: 'GET', path: ['connected_accounts'], query } as const;
+    const request = { method: 'GET', path: ['connected_accounts'], query, form: pageOf(ACCOUNT) } as const;
     return toPage(await this.#ask<WirePage<WireAccount>>(request, options), toAccount);
   }
 
@@ -216,7 +217,9 @@ export class ConnectedAccounts {
    */
   async get(accountId: string, options?: CallOptions): Promise<ConnectedAccount> {
     id(accountId, 'accountId');
-    return toAccount(await this.#ask({ method: 'GET', path: ['connected_accounts', accountId] }, options));
+    return toAccount(
+      await this.#ask({ method: 'GET', path: ['connected_accounts', accountId], form: ACCOUNT }, options),
+    );
   }
 
   /**
@@ -369,6 +372,7 @@ export class ConnectedAccounts {
         path: ['connected_accounts', accountId, 'refresh'],
         query: { redirect_url: refresh.redirectUrl },
         body: { validate_credentials: refresh.validateCredentials },
+        form: { id: 'string', status: 'string', 'redirect_url?': 'string' },
       },
       options,
     );
@@ -406,7 +410,7 @@ export class ConnectedAccounts {
       connected_account: { id: string; status: string };
       revoked_tokens?: string[];
       not_revoked?: string[];
-    }>({ method: 'POST', path }, options);
+    }>({ method: 'POST', path, form: REVOKED }, options);
     const { id: revoked, status } = answer.connected_account;
     const { revoked_tokens: revokedTokens = [], not_revoked: notRevoked = [] } = answer;
     return { id: revoked, status, success: true, revokedTokens, notRevoked };
@@ -446,7 +450,7 @@ export class ConnectedAccounts {
     const { callbackUrl: callback_url, alias } = link;
     const body = { auth_config_id: authConfigId, user_id: userId, callback_url, alias };
     const path = ['connected_accounts', 'link'];
-    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body }, options));
+    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body, form: LINK }, options));
   }
 
   /**
@@ -482,7 +486,7 @@ export class ConnectedAccounts {
     const { callbackUrl: callback_url, scopes } = reconnect;
     const path = ['connected_accounts', accountId, 'link'];
     const body = { callback_url, scopes };
-    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body }, options));
+    return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body, form: LINK }, options));
   }
 
   /**
@@ -521,7 +525,8 @@ export class ConnectedAccounts {
     await this.#refuseSecond(userId, authConfigId, initiate, options);
     const { callbackUrl: callback_url, alias, config: state } = initiate;
     const body = { auth_config: { id: authConfigId }, connection: { user_id: userId, callback_url, alias, state } };
-    const answer = await this.#ask<WireCreated>({ method: 'POST', path: ['connected_accounts'], body }, options);
+    const request = { method: 'POST', path: ['connected_accounts'], body, form: CREATED } as const;
+    const answer = await this.#ask<WireCreated>(request, options);
     return connectionRequest(this, {
       id: answer.id,
       status: answer.connectionData?.val?.status ?? answer.status ?? 'INITIATED',
@@ -554,7 +559,7 @@ export class ConnectedAccounts {
     check.text(accountId, 'accountId');
     check.optionalTimeout(timeout, 'timeout');
     check.done();
-    return toAccount(await connected<WireAccount>(this.#connection, accountId, timeout, options));
+    return toAccount(await connected<WireAccount>(this.#connection, accountId, ACCOUNT, timeout, options));
   }
 
   async #refuseSecond(
@@ -666,6 +671,28 @@ interface WireCreated {
   status?: string;
   redirect_url?: string | null;
 }
+
+/** What an account must have. */
+const ACCOUNT = {
+  id: 'string',
+  status: 'string',
+  auth_config: { 'id?': 'string', 'auth_scheme?': 'string' },
+  'toolkit?': { slug: 'string' },
+  'status_reason?': 'string',
+} as const;
+
+const CREATED = {
+  id: 'string',
+  'connectionData?': { 'val?': { 'status?': 'string', 'redirectUrl?': 'string' } },
+  'status?': 'string',
+  'redirect_url?': 'string',
+} as const;
+
+const REVOKED = {
+  connected_account: { id: 'string', status: 'string' },
+  'revoked_tokens?': ['string'],
+  'not_revoked?': ['string'],
+} as const;
 
 function toAccount(account: WireAccount): ConnectedAccount {
   const { id = '', auth_scheme = '', is_composio_managed = false, is_disabled = false } = account.auth_config;

@@ -1,5 +1,6 @@
 // An account that is being connected, and the wait for it.
 
+import { type Form, readAnswer } from './answer';
 import type { ConnectedAccount, ConnectedAccountStatus, ConnectedAccounts } from './connected-accounts';
 import { APIConnectionTimeoutError, ConnectionRequestFailedError, ConnectionRequestTimeoutError } from './errors';
 import { answerOf } from './native';
@@ -25,10 +26,18 @@ export interface ConnectionRequest {
 /** A link, as it travels. */
 export interface WireLink {
   connected_account_id: string;
-  link_token: string;
-  redirect_url: string;
+  link_token?: string;
+  redirect_url?: string | null;
   expires_at?: string;
 }
+
+/** What a link must have. */
+export const LINK = {
+  connected_account_id: 'string',
+  'link_token?': 'string',
+  'redirect_url?': 'string',
+  'expires_at?': 'string',
+} as const;
 
 /** What was begun, with the wait for it. */
 export function connectionRequest(
@@ -43,7 +52,7 @@ export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): Conn
   return connectionRequest(accounts, {
     id: link.connected_account_id,
     status: 'INITIATED',
-    redirectUrl: link.redirect_url,
+    redirectUrl: link.redirect_url ?? null,
     linkToken: link.link_token,
     expiresAt: link.expires_at,
   });
@@ -53,6 +62,7 @@ export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): Conn
 export async function connected<T extends { status: string; status_reason?: string | null }>(
   { native }: Connection,
   accountId: string,
+  form: Form,
   timeout: number,
   options?: CallOptions,
 ): Promise<T> {
@@ -66,7 +76,7 @@ export async function connected<T extends { status: string; status_reason?: stri
       });
     },
   );
-  const account: T = JSON.parse(answer);
+  const account = readAnswer<T>(answer, form);
   if (account.status === 'ACTIVE') return account;
   const { status, status_reason } = account;
   const statusReason = status_reason || null;

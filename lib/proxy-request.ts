@@ -1,5 +1,6 @@
 // A proxied call: what it asks, how that is checked and written, and how its answer is read.
 
+import { invalidAnswer, isRecord, parseAnswer } from './answer';
 import {
   type BinaryBody,
   checkBinaryBody,
@@ -8,7 +9,7 @@ import {
   type Source,
   type WireBinaryBody,
 } from './binary-body';
-import { APIConnectionError, ValidationError } from './errors';
+import { type APIConnectionError, ValidationError } from './errors';
 import { isOfClass } from './platform';
 import { quoted } from './quoted';
 import { below, Check, kindOf, LONGEST_SLUG } from './validate';
@@ -111,8 +112,16 @@ export interface ProxyExecuteResponse<T = unknown> {
   status: number;
   /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
   data: T;
-  /** The headers, names in lower case; repeated ones are joined with a comma. */
+  /**
+   * The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works, and
+   * keeps repeated ones apart: its `getSetCookie()` is the list of cookies.
+   */
   headers: Record<string, string>;
+  /**
+   * The headers as a list of names and values, in which a repeated header, such as `set-cookie`, has an entry for each
+   * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
+   */
+  readonly headersList: [name: string, value: string][];
   /** The file, if the answer is one. */
   binaryData?: BinaryData;
 }
@@ -123,8 +132,10 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   status: number;
   /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
   data?: T;
-  /** The headers, names in lower case; repeated ones are joined with a comma. */
+  /** The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works. */
   headers?: Record<string, string>;
+  /** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
+  readonly headersList: [name: string, value: string][];
   /** The file, if the answer is one. */
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
 }
@@ -395,32 +406,107 @@ function findUnserialisable(value: unknown, path: string, parents: Set<object>):
   return undefined;
 }
 
-/** Reads the text of an answer. */
+/** Reads the text of a response, whose `headersList` it adds. What is not in the documented form is an error. */
 export function readEnvelope(text: string): ToolsProxyExecuteResponse {
-  let envelope: Partial<ToolsProxyExecuteResponse> | null | undefined;
-  try {
-    envelope = JSON.parse(text);
-  } catch (cause) {
-    throw notAnEnvelope(cause);
+  const envelope = parseAnswer(text, `${NOT_AN_ENVELOPE}: it is not JSON.`);
+  if (!isRecord(envelope)) throw invalidResponse(`it is ${kindOf(envelope)}`);
+  const { status, headers, repeated_headers, binary_data } = envelope;
+  if (!Number.isInteger(status) || (status as number) < 100 || (status as number) > 599) {
+    const is = typeof status === 'number' ? String(status) : kindOf(status);
+    throw invalidResponse(`\`status\` is ${is}, and must be a whole number from 100 to 599`);
   }
-  if (typeof envelope?.status !== 'number') throw notAnEnvelope();
-  return envelope as ToolsProxyExecuteResponse;
+  if (headers !== undefined && headers !== null) readHeaders(headers, repeated_headers);
+  if (binary_data !== undefined && binary_data !== null) checkBinaryData(binary_data);
+  return Object.defineProperty(envelope as unknown as ToolsProxyExecuteResponse, 'headersList', HEADERS_LIST);
 }
 
-function notAnEnvelope(cause?: unknown): APIConnectionError {
-  return new APIConnectionError('The answer of the backend is not the documented { status, data, headers }.', {
-    slug: 'InvalidAnswer',
-    suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
-    cause,
-  });
+/** What only a list shows: values joined with a line break, and characters that are no byte. */
+const UNUSUAL = /[\n\u0100-\uffff]/;
+
+/** The values of repeated headers, by the headers in which they are joined. Few responses have any. */
+const repeatedOf = new WeakMap<object, ReadonlyMap<string, string[]>>();
+
+/** Checks headers and joins lists among them. Of those that `new Headers` could not read as they are, it makes a list. */
+function readHeaders(headers: unknown, repeated: unknown): void {
+  if (!isRecord(headers)) throw invalidResponse(`\`headers\` is ${kindOf(headers)}, and must be an object`);
+  const lists = new Map<string, string[]>();
+  let isUnusual = false;
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    if (typeof value === 'string' && !UNUSUAL.test(value)) continue;
+    isUnusual = true;
+    const values = typeof value === 'string' ? value.split('\n') : value;
+    if (!isListOfStrings(values)) {
+      throw invalidResponse(`\`${below('headers', name.slice(0, 80))}\` is ${kindOf(value)}, and must be a string`);
+    }
+    headers[name] = values.join(', ');
+    if (values.length > 1) lists.set(name, values);
+  }
+  if (repeated !== undefined && repeated !== null) {
+    if (!isRecord(repeated) || !Object.values(repeated).every(isListOfStrings)) {
+      throw invalidResponse('`repeated_headers` must be an object of lists of strings');
+    }
+    for (const [name, values] of Object.entries(repeated)) lists.set(name, values as string[]);
+  }
+  if (lists.size > 0) repeatedOf.set(headers, lists);
+  if (lists.size > 0 || isUnusual) Object.defineProperty(headers, Symbol.iterator, HEADERS_ITERATOR);
+}
+
+function headersList(headers: Record<string, string> | null | undefined): [name: string, value: string][] {
+  if (!headers) return [];
+  const lists = repeatedOf.get(headers);
+  return Object.entries(headers).flatMap(([name, joined]) =>
+    (lists?.get(name) ?? [joined]).map((value): [string, string] => [name, value]),
+  );
+}
+
+/** On each response. It is one function for all, as responses with one of their own would have no shape in common. */
+const HEADERS_LIST: PropertyDescriptor & ThisType<{ headers?: Record<string, string> }> = {
+  configurable: true,
+  get() {
+    return headersList(this.headers);
+  },
+};
+
+/** What `new Headers` reads an object by, if it is there: pairs whose characters are bytes (RFC 9110 §5.5). */
+const HEADERS_ITERATOR: PropertyDescriptor & ThisType<Record<string, string>> = {
+  configurable: true,
+  value: function* () {
+    for (const [name, value] of headersList(this)) {
+      yield [name, UNUSUAL.test(value) ? Buffer.from(value).toString('latin1') : value];
+    }
+  },
+};
+
+function checkBinaryData(file: unknown): void {
+  if (!isRecord(file)) throw invalidResponse(`\`binary_data\` is ${kindOf(file)}, and must be an object`);
+  const { url, content_type, size, expires_at } = file;
+  for (const [name, value] of Object.entries({ url, content_type, expires_at: expires_at ?? '' })) {
+    if (typeof value !== 'string') {
+      throw invalidResponse(`\`binary_data.${name}\` is ${kindOf(value)}, and must be a string`);
+    }
+  }
+  if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    throw invalidResponse('`binary_data.size` must be a number of bytes');
+  }
+}
+
+function isListOfStrings(values: unknown): values is string[] {
+  return Array.isArray(values) && values.length > 0 && values.every((value) => typeof value === 'string');
+}
+
+const NOT_AN_ENVELOPE = 'The answer of the backend is not the documented { status, data, headers }';
+
+function invalidResponse(why: string): APIConnectionError {
+  return invalidAnswer(`${NOT_AN_ENVELOPE}: ${why}.`);
 }
 
 /** The answer under the names of JavaScript. */
 export function toResponse({ status, data, headers, binary_data }: ToolsProxyExecuteResponse): ProxyExecuteResponse {
-  const response: ProxyExecuteResponse = { status, data: data ?? null, headers: headers ?? {} };
+  const response = { status, data: data ?? null, headers: headers ?? {} } as ProxyExecuteResponse;
   if (binary_data) {
     const { url, content_type: contentType, size, expires_at: expiresAt } = binary_data;
-    response.binaryData = { url, contentType, size, expiresAt };
+    response.binaryData = { url, contentType, size, expiresAt: expiresAt ?? undefined };
   }
-  return response;
+  return Object.defineProperty(response, 'headersList', HEADERS_LIST);
 }

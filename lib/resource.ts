@@ -1,6 +1,7 @@
 // What a backend is asked beside sessions and calls: one request, one answer in JSON.
 
-import { APIConnectionError, ValidationError } from './errors';
+import { type Form, readAnswer } from './answer';
+import { ValidationError } from './errors';
 import { answerOf } from './native';
 import type { Connection } from './session';
 import { type CallOptions, Check, callOptions } from './validate';
@@ -13,6 +14,8 @@ export interface ResourceRequest {
   /** Query values; what is undefined is left out. */
   query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   body?: object;
+  /** What the answer must have. */
+  form?: Form;
 }
 
 /** Asks a backend for a resource. */
@@ -20,23 +23,14 @@ export type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promis
 
 /** What asks on a connection. */
 export function askOn({ native, timeout: standard }: Connection): Ask {
-  return async (request, options) => {
+  return async ({ form = {}, ...request }, options) => {
     const { signal, timeout = standard } = callOptions(options);
     // As a segment of a path they would lead elsewhere.
     if (request.path.some((name) => name === '.' || name === '..')) {
       throw new ValidationError('argument', ['There is no id that consists of dots.']);
     }
     const text = JSON.stringify({ ...request, query: pairsOf(request.query) });
-    const answer = await answerOf((cancel) => native.resource(text, timeout, cancel), signal);
-    try {
-      return JSON.parse(answer);
-    } catch (cause) {
-      throw new APIConnectionError('The answer of the backend is not JSON.', {
-        slug: 'InvalidAnswer',
-        suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
-        cause,
-      });
-    }
+    return readAnswer(await answerOf((cancel) => native.resource(text, timeout, cancel), signal), form);
   };
 }
 
@@ -74,6 +68,12 @@ export interface WirePage<T> {
   total_pages: number;
   current_page: number;
   total_items: number;
+}
+
+/** The form of a page. */
+export function pageOf(item: Form): Form {
+  const counts = { 'total_pages?': 'number', 'current_page?': 'number', 'total_items?': 'number' } as const;
+  return { items: [item], 'next_cursor?': 'string', ...counts };
 }
 
 /** The page under the names of JavaScript. */

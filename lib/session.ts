@@ -1,9 +1,10 @@
 // A session: a user, and the toolkits that may be called for them.
 
 import type * as Native from '../native';
+import { readAnswer } from './answer';
 import { sending } from './binary-body';
 import { type ConnectedAccountStatus, connectedAccountsOf } from './connected-accounts';
-import { type ConnectionRequest, linkedRequest, type WireLink } from './connection-request';
+import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
 import { Download, readable } from './download';
 import { answerOf } from './native';
 import {
@@ -107,7 +108,8 @@ export class Session {
   #answer: SessionAnswer;
 
   static {
-    sessionFrom = (connection, answer) => new Session(connection, JSON.parse(answer));
+    sessionFrom = (connection, answer) =>
+      new Session(connection, readAnswer(answer, { session_id: 'string', config: {} }));
   }
 
   private constructor(connection: Connection, answer: SessionAnswer) {
@@ -144,7 +146,8 @@ export class Session {
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
    * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
-   * unparsed in `data`, for numbers that JavaScript would round. `responseType: 'stream'` makes `data` a
+   * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
+   * `responseType: 'stream'` makes `data` a
    * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
    * beginning and for each piece of it.
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
@@ -244,7 +247,7 @@ export class Session {
     const { callbackUrl: callback_url, alias } = authorize;
     const path = ['tool_router', 'session', this.sessionId, 'link'];
     const body = { toolkit, callback_url, alias };
-    const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body }, options);
+    const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body, form: LINK }, options);
     return linkedRequest(connectedAccountsOf(this.#connection), link);
   }
 
@@ -334,7 +337,7 @@ export class Session {
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
     // It tells of the configuration only; where the tools are served stays.
-    this.#answer = { ...this.#answer, config: JSON.parse(answer).config };
+    this.#answer = { ...this.#answer, ...readAnswer<Pick<SessionAnswer, 'config'>>(answer, { config: {} }) };
     return this;
   }
 
@@ -394,7 +397,12 @@ export async function streamed(
   return sending(source, async (upload) => {
     const start = (cancel?: number) => native.proxyStream(sessionId, text, upload, timeout, cancel);
     const reader = await answerOf<Native.ByteReader>(start, signal);
-    return { ...readEnvelope(reader.head), data: readable(reader, timeout, signal) };
+    try {
+      return Object.assign(readEnvelope(reader.head), { data: readable(reader, timeout, signal) });
+    } catch (error) {
+      reader.cancel();
+      throw error;
+    }
   });
 }
 
@@ -420,8 +428,9 @@ export async function deleteSession(
   options?: CallOptions,
 ): Promise<{ sessionId: string; deleted: boolean }> {
   const { signal, timeout = standard } = callOptions(options);
-  const { session_id: sessionId, deleted } = JSON.parse(
+  const { session_id: sessionId, deleted } = readAnswer<{ session_id: string; deleted: boolean }>(
     await answerOf((cancel) => native.deleteSession(id, timeout, cancel), signal),
+    { session_id: 'string', deleted: 'boolean' },
   );
   return { sessionId, deleted };
 }

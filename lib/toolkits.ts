@@ -3,7 +3,7 @@
 import type { AuthConfigs } from './auth-configs';
 import type { ConnectedAccounts } from './connected-accounts';
 import type { ConnectionRequest } from './connection-request';
-import { type Ask, checkFilter, type Page, type PageOptions, toPage, type WirePage } from './resource';
+import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
 import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A toolkit in a list. */
@@ -180,7 +180,7 @@ export class Toolkits {
       limit: filter.limit,
       cursor: filter.cursor,
     };
-    const request = { method: 'GET', path: ['toolkits'], query } as const;
+    const request = { method: 'GET', path: ['toolkits'], query, form: pageOf(ITEM) } as const;
     return toPage(await this.#ask<WirePage<WireItem>>(request, options), toItem);
   }
 
@@ -203,7 +203,7 @@ export class Toolkits {
   async get(asked?: string | ListToolkits, options?: CallOptions): Promise<Toolkit | ToolkitItem[]> {
     if (typeof asked !== 'string') return (await this.list(asked, options)).items;
     id(asked, 'slug');
-    return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked] }, options));
+    return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked], form: TOOLKIT }, options));
   }
 
   /**
@@ -258,7 +258,10 @@ export async function sessionToolkits(
   const { toolkits, isConnected: is_connected, search, limit, cursor } = filter;
   const query = { toolkits, is_connected, search, limit, cursor };
   const path = ['tool_router', 'session', sessionId, 'toolkits'];
-  const answer = await ask<WirePage<WireSessionToolkit>>({ method: 'GET', path, query }, options);
+  const answer = await ask<WirePage<WireSessionToolkit>>(
+    { method: 'GET', path, query, form: SESSION_TOOLKITS },
+    options,
+  );
   const page = toPage(answer, toSessionToolkit);
   return page.nextCursor === null ? page : { ...page, cursor: page.nextCursor };
 }
@@ -322,6 +325,23 @@ interface WireSessionToolkit {
     auth_config: { id: string; auth_scheme: string; is_composio_managed: boolean };
   };
 }
+
+/** What a toolkit in a list must have. */
+const ITEM = { slug: 'string', name: 'string', meta: { 'categories?': [{}] } } as const;
+
+const FIELDS = { required: [{}], optional: [{}] } as const;
+
+const TOOLKIT = {
+  ...ITEM,
+  'auth_config_details?': [{ fields: { auth_config_creation: FIELDS, connected_account_initiation: FIELDS } }],
+} as const;
+
+const SESSION_TOOLKITS = pageOf({
+  slug: 'string',
+  name: 'string',
+  'meta?': {},
+  'connected_account?': { id: 'string', status: 'string', auth_config: {} },
+});
 
 function toItem(toolkit: WireItem): ToolkitItem {
   return { ...common(toolkit), authSchemes: toolkit.auth_schemes ?? [], noAuth: toolkit.no_auth ?? false };

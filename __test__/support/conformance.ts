@@ -9,6 +9,7 @@ import {
   BadRequestError,
   type Composio,
   type Gateway,
+  InternalServerError,
   NotFoundError,
   PermissionDeniedError,
   type ProxyMethod,
@@ -532,7 +533,8 @@ export function conformance(name: string, way: Way): void {
           ]);
           response.end('{}');
         });
-        const { headers } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/headers', method: 'GET' });
+        const call = { toolkit: 'acme', endpoint: '/headers', method: 'GET' } as const;
+        const { headers, headersList } = await session.proxyExecute(call);
         const { date, ...others } = headers;
         assert.ok(Date.parse(date ?? ''));
         assert.deepEqual(others, {
@@ -540,8 +542,53 @@ export function conformance(name: string, way: Way): void {
           link: '<a>; rel="next", <b>',
           'x-ratelimit-remaining': '59',
           etag: 'W/"1"',
-          'set-cookie': 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT\nb=2',
+          'set-cookie': 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT, b=2',
         });
+        const cookies = ['a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'b=2'];
+        const named = (wanted: string) => headersList.filter(([name]) => name === wanted).map(([, value]) => value);
+        assert.deepEqual(named('set-cookie'), cookies);
+        assert.deepEqual(named('link'), ['<a>; rel="next"', '<b>']);
+        assert.deepEqual(named('etag'), ['W/"1"']);
+        const read = new Headers(headers);
+        assert.deepEqual(read.getSetCookie(), cookies);
+        assert.deepEqual([read.get('link'), read.get('etag')], ['<a>; rel="next", <b>', 'W/"1"']);
+        const streamed = await session.proxyExecute(call, { responseType: 'stream' });
+        await streamed.data.cancel();
+        assert.deepEqual(new Headers(streamed.headers).getSetCookie(), cookies);
+        assert.deepEqual(streamed.headersList.length, headersList.length);
+      });
+
+      it('have headers that a Headers takes, whatever letters are in them', async () => {
+        upstream.on('/base/letters', (response) => {
+          const value = Buffer.from('attachment; filename="žluť.json"').toString('latin1');
+          response.writeHead(200, ['Content-Type', 'application/json', 'Content-Disposition', value]).end('{}');
+        });
+        const { data, headers } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/letters', method: 'GET' });
+        assert.deepEqual(data, {});
+        assert.equal(headers['content-disposition'], 'attachment; filename="žluť.json"');
+        const read = new Headers(headers).get('content-disposition') ?? '';
+        assert.equal(Buffer.from(read, 'latin1').toString(), headers['content-disposition']);
+      });
+
+      it('that only say they are JSON are text, unless the call succeeded', async () => {
+        const call = { toolkit: 'acme', endpoint: '/busy', method: 'POST' } as const;
+        for (const status of [200, 429, 503]) {
+          upstream.on('/base/busy', (response) => {
+            const head = { 'content-type': 'application/json', 'retry-after': '7' };
+            response.writeHead(status, head).end('Too Many Requests');
+          });
+          const text = await session.proxyExecute(call, { responseType: 'text' });
+          assert.deepEqual([text.status, text.data, text.headers['retry-after']], [status, 'Too Many Requests', '7']);
+          if (status === 200) {
+            await rejection(() => session.proxyExecute(call), InternalServerError, { slug: 'UpstreamBroken' });
+          } else {
+            const answer = await session.proxyExecute(call);
+            assert.deepEqual(
+              [answer.status, answer.data, answer.headers['retry-after']],
+              [status, 'Too Many Requests', '7'],
+            );
+          }
+        }
       });
 
       it('that are files come back as a URL, and are opened with it', async () => {

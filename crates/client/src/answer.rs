@@ -85,13 +85,20 @@ impl Answer {
     }
 
     /// A file that is handed on.
-    pub(crate) fn into_download(mut self) -> Download {
+    pub(crate) fn into_download(mut self) -> ProtocolResult<Download> {
+        // Another success, such as 206 or 202, is not the whole file.
+        if self.status != StatusCode::OK {
+            let (origin, path, status) = (origin(&self.url), self.url.path(), self.status.as_u16());
+            let message = format!("{origin}{path} answered {status}, and a whole file comes with 200.");
+            return Err(Error::new(ErrorKind::InvalidAnswer, message)
+                .fix("Check what stands between this client and the server of the file."));
+        }
         let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Download {
+        Ok(Download {
             content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
             size: self.rest.as_ref().and_then(ResponseBody::announced),
             body: self.take_body(),
-        }
+        })
     }
 
     fn take_body(&mut self) -> ByteStream {

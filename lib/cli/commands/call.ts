@@ -107,13 +107,13 @@ function checkOutput(output: string | undefined): void {
 }
 
 function print(terminal: Terminal, answer: string, output?: string): number {
-  const { status, headers = {}, data, binary_data: file } = readEnvelope(answer);
+  const { status, headers = {}, headersList, data, binary_data: file } = readEnvelope(answer);
   if (terminal.json) {
     process.stdout.write(`${output === undefined ? answer : JSON.stringify({ status, headers, output })}\n`);
   } else {
     const style = status < 400 ? 'green' : 'red';
     terminal.note(terminal.styled(style, String(status), process.stderr));
-    for (const [name, value] of Object.entries(headers)) terminal.note(printable(`${name}: ${value}`));
+    for (const [name, value] of headersList) terminal.note(printable(`${name}: ${value}`));
     if (output !== undefined) terminal.note(`The body is in ${output}.`);
     else if (file) terminal.note(`The body is a file of ${file.size} bytes: add --output.`);
     else if (typeof data === 'string') process.stdout.write(process.stdout.isTTY ? `${data}\n` : data);

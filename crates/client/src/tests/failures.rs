@@ -241,3 +241,17 @@ impl io::Write for Log {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn a_download_is_a_whole_file_or_an_error() {
+    for (status, body) in [(206, "par"), (202, ""), (203, "part")] {
+        let server = Server::start([Step::Answer(answer(status, &[], body))]).await;
+        let url = format!("{}/files/f", server.origin);
+        let error = remote(&server.origin).download(&url, soon()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        assert!(error.to_string().contains(&format!("/files/f answered {status}")), "{error}");
+    }
+    let server = Server::start([Step::Answer(answer(200, &[], "whole"))]).await;
+    let file = remote(&server.origin).download(&format!("{}/f", server.origin), soon()).await.unwrap();
+    assert_eq!(file.body.try_collect::<Vec<_>>().await.unwrap().concat(), b"whole");
+}
