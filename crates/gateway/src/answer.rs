@@ -97,7 +97,6 @@ pub(crate) async fn receive(
             // An empty file is no body, as with any other type.
             Ok(None) => without_data(),
             Ok(Some(first)) => Ok(file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response))))),
-            Err(error) if !succeeded && is_undecodable(&error) => without_data(),
             Err(error) => Err(cut_off(&host, error)),
         };
     }

@@ -364,7 +364,7 @@ async fn a_file_is_served_in_parts() {
 #[tokio::test]
 async fn a_broken_coding_costs_an_error_its_body_and_not_its_status() {
     let packed = gzip(&b"{\"a\":1}".repeat(100));
-    for content_type in [JSON, "content-type: text/plain", "content-type: image/png", "x-no-type: 1"] {
+    for content_type in [JSON, "content-type: text/plain", "x-no-type: 1"] {
         for (coding, body) in [
             ("content-encoding: gzip", b"Too Many Requests".as_slice()),
             ("content-encoding: gzip", &packed[..packed.len() - 4]),
