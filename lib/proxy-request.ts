@@ -437,7 +437,7 @@ function readHeaders(headers: unknown, repeated: unknown): void {
     isUnusual = true;
     const values = typeof value === 'string' ? value.split('\n') : value;
     if (!isListOfStrings(values)) {
-      throw invalidResponse(`\`${below('headers', name.slice(0, 80))}\` is ${kindOf(value)}, and must be a string`);
+      throw invalidResponse(`\`${below('headers', quoted(name))}\` is ${kindOf(value)}, and must be a string`);
     }
     headers[name] = values.join(', ');
     if (values.length > 1) lists.set(name, values);
