@@ -113,7 +113,7 @@ impl Connections {
         &self,
         mut request: Request<Body>,
     ) -> Result<(http::Response<Incoming>, InFlight), legacy::Error> {
-        let mut in_flight = InFlight::new(&mut request);
+        let in_flight = InFlight::new(&mut request);
         let mut turn = self.handshakes.turn(request.uri()).await;
         let mut response = pin!(self.client.request(request));
         let result = poll_fn(|context| {
@@ -130,13 +130,7 @@ impl Connections {
         if let Some(turn) = turn {
             turn.end();
         }
-        match result {
-            Ok(response) => Ok((response, in_flight)),
-            Err(error) => {
-                in_flight.end();
-                Err(error)
-            }
-        }
+        result.map(|response| (response, in_flight))
     }
 }
 

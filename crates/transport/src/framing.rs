@@ -100,7 +100,7 @@ impl Body for Framed {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let has_ended = self.body.is_end_stream();
-        if has_ended || !matches!(frame, Some(Ok(_))) {
+        if has_ended {
             self.in_flight.end();
         }
         Poll::Ready(match frame {

@@ -1,4 +1,4 @@
-//! A connection that hangs is used by one request and by no other.
+//! A connection that hangs or misbehaves is used by no later request.
 
 use http::Request;
 use http::uri::Scheme;
@@ -6,9 +6,9 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 
 /// A request whose response has not ended.
 ///
-/// Dropping it takes its HTTP/2 connection out of use for later requests: a cancelled request may
-/// have waited for a connection that hangs, and nothing else would notice. HTTP/1.1 closes the
-/// connection of a cancelled request anyway.
+/// Dropping it takes its HTTP/2 connection out of use for later requests: a request that was cancelled
+/// may have waited for a connection that hangs, and a server that reset one stream may answer no other.
+/// HTTP/1.1 closes the connection in both cases anyway.
 #[derive(Debug)]
 pub(crate) struct InFlight(Option<CaptureConnection>);
 
@@ -23,7 +23,7 @@ impl InFlight {
         Some(self.0.as_ref()?.connection_metadata().as_ref()?.is_negotiated_h2())
     }
 
-    /// The request has failed, or its response has ended.
+    /// The response has come to its end.
     pub(crate) fn end(&mut self) {
         self.0 = None;
     }

@@ -1,0 +1,95 @@
+//! For tests: a table of what a server can do wrong on the wire, and a server that does it.
+//!
+//! Each [`Fault`] is played on the first connection. Every other connection is served well, so that a
+//! test can make the call that meets the fault, and then the next.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+mod http2;
+mod server;
+mod table;
+
+use std::path::Path;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+pub use crate::server::Server;
+pub use crate::table::table;
+
+/// What a server does wrong.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Its name in the output of a test.
+    pub name: String,
+    /// What the client speaks.
+    pub layer: Layer,
+    /// What happens on the first connection.
+    pub steps: Vec<Step>,
+    /// What a client may make of it: more than one where it depends on timing, or on a choice that
+    /// the RFCs leave to the client.
+    pub outcomes: &'static [Outcome],
+}
+
+/// What a connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// HTTP/1.1 over TCP.
+    Plain,
+    /// The bytes of the steps are sent in the place of a TLS handshake.
+    NoTls,
+    /// HTTP/1.1 over TLS.
+    Tls,
+    /// HTTP/2 over TLS.
+    Http2,
+}
+
+/// What a call comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A response.
+    Answer,
+    /// The response is cut off or damaged.
+    Broken,
+    /// The response is over a limit.
+    TooLarge,
+    /// The deadline passed.
+    Late,
+    /// There was no connection.
+    NoConnection,
+}
+
+/// What a server does on a connection.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Reads a request to its end.
+    Request,
+    /// Sends bytes.
+    Send(Vec<u8>),
+    /// Sends bytes again and again until the client goes away.
+    Flood(Vec<u8>),
+    /// Sends bytes again and again, slowly, until the client goes away.
+    Drip(Vec<u8>),
+    /// Sends nothing more until the client goes away.
+    Stall,
+    /// Closes its own direction: with TLS in good order.
+    HalfClose,
+    /// Closes the connection under TLS, without saying so in TLS.
+    Cut,
+    /// Breaks the connection off (RST).
+    Reset,
+    /// Serves further requests on the connection well.
+    Serve,
+}
+
+/// The body of the response that has a fault, in the form of both an API and a backend.
+pub const FAULTY: &str = r#"{"status":200,"headers":{},"data":{"from":"fault"}}"#;
+
+/// The body of every response without one.
+pub const GOOD: &str = r#"{"status":200,"headers":{},"data":{"from":"next"}}"#;
+
+/// Writes a self-signed certificate for `127.0.0.1`, `cert.pem`, and its key, `key.pem`.
+pub fn write_identity(folder: &Path) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), signing_key.serialize_pem()).unwrap();
+}
