@@ -12,6 +12,7 @@ mod codings;
 mod connect;
 mod dynamic_client;
 mod exchange;
+mod faults;
 mod headers;
 mod hosts;
 mod http;
