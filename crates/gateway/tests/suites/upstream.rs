@@ -401,7 +401,7 @@ async fn an_answer_before_the_answer_is_not_the_answer() {
 async fn a_head_too_large_is_refused() {
     let long = format!("x-long: {}", "x".repeat(2 * MEGABYTE));
     let (upstream, caller) = once(Step::Send(answer(200, &[JSON, &long], "{}"))).await;
-    assert_error(caller.call("POST", "/x").await, ErrorKind::UpstreamBroken, "127.0.0.1");
+    assert_error(caller.call("POST", "/x").await, ErrorKind::UpstreamTooLarge, "127.0.0.1");
     is_well(&caller).await;
     assert_eq!(upstream.requests().len(), 2);
 }
