@@ -21,7 +21,7 @@ use crate::BoxError;
 /// How many codings a body may have, as in curl and in the `fetch` of Node.js.
 const MAX_CODINGS: usize = 5;
 
-/// How many steps one poll takes, each of at most 64 KiB in and out, before other tasks have a turn.
+/// How many steps one poll takes, each of at most 64 KiB in and 8 KiB out, before other tasks have a turn.
 const STEPS_PER_POLL: usize = 32;
 
 /// Why a body cannot be decoded.

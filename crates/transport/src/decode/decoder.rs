@@ -6,9 +6,11 @@ use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use super::coding::{Codec, Coding};
 use super::{DecodeError, MAX_CODINGS};
 
-/// The most that one step decodes, and the least that it has room for.
-const CHUNK: usize = 64 * 1024;
-const FIRST_CHUNK: usize = 8 * 1024;
+/// The most that one step reads.
+const MOST_INPUT: usize = 64 * 1024;
+
+/// The most that one step decodes: small enough to stay in the processor's cache until it is read.
+const CHUNK: usize = 8 * 1024;
 
 /// How many decoded bytes are free of the limit on expansion.
 const FREE: u64 = 1 << 20;
@@ -103,8 +105,6 @@ struct Layer {
     input_ended: bool,
     /// Free space for the next chunk, behind those that were handed on.
     buffer: BytesMut,
-    /// The size of the next chunk: it doubles with each one that was filled.
-    room: usize,
     /// Whether the last chunk was filled, so that the codec may hold more.
     filled: bool,
     decoded: u64,
@@ -123,7 +123,6 @@ impl Layer {
             input: Bytes::new(),
             input_ended: false,
             buffer: BytesMut::new(),
-            room: FIRST_CHUNK,
             filled: false,
             decoded: 0,
             max_expansion,
@@ -135,7 +134,7 @@ impl Layer {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        let mut most = CHUNK;
+        let mut most = MOST_INPUT;
         if self.in_member {
             if self.input.is_empty() && !self.filled {
                 return if self.input_ended {
@@ -193,7 +192,7 @@ impl Layer {
     fn decode(&mut self, most: usize) -> Result<(), DecodeError> {
         let codec = self.codec.as_mut().expect("a member has begun");
         let free = self.buffer.capacity();
-        let size = if free >= self.room / 2 { free.min(self.room) } else { self.room };
+        let size = if free >= CHUNK / 2 { free.min(CHUNK) } else { CHUNK };
         self.buffer.resize(size, 0);
         let given = self.input.len().min(most);
         let mut input = PartialBuffer::new(&self.input[..given]);
@@ -221,8 +220,6 @@ impl Layer {
         if ended {
             self.in_member = false;
             self.filled = false;
-        } else if self.filled {
-            self.room = CHUNK.min(self.room * 2);
         }
         Ok(())
     }

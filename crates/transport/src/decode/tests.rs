@@ -247,7 +247,7 @@ fn no_more_is_read_than_is_asked_for() {
     let mut size = 0;
     while let Some(frame) = body.frame().now_or_never().expect("a chunk is there") {
         let chunk = frame.unwrap().into_data().unwrap();
-        assert!(!chunk.is_empty() && chunk.len() <= 64 << 10, "{}", chunk.len());
+        assert!(!chunk.is_empty() && chunk.len() <= 8 << 10, "{}", chunk.len());
         size += chunk.len();
         // A kilobyte becomes about a megabyte.
         assert!(read.load(Ordering::Relaxed) <= size / (900 << 10) + 2);
