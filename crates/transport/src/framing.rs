@@ -75,7 +75,7 @@ struct CutOff;
 /// The body of a response as it comes. Its end is the end that the server sent.
 pub(crate) struct Framed {
     body: Incoming,
-    /// HTTP/2 ends each body with a flag, END_STREAM.
+    /// HTTP/2 ends each body with a flag, `END_STREAM`.
     has_end_flag: bool,
     in_flight: InFlight,
 }

@@ -202,7 +202,7 @@ const LOGIN: Wrong =
     (&["credentials", "login", "password", "username"], &["bad", "incorrect", "invalid", "wrong"]);
 
 /// How many words may be between what is wrong and the thing, before and after it: "expired access token", "the
-/// parameter refresh_token or assertion is not valid".
+/// parameter `refresh_token` or assertion is not valid".
 const BEFORE: usize = 1;
 const AFTER: usize = 4;
 
