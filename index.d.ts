@@ -1791,10 +1791,15 @@ export interface GatewayOptions {
 	 */
 	toolkits?: readonly (string | ToolkitDefinition)[] | undefined;
 	/**
-	 * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
-	 * or `intranet.example.com`. Default: none.
+	 * Hosts that may have a private address and may be called without TLS. `127.0.0.1:8080` and
+	 * `intranet.example.com` are for the toolkits whose definitions name the host. `github=git.example.com`
+	 * is for all accounts of a toolkit, such as those with a `base_url` of their own. Default: none.
 	 */
 	allowPrivateHosts?: readonly string[] | undefined;
+	/** Such hosts to which a third-party API may redirect from another origin. Default: none. */
+	allowPrivateRedirects?: readonly string[] | undefined;
+	/** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
+	allowPrivateBodies?: readonly string[] | undefined;
 	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
 	maxResponseBytes?: number | undefined;
 	/**

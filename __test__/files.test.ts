@@ -396,7 +396,7 @@ describe('bytes of another realm', () => {
 
 describe('a URL as a body', () => {
   it('is fetched by the gateway, which sends what it got', async () => {
-    await withSession({}, async (session) => {
+    await withSession({ allowPrivateBodies: [`127.0.0.1:${api.port}`] }, async (session) => {
       const source = `http://127.0.0.1:${api.port}/base/down/${CORPUS.findIndex(({ name }) => name === 'PDF')}`;
       const seen = await put(session, { url: source });
       assert.equal(seen.type, 'application/pdf');

@@ -17,6 +17,7 @@ import {
   ComposioError,
   type ConnectedAccount,
   Gateway,
+  type GatewayOptions,
   InternalServerError,
   type ListConnectedAccounts,
   NotFoundError,
@@ -536,6 +537,47 @@ describe('private addresses', () => {
     await using gateway = await Gateway.open({ toolkits: [acme(upstream.port)], allowPrivateHosts: ['127.0.0.1'] });
     await connect(gateway, 'ann');
     assert.equal((await (await new Composio({ gateway }).create('ann')).proxyExecute(CALL)).status, 200);
+  });
+
+  it('are not for what an account, a body or a redirect leads to, unless that is allowed too', async () => {
+    const host = `127.0.0.1:${upstream.port}`;
+    upstream.on('/base/away', (response) =>
+      response.writeHead(302, { location: `http://localhost:${upstream.port}/` }).end(),
+    );
+    const val = { api_key: 'k', base_url: `http://${host}/base` };
+    const open = async (options: GatewayOptions) => {
+      const gateway = await Gateway.open({ toolkits: [acme(upstream.port)], ...options });
+      await connect(gateway, 'ann');
+      return gateway;
+    };
+    const calls = {
+      'github=': (gateway: Gateway) =>
+        new Composio({ gateway }).tools.proxyExecute({
+          endpoint: '/me',
+          method: 'GET',
+          customConnectionData: { toolkitSlug: 'github', authScheme: 'BEARER_TOKEN', val: { ...val, token: 't' } },
+        }),
+      allowPrivateBodies: async (gateway: Gateway) =>
+        (await new Composio({ gateway }).create('ann')).proxyExecute({
+          ...CALL,
+          method: 'POST',
+          binaryBody: { url: `http://${host}/base/me` },
+        }),
+      allowPrivateRedirects: async (gateway: Gateway) =>
+        (await new Composio({ gateway }).create('ann')).proxyExecute({ ...CALL, endpoint: '/away' }),
+    };
+    {
+      await using gateway = await open({ allowPrivateHosts: [host, 'localhost'] });
+      for (const [names, call] of Object.entries(calls)) {
+        await rejection(() => call(gateway), BadRequestError, { slug: 'AddressRefused', fix: new RegExp(names) });
+      }
+    }
+    await using gateway = await open({
+      allowPrivateHosts: [host, `github=${host}`],
+      allowPrivateBodies: [host],
+      allowPrivateRedirects: ['localhost'],
+    });
+    for (const call of Object.values(calls)) assert.ok((await call(gateway)).status < 500);
   });
 });
 

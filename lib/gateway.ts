@@ -30,10 +30,15 @@ export interface GatewayOptions {
    */
   toolkits?: readonly (string | ToolkitDefinition)[];
   /**
-   * Hosts that may have a private address and may be called without TLS, such as `127.0.0.1:8080`
-   * or `intranet.example.com`. Default: none.
+   * Hosts that may have a private address and may be called without TLS. `127.0.0.1:8080` and
+   * `intranet.example.com` are for the toolkits whose definitions name the host. `github=git.example.com`
+   * is for all accounts of a toolkit, such as those with a `base_url` of their own. Default: none.
    */
   allowPrivateHosts?: readonly string[];
+  /** Such hosts to which a third-party API may redirect from another origin. Default: none. */
+  allowPrivateRedirects?: readonly string[];
+  /** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
+  allowPrivateBodies?: readonly string[];
   /** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
   maxResponseBytes?: number;
   /**
@@ -337,6 +342,8 @@ const GATEWAY_KEYS = [
   'encryptionKey',
   'toolkits',
   'allowPrivateHosts',
+  'allowPrivateRedirects',
+  'allowPrivateBodies',
   'maxResponseBytes',
   'maxExpansion',
   'upstreamTimeout',
@@ -360,7 +367,9 @@ function writeGatewayOptions(options: GatewayOptions): string {
     if (options.toolkits !== undefined && check.list(options.toolkits, 'toolkits')) {
       for (const [index, toolkit] of options.toolkits.entries()) checkToolkit(check, toolkit, `toolkits[${index}]`);
     }
-    if (options.allowPrivateHosts !== undefined) check.texts(options.allowPrivateHosts, 'allowPrivateHosts');
+    for (const key of ['allowPrivateHosts', 'allowPrivateRedirects', 'allowPrivateBodies'] as const) {
+      if (options[key] !== undefined) check.texts(options[key], key);
+    }
     check.optionalWhole(options.maxResponseBytes, 'maxResponseBytes', 1);
     check.optionalWhole(options.maxExpansion, 'maxExpansion', 1);
     check.optionalWhole(options.upstreamTimeout, 'upstreamTimeout', 1);
@@ -379,6 +388,8 @@ function writeGatewayOptions(options: GatewayOptions): string {
     encryption_key: options.encryptionKey,
     toolkits: options.toolkits,
     allow_private_hosts: options.allowPrivateHosts,
+    allow_private_redirects: options.allowPrivateRedirects,
+    allow_private_bodies: options.allowPrivateBodies,
     max_response_bytes: options.maxResponseBytes,
     max_expansion: options.maxExpansion,
     upstream_timeout_ms: options.upstreamTimeout,

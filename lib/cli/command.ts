@@ -1,6 +1,7 @@
 // What a command is, and how its arguments are read.
 
 import { parseArgs } from 'node:util';
+import type { GatewayOptions } from '../gateway';
 import { quoted } from '../quoted';
 import { suggest } from '../validate';
 import type { Terminal } from './terminal';
@@ -52,12 +53,37 @@ export const GLOBAL_OPTIONS: Options = {
   help: { description: 'Show this help' },
 };
 
-/** Hosts that may be private, for the commands that make calls. */
-export const ALLOW_PRIVATE_HOST: Option = {
-  value: '<host>',
-  many: true,
-  description: 'A host, such as 127.0.0.1:8080, that may have a private address and be called without TLS',
+/** The options that open private hosts, for the commands that make calls. */
+export const ALLOW_PRIVATE: Readonly<Record<string, Option>> = {
+  'allow-private-host': {
+    value: '<host>',
+    many: true,
+    description:
+      'A host, such as 127.0.0.1:8080, that may have a private address and be called without TLS by toolkits whose ' +
+      'definitions name it; github=git.example.com is for all accounts of a toolkit',
+  },
+  'allow-private-redirect': {
+    value: '<host>',
+    many: true,
+    description: 'Such a host to which APIs may redirect from another origin',
+  },
+  'allow-private-body': {
+    value: '<host>',
+    many: true,
+    description: 'Such a host from which the URL of a body may be fetched',
+  },
 };
+
+/** The private hosts that the command line opens, as options of a gateway. */
+export function privateHosts(
+  given: Given,
+): Pick<GatewayOptions, 'allowPrivateHosts' | 'allowPrivateRedirects' | 'allowPrivateBodies'> {
+  return {
+    allowPrivateHosts: given.texts('allow-private-host'),
+    allowPrivateRedirects: given.texts('allow-private-redirect'),
+    allowPrivateBodies: given.texts('allow-private-body'),
+  };
+}
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {}

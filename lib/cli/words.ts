@@ -9,6 +9,8 @@ const FIELDS: Readonly<Record<string, string>> = {
   accountId: '<id>',
   alias: '--alias',
   allowPrivateHosts: '--allow-private-host',
+  allowPrivateRedirects: '--allow-private-redirect',
+  allowPrivateBodies: '--allow-private-body',
   allowed_addresses: '--allow-address',
   allowedAddresses: '--allow-address',
   callbackUrls: '--callback-url',
@@ -45,11 +47,18 @@ const FIELDS: Readonly<Record<string, string>> = {
   upstreamTimeout: '--upstream-timeout',
 };
 
+/** The option that lets a call reach a private host. */
+function privateHost(advice = ''): string {
+  const option = Object.keys(FIELDS).find((field) => advice.includes(`\`${field}\``)) ?? 'allowPrivateHosts';
+  const entry = /`([^`]+=[^`]+)`/.exec(advice)?.[1];
+  return entry === undefined ? `${FIELDS[option]}` : `${FIELDS[option]} ${entry}`;
+}
+
 const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';
 
 /** What to do about an error, by its slug, where the library's advice is for a program. */
 const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
-  AddressRefused: () => 'If it is a host of your own, name it with --allow-private-host.',
+  AddressRefused: ({ suggestedFix }) => `If it is a host of your own, name it with ${privateHost(suggestedFix)}.`,
   AuthConfigNotFound: () => 'Without --auth-config the newest of the toolkit is used, or one is made.',
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: enableOrConnect,

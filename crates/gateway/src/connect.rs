@@ -576,7 +576,8 @@ impl<'a> Flow<'a> {
         let redirect_uri = self.redirect(&metadata)?.uri;
         let request =
             dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
-        let answer = token_endpoint::exchange(&self.gateway.egress, request).await;
+        let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
+        let answer = token_endpoint::exchange(&self.gateway.egress, behalf, request).await;
         let registered =
             answer.and_then(|answered| dynamic_client::read_registration(server.rules, &answered));
         Ok(match registered {
@@ -672,7 +673,8 @@ impl<'a> Flow<'a> {
         let server = self.server(&fields)?;
         let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier };
         let request = oauth2::token_request(&server, client, &grant);
-        let granted = token_endpoint::ask(&self.gateway.egress, server.rules, request).await;
+        let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
+        let granted = token_endpoint::ask(&self.gateway.egress, behalf, server.rules, request).await;
         let granted = granted.map_err(|not_granted| Halt::Failed(Step::Exchange, not_granted.in_words()))?;
         Ok(self.give(&granted.val)?)
     }

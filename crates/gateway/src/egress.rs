@@ -3,14 +3,15 @@
 //! Every outside address passes here. A literal address is judged before the call, a name inside
 //! the resolver that the connection uses, so that what was judged is what is connected to. The
 //! environment's HTTP proxies are not used, because a proxy would resolve names in our place.
+//!
+//! Each request says on whose behalf it leaves ([`Behalf`]). Requests that may go to a private host
+//! have a client of their own, so the others never use one of its connections.
 
 mod address;
+mod private_hosts;
 mod quoted;
 mod redirect;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,10 +26,14 @@ use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
 use proxy_execute_transport::{AddressFilter, Client, MAX_HEAD, Options, ResponseBody, streamed, whole};
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
-use self::address::{Verdict, judge};
-use self::redirect::{MAX_REDIRECTS, Step};
+pub(crate) use self::private_hosts::{Allowed, Behalf, PrivateHosts};
+use self::private_hosts::{Refused, public_and_private, public_only};
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::redirect::next as next_step;
+pub(crate) use self::redirect::Step;
+use self::redirect::MAX_REDIRECTS;
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 
@@ -58,6 +63,7 @@ pub(crate) struct Outgoing {
     pub(crate) headers: HeaderMap,
     pub(crate) credential: Injection,
     pub(crate) body: Body,
+    pub(crate) behalf: Behalf,
 }
 
 /// The body of a request.
@@ -119,26 +125,36 @@ pub(crate) struct Response {
 /// The way out.
 #[derive(Debug)]
 pub(crate) struct Egress {
-    hosts: Arc<PrivateHosts>,
-    client: Client,
+    private_hosts: PrivateHosts,
+    /// Connects to public addresses only.
+    public: Client,
+    /// Connects to private addresses too, for requests that may go there.
+    private: Client,
 }
 
 impl Egress {
     /// # Errors
-    /// When `NODE_EXTRA_CA_CERTS` is unusable, or an entry of `allow_private_hosts` is no host.
-    pub(crate) fn new(allow_private_hosts: &[String], max_expansion: u64) -> Result<Self> {
-        let hosts = Arc::new(PrivateHosts::parse(allow_private_hosts)?);
-        let guard = Arc::clone(&hosts);
-        let options = Options {
-            environment_proxies: false,
-            address_filter: Some(AddressFilter::new(move |name, found| Ok(guard.filter(name, found)?))),
-            idle_timeout: IDLE_TIMEOUT,
-            ping_interval: None,
-            max_expansion: Some(max_expansion),
+    /// When `NODE_EXTRA_CA_CERTS` is unusable.
+    pub(crate) fn new(private_hosts: PrivateHosts, max_expansion: u64) -> Result<Self> {
+        let client = |address_filter| {
+            let options = Options {
+                environment_proxies: false,
+                address_filter: Some(address_filter),
+                idle_timeout: IDLE_TIMEOUT,
+                ping_interval: None,
+                max_expansion: Some(max_expansion),
+            };
+            Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))
         };
-        let client =
-            Client::new(options).map_err(|error| Error::new(ErrorKind::InvalidOption, error.to_string()))?;
-        Ok(Self { hosts, client })
+        let public = client(AddressFilter::new(|host, found| Ok(public_only(host, found)?)))?;
+        let private = client(AddressFilter::new(|host, found| Ok(public_and_private(host, found)?)))?;
+        Ok(Self { private_hosts, public, private })
+    }
+
+    /// The client that may send a request.
+    fn client_for(&self, outgoing: &Outgoing) -> Result<&Client> {
+        let is_allowed = self.private_hosts.check(&outgoing.url, &outgoing.behalf)?;
+        Ok(if is_allowed { &self.private } else { &self.public })
     }
 
     /// Sends a request and follows redirects, up to the head of the answer.
@@ -149,12 +165,10 @@ impl Egress {
     pub(crate) async fn send(&self, mut outgoing: Outgoing) -> Result<Response> {
         let mut with_credential = true;
         for _ in 0..=MAX_REDIRECTS {
-            self.hosts.check(&outgoing.url)?;
             let mut response = self.attempt(&mut outgoing, with_credential).await?;
 
-            let location =
-                response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-            match redirect::next(outgoing.method, &outgoing.url, response.status, location.as_deref()) {
+            let locations = response.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
+            match redirect::next(outgoing.method, &outgoing.url, response.status, locations) {
                 Step::Return => {
                     quoted::leave_out(&outgoing.credential.query, &mut response.headers);
                     return Ok(response);
@@ -170,6 +184,7 @@ impl Egress {
                         }
                         with_credential = false;
                         outgoing.headers = harmless(&outgoing.headers);
+                        outgoing.behalf = outgoing.behalf.redirected();
                     }
                     outgoing.url = url;
                 }
@@ -183,10 +198,10 @@ impl Egress {
     /// # Errors
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
     pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
-        self.hosts.check(&outgoing.url)?;
-        match self.client.send(outgoing.compose(true)?).await {
+        let client = self.client_for(outgoing)?;
+        match client.send(outgoing.compose(true)?).await {
             Ok(response) => Ok(outgoing.answered(response, true)),
-            Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
+            Err(error) => Err(unreachable_or_broken(&error, outgoing)),
         }
     }
 
@@ -212,7 +227,9 @@ impl Egress {
             // Whoever has a user name has a host, and so can lose it.
             _ = url.set_username("").and(url.set_password(None));
         }
-        let outgoing = Outgoing { method: Method::Get, url, headers, credential, body: Body::Empty };
+        let body = Body::Empty;
+        let outgoing =
+            Outgoing { method: Method::Get, url, headers, credential, body, behalf: Behalf::BodyUrl };
         let response = self.send(outgoing).await.map_err(|error| match error.kind() {
             ErrorKind::AddressRefused => error,
             _ => unusable(error.body().message.clone()),
@@ -232,17 +249,18 @@ impl Egress {
     /// One request, repeated once if it is a read whose connection was dropped: a write may have
     /// been done, a read has changed nothing (RFC 9110 §9.2.1).
     async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
-        let mut result = self.client.send(outgoing.compose(with_credential)?).await;
+        let client = self.client_for(outgoing)?;
+        let mut result = client.send(outgoing.compose(with_credential)?).await;
         if let Err(error) = &result
             && outgoing.method.is_safe()
             && !error.is_connect()
         {
             tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
-            result = self.client.send(outgoing.compose(with_credential)?).await;
+            result = client.send(outgoing.compose(with_credential)?).await;
         }
         match result {
             Ok(response) => Ok(outgoing.answered(response, with_credential)),
-            Err(error) => Err(unreachable_or_broken(&error, &outgoing.url)),
+            Err(error) => Err(unreachable_or_broken(&error, outgoing)),
         }
     }
 }
@@ -362,127 +380,6 @@ fn http_method(method: Method) -> http::Method {
     }
 }
 
-/// The hosts whose private addresses the operator allows, by name.
-#[derive(Debug, Default)]
-struct PrivateHosts(HashMap<String, AllowedPorts>);
-
-#[derive(Debug, PartialEq)]
-enum AllowedPorts {
-    Any,
-    Only(Vec<u16>),
-}
-
-impl PrivateHosts {
-    /// Reads entries of the form `host` or `host:port`.
-    fn parse(entries: &[String]) -> Result<Self> {
-        let mut hosts = HashMap::new();
-        for entry in entries {
-            let invalid = || {
-                Error::new(
-                    ErrorKind::InvalidOption,
-                    format!("allowPrivateHosts: `{entry}` is not a host name or address."),
-                )
-                .fix("Write it as `localhost`, `git.internal:8443`, `10.0.0.7` or `[::1]`.")
-            };
-            let url = Url::parse(&format!("http://{entry}/")).map_err(|_| invalid())?;
-            let host = url.host_str().filter(|_| url.path() == "/" && url.username().is_empty());
-            let host = host.ok_or_else(invalid)?.trim_end_matches('.').to_owned();
-            let names_a_port =
-                entry.rsplit(']').next().is_some_and(|after_address| after_address.contains(':'));
-            match url.port_or_known_default().filter(|_| names_a_port) {
-                None => _ = hosts.insert(host, AllowedPorts::Any),
-                Some(port) => match hosts.entry(host).or_insert_with(|| AllowedPorts::Only(Vec::new())) {
-                    AllowedPorts::Any => {}
-                    AllowedPorts::Only(ports) => ports.push(port),
-                },
-            }
-        }
-        Ok(Self(hosts))
-    }
-
-    fn contains(&self, host: &str) -> bool {
-        self.0.contains_key(host)
-    }
-
-    /// Judges what can be judged without a look-up: the scheme, the port, a literal address.
-    fn check(&self, url: &Url) -> Result<()> {
-        let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or_default();
-        let allowed = match self.0.get(host) {
-            Some(AllowedPorts::Any) => true,
-            Some(AllowedPorts::Only(ports)) if ports.contains(&port) => true,
-            Some(AllowedPorts::Only(_)) => {
-                return Err(address_refused(
-                    host,
-                    &format!("port {port} is not among those that allowPrivateHosts names"),
-                ));
-            }
-            None => false,
-        };
-        if url.scheme() != "https" && !allowed {
-            return Err(address_refused(host, "plain http is for hosts that allowPrivateHosts names"));
-        }
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-            _ => return Ok(()),
-        };
-        match judge(literal) {
-            Verdict::Public => Ok(()),
-            Verdict::Internal if allowed => Ok(()),
-            verdict => Err(address_refused(host, reason(verdict))),
-        }
-    }
-
-    /// The addresses of a name that may be connected to. A bad one among good ones is left out
-    /// rather than fatal, so that one wrong record does not take a host down.
-    fn filter(
-        &self,
-        host: &str,
-        addresses: impl IntoIterator<Item = SocketAddr>,
-    ) -> Result<Vec<SocketAddr>, AddressRefused> {
-        let private_allowed = self.contains(host);
-        let mut refused = None;
-        let mut good = Vec::new();
-        for address in addresses {
-            match judge(address.ip()) {
-                Verdict::Public => good.push(address),
-                Verdict::Internal if private_allowed => good.push(address),
-                verdict => refused = Some(verdict),
-            }
-        }
-        match refused {
-            Some(verdict) if good.is_empty() => {
-                Err(AddressRefused { host: host.to_owned(), why: reason(verdict) })
-            }
-            _ => Ok(good),
-        }
-    }
-}
-
-fn reason(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Metadata => "it is a cloud metadata service",
-        _ => "its address is not on the public internet",
-    }
-}
-
-/// A name whose every address was refused; found again in the error chain of the failed request.
-#[derive(Debug, thiserror::Error)]
-#[error("{host}: {why}")]
-struct AddressRefused {
-    host: String,
-    why: &'static str,
-}
-
-fn address_refused(host: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::AddressRefused,
-        format!("The gateway does not call {host}: {why}. Nothing was sent."),
-    )
-    .fix("An operator can allow a host of their own network by name with `allowPrivateHosts`.")
-}
-
 fn redirect_refused(from: &Url, why: &str) -> Error {
     let host = from.host_str().unwrap_or_default();
     Error::new(
@@ -499,11 +396,11 @@ fn too_long(url: &Url) -> Error {
     Error::new(ErrorKind::InvalidRequest, message).fix("Send what is in its query in the body.")
 }
 
-fn unreachable_or_broken(error: &proxy_execute_transport::Error, url: &Url) -> Error {
+fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Outgoing) -> Error {
     let mut cause: &(dyn std::error::Error + 'static) = error;
     let innermost = loop {
-        if let Some(refused) = cause.downcast_ref::<AddressRefused>() {
-            return address_refused(&refused.host, refused.why);
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return refused.to_error(&outgoing.behalf);
         }
         // A body that failed on its way up says why itself.
         if let Some(error) = cause.downcast_ref::<Error>() {
@@ -514,7 +411,7 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, url: &Url) -> E
             None => break cause,
         }
     };
-    let origin = url.origin().ascii_serialization();
+    let origin = outgoing.url.origin().ascii_serialization();
     if error.is_connect() {
         return Error::new(
             ErrorKind::UpstreamUnreachable,
@@ -532,70 +429,4 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, url: &Url) -> E
     }
     Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered ({innermost})."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hosts(entries: &[&str]) -> PrivateHosts {
-        PrivateHosts::parse(&entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>()).unwrap()
-    }
-
-    fn filtered(hosts: &PrivateHosts, host: &str, addresses: &[&str]) -> Result<Vec<String>, String> {
-        let addresses = addresses.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0));
-        hosts
-            .filter(host, addresses)
-            .map(|good| good.iter().map(|address| address.ip().to_string()).collect())
-            .map_err(|refused| refused.to_string())
-    }
-
-    #[test]
-    fn only_good_addresses_of_a_mixed_answer_are_used() {
-        let none = hosts(&[]);
-        assert_eq!(filtered(&none, "x.example", &["10.0.0.5", "8.8.8.8"]).unwrap(), ["8.8.8.8"]);
-        assert!(filtered(&none, "rebind.example", &["10.0.0.5"]).is_err());
-        assert_eq!(filtered(&none, "empty.example", &[]).unwrap(), [""; 0]);
-    }
-
-    #[test]
-    fn a_named_host_may_be_private_but_never_metadata() {
-        let named = hosts(&["git.internal"]);
-        assert_eq!(filtered(&named, "git.internal", &["10.0.0.5"]).unwrap(), ["10.0.0.5"]);
-        for metadata in ["169.254.169.254", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::"] {
-            assert!(filtered(&named, "git.internal", &[metadata]).is_err(), "{metadata}");
-        }
-        assert!(filtered(&named, "sub.git.internal", &["10.0.0.5"]).is_err());
-        let literal = hosts(&["169.254.169.254"]);
-        let url = "http://169.254.169.254/latest/meta-data/".parse().unwrap();
-        assert_eq!(literal.check(&url).unwrap_err().kind(), ErrorKind::AddressRefused);
-    }
-
-    #[test]
-    fn what_may_be_called_without_a_look_up() {
-        let allowed = hosts(&["127.0.0.1", "git.internal:8443", "[::1]"]);
-        for url in
-            ["http://127.0.0.1:3000/", "https://git.internal:8443/", "http://[::1]/", "https://8.8.8.8/"]
-        {
-            assert!(allowed.check(&url.parse().unwrap()).is_ok(), "{url}");
-        }
-        for url in [
-            "http://example.com/",
-            "https://127.0.0.2/",
-            "https://[::ffff:127.0.0.1]/",
-            "https://2130706434/",
-            "https://git.internal/",
-            "http://git.internal:80/",
-        ] {
-            assert!(allowed.check(&url.parse().unwrap()).is_err(), "{url}");
-        }
-    }
-
-    #[test]
-    fn an_entry_that_is_no_host_is_refused_by_name() {
-        for entry in ["", "a b", "http://x", "x/y", "user@x"] {
-            let error = PrivateHosts::parse(&[entry.to_owned()]).unwrap_err();
-            assert!(error.to_string().contains(&format!("`{entry}`")), "{error}");
-        }
-    }
 }

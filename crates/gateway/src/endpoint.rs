@@ -57,7 +57,7 @@ impl HostPattern {
         }
     }
 
-    fn matches(&self, host: &Host<&str>) -> bool {
+    pub(crate) fn matches(&self, host: &Host<&str>) -> bool {
         match (self, host) {
             (Self::Exact(exact), host) => exact == host,
             (Self::OneLabelBelow(suffix), Host::Domain(name)) => name
@@ -124,7 +124,7 @@ fn before_query(endpoint: &str) -> &str {
 }
 
 /// What follows `scheme:`, when the endpoint begins with a scheme (RFC 3986 §3.1).
-fn scheme_of(endpoint: &str) -> Option<&str> {
+pub(crate) fn scheme_of(endpoint: &str) -> Option<&str> {
     let (scheme, rest) = endpoint.split_once(':')?;
     let mut chars = scheme.chars();
     let is_scheme = chars.next().is_some_and(|first| first.is_ascii_alphabetic())

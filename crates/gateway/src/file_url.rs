@@ -27,6 +27,12 @@ impl FileName {
         Self(format!("{expires_at}-{}", id::random("file")))
     }
 
+    /// A file of this name, for tests that need one they can write down.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -29,7 +29,7 @@ use crate::account::AccountChanges;
 use crate::callback_url::CallbackUrls;
 use crate::credential::idle;
 use crate::credential::refresh::Refreshes;
-use crate::egress::Egress;
+use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
 use crate::page::Page;
 use crate::record::{CallInProgress, Recorder};
@@ -76,8 +76,13 @@ pub struct GatewayOptions {
     pub encryption_key: Option<SecretString>,
     /// Toolkits beside those compiled in, over which they take precedence.
     pub toolkits: Vec<ToolkitSource>,
-    /// Hosts (`host` or `host:port`) that may have private addresses and speak plain http.
+    /// Hosts that may have private addresses and speak plain http: `host` or `host:port` for the
+    /// toolkits whose definitions name it, `toolkit=host` for all accounts of a toolkit.
     pub allow_private_hosts: Vec<String>,
+    /// Such hosts to which an API may redirect from another origin.
+    pub allow_private_redirects: Vec<String>,
+    /// Such hosts from which the URL of a body may be fetched.
+    pub allow_private_bodies: Vec<String>,
     /// The largest answer of an upstream, decompressed, in bytes. Default: 50 MiB.
     pub max_response_bytes: Option<u64>,
     /// How many times its compressed size a file or a stream may have, beyond its first MiB. Default: 200.
@@ -171,7 +176,13 @@ impl Gateway {
         let max_upload_bytes =
             at_least_one(options.max_upload_bytes, DEFAULT_MAX_UPLOAD_BYTES, "maxUploadBytes")?;
         let catalogue = Catalogue::with(&options.toolkits)?;
-        let egress = Egress::new(&options.allow_private_hosts, max_expansion)?;
+        let allowed = Allowed {
+            hosts: &options.allow_private_hosts,
+            redirects: &options.allow_private_redirects,
+            bodies: &options.allow_private_bodies,
+        };
+        let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
+        let egress = Egress::new(private_hosts, max_expansion)?;
         let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
         let store: Arc<dyn Store> = Arc::new(store);
         let account_changes = AccountChanges::default();

@@ -195,6 +195,12 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
     })
 }
 
+/// Answers a request of a fuzz target, through the routes of the port.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn answer_owner(gateway: Gateway, request: Request) -> Result<Response, Infallible> {
+    answer(OWNERS.clone().with_state(gateway), request).await
+}
+
 /// The description of the wire (`OpenAPI` 3.1).
 pub fn openapi() -> &'static utoipa::openapi::OpenApi {
     static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {

@@ -19,6 +19,9 @@ mod egress;
 pub mod endpoint;
 mod file_url;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod http_server;
 mod id;

@@ -289,6 +289,7 @@ pub(crate) fn prepare(
     request: &ProxyRequest,
 ) -> Result<Outgoing> {
     require(Some(&request.endpoint), "endpoint")?;
+    let scheme = credential.scheme;
     let target = toolkit.target(credential.scheme, &credential.fields)?;
     let mut url = endpoint::resolve(&target.base_url, target.hosts, &request.endpoint)
         .map_err(|refusal| refused(toolkit, refusal))?;
@@ -304,7 +305,8 @@ pub(crate) fn prepare(
         }
     }
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(request::DEFAULT_USER_AGENT));
-    Ok(Outgoing { method: request.method, url, headers, credential, body })
+    let behalf = toolkit.behalf(scheme, &url);
+    Ok(Outgoing { method: request.method, url, headers, credential, body, behalf })
 }
 
 /// A caller's `Authorization` replaces the credential, and so does any header or query key that the

@@ -16,12 +16,14 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 
 use self::authorization_server::Unresolved;
 pub(crate) use self::authorization_server::{
     AuthorizationServer, CallbackField, ClientAuthentication, Rules, TokenRequestFormat,
 };
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::catalogue::read as read_definition;
 pub use self::catalogue::{Catalogue, ToolkitSource};
 pub(crate) use self::shown::{
     InputField, ListSessionToolkits, ListToolkits, SessionToolkit, ToolkitDetails, ToolkitItem, details,
@@ -31,7 +33,7 @@ use self::template::{FieldProblem, Template};
 use crate::credential::oauth1::Signer;
 use crate::credential::oauth2::ClientMetadata;
 use crate::credential::{AuthScheme, Fields};
-use crate::egress::Injection;
+use crate::egress::{Behalf, Injection};
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::request;
 
@@ -180,6 +182,10 @@ struct Scheme {
     base_url: Template,
     /// The base URL, where it has no fields in it.
     fixed_base_url: Option<Url>,
+    /// The host of the base URL, unless a field of an account decides.
+    own_host: Option<Host>,
+    /// The port of the base URL.
+    port: u16,
     hosts: Vec<HostPattern>,
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
@@ -283,6 +289,13 @@ impl Toolkit {
         self.schemes.keys().copied()
     }
 
+    /// The fields that accounts of a scheme may give, but for a base URL of their own.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn field_names(&self, scheme: AuthScheme) -> impl Iterator<Item = String> {
+        let signing = self.schemes.get(&scheme).map(Scheme::signing_fields).unwrap_or_default();
+        signing.into_iter().chain(self.fields.keys().cloned())
+    }
+
     /// Refuses a scheme that the toolkit does not have.
     ///
     /// # Errors
@@ -354,6 +367,36 @@ impl Toolkit {
         let text = self.with_fields(&scheme.base_url, fields).map_err(|problem| self.unusable(problem))?;
         let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
         Ok(Target { base_url: Cow::Owned(base_url), hosts: &scheme.hosts })
+    }
+
+    /// On whose behalf a call to a URL leaves. The definition names a host by its base URL, unless a
+    /// field of an account decides, and by `hosts`, on the port of the base URL.
+    pub(crate) fn behalf(&self, scheme: AuthScheme, url: &Url) -> Behalf {
+        let names_host = self.schemes.get(&scheme).is_some_and(|scheme| {
+            url.port_or_known_default() == Some(scheme.port)
+                && url.host().is_some_and(|host| {
+                    let is_own = scheme.own_host.as_ref().is_some_and(|own| *own == host);
+                    is_own || scheme.hosts.iter().any(|pattern| pattern.matches(&host))
+                })
+        });
+        Behalf::Toolkit { slug: self.slug.clone(), names_host }
+    }
+
+    /// On whose behalf a request to the authorization server leaves. The definition names the server by
+    /// its addresses, unless a field of an account decides.
+    pub(crate) fn behalf_at_server(&self, scheme: AuthScheme, url: &Url) -> Behalf {
+        let is_named = |template: &Template| {
+            let own = template.own_url(|name| self.field(&Fields::default(), name)).ok();
+            let own = own.and_then(|text| authorization_server::endpoint(&text).ok());
+            own.is_some_and(|own| own.origin() == url.origin())
+        };
+        let mut servers = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
+        match self.behalf(scheme, url) {
+            Behalf::Toolkit { slug, names_host } => {
+                Behalf::Toolkit { slug, names_host: names_host || servers.any(is_named) }
+            }
+            other => other,
+        }
     }
 
     /// Whether an account whose fields change would send what it keeps secret to another origin: that
@@ -744,6 +787,10 @@ impl Scheme {
             base_url.render_host_parts(|_| Some("example".into()), |_| false).map_err(|problem| problem.why);
         let example = example.map_err(|why| format!("base_url: {why}"))?;
         let example = self::base_url(&example).map_err(|why| format!("base_url: {why}"))?;
+        let port = example.port_or_known_default().unwrap_or_default();
+        let default = |name: &str| fields.get(name)?.default.as_deref().map(SecretString::from);
+        let own = base_url.own_url(default).ok().and_then(|text| self::base_url(&text).ok());
+        let own_host = own.as_ref().and_then(Url::host).map(|host| host.to_owned());
         let fixed_base_url = base_url.field_names().is_empty().then_some(example);
 
         let hosts = definition.hosts.as_deref().unwrap_or(hosts_of_toolkit);
@@ -793,6 +840,8 @@ impl Scheme {
         Ok(Self {
             base_url,
             fixed_base_url,
+            own_host,
+            port,
             hosts: hosts.collect::<Result<_, String>>()?,
             headers: headers.collect::<Result<_, String>>()?,
             query: query.collect::<Result<_, String>>()?,
@@ -804,7 +853,7 @@ impl Scheme {
 }
 
 /// A base URL in its plainest form.
-fn base_url(text: &str) -> Result<Url, String> {
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("is not a valid URL ({error})"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err("must begin with https:// and a host".to_owned());

@@ -18,7 +18,7 @@ import {
   writeSessionRequest,
 } from '../../proxy-request';
 import type { Session } from '../../session';
-import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
+import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
 import { checkFile, inExistingStore, readFile } from '../store';
 import { printable, type Terminal } from '../terminal';
 
@@ -34,7 +34,7 @@ export const call: Command = {
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
     timeout: { value: '<seconds>', whole: true, least: 1, description: 'How long the call may take. Default: 60' },
-    'allow-private-host': ALLOW_PRIVATE_HOST,
+    ...ALLOW_PRIVATE,
   },
   examples: [
     'npx proxy-execute call github GET /user --user ann',
@@ -45,7 +45,7 @@ export const call: Command = {
   async run(given, terminal) {
     checkOutput(given.text('output'));
     const request = await requestOf(given);
-    const options = { allowPrivateHosts: given.texts('allow-private-host'), upstreamTimeout: timeoutOf(given) };
+    const options = { ...privateHosts(given), upstreamTimeout: timeoutOf(given) };
     return inExistingStore(given, terminal, (gateway) => send(gateway, given, terminal, request), options);
   },
 };

@@ -3,7 +3,7 @@
 import { Composio } from '../../composio';
 import type { Gateway } from '../../gateway';
 import type { Toolkit, ToolkitInputField } from '../../toolkits';
-import { ALLOW_PRIVATE_HOST, type Command, type Given, pair, UsageError } from '../command';
+import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
 import { connectByConsent } from '../consent';
 import { ask, canAsk, fromStdin } from '../secrets';
 import { inStore } from '../store';
@@ -34,7 +34,7 @@ export const connect: Command = {
       description: 'Where a gateway with this store is reached already, in place of a port',
     },
     'no-browser': { description: 'Print the page only, and open none' },
-    'allow-private-host': ALLOW_PRIVATE_HOST,
+    ...ALLOW_PRIVATE,
   },
   examples: [
     'npx proxy-execute connect github --user ann',
@@ -65,7 +65,7 @@ export const connect: Command = {
         terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${details.mode}.`);
         return 0;
       },
-      { publicUrl: given.text('public-url'), allowPrivateHosts: given.texts('allow-private-host') },
+      { publicUrl: given.text('public-url'), ...privateHosts(given) },
     ),
 };
 

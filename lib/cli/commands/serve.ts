@@ -3,7 +3,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { FilesOptions, Gateway } from '../../gateway';
 import { native } from '../../native';
-import { ALLOW_PRIVATE_HOST, type Command, type Given, UsageError } from '../command';
+import { ALLOW_PRIVATE, type Command, type Given, privateHosts, UsageError } from '../command';
 import { inStore, readFile, storeOf } from '../store';
 
 const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
@@ -116,7 +116,7 @@ export const serve: Command = {
         'What is logged on the standard error output: off, error, warn, info (each call), debug or trace. Default: ' +
         'the variable PROXY_EXECUTE_LOG, or warn',
     },
-    'allow-private-host': ALLOW_PRIVATE_HOST,
+    ...ALLOW_PRIVATE,
   },
   examples: [
     'npx proxy-execute serve',
@@ -136,7 +136,7 @@ export const serve: Command = {
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       ownCallbackPaths: given.flag('own-callback-paths'),
-      allowPrivateHosts: given.texts('allow-private-host'),
+      ...privateHosts(given),
       files: filesOf(given),
       maxResponseBytes: given.whole('max-response-bytes'),
       maxExpansion: given.whole('max-expansion'),

@@ -284,7 +284,7 @@ async fn ask(
     let asked_at = now();
     let answer = tokio::select! {
         biased;
-        answer = token_endpoint::ask(&gateway.egress, renewal.rules, renewal.request) => answer,
+        answer = token_endpoint::ask(&gateway.egress, renewal.behalf, renewal.rules, renewal.request) => answer,
         () = gateway.ended.cancelled() => return Ok(None),
     };
     Ok(Some(match answer {

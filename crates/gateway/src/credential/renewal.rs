@@ -8,12 +8,14 @@ use super::oauth2::{Client, ClientMetadata, Grant, TokenRequest, login_request, 
 use super::service_account::{github_app_request, google_request};
 use super::{AuthScheme, Fields};
 use crate::clock::now;
+use crate::egress::Behalf;
 use crate::toolkit::{AuthorizationServer, Rules, Toolkit};
 
 /// A request that renews a credential, and the rules by which its answer is read.
 #[derive(Debug)]
 pub(crate) struct Renewal<'a> {
     pub(crate) request: TokenRequest,
+    pub(crate) behalf: Behalf,
     pub(crate) rules: &'a Rules,
 }
 
@@ -58,7 +60,8 @@ pub(crate) fn request<'a>(
             return Err(Error::new(ErrorKind::AccountUnusable, message));
         }
     };
-    Ok(Renewal { request, rules: server.rules })
+    let behalf = toolkit.behalf_at_server(scheme, &request.url);
+    Ok(Renewal { request, behalf, rules: server.rules })
 }
 
 /// The server that renews credentials of a scheme and takes them back.

@@ -5,6 +5,7 @@ use proxy_execute_protocol::Result;
 use super::oauth2::{self, Client, TokenRequest};
 use super::refusal::{TokenErrors, is_revoked, not_granted};
 use super::token_endpoint;
+use crate::egress::Behalf;
 use crate::gateway::Parts;
 use crate::store::StoredAccount;
 use crate::{account, auth_config};
@@ -35,8 +36,8 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
             return revoked;
         }
     };
-    for (name, request) in requests {
-        let failure = match token_endpoint::exchange(&gateway.egress, request).await {
+    for (name, behalf, request) in requests {
+        let failure = match token_endpoint::exchange(&gateway.egress, behalf, request).await {
             // A token that the provider does not know any more is a success too (§2.2), or an error to some.
             Ok(answered) if is_revoked(&answered, &errors) => {
                 revoked.tokens.push(name.to_owned());
@@ -54,9 +55,10 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
     revoked
 }
 
-type Requests = Vec<(&'static str, TokenRequest)>;
+type Requests = Vec<(&'static str, Behalf, TokenRequest)>;
 
-/// The requests that take an account's tokens back, each with the token's name, and the toolkit's words for errors.
+/// The requests that take an account's tokens back, each with the token's name and on whose behalf it leaves,
+/// and the toolkit's words for errors.
 ///
 /// # Errors
 /// When the toolkit is there no more, the credential cannot be opened, or there is no client to ask as.
@@ -73,7 +75,8 @@ async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<(Requests,
     let client = Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
     let request = |name: &&'static str| {
         let token = credential.fields.get(name)?;
-        Some((*name, oauth2::revocation_request(&server, &client, token)?))
+        let request = oauth2::revocation_request(&server, &client, token)?;
+        Some((*name, toolkit.behalf_at_server(credential.scheme, &request.url), request))
     };
     Ok((TOKENS.iter().filter_map(request).collect(), server.rules.token_errors.clone()))
 }

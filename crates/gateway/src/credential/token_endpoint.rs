@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 
 use super::oauth2::TokenRequest;
 use super::token_answer::{Answered, Granted, NotGranted, read_answer};
-use crate::egress::{Body, Egress, Injection, Outgoing};
+use crate::egress::{Behalf, Body, Egress, Injection, Outgoing};
 use crate::request::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
 
@@ -24,15 +24,20 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// Asks for tokens.
 pub(crate) async fn ask(
     egress: &Egress,
+    behalf: Behalf,
     rules: &Rules,
     request: TokenRequest,
 ) -> Result<Granted, NotGranted> {
-    read_answer(rules, &exchange(egress, request).await?)
+    read_answer(rules, &exchange(egress, behalf, request).await?)
 }
 
 /// Sends a request and reads the answer. It is sent once, and a redirect is an answer like any other:
 /// a code or refresh token is for one address.
-pub(crate) async fn exchange(egress: &Egress, request: TokenRequest) -> Result<Answered, NotGranted> {
+pub(crate) async fn exchange(
+    egress: &Egress,
+    behalf: Behalf,
+    request: TokenRequest,
+) -> Result<Answered, NotGranted> {
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let mut headers = request.headers;
     headers.insert(USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT));
@@ -42,6 +47,7 @@ pub(crate) async fn exchange(egress: &Egress, request: TokenRequest) -> Result<A
         headers,
         credential: Injection::default(),
         body: Body::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
+        behalf,
     };
     let broken = |what: &str| NotGranted::unavailable(format!("{host} {what}"), true);
     let exchange = async {

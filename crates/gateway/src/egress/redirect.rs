@@ -8,14 +8,17 @@ use http::StatusCode;
 use proxy_execute_protocol::Method;
 use url::Url;
 
-use crate::endpoint::without_root_dot;
+use crate::endpoint::{scheme_of, without_root_dot};
 
 /// How many redirects one call follows.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// What to do with an answer.
+/// The longest `Location` that is followed, in bytes.
+const MAX_LOCATION_BYTES: usize = 16 * 1024;
+
+/// What to do with a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Hand it to the caller.
     Return,
     /// Go on to this URL.
@@ -29,34 +32,66 @@ pub(super) enum Step {
     Refuse(&'static str),
 }
 
-/// The step that an answer with this status and `Location` asks for.
-pub(super) fn next(method: Method, current: &Url, status: StatusCode, location: Option<&str>) -> Step {
-    let followable = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    let Some(location) = location.filter(|location| followable && method.is_safe() && !location.is_empty())
-    else {
+/// The step that a response with this status and these `Location` headers asks for.
+pub(crate) fn next<'a>(
+    method: Method,
+    current: &Url,
+    status: StatusCode,
+    mut locations: impl Iterator<Item = &'a [u8]>,
+) -> Step {
+    let followable = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && method.is_safe();
+    let Some(location) = locations.next().filter(|location| followable && !location.is_empty()) else {
         return Step::Return;
     };
-    if location.contains('\\') {
-        return Step::Refuse("its Location has a backslash in it, which programs read in different ways");
+    if locations.any(|another| another != location) {
+        return Step::Refuse("it has two different Locations");
     }
-    let Ok(mut url) = current.join(location) else {
-        return Step::Refuse("its Location is not a valid URL");
-    };
+    match target(current, location) {
+        Ok(url) => {
+            let same_origin = url.origin() == current.origin();
+            Step::Follow { url, same_origin }
+        }
+        Err(why) => Step::Refuse(why),
+    }
+}
+
+/// The URL that a `Location` means. The URL parser removes, replaces and adds characters, and other
+/// programs do not; so what it would mend is refused first.
+fn target(current: &Url, location: &[u8]) -> Result<Url, &'static str> {
+    const INVALID: &str = "its Location is not a valid URL";
+    if location.len() > MAX_LOCATION_BYTES {
+        return Err("its Location is longer than 16 KiB");
+    }
+    let location = std::str::from_utf8(location).map_err(|_| "its Location is not UTF-8")?;
+    if location.chars().any(char::is_control) {
+        return Err("its Location has a control character in it");
+    }
+    if location.trim() != location {
+        return Err("its Location begins or ends with white space");
+    }
+    if location.contains('\\') {
+        return Err("its Location has a backslash in it, which programs read in different ways");
+    }
+    let scheme = scheme_of(location);
+    let after_scheme = scheme.unwrap_or(location);
+    match after_scheme.strip_prefix("//").map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default()) {
+        Some("") => return Err("its Location has no host"),
+        Some(authority) if authority.contains('@') => {
+            return Err("its Location has a user name or password in it");
+        }
+        None if scheme.is_some() => return Err("its Location is neither a path nor a URL with a host"),
+        _ => {}
+    }
+    let mut url = current.join(location).map_err(|_| INVALID)?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Step::Refuse("its Location is neither http nor https");
+        return Err("its Location is neither http nor https");
     }
     if current.scheme() == "https" && url.scheme() == "http" {
-        return Step::Refuse("it leads from https to http");
+        return Err("it leads from https to http");
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Step::Refuse("its Location has a user name or password in it");
-    }
-    if without_root_dot(&mut url).is_err() {
-        return Step::Refuse("its Location is not a valid URL");
-    }
+    without_root_dot(&mut url).map_err(|_| INVALID)?;
     url.set_fragment(None);
-    let same_origin = url.origin() == current.origin();
-    Step::Follow { url, same_origin }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -85,7 +120,7 @@ mod tests {
         let status = StatusCode::from_u16(case.status).unwrap();
         let request_url = Url::parse(&case.request_url).unwrap();
         let Some(locations) = &case.location else {
-            return match next(case.method, &request_url, status, None) {
+            return match next(case.method, &request_url, status, std::iter::empty()) {
                 Step::Return => "return_3xx_verbatim",
                 _ => "something else",
             };
@@ -96,7 +131,7 @@ mod tests {
                 Some((location, rest)) => (location, rest.trim_end_matches(')').parse().ok()),
                 None => (hop, None),
             };
-            match next(case.method, &current, status, Some(location)) {
+            match next(case.method, &current, status, std::iter::once(location.as_bytes())) {
                 Step::Return => return "return_3xx_verbatim",
                 Step::Refuse(_) => return "fail_blocked",
                 Step::Follow { url, same_origin } => {
@@ -119,5 +154,24 @@ mod tests {
         for case in &cases {
             assert_eq!(outcome(case), case.expect, "{}: {}", case.id, case.why);
         }
+    }
+
+    #[test]
+    fn locations_that_json_cannot_write() {
+        let current = Url::parse("https://api.github.com/a").unwrap();
+        let next = |locations: &[&[u8]]| {
+            next(Method::Get, &current, StatusCode::FOUND, locations.iter().copied())
+        };
+        let follows = |step: Step, to: &str| matches!(step, Step::Follow { url, .. } if url.as_str() == to);
+        for latin1 in [&b"/caf\xe9"[..], b"https://api.github.com/\xff", b"\xa0/b", b"https://caf\xe9.example/"] {
+            assert_eq!(next(&[latin1]), Step::Refuse("its Location is not UTF-8"));
+        }
+        assert!(follows(next(&["/café".as_bytes()]), "https://api.github.com/caf%C3%A9"));
+        let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1)).into_bytes();
+        assert!(matches!(next(&[&long(MAX_LOCATION_BYTES)]), Step::Follow { .. }));
+        assert_eq!(next(&[&long(MAX_LOCATION_BYTES + 1)]), Step::Refuse("its Location is longer than 16 KiB"));
+        assert!(follows(next(&[b"/b", b"/b"]), "https://api.github.com/b"));
+        assert_eq!(next(&[b"/b", b"/c"]), Step::Refuse("it has two different Locations"));
+        assert_eq!(next(&[b"", b"/c"]), Step::Return);
     }
 }

@@ -101,7 +101,11 @@ impl Catalogue {
     }
 }
 
-fn read(text: &str) -> Result<Toolkit, String> {
+/// Reads the text of a toolkit's file.
+///
+/// # Errors
+/// The key and the reason.
+pub(crate) fn read(text: &str) -> Result<Toolkit, String> {
     let definition: Definition =
         toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
     Toolkit::from_definition(definition)

@@ -103,6 +103,16 @@ impl Template {
         self.host().0
     }
 
+    /// A URL of the host that the text alone names: an account gives no field of the host.
+    pub(super) fn own_url(
+        &self,
+        default: impl Fn(&str) -> Option<SecretString>,
+    ) -> Result<String, FieldProblem> {
+        let in_host = self.host_fields();
+        let elsewhere = |name: &str| (!in_host.contains(name)).then(|| "example".into());
+        self.render_host_parts(|name| default(name).or_else(|| elsewhere(name)))
+    }
+
     /// The fields in the host of a URL, where with them it could be anyone's: it does not end in
     /// two labels of the provider's own, such as `.example.com`.
     pub(super) fn open_host_fields(&self) -> BTreeSet<String> {

@@ -20,6 +20,7 @@ mod labels;
 mod oauth1;
 mod pipeline;
 mod port;
+mod private_hosts;
 mod redirects;
 mod refresh;
 mod resources;

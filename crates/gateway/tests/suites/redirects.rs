@@ -210,7 +210,11 @@ async fn a_redirect_does_not_reach_a_private_address() {
         let at = location.clone();
         let upstream = Upstream::with(move |_| redirect(302, &at)).await;
         let allowed = vec![upstream.authority().to_owned()];
-        let options = GatewayOptions { allow_private_hosts: allowed, ..options(&upstream) };
+        let options = GatewayOptions {
+            allow_private_hosts: allowed,
+            allow_private_redirects: Vec::new(),
+            ..options(&upstream)
+        };
         let caller = Caller::with(options, "bearer", SECRET).await;
         assert_error(caller.get().await, ErrorKind::AddressRefused, "Nothing was sent");
         upstream.request();

@@ -65,6 +65,8 @@ pub(crate) fn options(upstream: &Upstream) -> GatewayOptions {
     GatewayOptions {
         toolkits: toolkits(upstream.origin()),
         allow_private_hosts: vec!["127.0.0.1".to_owned()],
+        allow_private_redirects: vec!["127.0.0.1".to_owned()],
+        allow_private_bodies: vec!["127.0.0.1".to_owned()],
         ..GatewayOptions::default()
     }
 }
