@@ -30,10 +30,10 @@ use url::Url;
 
 pub(crate) use self::private_hosts::{Allowed, Behalf, PrivateHosts};
 use self::private_hosts::{Refused, public_and_private, public_only};
+use self::redirect::MAX_REDIRECTS;
+pub(crate) use self::redirect::Step;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::redirect::next as next_step;
-pub(crate) use self::redirect::Step;
-use self::redirect::MAX_REDIRECTS;
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 

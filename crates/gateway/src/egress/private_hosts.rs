@@ -168,9 +168,7 @@ fn filter(
 ) -> Result<Vec<SocketAddr>, Refused> {
     let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_good(judge(address.ip())));
     match bad.first() {
-        Some(bad) if good.is_empty() => {
-            Err(Refused { host: host.to_owned(), why: reason(judge(bad.ip())) })
-        }
+        Some(bad) if good.is_empty() => Err(Refused { host: host.to_owned(), why: reason(judge(bad.ip())) }),
         _ => Ok(good),
     }
 }
@@ -317,8 +315,10 @@ mod tests {
     fn an_entry_that_is_no_host_is_refused_by_name() {
         for entry in ["", "a b", "http://x", "x/y", "user@x", "git=", "git=x/y", "nobody=x", "=x"] {
             let entries = owned(&[entry]);
-            let about = entry.split_once('=').map_or(entry, |(slug, host)| if slug == "git" { host } else { slug });
-            let error = PrivateHosts::parse(Allowed { hosts: &entries, ..Allowed::default() }, |slug| slug == "git");
+            let about =
+                entry.split_once('=').map_or(entry, |(slug, host)| if slug == "git" { host } else { slug });
+            let error =
+                PrivateHosts::parse(Allowed { hosts: &entries, ..Allowed::default() }, |slug| slug == "git");
             let error = error.unwrap_err().to_string();
             assert!(error.contains("allowPrivateHosts") && error.contains(&format!("`{about}`")), "{error}");
         }

@@ -159,17 +159,21 @@ mod tests {
     #[test]
     fn locations_that_json_cannot_write() {
         let current = Url::parse("https://api.github.com/a").unwrap();
-        let next = |locations: &[&[u8]]| {
-            next(Method::Get, &current, StatusCode::FOUND, locations.iter().copied())
-        };
+        let next =
+            |locations: &[&[u8]]| next(Method::Get, &current, StatusCode::FOUND, locations.iter().copied());
         let follows = |step: Step, to: &str| matches!(step, Step::Follow { url, .. } if url.as_str() == to);
-        for latin1 in [&b"/caf\xe9"[..], b"https://api.github.com/\xff", b"\xa0/b", b"https://caf\xe9.example/"] {
+        for latin1 in
+            [&b"/caf\xe9"[..], b"https://api.github.com/\xff", b"\xa0/b", b"https://caf\xe9.example/"]
+        {
             assert_eq!(next(&[latin1]), Step::Refuse("its Location is not UTF-8"));
         }
         assert!(follows(next(&["/café".as_bytes()]), "https://api.github.com/caf%C3%A9"));
         let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1)).into_bytes();
         assert!(matches!(next(&[&long(MAX_LOCATION_BYTES)]), Step::Follow { .. }));
-        assert_eq!(next(&[&long(MAX_LOCATION_BYTES + 1)]), Step::Refuse("its Location is longer than 16 KiB"));
+        assert_eq!(
+            next(&[&long(MAX_LOCATION_BYTES + 1)]),
+            Step::Refuse("its Location is longer than 16 KiB")
+        );
         assert!(follows(next(&[b"/b", b"/b"]), "https://api.github.com/b"));
         assert_eq!(next(&[b"/b", b"/c"]), Step::Refuse("it has two different Locations"));
         assert_eq!(next(&[b"", b"/c"]), Step::Return);

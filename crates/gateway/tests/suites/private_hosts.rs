@@ -88,7 +88,8 @@ impl Scene {
     fn toolkits(&self) -> Vec<ToolkitSource> {
         let inside = format!("http://{}", localhost(&self.inside));
         let port = inside.rsplit(':').next().unwrap();
-        let host = |default: Option<&str>| json!({ "host": { "description": "The host", "default": default } });
+        let host =
+            |default: Option<&str>| json!({ "host": { "description": "The host", "default": default } });
         let by_field = format!("http://{{{{host}}}}:{port}");
         let key = json!({ "API_KEY": { "headers": { "X-Api-Key": "{{api_key}}" } } });
         let s2s = |token_url: &str| {
@@ -260,7 +261,9 @@ async fn each_refusal_says_which_option_would_help() {
 async fn a_name_is_judged_like_an_address() {
     let scene = Scene::new().await;
     let port = scene.inside.origin().rsplit(':').next().unwrap();
-    for (allowed, reached) in [(format!("localhost:{port}"), true), ("localhost".to_owned(), true), ("127.0.0.1".to_owned(), false)] {
+    for (allowed, reached) in
+        [(format!("localhost:{port}"), true), ("localhost".to_owned(), true), ("127.0.0.1".to_owned(), false)]
+    {
         let options = GatewayOptions {
             toolkits: scene.toolkits(),
             allow_private_hosts: vec![allowed.clone()],
@@ -271,7 +274,8 @@ async fn a_name_is_judged_like_an_address() {
         assert_eq!(result.is_ok(), reached, "{allowed}: {result:?}");
         // The connection that was just kept is no way in for a toolkit whose definition names nothing.
         for base_url in [format!("http://localhost:{port}"), format!("https://localhost:{port}")] {
-            let result = given(gateway.clone(), "public".to_owned(), "/x", json!({ "base_url": base_url })).await;
+            let result =
+                given(gateway.clone(), "public".to_owned(), "/x", json!({ "base_url": base_url })).await;
             assert_error(result, ErrorKind::AddressRefused, "Nothing was sent");
         }
     }
