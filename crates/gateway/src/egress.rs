@@ -37,6 +37,9 @@ pub(crate) use self::redirect::next as next_step;
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 
+/// The longest URL that an HTTP request can hold.
+const MAX_URL_BYTES: usize = 65_534;
+
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -319,7 +322,7 @@ impl Outgoing {
         };
         let mut request = Request::new(body);
         *request.method_mut() = http_method(self.method);
-        *request.uri_mut() = Uri::try_from(String::from(url)).map_err(|_| too_long(&self.url))?;
+        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| unsendable(&self.url, url.as_str()))?;
         *request.headers_mut() = headers;
         Ok(request)
     }
@@ -389,11 +392,18 @@ fn redirect_refused(from: &Url, why: &str) -> Error {
     .fix("Call the final address directly, if it belongs to the toolkit.")
 }
 
-/// URLs have no limit, but what is sent has (64 KiB).
-fn too_long(url: &Url) -> Error {
+/// A URL that the URL standard allows and an HTTP request cannot hold: it is longer than 64 KiB, or its
+/// host has a character that RFC 3986 does not allow.
+fn unsendable(url: &Url, sent: &str) -> Error {
     let host = url.host_str().unwrap_or_default();
-    let message = format!("The URL of the call to {host} is too long to be sent. Nothing was sent.");
-    Error::new(ErrorKind::InvalidRequest, message).fix("Send what is in its query in the body.")
+    let (why, fix) = if sent.len() > MAX_URL_BYTES {
+        ("is too long to be sent", "Send what is in its query in the body.")
+    } else {
+        ("has a character in it that cannot be sent", "Check the name of the host.")
+    };
+    let message =
+        format!("The URL of the call to {} {why}. Nothing was sent.", proxy_execute_protocol::quoted(host));
+    Error::new(ErrorKind::InvalidRequest, message).fix(fix)
 }
 
 fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Outgoing) -> Error {

@@ -865,6 +865,10 @@ pub(crate) fn base_url(text: &str) -> Result<Url, String> {
         return Err("must not have a query or fragment".to_owned());
     }
     without_root_dot(&mut url).map_err(|refusal| refusal.to_string())?;
+    // Such as `"` in the host, which the URL standard allows and RFC 3986 does not.
+    if url.as_str().parse::<http::Uri>().is_err() {
+        return Err("has a character in it that cannot be sent, or is longer than 64 KiB".to_owned());
+    }
     Ok(url)
 }
 

@@ -118,7 +118,9 @@ impl PrivateHosts {
             .fix("Write it as `localhost`, `git.internal:8443`, `10.0.0.7` or `[::1]`.")
         };
         let url = Url::parse(&format!("http://{entry}/")).map_err(|_| invalid())?;
-        let host = url.host_str().filter(|_| url.path() == "/" && url.username().is_empty());
+        // The URL standard allows `=` in a host, and DNS does not.
+        let is_host = !entry.contains('=') && url.path() == "/" && url.username().is_empty();
+        let host = url.host_str().filter(|_| is_host);
         let host = host.ok_or_else(invalid)?.trim_end_matches('.').to_owned();
         let names_a_port = entry.rsplit(']').next().is_some_and(|after_address| after_address.contains(':'));
         let port = url.port_or_known_default().filter(|_| names_a_port);

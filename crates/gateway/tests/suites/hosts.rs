@@ -88,7 +88,10 @@ async fn val(port: &Port, account: &str) -> Value {
 #[tokio::test]
 async fn an_account_that_is_moved_leaves_its_secrets_behind() {
     let (upstream, other) = (Upstream::pleasant().await, Upstream::pleasant().await);
-    let port = port(&upstream).await;
+    let mut options = options(&upstream);
+    options.toolkits.push(fixed(&upstream));
+    options.allow_private_hosts.push("fixed=127.0.0.1".to_owned());
+    let port = Port::with(options).await;
     let config = config(&port, "fixed", "API_KEY", json!({})).await;
     let account = account(&port, &config, "API_KEY", json!({ "api_key": "canary", "region": "eu" })).await;
     let path = format!("/connected_accounts/{account}");

@@ -554,6 +554,13 @@ async fn an_import_that_could_not_be_used_is_refused() {
         (
             "ann",
             "header",
+            key(json!({ "api_key": "k", "base_url": "https://a\"b.example" })),
+            ErrorKind::InvalidRequest,
+            "base_url",
+        ),
+        (
+            "ann",
+            "header",
             key(json!({ "api_key": "k", "base_url": "https://u:p@x" })),
             ErrorKind::InvalidRequest,
             "base_url",

@@ -75,6 +75,7 @@ fn options(provider: &Upstream) -> GatewayOptions {
             } },
         }))],
         allow_private_hosts: vec!["127.0.0.1".to_owned()],
+        allow_private_redirects: vec!["127.0.0.1".to_owned()],
         ..GatewayOptions::default()
     }
 }

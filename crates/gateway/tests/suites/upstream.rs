@@ -70,7 +70,9 @@ async fn a_connection_that_is_refused_says_so() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let upstream = Upstream::always(json_answer(r#""well""#)).await;
-    let caller = Caller::new(&upstream, "header", "a-secret").await;
+    let mut options = options(&upstream);
+    options.allow_private_hosts.push("header=127.0.0.1".to_owned());
+    let caller = Caller::with(options, "header", "a-secret").await;
     for method in ["GET", "POST"] {
         let request = json!({
             "endpoint": "/x", "method": method,
