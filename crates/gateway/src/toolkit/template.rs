@@ -110,7 +110,8 @@ impl Template {
     ) -> Result<String, FieldProblem> {
         let in_host = self.host_fields();
         let elsewhere = |name: &str| (!in_host.contains(name)).then(|| "example".into());
-        self.render_host_parts(|name| default(name).or_else(|| elsewhere(name)))
+        // The values are those of the definition itself.
+        self.render_host_parts(|name| default(name).or_else(|| elsewhere(name)), |_| true)
     }
 
     /// The fields in the host of a URL, where with them it could be anyone's: it does not end in
