@@ -12,7 +12,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use http::StatusCode;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING, USER_AGENT,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+    USER_AGENT,
 };
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{
@@ -403,7 +404,8 @@ async fn ask(gateway: &Gateway, path: &str, body: &Value) -> Value {
 }
 
 /// A page: its status, headers and text.
-async fn page(gateway: &Gateway, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+async fn page(gateway: &Gateway, mut request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    request.headers_mut().insert(HOST, HeaderValue::from_static("gateway.example"));
     let Ok(response) = http_server::answer_owner(gateway.clone(), request).await;
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("the page is whole");
@@ -418,8 +420,9 @@ impl Consent {
         let link = ask(&self.gateway, "connected_accounts/link", &link).await;
         let path = format!("/connect/{}", link["link_token"].as_str().expect("it is made"));
         let form = Request::get(path.as_str()).body(Body::empty()).expect("it is a request");
-        let (_, headers, html) = page(&self.gateway, form).await;
-        let cookie = headers[header::SET_COOKIE].to_str().expect("it is text");
+        let (status, headers, html) = page(&self.gateway, form).await;
+        let cookie = headers.get(header::SET_COOKIE).unwrap_or_else(|| panic!("{status}: {html}"));
+        let cookie = cookie.to_str().expect("it is text");
         let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         let proof = html.split("name=\"proof\" value=\"").nth(1).expect("the form has a proof");
         let proof = proof.split('"').next().unwrap_or_default();

@@ -211,7 +211,9 @@ async fn a_server_that_was_chosen_for_an_account_does_not_get_codes_of_others() 
     ] {
         let (attacked, attacker) =
             (toolkit(&honest, "honest", "OAUTH2", json!({})), toolkit(&evil, "chosen", scheme, keys.clone()));
-        let port = port(&evil, [attacked, attacker]).await;
+        let mut options = with_toolkits(&evil, [attacked, attacker]);
+        options.allow_private_hosts.push("chosen=localhost".to_owned());
+        let port = Port::with(options).await;
         config(&port, "honest", "OAUTH2", json!({})).await;
         if scheme == "OAUTH2" {
             config(&port, "chosen", scheme, json!({})).await;
