@@ -264,7 +264,7 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
         "request",
         id = request_id,
         method = %quoted(request.method().as_str()),
-        path = %quoted(path)
+        path = quoted(path).to_string()
     );
     // The owner's requests are made by this process, and have no such head.
     let is_owner = request.extensions().get::<Owner>().is_some();
