@@ -337,7 +337,8 @@ export class Session {
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
     // It tells of the configuration only; where the tools are served stays.
-    this.#answer = { ...this.#answer, ...readAnswer<Pick<SessionAnswer, 'config'>>(answer, { config: {} }) };
+    const { config } = readAnswer<Pick<SessionAnswer, 'config'>>(answer, { config: {} });
+    this.#answer = { ...this.#answer, config };
     return this;
   }
 

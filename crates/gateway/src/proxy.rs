@@ -143,6 +143,7 @@ async fn authorize<'a>(
     record: &mut CallInProgress,
 ) -> Result<Authorized<'a>> {
     bounds::call(&request)?;
+    require(Some(&request.endpoint), "endpoint")?;
     let (toolkit, signed_by) = match session_id {
         Some(id) => in_session(gateway, id, &request, record).await?,
         None => with_account(gateway, &request, record).await?,
@@ -288,7 +289,6 @@ pub(crate) fn prepare(
     credential: &Credential,
     request: &ProxyRequest,
 ) -> Result<Outgoing> {
-    require(Some(&request.endpoint), "endpoint")?;
     let scheme = credential.scheme;
     let target = toolkit.target(credential.scheme, &credential.fields)?;
     let mut url = endpoint::resolve(&target.base_url, target.hosts, &request.endpoint)
