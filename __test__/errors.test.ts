@@ -245,7 +245,7 @@ describe('no answer', () => {
         assert.match(error.message, names);
       }
     }
-    // What is left out or null is none.
+    // A member that is missing or null counts as none.
     for (const envelope of [{ status: 100 }, { status: 599, headers: null, data: null, binary_data: null }]) {
       backend.answer = (response) => sendJson(response, 200, envelope);
       const { data, headers, headersList, binaryData } = await session.proxyExecute(CALL);

@@ -8,7 +8,7 @@ import { Composio, ComposioError, Gateway, type ProxyExecuteRequest, type Sessio
 
 const CALL = { toolkit: 'github', endpoint: '/user', method: 'GET' };
 
-/** What is wrong with a call, in process and, where it is written in another way, on the wire. */
+/** Faulty calls: as given in process and, where it is written in another way, on the wire. */
 const CALLS: Record<string, { given: object; wire?: object; without?: string }> = {
   'no endpoint': { given: {}, without: 'endpoint' },
   'no method': { given: {}, without: 'method' },
@@ -65,7 +65,7 @@ before(async () => {
 
 after(() => gateway.close());
 
-/** What the wire calls the fields of a call and of a session. */
+/** A sentence with the wire's names for the fields of a call and of a session. */
 function asOnTheWire(sentence: string): string {
   return sentence
     .replace(/^`toolkit`/, '`toolkit_slug`')

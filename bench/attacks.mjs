@@ -1,11 +1,11 @@
 /**
- * What 50 ordinary callers notice of attacks on the same gateway.
+ * The latency of 50 ordinary callers beside attacks on the same gateway.
  *
  *   npm run attacks        in this folder, after `npm run build` in the folder above; about a minute
  *
  * The gateway answers on a port of this machine, in a process of its own. The callers are in this process, with the
  * API that the gateway calls; the attackers are in a third one. Before each attack the callers are measured alone.
- * What counts is the ratio of the two p99, which has to stay below 5: else this ends with status 1.
+ * The ratio of the two p99 has to stay below 5: else this ends with status 1.
  */
 
 import { fork } from 'node:child_process';
@@ -126,7 +126,7 @@ function attack({ index, known }) {
       socket.write(bytes);
       if (piece) timer = setInterval(() => socket.write(piece), 500);
     });
-    // What is answered is answered; the attack goes on.
+    // The response is ignored; the attack goes on.
     if (unread) socket.pause();
     else socket.on('data', () => again || socket.destroy());
     if (again) timer = setInterval(() => socket.write(bytes), again);

@@ -66,7 +66,7 @@ impl Answer {
         let mut body = self.take_body();
         let mut read = 0;
         let end = loop {
-            // What was searched is not searched again, however small the chunks are.
+            // Each byte is searched once, however small the chunks are.
             if let Some(end) = self.body[read..].iter().position(|byte| *byte == b'\n') {
                 break read + end;
             }

@@ -16,14 +16,14 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 pub use crate::server::Server;
 pub use crate::table::table;
 
-/// What a server does wrong.
+/// A fault that a server plays.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// Its name in the output of a test.
     pub name: String,
-    /// What the client speaks.
+    /// The protocol that the client speaks.
     pub layer: Layer,
-    /// What happens on the first connection.
+    /// The server's behaviour on the first connection.
     pub steps: Vec<Step>,
     /// What a client may make of it: more than one where it depends on timing, or on a choice that
     /// the RFCs leave to the client.

@@ -58,7 +58,7 @@ async fn the_answer_is_cut_off() {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"sta\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00",
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n{\"a\"",
-        // What follows the end of the coding.
+        // Bytes after the end of the coding.
         b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 11\r\n\r\n\x0b\x02\x80hello\x03<p",
     ] {
         let error = failing(Step::SendAndClose(bytes.to_vec())).await;
