@@ -1,7 +1,8 @@
 /**
  * The latency of 50 ordinary callers beside attacks on the same gateway.
  *
- *   npm run attacks        in this folder, after `npm run build` in the folder above; about a minute
+ *   npm run attacks             in this folder, after `npm run build` in the folder above; about a minute
+ *   npm run attacks -- 1 4      the first and the fourth of them alone
  *
  * The gateway answers on a port of this machine, in a process of its own. The callers are in this process, with the
  * API that the gateway calls; the attackers are in a third one. Before each attack the callers are measured alone.
@@ -23,6 +24,9 @@ const PAUSE = 50;
 const ALONE = 2_000;
 const BESIDE = 4_000;
 const MOST = 5;
+/** After how long an attacker opens a connection again that has ended, in milliseconds. Far less would measure how many
+ *  connections a second the attacker itself can open, on the same cores. */
+const REOPEN = 1_000;
 const FILE = fileURLToPath(import.meta.url);
 
 const proxied = (call, { sessionId }) => post(`/api/v3.1/tool_router/session/${sessionId}/proxy_execute`, call);
@@ -85,7 +89,7 @@ function form(token, headers) {
 
 if (process.argv[2] === 'gateway') await serve(process.argv[3]);
 else if (process.argv[2] === 'attacker') process.on('message', attack);
-else process.exitCode = await measureAll();
+else process.exitCode = await measureAll(process.argv.slice(2).map(Number));
 
 /** The gateway, until the process that started it is gone. */
 async function serve(origin) {
@@ -133,13 +137,14 @@ function attack({ index, known }) {
     socket.on('error', () => {});
     socket.on('close', () => {
       clearInterval(timer);
-      setTimeout(begin, 100);
+      setTimeout(begin, REOPEN);
     });
   };
   for (let started = 0; started < connections; started += 1) begin();
 }
 
-async function measureAll() {
+/** Measures the attacks of these places in the list, from 1; without any, all of them. */
+async function measureAll(places) {
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'application/json').end('{"a":1}');
   }).listen(0, '127.0.0.1');
@@ -149,6 +154,7 @@ async function measureAll() {
   await measure(known, ALONE);
   const rows = [];
   for (const [index, { title }] of ATTACKS.entries()) {
+    if (places.length > 0 && !places.includes(index + 1)) continue;
     console.error(title);
     const alone = await measure(known, ALONE);
     const attacker = fork(FILE, ['attacker']);

@@ -2,12 +2,10 @@
 //! it is for, so that no work grows faster than its input. `docs/limits.md` lists them.
 
 use proxy_execute_protocol::{
-    Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result, SecretJson, SessionConfig,
-    ToolkitFilter,
+    Error, ErrorKind, MOST_PARAMETERS, Parameter, ParameterLocation, ProxyRequest, Result, SecretJson,
+    SessionConfig, ToolkitFilter,
 };
 
-/// The most headers, and the most query parameters, of a call.
-const MOST_PARAMETERS: usize = 100;
 /// The most bytes of their names and values; of each kind.
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 /// The longest id of a user, which is the caller's own.

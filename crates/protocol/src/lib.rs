@@ -21,7 +21,7 @@ pub use byte_stream::ByteStream;
 pub use envelope::{BinaryData, Envelope, Headers, LONGEST_TEXT};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
-pub use proxy::{BinaryBody, Method, Parameter, ParameterLocation, ProxyRequest};
+pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use quoted::quoted;
 pub use read::{missing, read_json, read_json_as, without_value};
 pub use resource::{ResourceMethod, ResourceRequest};

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{ByteStream, SecretJson};
@@ -84,6 +85,39 @@ impl fmt::Debug for Parameter {
     }
 }
 
+/// The most headers, and the most query parameters, of a call.
+pub const MOST_PARAMETERS: usize = 100;
+
+/// The error about more [`Parameter`]s than a call may have of both kinds.
+pub(crate) const TOO_MANY_PARAMETERS: &str =
+    "has more than 200 entries; at most 100 headers and 100 query parameters are taken";
+
+/// Reads parameters, and stops at the first one over the limit: the rest costs nothing.
+fn read_parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Parameter>, D::Error> {
+    struct Parameters;
+
+    impl<'de> Visitor<'de> for Parameters {
+        type Value = Vec<Parameter>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut parameters = Vec::new();
+            while let Some(parameter) = entries.next_element()? {
+                if parameters.len() == 2 * MOST_PARAMETERS {
+                    return Err(A::Error::custom(TOO_MANY_PARAMETERS));
+                }
+                parameters.push(parameter);
+            }
+            Ok(parameters)
+        }
+    }
+
+    deserializer.deserialize_seq(Parameters)
+}
+
 /// A body that is bytes. Exactly one of `url`, `base64` and `stream` says where they come from.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -147,7 +181,7 @@ pub struct ProxyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary_body: Option<BinaryBody>,
     /// Headers and query values, in order; repeats are kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_parameters")]
     pub parameters: Vec<Parameter>,
     /// Whether `data` is to be the response's text, JSON unparsed. It travels beside the text of the
     /// request (`docs/wire.md`).

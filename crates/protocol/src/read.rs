@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use strsim::levenshtein;
 
+use crate::proxy::TOO_MANY_PARAMETERS;
 use crate::{Error, ErrorKind, Result, quoted};
 
 /// What to do about a field that is missing or empty.
@@ -27,6 +28,9 @@ const MEANT: [(&[&str], &str, &str); 5] = [
     // The user stands beside the configuration of a session, of which this is a key.
     (&["user", "userId", "userid", "entity_id"], "manage_connections", "did you mean `user_id`?"),
 ];
+
+/// What to do about a value that its own type refuses.
+const REFUSALS: [(&str, &str); 1] = [(TOO_MANY_PARAMETERS, "send fewer, or put the values into the body")];
 
 /// Texts that may be empty.
 const MAY_BE_EMPTY: &str = "value";
@@ -123,7 +127,8 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
         let (wanted, is) = (wanted(expected, may_be_empty), kind_of(value));
         return problem(kind, &format!("{field} must be {wanted}, but is {is}"), purpose(&path));
     }
-    problem(kind, &format!("{field} {told}"), None)
+    let advice = REFUSALS.iter().find(|(refusal, _)| *refusal == told).map(|(_, advice)| *advice);
+    problem(kind, &format!("{field} {told}"), advice)
 }
 
 /// The words of the error, without line and column: the field is told by its path.
@@ -231,6 +236,25 @@ mod tests {
     fn problem<T: DeserializeOwned>(text: &str) -> String {
         let error = read_json::<T>(text.as_bytes()).err();
         error.and_then(|error| error.body().errors.first().cloned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn reading_stops_at_one_parameter_too_many() {
+        let entry = r#"{"name":"x","value":"1","type":"header"},"#;
+        let text = |count: usize, rest: &str| {
+            format!(r#"{{"endpoint":"/","method":"GET","parameters":[{}{rest}"#, entry.repeat(count))
+        };
+        // The text that follows is no JSON, and is not looked at.
+        let error = read_json::<ProxyRequest>(text(201, "!").as_bytes()).unwrap_err();
+        assert_eq!(
+            error.body().errors,
+            [
+                "`parameters` has more than 200 entries; at most 100 headers and 100 query parameters are taken: \
+              send fewer, or put the values into the body."
+            ]
+        );
+        let last = format!("{}]}}", entry.trim_end_matches(','));
+        assert_eq!(read_json::<ProxyRequest>(text(199, &last).as_bytes()).unwrap().parameters.len(), 200);
     }
 
     #[test]

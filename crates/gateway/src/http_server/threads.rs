@@ -22,6 +22,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use proxy_execute_protocol::{Error, ErrorKind};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +46,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The largest head that HTTP takes. It is more than a request may have, so that the port answers a head
 /// over its own limit, and not a library without an envelope.
 const MAX_READ_HEAD: u32 = 4 * MAX_HEAD_BYTES as u32;
+
+/// How many bytes the kernel takes for a connection before the client's window has room for them. Without
+/// a limit it copies megabytes of responses for each client that reads nothing.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 * 1024;
 
 /// A connection, where it comes from, and its place among those of its client.
 type Accepted = (net::TcpStream, SocketAddr, Counted);
@@ -184,6 +191,11 @@ async fn answer_all<Answer, Answered>(
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
         };
+        // A system that knows no such limit serves the connection without it.
+        #[cfg(target_os = "linux")]
+        {
+            _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+        }
         let answer = answer.clone();
         let (first, asked) = oneshot::channel::<()>();
         let first = Cell::new(Some(first));
@@ -220,7 +232,10 @@ async fn answer_all<Answer, Answered>(
 mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use axum::body::Bytes;
+    use futures::stream;
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
     use tokio::sync::Notify;
 
@@ -265,8 +280,19 @@ mod tests {
 
     /// A connection that is answered with this limit, and what keeps its thread open.
     async fn connect(request_timeout: Duration) -> (TcpStream, mpsc::UnboundedSender<Accepted>) {
+        connect_to(request_timeout, |_| async { Ok(Response::new(Body::empty())) }).await
+    }
+
+    /// A connection that `answer` serves.
+    async fn connect_to<Answer, Answered>(
+        request_timeout: Duration,
+        answer: Answer,
+    ) -> (TcpStream, mpsc::UnboundedSender<Accepted>)
+    where
+        Answer: Fn(Request) -> Answered + Clone + Send + 'static,
+        Answered: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
         let (connections, inbox) = mpsc::unbounded_channel();
-        let answer = |_| async { Ok(Response::new(Body::empty())) };
         let serving = serving(request_timeout);
         tokio::spawn(answer_all(inbox, serving.clone(), answer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -347,6 +373,39 @@ mod tests {
             tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is closed").unwrap();
             assert_eq!(answered.starts_with(b"HTTP/1.1 200"), begun == ASKED, "{answered:?}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn little_is_sent_to_a_client_that_reads_nothing() {
+        let sent = Arc::<AtomicUsize>::default();
+        let answer = {
+            let sent = Arc::clone(&sent);
+            move |_| {
+                let sent = Arc::clone(&sent);
+                let piece = move || {
+                    sent.fetch_add(16 * 1024, Ordering::Relaxed);
+                    Ok::<_, Infallible>(Bytes::from_static(&[0; 16 * 1024]))
+                };
+                let body = Body::from_stream(stream::repeat_with(piece));
+                async { Ok(Response::new(body)) }
+            }
+        };
+        let (mut client, _open) = connect_to(REQUEST_TIMEOUT, answer).await;
+        client.write_all(ASKED).await.unwrap();
+        let stalled = async {
+            let mut before = 0;
+            loop {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                let now = sent.load(Ordering::Relaxed);
+                if now > 0 && now == before {
+                    return now;
+                }
+                before = now;
+            }
+        };
+        let sent = tokio::time::timeout(Duration::from_secs(30), stalled).await.expect("it stalls");
+        assert!(sent < 1024 * 1024, "{sent}");
     }
 
     #[tokio::test]
