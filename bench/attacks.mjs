@@ -24,8 +24,8 @@ const PAUSE = 50;
 const ALONE = 2_000;
 const BESIDE = 4_000;
 const MOST = 5;
-/** After how long an attacker opens a connection again that has ended, in milliseconds. Far less would measure how many
- *  connections a second the attacker itself can open, on the same cores. */
+/** After how long an attacker opens a connection again that has ended, on average, in milliseconds. Far less, or all at
+ *  once, would measure how many connections the attacker itself can open, on the same cores. */
 const REOPEN = 1_000;
 const FILE = fileURLToPath(import.meta.url);
 
@@ -137,7 +137,7 @@ function attack({ index, known }) {
     socket.on('error', () => {});
     socket.on('close', () => {
       clearInterval(timer);
-      setTimeout(begin, REOPEN);
+      setTimeout(begin, 2 * REOPEN * Math.random());
     });
   };
   for (let started = 0; started < connections; started += 1) begin();

@@ -50,7 +50,7 @@ const MAX_READ_HEAD: u32 = 4 * MAX_HEAD_BYTES as u32;
 /// How many bytes the kernel takes for a connection before the client's window has room for them. Without
 /// a limit it copies megabytes of responses for each client that reads nothing.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 256 * 1024;
+const UNSENT: u32 = 64 * 1024;
 
 /// A connection, where it comes from, and its place among those of its client.
 type Accepted = (net::TcpStream, SocketAddr, Counted);
