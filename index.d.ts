@@ -1,6 +1,57 @@
 // Written by `npm run types` from lib/.
 
-
+/** The state of an account. Calls are made with `ACTIVE` ones only. */
+export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
+/**
+ * A user's account of a toolkit. Its credential cannot be read.
+ *
+ * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * out.
+ */
+export interface ConnectedAccount {
+	/** The account's id, `ca_…`. */
+	id: string;
+	/** The user, by your own id of them. */
+	userId: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+	};
+	/** How it was connected. */
+	authConfig: AuthConfigReference;
+	/** Whether calls can be made with it. */
+	status: ConnectedAccountStatus;
+	/** Why the status is what it is, where there is something to say. */
+	statusReason: string | null;
+	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
+	isDisabled: boolean;
+	/** Its name, for telling a user's accounts of one toolkit apart. */
+	alias: string | null;
+	/** A name that was made up for it, such as `gmail_red-castle`. */
+	wordId: string | null;
+	/** What is known of the credential. Secrets are `REDACTED`. */
+	state?: Credential | undefined;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** An auth config, as accounts name it. */
+export interface AuthConfigReference {
+	/** Its id, `ac_…`. */
+	id: string;
+	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
+	authScheme: string;
+	/** Whether it uses a client of the hosted backend. */
+	isComposioManaged: boolean;
+	/** Whether it is disabled, and with it its accounts. */
+	isDisabled: boolean;
+}
+/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+export interface Credential {
+	authScheme: string;
+	val: Record<string, unknown>;
+}
 /** What an API key may do, by area. An area that is not named is closed to it. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
 /** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
@@ -76,6 +127,23 @@ export declare class ApiKeys {
 	 * ```
 	 */
 	revoke(keyId: string): Promise<void>;
+}
+/** A field to fill in. */
+export interface ToolkitInputField {
+	/** Its name in a credential's `val`. */
+	name: string;
+	/** The name that people use. */
+	displayName: string;
+	/** What it is. */
+	description: string;
+	/** The kind of its value, such as `string`. */
+	type: string;
+	/** Whether it has to be filled in. */
+	required: boolean;
+	/** What it is if it is not filled in. */
+	default?: string | null | undefined;
+	/** Whether it has to be kept secret; absent where a backend does not say. */
+	isSecret?: boolean | undefined;
 }
 /** What is known about an error besides its message. */
 export interface ErrorDetails {
@@ -248,6 +316,245 @@ export interface CallOptions {
 }
 /** What `data` is to be. */
 export type ResponseType = "json" | "text" | "stream";
+/** Where to begin in a list, and how much of it to read. */
+export interface PageOptions {
+	/** How many at most. */
+	limit?: number | undefined;
+	/** Where to go on: the `nextCursor` of the page before. */
+	cursor?: string | undefined;
+}
+/** A page of a list. */
+export interface Page<T> {
+	/** What is on the page. */
+	items: T[];
+	/** Where to go on; null on the last page. */
+	nextCursor: string | null;
+	/** How many pages of this size there are. */
+	totalPages: number;
+	/** The number of this page, from 1. */
+	currentPage: number;
+	/** How many items there are on all pages. */
+	totalItems: number;
+}
+/** How accounts of a toolkit are connected. Its credentials cannot be read. */
+export interface AuthConfig {
+	/** Its id, `ac_…`. */
+	id: string;
+	/** What it is called. */
+	name: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+		logo: string;
+	};
+	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
+	authScheme: string | null;
+	/** Whether its accounts may be used. */
+	status: "ENABLED" | "DISABLED" | (string & {});
+	/** Whether it uses a client of the hosted backend. */
+	isComposioManaged: boolean;
+	/** Whether sessions may connect accounts with it. */
+	isEnabledForToolRouter: boolean;
+	/** How many accounts it has. */
+	noOfConnections: number;
+	/** Its own credentials by name, such as those of an OAuth client. Every value is `REDACTED`. */
+	credentials: Record<string, unknown>;
+	/** What an account needs to be connected with it. */
+	expectedInputFields: ToolkitInputField[];
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string | null;
+	/** When it was changed, as an ISO 8601 date. */
+	lastUpdatedAt: string | null;
+}
+/** An auth config that was just made. */
+export interface CreatedAuthConfig extends Pick<AuthConfigReference, "id" | "authScheme" | "isComposioManaged"> {
+	/** The toolkit. */
+	toolkit: string;
+}
+/** An auth config to make. */
+export type CreateAuthConfig = {
+	/** With your own client, or for a scheme that needs none. */
+	type: "use_custom_auth";
+	/** How its accounts authenticate, such as `API_KEY`. */
+	authScheme: string;
+	/** Its own credentials, such as those of an OAuth client. */
+	credentials?: Record<string, unknown> | undefined;
+	/** What it is called. */
+	name?: string | undefined;
+	/** Whether sessions may connect accounts with it. Default: true. */
+	isEnabledForToolRouter?: boolean | undefined;
+} | {
+	/** With a client of the hosted backend. An embedded gateway has none. */
+	type: "use_composio_managed_auth";
+	/** Scopes to ask for. */
+	credentials?: Record<string, unknown> | undefined;
+	/** What it is called. */
+	name?: string | undefined;
+	/** Whether sessions may connect accounts with it. Default: true. */
+	isEnabledForToolRouter?: boolean | undefined;
+};
+/** What to change of an auth config. What is not named stays. */
+export interface UpdateAuthConfig {
+	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
+	type: "custom" | "default";
+	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
+	credentials?: Record<string, unknown> | undefined;
+	/** Scopes to ask for, with commas between them; of a `default` one only. */
+	scopes?: string | undefined;
+	/** What it is called. */
+	name?: string | undefined;
+	/** Whether sessions may connect accounts with it. */
+	isEnabledForToolRouter?: boolean | undefined;
+}
+/** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
+export interface ListAuthConfigs extends PageOptions {
+	/** Of this toolkit. Default: of all. */
+	toolkit?: string | undefined;
+	/** Those that use a client of the hosted backend, or those that do not. Default: both. */
+	isComposioManaged?: boolean | undefined;
+	/** A part of the name. */
+	search?: string | undefined;
+	/** Whether to list disabled ones too. Default: false. */
+	showDisabled?: boolean | undefined;
+}
+/** How accounts are connected, by {@link Composio.authConfigs}. */
+export declare class AuthConfigs {
+	#private;
+	private constructor();
+	/**
+	 * Makes an auth config.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param config How accounts are connected. Default: with a client of the hosted backend.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If the toolkit does not take the scheme, or there is no managed client
+	 * (slug `ToolRouterV2_NoManagedAuth`).
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+	 * ```
+	 */
+	create(toolkit: string, config?: CreateAuthConfig, options?: CallOptions): Promise<CreatedAuthConfig>;
+	/**
+	 * Lists auth configs, the latest first, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all that are enabled.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await composio.authConfigs.list({ toolkit: 'github' });
+	 * ```
+	 */
+	list(filter?: ListAuthConfigs, options?: CallOptions): Promise<Page<AuthConfig>>;
+	/**
+	 * Reads an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { authScheme, expectedInputFields } = await composio.authConfigs.get('ac_7b21…');
+	 * ```
+	 */
+	get(authConfigId: string, options?: CallOptions): Promise<AuthConfig>;
+	/**
+	 * Changes an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If it is of the other type.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.update('ac_7b21…', { type: 'custom', name: 'GitHub, by token' });
+	 * ```
+	 */
+	update(authConfigId: string, change: UpdateAuthConfig, options?: CallOptions): Promise<void>;
+	/**
+	 * Deletes an auth config, and its accounts with it.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.delete('ac_7b21…');
+	 * ```
+	 */
+	delete(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Enables an auth config again.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.enable('ac_7b21…');
+	 * ```
+	 */
+	enable(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Disables an auth config: no call is made with its accounts until it is enabled.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.disable('ac_7b21…');
+	 * ```
+	 */
+	disable(authConfigId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Enables or disables an auth config.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {NotFoundError} If there is no such auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.authConfigs.updateStatus('DISABLED', 'ac_7b21…');
+	 * ```
+	 */
+	updateStatus(status: "ENABLED" | "DISABLED", authConfigId: string, options?: CallOptions): Promise<void>;
+}
+/**
+ * Makes the `config` of {@link ConnectedAccounts.initiate}, and credentials to import, as the Composio SDK does.
+ *
+ * @example
+ * ```ts
+ * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
+ * const config = AuthScheme.BearerToken({ token: process.env.GITHUB_TOKEN });
+ * await composio.connectedAccounts.initiate('user_123', id, { config });
+ * ```
+ */
+export declare const AuthScheme: {
+	/** Tokens. Without an `access_token` the user is to agree first. */
+	OAuth2: (fields: Credential["val"]) => Credential;
+	/** Tokens. Without `oauth_token` and `oauth_token_secret` the user is to agree first. */
+	OAuth1: (fields: Credential["val"]) => Credential;
+	/** A key, mostly as `api_key` or `generic_api_key`. */
+	APIKey: (fields: Credential["val"]) => Credential;
+	/** A `username` and a `password`. */
+	Basic: (fields: Credential["val"]) => Credential;
+	/** A `token`. */
+	BearerToken: (fields: Credential["val"]) => Credential;
+	/** Nothing, or the fields that the base URL takes. */
+	NoAuth: (fields?: Credential["val"]) => Credential;
+};
 /** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
 export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 /** A body of bytes: the bytes, or where they are. */
@@ -274,707 +581,53 @@ export type BinaryBody = Bytes | {
 	/** Their media type. Default: `application/octet-stream`. */
 	contentType?: string | undefined;
 };
-/** The HTTP methods a proxied call may use. */
-export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
-/** A header or a query value of a proxied call. */
-export interface ProxyParameter {
-	/** The name of the header or of the query key. */
-	name: string;
-	/** Its value. A number is written as JavaScript writes it. */
-	value: string | number;
-	/** Where it goes. */
-	in: "header" | "query";
+/** A call, as it is remembered: never with a query value, a header or a body. */
+export interface Call {
+	/** When it began, as an ISO 8601 date. */
+	at: string;
+	/** The user; null if it was not known yet when the call ended. */
+	userId: string | null;
+	/** The session; null outside of one. */
+	sessionId: string | null;
+	/** The toolkit; null if it was not known yet. */
+	toolkit: string | null;
+	/** The account; null if there was none. */
+	connectedAccountId: string | null;
+	/** The HTTP method. */
+	method: string;
+	/** The host that was called, or was to be; null if the call ended before it was known. */
+	host: string | null;
+	/** The path that was called, or was to be, without its query; null if the call ended before it was known. */
+	path: string | null;
+	/** `answered`, `cancelled`, or the slug of the error. */
+	outcome: string;
+	/** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
+	status: number | null;
+	/** The size of the answer's body, decompressed. */
+	bytes: number;
+	/** From the question to the end of the answer, in milliseconds. */
+	durationMs: number;
 }
-/** What is asked of the third-party API. */
-export interface ProxyCall {
-	/**
-	 * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
-	 * hosts. It may have a query.
-	 */
-	endpoint: string;
-	/** The HTTP method, in upper case. */
-	method: ProxyMethod;
-	/**
-	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
-	 * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
-	 */
-	body?: unknown | undefined;
-	/**
-	 * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
-	 * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
-	 */
-	binaryBody?: BinaryBody | undefined;
-	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
-	formData?: FormData | undefined;
-	/**
-	 * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
-	 * sent repeatedly, but for a header that has one value, such as `Content-Type`.
-	 */
-	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
-		type: ProxyParameter["in"];
-	}))[] | undefined;
-}
-/**
- * The request of {@link Session.proxyExecute}.
- *
- * @example
- * ```ts
- * const request: ProxyExecuteRequest = {
- *   toolkit: 'github',
- *   endpoint: '/repos/octocat/hello-world/issues',
- *   method: 'POST',
- *   body: { title: 'Found a bug' },
- *   parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
- * };
- * ```
- */
-export interface ProxyExecuteRequest extends ProxyCall {
-	/** The toolkit to call, by its slug, such as `github`. */
-	toolkit: string;
-}
-/**
- * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
- */
-export interface ToolsProxyExecuteRequest extends ProxyCall {
-	/** The account to call as, `ca_…`. */
-	connectedAccountId?: string | undefined;
-	/** Credentials to call with, instead of an account. They are not stored. */
-	customConnectionData?: CustomConnectionData | undefined;
-}
-/** Credentials given in a call. */
-export interface CustomConnectionData {
-	/** How the toolkit authenticates, such as `BEARER_TOKEN`. */
-	authScheme: string;
-	/** The toolkit to call, such as `github`. */
-	toolkitSlug: string;
-	/** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
-	val: Record<string, unknown>;
-}
-/** A file that the third-party API answered with. */
-export interface BinaryData {
-	/** Where to download it. */
-	url: string;
-	/** Its media type. */
-	contentType: string;
-	/** Its size in bytes. */
-	size: number;
-	/** Until when the URL works, as an ISO 8601 date. */
-	expiresAt?: string | undefined;
-}
-/** The third-party API's answer, whatever its status. */
-export interface ProxyExecuteResponse<T = unknown> {
-	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
-	status: number;
-	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
-	data: T;
-	/**
-	 * The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works, and
-	 * keeps repeated ones apart: its `getSetCookie()` is the list of cookies.
-	 */
-	headers: Record<string, string>;
-	/**
-	 * The headers as a list of names and values, in which a repeated header, such as `set-cookie`, has an entry for each
-	 * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
-	 */
-	readonly headersList: [
-		name: string,
-		value: string
-	][];
-	/** The file, if the answer is one. */
-	binaryData?: BinaryData | undefined;
-}
-/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
-export interface ToolsProxyExecuteResponse<T = unknown> {
-	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
-	status: number;
-	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
-	data?: T | undefined;
-	/** The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works. */
-	headers?: Record<string, string> | undefined;
-	/** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
-	readonly headersList: [
-		name: string,
-		value: string
-	][];
-	/** The file, if the answer is one. */
-	binary_data?: {
-		url: string;
-		content_type: string;
-		size: number;
-		expires_at?: string | undefined;
-	} | undefined;
-}
-/**
- * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
- * browsers are there, too, it is also one of theirs, for `new Response(stream)`.
- */
-export type ByteStream = ReadableStream<Uint8Array> & import("node:stream/web").ReadableStream<Uint8Array>;
-/**
- * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
- *
- * @example
- * ```ts
- * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
- * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
- * ```
- */
-export declare class Download {
-	#private;
-	/** Its media type. */
-	readonly contentType: string;
-	/** Its size in bytes, where it is known. */
-	readonly size?: number | undefined;
-	private constructor();
-	/** The file's bytes as they come. They come as fast as they are read. */
-	stream(): ByteStream;
-	/** All of the file's bytes, in memory. */
-	bytes(): Promise<Uint8Array>;
-	/**
-	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
-	 *
-	 * @param path Where to.
-	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
-	 * all where that is known. `signal` ends it at once; what was written is removed.
-	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
-	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
-	 * @throws The signal's reason, if the signal is aborted.
-	 */
-	toFile(path: string, options?: ToFileOptions): Promise<void>;
-}
-/** How {@link Download.toFile} writes. */
-export interface ToFileOptions {
-	/** Is told after each piece how many bytes have been written, and how many there are in all. */
-	onProgress?: ((progress: {
-		written: number;
-		size?: number | undefined;
-	}) => void) | undefined;
-	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
-	signal?: AbortSignal | undefined;
-}
-/** A choice among names: the listed ones, only these, or all but these. */
-export type Choice = readonly string[] | {
-	enable: readonly string[];
-} | {
-	disable: readonly string[];
-};
-/**
- * The configuration of a session.
- *
- * Calls depend on `toolkits` and `connectedAccounts`, and on `authConfigs` where a backend has
- * them. The rest steers the tools of the hosted backend. A gateway keeps it and echoes it, but refuses what would
- * restrict the session: `tags`, and `tools` of a toolkit.
- *
- * @example
- * ```ts
- * const config: SessionConfig = {
- *   toolkits: ['github', 'slack'],
- *   connectedAccounts: { slack: 'ca_team' },
- * };
- * ```
- */
-export interface SessionConfig {
-	/** The toolkits that the session may call. Default: all. */
-	toolkits?: Choice | undefined;
-	/** The account to use for a toolkit, instead of the user's latest one. There is no fallback to another. */
-	connectedAccounts?: Record<string, string | readonly string[]> | undefined;
-	/** The auth config to use for a toolkit. */
-	authConfigs?: Record<string, string> | undefined;
-	/**
-	 * Whether the session offers tools with which the user connects accounts. Default: true.
-	 * `callbackUrl` is where the user comes out; `waitForConnections` has the tools wait for them.
-	 */
-	manageConnections?: boolean | {
-		enable?: boolean | undefined;
-		callbackUrl?: string | undefined;
-		waitForConnections?: boolean | undefined;
-	} | undefined;
-	/** The tools of a toolkit to offer. A gateway has no tools, and refuses a choice among them. */
-	tools?: Record<string, Choice | {
-		tags: readonly string[] | TagFilter;
-	}> | undefined;
-	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. A gateway refuses them. */
-	tags?: readonly string[] | TagFilter | undefined;
-	/**
-	 * Whether a toolkit may have several accounts in the session, and how many.
-	 * `requireExplicitSelection`: whether every call has to name one. Default: true.
-	 */
-	multiAccount?: {
-		enable?: boolean | undefined;
-		maxAccountsPerToolkit?: number | undefined;
-		requireExplicitSelection?: boolean | undefined;
-	} | undefined;
-	/** The sandbox of the hosted backend. */
-	workbench?: Workbench | undefined;
-	/** Another name of `workbench`. */
-	sandbox?: Workbench | undefined;
-	/** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
-	sessionPreset?: "direct_tools" | undefined;
-}
-/** A choice among tools by what they are marked as. */
-export interface TagFilter {
-	/** Only tools with one of these. */
-	enable?: readonly string[] | undefined;
-	/** No tools with any of these. */
-	disable?: readonly string[] | undefined;
-}
-/** The sandbox of the hosted backend. */
-export interface Workbench {
-	/** Whether there is one. */
-	enable?: boolean | undefined;
-	/** Whether code in it may make proxied calls. */
-	enableProxyExecution?: boolean | undefined;
-	/** From how many characters on an answer is put into a file in it. */
-	autoOffloadThreshold?: number | undefined;
-	/** Its size. */
-	sandboxSize?: "standard" | "medium" | "large" | "xlarge" | undefined;
-}
-/**
- * The parts of a session's configuration to change. `null` resets a part to its default.
- */
-export type SessionUpdate = {
-	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
-};
-/** Where to begin in a list, and how much of it to read. */
-export interface PageOptions {
-	/** How many at most. */
-	limit?: number | undefined;
-	/** Where to go on: the `nextCursor` of the page before. */
-	cursor?: string | undefined;
-}
-/** A page of a list. */
-export interface Page<T> {
-	/** What is on the page. */
-	items: T[];
-	/** Where to go on; null on the last page. */
-	nextCursor: string | null;
-	/** How many pages of this size there are. */
-	totalPages: number;
-	/** The number of this page, from 1. */
-	currentPage: number;
-	/** How many items there are on all pages. */
-	totalItems: number;
-}
-/** A toolkit in a list. */
-export interface ToolkitItem {
-	/** The name that calls use. */
-	slug: string;
-	/** The name that people use. */
-	name: string;
-	/** What it is described by. */
-	meta: ToolkitMeta;
-	/** How its accounts may authenticate, such as `BEARER_TOKEN`. */
-	authSchemes: string[];
-	/** The schemes for which the hosted backend has a client. */
-	composioManagedAuthSchemes: string[];
-	/** Whether it is called without an account. */
-	noAuth: boolean;
-	/** Whether it runs in the caller's process only. */
-	isLocalToolkit: boolean;
-}
-/** What a toolkit is described by. */
-export interface ToolkitMeta {
-	/** What it is. */
-	description: string;
-	/** A picture; empty where a backend serves none. */
-	logo: string;
-	/** What it is sorted under. */
-	categories: {
-		slug: string;
-		name: string;
-	}[];
-	/** How many tools the backend has for it. */
-	toolsCount: number;
-	/** How many triggers the backend has for it. */
-	triggersCount: number;
-	/** Where the API is documented. */
-	appUrl: string | null;
-	/** When it was made, as an ISO 8601 date. */
-	createdAt: string;
-	/** When it was changed, as an ISO 8601 date. */
-	updatedAt: string;
-}
-/** A toolkit in full. */
-export interface Toolkit extends Omit<ToolkitItem, "authSchemes" | "noAuth"> {
-	/** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
-	baseUrl: string | null;
-	/** The ways to connect an account. */
-	authConfigDetails: ToolkitAuthDetails[];
-}
-/** A way to connect an account of a toolkit. */
-export interface ToolkitAuthDetails {
-	/** What it is called. */
-	name: string;
-	/** The scheme, such as `BEARER_TOKEN`. */
-	mode: string;
-	/** The redirect URI that an OAuth client is registered with, where a gateway knows it. */
-	redirectUri: string | null;
-	/** The provider's page where an OAuth client is registered. */
-	clientPage: string | null;
-	/** What has to be filled in: for an auth config once, and for every account. */
-	fields: {
-		authConfigCreation: ToolkitFields;
-		connectedAccountInitiation: ToolkitFields;
-	};
-}
-/** Fields by whether they have to be filled in. */
-export interface ToolkitFields {
-	required: ToolkitInputField[];
-	optional: ToolkitInputField[];
-}
-/** A field to fill in. */
-export interface ToolkitInputField {
-	/** Its name in a credential's `val`. */
-	name: string;
-	/** The name that people use. */
-	displayName: string;
-	/** What it is. */
-	description: string;
-	/** The kind of its value, such as `string`. */
-	type: string;
-	/** Whether it has to be filled in. */
-	required: boolean;
-	/** What it is if it is not filled in. */
-	default?: string | null | undefined;
-	/** Whether it has to be kept secret; absent where a backend does not say. */
-	isSecret?: boolean | undefined;
-}
-/** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
-export interface ListToolkits extends PageOptions {
-	/** A part of the slug or name. */
-	search?: string | undefined;
-	/** Of this category. An embedded gateway has none. */
-	category?: string | undefined;
-	/** Whose they are: the hosted backend's or the project's. Default: `all`. */
-	managedBy?: "all" | "composio" | "project" | undefined;
-	/** The order. An embedded gateway has them by slug. */
-	sortBy?: "usage" | "alphabetically" | undefined;
-}
-/** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
-export interface ListSessionToolkits extends PageOptions {
-	/** These, in the place of those that the session may call. */
-	toolkits?: readonly string[] | undefined;
-	/** Those with an active account, or those without. Default: both. */
-	isConnected?: boolean | undefined;
-	/** A part of the slug or name. */
-	search?: string | undefined;
-}
-/** A toolkit of a session, with the account that a call would use. */
-export interface SessionToolkit {
-	/** The name that calls use. */
-	slug: string;
-	/** The name that people use. */
-	name: string;
-	/** A picture; empty where a backend serves none. */
-	logo?: string | undefined;
-	/** Whether it is called without an account. */
-	isNoAuth: boolean;
-	/** The account; absent where none is needed. */
-	connection?: {
-		/** Whether calls can be made. */
-		isActive: boolean;
-		/** How the account was connected; null if the user has none. */
-		authConfig: {
-			id: string;
-			mode: string;
-			isComposioManaged: boolean;
-		} | null;
-		/** The account; absent if the user has none. */
-		connectedAccount?: {
-			id: string;
-			status: string;
-		} | undefined;
-	} | undefined;
-}
-/** A page of a session's toolkits. */
-export interface SessionToolkitPage extends Page<SessionToolkit> {
-	/** The same as `nextCursor`; absent on the last page. */
-	cursor?: string | undefined;
-}
-/** The toolkits that a backend knows, by {@link Composio.toolkits}. */
-export declare class Toolkits {
+/** The calls that were made, by {@link Gateway.calls}. */
+export declare class Calls {
 	#private;
 	private constructor();
 	/**
-	 * Lists toolkits, a page at a time.
+	 * Lists the latest calls, the newest first.
 	 *
-	 * @param filter Which ones. Default: all.
-	 * @param options `signal` and `timeout` (milliseconds).
+	 * @param options `limit` is how many at most, from 1 to 10 000. Default: 100.
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
 	 *
 	 * @example
 	 * ```ts
-	 * const { items } = await composio.toolkits.list({ search: 'git' });
-	 * ```
-	 */
-	list(filter?: ListToolkits, options?: CallOptions): Promise<Page<ToolkitItem>>;
-	/**
-	 * Reads a toolkit, with the ways to connect an account.
-	 *
-	 * @param slug The toolkit, such as `github`. Without one, or with a filter in its place, the items
-	 * of {@link list} are returned.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the slug is empty.
-	 * @throws {NotFoundError} If there is no such toolkit.
-	 *
-	 * @example
-	 * ```ts
-	 * const { authConfigDetails } = await composio.toolkits.get('github');
-	 * ```
-	 */
-	get(slug: string, options?: CallOptions): Promise<Toolkit>;
-	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
-	/**
-	 * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
-	 * is none, one is made that uses a client of the hosted backend.
-	 *
-	 * @param userId Your own id of the user.
-	 * @param slug The toolkit, such as `github`.
-	 * @param authConfigId The auth config to use instead.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns As by {@link ConnectedAccounts.link}.
-	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {BadRequestError} If there is no auth config, and the backend has no client (`ToolRouterV2_NoManagedAuth`).
-	 * @throws {NotFoundError} If there is no such toolkit or auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * const { redirectUrl } = await composio.toolkits.authorize('user_123', 'gmail', 'ac_7b21…');
-	 * ```
-	 */
-	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
-}
-/** How a session's user is to connect an account. */
-export interface AuthorizeOptions {
-	/** Where the person comes out: an absolute URL. */
-	callbackUrl?: string | undefined;
-	/** A name, for telling a user's accounts of one toolkit apart. */
-	alias?: string | undefined;
-}
-/** How a session's user is to connect an account, if there is none. */
-export interface EnsureConnectedOptions extends AuthorizeOptions {
-	/** How long to wait for the person, in milliseconds. Default: 60 000. */
-	timeout?: number | undefined;
-}
-/** What {@link Session.ensureConnected} found or made. */
-export interface EnsuredConnection {
-	/** The toolkit's slug. */
-	toolkit: string;
-	/** Whether there was nothing to do. */
-	wasConnected: boolean;
-	/** The account that calls use; absent where the toolkit needs none. */
-	connectedAccount?: {
-		id: string;
-		status: ConnectedAccountStatus;
-	} | undefined;
-}
-/** Where the tools of a session are served to agents. An embedded gateway serves none. */
-export interface Mcp {
-	/** The transport. */
-	type: "http";
-	/** The address; empty where none is served. */
-	url: string;
-	/** The headers to send to it. The API key is one of them: do not log them. */
-	headers: Record<string, string>;
-}
-/**
- * A user's session, made by {@link Composio.create} or {@link Composio.use}.
- *
- * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
- * it again, from any process.
- *
- * @example
- * ```ts
- * const session = await composio.create('user_123', { toolkits: ['github'] });
- * const { status, data } = await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
- * ```
- */
-export declare class Session {
-	#private;
-	/** The session's id, `trs_…`. */
-	readonly sessionId: string;
-	private constructor();
-	/** The user that calls are made for, by your own id of them. */
-	get userId(): string;
-	/** The session's configuration as the backend answered it, under the names of the wire. */
-	get config(): Readonly<Record<string, unknown>>;
-	/** Where the tools of the session are served to agents. */
-	get mcp(): Mcp;
-	/**
-	 * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
-	 * added on the way; it is never seen here.
-	 *
-	 * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
-	 * there is no answer of it.
-	 *
-	 * A call is sent again on its own only if it cannot have reached the third-party API, or if it
-	 * only reads (GET, HEAD) and the connection broke.
-	 *
-	 * @param request What to call. `parameters` are headers and query values.
-	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
-	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
-	 * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
-	 * `responseType: 'stream'` makes `data` a
-	 * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
-	 * beginning and for each piece of it.
-	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
-	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
-	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
-	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
-	 * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
-	 * @throws {UnprocessableEntityError} If the account is disabled or expired.
-	 * @throws {RateLimitError} If the backend has had too many calls.
-	 * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
-	 * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
-	 * @throws {APIConnectionError} If the backend could not be reached.
-	 * @throws The signal's reason, if the signal is aborted.
-	 *
-	 * @example
-	 * ```ts
-	 * const { status, data } = await session.proxyExecute<{ title: string }>(
-	 *   {
-	 *     toolkit: 'github',
-	 *     endpoint: '/repos/octocat/hello-world/issues/1',
-	 *     method: 'GET',
-	 *     parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
-	 *   },
-	 *   { timeout: 10_000 },
-	 * );
-	 * if (status === 200) console.log(data.title);
-	 * ```
-	 */
-	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
-		responseType: "text";
-	}): Promise<ProxyExecuteResponse<string | null>>;
-	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
-		responseType?: "json" | undefined;
-	}): Promise<ProxyExecuteResponse<T>>;
-	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
-		responseType: "stream";
-	}): Promise<ProxyExecuteResponse<ByteStream>>;
-	proxyExecute(request: ProxyExecuteRequest, options?: CallOptions & {
-		responseType?: ResponseType | undefined;
-	}): Promise<ProxyExecuteResponse>;
-	/**
-	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
-	 *
-	 * It is made with the auth config that the session names for the toolkit. Without one, a gateway
-	 * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
-	 * keys and the like, one of its own.
-	 *
-	 * @param toolkit The toolkit, such as `github`.
-	 * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
-	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
-	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
-	 * account, the session pins one, or the gateway does not allow the callback URL.
-	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
-	 * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
-	 * page (slug `GatewayNotListening`).
-	 *
-	 * @example
-	 * ```ts
-	 * const { redirectUrl, waitForConnection } = await session.authorize('github', {
-	 *   callbackUrl: 'https://app.example.com/connected',
-	 * });
-	 * // send the user to redirectUrl
-	 * const account = await waitForConnection(300_000);
-	 * ```
-	 */
-	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
-	/**
-	 * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
-	 * needs one, it is begun as by {@link Session.authorize}, and waited for.
-	 *
-	 * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
-	 * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
-	 *
-	 * @param toolkit The toolkit, such as `github`.
-	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
-	 * the person, in milliseconds (default: 60 000).
-	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
-	 * @returns Whether there was an account, and the one that calls use.
-	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
-	 * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
-	 * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
-	 * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
-	 *
-	 * @example
-	 * ```ts
-	 * const { wasConnected, connectedAccount } = await session.ensureConnected('github', { timeout: 300_000 });
-	 * ```
-	 */
-	ensureConnected(toolkit: string, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
-	/**
-	 * Opens a file that a third-party API has answered with.
-	 *
-	 * @param binaryData The `binaryData` of an answer; its `url` is what counts.
-	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
-	 * beginning and for each piece of it.
-	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
-	 * @throws {NotFoundError} If the file is no longer there.
-	 * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
-	 *
-	 * @example
-	 * ```ts
-	 * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
-	 * if (binaryData) {
-	 *   const file = await session.download(binaryData);
-	 *   await file.toFile('report.pdf', { onProgress: ({ written, size }) => console.log(written, size) });
+	 * for (const { at, userId, path, status } of await gateway.calls.list({ limit: 20 })) {
+	 *   console.log(at, userId, path, status);
 	 * }
 	 * ```
 	 */
-	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
-	/**
-	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
-	 *
-	 * @param update The parts to change.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns This session, with the new `config`.
-	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
-	 * @throws {BadRequestError} If the backend refuses the configuration.
-	 * @throws {NotFoundError} If the session is deleted.
-	 * @throws {ConflictError} If another change came first.
-	 *
-	 * @example
-	 * ```ts
-	 * await session.update({ toolkits: ['github', 'slack'], connectedAccounts: null });
-	 * ```
-	 */
-	update(update: SessionUpdate, options?: CallOptions): Promise<this>;
-	/**
-	 * Deletes the session. The user's accounts stay.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {NotFoundError} If the session is deleted already.
-	 *
-	 * @example
-	 * ```ts
-	 * await session.delete();
-	 * ```
-	 */
-	delete(options?: CallOptions): Promise<{
-		sessionId: string;
-		deleted: boolean;
-	}>;
-	/**
-	 * Lists the session's toolkits, each with the account that a call would use, a page at a time.
-	 *
-	 * @param filter Which ones. Default: all that the session may call.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 * @throws {NotFoundError} If the session is deleted.
-	 *
-	 * @example
-	 * ```ts
-	 * const { items } = await session.toolkits({ isConnected: true });
-	 * for (const { slug, connection } of items) console.log(slug, connection?.connectedAccount?.id);
-	 * ```
-	 */
-	toolkits(filter?: ListSessionToolkits, options?: CallOptions): Promise<SessionToolkitPage>;
+	list(options?: {
+		limit?: number | undefined;
+	}): Promise<Call[]>;
 }
 /** An account that was begun. */
 export interface ConnectionRequest {
@@ -990,58 +643,6 @@ export interface ConnectionRequest {
 	expiresAt?: string | undefined;
 	/** The same as {@link ConnectedAccounts.waitForConnection} with this account. */
 	waitForConnection(timeout?: number, options?: Pick<CallOptions, "signal">): Promise<ConnectedAccount>;
-}
-/** The state of an account. Calls are made with `ACTIVE` ones only. */
-export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
-/**
- * A user's account of a toolkit. Its credential cannot be read.
- *
- * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
- * out.
- */
-export interface ConnectedAccount {
-	/** The account's id, `ca_…`. */
-	id: string;
-	/** The user, by your own id of them. */
-	userId: string;
-	/** The toolkit. */
-	toolkit: {
-		slug: string;
-	};
-	/** How it was connected. */
-	authConfig: AuthConfigReference;
-	/** Whether calls can be made with it. */
-	status: ConnectedAccountStatus;
-	/** Why the status is what it is, where there is something to say. */
-	statusReason: string | null;
-	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
-	isDisabled: boolean;
-	/** Its name, for telling a user's accounts of one toolkit apart. */
-	alias: string | null;
-	/** A name that was made up for it, such as `gmail_red-castle`. */
-	wordId: string | null;
-	/** What is known of the credential. Secrets are `REDACTED`. */
-	state?: Credential | undefined;
-	/** When it was made, as an ISO 8601 date. */
-	createdAt: string;
-	/** When it was changed, as an ISO 8601 date. */
-	updatedAt: string;
-}
-/** An auth config, as accounts name it. */
-export interface AuthConfigReference {
-	/** Its id, `ac_…`. */
-	id: string;
-	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
-	authScheme: string;
-	/** Whether it uses a client of the hosted backend. */
-	isComposioManaged: boolean;
-	/** Whether it is disabled, and with it its accounts. */
-	isDisabled: boolean;
-}
-/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
-export interface Credential {
-	authScheme: string;
-	val: Record<string, unknown>;
 }
 /** A credential that a user already has. */
 export interface ImportConnectedAccount {
@@ -1369,272 +970,183 @@ export declare class GatewayConnectedAccounts extends ConnectedAccounts {
 	 */
 	import(account: ImportConnectedAccount): Promise<ConnectedAccount>;
 }
-/** How accounts of a toolkit are connected. Its credentials cannot be read. */
-export interface AuthConfig {
-	/** Its id, `ac_…`. */
-	id: string;
-	/** What it is called. */
+/** The HTTP methods a proxied call may use. */
+export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+/** A header or a query value of a proxied call. */
+export interface ProxyParameter {
+	/** The name of the header or of the query key. */
 	name: string;
-	/** The toolkit. */
-	toolkit: {
-		slug: string;
-		logo: string;
-	};
-	/** How its accounts authenticate, such as `BEARER_TOKEN`. */
-	authScheme: string | null;
-	/** Whether its accounts may be used. */
-	status: "ENABLED" | "DISABLED" | (string & {});
-	/** Whether it uses a client of the hosted backend. */
-	isComposioManaged: boolean;
-	/** Whether sessions may connect accounts with it. */
-	isEnabledForToolRouter: boolean;
-	/** How many accounts it has. */
-	noOfConnections: number;
-	/** Its own credentials by name, such as those of an OAuth client. Every value is `REDACTED`. */
-	credentials: Record<string, unknown>;
-	/** What an account needs to be connected with it. */
-	expectedInputFields: ToolkitInputField[];
-	/** When it was made, as an ISO 8601 date. */
-	createdAt: string | null;
-	/** When it was changed, as an ISO 8601 date. */
-	lastUpdatedAt: string | null;
+	/** Its value. A number is written as JavaScript writes it. */
+	value: string | number;
+	/** Where it goes. */
+	in: "header" | "query";
 }
-/** An auth config that was just made. */
-export interface CreatedAuthConfig extends Pick<AuthConfigReference, "id" | "authScheme" | "isComposioManaged"> {
-	/** The toolkit. */
-	toolkit: string;
-}
-/** An auth config to make. */
-export type CreateAuthConfig = {
-	/** With your own client, or for a scheme that needs none. */
-	type: "use_custom_auth";
-	/** How its accounts authenticate, such as `API_KEY`. */
-	authScheme: string;
-	/** Its own credentials, such as those of an OAuth client. */
-	credentials?: Record<string, unknown> | undefined;
-	/** What it is called. */
-	name?: string | undefined;
-	/** Whether sessions may connect accounts with it. Default: true. */
-	isEnabledForToolRouter?: boolean | undefined;
-} | {
-	/** With a client of the hosted backend. An embedded gateway has none. */
-	type: "use_composio_managed_auth";
-	/** Scopes to ask for. */
-	credentials?: Record<string, unknown> | undefined;
-	/** What it is called. */
-	name?: string | undefined;
-	/** Whether sessions may connect accounts with it. Default: true. */
-	isEnabledForToolRouter?: boolean | undefined;
-};
-/** What to change of an auth config. What is not named stays. */
-export interface UpdateAuthConfig {
-	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
-	type: "custom" | "default";
-	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
-	credentials?: Record<string, unknown> | undefined;
-	/** Scopes to ask for, with commas between them; of a `default` one only. */
-	scopes?: string | undefined;
-	/** What it is called. */
-	name?: string | undefined;
-	/** Whether sessions may connect accounts with it. */
-	isEnabledForToolRouter?: boolean | undefined;
-}
-/** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
-export interface ListAuthConfigs extends PageOptions {
-	/** Of this toolkit. Default: of all. */
-	toolkit?: string | undefined;
-	/** Those that use a client of the hosted backend, or those that do not. Default: both. */
-	isComposioManaged?: boolean | undefined;
-	/** A part of the name. */
-	search?: string | undefined;
-	/** Whether to list disabled ones too. Default: false. */
-	showDisabled?: boolean | undefined;
-}
-/** How accounts are connected, by {@link Composio.authConfigs}. */
-export declare class AuthConfigs {
-	#private;
-	private constructor();
+/** What is asked of the third-party API. */
+export interface ProxyCall {
 	/**
-	 * Makes an auth config.
-	 *
-	 * @param toolkit The toolkit, such as `github`.
-	 * @param config How accounts are connected. Default: with a client of the hosted backend.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If the toolkit does not take the scheme, or there is no managed client
-	 * (slug `ToolRouterV2_NoManagedAuth`).
-	 * @throws {NotFoundError} If there is no such toolkit.
-	 *
-	 * @example
-	 * ```ts
-	 * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
-	 * ```
+	 * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
+	 * hosts. It may have a query.
 	 */
-	create(toolkit: string, config?: CreateAuthConfig, options?: CallOptions): Promise<CreatedAuthConfig>;
+	endpoint: string;
+	/** The HTTP method, in upper case. */
+	method: ProxyMethod;
 	/**
-	 * Lists auth configs, the latest first, a page at a time.
-	 *
-	 * @param filter Which ones. Default: all that are enabled.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 *
-	 * @example
-	 * ```ts
-	 * const { items } = await composio.authConfigs.list({ toolkit: 'github' });
-	 * ```
+	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
+	 * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
 	 */
-	list(filter?: ListAuthConfigs, options?: CallOptions): Promise<Page<AuthConfig>>;
+	body?: unknown | undefined;
 	/**
-	 * Reads an auth config.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * const { authScheme, expectedInputFields } = await composio.authConfigs.get('ac_7b21…');
-	 * ```
+	 * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
+	 * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
 	 */
-	get(authConfigId: string, options?: CallOptions): Promise<AuthConfig>;
+	binaryBody?: BinaryBody | undefined;
+	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
+	formData?: FormData | undefined;
 	/**
-	 * Changes an auth config.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If it is of the other type.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.authConfigs.update('ac_7b21…', { type: 'custom', name: 'GitHub, by token' });
-	 * ```
+	 * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
+	 * sent repeatedly, but for a header that has one value, such as `Content-Type`.
 	 */
-	update(authConfigId: string, change: UpdateAuthConfig, options?: CallOptions): Promise<void>;
-	/**
-	 * Deletes an auth config, and its accounts with it.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.authConfigs.delete('ac_7b21…');
-	 * ```
-	 */
-	delete(authConfigId: string, options?: CallOptions): Promise<void>;
-	/**
-	 * Enables an auth config again.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.authConfigs.enable('ac_7b21…');
-	 * ```
-	 */
-	enable(authConfigId: string, options?: CallOptions): Promise<void>;
-	/**
-	 * Disables an auth config: no call is made with its accounts until it is enabled.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.authConfigs.disable('ac_7b21…');
-	 * ```
-	 */
-	disable(authConfigId: string, options?: CallOptions): Promise<void>;
-	/**
-	 * Enables or disables an auth config.
-	 *
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {NotFoundError} If there is no such auth config.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.authConfigs.updateStatus('DISABLED', 'ac_7b21…');
-	 * ```
-	 */
-	updateStatus(status: "ENABLED" | "DISABLED", authConfigId: string, options?: CallOptions): Promise<void>;
+	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
+		type: ProxyParameter["in"];
+	}))[] | undefined;
 }
 /**
- * Makes the `config` of {@link ConnectedAccounts.initiate}, and credentials to import, as the Composio SDK does.
+ * The request of {@link Session.proxyExecute}.
  *
  * @example
  * ```ts
- * const { id } = await composio.authConfigs.create('github', { type: 'use_custom_auth', authScheme: 'BEARER_TOKEN' });
- * const config = AuthScheme.BearerToken({ token: process.env.GITHUB_TOKEN });
- * await composio.connectedAccounts.initiate('user_123', id, { config });
+ * const request: ProxyExecuteRequest = {
+ *   toolkit: 'github',
+ *   endpoint: '/repos/octocat/hello-world/issues',
+ *   method: 'POST',
+ *   body: { title: 'Found a bug' },
+ *   parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+ * };
  * ```
  */
-export declare const AuthScheme: {
-	/** Tokens. Without an `access_token` the user is to agree first. */
-	OAuth2: (fields: Credential["val"]) => Credential;
-	/** Tokens. Without `oauth_token` and `oauth_token_secret` the user is to agree first. */
-	OAuth1: (fields: Credential["val"]) => Credential;
-	/** A key, mostly as `api_key` or `generic_api_key`. */
-	APIKey: (fields: Credential["val"]) => Credential;
-	/** A `username` and a `password`. */
-	Basic: (fields: Credential["val"]) => Credential;
-	/** A `token`. */
-	BearerToken: (fields: Credential["val"]) => Credential;
-	/** Nothing, or the fields that the base URL takes. */
-	NoAuth: (fields?: Credential["val"]) => Credential;
-};
-/** A call, as it is remembered: never with a query value, a header or a body. */
-export interface Call {
-	/** When it began, as an ISO 8601 date. */
-	at: string;
-	/** The user; null if it was not known yet when the call ended. */
-	userId: string | null;
-	/** The session; null outside of one. */
-	sessionId: string | null;
-	/** The toolkit; null if it was not known yet. */
-	toolkit: string | null;
-	/** The account; null if there was none. */
-	connectedAccountId: string | null;
-	/** The HTTP method. */
-	method: string;
-	/** The host that was called, or was to be; null if the call ended before it was known. */
-	host: string | null;
-	/** The path that was called, or was to be, without its query; null if the call ended before it was known. */
-	path: string | null;
-	/** `answered`, `cancelled`, or the slug of the error. */
-	outcome: string;
-	/** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
-	status: number | null;
-	/** The size of the answer's body, decompressed. */
-	bytes: number;
-	/** From the question to the end of the answer, in milliseconds. */
-	durationMs: number;
+export interface ProxyExecuteRequest extends ProxyCall {
+	/** The toolkit to call, by its slug, such as `github`. */
+	toolkit: string;
 }
-/** The calls that were made, by {@link Gateway.calls}. */
-export declare class Calls {
-	#private;
-	private constructor();
+/**
+ * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
+ */
+export interface ToolsProxyExecuteRequest extends ProxyCall {
+	/** The account to call as, `ca_…`. */
+	connectedAccountId?: string | undefined;
+	/** Credentials to call with, instead of an account. They are not stored. */
+	customConnectionData?: CustomConnectionData | undefined;
+}
+/** Credentials given in a call. */
+export interface CustomConnectionData {
+	/** How the toolkit authenticates, such as `BEARER_TOKEN`. */
+	authScheme: string;
+	/** The toolkit to call, such as `github`. */
+	toolkitSlug: string;
+	/** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
+	val: Record<string, unknown>;
+}
+/** A file that the third-party API answered with. */
+export interface BinaryData {
+	/** Where to download it. */
+	url: string;
+	/** Its media type. */
+	contentType: string;
+	/** Its size in bytes. */
+	size: number;
+	/** Until when the URL works, as an ISO 8601 date. */
+	expiresAt?: string | undefined;
+}
+/** The third-party API's answer, whatever its status. */
+export interface ProxyExecuteResponse<T = unknown> {
+	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	status: number;
+	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+	data: T;
 	/**
-	 * Lists the latest calls, the newest first.
-	 *
-	 * @param options `limit` is how many at most, from 1 to 10 000. Default: 100.
-	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 *
-	 * @example
-	 * ```ts
-	 * for (const { at, userId, path, status } of await gateway.calls.list({ limit: 20 })) {
-	 *   console.log(at, userId, path, status);
-	 * }
-	 * ```
+	 * The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works, and
+	 * keeps repeated ones apart: its `getSetCookie()` is the list of cookies.
 	 */
-	list(options?: {
-		limit?: number | undefined;
-	}): Promise<Call[]>;
+	headers: Record<string, string>;
+	/**
+	 * The headers as a list of names and values, in which a repeated header, such as `set-cookie`, has an entry for each
+	 * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
+	 */
+	readonly headersList: [
+		name: string,
+		value: string
+	][];
+	/** The file, if the answer is one. */
+	binaryData?: BinaryData | undefined;
+}
+/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
+export interface ToolsProxyExecuteResponse<T = unknown> {
+	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	status: number;
+	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
+	data?: T | undefined;
+	/** The headers, names in lower case; repeated ones are joined with a comma. `new Headers(response.headers)` works. */
+	headers?: Record<string, string> | undefined;
+	/** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
+	readonly headersList: [
+		name: string,
+		value: string
+	][];
+	/** The file, if the answer is one. */
+	binary_data?: {
+		url: string;
+		content_type: string;
+		size: number;
+		expires_at?: string | undefined;
+	} | undefined;
+}
+/**
+ * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
+ * browsers are there, too, it is also one of theirs, for `new Response(stream)`.
+ */
+export type ByteStream = ReadableStream<Uint8Array> & import("node:stream/web").ReadableStream<Uint8Array>;
+/**
+ * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ *
+ * @example
+ * ```ts
+ * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+ * if (binaryData) await (await session.download(binaryData)).toFile('report.pdf');
+ * ```
+ */
+export declare class Download {
+	#private;
+	/** Its media type. */
+	readonly contentType: string;
+	/** Its size in bytes, where it is known. */
+	readonly size?: number | undefined;
+	private constructor();
+	/** The file's bytes as they come. They come as fast as they are read. */
+	stream(): ByteStream;
+	/** All of the file's bytes, in memory. */
+	bytes(): Promise<Uint8Array>;
+	/**
+	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
+	 *
+	 * @param path Where to.
+	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
+	 * all where that is known. `signal` ends it at once; what was written is removed.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
+	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
+	 * @throws The signal's reason, if the signal is aborted.
+	 */
+	toFile(path: string, options?: ToFileOptions): Promise<void>;
+}
+/** How {@link Download.toFile} writes. */
+export interface ToFileOptions {
+	/** Is told after each piece how many bytes have been written, and how many there are in all. */
+	onProgress?: ((progress: {
+		written: number;
+		size?: number | undefined;
+	}) => void) | undefined;
+	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
+	signal?: AbortSignal | undefined;
 }
 /**
  * A third-party API, and how it is authenticated with.
@@ -1997,6 +1509,493 @@ export declare class Gateway {
 	close(): Promise<void>;
 	/** The same as {@link Gateway.close}, for `await using`. */
 	[Symbol.asyncDispose](): Promise<void>;
+}
+/** A choice among names: the listed ones, only these, or all but these. */
+export type Choice = readonly string[] | {
+	enable: readonly string[];
+} | {
+	disable: readonly string[];
+};
+/**
+ * The configuration of a session.
+ *
+ * Calls depend on `toolkits` and `connectedAccounts`, and on `authConfigs` where a backend has
+ * them. The rest steers the tools of the hosted backend. A gateway keeps it and echoes it, but refuses what would
+ * restrict the session: `tags`, and `tools` of a toolkit.
+ *
+ * @example
+ * ```ts
+ * const config: SessionConfig = {
+ *   toolkits: ['github', 'slack'],
+ *   connectedAccounts: { slack: 'ca_team' },
+ * };
+ * ```
+ */
+export interface SessionConfig {
+	/** The toolkits that the session may call. Default: all. */
+	toolkits?: Choice | undefined;
+	/** The account to use for a toolkit, instead of the user's latest one. There is no fallback to another. */
+	connectedAccounts?: Record<string, string | readonly string[]> | undefined;
+	/** The auth config to use for a toolkit. */
+	authConfigs?: Record<string, string> | undefined;
+	/**
+	 * Whether the session offers tools with which the user connects accounts. Default: true.
+	 * `callbackUrl` is where the user comes out; `waitForConnections` has the tools wait for them.
+	 */
+	manageConnections?: boolean | {
+		enable?: boolean | undefined;
+		callbackUrl?: string | undefined;
+		waitForConnections?: boolean | undefined;
+	} | undefined;
+	/** The tools of a toolkit to offer. A gateway has no tools, and refuses a choice among them. */
+	tools?: Record<string, Choice | {
+		tags: readonly string[] | TagFilter;
+	}> | undefined;
+	/** The tools to offer, by what they are marked as, such as `readOnlyHint`. A gateway refuses them. */
+	tags?: readonly string[] | TagFilter | undefined;
+	/**
+	 * Whether a toolkit may have several accounts in the session, and how many.
+	 * `requireExplicitSelection`: whether every call has to name one. Default: true.
+	 */
+	multiAccount?: {
+		enable?: boolean | undefined;
+		maxAccountsPerToolkit?: number | undefined;
+		requireExplicitSelection?: boolean | undefined;
+	} | undefined;
+	/** The sandbox of the hosted backend. */
+	workbench?: Workbench | undefined;
+	/** Another name of `workbench`. */
+	sandbox?: Workbench | undefined;
+	/** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
+	sessionPreset?: "direct_tools" | undefined;
+}
+/** A choice among tools by what they are marked as. */
+export interface TagFilter {
+	/** Only tools with one of these. */
+	enable?: readonly string[] | undefined;
+	/** No tools with any of these. */
+	disable?: readonly string[] | undefined;
+}
+/** The sandbox of the hosted backend. */
+export interface Workbench {
+	/** Whether there is one. */
+	enable?: boolean | undefined;
+	/** Whether code in it may make proxied calls. */
+	enableProxyExecution?: boolean | undefined;
+	/** From how many characters on an answer is put into a file in it. */
+	autoOffloadThreshold?: number | undefined;
+	/** Its size. */
+	sandboxSize?: "standard" | "medium" | "large" | "xlarge" | undefined;
+}
+/**
+ * The parts of a session's configuration to change. `null` resets a part to its default.
+ */
+export type SessionUpdate = {
+	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
+};
+/** A toolkit in a list. */
+export interface ToolkitItem {
+	/** The name that calls use. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** What it is described by. */
+	meta: ToolkitMeta;
+	/** How its accounts may authenticate, such as `BEARER_TOKEN`. */
+	authSchemes: string[];
+	/** The schemes for which the hosted backend has a client. */
+	composioManagedAuthSchemes: string[];
+	/** Whether it is called without an account. */
+	noAuth: boolean;
+	/** Whether it runs in the caller's process only. */
+	isLocalToolkit: boolean;
+}
+/** What a toolkit is described by. */
+export interface ToolkitMeta {
+	/** What it is. */
+	description: string;
+	/** A picture; empty where a backend serves none. */
+	logo: string;
+	/** What it is sorted under. */
+	categories: {
+		slug: string;
+		name: string;
+	}[];
+	/** How many tools the backend has for it. */
+	toolsCount: number;
+	/** How many triggers the backend has for it. */
+	triggersCount: number;
+	/** Where the API is documented. */
+	appUrl: string | null;
+	/** When it was made, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** A toolkit in full. */
+export interface Toolkit extends Omit<ToolkitItem, "authSchemes" | "noAuth"> {
+	/** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
+	baseUrl: string | null;
+	/** The ways to connect an account. */
+	authConfigDetails: ToolkitAuthDetails[];
+}
+/** A way to connect an account of a toolkit. */
+export interface ToolkitAuthDetails {
+	/** What it is called. */
+	name: string;
+	/** The scheme, such as `BEARER_TOKEN`. */
+	mode: string;
+	/** The redirect URI that an OAuth client is registered with, where a gateway knows it. */
+	redirectUri: string | null;
+	/** The provider's page where an OAuth client is registered. */
+	clientPage: string | null;
+	/** What has to be filled in: for an auth config once, and for every account. */
+	fields: {
+		authConfigCreation: ToolkitFields;
+		connectedAccountInitiation: ToolkitFields;
+	};
+}
+/** Fields by whether they have to be filled in. */
+export interface ToolkitFields {
+	required: ToolkitInputField[];
+	optional: ToolkitInputField[];
+}
+/** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
+export interface ListToolkits extends PageOptions {
+	/** A part of the slug or name. */
+	search?: string | undefined;
+	/** Of this category. An embedded gateway has none. */
+	category?: string | undefined;
+	/** Whose they are: the hosted backend's or the project's. Default: `all`. */
+	managedBy?: "all" | "composio" | "project" | undefined;
+	/** The order. An embedded gateway has them by slug. */
+	sortBy?: "usage" | "alphabetically" | undefined;
+}
+/** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
+export interface ListSessionToolkits extends PageOptions {
+	/** These, in the place of those that the session may call. */
+	toolkits?: readonly string[] | undefined;
+	/** Those with an active account, or those without. Default: both. */
+	isConnected?: boolean | undefined;
+	/** A part of the slug or name. */
+	search?: string | undefined;
+}
+/** A toolkit of a session, with the account that a call would use. */
+export interface SessionToolkit {
+	/** The name that calls use. */
+	slug: string;
+	/** The name that people use. */
+	name: string;
+	/** A picture; empty where a backend serves none. */
+	logo?: string | undefined;
+	/** Whether it is called without an account. */
+	isNoAuth: boolean;
+	/** The account; absent where none is needed. */
+	connection?: {
+		/** Whether calls can be made. */
+		isActive: boolean;
+		/** How the account was connected; null if the user has none. */
+		authConfig: {
+			id: string;
+			mode: string;
+			isComposioManaged: boolean;
+		} | null;
+		/** The account; absent if the user has none. */
+		connectedAccount?: {
+			id: string;
+			status: string;
+		} | undefined;
+	} | undefined;
+}
+/** A page of a session's toolkits. */
+export interface SessionToolkitPage extends Page<SessionToolkit> {
+	/** The same as `nextCursor`; absent on the last page. */
+	cursor?: string | undefined;
+}
+/** The toolkits that a backend knows, by {@link Composio.toolkits}. */
+export declare class Toolkits {
+	#private;
+	private constructor();
+	/**
+	 * Lists toolkits, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await composio.toolkits.list({ search: 'git' });
+	 * ```
+	 */
+	list(filter?: ListToolkits, options?: CallOptions): Promise<Page<ToolkitItem>>;
+	/**
+	 * Reads a toolkit, with the ways to connect an account.
+	 *
+	 * @param slug The toolkit, such as `github`. Without one, or with a filter in its place, the items
+	 * of {@link list} are returned.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the slug is empty.
+	 * @throws {NotFoundError} If there is no such toolkit.
+	 *
+	 * @example
+	 * ```ts
+	 * const { authConfigDetails } = await composio.toolkits.get('github');
+	 * ```
+	 */
+	get(slug: string, options?: CallOptions): Promise<Toolkit>;
+	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
+	/**
+	 * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
+	 * is none, one is made that uses a client of the hosted backend.
+	 *
+	 * @param userId Your own id of the user.
+	 * @param slug The toolkit, such as `github`.
+	 * @param authConfigId The auth config to use instead.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns As by {@link ConnectedAccounts.link}.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {BadRequestError} If there is no auth config, and the backend has no client (`ToolRouterV2_NoManagedAuth`).
+	 * @throws {NotFoundError} If there is no such toolkit or auth config.
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl } = await composio.toolkits.authorize('user_123', 'gmail', 'ac_7b21…');
+	 * ```
+	 */
+	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
+}
+/** How a session's user is to connect an account. */
+export interface AuthorizeOptions {
+	/** Where the person comes out: an absolute URL. */
+	callbackUrl?: string | undefined;
+	/** A name, for telling a user's accounts of one toolkit apart. */
+	alias?: string | undefined;
+}
+/** How a session's user is to connect an account, if there is none. */
+export interface EnsureConnectedOptions extends AuthorizeOptions {
+	/** How long to wait for the person, in milliseconds. Default: 60 000. */
+	timeout?: number | undefined;
+}
+/** What {@link Session.ensureConnected} found or made. */
+export interface EnsuredConnection {
+	/** The toolkit's slug. */
+	toolkit: string;
+	/** Whether there was nothing to do. */
+	wasConnected: boolean;
+	/** The account that calls use; absent where the toolkit needs none. */
+	connectedAccount?: {
+		id: string;
+		status: ConnectedAccountStatus;
+	} | undefined;
+}
+/** Where the tools of a session are served to agents. An embedded gateway serves none. */
+export interface Mcp {
+	/** The transport. */
+	type: "http";
+	/** The address; empty where none is served. */
+	url: string;
+	/** The headers to send to it. The API key is one of them: do not log them. */
+	headers: Record<string, string>;
+}
+/**
+ * A user's session, made by {@link Composio.create} or {@link Composio.use}.
+ *
+ * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
+ * it again, from any process.
+ *
+ * @example
+ * ```ts
+ * const session = await composio.create('user_123', { toolkits: ['github'] });
+ * const { status, data } = await session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' });
+ * ```
+ */
+export declare class Session {
+	#private;
+	/** The session's id, `trs_…`. */
+	readonly sessionId: string;
+	private constructor();
+	/** The user that calls are made for, by your own id of them. */
+	get userId(): string;
+	/** The session's configuration as the backend answered it, under the names of the wire. */
+	get config(): Readonly<Record<string, unknown>>;
+	/** Where the tools of the session are served to agents. */
+	get mcp(): Mcp;
+	/**
+	 * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
+	 * added on the way; it is never seen here.
+	 *
+	 * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
+	 * there is no answer of it.
+	 *
+	 * A call is sent again on its own only if it cannot have reached the third-party API, or if it
+	 * only reads (GET, HEAD) and the connection broke.
+	 *
+	 * @param request What to call. `parameters` are headers and query values.
+	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
+	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
+	 * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
+	 * `responseType: 'stream'` makes `data` a
+	 * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
+	 * beginning and for each piece of it.
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
+	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
+	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+	 * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
+	 * @throws {UnprocessableEntityError} If the account is disabled or expired.
+	 * @throws {RateLimitError} If the backend has had too many calls.
+	 * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
+	 * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
+	 * @throws {APIConnectionError} If the backend could not be reached.
+	 * @throws The signal's reason, if the signal is aborted.
+	 *
+	 * @example
+	 * ```ts
+	 * const { status, data } = await session.proxyExecute<{ title: string }>(
+	 *   {
+	 *     toolkit: 'github',
+	 *     endpoint: '/repos/octocat/hello-world/issues/1',
+	 *     method: 'GET',
+	 *     parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
+	 *   },
+	 *   { timeout: 10_000 },
+	 * );
+	 * if (status === 200) console.log(data.title);
+	 * ```
+	 */
+	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+		responseType: "text";
+	}): Promise<ProxyExecuteResponse<string | null>>;
+	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
+		responseType?: "json" | undefined;
+	}): Promise<ProxyExecuteResponse<T>>;
+	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+		responseType: "stream";
+	}): Promise<ProxyExecuteResponse<ByteStream>>;
+	proxyExecute(request: ProxyExecuteRequest, options?: CallOptions & {
+		responseType?: ResponseType | undefined;
+	}): Promise<ProxyExecuteResponse>;
+	/**
+	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
+	 *
+	 * It is made with the auth config that the session names for the toolkit. Without one, a gateway
+	 * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
+	 * keys and the like, one of its own.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
+	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
+	 * account, the session pins one, or the gateway does not allow the callback URL.
+	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
+	 * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
+	 * page (slug `GatewayNotListening`).
+	 *
+	 * @example
+	 * ```ts
+	 * const { redirectUrl, waitForConnection } = await session.authorize('github', {
+	 *   callbackUrl: 'https://app.example.com/connected',
+	 * });
+	 * // send the user to redirectUrl
+	 * const account = await waitForConnection(300_000);
+	 * ```
+	 */
+	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	/**
+	 * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
+	 * needs one, it is begun as by {@link Session.authorize}, and waited for.
+	 *
+	 * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
+	 * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
+	 * the person, in milliseconds (default: 60 000).
+	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
+	 * @returns Whether there was an account, and the one that calls use.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
+	 * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
+	 * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
+	 * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
+	 *
+	 * @example
+	 * ```ts
+	 * const { wasConnected, connectedAccount } = await session.ensureConnected('github', { timeout: 300_000 });
+	 * ```
+	 */
+	ensureConnected(toolkit: string, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
+	/**
+	 * Opens a file that a third-party API has answered with.
+	 *
+	 * @param binaryData The `binaryData` of an answer; its `url` is what counts.
+	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
+	 * beginning and for each piece of it.
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
+	 * @throws {NotFoundError} If the file is no longer there.
+	 * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
+	 *
+	 * @example
+	 * ```ts
+	 * const { binaryData } = await session.proxyExecute({ toolkit: 'github', endpoint: '/report.pdf', method: 'GET' });
+	 * if (binaryData) {
+	 *   const file = await session.download(binaryData);
+	 *   await file.toFile('report.pdf', { onProgress: ({ written, size }) => console.log(written, size) });
+	 * }
+	 * ```
+	 */
+	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
+	/**
+	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
+	 *
+	 * @param update The parts to change.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns This session, with the new `config`.
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {BadRequestError} If the backend refuses the configuration.
+	 * @throws {NotFoundError} If the session is deleted.
+	 * @throws {ConflictError} If another change came first.
+	 *
+	 * @example
+	 * ```ts
+	 * await session.update({ toolkits: ['github', 'slack'], connectedAccounts: null });
+	 * ```
+	 */
+	update(update: SessionUpdate, options?: CallOptions): Promise<this>;
+	/**
+	 * Deletes the session. The user's accounts stay.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {NotFoundError} If the session is deleted already.
+	 *
+	 * @example
+	 * ```ts
+	 * await session.delete();
+	 * ```
+	 */
+	delete(options?: CallOptions): Promise<{
+		sessionId: string;
+		deleted: boolean;
+	}>;
+	/**
+	 * Lists the session's toolkits, each with the account that a call would use, a page at a time.
+	 *
+	 * @param filter Which ones. Default: all that the session may call.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {NotFoundError} If the session is deleted.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await session.toolkits({ isConnected: true });
+	 * for (const { slug, connection } of items) console.log(slug, connection?.connectedAccount?.id);
+	 * ```
+	 */
+	toolkits(filter?: ListSessionToolkits, options?: CallOptions): Promise<SessionToolkitPage>;
 }
 /** The sessions of users, by {@link Composio.sessions}. */
 export declare class Sessions {

@@ -1,4 +1,4 @@
-/** The ES module entry. The classes are those of the CommonJS entry. */
+/** The ES module entry, written by `npm run types`. The classes are those of the CommonJS entry. */
 
 export {
   APIConnectionError,

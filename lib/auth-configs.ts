@@ -1,8 +1,8 @@
 // How accounts of a toolkit are connected: by which scheme, and with whose client.
 
-import type { AuthConfigReference } from './connected-accounts';
+import type { AuthConfigReference } from './account';
+import { type ToolkitInputField, toField, type WireField } from './input-field';
 import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
-import { type ToolkitInputField, toField, type WireField } from './toolkits';
 import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
 /** How accounts of a toolkit are connected. Its credentials cannot be read. */

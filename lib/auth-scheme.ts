@@ -1,6 +1,6 @@
 // Credentials under the names of the Composio SDK.
 
-import type { Credential } from './connected-accounts';
+import type { Credential } from './account';
 
 /**
  * Makes the `config` of {@link ConnectedAccounts.initiate}, and credentials to import, as the Composio SDK does.

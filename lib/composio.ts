@@ -2,6 +2,7 @@
 
 import type * as Native from '../native';
 import { type AuthConfigs, authConfigsOf } from './auth-configs';
+import { type BackendHandle, DEFAULT_TIMEOUT } from './backend';
 import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
 import type { Download } from './download';
@@ -17,7 +18,7 @@ import {
   writeToolsRequest,
 } from './proxy-request';
 import { askOn } from './resource';
-import { type Connection, DEFAULT_TIMEOUT, openDownload, type Session, streamed } from './session';
+import { openDownload, type Session, streamed } from './session';
 import type { SessionConfig } from './session-config';
 import { type Sessions, sessionsOn } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
@@ -105,13 +106,13 @@ export class Composio {
    * @throws {ComposioError} If the URL, or the file named by `NODE_EXTRA_CA_CERTS`, cannot be used.
    */
   constructor(options: ComposioOptions = {}) {
-    const connection = Object(options).gateway !== undefined ? embedded(options) : remote(options);
-    const ask = askOn(connection);
-    this.sessions = sessionsOn(connection);
-    this.connectedAccounts = connectedAccountsOf(connection);
+    const backend = Object(options).gateway !== undefined ? embedded(options) : remote(options);
+    const ask = askOn(backend);
+    this.sessions = sessionsOn(backend);
+    this.connectedAccounts = connectedAccountsOf(backend);
     this.authConfigs = authConfigsOf(ask);
     this.toolkits = toolkitsOf(ask, this.authConfigs, this.connectedAccounts);
-    this.tools = toolsOf(connection);
+    this.tools = toolsOf(backend);
   }
 
   /**
@@ -159,18 +160,18 @@ export class Composio {
 }
 
 /** The calls that are made on a connection. */
-let toolsOf: (connection: Connection) => Tools;
+let toolsOf: (backend: BackendHandle) => Tools;
 
 /** Calls outside of a session, by {@link Composio.tools}. */
 export class Tools {
-  readonly #connection: Connection;
+  readonly #backend: BackendHandle;
 
   static {
-    toolsOf = (connection) => new Tools(connection);
+    toolsOf = (backend) => new Tools(backend);
   }
 
-  private constructor(connection: Connection) {
-    this.#connection = connection;
+  private constructor(backend: BackendHandle) {
+    this.#backend = backend;
   }
 
   /**
@@ -217,10 +218,10 @@ export class Tools {
     request: ToolsProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ToolsProxyExecuteResponse> {
-    const { native, timeout: standard } = this.#connection;
+    const { native, timeout: standard } = this.#backend;
     const { text, source } = writeToolsRequest(request);
     const { signal, timeout = standard, responseType } = proxyOptions(options);
-    if (responseType === 'stream') return streamed(this.#connection, null, { text, source }, { signal, timeout });
+    if (responseType === 'stream') return streamed(this.#backend, null, { text, source }, { signal, timeout });
     const asText = responseType === 'text';
     const call = (upload?: Native.Upload) =>
       answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal);
@@ -243,11 +244,11 @@ export class Tools {
    * ```
    */
   async download(binaryData: Pick<BinaryData, 'url'>, options?: CallOptions): Promise<Download> {
-    return openDownload(this.#connection, binaryData, options);
+    return openDownload(this.#backend, binaryData, options);
   }
 }
 
-function embedded(options: unknown): Connection {
+function embedded(options: unknown): BackendHandle {
   const check = new Check('options of Composio');
   let gateway: unknown;
   let timeout: unknown;
@@ -269,7 +270,7 @@ function embedded(options: unknown): Connection {
   };
 }
 
-function remote(options: RemoteOptions): Connection {
+function remote(options: RemoteOptions): BackendHandle {
   const check = new Check('options of Composio');
   if (check.object(options, '', REMOTE_KEYS)) {
     const { apiKey, baseURL, timeout, maxRetries, defaultHeaders, apiVersion } = options;

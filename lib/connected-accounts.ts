@@ -1,6 +1,8 @@
 // The accounts of users, with the credentials that calls are made with.
 
 import type * as Native from '../native';
+import type { ConnectedAccount, ConnectedAccountStatus, Credential } from './account';
+import type { BackendHandle } from './backend';
 import {
   type ConnectionRequest,
   connected,
@@ -13,70 +15,7 @@ import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
 import { quoted } from './quoted';
 import { type Ask, askOn, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
-import type { Connection } from './session';
 import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
-
-/** The state of an account. Calls are made with `ACTIVE` ones only. */
-export type ConnectedAccountStatus =
-  | 'INITIALIZING'
-  | 'INITIATED'
-  | 'ACTIVE'
-  | 'FAILED'
-  | 'EXPIRED'
-  | 'INACTIVE'
-  | 'REVOKED'
-  | (string & {});
-
-/**
- * A user's account of a toolkit. Its credential cannot be read.
- *
- * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
- * out.
- */
-export interface ConnectedAccount {
-  /** The account's id, `ca_…`. */
-  id: string;
-  /** The user, by your own id of them. */
-  userId: string;
-  /** The toolkit. */
-  toolkit: { slug: string };
-  /** How it was connected. */
-  authConfig: AuthConfigReference;
-  /** Whether calls can be made with it. */
-  status: ConnectedAccountStatus;
-  /** Why the status is what it is, where there is something to say. */
-  statusReason: string | null;
-  /** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
-  isDisabled: boolean;
-  /** Its name, for telling a user's accounts of one toolkit apart. */
-  alias: string | null;
-  /** A name that was made up for it, such as `gmail_red-castle`. */
-  wordId: string | null;
-  /** What is known of the credential. Secrets are `REDACTED`. */
-  state?: Credential;
-  /** When it was made, as an ISO 8601 date. */
-  createdAt: string;
-  /** When it was changed, as an ISO 8601 date. */
-  updatedAt: string;
-}
-
-/** An auth config, as accounts name it. */
-export interface AuthConfigReference {
-  /** Its id, `ac_…`. */
-  id: string;
-  /** How its accounts authenticate, such as `BEARER_TOKEN`. */
-  authScheme: string;
-  /** Whether it uses a client of the hosted backend. */
-  isComposioManaged: boolean;
-  /** Whether it is disabled, and with it its accounts. */
-  isDisabled: boolean;
-}
-
-/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
-export interface Credential {
-  authScheme: string;
-  val: Record<string, unknown>;
-}
 
 /** A credential that a user already has. */
 export interface ImportConnectedAccount {
@@ -153,20 +92,20 @@ export interface ReconnectOptions {
 }
 
 /** The accounts that are reached on this connection. */
-export let connectedAccountsOf: (connection: Connection) => ConnectedAccounts;
+export let connectedAccountsOf: (backend: BackendHandle) => ConnectedAccounts;
 
 /** The accounts of users, by {@link Composio.connectedAccounts}. */
 export class ConnectedAccounts {
-  readonly #connection: Connection;
+  readonly #backend: BackendHandle;
   readonly #ask: Ask;
 
   static {
-    connectedAccountsOf = (connection) => new ConnectedAccounts(connection);
+    connectedAccountsOf = (backend) => new ConnectedAccounts(backend);
   }
 
-  protected constructor(connection: Connection) {
-    this.#connection = connection;
-    this.#ask = askOn(connection);
+  protected constructor(backend: BackendHandle) {
+    this.#backend = backend;
+    this.#ask = askOn(backend);
   }
 
   /**
@@ -559,7 +498,7 @@ export class ConnectedAccounts {
     check.text(accountId, 'accountId');
     check.optionalTimeout(timeout, 'timeout');
     check.done();
-    return toAccount(await connected<WireAccount>(this.#connection, accountId, ACCOUNT, timeout, options));
+    return toAccount(await connected<WireAccount>(this.#backend, accountId, ACCOUNT, timeout, options));
   }
 
   async #refuseSecond(
@@ -580,18 +519,18 @@ export class ConnectedAccounts {
 }
 
 /** The accounts of a gateway. */
-export let gatewayAccountsOf: (native: Native.Gateway, connection: Connection) => GatewayConnectedAccounts;
+export let gatewayAccountsOf: (native: Native.Gateway, backend: BackendHandle) => GatewayConnectedAccounts;
 
 /** The accounts of users in a gateway of this process, by {@link Gateway.connectedAccounts}. */
 export class GatewayConnectedAccounts extends ConnectedAccounts {
   readonly #native: Native.Gateway;
 
   static {
-    gatewayAccountsOf = (native, connection) => new GatewayConnectedAccounts(native, connection);
+    gatewayAccountsOf = (native, backend) => new GatewayConnectedAccounts(native, backend);
   }
 
-  private constructor(native: Native.Gateway, connection: Connection) {
-    super(connection);
+  private constructor(native: Native.Gateway, backend: BackendHandle) {
+    super(backend);
     this.#native = native;
   }
 

@@ -1,10 +1,10 @@
 // An account that is being connected, and the wait for it.
 
+import type { ConnectedAccount, ConnectedAccountStatus } from './account';
 import { type Form, readAnswer } from './answer';
-import type { ConnectedAccount, ConnectedAccountStatus, ConnectedAccounts } from './connected-accounts';
+import type { BackendHandle } from './backend';
 import { APIConnectionTimeoutError, ConnectionRequestFailedError, ConnectionRequestTimeoutError } from './errors';
 import { answerOf } from './native';
-import type { Connection } from './session';
 import { type CallOptions, callOptions } from './validate';
 
 /** An account that was begun. */
@@ -39,16 +39,21 @@ export const LINK = {
   'expires_at?': 'string',
 } as const;
 
-/** What was begun, with the wait for it. */
+/** The accounts of a backend, as far as a request waits for one of them. */
+interface Accounts {
+  waitForConnection(id: string, ...wait: Parameters<ConnectionRequest['waitForConnection']>): Promise<ConnectedAccount>;
+}
+
+/** The account that is being connected, with the wait for it. */
 export function connectionRequest(
-  accounts: ConnectedAccounts,
+  accounts: Accounts,
   begun: Omit<ConnectionRequest, 'waitForConnection'>,
 ): ConnectionRequest {
   return { ...begun, waitForConnection: (timeout, options) => accounts.waitForConnection(begun.id, timeout, options) };
 }
 
 /** The account that was begun with a link. */
-export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): ConnectionRequest {
+export function linkedRequest(accounts: Accounts, link: WireLink): ConnectionRequest {
   return connectionRequest(accounts, {
     id: link.connected_account_id,
     status: 'INITIATED',
@@ -60,7 +65,7 @@ export function linkedRequest(accounts: ConnectedAccounts, link: WireLink): Conn
 
 /** Waits until an account is no longer being connected: its wire form, if it is `ACTIVE` then. */
 export async function connected<T extends { status: string; status_reason?: string | null }>(
-  { native }: Connection,
+  { native }: BackendHandle,
   accountId: string,
   form: Form,
   timeout: number,

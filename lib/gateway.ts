@@ -3,11 +3,11 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type * as Native from '../native';
 import { type ApiKeys, apiKeysOf } from './api-keys';
+import { DEFAULT_TIMEOUT } from './backend';
 import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
 import { answerOf, completions, native } from './native';
-import { DEFAULT_TIMEOUT } from './session';
 import type { ToolkitDefinition } from './toolkit';
 import { Check, kindOf } from './validate';
 
@@ -222,8 +222,8 @@ export class Gateway {
 
   private constructor(native: Native.Gateway) {
     this.#native = native;
-    const connection = { native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {}, gateway: this };
-    this.connectedAccounts = gatewayAccountsOf(native, connection);
+    const backend = { native: native.backend(), timeout: DEFAULT_TIMEOUT, headers: {}, gateway: this };
+    this.connectedAccounts = gatewayAccountsOf(native, backend);
     this.apiKeys = apiKeysOf(native);
     this.calls = callsOf(native);
     openGateways.add(this.#weak);

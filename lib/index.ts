@@ -2,6 +2,7 @@
 
 import { native } from './native';
 
+export type { AuthConfigReference, ConnectedAccount, ConnectedAccountStatus, Credential } from './account';
 export {
   type ApiKey,
   ApiKeys,
@@ -29,12 +30,8 @@ export {
   Tools,
 } from './composio';
 export {
-  type AuthConfigReference,
-  type ConnectedAccount,
   type ConnectedAccountPage,
-  type ConnectedAccountStatus,
   ConnectedAccounts,
-  type Credential,
   GatewayConnectedAccounts,
   type ImportConnectedAccount,
   type InitiateOptions,
@@ -73,6 +70,7 @@ export {
   type Listener,
   type ListenOptions,
 } from './gateway';
+export type { ToolkitInputField } from './input-field';
 export type {
   BinaryData,
   ByteStream,
@@ -104,7 +102,6 @@ export {
   type Toolkit,
   type ToolkitAuthDetails,
   type ToolkitFields,
-  type ToolkitInputField,
   type ToolkitItem,
   type ToolkitMeta,
   Toolkits,

@@ -1,9 +1,9 @@
 // What a backend is asked beside sessions and calls: one request, one answer in JSON.
 
 import { type Form, readAnswer } from './answer';
+import type { BackendHandle } from './backend';
 import { ValidationError } from './errors';
 import { answerOf } from './native';
-import type { Connection } from './session';
 import { type CallOptions, Check, callOptions } from './validate';
 
 /** A request for a resource. */
@@ -21,8 +21,8 @@ export interface ResourceRequest {
 /** Asks a backend for a resource. */
 export type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promise<T>;
 
-/** What asks on a connection. */
-export function askOn({ native, timeout: standard }: Connection): Ask {
+/** Makes the function that requests resources of a backend. */
+export function askOn({ native, timeout: standard }: BackendHandle): Ask {
   return async ({ form = {}, ...request }, options) => {
     const { signal, timeout = standard } = callOptions(options);
     // As a segment of a path they would lead elsewhere.

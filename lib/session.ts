@@ -1,9 +1,11 @@
 // A session: a user, and the toolkits that may be called for them.
 
 import type * as Native from '../native';
+import type { ConnectedAccountStatus } from './account';
 import { readAnswer } from './answer';
+import type { BackendHandle } from './backend';
 import { sending } from './binary-body';
-import { type ConnectedAccountStatus, connectedAccountsOf } from './connected-accounts';
+import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
 import { Download, readable } from './download';
 import { answerOf } from './native';
@@ -30,20 +32,6 @@ import {
   proxyOptions,
   type ResponseType,
 } from './validate';
-
-/** How long a call may take, in milliseconds, where nothing else is said. */
-export const DEFAULT_TIMEOUT = 60_000;
-
-/** What calls are made on, and what holds for all of them. */
-export interface Connection {
-  native: Native.Backend;
-  /** In milliseconds, for calls that have none of their own. */
-  timeout: number;
-  /** The headers that the backend wants to see. */
-  headers: Record<string, string>;
-  /** The gateway in this process that they are made on, which is there as long as somebody can make any. */
-  gateway?: object;
-}
 
 /** A session, as it is answered. */
 interface SessionAnswer {
@@ -87,7 +75,7 @@ export interface Mcp {
 }
 
 /** Makes the session that a backend has answered with. */
-export let sessionFrom: (connection: Connection, answer: string) => Session;
+export let sessionFrom: (backend: BackendHandle, answer: string) => Session;
 
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
@@ -104,17 +92,16 @@ export let sessionFrom: (connection: Connection, answer: string) => Session;
 export class Session {
   /** The session's id, `trs_…`. */
   readonly sessionId: string;
-  readonly #connection: Connection;
+  readonly #backend: BackendHandle;
   #answer: SessionAnswer;
 
   static {
-    sessionFrom = (connection, answer) =>
-      new Session(connection, readAnswer(answer, { session_id: 'string', config: {} }));
+    sessionFrom = (backend, answer) => new Session(backend, readAnswer(answer, { session_id: 'string', config: {} }));
   }
 
-  private constructor(connection: Connection, answer: SessionAnswer) {
+  private constructor(backend: BackendHandle, answer: SessionAnswer) {
     this.sessionId = answer.session_id;
-    this.#connection = connection;
+    this.#backend = backend;
     this.#answer = answer;
   }
 
@@ -130,7 +117,7 @@ export class Session {
 
   /** Where the tools of the session are served to agents. */
   get mcp(): Mcp {
-    return { type: 'http', url: this.#answer.mcp.url ?? '', headers: { ...this.#connection.headers } };
+    return { type: 'http', url: this.#answer.mcp.url ?? '', headers: { ...this.#backend.headers } };
   }
 
   /**
@@ -196,11 +183,11 @@ export class Session {
     request: ProxyExecuteRequest,
     options?: CallOptions & { responseType?: ResponseType },
   ): Promise<ProxyExecuteResponse> {
-    const { native, timeout: standard } = this.#connection;
+    const { native, timeout: standard } = this.#backend;
     const { text, source } = writeSessionRequest(request);
     const { signal, timeout = standard, responseType } = proxyOptions(options);
     if (responseType === 'stream') {
-      return toResponse(await streamed(this.#connection, this.sessionId, { text, source }, { signal, timeout }));
+      return toResponse(await streamed(this.#backend, this.sessionId, { text, source }, { signal, timeout }));
     }
     const asText = responseType === 'text';
     const call = (upload?: Native.Upload) =>
@@ -247,8 +234,8 @@ export class Session {
     const { callbackUrl: callback_url, alias } = authorize;
     const path = ['tool_router', 'session', this.sessionId, 'link'];
     const body = { toolkit, callback_url, alias };
-    const link = await askOn(this.#connection)<WireLink>({ method: 'POST', path, body, form: LINK }, options);
-    return linkedRequest(connectedAccountsOf(this.#connection), link);
+    const link = await askOn(this.#backend)<WireLink>({ method: 'POST', path, body, form: LINK }, options);
+    return linkedRequest(connectedAccountsOf(this.#backend), link);
   }
 
   /**
@@ -312,7 +299,7 @@ export class Session {
    * ```
    */
   async download(binaryData: Pick<BinaryData, 'url'>, options?: CallOptions): Promise<Download> {
-    return openDownload(this.#connection, binaryData, options);
+    return openDownload(this.#backend, binaryData, options);
   }
 
   /**
@@ -332,7 +319,7 @@ export class Session {
    * ```
    */
   async update(update: SessionUpdate, options?: CallOptions): Promise<this> {
-    const { native, timeout: standard } = this.#connection;
+    const { native, timeout: standard } = this.#backend;
     const text = writeUpdateSession(update);
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
@@ -354,7 +341,7 @@ export class Session {
    * ```
    */
   async delete(options?: CallOptions): Promise<{ sessionId: string; deleted: boolean }> {
-    return deleteSession(this.#connection, this.sessionId, options);
+    return deleteSession(this.#backend, this.sessionId, options);
   }
 
   /**
@@ -372,7 +359,7 @@ export class Session {
    * ```
    */
   async toolkits(filter: ListSessionToolkits = {}, options?: CallOptions): Promise<SessionToolkitPage> {
-    return sessionToolkits(askOn(this.#connection), this.sessionId, filter, options);
+    return sessionToolkits(askOn(this.#backend), this.sessionId, filter, options);
   }
 }
 
@@ -390,7 +377,7 @@ function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonl
 
 /** Makes a call whose answer is handed on as it comes, in a session or outside of one. */
 export async function streamed(
-  { native }: Connection,
+  { native }: BackendHandle,
   sessionId: string | null,
   { text, source }: WrittenRequest,
   { signal, timeout }: { signal?: AbortSignal; timeout: number },
@@ -409,7 +396,7 @@ export async function streamed(
 
 /** Opens a file by its URL. */
 export async function openDownload(
-  { native, timeout: standard }: Connection,
+  { native, timeout: standard }: BackendHandle,
   binaryData: unknown,
   options?: CallOptions,
 ): Promise<Download> {
@@ -424,7 +411,7 @@ export async function openDownload(
 
 /** Deletes a session by its id. */
 export async function deleteSession(
-  { native, timeout: standard }: Connection,
+  { native, timeout: standard }: BackendHandle,
   id: string,
   options?: CallOptions,
 ): Promise<{ sessionId: string; deleted: boolean }> {

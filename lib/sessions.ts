@@ -1,23 +1,24 @@
 // Sessions: how they are opened, found again and deleted.
 
+import type { BackendHandle } from './backend';
 import { answerOf } from './native';
-import { type Connection, deleteSession, type Session, sessionFrom } from './session';
+import { deleteSession, type Session, sessionFrom } from './session';
 import { type SessionConfig, writeCreateSession } from './session-config';
 import { type CallOptions, callOptions, id } from './validate';
 
-/** The sessions on a connection. */
-export let sessionsOn: (connection: Connection) => Sessions;
+/** Makes the sessions of a backend. */
+export let sessionsOn: (backend: BackendHandle) => Sessions;
 
 /** The sessions of users, by {@link Composio.sessions}. */
 export class Sessions {
-  readonly #connection: Connection;
+  readonly #backend: BackendHandle;
 
   static {
-    sessionsOn = (connection) => new Sessions(connection);
+    sessionsOn = (backend) => new Sessions(backend);
   }
 
-  private constructor(connection: Connection) {
-    this.#connection = connection;
+  private constructor(backend: BackendHandle) {
+    this.#backend = backend;
   }
 
   /**
@@ -35,11 +36,11 @@ export class Sessions {
    * ```
    */
   async create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#connection;
+    const { native, timeout: standard } = this.#backend;
     const text = writeCreateSession(userId, config);
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.createSession(text, timeout, cancel), signal);
-    return sessionFrom(this.#connection, answer);
+    return sessionFrom(this.#backend, answer);
   }
 
   /**
@@ -56,11 +57,11 @@ export class Sessions {
    * ```
    */
   async use(sessionId: string, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#connection;
+    const { native, timeout: standard } = this.#backend;
     id(sessionId, 'sessionId');
     const { signal, timeout = standard } = callOptions(options);
     const answer = await answerOf((cancel) => native.getSession(sessionId, timeout, cancel), signal);
-    return sessionFrom(this.#connection, answer);
+    return sessionFrom(this.#backend, answer);
   }
 
   /**
@@ -78,6 +79,6 @@ export class Sessions {
    */
   async delete(sessionId: string, options?: CallOptions): Promise<{ sessionId: string; deleted: boolean }> {
     id(sessionId, 'sessionId');
-    return deleteSession(this.#connection, sessionId, options);
+    return deleteSession(this.#backend, sessionId, options);
   }
 }

@@ -3,6 +3,7 @@
 import type { AuthConfigs } from './auth-configs';
 import type { ConnectedAccounts } from './connected-accounts';
 import type { ConnectionRequest } from './connection-request';
+import { type ToolkitInputField, toField, type WireField } from './input-field';
 import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
 import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
@@ -70,24 +71,6 @@ export interface ToolkitAuthDetails {
 export interface ToolkitFields {
   required: ToolkitInputField[];
   optional: ToolkitInputField[];
-}
-
-/** A field to fill in. */
-export interface ToolkitInputField {
-  /** Its name in a credential's `val`. */
-  name: string;
-  /** The name that people use. */
-  displayName: string;
-  /** What it is. */
-  description: string;
-  /** The kind of its value, such as `string`. */
-  type: string;
-  /** Whether it has to be filled in. */
-  required: boolean;
-  /** What it is if it is not filled in. */
-  default?: string | null;
-  /** Whether it has to be kept secret; absent where a backend does not say. */
-  isSecret?: boolean;
 }
 
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
@@ -303,17 +286,6 @@ interface WireFields {
   optional: WireField[];
 }
 
-/** A field to fill in, as it travels. */
-export interface WireField {
-  name: string;
-  displayName: string;
-  description: string;
-  type: string;
-  required: boolean;
-  default?: string | null;
-  is_secret?: boolean;
-}
-
 interface WireSessionToolkit {
   slug: string;
   name: string;
@@ -385,12 +357,6 @@ function common({ slug, name, meta, composio_managed_auth_schemes, is_local_tool
 
 function toFields({ required, optional }: WireFields): ToolkitFields {
   return { required: required.map(toField), optional: optional.map(toField) };
-}
-
-/** The field under the names of JavaScript. */
-export function toField({ is_secret, ...field }: WireField): ToolkitInputField {
-  const { name, displayName, description, type, required, default: standard } = field;
-  return { name, displayName, description, type, required, default: standard, isSecret: is_secret };
 }
 
 function toSessionToolkit({ slug, name, meta, is_no_auth, connected_account: account }: WireSessionToolkit) {

@@ -1,7 +1,7 @@
 /**
- * Writes index.d.ts, the declarations of the whole public surface in one file.
+ * Writes index.d.ts, the declarations of the whole public surface in one file, and index.mjs, the ES module entry.
  *
- * With --check it writes nothing, and fails if the file is not what it would write.
+ * With --check it writes nothing, and fails if a file is not what it would write.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,6 @@ import { generateDtsBundle } from 'dts-bundle-generator';
 import ts from 'typescript';
 
 const root = new URL('..', import.meta.url);
-const target = new URL('index.d.ts', root);
 
 const [bundle] = generateDtsBundle(
   [
@@ -23,11 +22,31 @@ const [bundle] = generateDtsBundle(
 );
 const declarations = `// Written by \`npm run types\` from lib/.\n\n${reachable(forCallers(bundle))}`;
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(target, declarations);
-} else if (readFileSync(target, 'utf8') !== declarations) {
-  console.error('index.d.ts is stale: run `npm run types` and commit it.');
-  process.exitCode = 1;
+for (const [name, text] of [
+  ['index.d.ts', declarations],
+  ['index.mjs', entry(declarations)],
+]) {
+  const target = new URL(name, root);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(target, text);
+  } else if (readFileSync(target, 'utf8') !== text) {
+    console.error(`${name} is stale: run \`npm run types\` and commit it.`);
+    process.exitCode = 1;
+  }
+}
+
+/** The ES module entry. Node.js finds no names in the CommonJS entry, which only passes them on. */
+function entry(text) {
+  const names = parse(text)
+    .statements.filter(({ modifiers }) => modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword))
+    .flatMap((statement) => {
+      if (ts.isVariableStatement(statement)) return statement.declarationList.declarations;
+      return ts.isClassDeclaration(statement) || ts.isFunctionDeclaration(statement) ? [statement] : [];
+    })
+    .map(({ name }) => name.text)
+    .sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+  const lines = names.map((name) => `  ${name},\n`).join('');
+  return `/** The ES module entry, written by \`npm run types\`. The classes are those of the CommonJS entry. */\n\nexport {\n${lines}} from './index.js';\n`;
 }
 
 /**

@@ -2,10 +2,10 @@
 // back to, or to one that serves the same store.
 
 import { spawn } from 'node:child_process';
+import type { ConnectedAccount } from '../account';
 import { Composio } from '../composio';
-import type { ConnectedAccount } from '../connected-accounts';
 import type { Gateway } from '../gateway';
-import type { ToolkitInputField } from '../toolkits';
+import type { ToolkitInputField } from '../input-field';
 import { type Given, UsageError } from './command';
 import { ask, canAsk, fromStdin } from './secrets';
 import type { Terminal } from './terminal';

@@ -1,6 +1,6 @@
 // `accounts`: the accounts of users.
 
-import type { ConnectedAccount } from '../../connected-accounts';
+import type { ConnectedAccount } from '../../account';
 import type { Gateway } from '../../gateway';
 import type { Command } from '../command';
 import { inExistingStore } from '../store';

@@ -2,7 +2,8 @@
 
 import { Composio } from '../../composio';
 import type { Gateway } from '../../gateway';
-import type { Toolkit, ToolkitInputField } from '../../toolkits';
+import type { ToolkitInputField } from '../../input-field';
+import type { Toolkit } from '../../toolkits';
 import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
 import { connectByConsent } from '../consent';
 import { ask, canAsk, fromStdin } from '../secrets';

@@ -2,7 +2,8 @@
 
 import { Composio } from '../../composio';
 import { Gateway } from '../../gateway';
-import type { Toolkit, ToolkitInputField } from '../../toolkits';
+import type { ToolkitInputField } from '../../input-field';
+import type { Toolkit } from '../../toolkits';
 import type { Command, Given } from '../command';
 
 const list: Command = {

@@ -1,0 +1,63 @@
+// A connected account, as the backend shows it.
+
+/** The state of an account. Calls are made with `ACTIVE` ones only. */
+export type ConnectedAccountStatus =
+  | 'INITIALIZING'
+  | 'INITIATED'
+  | 'ACTIVE'
+  | 'FAILED'
+  | 'EXPIRED'
+  | 'INACTIVE'
+  | 'REVOKED'
+  | (string & {});
+
+/**
+ * A user's account of a toolkit. Its credential cannot be read.
+ *
+ * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * out.
+ */
+export interface ConnectedAccount {
+  /** The account's id, `ca_…`. */
+  id: string;
+  /** The user, by your own id of them. */
+  userId: string;
+  /** The toolkit. */
+  toolkit: { slug: string };
+  /** How it was connected. */
+  authConfig: AuthConfigReference;
+  /** Whether calls can be made with it. */
+  status: ConnectedAccountStatus;
+  /** Why the status is what it is, where there is something to say. */
+  statusReason: string | null;
+  /** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
+  isDisabled: boolean;
+  /** Its name, for telling a user's accounts of one toolkit apart. */
+  alias: string | null;
+  /** A name that was made up for it, such as `gmail_red-castle`. */
+  wordId: string | null;
+  /** What is known of the credential. Secrets are `REDACTED`. */
+  state?: Credential;
+  /** When it was made, as an ISO 8601 date. */
+  createdAt: string;
+  /** When it was changed, as an ISO 8601 date. */
+  updatedAt: string;
+}
+
+/** An auth config, as accounts name it. */
+export interface AuthConfigReference {
+  /** Its id, `ac_…`. */
+  id: string;
+  /** How its accounts authenticate, such as `BEARER_TOKEN`. */
+  authScheme: string;
+  /** Whether it uses a client of the hosted backend. */
+  isComposioManaged: boolean;
+  /** Whether it is disabled, and with it its accounts. */
+  isDisabled: boolean;
+}
+
+/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+export interface Credential {
+  authScheme: string;
+  val: Record<string, unknown>;
+}

@@ -1,0 +1,17 @@
+// The backend that calls are made on, and the settings that all of its calls share.
+
+import type * as Native from '../native';
+
+/** The timeout of a call in milliseconds, where neither the call nor the {@link Composio} object has one. */
+export const DEFAULT_TIMEOUT = 60_000;
+
+/** A backend and the settings of its calls. */
+export interface BackendHandle {
+  native: Native.Backend;
+  /** The timeout in milliseconds of calls that have none of their own. */
+  timeout: number;
+  /** The headers that the backend wants to see. */
+  headers: Record<string, string>;
+  /** The gateway in this process. The reference keeps it open while a call can be made on it. */
+  gateway?: object;
+}
