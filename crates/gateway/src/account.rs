@@ -9,6 +9,7 @@ mod shown;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_store::StoredAccount;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
@@ -26,7 +27,6 @@ use self::shown::shown;
 pub use self::shown::{AccountState, ConnectedAccount, ListAccounts, ToolkitRef};
 pub(crate) use self::shown::{get, list};
 use crate::gateway::Parts;
-use crate::store::StoredAccount;
 
 /// How often an account is read again while something waits for it: another process may change it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -46,13 +46,6 @@ impl AccountChanges {
     pub(crate) fn tell(&self, id: &str) {
         // Mostly nobody waits.
         _ = self.0.send(id.to_owned());
-    }
-}
-
-impl StoredAccount {
-    /// Whether it has no credential that works, so that nothing is lost when connecting it fails.
-    pub(crate) fn is_to_be_connected(&self) -> bool {
-        !matches!(self.status.as_str(), "ACTIVE" | "INACTIVE")
     }
 }
 

@@ -10,11 +10,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_store::StoredKey;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{now, rfc3339};
 use crate::gateway::Parts;
-use crate::store::StoredKey;
 use crate::{bounds, id};
 
 /// The permission areas of the contract.

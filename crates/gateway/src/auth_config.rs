@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, quoted};
+use proxy_execute_store::{
+    AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig,
+};
 use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,6 @@ use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
 use crate::session::names_something;
-use crate::store::{AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig};
 use crate::toolkit::{InputField, Toolkit};
 use crate::{bounds, connect, id, vault};
 

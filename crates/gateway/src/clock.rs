@@ -1,18 +1,7 @@
 //! The time of day, as the store keeps it and as answers show it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jiff::Timestamp;
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// How far a clock is set back by routine corrections, in milliseconds. A stored time that lies further ahead
-/// than this and its longest distance was written by a clock that was wrong.
-pub(crate) const STEP: i64 = 5_000;
+pub(crate) use proxy_execute_store::clock::{STEP, now};
 
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {

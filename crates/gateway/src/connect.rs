@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
 use proxy_execute_protocol::{Error, ErrorKind, Method, ProxyRequest, Result, SecretJson};
+use proxy_execute_store::{
+    AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
+    latest_link_end,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
@@ -27,10 +31,6 @@ use crate::credential::token_answer::{NotGranted, shortened};
 use crate::credential::{AuthScheme, Fields, dynamic_client, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
-use crate::store::{
-    AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
-    latest_link_end,
-};
 use crate::toolkit::{AuthorizationServer, InputField, Toolkit};
 use crate::vault::Place;
 use crate::{account, auth_config, id, proxy};

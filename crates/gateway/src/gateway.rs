@@ -14,6 +14,7 @@ use proxy_execute_protocol::{
     Backend, ByteStream, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
     ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
+use proxy_execute_store::{KeyCheck, SqliteStore, Store};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::runtime::Handle;
@@ -33,13 +34,12 @@ use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
 use crate::page::Page;
 use crate::record::{CallInProgress, Recorder};
-use crate::store::{SqliteStore, Store};
 use crate::stream::Bounds;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
 use crate::{
     ApiKey, Call, ConnectedAccount, CreateApiKey, FilesOptions, ImportAccount, ListAccounts, Listen,
-    NewApiKey, account, api_key, http_server, link, proxy, record, session,
+    NewApiKey, account, api_key, http_server, link, proxy, record, session, vault,
 };
 
 /// How long calls that are under way may take to end once the gateway is told to close.
@@ -65,6 +65,10 @@ const DEFAULT_CHUNK_TIMEOUT_MS: u64 = 30_000;
 
 /// The largest body of bytes that is sent.
 const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// The text that a store keeps sealed. A gateway with another key cannot open it.
+const KEY_CHECK: &str = "proxy-execute";
+const KEY_CHECK_PLACE: vault::Place<'_> = vault::Place { table: "meta", row: "key_check", field: "value" };
 
 /// How a gateway is opened. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -500,17 +504,15 @@ fn public_url(text: &str) -> Result<String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The key before the store, so that a wrong one touches nothing.
+/// Opens the store. The key is read first, so that a wrong one touches nothing.
 async fn open_store(path: Option<&str>, key: Option<&SecretString>) -> Result<(Vault, SqliteStore)> {
     let vault = key.map(Vault::with_key).transpose()?;
-    match path {
-        None | Some(":memory:") => {
-            let vault = vault.unwrap_or_else(Vault::ephemeral);
-            let store = SqliteStore::in_memory(&vault).await?;
-            Ok((vault, store))
+    let (vault, file) = match path {
+        None | Some(":memory:") => (vault.unwrap_or_else(Vault::ephemeral), None),
+        Some("") => {
+            return Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
+                .fix("Name a file, or leave `store` out to keep everything in memory."));
         }
-        Some("") => Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
-            .fix("Name a file, or leave `store` out to keep everything in memory.")),
         Some(path) => {
             let vault = vault.ok_or_else(|| {
                 Error::new(
@@ -519,10 +521,16 @@ async fn open_store(path: Option<&str>, key: Option<&SecretString>) -> Result<(V
                 )
                 .fix(format!("Make a key, and keep it apart from the file: {MAKE_A_KEY}"))
             })?;
-            let store = SqliteStore::in_file(Path::new(path), &vault).await?;
-            Ok((vault, store))
+            (vault, Some(Path::new(path)))
         }
-    }
+    };
+    let sealed = vault.seal(KEY_CHECK_PLACE, KEY_CHECK);
+    let key = KeyCheck { sealed: &sealed, opens: &|kept| vault.open(KEY_CHECK_PLACE, kept).is_ok() };
+    let store = match file {
+        Some(file) => SqliteStore::in_file(file, key).await?,
+        None => SqliteStore::in_memory(key).await?,
+    };
+    Ok((vault, store))
 }
 
 impl fmt::Debug for Gateway {

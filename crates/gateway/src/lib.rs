@@ -31,7 +31,6 @@ mod proxy;
 mod record;
 mod request;
 mod session;
-mod store;
 mod stream;
 mod toolkit;
 mod upload;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_store::{Store, StoredAuthConfig, StoredLink, StoredSession};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,6 @@ use crate::clock::{now, rfc3339};
 use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::request::require;
-use crate::store::{Store, StoredAuthConfig, StoredLink, StoredSession};
 use crate::toolkit::Toolkit;
 use crate::{account, auth_config, bounds, connect, id, session};
 

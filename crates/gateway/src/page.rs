@@ -5,7 +5,7 @@ use proxy_execute_protocol::{Error, ErrorKind, Result};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{PageAsked, Rows};
+use proxy_execute_store::{PageAsked, Rows};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]

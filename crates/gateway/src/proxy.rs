@@ -18,6 +18,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
     ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer, quoted,
 };
+use proxy_execute_store::StoredAccount;
 use tokio::time::timeout;
 use url::Url;
 
@@ -29,7 +30,6 @@ use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::record::CallInProgress;
 use crate::request::{self, require};
-use crate::store::StoredAccount;
 use crate::toolkit::Toolkit;
 use crate::{answer, bounds, session, upload};
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy_execute_protocol::{Error, Method, Result, quoted};
+use proxy_execute_store::{CallRecord, Store};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use crate::clock::{now, rfc3339};
 use crate::gateway::Parts;
-use crate::store::{CallRecord, Store};
 
 /// A call, as it is remembered.
 #[derive(Debug, Serialize)]

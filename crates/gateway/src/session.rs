@@ -6,11 +6,11 @@ use proxy_execute_protocol::{
     CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
     UpdateSession, quoted,
 };
+use proxy_execute_store::StoredSession;
 use serde_json::{Map, Value, json};
 
 use crate::gateway::Parts;
 use crate::request::require;
-use crate::store::StoredSession;
 use crate::{auth_config, bounds, id};
 
 /// Opens a session.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +17,6 @@ use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, revocation
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::link::LinkAgain;
-use crate::store::{AccountChange, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
 use crate::{auth_config, bounds, link};
 

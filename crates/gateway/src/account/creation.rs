@@ -2,6 +2,7 @@
 //! person gives it.
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_store::{Insertion, StoredAccount, StoredAuthConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,7 +17,6 @@ use crate::credential::{AuthScheme, GivenCredential};
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::request::require;
-use crate::store::{Insertion, StoredAccount, StoredAuthConfig};
 use crate::toolkit::Toolkit;
 use crate::{bounds, id, link, word_id};
 

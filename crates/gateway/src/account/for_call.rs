@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_store::{StoredAccount, StoredSession};
 
 use super::{find, not_found};
 use crate::clock::{now, rfc3339};
 use crate::credential::{AuthScheme, refresh};
 use crate::gateway::Parts;
-use crate::store::{StoredAccount, StoredSession};
 use crate::toolkit::Toolkit;
 
 /// The account of a call in a session: the pinned one, else the user's most recently connected

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -17,7 +18,6 @@ use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
-use crate::store::{AccountFilter, Rows, StoredAccount};
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;

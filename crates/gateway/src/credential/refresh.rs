@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,6 @@ use super::token_answer::{NotGranted, Refusal};
 use super::token_endpoint;
 use crate::clock::{STEP, now, rfc3339};
 use crate::gateway::Parts;
-use crate::store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use crate::{account, auth_config, id};
 
 /// How long before its end a credential is renewed, in milliseconds; of a short lifetime, no more

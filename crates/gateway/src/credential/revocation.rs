@@ -1,13 +1,13 @@
 //! Takes an account's tokens back at the provider (RFC 7009).
 
 use proxy_execute_protocol::Result;
+use proxy_execute_store::StoredAccount;
 
 use super::oauth2::{self, Client, TokenRequest};
 use super::refusal::{TokenErrors, is_revoked, not_granted};
 use super::token_endpoint;
 use crate::egress::Behalf;
 use crate::gateway::Parts;
-use crate::store::StoredAccount;
 use crate::{account, auth_config};
 
 /// The fields of a credential that are taken back, the one that lives longest first: many

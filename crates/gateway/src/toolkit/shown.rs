@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proxy_execute_protocol::{Result, ToolkitFilter};
+use proxy_execute_store::{Rows, StoredAccount};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,7 +15,6 @@ use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::http_server::schema;
 use crate::page::{Page, Place};
-use crate::store::{Rows, StoredAccount};
 use crate::{bounds, connect, session};
 
 const MAX_PAGE: u32 = 1_000;

@@ -1,9 +1,9 @@
 use proxy_execute_protocol::{SecretJson, read_json};
+use proxy_execute_store::AccountChange;
 use serde_json::json;
 
 use super::*;
 use crate::gateway::{Gateway, GatewayOptions};
-use crate::store::AccountChange;
 use crate::toolkit::ToolkitSource;
 
 /// A gateway with an account whose credential can be renewed, in theory.

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::page::push_page;
 use crate::clock::now;
-use crate::store::{AuthConfigChange, AuthConfigFilter, StoredAuthConfig};
+use crate::{AuthConfigChange, AuthConfigFilter, StoredAuthConfig};
 
 pub(super) fn insert<'a>(
     config: &'a StoredAuthConfig,

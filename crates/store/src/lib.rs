@@ -4,6 +4,7 @@
 //! since the Unix epoch.
 
 mod cache;
+pub mod clock;
 mod sqlite;
 
 use std::fmt;
@@ -15,142 +16,147 @@ use proxy_execute_protocol::{Result, SessionConfig};
 
 use crate::clock::STEP;
 
-pub(crate) use self::sqlite::SqliteStore;
+pub use self::sqlite::{KeyCheck, SqliteStore};
 
 /// How long a holder has the lease of a refresh: longer than a token request may take, and some time to
 /// store its response.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
+pub const LEASE: Duration = Duration::from_secs(30);
 
 /// A lease that ends further ahead than this, in milliseconds, is none: the clock was set back since.
 const LONGEST_LEASE: i64 = LEASE.as_millis() as i64 + STEP;
 
 /// The longest pause after a failed refresh, in milliseconds. A provider may ask for as much: one wrong header
 /// does not put accounts out of use for days.
-pub(crate) const LONGEST_PAUSE: i64 = 60 * 60 * 1_000;
+pub const LONGEST_PAUSE: i64 = 60 * 60 * 1_000;
 
 /// How long a link is kept after its end, in milliseconds, so that its page can say what became of it.
 const LINK_REMEMBERED: i64 = 24 * 60 * 60 * 1_000;
 
 /// The latest moment at which a link can end. One that ends later was made by a clock that was ahead, and has
 /// ended. Gateways on one store may give their links different lifetimes, so a day is always believed.
-pub(crate) fn latest_link_end(at: i64, lifetime: i64) -> i64 {
+pub fn latest_link_end(at: i64, lifetime: i64) -> i64 {
     at.saturating_add(lifetime.max(24 * 60 * 60 * 1_000)).saturating_add(STEP)
 }
 
 /// A session.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredSession {
-    pub(crate) id: String,
-    pub(crate) user_id: String,
-    pub(crate) config: SessionConfig,
+pub struct StoredSession {
+    pub id: String,
+    pub user_id: String,
+    pub config: SessionConfig,
     /// Raised by one with every change.
-    pub(crate) version: i64,
+    pub version: i64,
 }
 
 /// An auth config with its credentials sealed.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct StoredAuthConfig {
-    pub(crate) id: String,
-    pub(crate) toolkit: String,
-    pub(crate) name: String,
+pub struct StoredAuthConfig {
+    pub id: String,
+    pub toolkit: String,
+    pub name: String,
     /// `custom` or `default`.
     #[sqlx(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) auth_scheme: String,
+    pub kind: String,
+    pub auth_scheme: String,
     /// `ENABLED` or `DISABLED`.
-    pub(crate) status: String,
-    pub(crate) credentials: Vec<u8>,
-    pub(crate) key_id: String,
+    pub status: String,
+    pub credentials: Vec<u8>,
+    pub key_id: String,
     /// Whether an OAuth client is among the credentials.
-    pub(crate) has_client: bool,
+    pub has_client: bool,
     /// What is kept and echoed only, as JSON.
-    pub(crate) settings: String,
-    pub(crate) created_at: i64,
-    pub(crate) updated_at: i64,
+    pub settings: String,
+    pub created_at: i64,
+    pub updated_at: i64,
     /// Rises with every row, so that those of one millisecond have an order; the store gives it.
-    pub(crate) seq: i64,
+    pub seq: i64,
 }
 
 /// What may be changed of an auth config. `None` leaves it.
 #[derive(Debug, Default)]
-pub(crate) struct AuthConfigChange {
-    pub(crate) name: Option<String>,
-    pub(crate) status: Option<String>,
-    pub(crate) credentials: Option<SealedClient>,
+pub struct AuthConfigChange {
+    pub name: Option<String>,
+    pub status: Option<String>,
+    pub credentials: Option<SealedClient>,
     /// Settings by name, as JSON, in the place of those of the same name.
-    pub(crate) settings: Vec<(&'static str, String)>,
+    pub settings: Vec<(&'static str, String)>,
 }
 
 /// The credentials of an auth config as the store keeps them.
 #[derive(Debug)]
-pub(crate) struct SealedClient {
-    pub(crate) sealed: Vec<u8>,
+pub struct SealedClient {
+    pub sealed: Vec<u8>,
     /// The key that sealed them.
-    pub(crate) key_id: String,
+    pub key_id: String,
     /// Whether an OAuth client is among them.
-    pub(crate) has_client: bool,
+    pub has_client: bool,
 }
 
 /// Which auth configs to list, newest first.
 #[derive(Debug, Default)]
-pub(crate) struct AuthConfigFilter {
-    pub(crate) toolkit: Option<String>,
+pub struct AuthConfigFilter {
+    pub toolkit: Option<String>,
     /// A part of the name.
-    pub(crate) search: Option<String>,
-    pub(crate) with_disabled: bool,
+    pub search: Option<String>,
+    pub with_disabled: bool,
     /// Without those that imports make.
-    pub(crate) only_custom: bool,
-    pub(crate) page: PageAsked,
+    pub only_custom: bool,
+    pub page: PageAsked,
 }
 
 /// A connected account with its credential sealed.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct StoredAccount {
-    pub(crate) id: String,
-    pub(crate) user_id: String,
-    pub(crate) toolkit: String,
-    pub(crate) auth_config_id: String,
-    pub(crate) alias: Option<String>,
-    pub(crate) word_id: String,
-    pub(crate) auth_scheme: String,
+pub struct StoredAccount {
+    pub id: String,
+    pub user_id: String,
+    pub toolkit: String,
+    pub auth_config_id: String,
+    pub alias: Option<String>,
+    pub word_id: String,
+    pub auth_scheme: String,
     /// What the account shows: `INACTIVE` while it is disabled.
-    pub(crate) status: String,
-    pub(crate) status_reason: Option<String>,
-    pub(crate) is_disabled: bool,
+    pub status: String,
+    pub status_reason: Option<String>,
+    pub is_disabled: bool,
     #[sqlx(flatten)]
-    pub(crate) credential: SealedCredential,
+    pub credential: SealedCredential,
     /// Raised by one with each credential that takes the place of another.
-    pub(crate) credential_version: i64,
+    pub credential_version: i64,
     /// When the credential was given or renewed.
-    pub(crate) credential_at: i64,
+    pub credential_at: i64,
     /// The same, if it was renewed.
-    pub(crate) refreshed_at: Option<i64>,
+    pub refreshed_at: Option<i64>,
     /// How many refreshes have failed in a row, before when no other is tried, and why the latest failed.
-    pub(crate) failures: u32,
-    pub(crate) retry_at: Option<i64>,
-    pub(crate) problem: Option<String>,
+    pub failures: u32,
+    pub retry_at: Option<i64>,
+    pub problem: Option<String>,
     /// How many of the latest refreshes in a row were refused in unknown words.
-    pub(crate) refusals: u32,
-    pub(crate) created_at: i64,
-    pub(crate) updated_at: i64,
+    pub refusals: u32,
+    pub created_at: i64,
+    pub updated_at: i64,
     /// Rises with every row, so that those of one millisecond have an order; the store gives it.
-    pub(crate) seq: i64,
+    pub seq: i64,
     /// Whether its auth config is disabled, and with it every account that it has.
-    pub(crate) config_is_disabled: bool,
+    pub config_is_disabled: bool,
     /// Whether its auth config has an OAuth client.
-    pub(crate) config_has_client: bool,
+    pub config_has_client: bool,
 }
 
 impl StoredAccount {
+    /// Whether the account has no working credential, so that nothing is lost when connecting it fails.
+    pub fn is_to_be_connected(&self) -> bool {
+        !matches!(self.status.as_str(), "ACTIVE" | "INACTIVE")
+    }
+
     /// When the pause after a failed refresh ends. A time too far ahead is no pause: the clock was set back since.
-    pub(crate) fn paused_until(&self, at: i64) -> Option<i64> {
+    pub fn paused_until(&self, at: i64) -> Option<i64> {
         self.retry_at.filter(|until| (at + 1..=at + LONGEST_PAUSE + STEP).contains(until))
     }
 }
 
 /// What came of a new account.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Insertion {
+pub enum Insertion {
     Done,
     /// The user has another account of this word id.
     WordIdTaken,
@@ -160,20 +166,20 @@ pub(crate) enum Insertion {
 
 /// A credential as the store keeps it.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct SealedCredential {
+pub struct SealedCredential {
     #[sqlx(rename = "credential")]
-    pub(crate) sealed: Vec<u8>,
+    pub sealed: Vec<u8>,
     /// The key that sealed it.
-    pub(crate) key_id: String,
+    pub key_id: String,
     /// When the access token expires, if that is known.
-    pub(crate) expires_at: Option<i64>,
+    pub expires_at: Option<i64>,
     /// Whether it has what renews it, such as a refresh token.
-    pub(crate) renewable: bool,
+    pub renewable: bool,
 }
 
 /// What came of a refresh.
 #[derive(Debug)]
-pub(crate) enum RefreshEnd {
+pub enum RefreshEnd {
     /// A new credential.
     Renewed(SealedCredential),
     /// No credential, and there will be none: the account is EXPIRED, with this reason.
@@ -191,80 +197,80 @@ pub(crate) enum RefreshEnd {
 
 /// Which accounts to list. An empty list does not restrict.
 #[derive(Debug, Default)]
-pub(crate) struct AccountFilter {
-    pub(crate) ids: Vec<String>,
-    pub(crate) user_ids: Vec<String>,
-    pub(crate) toolkits: Vec<String>,
-    pub(crate) statuses: Vec<String>,
-    pub(crate) auth_config_ids: Vec<String>,
-    pub(crate) by_change: bool,
-    pub(crate) oldest_first: bool,
-    pub(crate) page: PageAsked,
+pub struct AccountFilter {
+    pub ids: Vec<String>,
+    pub user_ids: Vec<String>,
+    pub toolkits: Vec<String>,
+    pub statuses: Vec<String>,
+    pub auth_config_ids: Vec<String>,
+    pub by_change: bool,
+    pub oldest_first: bool,
+    pub page: PageAsked,
 }
 
 /// A page of a list.
 #[derive(Debug, Default)]
-pub(crate) struct PageAsked {
+pub struct PageAsked {
     /// Time and number of the row that the last page ended with.
-    pub(crate) after: Option<(i64, i64)>,
-    pub(crate) limit: u32,
+    pub after: Option<(i64, i64)>,
+    pub limit: u32,
 }
 
 /// A page of rows, and how many there are in all.
 #[derive(Debug)]
-pub(crate) struct Rows<T> {
-    pub(crate) rows: Vec<T>,
-    pub(crate) total: i64,
+pub struct Rows<T> {
+    pub rows: Vec<T>,
+    pub total: i64,
 }
 
 /// What may be changed of an account. `None` leaves it.
 #[derive(Debug, Default)]
-pub(crate) struct AccountChange {
+pub struct AccountChange {
     /// `Some(None)` removes it.
-    pub(crate) alias: Option<Option<String>>,
+    pub alias: Option<Option<String>>,
     /// A credential that takes the place of the stored one, and ends a refresh of that.
-    pub(crate) credential: Option<SealedCredential>,
+    pub credential: Option<SealedCredential>,
     /// Only if the stored credential has this version still, and no refresh of it is under way:
     /// for a credential that is made of the stored one.
-    pub(crate) of_version: Option<i64>,
+    pub of_version: Option<i64>,
     /// A status with its reason.
-    pub(crate) status: Option<(String, Option<String>)>,
+    pub status: Option<(String, Option<String>)>,
     /// Whether it is connected by this: of several accounts, calls use the one that was last.
-    pub(crate) is_connection: bool,
-    pub(crate) is_disabled: Option<bool>,
+    pub is_connection: bool,
+    pub is_disabled: Option<bool>,
 }
 
 /// A link that was given out.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct StoredLink {
+pub struct StoredLink {
     /// SHA-256 of the token.
-    pub(crate) token_hash: Vec<u8>,
-    pub(crate) account_id: String,
-    pub(crate) callback_url: Option<String>,
+    pub token_hash: Vec<u8>,
+    pub account_id: String,
+    pub callback_url: Option<String>,
     /// Asked for beside those of the auth config, as a JSON list.
-    pub(crate) scopes: String,
+    pub scopes: String,
     /// SHA-256 of the cookie of the browser that began; no other may go on.
-    pub(crate) browser_hash: Option<Vec<u8>>,
+    pub browser_hash: Option<Vec<u8>>,
     /// The PKCE verifier that belongs to the OAuth state that is out, sealed.
-    pub(crate) verifier: Option<Vec<u8>>,
+    pub verifier: Option<Vec<u8>>,
     /// What the account is to have when that state comes back, sealed. It has it no sooner.
-    pub(crate) given: Option<Vec<u8>>,
-    pub(crate) expires_at: i64,
+    pub given: Option<Vec<u8>>,
+    pub expires_at: i64,
     /// When its one use was made, whatever came of it.
-    pub(crate) finished_at: Option<i64>,
+    pub finished_at: Option<i64>,
 }
 
 /// What a browser begins with a link.
 #[derive(Debug)]
-pub(crate) struct LinkStart {
-    pub(crate) browser_hash: Vec<u8>,
+pub struct LinkStart {
+    pub browser_hash: Vec<u8>,
     /// The OAuth state, where the browser is sent on to a provider.
-    pub(crate) state: Option<LinkState>,
+    pub state: Option<LinkState>,
 }
 
 /// Whether a link's one use was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkEnd {
+pub enum LinkEnd {
     Finished,
     /// It was used meanwhile, or ended.
     Used,
@@ -274,54 +280,54 @@ pub(crate) enum LinkEnd {
 
 /// What belongs to an OAuth state that is out.
 #[derive(Debug)]
-pub(crate) struct LinkState {
-    pub(crate) hash: Vec<u8>,
+pub struct LinkState {
+    pub hash: Vec<u8>,
     /// Sealed.
-    pub(crate) verifier: Vec<u8>,
+    pub verifier: Vec<u8>,
     /// What was given beforehand, sealed.
-    pub(crate) given: Vec<u8>,
+    pub given: Vec<u8>,
 }
 
 /// An API key, without the key.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct StoredKey {
-    pub(crate) id: String,
-    pub(crate) name: Option<String>,
+pub struct StoredKey {
+    pub id: String,
+    pub name: Option<String>,
     /// SHA-256 of the key.
-    pub(crate) hash: Vec<u8>,
+    pub hash: Vec<u8>,
     /// Area to level, as JSON; all when `None`.
-    pub(crate) permissions: Option<String>,
+    pub permissions: Option<String>,
     /// Networks it may be used from, as JSON; all when `None`.
-    pub(crate) allowed_addresses: Option<String>,
-    pub(crate) expires_at: Option<i64>,
-    pub(crate) created_at: i64,
-    pub(crate) last_used_at: Option<i64>,
-    pub(crate) revoked_at: Option<i64>,
+    pub allowed_addresses: Option<String>,
+    pub expires_at: Option<i64>,
+    pub created_at: i64,
+    pub last_used_at: Option<i64>,
+    pub revoked_at: Option<i64>,
 }
 
 /// What is remembered of a call: never a query, a header or a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
-pub(crate) struct CallRecord {
-    pub(crate) at: i64,
-    pub(crate) user_id: Option<String>,
-    pub(crate) session_id: Option<String>,
-    pub(crate) toolkit: Option<String>,
-    pub(crate) account_id: Option<String>,
-    pub(crate) method: String,
-    pub(crate) host: Option<String>,
-    pub(crate) path: Option<String>,
+pub struct CallRecord {
+    pub at: i64,
+    pub user_id: Option<String>,
+    pub session_id: Option<String>,
+    pub toolkit: Option<String>,
+    pub account_id: Option<String>,
+    pub method: String,
+    pub host: Option<String>,
+    pub path: Option<String>,
     /// `answered`, `cancelled`, or the slug of the error.
-    pub(crate) outcome: String,
+    pub outcome: String,
     /// The upstream's.
-    pub(crate) status: Option<i64>,
+    pub status: Option<i64>,
     /// Of the answer's body.
-    pub(crate) bytes: i64,
-    pub(crate) duration_us: i64,
+    pub bytes: i64,
+    pub duration_us: i64,
 }
 
 /// A place to remember things in.
 #[async_trait]
-pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn insert_session(&self, session: &StoredSession) -> Result<()>;
     async fn session(&self, id: &str) -> Result<Option<Arc<StoredSession>>>;
     /// Replaces the configuration if the version is still `session.version`, and raises that.

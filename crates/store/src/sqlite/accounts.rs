@@ -6,9 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::page::push_page;
 use crate::clock::now;
-use crate::store::{
-    AccountChange, AccountFilter, LONGEST_LEASE, RefreshEnd, SealedCredential, StoredAccount,
-};
+use crate::{AccountChange, AccountFilter, LONGEST_LEASE, RefreshEnd, SealedCredential, StoredAccount};
 
 /// What an account takes from its auth config.
 pub(super) const FROM_CONFIG: &str =

@@ -1,5 +1,6 @@
 //! Opening a store: in memory, or in a file, which is looked at before anything in it is changed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,7 @@ use tokio::runtime::Handle;
 
 use super::SqliteStore;
 use super::error::{is_locked, store_error};
-use crate::store::cache::Recent;
-use crate::vault::{Place, Vault};
+use crate::cache::Recent;
 
 /// Marks a database file as ours (SQLite's `application_id`): "pxex".
 const APPLICATION_ID: i64 = 0x7078_6578;
@@ -30,13 +30,34 @@ const LOCKED_FOR: Duration = Duration::from_millis(20);
 const CALLS_IN_MEMORY: i64 = 10_000;
 const CALLS_IN_FILE: i64 = 1_000_000;
 
-/// The text that shows whether the key is the one that the store was written with.
-const KEY_CHECK: &str = "proxy-execute";
-const KEY_CHECK_PLACE: Place<'_> = Place { table: "meta", row: "key_check", field: "value" };
+/// Tells whether the gateway has the key that a store was written with.
+#[derive(Clone, Copy)]
+pub struct KeyCheck<'a> {
+    /// A text that the gateway's key has sealed. A new store keeps it.
+    pub sealed: &'a [u8],
+    /// Whether the gateway's key opens the text that a store kept.
+    pub opens: &'a (dyn Fn(&[u8]) -> bool + Sync),
+}
+
+impl KeyCheck<'_> {
+    fn check(&self, kept: &[u8]) -> Result<()> {
+        if (self.opens)(kept) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
+            .fix("Open it with that key. Nothing was changed."))
+    }
+}
+
+impl fmt::Debug for KeyCheck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyCheck").finish_non_exhaustive()
+    }
+}
 
 impl SqliteStore {
     /// A store that lives as long as the gateway does.
-    pub(crate) async fn in_memory(vault: &Vault) -> Result<Self> {
+    pub async fn in_memory(key: KeyCheck<'_>) -> Result<Self> {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         // Every connection to `:memory:` is a database of its own, so there is exactly one, forever.
         let pool = SqlitePoolOptions::new()
@@ -51,7 +72,7 @@ impl SqliteStore {
         let recent = Recent::new();
         let (runtime, calls_kept) = (Handle::current(), CALLS_IN_MEMORY);
         let store = Self { pool, writer, is_shared: false, recent, calls_kept, runtime };
-        store.prepare(vault).await?;
+        store.prepare(key).await?;
         Ok(store)
     }
 
@@ -60,7 +81,7 @@ impl SqliteStore {
     /// # Errors
     /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is
     /// changed only when it is ours and the key is right.
-    pub(crate) async fn in_file(path: &Path, vault: &Vault) -> Result<Self> {
+    pub async fn in_file(path: &Path, key: KeyCheck<'_>) -> Result<Self> {
         let name_file = |error: Error| {
             let message = format!("{}: {}", path.display(), error.body().message);
             let named = Error::new(error.kind(), message);
@@ -76,7 +97,7 @@ impl SqliteStore {
             let (was_made, has_log) = (marker.exists(), has_log(path));
             let has_bytes = path.metadata().map_or(true, |file| file.len() > 0);
             // SQLite would delete a log beside a file of 0 bytes, so it is not asked about one.
-            let has_tables = has_bytes && Self::inspect(path, vault).await.map_err(name_file)?;
+            let has_tables = has_bytes && Self::inspect(path, key).await.map_err(name_file)?;
             if !has_tables && (was_made || (has_log && !has_bytes)) {
                 return Err(name_file(emptied(&marker)));
             }
@@ -103,27 +124,27 @@ impl SqliteStore {
             .connect_lazy_with(options);
         let (runtime, calls_kept) = (Handle::current(), CALLS_IN_FILE);
         let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept, runtime };
-        store.prepare(vault).await.map_err(name_file)?;
+        store.prepare(key).await.map_err(name_file)?;
         make_private(&marker);
         Ok(store)
     }
 
     /// Looks at an existing file without changing it: is it ours, is it whole, is the key right? Tells
     /// whether there is anything in it.
-    async fn inspect(path: &Path, vault: &Vault) -> Result<bool> {
+    async fn inspect(path: &Path, key: KeyCheck<'_>) -> Result<bool> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(store_error)?;
-        let result = Self::inspect_with(&mut connection, vault).await;
+        let result = Self::inspect_with(&mut connection, key).await;
         // Dropped, it would let go of the file some time later.
         connection.close().await.map_err(store_error)?;
         result
     }
 
-    async fn inspect_with(connection: &mut SqliteConnection, vault: &Vault) -> Result<bool> {
+    async fn inspect_with(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<bool> {
         // All questions are about one moment: another process may be making the store right now.
         let mut moment = connection.begin().await.map_err(store_error)?;
         let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
@@ -140,12 +161,12 @@ impl SqliteStore {
             .fetch_optional(&mut *moment)
             .await
             .map_err(store_error)?;
-        check.map_or(Ok(()), |row| check_key(vault, row.get(0))).map(|()| true)
+        check.map_or(Ok(()), |row| key.check(row.get(0))).map(|()| true)
     }
 
     /// Brings the schema up to date, and notes the key in a new store. In one transaction, because
     /// several processes may make the same store at the same moment: each sees all of it or nothing.
-    async fn prepare(&self, vault: &Vault) -> Result<()> {
+    async fn prepare(&self, key: KeyCheck<'_>) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         // The public `run` makes this future one that cannot change threads, says the compiler.
         let migrated = sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *transaction, false).await;
@@ -168,7 +189,7 @@ impl SqliteStore {
                 .map_err(store_error)?;
         }
         sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING")
-            .bind(vault.seal(KEY_CHECK_PLACE, KEY_CHECK))
+            .bind(key.sealed)
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
@@ -177,7 +198,7 @@ impl SqliteStore {
             .fetch_one(&mut *transaction)
             .await
             .map_err(store_error)?;
-        check_key(vault, row.get(0))?;
+        key.check(row.get(0))?;
         transaction.commit().await.map_err(store_error)
     }
 }
@@ -225,11 +246,4 @@ fn make_private(path: &Path) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     _ = options.open(path);
-}
-
-fn check_key(vault: &Vault, sealed: &[u8]) -> Result<()> {
-    vault.open(KEY_CHECK_PLACE, sealed).map(drop).map_err(|_| {
-        Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
-            .fix("Open it with that key. Nothing was changed.")
-    })
 }

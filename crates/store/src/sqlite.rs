@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 
 use self::accounts::{ACCOUNTS, BEST_FIRST, FROM_CONFIG};
 use self::error::{Rule, broken, store_error};
+pub use self::opening::KeyCheck;
 use super::cache::{AccountKey, Recent};
 use super::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, CallRecord, Insertion, LINK_REMEMBERED,
@@ -30,7 +31,7 @@ use crate::clock::{STEP, now};
 
 /// A SQLite database.
 #[derive(Debug)]
-pub(crate) struct SqliteStore {
+pub struct SqliteStore {
     pool: SqlitePool,
     /// The one connection that writes. SQLite has one writer at a time anyway, and this one knows
     /// when another process has written (`data_version`). In memory, the connection of everything.

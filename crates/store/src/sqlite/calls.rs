@@ -4,7 +4,7 @@ use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 
-use crate::store::CallRecord;
+use crate::CallRecord;
 
 /// The statement that inserts calls. SQLite takes 32 766 values in one, which is 2 730 calls.
 ///

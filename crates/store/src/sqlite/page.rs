@@ -2,7 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::store::PageAsked;
+use crate::PageAsked;
 
 /// Takes the rows of a page, and one more that shows whether there is a next one.
 pub(super) fn push_page(
