@@ -7,12 +7,12 @@
  * the caller. Each caller has a process of its own. They take turns in short rounds, so that
  * whatever else the machine does hits all of them; where there is a target, they do so in several
  * processes, because one differs from the next. Each figure is the median of its rounds, and what
- * counts are the ratios. The tables go to RESULTS.md, those of targets to README.md as well.
+ * counts are the ratios. The tables go to RESULTS.md.
  */
 
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -283,10 +283,5 @@ function report() {
     sizes,
   ];
   writeFileSync(new URL('RESULTS.md', import.meta.url), `${parts.join('\n\n')}\n`);
-
-  const readme = new URL('../README.md', import.meta.url);
-  const between = /(<!-- bench -->\n)[\s\S]*(<!-- \/bench -->)/;
-  const text = readFileSync(readme, 'utf8');
-  writeFileSync(readme, text.replace(between, `$1\n${targets()}\n\n${run}\n\n$2`));
   console.log(targets());
 }
