@@ -8,23 +8,20 @@ mod shown;
 
 use std::time::Duration;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{ConnectedAccount, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::StoredAccount;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub(crate) use self::change::{
-    ChangedAccount, DeletedAccount, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
     activated, changed_meanwhile, delete, refresh, revoke, set_enabled, set_status, update,
 };
-pub use self::creation::ImportAccount;
-pub(crate) use self::creation::{CreateAccount, CreatedAccount, begin, create, import};
+pub(crate) use self::creation::{begin, create, import};
 pub(crate) use self::credential::{
     Credential, changed, merged, raw_fields, sealed, unseal, val, with_fields_of, written,
 };
 pub(crate) use self::for_call::{by_id, for_session, named};
 use self::shown::shown;
-pub use self::shown::{AccountState, ConnectedAccount, ListAccounts, ToolkitRef};
 pub(crate) use self::shown::{get, list};
 use crate::gateway::Parts;
 

@@ -2,16 +2,16 @@
 //!
 //! A key is 256 random bits, so a plain SHA-256 of it is enough to store: there is nothing to guess.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
 use jiff::Timestamp;
-use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{
+    ApiKey, CreateApiKey, Error, ErrorKind, Level, NewApiKey, Permissions, Result, quoted,
+};
 use proxy_execute_store::StoredKey;
-use serde::{Deserialize, Serialize};
 
 use crate::clock::{now, rfc3339};
 use crate::gateway::Parts;
@@ -34,84 +34,6 @@ const AREAS: &[&str] = &[
 
 /// How exact "last used" is; every call would otherwise be a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
-
-/// What a key may do in an area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Nothing.
-    None,
-    /// Look.
-    Read,
-    /// Change or run.
-    Write,
-    /// Both.
-    ReadWrite,
-}
-
-impl Level {
-    fn covers(self, needed: Self) -> bool {
-        self == needed || self == Self::ReadWrite
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::ReadWrite => "read_write",
-        }
-    }
-}
-
-/// Area to level.
-type Permissions = BTreeMap<String, Level>;
-
-/// The request for a key. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CreateApiKey {
-    /// A name to tell keys apart.
-    pub name: Option<String>,
-    /// What the key may do, fixed at creation; everything when absent.
-    pub permissions: Option<Permissions>,
-    /// When it ends, as RFC 3339; never when absent.
-    pub expires_at: Option<String>,
-    /// Networks (`10.0.0.0/8`) or addresses it may be used from; anywhere when absent.
-    pub allowed_addresses: Option<Vec<String>>,
-}
-
-/// A key that was just made. Not `Debug`: it holds the key.
-#[derive(Serialize)]
-#[expect(missing_debug_implementations, reason = "it holds the key")]
-pub struct NewApiKey {
-    /// The key itself, shown this once.
-    pub key: String,
-    /// The rest.
-    #[serde(flatten)]
-    pub shown: ApiKey,
-}
-
-/// A key, without the key.
-#[derive(Debug, Serialize)]
-pub struct ApiKey {
-    /// `key_…`
-    pub id: String,
-    /// The name given to it.
-    pub name: Option<String>,
-    /// What it may do; everything when null.
-    pub permissions: Option<Permissions>,
-    /// Where it may be used from; anywhere when null.
-    pub allowed_addresses: Option<Vec<String>>,
-    /// RFC 3339; never when null.
-    pub expires_at: Option<String>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// RFC 3339, exact to a minute.
-    pub last_used_at: Option<String>,
-    /// RFC 3339; null while it is valid.
-    pub revoked_at: Option<String>,
-}
 
 /// Makes a key.
 pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<NewApiKey> {

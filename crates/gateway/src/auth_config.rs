@@ -5,199 +5,28 @@
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, quoted};
+use proxy_execute_protocol::{
+    AuthConfig, AuthConfigRef, AuthScheme, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done,
+    Error, ErrorKind, ListAuthConfigs, NewAuthConfigType, Page, Result, SecretJson, ToolkitRef,
+    ToolkitWithLogo, UpdateAuthConfig, quoted,
+};
 use proxy_execute_store::{
     AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig,
 };
 use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use serde_json::{Value, json};
 
-use crate::account::{self, ToolkitRef};
 use crate::clock::{now, rfc3339};
-use crate::credential::AuthScheme;
 use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
-use crate::http_server::schema;
-use crate::page::{Page, Place};
+use crate::page::Place;
 use crate::session::names_something;
-use crate::toolkit::{InputField, Toolkit};
-use crate::{bounds, connect, id, vault};
+use crate::toolkit::Toolkit;
+use crate::{account, bounds, connect, id, vault};
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
-
-/// The request that makes an auth config. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateAuthConfig {
-    pub(crate) toolkit: ToolkitRef,
-    pub(crate) auth_config: Option<NewAuthConfig>,
-}
-
-/// The auth config to make.
-// Flat, because credentials are kept as their own text, which serde cannot hand on through a tagged enum.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewAuthConfig {
-    #[serde(rename = "type")]
-    pub(crate) kind: NewAuthConfigType,
-    /// Needed by `use_custom_auth`.
-    #[serde(rename = "authScheme", alias = "auth_scheme")]
-    pub(crate) auth_scheme: Option<AuthScheme>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) credentials: Option<SecretJson>,
-    pub(crate) name: Option<String>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) proxy_config: Option<Value>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) shared_credentials: Option<Map<String, Value>>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) tool_access_config: Option<Value>,
-    pub(crate) restrict_to_following_tools: Option<Vec<String>>,
-    pub(crate) is_enabled_for_tool_router: Option<bool>,
-}
-
-/// What kind of auth config to make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NewAuthConfigType {
-    /// With the operator's own client, or for a scheme that needs none.
-    UseCustomAuth,
-    /// With a client of the vendor's, which a gateway has none of.
-    UseComposioManagedAuth,
-}
-
-/// The request that changes an auth config. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
-pub(crate) struct UpdateAuthConfig {
-    /// `custom` or `default`; it cannot be changed.
-    #[serde(rename = "type")]
-    #[schema(value_type = schema::AuthConfigType)]
-    pub(crate) kind: String,
-    /// Fields that are not named stay, null removes one.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) credentials: Option<SecretJson>,
-    pub(crate) name: Option<String>,
-    #[schema(value_type = Option<Vec<String>>)]
-    pub(crate) scopes: Option<Value>,
-    #[schema(value_type = Option<Vec<String>>)]
-    pub(crate) user_scopes: Option<Value>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) proxy_config: Option<Value>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) shared_credentials: Option<Value>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) tool_access_config: Option<Value>,
-    #[schema(value_type = Option<Vec<String>>)]
-    pub(crate) restrict_to_following_tools: Option<Value>,
-    pub(crate) is_enabled_for_tool_router: Option<bool>,
-}
-
-/// Which auth configs to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListAuthConfigs {
-    pub(crate) toolkit_slug: Option<String>,
-    /// A gateway manages none, so `true` lists none.
-    pub(crate) is_composio_managed: Option<bool>,
-    /// A part of the name.
-    pub(crate) search: Option<String>,
-    pub(crate) show_disabled: Option<bool>,
-    #[param(minimum = 1, maximum = 1000)]
-    pub(crate) limit: Option<u32>,
-    pub(crate) cursor: Option<String>,
-    /// Understood and without effect.
-    pub(crate) deprecated_app_id: Option<String>,
-    /// Understood and without effect.
-    pub(crate) deprecated_status: Option<String>,
-}
-
-/// The answer to a creation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CreatedAuthConfig {
-    pub(crate) toolkit: ToolkitRef,
-    pub(crate) auth_config: AuthConfigRef,
-}
-
-/// An auth config as other answers name it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AuthConfigRef {
-    /// `ac_…`
-    pub id: String,
-    /// How its accounts sign requests.
-    #[schema(value_type = AuthScheme)]
-    pub auth_scheme: String,
-    /// Always false in a gateway.
-    pub is_composio_managed: bool,
-    /// Whether its accounts may not be used for now.
-    pub is_disabled: bool,
-}
-
-/// An auth config, without its credentials.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuthConfig {
-    pub(crate) id: String,
-    pub(crate) uuid: String,
-    pub(crate) name: String,
-    /// `custom` or `default`.
-    #[serde(rename = "type")]
-    #[schema(value_type = schema::AuthConfigType)]
-    pub(crate) kind: String,
-    #[schema(value_type = schema::AuthConfigStatus)]
-    pub(crate) status: String,
-    /// How many accounts it has.
-    #[schema(minimum = 0)]
-    pub(crate) no_of_connections: i64,
-    pub(crate) toolkit: ToolkitWithLogo,
-    #[schema(value_type = AuthScheme)]
-    pub(crate) auth_scheme: String,
-    pub(crate) is_composio_managed: bool,
-    pub(crate) is_enabled_for_tool_router: bool,
-    /// The fields' names; every value is `REDACTED`.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub(crate) credentials: Value,
-    /// What an account needs to be connected.
-    pub(crate) expected_input_fields: Vec<InputField>,
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub(crate) tool_access_config: Value,
-    pub(crate) restrict_to_following_tools: Vec<String>,
-    #[schema(format = DateTime)]
-    pub(crate) created_at: String,
-    #[schema(format = DateTime)]
-    pub(crate) last_updated_at: String,
-}
-
-/// The answer to a change, which has the auth config in it as it is now.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ChangedAuthConfig {
-    #[serde(flatten)]
-    pub(crate) done: Done,
-    #[serde(flatten)]
-    pub(crate) auth_config: AuthConfig,
-}
-
-/// What every change of an auth config says.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Done {
-    /// Always true.
-    pub(crate) success: bool,
-    /// For people.
-    pub(crate) message: String,
-}
-
-/// The toolkit of an auth config.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ToolkitWithLogo {
-    pub(crate) slug: String,
-    /// Empty: a gateway serves no pictures.
-    pub(crate) logo: String,
-}
 
 /// Makes an auth config.
 pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<CreatedAuthConfig> {

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
-use proxy_execute_protocol::{Error, ErrorKind, Method, ProxyRequest, Result, SecretJson};
+use proxy_execute_protocol::{
+    AuthScheme, Error, ErrorKind, InputField, Method, ProxyRequest, Result, SecretJson,
+};
 use proxy_execute_store::{
     AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
     latest_link_end,
@@ -28,10 +30,10 @@ use crate::callback_url::with_parameters;
 use crate::clock::now;
 use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
 use crate::credential::token_answer::{NotGranted, shortened};
-use crate::credential::{AuthScheme, Fields, dynamic_client, refresh, renewal, token_endpoint};
+use crate::credential::{Fields, dynamic_client, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::link::hash;
-use crate::toolkit::{AuthorizationServer, InputField, Toolkit};
+use crate::toolkit::{AuthorizationServer, Toolkit};
 use crate::vault::Place;
 use crate::{account, auth_config, id, proxy};
 

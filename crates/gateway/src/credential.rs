@@ -18,74 +18,11 @@ pub(crate) mod token_endpoint;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson, without_value};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson, without_value};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::value::StrDeserializer;
-use serde::de::{IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use utoipa::ToSchema;
-
-/// The auth schemes of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "contract §4.3 defines them")]
-pub enum AuthScheme {
-    #[serde(rename = "OAUTH2")]
-    OAuth2,
-    #[serde(rename = "OAUTH1")]
-    OAuth1,
-    ApiKey,
-    Basic,
-    BearerToken,
-    BillcomAuth,
-    GoogleServiceAccount,
-    NoAuth,
-    #[serde(rename = "BASIC_WITH_JWT")]
-    BasicWithJwt,
-    CalcomAuth,
-    ServiceAccount,
-    Saml,
-    DcrOauth,
-    #[serde(rename = "S2S_OAUTH2")]
-    S2sOauth2,
-}
-
-impl AuthScheme {
-    /// Whether an account gives a key, a client or a password that is exchanged for an access token.
-    pub(crate) fn is_exchanged(self) -> bool {
-        !self.exchanged_fields().is_empty()
-    }
-
-    /// What is exchanged for an access token, with nobody who has to agree (contract §4.3).
-    pub(crate) fn exchanged_fields(self) -> &'static [&'static str] {
-        match self {
-            Self::S2sOauth2 => &["client_id", "client_secret"],
-            Self::GoogleServiceAccount => &["credentials_json"],
-            Self::ServiceAccount => &["application_id", "installation_id", "private_key"],
-            Self::BasicWithJwt => &["username", "password"],
-            _ => &[],
-        }
-    }
-
-    /// Whether a field may be left out, and is then empty: many APIs take a key as the user name, and
-    /// no password (contract §3.1).
-    pub(crate) fn may_lack(self, field: &str) -> bool {
-        self == Self::Basic && field == "password"
-    }
-
-    /// Reads a scheme's name as the contract writes it.
-    pub fn parse(name: &str) -> Option<Self> {
-        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-        Self::deserialize(name).ok()
-    }
-}
-
-impl fmt::Display for AuthScheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Serialize::serialize(self, f)
-    }
-}
 
 /// The `val` of a credential: its fields by name.
 ///
@@ -255,29 +192,6 @@ mod tests {
 
     fn text(fields: &Fields, name: &str) -> Option<String> {
         fields.get(name).map(|secret| secret.expose_secret().to_owned())
-    }
-
-    #[test]
-    fn scheme_names_are_the_contracts() {
-        for name in [
-            "OAUTH2",
-            "OAUTH1",
-            "API_KEY",
-            "BASIC",
-            "BEARER_TOKEN",
-            "BILLCOM_AUTH",
-            "GOOGLE_SERVICE_ACCOUNT",
-            "NO_AUTH",
-            "BASIC_WITH_JWT",
-            "CALCOM_AUTH",
-            "SERVICE_ACCOUNT",
-            "SAML",
-            "DCR_OAUTH",
-            "S2S_OAUTH2",
-        ] {
-            assert_eq!(AuthScheme::parse(name).map(|scheme| scheme.to_string()).as_deref(), Some(name));
-        }
-        assert_eq!(AuthScheme::parse("oauth2"), None);
     }
 
     #[test]

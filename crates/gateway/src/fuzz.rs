@@ -17,7 +17,8 @@ use http::header::{
 };
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{
-    ErrorKind, Method, Parameter, ParameterLocation, ProxyRequest, ResourceRequest, SecretJson, read_json,
+    AuthScheme, ErrorKind, Method, Parameter, ParameterLocation, ProxyRequest, ResourceRequest, SecretJson,
+    read_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,7 +29,7 @@ use tokio::runtime::Runtime;
 use url::{Host, Url, form_urlencoded};
 
 use crate::account::Credential;
-use crate::credential::{AuthScheme, Fields, GivenCredential};
+use crate::credential::{Fields, GivenCredential};
 use crate::egress::{Body as UpstreamBody, Step, next_step};
 use crate::endpoint::{HostPattern, MAX_ENDPOINT_BYTES, resolve};
 use crate::file_url::{FileName, UrlKeys};

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::unfold;
 use proxy_execute_protocol::{
-    Backend, ByteStream, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
+    ApiKey, Backend, ByteStream, Call, ConnectedAccount, CreateApiKey, CreateSession, Deadline,
+    DeletedSession, Download, Envelope, Error, ErrorKind, ImportAccount, ListAccounts, NewApiKey, Page,
     ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 use proxy_execute_store::{KeyCheck, SqliteStore, Store};
@@ -32,15 +33,11 @@ use crate::credential::idle;
 use crate::credential::refresh::Refreshes;
 use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
-use crate::page::Page;
 use crate::record::{CallInProgress, Recorder};
 use crate::stream::Bounds;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
-use crate::{
-    ApiKey, Call, ConnectedAccount, CreateApiKey, FilesOptions, ImportAccount, ListAccounts, Listen,
-    NewApiKey, account, api_key, http_server, link, proxy, record, session, vault,
-};
+use crate::{FilesOptions, Listen, account, api_key, http_server, link, proxy, record, session, vault};
 
 /// How long calls that are under way may take to end once the gateway is told to close.
 const CLOSING_GRACE: Duration = Duration::from_secs(5);

@@ -52,7 +52,6 @@ use utoipa_axum::routes;
 
 use self::asked::Owner;
 use self::clients::Connections;
-pub(crate) use self::openapi::schema;
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RequestId};
 use self::threads::Serving;

@@ -37,13 +37,7 @@ mod upload;
 mod vault;
 mod word_id;
 
-pub use account::{AccountState, ConnectedAccount, ImportAccount, ListAccounts, ToolkitRef};
-pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey};
-pub use auth_config::AuthConfigRef;
-pub use credential::AuthScheme;
 pub use files::{FilesOptions, S3Options};
 pub use gateway::{Gateway, GatewayOptions};
 pub use http_server::{Listen, openapi};
-pub use page::Page;
-pub use record::Call;
 pub use toolkit::{Catalogue, Toolkit, ToolkitSource};

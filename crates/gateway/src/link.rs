@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{
+    AuthScheme, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession, Result, SecretJson,
+};
 use proxy_execute_store::{Store, StoredAuthConfig, StoredLink, StoredSession};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use crate::account::AccountChanges;
 use crate::clock::{now, rfc3339};
-use crate::credential::AuthScheme;
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
@@ -22,55 +21,6 @@ use crate::{account, auth_config, bounds, connect, id, session};
 
 /// How long links go unwatched at most, in case another process makes some.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
-/// The request for a link in a session. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LinkInSession {
-    pub(crate) toolkit: String,
-    pub(crate) callback_url: Option<String>,
-    pub(crate) alias: Option<String>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) experimental: Option<Value>,
-}
-
-/// The request for a link with an auth config. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LinkAccount {
-    pub(crate) auth_config_id: String,
-    pub(crate) user_id: String,
-    pub(crate) callback_url: Option<String>,
-    pub(crate) alias: Option<String>,
-    /// Fields of the credential that are known already, and not asked for.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) connection_data: Option<SecretJson>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) experimental: Option<Value>,
-}
-
-/// The request for a link to an account that there is. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LinkAgain {
-    pub(crate) callback_url: Option<String>,
-    /// Scopes to ask for beside those of the auth config.
-    pub(crate) scopes: Vec<String>,
-}
-
-/// A link.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Link {
-    /// `lt_…`
-    pub(crate) link_token: String,
-    /// The page that finishes the account.
-    pub(crate) redirect_url: String,
-    /// The account. A new one is `INITIALIZING` until then.
-    pub(crate) connected_account_id: String,
-    /// RFC 3339.
-    #[schema(format = DateTime)]
-    pub(crate) expires_at: String,
-}
 
 /// Begins an account for the session's user.
 pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {

@@ -1,30 +1,9 @@
 //! Pages of lists: what is asked for, what is answered, and where the next one begins (contract §4.1).
 
 use data_encoding::BASE64URL_NOPAD;
-use proxy_execute_protocol::{Error, ErrorKind, Result};
-use serde::Serialize;
-use utoipa::ToSchema;
+use proxy_execute_protocol::{Error, ErrorKind, Page, Result};
 
 use proxy_execute_store::{PageAsked, Rows};
-
-/// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// How many pages of this size there are.
-    #[schema(minimum = 0)]
-    pub total_pages: i64,
-    /// The number of this page, from 1.
-    #[schema(minimum = 1)]
-    pub current_page: i64,
-    /// How many rows there are on all pages.
-    #[schema(minimum = 0)]
-    pub total_items: i64,
-    /// Where the next page begins; null on the last.
-    #[schema(required = true)]
-    pub next_cursor: Option<String>,
-}
 
 /// A place in a list: the number of the page that begins there, and the row that it follows, by its
 /// time and what tells it from others of that time.

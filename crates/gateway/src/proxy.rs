@@ -16,7 +16,8 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
-    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer, quoted,
+    AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer,
+    quoted,
 };
 use proxy_execute_store::StoredAccount;
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ use url::Url;
 
 use crate::account::{self, Credential};
 use crate::answer::Answer;
-use crate::credential::{AuthScheme, Fields, GivenCredential, refresh};
+use crate::credential::{Fields, GivenCredential, refresh};
 use crate::egress::{Body, Injection, Outgoing, Response};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;

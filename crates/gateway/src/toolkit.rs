@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Host, Url};
@@ -25,14 +25,11 @@ pub(crate) use self::authorization_server::{
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::catalogue::read as read_definition;
 pub use self::catalogue::{Catalogue, ToolkitSource};
-pub(crate) use self::shown::{
-    InputField, ListSessionToolkits, ListToolkits, SessionToolkit, ToolkitDetails, ToolkitItem, details,
-    in_session, list,
-};
+pub(crate) use self::shown::{details, in_session, list};
 use self::template::{FieldProblem, Template};
+use crate::credential::Fields;
 use crate::credential::oauth1::Signer;
 use crate::credential::oauth2::ClientMetadata;
-use crate::credential::{AuthScheme, Fields};
 use crate::egress::{Behalf, Injection};
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::request;

@@ -47,16 +47,18 @@ impl Serialize for Repeated<'_> {
     }
 }
 
-/// A file that an upstream answered with.
+/// A file in the response of the third-party API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BinaryData {
-    /// Where to download it.
+    /// Where to download it, without a key.
     pub url: String,
     /// Its media type.
     pub content_type: String,
     /// Its size in bytes.
     pub size: u64,
     /// Until when the URL works, RFC 3339.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: String,
 }
 

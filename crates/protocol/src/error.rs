@@ -334,25 +334,31 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// The inside of an [`ErrorEnvelope`].
+/// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// What happened, to what.
     pub message: String,
-    /// A number; some of the hosted backend's errors have the slug here instead (contract U7).
+    /// A number. The hosted backend sometimes sends the slug here instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, required = true))]
     pub code: Option<ErrorCode>,
     /// A name that does not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = true))]
     pub slug: Option<String>,
     /// The HTTP status once more.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,
     /// Names the request in the gateway's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = true))]
     pub request_id: Option<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub suggested_fix: Option<String>,
     /// One sentence per field that is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -361,6 +367,7 @@ pub struct ErrorBody {
 
 /// The form in which an error travels: `{ "error": { … } }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorEnvelope {
     /// What went wrong.
     pub error: ErrorBody,

@@ -4,26 +4,59 @@
 //! gateway over HTTP. Both speak in the types of this crate, whose serialised form is the
 //! documented wire (`snake_case` keys, see `docs/wire.md`).
 
+mod account;
+mod api_key;
+mod auth_config;
+mod auth_scheme;
 mod backend;
 mod byte_stream;
+mod call;
 mod envelope;
 mod error;
 mod json_body;
+mod link;
+#[cfg(feature = "openapi")]
+mod openapi;
+mod page;
 mod proxy;
 mod quoted;
 mod read;
 mod resource;
 mod secret;
 mod session;
+mod toolkit;
 
+pub use account::{
+    AccountState, AccountStatus, AccountType, AuthConfigId, ChangedAccount, ChangedConnection,
+    ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ImportAccount, ListAccounts,
+    NewConnection, OrderBy, OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, ShortAccount,
+    ToolkitRef, UpdateAccount,
+};
+pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey, Permissions};
+pub use auth_config::{
+    AuthConfig, AuthConfigRef, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig,
+    CreatedAuthConfig, Done, ListAuthConfigs, NewAuthConfig, NewAuthConfigType, ToolkitWithLogo,
+    UpdateAuthConfig,
+};
+pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
+pub use call::Call;
 pub use envelope::{BinaryData, Envelope, Headers, LONGEST_TEXT};
 pub use error::{Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
+pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};
+#[cfg(feature = "openapi")]
+pub use openapi::{SessionProxyRequest, ToolsProxyRequest};
+pub use page::Page;
 pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use quoted::quoted;
 pub use read::{missing, read_json, read_json_as, without_value};
 pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};
+pub use toolkit::{
+    AuthConfigDetails, AuthConfigFields, DeprecatedIds, FieldGroup, InputField, ListSessionToolkits,
+    ListToolkits, SessionAccount, SessionToolkit, SessionToolkitMeta, ToolkitDetails, ToolkitItem,
+    ToolkitMeta,
+};

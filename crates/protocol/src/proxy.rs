@@ -10,6 +10,7 @@ use crate::{ByteStream, SecretJson};
 
 /// The HTTP methods a proxied call may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are HTTP's own")]
 pub enum Method {
@@ -52,8 +53,9 @@ impl fmt::Display for Method {
     }
 }
 
-/// Where a [`Parameter`] goes.
+/// Where a parameter goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ParameterType))]
 #[serde(rename_all = "lowercase")]
 pub enum ParameterLocation {
     /// A request header.
@@ -64,13 +66,14 @@ pub enum ParameterLocation {
 
 /// One header or query value of a proxied call.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// The header's or query key's name.
     pub name: String,
     /// Its value.
     pub value: String,
-    /// Where it goes. The wire's name is `type`; `in`, the name in the SDKs, is understood too.
+    /// Where the value goes. SDKs call this field `in`, which is accepted, too.
     #[serde(rename = "type", alias = "in")]
     pub location: ParameterLocation,
 }
@@ -118,21 +121,26 @@ fn read_parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Par
     deserializer.deserialize_seq(Parameters)
 }
 
-/// A body that is bytes. Exactly one of `url`, `base64` and `stream` says where they come from.
+/// A body of bytes, from `url` or `base64`, or from the stream beside the request.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct BinaryBody {
-    /// Where the gateway fetches them.
+    /// Where the gateway fetches the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub url: Option<String>,
-    /// The bytes themselves, at most 4 MiB of them.
+    /// The bytes, at most 4 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub base64: Option<String>,
     /// Their media type.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub content_type: Option<String>,
     /// How many bytes `stream` has, where that is known beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub size: Option<u64>,
     /// The bytes as they come. They travel beside the text of the request (`docs/wire.md`).
     #[serde(skip)]
@@ -155,12 +163,13 @@ impl fmt::Debug for BinaryBody {
 /// `toolkit_slug` is required, and the account follows from it unless `custom_connection_data` is
 /// there. Outside of one, exactly one of `connected_account_id` and `custom_connection_data` is.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProxyRequest {
-    /// The toolkit, in a session.
+    /// The toolkit to call, in a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toolkit_slug: Option<String>,
-    /// The account, outside of a session.
+    /// The account to call as, outside of a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connected_account_id: Option<String>,
     /// Credentials given in the call: `{ authScheme, toolkitSlug, val }`.
@@ -169,6 +178,7 @@ pub struct ProxyRequest {
         skip_serializing_if = "Option::is_none",
         serialize_with = "SecretJson::serialize_exposed"
     )]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub custom_connection_data: Option<SecretJson>,
     /// A path below the account's base URL, or an absolute URL on one of the toolkit's hosts.
     pub endpoint: String,
@@ -176,9 +186,11 @@ pub struct ProxyRequest {
     pub method: Method,
     /// The JSON body, as the caller's own text. `null` is no body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Value>))]
     pub body: Option<Box<RawValue>>,
-    /// A body of bytes, in the place of `body`.
+    /// A body of bytes, instead of `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub binary_body: Option<BinaryBody>,
     /// Headers and query values, in order; repeats are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_parameters")]

@@ -12,11 +12,12 @@ use crate::{ErrorKind, read_json_as};
 
 /// Which toolkits a session may call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum ToolkitFilter {
-    /// Only these. The echo in an answer calls it `enabled`. A list alone is short for it.
+    /// Only these. Responses call it `enabled`. A list alone is short for it.
     Enable(Vec<String>),
-    /// All but these. The echo in an answer calls it `disabled`.
+    /// All but these. Responses call it `disabled`.
     Disable(Vec<String>),
 }
 
@@ -75,40 +76,47 @@ impl ToolkitFilter {
     }
 }
 
-/// What a session is allowed and told, without its user.
+/// The configuration of a session, without its user.
 ///
-/// The keys below `experimental` and those that steer a vendor's tools (`tools`, `tags`, …) are
-/// kept and echoed; a proxied call does not depend on them.
+/// The gateway keeps and returns the keys that steer a vendor's tools (`tools`, `tags`, …). Proxied calls
+/// do not depend on them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "contract §2.2 defines the keys that are kept and echoed only")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "keys without a comment are kept and returned only")]
 pub struct SessionConfig {
     /// The toolkits the session may call; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolkits: Option<ToolkitFilter>,
-    /// Accounts pinned per toolkit, without fallback to another.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "one_or_many")]
+    /// Accounts pinned per toolkit, by id, alias or word id. A pin has no fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "one_or_many")]
     pub connected_accounts: Option<BTreeMap<String, Vec<String>>>,
     /// The auth config to use per toolkit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_configs: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub tools: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manage_connections: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub multi_account: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workbench: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub preload: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub search: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub execute: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub experimental: Option<Value>,
 }
 
@@ -149,10 +157,13 @@ impl<'de> Visitor<'de> for PinsVisitor {
 
 /// The request that opens a session: `{ user_id, …config }`.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateSession {
-    /// The caller's own id of the user; opaque here.
+    /// Your own id of the user.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub user_id: String,
     /// The session's configuration.
+    #[cfg_attr(feature = "openapi", serde(flatten))]
     pub config: SessionConfig,
 }
 
@@ -272,39 +283,48 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The address of a session's MCP endpoint; part of every session answer.
+/// The address of a session's MCP endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mcp {
     /// Always `http`.
     #[serde(rename = "type", default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub kind: String,
     /// Empty where the backend offers none.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub url: String,
 }
 
-/// A session, as it is answered.
+/// A session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// `trs_…`
     pub session_id: String,
-    /// See [`Mcp`].
+    /// The MCP endpoint.
     pub mcp: Mcp,
     /// Names of a vendor's tools; a gateway has none.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tool_router_tools: Vec<String>,
     /// Raised by one with every update.
     #[serde(default, deserialize_with = "or_default")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub config_version: u64,
-    /// The configuration in its answered form, with the user in it (contract §2.2).
+    /// The configuration, with the user in it.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub config: Value,
     /// Remarks of the backend on the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub warnings: Option<Value>,
 }
 
-/// The answer to a deletion.
+/// The response to a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeletedSession {
     /// The session that is gone.
     pub session_id: String,

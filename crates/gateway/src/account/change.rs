@@ -3,110 +3,24 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{
+    AuthScheme, ChangedAccount, ConnectedAccount, DeletedAccount, Error, ErrorKind, LinkAgain,
+    RefreshAccount, RefreshedAccount, Result, RevokedAccount, SecretJson, ShortAccount, UpdateAccount,
+};
 use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
 
 use super::credential::{changed, check, sealed, val, with_fields_of};
-use super::shown::{ConnectedAccount, get};
+use super::shown::get;
 use super::{by_id, find, not_found};
 use crate::clock::now;
-use crate::credential::{AuthScheme, Fields, GivenCredential, refresh, revocation};
+use crate::credential::{Fields, GivenCredential, refresh, revocation};
 use crate::gateway::Parts;
-use crate::http_server::schema;
-use crate::link::LinkAgain;
 use crate::toolkit::Toolkit;
 use crate::{auth_config, bounds, link};
 
 /// What to do about a change that lacks what the account had where it was.
 const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
                      give all of the new one.";
-
-/// The request that changes an account. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
-pub(crate) struct UpdateAccount {
-    /// An empty one removes it.
-    pub(crate) alias: Option<String>,
-    pub(crate) connection: Option<ChangedConnection>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) experimental: Option<Value>,
-}
-
-/// The credential's new fields.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ChangedConnection {
-    /// `{ authScheme, val }`; fields that are not named stay, null removes one.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub(crate) state: SecretJson,
-}
-
-/// The answer to a change.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ChangedAccount {
-    pub(crate) id: String,
-    #[schema(value_type = schema::AccountStatus)]
-    pub(crate) status: String,
-    pub(crate) success: bool,
-}
-
-/// The answer to a revocation: what every change says, and what SDKs of v3.1 read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RevokedAccount {
-    #[serde(flatten)]
-    pub(crate) changed: ChangedAccount,
-    /// The tokens that the provider has taken back, such as `refresh_token`; none where it has no
-    /// endpoint for that. The gateway has forgotten all of them.
-    pub(crate) revoked_tokens: Vec<String>,
-    /// Tokens that may live on at the provider, each with the reason.
-    pub(crate) not_revoked: Vec<String>,
-    pub(crate) connected_account: ShortAccount,
-}
-
-/// The answer to a deletion.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeletedAccount {
-    /// Always true.
-    pub(crate) success: bool,
-    /// With `revoke_on_delete`: the tokens that the provider has taken back, such as `refresh_token`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) revoked_tokens: Option<Vec<String>>,
-    /// With `revoke_on_delete`: tokens that may live on at the provider, each with the reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) not_revoked: Option<Vec<String>>,
-}
-
-/// The account that was revoked.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ShortAccount {
-    pub(crate) id: String,
-    #[schema(value_type = schema::AccountStatus)]
-    pub(crate) status: String,
-}
-
-/// How an account is to be refreshed. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct RefreshAccount {
-    /// Where a person comes out who has to consent again.
-    pub(crate) redirect_url: Option<String>,
-}
-
-/// The answer to a refresh.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RefreshedAccount {
-    pub(crate) id: String,
-    #[schema(value_type = schema::AccountStatus)]
-    pub(crate) status: String,
-    /// Where a person has to consent again, if one has to.
-    #[schema(required = true)]
-    pub(crate) redirect_url: Option<String>,
-}
 
 /// Deletes an account and its credential. With `revoke` the provider is asked before to take the
 /// tokens back, and the account is deleted whatever it says.

@@ -1,97 +1,23 @@
 //! How an account begins: with a credential that is imported or given, or with a link behind which a
 //! person gives it.
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{
+    AuthScheme, ConnectedAccount, CreateAccount, CreatedAccount, Error, ErrorKind, ImportAccount,
+    NewConnection, Result, SecretJson,
+};
 use proxy_execute_store::{Insertion, StoredAccount, StoredAuthConfig};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
 
 use super::check_private;
 use super::credential::{check, sealed, with_fields_of};
-use super::shown::{AccountState, ConnectedAccount, shown};
+use super::shown::shown;
 use crate::auth_config;
 use crate::clock::now;
+use crate::credential::GivenCredential;
 use crate::credential::oauth2::Client;
-use crate::credential::{AuthScheme, GivenCredential};
 use crate::gateway::Parts;
-use crate::http_server::schema;
 use crate::request::require;
 use crate::toolkit::Toolkit;
 use crate::{bounds, id, link, word_id};
-
-/// The request that imports a credential. Unknown keys are refused.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImportAccount {
-    /// The caller's own id of the user.
-    pub user_id: String,
-    /// The toolkit's slug.
-    pub toolkit: String,
-    /// `{ authScheme, val }`, contract §4.3.
-    pub credential: SecretJson,
-    /// A name for the account, that no other account of the user and toolkit has.
-    #[serde(default)]
-    pub alias: Option<String>,
-    /// The auth config, whose OAuth client the tokens were given to: with it they can be refreshed.
-    /// Default: one without a client, which the toolkit and scheme have in common.
-    #[serde(default)]
-    pub auth_config_id: Option<String>,
-}
-
-/// The request of the wire that connects an account. Unknown keys are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
-pub(crate) struct CreateAccount {
-    pub(crate) auth_config: AuthConfigId,
-    pub(crate) connection: NewConnection,
-    /// A gateway does not call the toolkit to try the credential; accepted and without effect.
-    pub(crate) validate_credentials: Option<bool>,
-}
-
-/// The auth config of a new account.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuthConfigId {
-    pub(crate) id: String,
-}
-
-/// The new account itself.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the contract has fields that are understood and without effect here")]
-pub(crate) struct NewConnection {
-    pub(crate) user_id: Option<String>,
-    /// `{ authScheme, val }`.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) state: Option<SecretJson>,
-    /// The fields of `val`, in the older form.
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) data: Option<SecretJson>,
-    pub(crate) callback_url: Option<String>,
-    pub(crate) redirect_uri: Option<String>,
-    pub(crate) alias: Option<String>,
-    #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub(crate) experimental: Option<Value>,
-    pub(crate) deprecated_is_v1_rerouted: Option<bool>,
-}
-
-/// The answer to a creation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CreatedAccount {
-    pub(crate) id: String,
-    /// What is known of the account, without secrets.
-    #[serde(rename = "connectionData")]
-    pub(crate) connection_data: AccountState,
-    #[schema(value_type = schema::AccountStatus)]
-    pub(crate) status: String,
-    /// Where a person finishes the connection; null when it is finished.
-    #[schema(required = true)]
-    pub(crate) redirect_url: Option<String>,
-    #[schema(required = true)]
-    pub(crate) redirect_uri: Option<String>,
-}
 
 /// Imports a credential. What could not be sent later is refused now.
 pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {

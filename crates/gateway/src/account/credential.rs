@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use proxy_execute_store::{SealedCredential, StoredAccount, StoredAuthConfig};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::credential::oauth2::Client;
-use crate::credential::{AuthScheme, Fields, GivenCredential, renewal};
+use crate::credential::{Fields, GivenCredential, renewal};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
 use crate::{auth_config, vault};

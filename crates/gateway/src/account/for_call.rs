@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{StoredAccount, StoredSession};
 
 use super::{find, not_found};
 use crate::clock::{now, rfc3339};
-use crate::credential::{AuthScheme, refresh};
+use crate::credential::refresh;
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
 

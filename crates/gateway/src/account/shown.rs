@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{
+    AccountState, AuthConfigRef, ConnectedAccount, Error, ErrorKind, ListAccounts, Page, Result, ToolkitRef,
+    quoted,
+};
 use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
-use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
 
 use super::credential::val;
 use super::find;
-use crate::auth_config::AuthConfigRef;
 use crate::bounds;
 use crate::clock::rfc3339;
-use crate::credential::AuthScheme;
 use crate::gateway::Parts;
-use crate::http_server::schema;
-use crate::page::{Page, Place};
+use crate::page::Place;
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -53,102 +51,6 @@ const SHOWN_FIELDS: &[&str] = &[
     "your-domain",
     "your_server",
 ];
-
-/// Which accounts to list. An empty list does not restrict. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub struct ListAccounts {
-    /// Only these users'.
-    pub user_ids: Vec<String>,
-    /// Only of these toolkits.
-    pub toolkit_slugs: Vec<String>,
-    /// Only in these states: `ACTIVE`, `EXPIRED`, ….
-    #[param(value_type = Vec<schema::AccountStatus>)]
-    pub statuses: Vec<String>,
-    /// Only with these auth configs.
-    pub auth_config_ids: Vec<String>,
-    /// Only these.
-    pub connected_account_ids: Vec<String>,
-    /// `created_at` (the default) or `updated_at`.
-    #[param(value_type = Option<schema::OrderBy>)]
-    pub order_by: Option<String>,
-    /// `desc` (the default) or `asc`.
-    #[param(value_type = Option<schema::OrderDirection>)]
-    pub order_direction: Option<String>,
-    /// `PRIVATE` (the default), `SHARED` or `ALL`; a gateway's accounts are private.
-    #[param(value_type = Option<schema::AccountType>)]
-    pub account_type: Option<String>,
-    /// At most so many: 1 to 1 000, 20 by default.
-    #[param(minimum = 1, maximum = 1000)]
-    pub limit: Option<u32>,
-    /// Where the last page ended: its `next_cursor`.
-    pub cursor: Option<String>,
-}
-
-/// A connected account, without its credential.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ConnectedAccount {
-    /// `ca_…`
-    pub id: String,
-    /// The name given to it.
-    #[schema(required = true)]
-    pub alias: Option<String>,
-    /// A name made up for it, such as `gmail_red-castle`.
-    #[schema(required = true)]
-    pub word_id: Option<String>,
-    /// The caller's own id of the user.
-    pub user_id: String,
-    /// `ACTIVE`, `EXPIRED`, … (contract §4.2).
-    #[schema(value_type = schema::AccountStatus)]
-    pub status: String,
-    /// Why it is in this state, where that needs a reason.
-    #[schema(required = true)]
-    pub status_reason: Option<String>,
-    /// Whether it may not be used for now.
-    pub is_disabled: bool,
-    /// The toolkit.
-    pub toolkit: ToolkitRef,
-    /// How it was connected.
-    pub auth_config: AuthConfigRef,
-    /// How it signs requests.
-    #[schema(value_type = AuthScheme)]
-    pub auth_scheme: String,
-    /// What is known of the credential; secrets are `REDACTED`.
-    pub state: AccountState,
-    /// Deprecated in the contract; empty.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub data: Map<String, Value>,
-    /// Deprecated in the contract; empty.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub params: Map<String, Value>,
-    /// RFC 3339.
-    #[schema(format = DateTime)]
-    pub created_at: String,
-    /// RFC 3339.
-    #[schema(format = DateTime)]
-    pub updated_at: String,
-}
-
-/// The toolkit of an account.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ToolkitRef {
-    /// Its slug.
-    pub slug: String,
-}
-
-/// A credential as it is shown.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AccountState {
-    /// How it signs requests.
-    #[serde(rename = "authScheme")]
-    #[schema(value_type = AuthScheme)]
-    pub auth_scheme: String,
-    /// Its fields and status; secrets are `REDACTED`.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub val: Map<String, Value>,
-}
 
 /// Lists accounts.
 pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<ConnectedAccount>> {

@@ -9,12 +9,12 @@ use std::fmt;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use super::{AuthScheme, Fields};
+use super::Fields;
 use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat, Toolkit};
 
 /// The OAuth client of an auth config: its registration at the provider.

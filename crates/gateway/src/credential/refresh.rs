@@ -15,12 +15,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result};
 use proxy_execute_store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::AuthScheme;
 use super::renewal::{self, Renewal};
 use super::token_answer::{NotGranted, Refusal};
 use super::token_endpoint;

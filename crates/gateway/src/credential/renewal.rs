@@ -1,12 +1,12 @@
 //! Which request renews an account's credential, and what may stand in the way. `refresh` decides when,
 //! and carries it out.
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
 
+use super::Fields;
 use super::oauth2::{Client, ClientMetadata, Grant, TokenRequest, login_request, token_request};
 use super::service_account::{github_app_request, google_request};
-use super::{AuthScheme, Fields};
 use crate::clock::now;
 use crate::egress::Behalf;
 use crate::toolkit::{AuthorizationServer, Rules, Toolkit};

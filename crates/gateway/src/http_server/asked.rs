@@ -8,11 +8,11 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
-use crate::api_key::{self, Level};
+use crate::api_key;
 use crate::gateway::{Gateway, Parts};
 
 /// Marks a request of the gateway's owner, who needs no key. Only code in this process can set it.

@@ -3,16 +3,15 @@
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use proxy_execute_protocol::{Error, ErrorKind, quoted};
+use proxy_execute_protocol::{
+    AuthConfig, AuthConfigStatus, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done, Error,
+    ErrorKind, ListAuthConfigs, Page, UpdateAuthConfig, quoted,
+};
 
 use super::asked::Asked;
-use super::openapi::{Errors, schema};
+use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
-use crate::auth_config::{
-    self, AuthConfig, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done, ListAuthConfigs,
-    UpdateAuthConfig,
-};
-use crate::page::Page;
+use crate::auth_config;
 
 const AREA: &str = "auth_configs";
 
@@ -83,7 +82,7 @@ pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Res
 
 /// Enables or disables an auth config, and with it its accounts.
 #[utoipa::path(patch, path = "/auth_configs/{id}/{status}", operation_id = "setAuthConfigStatus", tag = "auth configs",
-    params(("id" = String, Path), ("status" = schema::AuthConfigStatus, Path)),
+    params(("id" = String, Path), ("status" = AuthConfigStatus, Path)),
     responses((status = 200, body = ChangedAuthConfig,
         description = "The auth config was enabled or disabled."), Errors))]
 pub(super) async fn set_status(

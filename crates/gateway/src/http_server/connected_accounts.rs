@@ -3,29 +3,18 @@
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use proxy_execute_protocol::{
+    ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ListAccounts,
+    Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
+};
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::asked::Asked;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, Success, read, read_query};
-use crate::account::{
-    self, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, ListAccounts,
-    RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
-};
-use crate::page::Page;
+use crate::account;
 
 const AREA: &str = "connected_accounts";
-
-/// Whether an account may be used.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Enabled {
-    enabled: bool,
-    /// For people; nothing is kept of it.
-    #[expect(dead_code, reason = "the vendor's SDK sends it, and it is without effect here")]
-    reason: Option<String>,
-}
 
 /// How an account is deleted. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]

@@ -3,11 +3,12 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
+use proxy_execute_protocol::{Link, LinkAccount, LinkAgain, LinkInSession};
 
 use super::asked::Asked;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read};
-use crate::link::{self, Link, LinkAccount, LinkAgain, LinkInSession};
+use crate::link;
 
 /// Begins an account for the session's user, and gives out a link to finish it.
 #[utoipa::path(post, path = "/tool_router/session/{id}/link", operation_id = "createSessionLink", tag = "sessions",

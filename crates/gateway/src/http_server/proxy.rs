@@ -15,11 +15,14 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::once;
 use futures::{Stream, StreamExt, TryStreamExt};
 use multer::{Field, Multipart};
-use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result, StreamedAnswer, read_json};
+use proxy_execute_protocol::{
+    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SessionProxyRequest, StreamedAnswer,
+    ToolsProxyRequest, read_json,
+};
 use tokio::time::timeout;
 
 use super::asked::Asked;
-use super::openapi::{Errors, UpstreamErrors, schema};
+use super::openapi::{Errors, UpstreamErrors};
 use super::reply::{
     Failure, MAX_REQUEST_BYTES, Named, PAUSE, arrive_by, gather, in_time, read_bytes, stalled, too_large,
 };
@@ -38,8 +41,8 @@ const STREAM: HeaderValue = HeaderValue::from_static("application/vnd.proxy-exec
 /// Calls an endpoint of a toolkit as the session's user.
 #[utoipa::path(post, path = "/tool_router/session/{id}/proxy_execute", operation_id = "proxyExecuteInSession", tag = "proxy",
     params(("id" = String, Path)),
-    request_body = schema::SessionProxyRequest,
-    responses((status = 200, body = schema::Envelope,
+    request_body = SessionProxyRequest,
+    responses((status = 200, body = Envelope,
         description = "The third-party API's response, whatever its status."), Errors, UpstreamErrors))]
 pub(super) async fn in_session(
     asked: Asked,
@@ -51,8 +54,8 @@ pub(super) async fn in_session(
 
 /// Calls an endpoint with a named account, or with credentials given in the call.
 #[utoipa::path(post, path = "/tools/execute/proxy", operation_id = "proxyExecute", tag = "proxy",
-    request_body = schema::ToolsProxyRequest,
-    responses((status = 200, body = schema::Envelope,
+    request_body = ToolsProxyRequest,
+    responses((status = 200, body = Envelope,
         description = "The third-party API's response, whatever its status."), Errors, UpstreamErrors))]
 pub(super) async fn with_account(asked: Asked, request: Request) -> Result<Response, Failure> {
     answer(asked, None, request).await

@@ -16,10 +16,17 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::clients::client_of;
 use crate::gateway::Gateway;
+
+/// The flat form of the rate limit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TooManyRequests {
+    message: String,
+}
 
 /// What a request counts against.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,7 +108,7 @@ pub(super) async fn apply(
             let wait = until.wait_time_from(limit.clock.now()).as_secs() + 1;
             let message = format!("Rate limit exceeded. Limit: {} requests per 1 minutes", limit.per_minute);
             let retry_after = (header::RETRY_AFTER, HeaderValue::from(wait));
-            let body = Json(json!({ "message": message }));
+            let body = Json(TooManyRequests { message });
             (0, (StatusCode::TOO_MANY_REQUESTS, [retry_after], body).into_response())
         }
     };

@@ -3,18 +3,19 @@
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use proxy_execute_protocol::{
+    CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionConfig, SessionToolkit,
+};
 
 use super::asked::Asked;
-use super::openapi::{Errors, schema};
+use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
-use crate::page::Page;
-use crate::session;
-use crate::toolkit::{self, ListSessionToolkits, SessionToolkit};
+use crate::{session, toolkit};
 
 /// Opens a session.
 #[utoipa::path(post, path = "/tool_router/session", operation_id = "createSession", tag = "sessions",
-    request_body = schema::CreateSession,
-    responses((status = 201, body = schema::Session,
+    request_body = CreateSession,
+    responses((status = 201, body = Session,
         description = "The new session."), Errors))]
 pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, Failure> {
     asked
@@ -27,7 +28,7 @@ pub(super) async fn create(asked: Asked, request: Request) -> Result<Response, F
 /// Reads a session.
 #[utoipa::path(get, path = "/tool_router/session/{id}", operation_id = "getSession", tag = "sessions",
     params(("id" = String, Path)),
-    responses((status = 200, body = schema::Session,
+    responses((status = 200, body = Session,
         description = "The session."), Errors))]
 pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
@@ -36,8 +37,8 @@ pub(super) async fn get(asked: Asked, Named(id): Named<String>) -> Result<Respon
 /// Changes a session; only the keys that are given.
 #[utoipa::path(patch, path = "/tool_router/session/{id}", operation_id = "updateSession", tag = "sessions",
     params(("id" = String, Path)),
-    request_body = schema::SessionConfig,
-    responses((status = 200, body = schema::Session,
+    request_body = SessionConfig,
+    responses((status = 200, body = Session,
         description = "The changed session."), Errors))]
 pub(super) async fn update(
     asked: Asked,
@@ -54,7 +55,7 @@ pub(super) async fn update(
 /// Deletes a session.
 #[utoipa::path(delete, path = "/tool_router/session/{id}", operation_id = "deleteSession", tag = "sessions",
     params(("id" = String, Path)),
-    responses((status = 200, body = schema::DeletedSession,
+    responses((status = 200, body = DeletedSession,
         description = "The session was deleted."), Errors))]
 pub(super) async fn delete(asked: Asked, Named(id): Named<String>) -> Result<Response, Failure> {
     asked

@@ -2,12 +2,12 @@
 
 use axum::http::Uri;
 use axum::response::Response;
+use proxy_execute_protocol::{ListToolkits, Page, ToolkitDetails, ToolkitItem};
 
 use super::asked::Asked;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read_query};
-use crate::page::Page;
-use crate::toolkit::{self, ListToolkits, ToolkitDetails, ToolkitItem};
+use crate::toolkit;
 
 const AREA: &str = "toolkits";
 

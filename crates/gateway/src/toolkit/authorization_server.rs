@@ -4,6 +4,7 @@
 //! What a provider does in a way of its own is data here, so that `credential::oauth2` has one way
 //! for all of them.
 
+use proxy_execute_protocol::AuthScheme;
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
@@ -12,7 +13,6 @@ use serde_json::Value;
 use url::Url;
 
 use super::Template;
-use crate::credential::AuthScheme;
 use crate::credential::oauth2::ClientMetadata;
 use crate::credential::refusal::TokenErrors;
 

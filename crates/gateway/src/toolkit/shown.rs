@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use proxy_execute_protocol::{Result, ToolkitFilter};
+use proxy_execute_protocol::{
+    AuthConfigDetails, AuthConfigFields, AuthConfigRef, AuthScheme, DeprecatedIds, FieldGroup, InputField,
+    ListSessionToolkits, ListToolkits, Page, Result, SessionAccount, SessionToolkit, SessionToolkitMeta,
+    ToolkitDetails, ToolkitFilter, ToolkitItem, ToolkitMeta,
+};
 use proxy_execute_store::{Rows, StoredAccount};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use super::Toolkit;
-use crate::auth_config::AuthConfigRef;
 use crate::clock::rfc3339;
-use crate::credential::AuthScheme;
 use crate::gateway::Parts;
-use crate::http_server::schema;
-use crate::page::{Page, Place};
+use crate::page::Place;
 use crate::{bounds, connect, session};
 
 const MAX_PAGE: u32 = 1_000;
@@ -23,192 +22,6 @@ const MAX_SESSION_PAGE: u32 = 50;
 
 /// The parts of a credential that are not secret.
 const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
-
-/// Which toolkits to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListToolkits {
-    /// A part of the slug or name.
-    pub(crate) search: Option<String>,
-    /// A gateway has no categories, so any lists none.
-    pub(crate) category: Option<String>,
-    /// `composio` lists none, `project` and `all` list all.
-    pub(crate) managed_by: Option<String>,
-    /// Understood and without effect: the order is by slug.
-    pub(crate) sort_by: Option<String>,
-    /// Understood and without effect.
-    pub(crate) include_deprecated: Option<bool>,
-    #[param(minimum = 1, maximum = 1000)]
-    pub(crate) limit: Option<u32>,
-    pub(crate) cursor: Option<String>,
-}
-
-/// Which toolkits of a session to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListSessionToolkits {
-    /// Only these, instead of the session's list.
-    pub(crate) toolkits: Vec<String>,
-    /// Only those with an active account, or only those without.
-    pub(crate) is_connected: Option<bool>,
-    /// A part of the slug or name.
-    pub(crate) search: Option<String>,
-    #[param(minimum = 1, maximum = 50)]
-    pub(crate) limit: Option<u32>,
-    pub(crate) cursor: Option<String>,
-}
-
-/// A toolkit in a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ToolkitItem {
-    pub(crate) slug: String,
-    pub(crate) name: String,
-    /// `native`, as all that a gateway knows.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    #[schema(value_type = Vec<AuthScheme>)]
-    pub(crate) auth_schemes: Vec<String>,
-    /// Empty: a gateway has no client of its own.
-    pub(crate) composio_managed_auth_schemes: Vec<String>,
-    /// Whether it can be called without an account.
-    pub(crate) no_auth: bool,
-    pub(crate) is_local_toolkit: bool,
-    #[schema(required = true)]
-    pub(crate) auth_guide_url: Option<String>,
-    pub(crate) meta: ToolkitMeta,
-    pub(crate) deprecated: DeprecatedIds,
-}
-
-/// A toolkit in full.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ToolkitDetails {
-    #[serde(flatten)]
-    pub(crate) item: ToolkitItem,
-    pub(crate) enabled: bool,
-    /// The base URL, with `{{fields}}` where each account has its own.
-    pub(crate) base_url: String,
-    /// Empty: a gateway has no client of its own.
-    pub(crate) composio_managed_auth: Vec<String>,
-    pub(crate) auth_config_details: Vec<AuthConfigDetails>,
-}
-
-/// What a toolkit is described by.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ToolkitMeta {
-    pub(crate) description: String,
-    pub(crate) logo: String,
-    pub(crate) categories: Vec<String>,
-    pub(crate) tools_count: i64,
-    pub(crate) triggers_count: i64,
-    pub(crate) version: String,
-    pub(crate) available_versions: Vec<String>,
-    pub(crate) created_at: String,
-    pub(crate) updated_at: String,
-    /// The provider's documentation.
-    #[schema(required = true)]
-    pub(crate) app_url: Option<String>,
-}
-
-/// What older SDKs call a toolkit.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeprecatedIds {
-    #[serde(rename = "toolkitId")]
-    pub(crate) toolkit_id: String,
-    #[serde(rename = "rawProxyInfoByAuthSchemes")]
-    #[schema(value_type = Vec<BTreeMap<String, Value>>)]
-    pub(crate) raw_proxy_info_by_auth_schemes: [(); 0],
-}
-
-/// One way to connect an account.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuthConfigDetails {
-    #[schema(value_type = AuthScheme)]
-    pub(crate) mode: String,
-    pub(crate) name: String,
-    /// The scopes that are asked for when the auth config names none.
-    pub(crate) required_scopes: Vec<String>,
-    /// The redirect URI of a client at the provider; null where there is none, or where it is not known yet.
-    #[schema(required = true)]
-    pub(crate) redirect_uri: Option<String>,
-    /// The provider's page where a client is registered.
-    #[schema(required = true)]
-    pub(crate) client_page: Option<String>,
-    pub(crate) fields: AuthConfigFields,
-}
-
-/// The fields that it takes, and when.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuthConfigFields {
-    pub(crate) auth_config_creation: FieldGroup,
-    pub(crate) connected_account_initiation: FieldGroup,
-}
-
-/// Fields by whether they are needed.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct FieldGroup {
-    pub(crate) required: Vec<InputField>,
-    pub(crate) optional: Vec<InputField>,
-}
-
-impl FieldGroup {
-    fn of(fields: Vec<InputField>) -> Self {
-        let (required, optional) = fields.into_iter().partition(|field| field.required);
-        Self { required, optional }
-    }
-}
-
-/// A field of an account or of an auth config.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct InputField {
-    pub(crate) name: String,
-    #[serde(rename = "displayName")]
-    pub(crate) display_name: String,
-    pub(crate) description: String,
-    /// Always `string`.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) required: bool,
-    pub(crate) is_secret: bool,
-    /// Always true: a gateway asks for nothing that it could find out.
-    pub(crate) user_visible: bool,
-    #[schema(required = true)]
-    pub(crate) default: Option<String>,
-}
-
-/// A toolkit of a session, with the account that a call would use.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SessionToolkit {
-    pub(crate) slug: String,
-    pub(crate) name: String,
-    pub(crate) enabled: bool,
-    pub(crate) is_no_auth: bool,
-    pub(crate) meta: SessionToolkitMeta,
-    pub(crate) composio_managed_auth_schemes: Vec<String>,
-    /// Null when the user has none.
-    #[schema(required = true)]
-    pub(crate) connected_account: Option<SessionAccount>,
-}
-
-/// What a session's toolkit is described by.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SessionToolkitMeta {
-    pub(crate) description: String,
-    pub(crate) logo: String,
-}
-
-/// The account of a session's toolkit.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SessionAccount {
-    pub(crate) id: String,
-    #[schema(value_type = schema::AccountStatus)]
-    pub(crate) status: String,
-    pub(crate) user_id: String,
-    #[schema(format = DateTime)]
-    pub(crate) created_at: String,
-    pub(crate) auth_config: AuthConfigRef,
-}
 
 /// Lists toolkits, by slug.
 pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
@@ -232,8 +45,8 @@ pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
         redirect_uri: connect::redirect_uri(gateway, toolkit, scheme),
         client_page: toolkit.client_page(scheme).map(str::to_owned),
         fields: AuthConfigFields {
-            auth_config_creation: FieldGroup::of(toolkit.client_fields(scheme)),
-            connected_account_initiation: FieldGroup::of(toolkit.input_fields(scheme)),
+            auth_config_creation: grouped(toolkit.client_fields(scheme)),
+            connected_account_initiation: grouped(toolkit.input_fields(scheme)),
         },
     });
     Ok(ToolkitDetails {
@@ -243,6 +56,12 @@ pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
         base_url: base_url.unwrap_or_default(),
         composio_managed_auth: Vec::new(),
     })
+}
+
+/// Fields by whether they are needed.
+fn grouped(fields: Vec<InputField>) -> FieldGroup {
+    let (required, optional) = fields.into_iter().partition(|field| field.required);
+    FieldGroup { required, optional }
 }
 
 /// Lists a session's toolkits, by slug, each with the account that a call would use.

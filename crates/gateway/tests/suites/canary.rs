@@ -9,10 +9,8 @@ use std::sync::{LazyLock, Mutex, Once, PoisonError};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use data_encoding::BASE64;
-use proxy_execute_gateway::{
-    CreateApiKey, Gateway, GatewayOptions, ImportAccount, ListAccounts, Listen, ToolkitSource,
-};
-use proxy_execute_protocol::{ProxyRequest, Result, read_json};
+use proxy_execute_gateway::{Gateway, GatewayOptions, Listen, ToolkitSource};
+use proxy_execute_protocol::{CreateApiKey, ImportAccount, ListAccounts, ProxyRequest, Result, read_json};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 

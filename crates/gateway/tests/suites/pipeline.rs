@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use proxy_execute_gateway::{Gateway, GatewayOptions, ListAccounts};
-use proxy_execute_protocol::{Backend, ErrorKind, ProxyRequest, Result, read_json};
+use proxy_execute_gateway::{Gateway, GatewayOptions};
+use proxy_execute_protocol::{Backend, ErrorKind, ListAccounts, ProxyRequest, Result, read_json};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -607,7 +607,7 @@ async fn an_import_that_could_not_be_used_is_refused() {
     }
     assert_eq!(list(&gateway, json!({})).await, [] as [Value; 0]);
     let unknown = br#"{"user_id":"a","toolkit":"header","credential":{},"name":"x"}"#;
-    let error = read_json::<proxy_execute_gateway::ImportAccount>(unknown).unwrap_err();
+    let error = read_json::<proxy_execute_protocol::ImportAccount>(unknown).unwrap_err();
     assert!(error.to_string().contains("Unknown key `name`"), "{error}");
 }
 

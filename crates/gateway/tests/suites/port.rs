@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy_execute_gateway::{CreateApiKey, Gateway, GatewayOptions, Listen};
-use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
+use proxy_execute_gateway::{Gateway, GatewayOptions, Listen};
+use proxy_execute_protocol::{Backend, CreateApiKey, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tokio::io::AsyncWriteExt;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proxy_execute_gateway::{CreateApiKey, Gateway, GatewayOptions, Listen};
-use proxy_execute_protocol::{Backend, ErrorKind, Result};
+use proxy_execute_gateway::{Gateway, GatewayOptions, Listen};
+use proxy_execute_protocol::{Backend, CreateApiKey, ErrorKind, Result};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;

@@ -1,8 +1,8 @@
 use http::StatusCode;
+use proxy_execute_protocol::AuthScheme;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
-use crate::credential::AuthScheme;
 use crate::toolkit::{Catalogue, ToolkitSource};
 
 fn requested(rules: Value, metadata: Value) -> TokenRequest {

@@ -1,8 +1,8 @@
 use http::StatusCode;
 
 use super::*;
+use crate::credential::Fields;
 use crate::credential::token_answer::{Answered, Granted, NotGranted, read_answer};
-use crate::credential::{AuthScheme, Fields};
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
 /// A toolkit whose authorization server has these keys beside its addresses.

@@ -1,3 +1,4 @@
+use proxy_execute_protocol::AuthScheme;
 use std::sync::LazyLock;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -6,7 +7,6 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, Unpa
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 
 use super::*;
-use crate::credential::AuthScheme;
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
 /// A private key as it is given out, and the public key that checks what it signs.

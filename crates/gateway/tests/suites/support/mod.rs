@@ -6,8 +6,10 @@ mod upstream;
 use std::future::Future;
 use std::time::Duration;
 
-use proxy_execute_gateway::{ConnectedAccount, Gateway, GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{Backend, Deadline, Envelope, Error, ErrorKind, Result, read_json};
+use proxy_execute_gateway::{Gateway, GatewayOptions, ToolkitSource};
+use proxy_execute_protocol::{
+    Backend, ConnectedAccount, Deadline, Envelope, Error, ErrorKind, Result, read_json,
+};
 use serde_json::{Value, json};
 
 pub(crate) use self::client::{HttpAnswer, http, http_bytes};

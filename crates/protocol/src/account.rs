@@ -1,0 +1,324 @@
+//! Connected accounts, as requests and responses name them.
+
+#![expect(missing_docs, reason = "fields without a comment are named as the wire names them")]
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{AuthConfigRef, SecretJson};
+
+/// The states of a connected account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AccountStatus {
+    Initializing,
+    Initiated,
+    Active,
+    Failed,
+    Expired,
+    Inactive,
+    Revoked,
+}
+
+/// Which users may use an account. The accounts of a gateway are all private.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AccountType {
+    Private,
+    Shared,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OrderBy {
+    CreatedAt,
+    UpdatedAt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OrderDirection {
+    Asc,
+    Desc,
+}
+
+/// Which accounts to list. An empty list does not restrict. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct ListAccounts {
+    /// Only these users'.
+    pub user_ids: Vec<String>,
+    /// Only of these toolkits.
+    pub toolkit_slugs: Vec<String>,
+    /// Only in these states: `ACTIVE`, `EXPIRED`, ….
+    #[cfg_attr(feature = "openapi", param(value_type = Vec<AccountStatus>))]
+    pub statuses: Vec<String>,
+    /// Only with these auth configs.
+    pub auth_config_ids: Vec<String>,
+    /// Only these.
+    pub connected_account_ids: Vec<String>,
+    /// `created_at` (the default) or `updated_at`.
+    #[cfg_attr(feature = "openapi", param(value_type = Option<OrderBy>))]
+    pub order_by: Option<String>,
+    /// `desc` (the default) or `asc`.
+    #[cfg_attr(feature = "openapi", param(value_type = Option<OrderDirection>))]
+    pub order_direction: Option<String>,
+    /// `PRIVATE` (the default), `SHARED` or `ALL`; a gateway's accounts are private.
+    #[cfg_attr(feature = "openapi", param(value_type = Option<AccountType>))]
+    pub account_type: Option<String>,
+    /// At most so many: 1 to 1 000, 20 by default.
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
+    pub limit: Option<u32>,
+    /// Where the last page ended: its `next_cursor`.
+    pub cursor: Option<String>,
+}
+
+/// A connected account, without its credential.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConnectedAccount {
+    /// `ca_…`
+    pub id: String,
+    /// The name given to it.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub alias: Option<String>,
+    /// A name made up for it, such as `gmail_red-castle`.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub word_id: Option<String>,
+    /// The caller's own id of the user.
+    pub user_id: String,
+    /// `ACTIVE`, `EXPIRED`, ….
+    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
+    pub status: String,
+    /// Why it is in this state, where that needs a reason.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub status_reason: Option<String>,
+    /// Whether it may not be used for now.
+    pub is_disabled: bool,
+    /// The toolkit.
+    pub toolkit: ToolkitRef,
+    /// How it was connected.
+    pub auth_config: AuthConfigRef,
+    /// How it signs requests.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
+    pub auth_scheme: String,
+    /// What is known of the credential; secrets are `REDACTED`.
+    pub state: AccountState,
+    /// Deprecated on the wire, and always empty.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub data: Map<String, Value>,
+    /// Deprecated on the wire, and always empty.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub params: Map<String, Value>,
+    /// RFC 3339.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub created_at: String,
+    /// RFC 3339.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
+    pub updated_at: String,
+}
+
+/// The toolkit of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ToolkitRef {
+    /// Its slug.
+    pub slug: String,
+}
+
+/// A credential as it is shown.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountState {
+    /// How it signs requests.
+    #[serde(rename = "authScheme")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
+    pub auth_scheme: String,
+    /// Its fields and status; secrets are `REDACTED`.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub val: Map<String, Value>,
+}
+
+/// The request that imports a credential. Unknown keys are refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportAccount {
+    /// The caller's own id of the user.
+    pub user_id: String,
+    /// The toolkit's slug.
+    pub toolkit: String,
+    /// `{ authScheme, val }`.
+    pub credential: SecretJson,
+    /// A name for the account, that no other account of the user and toolkit has.
+    #[serde(default)]
+    pub alias: Option<String>,
+    /// The auth config, whose OAuth client the tokens were given to: with it they can be refreshed.
+    /// Default: one without a client, which the toolkit and scheme have in common.
+    #[serde(default)]
+    pub auth_config_id: Option<String>,
+}
+
+/// The request of the wire that connects an account. Unknown keys are refused.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateAccount {
+    pub auth_config: AuthConfigId,
+    pub connection: NewConnection,
+    /// A gateway does not call the toolkit to try the credential; accepted and without effect.
+    pub validate_credentials: Option<bool>,
+}
+
+/// The auth config of a new account.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfigId {
+    pub id: String,
+}
+
+/// The new account itself.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewConnection {
+    pub user_id: Option<String>,
+    /// `{ authScheme, val }`.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
+    pub state: Option<SecretJson>,
+    /// The fields of `val`, in the older form.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
+    pub data: Option<SecretJson>,
+    pub callback_url: Option<String>,
+    pub redirect_uri: Option<String>,
+    pub alias: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
+    pub experimental: Option<Value>,
+    pub deprecated_is_v1_rerouted: Option<bool>,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedAccount {
+    pub id: String,
+    /// What is known of the account, without secrets.
+    #[serde(rename = "connectionData")]
+    pub connection_data: AccountState,
+    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
+    pub status: String,
+    /// Where the user finishes the connection; null when it is finished.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub redirect_url: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub redirect_uri: Option<String>,
+}
+
+/// The request that changes an account. Unknown keys are refused.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAccount {
+    /// An empty one removes it.
+    pub alias: Option<String>,
+    pub connection: Option<ChangedConnection>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
+    pub experimental: Option<Value>,
+}
+
+/// The credential's new fields.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangedConnection {
+    /// `{ authScheme, val }`; fields that are not named stay, null removes one.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
+    pub state: SecretJson,
+}
+
+/// The answer to a change.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangedAccount {
+    pub id: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
+    pub status: String,
+    pub success: bool,
+}
+
+/// Whether an account may be used.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Enabled {
+    pub enabled: bool,
+    /// For people; nothing is kept of it.
+    pub reason: Option<String>,
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeletedAccount {
+    /// Always true.
+    pub success: bool,
+    /// With `revoke_on_delete`: the tokens that the provider has taken back, such as `refresh_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_tokens: Option<Vec<String>>,
+    /// With `revoke_on_delete`: tokens that may live on at the provider, each with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_revoked: Option<Vec<String>>,
+}
+
+/// How an account is to be refreshed. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+pub struct RefreshAccount {
+    /// Where the user is sent after consenting again.
+    pub redirect_url: Option<String>,
+}
+
+/// The answer to a refresh.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RefreshedAccount {
+    pub id: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
+    pub status: String,
+    /// Where the user has to consent again; null when no consent is needed.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub redirect_url: Option<String>,
+}
+
+/// The answer to a revocation: what every change says, and what SDKs of v3.1 read.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokedAccount {
+    #[serde(flatten)]
+    pub changed: ChangedAccount,
+    /// The tokens that the provider has taken back, such as `refresh_token`; none where it has no
+    /// endpoint for that. The gateway has forgotten all of them.
+    pub revoked_tokens: Vec<String>,
+    /// Tokens that may live on at the provider, each with the reason.
+    pub not_revoked: Vec<String>,
+    pub connected_account: ShortAccount,
+}
+
+/// The account that was revoked.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShortAccount {
+    pub id: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
+    pub status: String,
+}

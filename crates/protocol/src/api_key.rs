@@ -1,0 +1,85 @@
+//! API keys, as the operator makes and lists them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a key may do in an area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Nothing.
+    None,
+    /// Look.
+    Read,
+    /// Change or run.
+    Write,
+    /// Both.
+    ReadWrite,
+}
+
+impl Level {
+    /// Whether a key with this level may do what needs another.
+    pub fn covers(self, needed: Self) -> bool {
+        self == needed || self == Self::ReadWrite
+    }
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::ReadWrite => "read_write",
+        }
+    }
+}
+
+/// Area to level.
+pub type Permissions = BTreeMap<String, Level>;
+
+/// The request for a key. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreateApiKey {
+    /// A name to tell keys apart.
+    pub name: Option<String>,
+    /// What the key may do, fixed at creation; everything when absent.
+    pub permissions: Option<Permissions>,
+    /// When it ends, as RFC 3339; never when absent.
+    pub expires_at: Option<String>,
+    /// Networks (`10.0.0.0/8`) or addresses it may be used from; anywhere when absent.
+    pub allowed_addresses: Option<Vec<String>>,
+}
+
+/// A key that was just made. Not `Debug`: it holds the key.
+#[derive(Serialize)]
+#[expect(missing_debug_implementations, reason = "it holds the key")]
+pub struct NewApiKey {
+    /// The key itself, shown this once.
+    pub key: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub shown: ApiKey,
+}
+
+/// A key, without the key.
+#[derive(Debug, Serialize)]
+pub struct ApiKey {
+    /// `key_…`
+    pub id: String,
+    /// The name given to it.
+    pub name: Option<String>,
+    /// What it may do; everything when null.
+    pub permissions: Option<Permissions>,
+    /// Where it may be used from; anywhere when null.
+    pub allowed_addresses: Option<Vec<String>>,
+    /// RFC 3339; never when null.
+    pub expires_at: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339, exact to a minute.
+    pub last_used_at: Option<String>,
+    /// RFC 3339; null while it is valid.
+    pub revoked_at: Option<String>,
+}

@@ -1,0 +1,93 @@
+//! Schemas that no type has by itself: the two forms of a proxied call, and the envelope, which is
+//! written as text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::{Object, RefOr};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::{BinaryData, Envelope, ProxyRequest};
+
+/// A call to an endpoint of a toolkit as the session's user.
+#[derive(Debug)]
+pub enum SessionProxyRequest {}
+
+impl PartialSchema for SessionProxyRequest {
+    fn schema() -> RefOr<Schema> {
+        let mut request = request_without("connected_account_id");
+        request.required.insert(0, "toolkit_slug".to_owned());
+        if let Some(RefOr::T(Schema::Object(slug))) = request.properties.get_mut("toolkit_slug") {
+            slug.schema_type = SchemaType::Type(Type::String);
+        }
+        request.into()
+    }
+}
+
+impl ToSchema for SessionProxyRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        ProxyRequest::schemas(schemas);
+    }
+}
+
+/// A call to an endpoint of a toolkit with an account, or with credentials given in the call.
+#[derive(Debug)]
+pub enum ToolsProxyRequest {}
+
+impl PartialSchema for ToolsProxyRequest {
+    fn schema() -> RefOr<Schema> {
+        request_without("toolkit_slug").into()
+    }
+}
+
+impl ToSchema for ToolsProxyRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        ProxyRequest::schemas(schemas);
+    }
+}
+
+/// The form of a proxied call at the endpoint that does not take this field.
+fn request_without(field: &str) -> Object {
+    let RefOr::T(Schema::Object(mut request)) = ProxyRequest::schema() else {
+        unreachable!("a struct with fields is an object")
+    };
+    request.properties.remove(field);
+    request.description = None;
+    request
+}
+
+/// The third-party API's response.
+#[derive(ToSchema)]
+#[schema(as = Envelope)]
+#[expect(dead_code, reason = "`Envelope` writes these fields as text")]
+struct Fields {
+    status: u16,
+    /// Repeats are joined with a comma.
+    headers: BTreeMap<String, String>,
+    /// Each value of the headers that came more than once, such as `set-cookie`. Left out if none did.
+    #[schema(nullable = false)]
+    repeated_headers: Option<BTreeMap<String, Vec<String>>>,
+    /// JSON as it is, text as a string, null when there is none.
+    #[schema(required = true, value_type = Option<Value>)]
+    data: (),
+    /// The file, if the response is one.
+    #[schema(nullable = false)]
+    binary_data: Option<BinaryData>,
+}
+
+impl PartialSchema for Envelope {
+    fn schema() -> RefOr<Schema> {
+        Fields::schema()
+    }
+}
+
+impl ToSchema for Envelope {
+    fn name() -> Cow<'static, str> {
+        Fields::name()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Fields::schemas(schemas);
+    }
+}
