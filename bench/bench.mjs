@@ -7,12 +7,12 @@
  * the caller. Each caller has a process of its own. They take turns in short rounds, so that
  * whatever else the machine does hits all of them; where there is a target, they do so in several
  * processes, because one differs from the next. Each figure is the median of its rounds, and what
- * counts are the ratios. The tables go to RESULTS.md.
+ * counts are the ratios. The tables go to RESULTS.md, those of targets to docs/performance.md.
  */
 
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -267,8 +267,6 @@ function report() {
   const parts = [
     '# What a call costs',
     `Measured by ${run} What counts are the ratios: all are of one run, in turns.`,
-    '## Targets',
-    targets(),
     '## Over HTTP: a proxied call to a backend on a port',
     ...SCENARIOS.map(scenarioTable),
     '## In process: the embedded gateway, beside calling the API directly with its token',
@@ -283,5 +281,9 @@ function report() {
     sizes,
   ];
   writeFileSync(new URL('RESULTS.md', import.meta.url), `${parts.join('\n\n')}\n`);
+
+  const page = new URL('../docs/performance.md', import.meta.url);
+  const between = /(<!-- targets -->\n)[\s\S]*(<!-- \/targets -->)/;
+  writeFileSync(page, readFileSync(page, 'utf8').replace(between, `$1\n${targets()}\n\n${run}\n\n$2`));
   console.log(targets());
 }
