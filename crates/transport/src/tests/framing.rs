@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use h2::Reason;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::codings::{brotli, deflate, gzip, zlib, zstd};
 use super::*;
 
 /// What a server does once it has sent a response's head and its first bytes.
@@ -21,6 +22,15 @@ enum Then {
 
 /// The bytes of a response with this content-length, or the error that its body ends with.
 async fn read(length: Option<usize>, sent: &'static str, then: Then) -> Result<String, String> {
+    let length = length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length)));
+    read_with(length, Bytes::from_static(sent.as_bytes()), then).await
+}
+
+async fn read_with(
+    header: Option<(HeaderName, HeaderValue)>,
+    sent: Bytes,
+    then: Then,
+) -> Result<String, String> {
     let (server_tls, client_tls) = tls(&["h2"]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -31,12 +41,10 @@ async fn read(length: Option<usize>, sent: &'static str, then: Then) -> Result<S
         let mut connection = h2::server::handshake(stream).await.unwrap();
         let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
         let mut head = http::Response::new(());
-        if let Some(length) = length {
-            head.headers_mut().insert(CONTENT_LENGTH, length.into());
-        }
+        head.headers_mut().extend(header);
         let mut stream = respond.send_response(head, false).unwrap();
         let ends = matches!(then, Then::EndStream | Then::EndStreamAndReset(_));
-        stream.send_data(Bytes::from_static(sent.as_bytes()), ends).unwrap();
+        stream.send_data(sent, ends).unwrap();
         // What is queued has left once the connection has been polled until it is idle.
         let idle = tokio::time::timeout(Duration::from_millis(50), connection.accept());
         assert!(idle.await.is_err());
@@ -81,6 +89,29 @@ async fn a_response_that_came_to_its_end_stays_one() {
     for then in ends {
         for (length, sent) in [(None, "whole"), (Some(5), "whole"), (None, ""), (Some(0), "")] {
             assert_eq!(read(length, sent, then).await.as_deref(), Ok(sent), "{then:?} {length:?}");
+        }
+    }
+}
+
+/// The end of a coding is no end of the response.
+#[tokio::test]
+async fn a_coded_response_without_its_end_is_broken() {
+    let body = b"whole";
+    for (coding, coded) in [
+        ("gzip", gzip(body)),
+        ("deflate", zlib(body)),
+        ("deflate", deflate(body)),
+        ("br", brotli(body)),
+        ("zstd", zstd(body)),
+    ] {
+        for (then, has_ended) in [
+            (Then::Reset(Reason::NO_ERROR), false),
+            (Then::GoAway(Reason::NO_ERROR), false),
+            (Then::EndStreamAndReset(Reason::NO_ERROR), true),
+        ] {
+            let header = (CONTENT_ENCODING, HeaderValue::from_static(coding));
+            let result = read_with(Some(header), coded.clone().into(), then).await;
+            assert_eq!(result.is_ok(), has_ended, "{coding} {then:?}: {result:?}");
         }
     }
 }

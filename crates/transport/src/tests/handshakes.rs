@@ -39,7 +39,11 @@ impl Drop for Server {
 
 /// A server of one protocol that counts its connections.
 async fn server(protocol: &str, first: First, how_many: usize) -> Server {
-    let (server_tls, client_tls) = tls(&[protocol]);
+    serving(&[protocol], first, how_many).await
+}
+
+async fn serving(protocols: &[&str], first: First, how_many: usize) -> Server {
+    let (server_tls, client_tls) = tls(protocols);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
@@ -111,12 +115,31 @@ async fn a_cold_burst_of_several_threads_shares_one_connection() {
 
 #[tokio::test]
 async fn a_burst_over_http1_has_a_connection_for_each_request() {
-    let server = server("http/1.1", First::Serve, 0).await;
-    let started = Instant::now();
-    assert_eq!(server.burst(20).await, 20);
-    assert!((20..=21).contains(&server.connections()), "{}", server.connections());
-    // Twice the time of a response: those that wait for the first handshake do not wait for its response.
-    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    // A server without ALPN speaks HTTP/1.1.
+    for protocols in [&["http/1.1"][..], &[]] {
+        let server = serving(protocols, First::Serve, 0).await;
+        let started = Instant::now();
+        assert_eq!(server.burst(20).await, 20);
+        assert!((20..=21).contains(&server.connections()), "{}", server.connections());
+        // Twice the time of a response: the requests that wait for the first handshake do not wait for
+        // its response.
+        assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_burst_does_not_wait_for_the_handshake_of_another_server() {
+    let (server, hanging) = (server("h2", First::Serve, 0).await, server("h2", First::Hang, 1).await);
+    let held_up = tokio::spawn({
+        let (client, url) = (Arc::clone(&server.client), hanging.url.clone());
+        async move { client.send(get(&url)).await }
+    });
+    while hanging.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let answered = tokio::time::timeout(Duration::from_millis(900), server.burst(20)).await;
+    assert_eq!((answered, server.connections()), (Ok(20), 1));
+    held_up.abort();
 }
 
 #[tokio::test]

@@ -127,6 +127,31 @@ async fn lines_that_old_servers_write_are_read() {
     }
 }
 
+/// The client itself reads these headers: where the body ends, and how it is coded.
+#[tokio::test]
+async fn old_lines_are_read_where_they_frame_a_body() {
+    let chunked = b"2\r\nok\r\n0\r\n\r\n".to_vec();
+    let coded = codings::gzip(b"ok");
+    let length = format!("content-length: {}\r\n", coded.len());
+    for (lines, body) in [
+        ("content-length : 2\r\n".to_owned(), b"ok more".to_vec()),
+        ("content-length:\r\n 2\r\n".to_owned(), b"ok more".to_vec()),
+        ("content-length: 2\r\n \r\n".to_owned(), b"ok more".to_vec()),
+        ("transfer-encoding : chunked\r\n".to_owned(), chunked.clone()),
+        ("transfer-encoding:\r\n chunked\r\n".to_owned(), chunked.clone()),
+        ("transfer-encoding: identity,\r\n\tchunked\r\n".to_owned(), chunked),
+        (length.clone() + "content-encoding : gzip\r\n", coded.clone()),
+        (length.clone() + "content-encoding:\r\n gzip\r\n", coded.clone()),
+        (length + "content-encoding: identity,\r\n gzip\r\n", coded),
+    ] {
+        let sent = [b"HTTP/1.1 200 OK\r\n", lines.as_bytes(), b"\r\n", &body].concat();
+        let server = Server::start(None, sent).await;
+        let response = plain_client().send(get(&format!("http://{}/", server.address))).await;
+        let response = response.unwrap_or_else(|error| panic!("{lines:?}: {}", chain(&error)));
+        assert_eq!(text(response).await, "ok", "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn lines_that_could_mean_two_things_are_refused() {
     for line in
