@@ -1,11 +1,12 @@
-//! For tests: a table of what a server can do wrong on the wire, and a server that does it.
+//! For tests: a table of faults that a server can have on the wire, and calls that meet them.
 //!
-//! Each [`Fault`] is played on the first connection. Every other connection is served well, so that a
-//! test can make the call that meets the fault, and then the next.
+//! The server plays a fault on its first connection. It serves every other connection well, so a test
+//! makes the call that meets the fault, and then the next.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod http2;
+mod play;
 mod server;
 mod table;
 
@@ -13,26 +14,27 @@ use std::path::Path;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-pub use crate::server::Server;
-pub use crate::table::table;
+pub use crate::play::{Client, TIMEOUT, over_tcp, over_tls, trusting};
+use crate::server::Server;
+use crate::table::table;
 
 /// A fault that a server plays.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Its name in the output of a test.
-    pub name: String,
+    pub(crate) name: String,
     /// The protocol that the client speaks.
-    pub layer: Layer,
+    pub(crate) layer: Layer,
     /// The server's behaviour on the first connection.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// What a client may make of it: more than one where it depends on timing, or on a choice that
     /// the RFCs leave to the client.
-    pub outcomes: &'static [Outcome],
+    pub(crate) outcomes: &'static [Outcome],
 }
 
 /// What a connection carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
+pub(crate) enum Layer {
     /// HTTP/1.1 over TCP.
     Plain,
     /// The bytes of the steps are sent in the place of a TLS handshake.
@@ -60,7 +62,7 @@ pub enum Outcome {
 
 /// What a server does on a connection.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(crate) enum Step {
     /// Reads a request to its end.
     Request,
     /// Sends bytes.
@@ -82,13 +84,13 @@ pub enum Step {
 }
 
 /// The body of the response that has a fault, in the form of both an API and a backend.
-pub const FAULTY: &str = r#"{"status":200,"headers":{},"data":{"from":"fault"}}"#;
+pub(crate) const FAULTY: &str = r#"{"status":200,"headers":{},"data":{"from":"fault"}}"#;
 
 /// The body of every response without one.
-pub const GOOD: &str = r#"{"status":200,"headers":{},"data":{"from":"next"}}"#;
+pub(crate) const GOOD: &str = r#"{"status":200,"headers":{},"data":{"from":"next"}}"#;
 
 /// Writes a self-signed certificate for `127.0.0.1`, `cert.pem`, and its key, `key.pem`.
-pub fn write_identity(folder: &Path) {
+fn write_identity(folder: &Path) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), signing_key.serialize_pem()).unwrap();

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -18,10 +17,9 @@ use crate::{FAULTY, Fault, GOOD, Layer, Step, http2};
 
 /// A server that plays a fault on its first connection. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
-    pub origin: String,
-    connections: Arc<AtomicUsize>,
+    pub(crate) origin: String,
     running: JoinHandle<()>,
 }
 
@@ -33,26 +31,21 @@ impl Drop for Server {
 
 impl Server {
     /// Listens on a port of its own. The certificate is in `identity`, if TLS is spoken.
-    pub async fn start(fault: &Fault, identity: Option<&Path>) -> Self {
+    pub(crate) async fn start(fault: &Fault, identity: Option<&Path>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if fault.layer == Layer::Plain { "http" } else { "https" };
         let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         let acceptor = identity.map(|folder| acceptor(folder, fault.layer));
-        let connections = Arc::new(AtomicUsize::new(0));
-        let (counter, fault) = (Arc::clone(&connections), fault.clone());
+        let fault = fault.clone();
         let running = tokio::spawn(async move {
+            let mut is_first = true;
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                let is_first = counter.fetch_add(1, Ordering::Relaxed) == 0;
                 tokio::spawn(connection(stream, acceptor.clone(), fault.clone(), is_first));
+                is_first = false;
             }
         });
-        Self { origin, connections, running }
-    }
-
-    /// How many connections there were.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        Self { origin, running }
     }
 }
 

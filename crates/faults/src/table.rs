@@ -15,7 +15,7 @@ use crate::server::{response, whole};
 use crate::{FAULTY, Fault, Layer, Outcome, Step};
 
 /// All faults: those of HTTP/1.1, then those of TLS and HTTP/2.
-pub fn table() -> Vec<Fault> {
+pub(crate) fn table() -> Vec<Fault> {
     let plain = [stalls(), cuts(), lengths(), chunks(), codings(), heads(), status_lines(), order()];
     let tls = [handshakes(), tls_ends()];
     let http2 = [http2_connections(), http2_frames(), http2_heads(), http2_resets(), http2_floods()];

@@ -110,7 +110,7 @@ impl AnswerField {
                 let text = answer.pointer(at)?.as_str()?;
                 let url = Url::parse(text).ok().filter(|_| text.contains("://"));
                 let host = url.as_ref().map_or(Some(text), Url::host_str)?;
-                let label = host.strip_suffix('.').unwrap_or(host).strip_suffix(ending.as_str())?;
+                let label = before(host.strip_suffix('.').unwrap_or(host), ending)?;
                 (!label.is_empty()).then(|| label.into())
             }
         }
@@ -150,9 +150,15 @@ impl CallbackField {
         match self {
             Self::Parameter(_) if is_host => Some(host(value).unwrap_or(value)),
             Self::Parameter(_) => Some(value),
-            Self::Before { ending, .. } => host(value).unwrap_or(value).strip_suffix(ending.as_str()),
+            Self::Before { ending, .. } => before(host(value).unwrap_or(value), ending),
         }
     }
+}
+
+/// The part of a host before its ending. Hosts have no case.
+fn before<'a>(host: &'a str, ending: &str) -> Option<&'a str> {
+    let (label, end) = host.split_at_checked(host.len().checked_sub(ending.len())?)?;
+    end.eq_ignore_ascii_case(ending).then_some(label)
 }
 
 /// The parameters of a callback that are the protocol's own.

@@ -116,6 +116,9 @@ async fn a_callback_of_another_issuer_is_refused() {
         (false, Some("https://provider.example/%74enant"), Some("names the issuer")),
         (false, Some("https://provider.example"), Some("names the issuer")),
         (false, Some(" https://provider.example/tenant"), Some("names the issuer")),
+        (false, Some("https://provider.example/tenant?"), Some("names the issuer")),
+        (false, Some("https://provider.example/tenant\u{200b}"), Some("names the issuer")),
+        (false, Some("null"), Some("names the issuer")),
     ] {
         let upstream = provider().await;
         let keys = json!({ "issuer": issuer, "authorization_response_iss_parameter_supported": required });
@@ -451,6 +454,8 @@ async fn an_account_has_fields_of_its_callback() {
         ("realms", vec![], vec![("realmId", "9130347")], None),
         ("realms", vec![], vec![("realmId", "a.b")], None),
         ("realms", vec![], vec![], Some("`val.realm`")),
+        ("realms", vec![], vec![("realmid", "9130347")], Some("`val.realm`")),
+        ("realms", vec![], vec![("realmId", "\u{202e}1")], Some("`val.realm`")),
         ("realms", vec![], vec![("realmId", "")], Some("`realmId` of the callback")),
         ("realms", vec![], vec![("realmId", "1/../2")], Some("`val.realm`")),
         ("realms", vec![], vec![("realmId", "..")], Some("`val.realm`")),
@@ -487,6 +492,13 @@ async fn an_account_has_fields_of_its_callback() {
             vec![("shop", ".myshop.example")],
             Some("`shop` of the callback"),
         ),
+        (
+            "shops",
+            vec![("subdomain", "acme")],
+            vec![("shop", "acme.myshop.example.evil.example")],
+            Some("`shop` of the callback"),
+        ),
+        ("shops", vec![("subdomain", "acme")], vec![("shop", "ACME.MYSHOP.EXAMPLE")], None),
     ] {
         let before = codes(&upstream).len();
         let (mut browser, asked, account) = sent_on(&port, toolkit, &fields).await;

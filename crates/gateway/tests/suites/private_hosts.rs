@@ -38,7 +38,7 @@ const EVERYTHING: [Allowed; 7] = [
 const NAMED: &[Allowed] = &[Allowed::Host, Allowed::HostOnAnyPort];
 
 /// The ways to the host, and what lets them there.
-const WAYS: [(&str, &[Allowed]); 16] = [
+const WAYS: [(&str, &[Allowed]); 18] = [
     ("the base URL of a definition", NAMED),
     ("a field's default in a definition", NAMED),
     ("the hosts of a definition, chosen by a field", NAMED),
@@ -49,6 +49,8 @@ const WAYS: [(&str, &[Allowed]); 16] = [
     ("a field of an account, in place of a default", &[]),
     ("base_url in custom_connection_data", &[Allowed::HostOfField]),
     ("base_url of an account", &[Allowed::HostOfField]),
+    ("base_url of an account, in upper case", &[Allowed::HostOfField]),
+    ("base_url of an account, by the address of the host", &[]),
     ("base_url of another toolkit", &[]),
     ("base_url of a definition that names another port", &[]),
     ("base_url of an account that names what its definition names", NAMED),
@@ -173,6 +175,12 @@ impl Scene {
             "a field of an account, in place of a default" => account("elsewhere", host).await,
             "base_url in custom_connection_data" => given("field", base_url).await,
             "base_url of an account" => account("field", base_url).await,
+            "base_url of an account, in upper case" => {
+                account("field", json!({ "base_url": inside.replace("localhost", "LOCALHOST") })).await
+            }
+            "base_url of an account, by the address of the host" => {
+                account("field", json!({ "base_url": self.inside.origin() })).await
+            }
             "base_url of another toolkit" => given("public", base_url).await,
             "base_url of a definition that names another port" => given("first", base_url).await,
             "base_url of an account that names what its definition names" => account("named", base_url).await,

@@ -1027,6 +1027,34 @@ async fn the_wire_describes_itself() {
     }
 }
 
+/// Generators of clients refuse a document that breaks one of these rules, or generate wrong clients.
+#[test]
+fn the_description_defines_its_references_and_names_each_operation_once() {
+    fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+        if let Value::Object(map) = value {
+            found.extend(map.get("$ref").and_then(Value::as_str));
+            map.values().for_each(|value| references(value, found));
+        } else if let Value::Array(values) = value {
+            values.iter().for_each(|value| references(value, found));
+        }
+    }
+    let description: Value = serde_json::to_value(openapi()).unwrap();
+    let mut found = Vec::new();
+    references(&description, &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(description.pointer(pointer).is_some(), "{reference} is not defined");
+    }
+    let mut names = std::collections::HashSet::new();
+    let items = description["paths"].as_object().unwrap().values();
+    for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(names.insert(name), "{name} stands twice");
+    }
+    assert!(names.len() >= 25, "{}", names.len());
+}
+
 #[test]
 fn the_description_is_the_one_that_was_agreed_on() {
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(openapi()).unwrap());

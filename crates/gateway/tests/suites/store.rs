@@ -655,6 +655,7 @@ async fn a_store_that_was_emptied_is_no_new_one() {
         ("truncated, and its log is left", true),
         ("truncated, and only the log says so", true),
         ("an empty database of SQLite", true),
+        ("truncated, and its log is empty", true),
         ("truncated without a trace", false),
         ("removed", false),
     ] {
@@ -668,6 +669,7 @@ async fn a_store_that_was_emptied_is_no_new_one() {
         std::fs::write(&file, "").unwrap();
         match what {
             "truncated, and its log is left" => std::fs::write(beside("-wal"), "log").unwrap(),
+            "truncated, and its log is empty" => std::fs::write(beside("-wal"), "").unwrap(),
             "truncated, and only the log says so" => {
                 std::fs::write(beside("-wal"), "log").unwrap();
                 std::fs::remove_file(beside("-made")).unwrap();
@@ -690,6 +692,9 @@ async fn a_store_that_was_emptied_is_no_new_one() {
             assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{what}: {error}");
             assert!(error.to_string().contains("gateway.db-made"), "{error}");
             assert_untouched(&before, what);
+            // The refusal leaves the marker, so that a restart is refused as well.
+            let again = soon(Gateway::open(in_file(&upstream, &file, Some(KEY)))).await;
+            assert_error(again.map(drop), ErrorKind::StoreCorrupt, "gateway.db-made");
         } else {
             opened.unwrap().close().await;
         }
