@@ -10,9 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, StatusCode};
 use proxy_execute_protocol::{ByteStream, Deadline, Error, ErrorKind, Result as ProtocolResult};
-use proxy_execute_transport::{Client, MAX_HEAD, Options, Response, TooLate, streamed, until, whole};
+use proxy_execute_transport::{
+    Client, MAX_HEAD, Options, Request, Response, TooLate, streamed, until, whole,
+};
 use url::Url;
 
 use crate::answer::{self, Answer};
@@ -115,10 +117,7 @@ impl Call {
                 streamed(bytes)
             }
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| self.too_long())?;
-        *request.headers_mut() = headers;
+        let request = Request { method: self.method.clone(), url: url.clone(), headers, body };
         client.send(request).await.map_err(|error| self.not_sent_or_broken(url, &error))
     }
 
@@ -176,6 +175,9 @@ impl Call {
     fn not_sent_or_broken(&self, url: &Url, error: &proxy_execute_transport::Error) -> Failure {
         if let Some(error) = of_the_body(error) {
             return Failure { replay: Replay::Never, error };
+        }
+        if let proxy_execute_transport::Error::Url(_) = error {
+            return self.too_long();
         }
         let (origin, reason) = (origin(url), reason(error));
         if error.is_head_too_large() {

@@ -16,15 +16,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
+use http::StatusCode;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
     HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
     USER_AGENT,
 };
-use http::{Request, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
-use proxy_execute_transport::{AddressFilter, Client, MAX_HEAD, Options, ResponseBody, streamed, whole};
+use proxy_execute_transport::{
+    AddressFilter, BadUrl, Client, MAX_HEAD, Options, Request, ResponseBody, streamed, whole,
+};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -36,9 +38,6 @@ pub(crate) use self::redirect::Step;
 pub(crate) use self::redirect::next as next_step;
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
-
-/// The longest URL that an HTTP request can hold.
-const MAX_URL_BYTES: usize = 65_534;
 
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -202,7 +201,7 @@ impl Egress {
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
     pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
         let client = self.client_for(outgoing)?;
-        match client.send(outgoing.compose(true)?).await {
+        match client.send(outgoing.compose(true)).await {
             Ok(response) => Ok(outgoing.answered(response, true)),
             Err(error) => Err(unreachable_or_broken(&error, outgoing)),
         }
@@ -253,13 +252,13 @@ impl Egress {
     /// been done, a read has changed nothing (RFC 9110 §9.2.1).
     async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
         let client = self.client_for(outgoing)?;
-        let mut result = client.send(outgoing.compose(with_credential)?).await;
+        let mut result = client.send(outgoing.compose(with_credential)).await;
         if let Err(error) = &result
             && outgoing.method.is_safe()
-            && !error.is_connect()
+            && !error.is_unsent()
         {
             tracing::debug!(host = outgoing.url.host_str(), "the connection was dropped, reading again");
-            result = client.send(outgoing.compose(with_credential)?).await;
+            result = client.send(outgoing.compose(with_credential)).await;
         }
         match result {
             Ok(response) => Ok(outgoing.answered(response, with_credential)),
@@ -281,7 +280,7 @@ impl Outgoing {
     }
 
     /// The request as it leaves. A body that comes in a stream goes with the first one.
-    fn compose(&mut self, with_credential: bool) -> Result<Request<proxy_execute_transport::Body>> {
+    fn compose(&mut self, with_credential: bool) -> Request {
         let mut url = self.url.clone();
         let mut headers = self.headers.clone();
         if with_credential {
@@ -320,11 +319,7 @@ impl Outgoing {
             // Only reads are sent again, and those have no body; so nobody asks for it twice.
             Body::Stream { bytes, .. } => streamed(std::mem::replace(bytes, ByteStream::whole(Bytes::new()))),
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = http_method(self.method);
-        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(|_| unsendable(&self.url, url.as_str()))?;
-        *request.headers_mut() = headers;
-        Ok(request)
+        Request { method: http_method(self.method), url, headers, body }
     }
 }
 
@@ -392,14 +387,12 @@ fn redirect_refused(from: &Url, why: &str) -> Error {
     .fix("Call the final address directly, if it belongs to the toolkit.")
 }
 
-/// A URL that the URL standard allows and an HTTP request cannot hold: it is longer than 64 KiB, or its
-/// host has a character that RFC 3986 does not allow.
-fn unsendable(url: &Url, sent: &str) -> Error {
+/// A URL that the URL standard allows and an HTTP request cannot hold.
+fn unsendable(url: &Url, why: &BadUrl) -> Error {
     let host = url.host_str().unwrap_or_default();
-    let (why, fix) = if sent.len() > MAX_URL_BYTES {
-        ("is too long to be sent", "Send what is in its query in the body.")
-    } else {
-        ("has a character in it that cannot be sent", "Check the name of the host.")
+    let (why, fix) = match why {
+        BadUrl::TooLong => ("is too long to be sent", "Send what is in its query in the body."),
+        BadUrl::Character => ("has a character in it that cannot be sent", "Check the name of the host."),
     };
     let message =
         format!("The URL of the call to {} {why}. Nothing was sent.", proxy_execute_protocol::quoted(host));
@@ -407,6 +400,9 @@ fn unsendable(url: &Url, sent: &str) -> Error {
 }
 
 fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Outgoing) -> Error {
+    if let proxy_execute_transport::Error::Url(why) = error {
+        return unsendable(&outgoing.url, why);
+    }
     let mut cause: &(dyn std::error::Error + 'static) = error;
     let innermost = loop {
         if let Some(refused) = cause.downcast_ref::<Refused>() {

@@ -7,31 +7,30 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Either, Full, StreamBody};
-use hyper::body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use sync_wrapper::SyncStream;
 
 use crate::BoxError;
 use crate::decode::Decoded;
 use crate::framing::Framed;
 
 /// The body of a request: in memory, or bytes as they come, which can be sent once.
-pub type Body = Either<Full<Bytes>, Streamed>;
-
-/// A body that is not in memory as one piece.
-pub struct Streamed {
-    body: UnsyncBoxBody<Bytes, BoxError>,
-    pub(crate) failure: Failure,
+#[derive(Debug)]
+pub struct Body {
+    pub(crate) body: reqwest::Body,
+    /// Of a body that is not in memory.
+    pub(crate) failure: Option<Failure>,
 }
 
-/// Why a body ended before its end, once it has, for who sends it: over HTTP/2, hyper resets the
-/// stream and keeps the reason to itself.
+/// Why the body of a request ended before its end, once it has. Over HTTP/2, hyper resets the stream and
+/// drops the reason.
 #[derive(Clone, Default)]
 pub(crate) struct Failure(Arc<Mutex<Option<BoxError>>>);
 
 /// A body in memory; an empty one is none.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
-    Either::Left(Full::new(bytes.into()))
+    Body { body: bytes.into().into(), failure: None }
 }
 
 /// A body of bytes as they come. An error in it ends the request, and is in the chain of its error.
@@ -39,40 +38,25 @@ pub fn streamed<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static)
 where
     E: Into<BoxError> + 'static,
 {
-    Either::Right(Streamed::new(StreamBody::new(bytes.map_ok(Frame::data))))
+    Body::wrap(StreamBody::new(SyncStream::new(bytes.map_ok(Frame::data))))
 }
 
-impl Streamed {
-    /// A body of hyper's. An error in it is treated as one of [`streamed`].
-    pub fn new(body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static) -> Self {
-        Self { body: body.map_err(Into::into).boxed_unsync(), failure: Failure::default() }
-    }
-}
-
-impl hyper::body::Body for Streamed {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| self.failure.note(error))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Body {
+    /// A body of another crate. An error in it is treated as one of [`streamed`].
+    pub fn wrap<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+    {
+        let failure = Failure::default();
+        let noted = failure.clone();
+        let body = reqwest::Body::wrap(body.map_err(move |error| noted.note(error.into())));
+        Self { body, failure: Some(failure) }
     }
 }
 
-impl fmt::Debug for Streamed {
+impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streamed").finish_non_exhaustive()
+        f.debug_struct("Failure").finish_non_exhaustive()
     }
 }
 

@@ -1,42 +1,53 @@
-//! The client: connections that are kept, requests that a server refused unprocessed, decoding.
+//! The client: a request on its way out, and the head of its response on its way in.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RANGE};
-use http::uri::Scheme;
-use http::{Request, StatusCode};
-use http_body_util::Either;
-use hyper::body::{Body as _, Incoming};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RANGE};
+use http::{Method, StatusCode};
+use http_body::Body as _;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
+use url::Url;
 
 use crate::body::{Body, Failure, ResponseBody};
-use crate::connector::Connector;
 use crate::decode::Decoded;
-use crate::framing::{self, BadHead, Framed, MAX_BUFFER, MAX_HEADER_LIST, MAX_HEADERS};
-use crate::handshakes::Handshakes;
+use crate::framing::{self, BadHead, Framed};
 use crate::in_flight::InFlight;
 use crate::proxies::Proxies;
 use crate::resolver::Resolver;
+use crate::servers::Servers;
+use crate::settings::Settings;
 use crate::trust::client_config;
 use crate::{AddressFilter, BoxError, TrustError};
 
-/// How often a request is sent once more that an HTTP/2 server refused unprocessed.
-const MAX_REFUSALS: usize = 2;
+/// The longest URL that a request can hold: as much as a `http::Uri`.
+const MAX_URL: usize = u16::MAX as usize - 1;
 
-/// An answer, up to its head.
+/// A request that is ready to leave.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// All headers but those that follow from the URL and the body.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// A response, up to its head.
 pub type Response = http::Response<ResponseBody>;
 
-/// Why a request has no answer.
+/// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its body could not be read to its end.
+    /// The URL standard allows the URL, and HTTP does not. Nothing was sent.
+    #[error(transparent)]
+    Url(BadUrl),
+    /// The body of the request could not be read to its end.
     #[error("the body of the request failed")]
     Body(#[source] BoxError),
     /// The head of the response is refused.
@@ -44,25 +55,52 @@ pub enum Error {
     Head(BadHead),
     /// Anything else.
     #[error(transparent)]
-    Http(legacy::Error),
+    Http(reqwest::Error),
+}
+
+/// Why no request can hold a URL.
+#[derive(Debug, thiserror::Error)]
+pub enum BadUrl {
+    /// It is longer than 64 KiB.
+    #[error("the URL of the request is too long to be sent")]
+    TooLong,
+    /// Its host has a character that RFC 3986 does not allow.
+    #[error("the URL of the request has a character in it that cannot be sent")]
+    Character,
 }
 
 impl Error {
+    fn new(error: reqwest::Error) -> Self {
+        if error.is_builder() {
+            let is_long = error.url().is_some_and(|url| url.as_str().len() > MAX_URL);
+            return Self::Url(if is_long { BadUrl::TooLong } else { BadUrl::Character });
+        }
+        // The query may have a credential in it.
+        Self::Http(error.without_url())
+    }
+
     /// Whether no connection could be made, so that nothing was sent.
     pub fn is_connect(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_connect())
+    }
+
+    /// Whether nothing was sent: the URL or a connection was missing.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Url(_)) || self.is_connect()
     }
 
     /// Whether the head of the response is over [`MAX_HEAD`](crate::MAX_HEAD).
     pub fn is_head_too_large(&self) -> bool {
         match self {
             Self::Head(BadHead::TooLarge) => true,
-            Self::Http(error) => std::error::Error::source(error)
-                .and_then(|cause| cause.downcast_ref::<hyper::Error>())
-                .is_some_and(hyper::Error::is_parse_too_large),
-            Self::Head(_) | Self::Body(_) => false,
+            Self::Http(error) => hyper_error(error).is_some_and(hyper::Error::is_parse_too_large),
+            Self::Head(_) | Self::Body(_) | Self::Url(_) => false,
         }
     }
+}
+
+fn hyper_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e hyper::Error> {
+    error.downcast_ref().or_else(|| hyper_error(error.source()?))
 }
 
 /// How a client is used.
@@ -86,8 +124,7 @@ pub struct Options {
 /// made at once.
 #[derive(Debug)]
 pub struct Client {
-    connector: Connector,
-    builder: legacy::Builder,
+    settings: Arc<Settings>,
     max_expansion: Option<u64>,
     /// One for each runtime, which drives its connections and without which they end.
     pub(crate) pools: RwLock<Vec<Pool>>,
@@ -104,33 +141,26 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Connections {
-    client: legacy::Client<Connector, Body>,
-    handshakes: Handshakes,
+    /// For URLs with `http`.
+    plain: reqwest::Client,
+    /// For URLs with `https`.
+    servers: Servers,
 }
 
 impl Connections {
-    async fn request(
+    fn new(settings: &Arc<Settings>) -> Self {
+        Self { plain: settings.plain_client(), servers: Servers::new(Arc::clone(settings)) }
+    }
+
+    async fn send(
         &self,
-        mut request: Request<Body>,
-    ) -> Result<(http::Response<Incoming>, InFlight), legacy::Error> {
-        let in_flight = InFlight::new(&mut request);
-        let mut turn = self.handshakes.turn(request.uri()).await;
-        let mut response = pin!(self.client.request(request));
-        let result = poll_fn(|context| {
-            let polled = response.as_mut().poll(context);
-            if turn.is_some()
-                && let Some(speaks_http2) = in_flight.speaks_http2()
-                && let Some(turn) = turn.take()
-            {
-                turn.connected(speaks_http2);
-            }
-            polled
-        })
-        .await;
-        if let Some(turn) = turn {
-            turn.end();
+        request: reqwest::Request,
+    ) -> Result<(reqwest::Response, Option<InFlight>), reqwest::Error> {
+        if request.url().scheme() == "http" {
+            return Ok((self.plain.execute(request).await?, None));
         }
-        result.map(|response| (response, in_flight))
+        let (response, in_flight) = self.servers.of(request.url()).send(request).await?;
+        Ok((response, Some(in_flight)))
     }
 }
 
@@ -142,28 +172,18 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, TrustError> {
         let Options { environment_proxies, address_filter, idle_timeout, ping_interval, max_expansion } =
             options;
-        let proxies = environment_proxies.then(Proxies::from_env);
-        let connector = Connector::new(client_config()?, Resolver { filter: address_filter }, proxies);
-        Ok(Self { max_expansion, ..Self::over(connector, idle_timeout, ping_interval) })
+        let settings = Settings {
+            tls: client_config()?,
+            resolver: Resolver { filter: address_filter },
+            proxies: if environment_proxies { Proxies::from_env() } else { None },
+            idle_timeout,
+            ping_interval,
+        };
+        Ok(Self { max_expansion, ..Self::over(settings) })
     }
 
-    pub(crate) fn over(
-        connector: Connector,
-        idle_timeout: Duration,
-        ping_interval: Option<Duration>,
-    ) -> Self {
-        let mut builder = legacy::Client::builder(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(idle_timeout)
-            .http1_max_headers(MAX_HEADERS)
-            .http1_max_buf_size(MAX_BUFFER)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .http2_max_header_list_size(MAX_HEADER_LIST)
-            .http2_keep_alive_interval(ping_interval);
-        Self { connector, builder, max_expansion: None, pools: RwLock::default() }
+    pub(crate) fn over(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), max_expansion: None, pools: RwLock::default() }
     }
 
     /// The connections of this runtime.
@@ -178,8 +198,7 @@ impl Client {
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
         of(&pools).unwrap_or_else(|| {
             pools.retain(|pool| !pool.end.is_closed());
-            let client = self.builder.build(self.connector.clone());
-            let connections = Arc::new(Connections { client, handshakes: Handshakes::default() });
+            let connections = Arc::new(Connections::new(&self.settings));
             let (end, dropped) = oneshot::channel();
             tokio::spawn(dropped);
             pools.push(Pool { runtime: here, connections: Arc::clone(&connections), end });
@@ -187,54 +206,34 @@ impl Client {
         })
     }
 
-    /// Sends a request to the absolute URL in it, and returns the head of the answer. Dropping the
-    /// future or the answer's body cancels the request.
+    /// Sends a request, and returns the head of the response. Dropping the future or the response's body
+    /// cancels the request.
     ///
-    /// The answer is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
-    /// coding, unless the request has an `Accept-Encoding` of its own, the answer has no body or is a
+    /// The response is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
+    /// coding, unless the request has an `Accept-Encoding` of its own, the response has no body or is a
     /// part (206), or one of its codings is not known. A kept
     /// connection that turns out to be closed before anything of the request was written is replaced.
     ///
     /// # Errors
     /// [`Error::is_connect`] tells whether nothing was sent. What caused it is the innermost source.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response, Error> {
-        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        // What goes through a tunnel is not the proxy's to read.
-        if request.uri().scheme() == Some(&Scheme::HTTP)
-            && let Some(proxy) = self.connector.proxy_to(request.uri())
-            && let Some(credential) = proxy.basic_auth()
-        {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, credential.clone());
-        }
-        let mut refusals = 0;
-        loop {
-            let copy = if refusals < MAX_REFUSALS { copy(&request) } else { None };
-            match (self.exchange(request).await, copy) {
-                (Err(Error::Http(error)), Some(copy)) if was_refused(&error) => request = copy,
-                (result, _) => return result,
-            }
-            refusals += 1;
-        }
-    }
-
-    async fn exchange(&self, mut request: Request<Body>) -> Result<Response, Error> {
-        let wants_bytes = request.headers().contains_key(ACCEPT_ENCODING);
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let Request { method, url, mut headers, body: Body { body, failure } } = request;
+        let wants_bytes = headers.contains_key(ACCEPT_ENCODING);
         if !wants_bytes {
             // A range is one of the coded bytes, which cannot be decoded from their middle.
-            let ranged = request.headers().contains_key(RANGE);
-            let accepted = if ranged { "identity" } else { "gzip,deflate,br,zstd" };
-            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+            let accepted = if headers.contains_key(RANGE) { "identity" } else { "gzip,deflate,br,zstd" };
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
         }
-        let failure = match request.body() {
-            Either::Left(_) => None,
-            Either::Right(streamed) => Some(streamed.failure.clone()),
-        };
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body);
         let because =
-            |error| failure.as_ref().and_then(Failure::take).map_or(Error::Http(error), Error::Body);
-        let (response, in_flight) = self.pooled().request(request).await.map_err(because)?;
+            |error| failure.as_ref().and_then(Failure::take).map_or_else(|| Error::new(error), Error::Body);
+        let (response, in_flight) = self.pooled().send(request).await.map_err(because)?;
+        let response = http::Response::<reqwest::Body>::from(response);
         framing::check(&response).map_err(Error::Head)?;
         let response = Framed::new(response, in_flight);
-        // The headers of an answer without a body tell of another's, such as HEAD of GET's.
+        // The headers of a response without a body tell of another's, such as HEAD of GET's.
         let decode = !wants_bytes
             && !response.body().is_end_stream()
             && response.status() != StatusCode::PARTIAL_CONTENT;
@@ -246,33 +245,4 @@ impl Client {
         };
         Ok(Response::from_parts(head, ResponseBody { decoded, failure }))
     }
-}
-
-/// The request once more, in case that it is refused. Only HTTP/2 has a way to refuse one
-/// unprocessed, and is spoken over TLS alone.
-fn copy(request: &Request<Body>) -> Option<Request<Body>> {
-    let Either::Left(body) = request.body() else { return None };
-    if request.uri().scheme() != Some(&Scheme::HTTPS) {
-        return None;
-    }
-    let mut copy = Request::new(Either::Left(body.clone()));
-    request.method().clone_into(copy.method_mut());
-    request.uri().clone_into(copy.uri_mut());
-    request.headers().clone_into(copy.headers_mut());
-    Some(copy)
-}
-
-/// Whether the server said that it did nothing with the request: `REFUSED_STREAM`, or that it takes
-/// no more on this connection (RFC 9113 §8.7).
-fn was_refused(error: &legacy::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(error) = inner.downcast_ref::<h2::Error>() {
-            return error.is_remote()
-                && (error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
-                    || error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR));
-        }
-        cause = inner.source();
-    }
-    false
 }

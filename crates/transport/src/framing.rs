@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{HeaderMap, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 
 use crate::BoxError;
 use crate::in_flight::InFlight;
@@ -20,10 +20,6 @@ const LINE: usize = 4;
 
 /// More headers than this are over [`MAX_HEAD`], each with a name of one byte and no value.
 pub(crate) const MAX_HEADERS: usize = MAX_HEAD / (LINE + 1);
-
-/// The buffer that HTTP/1.1 is read into. It also holds what [`MAX_HEAD`] does not count: the status
-/// line and blanks.
-pub(crate) const MAX_BUFFER: usize = 2 * MAX_HEAD;
 
 /// [`MAX_HEAD`] as HTTP/2 counts, which adds 32 bytes for each header (RFC 9113 §6.5.2).
 pub(crate) const MAX_HEADER_LIST: u32 = (MAX_HEAD + MAX_HEADERS * (32 - LINE)) as u32;
@@ -43,7 +39,7 @@ pub enum BadHead {
 }
 
 /// Checks the head of a response.
-pub(crate) fn check(response: &http::Response<Incoming>) -> Result<(), BadHead> {
+pub(crate) fn check(response: &http::Response<reqwest::Body>) -> Result<(), BadHead> {
     let headers = response.headers();
     if headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE).sum::<usize>() > MAX_HEAD
     {
@@ -74,19 +70,32 @@ struct CutOff;
 
 /// The body of a response as it comes. Its end is the end that the server sent.
 pub(crate) struct Framed {
-    body: Incoming,
+    body: reqwest::Body,
     /// HTTP/2 ends each body with a flag, `END_STREAM`.
     has_end_flag: bool,
-    in_flight: InFlight,
+    in_flight: Option<InFlight>,
 }
 
 impl Framed {
-    pub(crate) fn new(response: http::Response<Incoming>, mut in_flight: InFlight) -> http::Response<Self> {
+    pub(crate) fn new(
+        response: http::Response<reqwest::Body>,
+        in_flight: Option<InFlight>,
+    ) -> http::Response<Self> {
         let has_end_flag = response.version() == Version::HTTP_2;
-        if response.body().is_end_stream() {
+        response.map(|body| {
+            let mut framed = Self { body, has_end_flag, in_flight };
+            if !has_end_flag || framed.is_end_stream() {
+                framed.end();
+            }
+            framed
+        })
+    }
+
+    /// The response has come to its end, or its connection is shared with no other request.
+    fn end(&mut self) {
+        if let Some(in_flight) = &mut self.in_flight {
             in_flight.end();
         }
-        response.map(|body| Self { body, has_end_flag, in_flight })
     }
 }
 
@@ -101,7 +110,7 @@ impl Body for Framed {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let has_ended = self.body.is_end_stream();
         if has_ended {
-            self.in_flight.end();
+            self.end();
         }
         Poll::Ready(match frame {
             // hyper takes NO_ERROR in a RST_STREAM or GOAWAY for the end. It only asks for the end of

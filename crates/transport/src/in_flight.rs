@@ -1,8 +1,8 @@
 //! A connection that hangs or misbehaves is used by no later request.
 
-use http::Request;
-use http::uri::Scheme;
-use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use std::sync::Arc;
+
+use crate::servers::Server;
 
 /// A request whose response has not ended.
 ///
@@ -10,32 +10,33 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 /// may have waited for a connection that hangs, and a server that reset one stream may answer no other.
 /// HTTP/1.1 closes the connection in both cases anyway.
 #[derive(Debug)]
-pub(crate) struct InFlight(Option<CaptureConnection>);
+pub(crate) struct InFlight {
+    server: Arc<Server>,
+    client: Arc<reqwest::Client>,
+    /// Whether it is on its way.
+    has_begun: bool,
+}
 
 impl InFlight {
-    pub(crate) fn new<B>(request: &mut Request<B>) -> Self {
-        let may_speak_http2 = request.uri().scheme() == Some(&Scheme::HTTPS);
-        Self(may_speak_http2.then(|| capture_connection(request)))
+    pub(crate) fn new(server: Arc<Server>, client: Arc<reqwest::Client>) -> Self {
+        Self { server, client, has_begun: false }
     }
 
-    /// `None` as long as the request has no connection.
-    pub(crate) fn speaks_http2(&self) -> Option<bool> {
-        Some(self.0.as_ref()?.connection_metadata().as_ref()?.is_negotiated_h2())
+    /// The request has a connection.
+    pub(crate) fn begin(&mut self) {
+        self.has_begun = true;
     }
 
-    /// The response has come to its end.
+    /// The response has come to its end, or its connection is shared with no other request.
     pub(crate) fn end(&mut self) {
-        self.0 = None;
+        self.has_begun = false;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(captured) = &self.0
-            && let Some(connection) = captured.connection_metadata().as_ref()
-            && connection.is_negotiated_h2()
-        {
-            connection.poison();
+        if self.has_begun && self.server.speaks_http2() {
+            self.server.replace_client(&self.client);
         }
     }
 }

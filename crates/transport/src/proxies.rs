@@ -5,30 +5,31 @@
 //! because of the way in which its host is written.
 
 use std::env;
+use std::fmt;
 use std::net::IpAddr;
 
-use http::Uri;
-use http::uri::Scheme;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use ipnet::IpNet;
-use url::Host;
+use url::{Host, Url};
 
 /// Which proxy a request goes through.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct Proxies {
-    proxies: Matcher,
+    /// For URLs with `http`.
+    http: Option<Url>,
+    /// For URLs with `https`.
+    https: Option<Url>,
     exempt: Vec<Exempt>,
 }
 
 /// An entry of `NO_PROXY`.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Exempt {
     hosts: Hosts,
     /// All ports where there is none.
     port: Option<u16>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Hosts {
     All,
     /// The name and all names below it.
@@ -41,37 +42,55 @@ enum Hosts {
 }
 
 impl Proxies {
-    /// Reads the environment. The name in lower case takes precedence, as for curl and Node.js.
-    pub(crate) fn from_env() -> Self {
+    /// Reads the environment, if it names a proxy. The name in lower case takes precedence, as for curl
+    /// and Node.js.
+    pub(crate) fn from_env() -> Option<Self> {
         // A CGI server passes the header `Proxy` of a request on as HTTP_PROXY.
         if env::var_os("REQUEST_METHOD").is_some() {
-            return Self::new(Matcher::builder().build(), "");
+            return None;
         }
         let first = |names: [&str; 2]| {
             let values = names.into_iter().filter_map(|name| env::var(name).ok());
             values.map(|value| value.trim().to_owned()).find(|value| !value.is_empty()).unwrap_or_default()
         };
-        let proxies = Matcher::builder()
-            .http(first(["http_proxy", "HTTP_PROXY"]))
-            .https(first(["https_proxy", "HTTPS_PROXY"]))
-            .all(first(["all_proxy", "ALL_PROXY"]));
-        Self::new(proxies.build(), &first(["no_proxy", "NO_PROXY"]))
+        Self::new(
+            &first(["http_proxy", "HTTP_PROXY"]),
+            &first(["https_proxy", "HTTPS_PROXY"]),
+            &first(["all_proxy", "ALL_PROXY"]),
+            &first(["no_proxy", "NO_PROXY"]),
+        )
     }
 
-    pub(crate) fn new(proxies: Matcher, no_proxy: &str) -> Self {
+    /// `None` if no text but the last names a proxy.
+    pub(crate) fn new(http: &str, https: &str, all: &str, no_proxy: &str) -> Option<Self> {
+        let all = parse(all);
+        let (http, https) = (parse(http).or_else(|| all.clone()), parse(https).or(all));
         let entries = no_proxy.split(|c: char| c == ',' || c.is_whitespace());
-        Self { proxies, exempt: entries.filter_map(Exempt::parse).collect() }
+        let exempt = entries.filter_map(Exempt::parse).collect();
+        (http.is_some() || https.is_some()).then_some(Self { http, https, exempt })
     }
 
     /// The proxy that requests to a URL go through.
-    pub(crate) fn intercept(&self, url: &Uri) -> Option<Intercept> {
-        let host = url.host()?;
-        let port = url.port_u16().unwrap_or(if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
-        if self.exempt.iter().any(|exempt| exempt.contains(host, port)) {
-            return None;
-        }
-        self.proxies.intercept(url)
+    pub(crate) fn proxy_to(&self, url: &Url) -> Option<&Url> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let (host, port) = (url.host()?, url.port_or_known_default()?);
+        proxy.as_ref().filter(|_| !self.exempt.iter().any(|exempt| exempt.contains(&host, port)))
     }
+}
+
+/// Without values, which may have a password in them.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxies").field("exempt", &self.exempt).finish_non_exhaustive()
+    }
+}
+
+/// The URL of a proxy. A proxy without a scheme speaks HTTP. One that speaks SOCKS stays a proxy, whose
+/// requests fail: they must not leave without it.
+fn parse(text: &str) -> Option<Url> {
+    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
+    let is_known = |url: &Url| matches!(url.scheme(), "http" | "https") || url.scheme().starts_with("socks");
+    url.ok().filter(is_known)
 }
 
 impl Exempt {
@@ -83,27 +102,40 @@ impl Exempt {
         Some(Self { hosts: Hosts::parse(host)?, port: Some(port.parse().ok()?) })
     }
 
-    fn contains(&self, host: &str, port: u16) -> bool {
+    fn contains(&self, host: &Host<&str>, port: u16) -> bool {
         if self.port.is_some_and(|only| only != port) {
             return false;
         }
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        match (&self.hosts, host.parse::<IpAddr>().map(|address| address.to_canonical())) {
-            (Hosts::All, _) => true,
-            (Hosts::Network(network), Ok(address)) => network.contains(&address),
-            (Hosts::Range(first, last), Ok(address)) => {
-                first.is_ipv4() == address.is_ipv4() && (*first..=*last).contains(&address)
-            }
-            (Hosts::Domain(name), Err(_)) => is_below(host, name).is_some(),
-            (Hosts::Below(name), Err(_)) => is_below(host, name).is_some_and(|prefix| !prefix.is_empty()),
-            (Hosts::Network(_) | Hosts::Range(..), Err(_)) | (Hosts::Domain(_) | Hosts::Below(_), Ok(_)) => {
-                false
-            }
-        }
+        let address = match host {
+            Host::Domain(host) => return self.hosts.contains_name(host),
+            Host::Ipv4(address) => IpAddr::V4(*address),
+            Host::Ipv6(address) => IpAddr::V6(*address).to_canonical(),
+        };
+        self.hosts.contains_address(address)
     }
 }
 
 impl Hosts {
+    fn contains_name(&self, host: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Domain(name) => is_below(host, name).is_some(),
+            Self::Below(name) => is_below(host, name).is_some_and(|prefix| !prefix.is_empty()),
+            Self::Network(_) | Self::Range(..) => false,
+        }
+    }
+
+    fn contains_address(&self, address: IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Network(network) => network.contains(&address),
+            Self::Range(first, last) => {
+                first.is_ipv4() == address.is_ipv4() && (*first..=*last).contains(&address)
+            }
+            Self::Domain(_) | Self::Below(_) => false,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::All);

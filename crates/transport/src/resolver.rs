@@ -3,11 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
-use hyper_util::client::legacy::connect::dns::Name;
-use tower::Service;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::BoxError;
 
@@ -39,16 +36,8 @@ pub(crate) struct Resolver {
     pub(crate) filter: Option<AddressFilter>,
 }
 
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
         let filter = self.filter.clone();
         Box::pin(async move {
             // The port is the connection's to set.
@@ -57,7 +46,7 @@ impl Service<Name> for Resolver {
                 Some(filter) => (filter.0)(name.as_str(), found)?,
                 None => found,
             };
-            Ok(addresses.into_iter())
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use http::header::{ACCEPT_ENCODING, HeaderValue};
-use http_body_util::{Either, StreamBody};
+use http_body_util::StreamBody;
 use hyper::body::Frame;
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{
@@ -17,9 +17,10 @@ use object_store::client::{
 };
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
-use proxy_execute_transport::{Client, Options, ResponseBody, Streamed, whole};
+use proxy_execute_transport::{Body, Client, Options, Request, ResponseBody, whole};
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
+use url::Url;
 
 use super::{S3Options, invalid};
 
@@ -78,9 +79,13 @@ impl HttpConnector for Service {
 #[async_trait]
 impl HttpService for Service {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let mut request = request.map(outgoing);
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string())
+            .map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
+        let mut headers = head.headers;
         // Objects come back as they were put.
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let request = Request { method: head.method, url, headers, body: outgoing(body) };
         let response = match timeout(SILENCE, self.0.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_connect() => {
@@ -93,10 +98,10 @@ impl HttpService for Service {
     }
 }
 
-fn outgoing(body: HttpRequestBody) -> proxy_execute_transport::Body {
+fn outgoing(body: HttpRequestBody) -> Body {
     match body.as_bytes() {
         Some(bytes) => whole(bytes.clone()),
-        None => Either::Right(Streamed::new(body)),
+        None => Body::wrap(body),
     }
 }
 

@@ -113,3 +113,15 @@ async fn a_request_on_a_kept_connection_does_not_wait_for_the_one_that_was_begun
     assert!(head.starts_with("GET /second "), "{head}");
     assert!(!second.unwrap_err().connecting, "it was sent");
 }
+
+#[tokio::test]
+async fn an_error_does_not_show_the_url() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let origin = format!("http://{}", socket.local_addr().unwrap());
+    for query in ["canary".to_owned(), "canary".repeat(20_000)] {
+        let error = plain_client().send(get(&format!("{origin}/?key={query}"))).await.unwrap_err();
+        let shown = format!("{error:?} {}", chain(&error));
+        assert!(error.is_unsent() && !shown.contains("canary"), "{shown}");
+    }
+}

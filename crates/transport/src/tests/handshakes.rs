@@ -1,10 +1,12 @@
 //! How many connections a burst of requests opens, and what a handshake that fails costs the others.
 
+use std::future::pending;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures::future::join_all;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -64,10 +66,14 @@ async fn serving(protocols: &[&str], first: First, how_many: usize) -> Server {
     Server { url, client: Arc::new(client(client_tls, None, None)), connections, running }
 }
 
-/// Each response takes a while, so that the requests of a burst are in flight together.
+/// Each response takes a while, so that the requests of a burst are in flight together. The response of
+/// `/never` does not come.
 async fn serve(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
-    let service = service_fn(|_| async {
+    let service = service_fn(|request: http::Request<Incoming>| async move {
+        if request.uri().path() == "/never" {
+            pending::<()>().await;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok::<_, std::convert::Infallible>(http::Response::new("ok".to_owned()))
     });
@@ -239,4 +245,26 @@ async fn a_connection_that_hangs_is_not_used_again() {
     assert!(!until(soon, client.send(get(&url))).await.unwrap_err().connecting);
     assert_eq!(text(client.send(get(&url)).await.unwrap()).await, "ok");
     server.abort();
+}
+
+#[tokio::test]
+async fn a_connection_that_may_hang_is_replaced_once_and_keeps_its_requests() {
+    let server = server("h2", First::Serve, 0).await;
+    let hanging = || {
+        let (client, url) = (Arc::clone(&server.client), format!("{}never", server.url));
+        tokio::spawn(async move { client.send(get(&url)).await.map(drop) })
+    };
+    let (first, second) = (hanging(), hanging());
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        first.abort();
+        first.await.unwrap_err();
+    };
+    let (answered, ()) = tokio::join!(server.burst(5), cancel);
+    assert_eq!((answered, server.connections()), (5, 1), "the others keep their connection");
+    assert_eq!((server.burst(5).await, server.connections()), (5, 2));
+
+    second.abort();
+    second.await.unwrap_err();
+    assert_eq!((server.burst(5).await, server.connections()), (5, 2), "the new connection is not to blame");
 }

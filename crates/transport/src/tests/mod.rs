@@ -16,15 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use http::Request;
-use hyper_util::client::proxy::matcher::Matcher;
+use http::{HeaderMap, Method};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::connector::Connector;
 use crate::proxies::Proxies;
 use crate::resolver::Resolver;
-use crate::{AddressFilter, Body, Client, Error, Response, whole};
+use crate::settings::Settings;
+use crate::{AddressFilter, Body, Client, Error, Request, Response, whole};
 
 /// A server's and a client's side of TLS, with a certificate for `localhost` and `127.0.0.1`.
 fn tls(protocols: &[&str]) -> (ServerConfig, ClientConfig) {
@@ -51,7 +50,13 @@ fn tls(protocols: &[&str]) -> (ServerConfig, ClientConfig) {
 }
 
 fn client(tls: ClientConfig, filter: Option<AddressFilter>, proxies: Option<Proxies>) -> Client {
-    Client::over(Connector::new(tls, Resolver { filter }, proxies), Duration::from_secs(50), None)
+    Client::over(Settings {
+        tls,
+        resolver: Resolver { filter },
+        proxies,
+        idle_timeout: Duration::from_secs(50),
+        ping_interval: None,
+    })
 }
 
 /// A client that has no use for TLS.
@@ -59,12 +64,12 @@ fn plain_client() -> Client {
     client(tls(&[]).1, None, None)
 }
 
-fn post(url: &str, body: impl Into<Body>) -> Request<Body> {
-    Request::post(url).body(body.into()).unwrap()
+fn post(url: &str, body: Body) -> Request {
+    Request { method: Method::POST, url: url.parse().unwrap(), headers: HeaderMap::new(), body }
 }
 
-fn get(url: &str) -> Request<Body> {
-    Request::get(url).body(whole("")).unwrap()
+fn get(url: &str) -> Request {
+    Request { method: Method::GET, ..post(url, whole("")) }
 }
 
 async fn text(response: Response) -> String {

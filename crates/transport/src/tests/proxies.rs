@@ -27,8 +27,8 @@ async fn tunnel(to: String) -> (String, JoinHandle<String>) {
 #[tokio::test]
 async fn a_plain_request_is_forwarded_with_the_credential_of_the_proxy() {
     let proxy = Server::start(None, OK).await;
-    let matcher = Matcher::builder().http(format!("http://ann:p%40ss@{}", proxy.address)).build();
-    let client = client(tls(&[]).1, None, Some(Proxies::new(matcher, "")));
+    let proxies = Proxies::new(&format!("http://ann:p%40ss@{}", proxy.address), "", "", "");
+    let client = client(tls(&[]).1, None, proxies);
     assert_eq!(text(client.send(get("http://api.invalid/a?b=c")).await.unwrap()).await, "ok");
     let head = &proxy.requests()[0];
     assert!(head.starts_with("GET http://api.invalid/a?b=c HTTP/1.1\r\n"), "{head}");
@@ -41,8 +41,8 @@ async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
     let (server_tls, client_tls) = tls(&["http/1.1"]);
     let server = Server::start(Some(server_tls), OK).await;
     let (address, proxy) = tunnel(server.address.clone()).await;
-    let matcher = Matcher::builder().https(format!("http://ann:p%40ss@{address}")).build();
-    let client = client(client_tls, None, Some(Proxies::new(matcher, "")));
+    let proxies = Proxies::new("", &format!("http://ann:p%40ss@{address}"), "", "");
+    let client = client(client_tls, None, proxies);
     let response = client.send(get("https://localhost/secret")).await.unwrap();
     assert_eq!(text(response).await, "ok");
 
@@ -58,11 +58,8 @@ async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
 #[tokio::test]
 async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
     let proxy = Server::start(None, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
-    let matcher = Matcher::builder().https(format!("http://{}", proxy.address)).build();
-    let error = client(tls(&[]).1, None, Some(Proxies::new(matcher, "")))
-        .send(get("https://api.invalid/"))
-        .await
-        .unwrap_err();
+    let proxies = Proxies::new("", &format!("http://{}", proxy.address), "", "");
+    let error = client(tls(&[]).1, None, proxies).send(get("https://api.invalid/")).await.unwrap_err();
     assert!(error.is_connect());
     assert!(chain(&error).contains("proxy authorization required"), "{}", chain(&error));
 }
@@ -70,19 +67,16 @@ async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
 #[tokio::test]
 async fn hosts_that_are_excepted_are_called_directly() {
     let (server, proxy) = (Server::start(None, OK).await, Server::start(None, OK).await);
-    let matcher = Matcher::builder().all(format!("http://{}", proxy.address)).no("127.0.0.1").build();
-    client(tls(&[]).1, None, Some(Proxies::new(matcher, "")))
-        .send(get(&format!("http://{}/", server.address)))
-        .await
-        .unwrap();
+    let proxies = Proxies::new("", "", &format!("http://{}", proxy.address), "127.0.0.1");
+    client(tls(&[]).1, None, proxies).send(get(&format!("http://{}/", server.address))).await.unwrap();
     assert_eq!((server.requests().len(), proxy.requests().len()), (1, 0));
 }
 
 #[test]
 fn no_proxy_is_read_as_curl_and_node_read_it() {
     let proxied = |no_proxy: &str, url: &str| {
-        let matcher = Matcher::builder().all("http://proxy.example:3128").build();
-        Proxies::new(matcher, no_proxy).intercept(&url.parse().unwrap()).is_some()
+        let proxies = Proxies::new("", "", "http://proxy.example:3128", no_proxy).unwrap();
+        proxies.proxy_to(&url.parse().unwrap()).is_some()
     };
     for (no_proxy, directly, by_proxy) in [
         ("", &[][..], &["http://a.example", "http://10.0.0.7", "http://[::1]"][..]),

@@ -54,7 +54,7 @@ async fn server(protocol: &str, answer: Answer) -> (String, Client, mpsc::Unboun
 }
 
 async fn serve(
-    request: Request<Incoming>,
+    request: http::Request<Incoming>,
     answer: Answer,
     got: mpsc::UnboundedSender<Bytes>,
 ) -> Result<http::Response<impl hyper::body::Body<Data = Bytes, Error = BoxError>>, BoxError> {
@@ -97,7 +97,7 @@ async fn a_body_that_breaks_is_why_there_is_no_answer() {
             let (url, client, got) = server(protocol, Answer::AfterTheBody).await;
             let mut request = post(&url, breaking(pieces, got));
             if let Some(length) = length {
-                request.headers_mut().insert(CONTENT_LENGTH, length.into());
+                request.headers.insert(CONTENT_LENGTH, length.into());
             }
             let error = client.send(request).await.unwrap_err();
             assert!(is_of_the_body(&error), "{protocol}, {pieces}, {length:?}: {error:?}");

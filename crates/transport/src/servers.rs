@@ -1,0 +1,177 @@
+//! The servers that may speak HTTP/2: which connections they have, and how a burst shares one.
+//!
+//! One request at a time makes a handshake, and the others wait for it. Otherwise each request of a
+//! burst opens a connection of its own, and all but one are dropped once the first speaks HTTP/2.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use url::{Position, Url};
+
+use crate::in_flight::InFlight;
+use crate::progress::{noting_connecting, watched};
+use crate::settings::Settings;
+
+/// How long a request waits for the handshake of another. A handshake that takes longer may hang,
+/// and a connection of its own may not.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// How many servers are cached. A server that is evicted loses its idle connections.
+const MAX_SERVERS: usize = 1000;
+
+/// The servers of a runtime, by host and port.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    settings: Arc<Settings>,
+    cache: Cache<String, Arc<Server>>,
+}
+
+/// A server that is reached over TLS.
+#[derive(Debug)]
+pub(crate) struct Server {
+    settings: Arc<Settings>,
+    /// The client that keeps its connections. reqwest cannot close one of them, so a new client takes
+    /// its place when a connection may hang.
+    client: Mutex<Arc<reqwest::Client>>,
+    /// The newest connection speaks HTTP/1.1, so each request needs a connection of its own.
+    only_http1: AtomicBool,
+    /// Whether the handshake that other requests wait for has ended. A request that is dropped closes the
+    /// channel.
+    ended: Mutex<watch::Receiver<bool>>,
+}
+
+/// The turn of a request to make a connection, or to find that there is one.
+#[derive(Debug)]
+struct Turn(watch::Sender<bool>);
+
+enum Begun {
+    Turn(Turn),
+    Waits(watch::Receiver<bool>),
+}
+
+impl Servers {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, cache: Cache::new(MAX_SERVERS) }
+    }
+
+    /// The server that a URL names.
+    pub(crate) fn of(&self, url: &Url) -> Arc<Server> {
+        let new = || Ok::<_, Infallible>(Arc::new(Server::new(Arc::clone(&self.settings))));
+        let Ok(server) = self.cache.get_or_insert_with(&url[Position::BeforeHost..Position::AfterPort], new);
+        server
+    }
+}
+
+impl Server {
+    fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            client: Mutex::new(Arc::new(settings.client())),
+            settings,
+            only_http1: AtomicBool::new(false),
+            ended: Mutex::new(watch::channel(false).1),
+        }
+    }
+
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        request: reqwest::Request,
+    ) -> Result<(reqwest::Response, InFlight), reqwest::Error> {
+        let mut turn = self.turn().await;
+        let client = Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut response = pin!(client.execute(request));
+        let mut in_flight = InFlight::new(Arc::clone(self), client);
+        let result = poll_fn(|context| {
+            let (polled, progress) = watched(|| response.as_mut().poll(context));
+            if let Some(speaks_http2) = progress.speaks_http2 {
+                self.only_http1.store(!speaks_http2, Ordering::Relaxed);
+            }
+            if !progress.connecting {
+                in_flight.begin();
+                turn.take().map(Turn::end);
+            }
+            polled
+        })
+        .await;
+        match result {
+            Ok(response) => Ok((response, in_flight)),
+            Err(error) => {
+                if error.is_connect() {
+                    in_flight.end();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn speaks_http2(&self) -> bool {
+        !self.only_http1.load(Ordering::Relaxed)
+    }
+
+    /// Takes the connections of a client out of use for later requests.
+    pub(crate) fn replace_client(&self, client: &Arc<reqwest::Client>) {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, client) {
+            *current = Arc::new(self.settings.client());
+        }
+    }
+
+    /// Waits until it is a request's turn. `None`: it needs none, and can be sent.
+    async fn turn(&self) -> Option<Turn> {
+        let deadline = Instant::now() + MAX_WAIT;
+        noting_connecting(async {
+            loop {
+                let mut other = match self.begin()? {
+                    Begun::Turn(turn) => return Some(turn),
+                    Begun::Waits(other) => other,
+                };
+                let waited = timeout_at(deadline, other.wait_for(|ended| *ended)).await;
+                match waited.map(|ended| ended.map(drop)) {
+                    Ok(Ok(())) => return None,
+                    // The other request was cancelled, and its connection with it.
+                    Ok(Err(_)) => {}
+                    Err(_) => return self.replace_turn(&other),
+                }
+            }
+        })
+        .await
+    }
+
+    /// `None` where no turns are taken.
+    fn begin(&self) -> Option<Begun> {
+        if !self.speaks_http2() {
+            return None;
+        }
+        let mut current = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_under_way = !*current.borrow() && current.has_changed().is_ok();
+        if is_under_way {
+            return Some(Begun::Waits(current.clone()));
+        }
+        Some(Begun::Turn(Turn::new(&mut current)))
+    }
+
+    /// Gives up waiting: later requests wait for this one, and no longer for the other.
+    fn replace_turn(&self, other: &watch::Receiver<bool>) -> Option<Turn> {
+        let mut current = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        current.same_channel(other).then(|| Turn::new(&mut current))
+    }
+}
+
+impl Turn {
+    fn new(current: &mut watch::Receiver<bool>) -> Self {
+        let (ended, receiver) = watch::channel(false);
+        *current = receiver;
+        Self(ended)
+    }
+
+    /// The request has a connection, or failed: there is nothing more to wait for.
+    fn end(self) {
+        self.0.send_replace(true);
+    }
+}
