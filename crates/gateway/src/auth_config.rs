@@ -223,23 +223,16 @@ pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Pa
             })
             .await?
     };
-    let mut connections = Vec::with_capacity(found.rows.len());
-    for config in &found.rows {
-        connections.push(gateway.store.count_accounts(&config.id).await?);
-    }
-    let mut connections = connections.into_iter();
     Ok(place.page(
         found,
         |config| (config.created_at, config.seq.to_string()),
-        |config| shown(gateway, config, connections.next().unwrap_or_default()),
+        |config| shown(gateway, config),
     ))
 }
 
 /// Reads an auth config.
 pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<AuthConfig> {
-    let config = find(gateway, id).await?;
-    let connections = gateway.store.count_accounts(id).await?;
-    Ok(shown(gateway, config, connections))
+    Ok(shown(gateway, find(gateway, id).await?))
 }
 
 /// Changes an auth config.
@@ -372,6 +365,7 @@ fn new(
         created_at: at,
         updated_at: at,
         seq: 0,
+        accounts: 0,
         id,
     }
 }
@@ -415,7 +409,7 @@ fn place(id: &str) -> vault::Place<'_> {
     vault::Place { table: "auth_configs", row: id, field: "credentials" }
 }
 
-fn shown(gateway: &Parts, config: StoredAuthConfig, no_of_connections: i64) -> AuthConfig {
+fn shown(gateway: &Parts, config: StoredAuthConfig) -> AuthConfig {
     let settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
     let credentials = gateway.vault.open(place(&config.id), &config.credentials);
     let names = credentials
@@ -432,7 +426,7 @@ fn shown(gateway: &Parts, config: StoredAuthConfig, no_of_connections: i64) -> A
         name: config.name,
         kind: config.kind,
         status: config.status,
-        no_of_connections,
+        no_of_connections: config.accounts,
         expected_input_fields: fields
             .zip(AuthScheme::parse(&config.auth_scheme))
             .map(|(toolkit, scheme)| toolkit.input_fields(scheme))

@@ -1,7 +1,12 @@
 //! The time of day, as the store keeps it and as answers show it.
 
 use jiff::Timestamp;
-pub(crate) use proxy_execute_store::clock::{STEP, now};
+pub(crate) use proxy_execute_store::clock::STEP;
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now() -> i64 {
+    proxy_execute_store::Clock::default().now()
+}
 
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {

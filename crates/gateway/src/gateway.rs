@@ -15,7 +15,7 @@ use proxy_execute_protocol::{
     DeletedSession, Download, Envelope, Error, ErrorKind, ImportAccount, ListAccounts, NewApiKey, Page,
     ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
-use proxy_execute_store::{KeyCheck, SqliteStore, Store};
+use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::runtime::Handle;
@@ -110,6 +110,9 @@ pub struct GatewayOptions {
     pub own_callback_paths: bool,
     /// How long a link lives, in milliseconds. Default: 600 000, as those of the hosted backend.
     pub link_lifetime_ms: Option<u64>,
+    /// The time of day. Tests move it.
+    #[serde(skip)]
+    pub clock: Clock,
 }
 
 /// The service itself, in this process. Cheap to clone; all clones are one gateway.
@@ -119,6 +122,7 @@ pub struct Gateway(Arc<Parts>);
 /// What the steps of a call need.
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
     pub(crate) vault: Vault,
     pub(crate) catalogue: Catalogue,
     pub(crate) egress: Egress,
@@ -184,8 +188,8 @@ impl Gateway {
         };
         let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
         let egress = Egress::new(private_hosts, max_expansion)?;
-        let (vault, store) = open_store(options.store.as_deref(), options.encryption_key.as_ref()).await?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let (vault, store) =
+            open_store(options.store.as_deref(), options.encryption_key.as_ref(), &options.clock).await?;
         let account_changes = AccountChanges::default();
         let closing = CancellationToken::new();
         link::expire_on_time(&store, account_changes.clone(), link_lifetime, closing.clone());
@@ -194,6 +198,7 @@ impl Gateway {
         let parts = Arc::new(Parts {
             recorder: Recorder::start(Arc::clone(&store)),
             store,
+            clock: options.clock,
             vault,
             catalogue,
             egress,
@@ -502,7 +507,11 @@ fn public_url(text: &str) -> Result<String> {
 }
 
 /// Opens the store. The key is read first, so that a wrong one touches nothing.
-async fn open_store(path: Option<&str>, key: Option<&SecretString>) -> Result<(Vault, SqliteStore)> {
+async fn open_store(
+    path: Option<&str>,
+    key: Option<&SecretString>,
+    clock: &Clock,
+) -> Result<(Vault, Arc<dyn Store>)> {
     let vault = key.map(Vault::with_key).transpose()?;
     let (vault, file) = match path {
         None | Some(":memory:") => (vault.unwrap_or_else(Vault::ephemeral), None),
@@ -524,10 +533,10 @@ async fn open_store(path: Option<&str>, key: Option<&SecretString>) -> Result<(V
     let sealed = vault.seal(KEY_CHECK_PLACE, KEY_CHECK);
     let key = KeyCheck { sealed: &sealed, opens: &|kept| vault.open(KEY_CHECK_PLACE, kept).is_ok() };
     let store = match file {
-        Some(file) => SqliteStore::in_file(file, key).await?,
-        None => SqliteStore::in_memory(key).await?,
+        Some(file) => SqliteStore::in_file(file, key, clock.clone()).await?,
+        None => SqliteStore::in_memory(key, clock.clone()).await?,
     };
-    Ok((vault, store))
+    Ok((vault, Arc::new(Cached::new(store, clock.clone()))))
 }
 
 impl fmt::Debug for Gateway {

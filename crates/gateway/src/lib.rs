@@ -40,4 +40,5 @@ mod word_id;
 pub use files::{FilesOptions, S3Options};
 pub use gateway::{Gateway, GatewayOptions};
 pub use http_server::{Listen, openapi};
+pub use proxy_execute_store::Clock;
 pub use toolkit::{Catalogue, Toolkit, ToolkitSource};

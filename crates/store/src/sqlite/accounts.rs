@@ -1,27 +1,184 @@
-//! Statements about connected accounts.
+//! Connected accounts in SQLite.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
+use super::SqliteStore;
+use super::error::{Rule, broken, store_error};
 use super::page::push_page;
-use crate::clock::now;
-use crate::{AccountChange, AccountFilter, LONGEST_LEASE, RefreshEnd, SealedCredential, StoredAccount};
+use crate::accounts::LONGEST_LEASE;
+use crate::clock::STEP;
+use crate::{
+    AccountChange, AccountFilter, Accounts, Insertion, LONGEST_PAUSE, RefreshEnd, Rows, SealedCredential,
+    StoredAccount,
+};
 
 /// What an account takes from its auth config.
-pub(super) const FROM_CONFIG: &str =
-    "c.status = 'DISABLED' AS config_is_disabled, c.has_client AS config_has_client";
+const FROM_CONFIG: &str = "c.status = 'DISABLED' AS config_is_disabled, c.has_client AS config_has_client";
 
 /// The accounts with their auth configs. To SQLite, CROSS is the order of the loops: accounts first.
-pub(super) const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
+const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
 
 /// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
 /// would make every call a new statement to prepare.
-pub(super) const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
+const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
      AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, \
      a.connected_at DESC, a.created_at DESC, a.seq DESC";
 
-pub(super) fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
+        match insert(account).execute(&self.writer).await {
+            Ok(_) => Ok(Insertion::Done),
+            Err(error) => match broken(&error) {
+                Some(Rule::WordId) => Ok(Insertion::WordIdTaken),
+                Some(Rule::Reference) => Ok(Insertion::NoAuthConfig),
+                _ => Err(store_error(error)),
+            },
+        }
+    }
+
+    async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
+        let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.id = ?");
+        sqlx::query_as(AssertSqlSafe(select)).bind(id).fetch_optional(&self.pool).await.map_err(store_error)
+    }
+
+    async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>> {
+        let mut count = count(filter);
+        let total: i64 = count.build_query_scalar().fetch_one(&self.pool).await.map_err(store_error)?;
+        if total == 0 {
+            return Ok(Rows { rows: Vec::new(), total });
+        }
+        let mut page = page(filter);
+        let rows = page.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        Ok(Rows { rows, total })
+    }
+
+    async fn account_for_call(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        auth_config_id: Option<&str>,
+    ) -> Result<Option<Arc<StoredAccount>>> {
+        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
+        let select = format!(
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} \
+             ORDER BY {BEST_FIRST} LIMIT 1"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(select)).bind(self.clock.now()).bind(user_id).bind(toolkit);
+        let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
+        Ok(query.fetch_optional(&self.pool).await.map_err(store_error)?.map(Arc::new))
+    }
+
+    async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
+        let select = format!(
+            "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
+             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2) WHERE place = 1"
+        );
+        sqlx::query_as(AssertSqlSafe(select))
+            .bind(self.clock.now())
+            .bind(user_id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn account_by_name(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        name: &str,
+    ) -> Result<Option<StoredAccount>> {
+        let select = format!(
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?1 AND a.toolkit = ?2 \
+             AND (a.alias = ?3 OR a.word_id = ?3) ORDER BY a.alias = ?3 DESC LIMIT 1"
+        );
+        sqlx::query_as(AssertSqlSafe(select))
+            .bind(user_id)
+            .bind(toolkit)
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
+        let done = update(id, change, self.clock.now()).build().execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn delete_account(&self, id: &str) -> Result<bool> {
+        let delete = sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id);
+        let done = delete.execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn begin_refresh(
+        &self,
+        seen: &StoredAccount,
+        holder: &str,
+        lease: Duration,
+    ) -> Result<Option<i64>> {
+        let at = self.clock.now();
+        let until = at.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query_scalar(
+            "UPDATE connected_accounts SET lease_holder = ?, lease_until = ?, unanswered = unanswered + 1 \
+             WHERE id = ? AND credential_version = ? AND status = ? AND failures = ? \
+             AND coalesce(lease_until, 0) NOT BETWEEN ? AND ? RETURNING unanswered - 1",
+        )
+        .bind(holder)
+        .bind(until)
+        .bind(&seen.id)
+        .bind(seen.credential_version)
+        .bind(&seen.status)
+        .bind(seen.failures)
+        .bind(at + 1)
+        .bind(at + LONGEST_LEASE)
+        .fetch_optional(&self.writer)
+        .await
+        .map_err(store_error)
+    }
+
+    async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
+        let mut update = end_refresh(seen, holder, end, self.clock.now());
+        let done = update.build().execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>> {
+        let select = format!(
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
+             AND (a.credential_at <= ?1 OR a.credential_at > ?2 + {STEP}) \
+             AND coalesce(a.retry_at, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_PAUSE} + {STEP} \
+             AND coalesce(a.lease_until, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_LEASE} \
+             AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client \
+             AND (a.credential_at, a.seq) > (?4, ?5) ORDER BY a.credential_at, a.seq LIMIT ?3"
+        );
+        let (credential_at, seq) = after.unwrap_or((i64::MIN, i64::MIN));
+        sqlx::query_as(AssertSqlSafe(select))
+            .bind(before)
+            .bind(self.clock.now())
+            .bind(limit)
+            .bind(credential_at)
+            .bind(seq)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+}
+
+fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     sqlx::query(
         "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
          own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at, \
@@ -46,22 +203,22 @@ pub(super) fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArgumen
     .bind((account.status == "ACTIVE").then_some(account.created_at))
 }
 
-pub(super) fn update(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
+pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
-    query.push_bind(now());
+    query.push_bind(at);
     if let Some(alias) = &change.alias {
         query.push(", alias = ").push_bind(alias.clone());
     }
     if let Some(credential) = &change.credential {
         query.push(", ");
-        push_credential(&mut query, credential, false);
+        push_credential(&mut query, credential, at, false);
     }
     if let Some((status, reason)) = &change.status {
         query.push(", own_status = ").push_bind(status.clone());
         query.push(", status_reason = ").push_bind(reason.clone());
     }
     if change.is_connection {
-        query.push(", connected_at = ").push_bind(now());
+        query.push(", connected_at = ").push_bind(at);
     }
     if let Some(is_disabled) = change.is_disabled {
         query.push(", is_disabled = ").push_bind(is_disabled);
@@ -69,26 +226,25 @@ pub(super) fn update(id: &str, change: &AccountChange) -> QueryBuilder<Sqlite> {
     query.push(" WHERE id = ").push_bind(id.to_owned());
     if let Some(version) = change.of_version {
         query.push(" AND credential_version = ").push_bind(version);
-        let at = now();
         query.push(" AND coalesce(lease_until, 0) NOT BETWEEN ").push_bind(at + 1);
         query.push(" AND ").push_bind(at + LONGEST_LEASE);
     }
     query
 }
 
-/// Writes what came of a refresh, if `holder` has the lease still.
-pub(super) fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> QueryBuilder<Sqlite> {
+/// Writes what came of a refresh, if `holder` still has the lease.
+fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET ");
     match end {
         RefreshEnd::Renewed(credential) => {
-            push_credential(&mut query, credential, true);
-            // An account that was given up comes back to life with it.
-            query.push(", own_status = 'ACTIVE', status_reason = NULL, updated_at = ").push_bind(now());
+            push_credential(&mut query, credential, at, true);
+            // An account that had expired becomes active again.
+            query.push(", own_status = 'ACTIVE', status_reason = NULL, updated_at = ").push_bind(at);
         }
         RefreshEnd::Refused(reason) => {
             query.push("own_status = 'EXPIRED', status_reason = ").push_bind(reason);
             query.push(", failures = failures + 1, retry_at = NULL, problem = NULL, refusals = 0");
-            query.push(", lease_holder = NULL, lease_until = NULL, updated_at = ").push_bind(now());
+            query.push(", lease_holder = NULL, lease_until = NULL, updated_at = ").push_bind(at);
         }
         RefreshEnd::Failed { problem, retry_at, may_be_done, refusals } => {
             query.push("failures = failures + 1, retry_at = ").push_bind(retry_at);
@@ -104,10 +260,14 @@ pub(super) fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd) 
     query
 }
 
-/// Puts a credential in the place of another, in an UPDATE: with it ends what was noted of a refresh
-/// of the other, and whoever holds the lease has lost it.
-fn push_credential(query: &mut QueryBuilder<Sqlite>, credential: &SealedCredential, is_refresh: bool) {
-    let at = now();
+/// Replaces the credential, in an UPDATE. That resets the notes about refreshes of the old credential, and ends
+/// the lease.
+fn push_credential(
+    query: &mut QueryBuilder<Sqlite>,
+    credential: &SealedCredential,
+    at: i64,
+    is_refresh: bool,
+) {
     query.push("credential = ").push_bind(credential.sealed.clone());
     query.push(", key_id = ").push_bind(credential.key_id.clone());
     query.push(", expires_at = ").push_bind(credential.expires_at);
@@ -119,7 +279,7 @@ fn push_credential(query: &mut QueryBuilder<Sqlite>, credential: &SealedCredenti
 }
 
 /// How many there are in all.
-pub(super) fn count(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
+fn count(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(if are_few(filter) {
         "SELECT count(*) FROM connected_accounts WHERE TRUE"
     } else {
@@ -129,7 +289,7 @@ pub(super) fn count(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     query
 }
 
-pub(super) fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
+fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE TRUE"));
     restrict(&mut query, "a.", filter);
     let time = match (are_few(filter), filter.by_change) {
@@ -174,8 +334,8 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilte
 /// The column whose index finds the accounts of a filter; `None` walks through all in their order,
 /// which soon fills a page where many match.
 ///
-/// SQLite knows nothing of how many rows have a value, so it is told: a user's accounts are few, and
-/// any other index is of use only where it also has the order that is asked for.
+/// SQLite has no statistics here, so the statement chooses: a user's accounts are few, and any other index is
+/// of use only where it also has the order of the list.
 fn index_of(filter: &AccountFilter) -> Option<&'static str> {
     let in_order = |values: &[String]| values.len() == 1 && !filter.by_change;
     if !filter.ids.is_empty() {

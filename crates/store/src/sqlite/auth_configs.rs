@@ -1,22 +1,79 @@
-//! Statements about auth configs.
+//! Auth configs in SQLite.
 
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
+use super::SqliteStore;
+use super::error::store_error;
 use super::page::push_page;
-use crate::clock::now;
-use crate::{AuthConfigChange, AuthConfigFilter, StoredAuthConfig};
+use crate::{AuthConfigChange, AuthConfigFilter, AuthConfigs, Rows, StoredAuthConfig};
 
-pub(super) fn insert<'a>(
-    config: &'a StoredAuthConfig,
-    on_conflict: &str,
-) -> Query<'a, Sqlite, SqliteArguments> {
+/// The columns of an auth config, with the number of its accounts, which triggers keep.
+const SELECT: &str = "SELECT c.*, (SELECT coalesce(sum(accounts), 0) FROM account_counts \
+     WHERE auth_config_id = c.id) AS accounts FROM auth_configs c";
+
+#[async_trait]
+impl AuthConfigs for SqliteStore {
+    async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()> {
+        insert(config, "").execute(&self.writer).await.map(drop).map_err(store_error)
+    }
+
+    async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig> {
+        let find = || async {
+            let select = format!("{SELECT} WHERE c.toolkit = ? AND c.auth_scheme = ? AND c.type = 'default'");
+            sqlx::query_as(AssertSqlSafe(select))
+                .bind(&config.toolkit)
+                .bind(&config.auth_scheme)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(store_error)
+        };
+        if let Some(found) = find().await? {
+            return Ok(found);
+        }
+        let insert = self::insert(&config, "ON CONFLICT DO NOTHING");
+        insert.execute(&self.writer).await.map_err(store_error)?;
+        Ok(find().await?.unwrap_or(config))
+    }
+
+    async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>> {
+        sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE c.id = ?")))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>> {
+        let mut count = count(filter);
+        let total = count.build_query_scalar().fetch_one(&self.pool).await.map_err(store_error)?;
+        let mut page = page(filter);
+        let rows = page.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        Ok(Rows { rows, total })
+    }
+
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool> {
+        let mut update = update(id, change, self.clock.now());
+        let done = update.build().execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+
+    async fn delete_auth_config(&self, id: &str) -> Result<bool> {
+        let delete = sqlx::query("DELETE FROM auth_configs WHERE id = ?").bind(id);
+        let done = delete.execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() == 1)
+    }
+}
+
+fn insert<'a>(config: &'a StoredAuthConfig, on_conflict: &str) -> Query<'a, Sqlite, SqliteArguments> {
     let insert = format!(
         "INSERT INTO auth_configs (id, toolkit, name, type, auth_scheme, status, credentials, key_id, has_client, \
          settings, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {on_conflict}"
     );
-    sqlx::query(sqlx::AssertSqlSafe(insert))
+    sqlx::query(AssertSqlSafe(insert))
         .bind(&config.id)
         .bind(&config.toolkit)
         .bind(&config.name)
@@ -31,9 +88,9 @@ pub(super) fn insert<'a>(
         .bind(config.updated_at)
 }
 
-pub(super) fn update(id: &str, change: &AuthConfigChange) -> QueryBuilder<Sqlite> {
+fn update(id: &str, change: &AuthConfigChange, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE auth_configs SET updated_at = ");
-    query.push_bind(now());
+    query.push_bind(at);
     if let Some(name) = &change.name {
         query.push(", name = ").push_bind(name.clone());
     }
@@ -58,14 +115,14 @@ pub(super) fn update(id: &str, change: &AuthConfigChange) -> QueryBuilder<Sqlite
 }
 
 /// How many there are in all.
-pub(super) fn count(filter: &AuthConfigFilter) -> QueryBuilder<Sqlite> {
+fn count(filter: &AuthConfigFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT count(*) FROM auth_configs WHERE TRUE");
     restrict(&mut query, filter);
     query
 }
 
-pub(super) fn page(filter: &AuthConfigFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM auth_configs WHERE TRUE");
+fn page(filter: &AuthConfigFilter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(format!("{SELECT} WHERE TRUE"));
     restrict(&mut query, filter);
     push_page(&mut query, "created_at", "seq", false, &filter.page);
     query

@@ -1,17 +1,46 @@
-//! The statement that adds to the record of calls.
+//! The record of calls in SQLite.
 
-use sqlx::Sqlite;
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite};
 
-use crate::CallRecord;
+use super::SqliteStore;
+use super::error::store_error;
+use crate::{CallRecord, Calls};
+
+#[async_trait]
+impl Calls for SqliteStore {
+    async fn insert_calls(&self, mut calls: Vec<CallRecord>) -> Result<()> {
+        let mut transaction = self.writer.begin().await.map_err(store_error)?;
+        // Few lengths, so that each is a statement that was prepared before.
+        for length in [512, 64, 8, 1] {
+            while calls.len() >= length {
+                insert(calls.drain(..length)).execute(&mut *transaction).await.map_err(store_error)?;
+            }
+        }
+        sqlx::query("DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - ?")
+            .bind(self.calls_kept)
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)
+    }
+
+    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
+        sqlx::query_as("SELECT * FROM calls ORDER BY id DESC LIMIT ?")
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+}
 
 /// The statement that inserts calls. SQLite takes 32 766 values in one, which is 2 730 calls.
 ///
 /// The calls are given away, so that their texts are not copied.
-pub(super) fn insert(
-    calls: impl ExactSizeIterator<Item = CallRecord>,
-) -> Query<'static, Sqlite, SqliteArguments> {
+fn insert(calls: impl ExactSizeIterator<Item = CallRecord>) -> Query<'static, Sqlite, SqliteArguments> {
     const COLUMNS: usize = 12;
     let row = format!("({})", ["?"; COLUMNS].join(", "));
     let insert = format!(
@@ -19,7 +48,7 @@ pub(super) fn insert(
          bytes, duration_us) VALUES {}",
         vec![row; calls.len()].join(", ")
     );
-    calls.fold(sqlx::query(sqlx::AssertSqlSafe(insert)), |query, call| {
+    calls.fold(sqlx::query(AssertSqlSafe(insert)), |query, call| {
         query
             .bind(call.at)
             .bind(call.user_id)

@@ -11,11 +11,11 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row};
-use tokio::runtime::Handle;
 
 use super::SqliteStore;
+use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
-use crate::cache::Recent;
+use crate::Clock;
 
 /// Marks a database file as ours (SQLite's `application_id`): "pxex".
 const APPLICATION_ID: i64 = 0x7078_6578;
@@ -23,7 +23,7 @@ const APPLICATION_ID: i64 = 0x7078_6578;
 /// How long a write waits for another process to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long somebody is expected to use a new file.
+/// How long to wait before another attempt to set up a locked new file.
 const LOCKED_FOR: Duration = Duration::from_millis(20);
 
 /// How many calls are remembered; the oldest go first.
@@ -57,7 +57,7 @@ impl fmt::Debug for KeyCheck<'_> {
 
 impl SqliteStore {
     /// A store that lives as long as the gateway does.
-    pub async fn in_memory(key: KeyCheck<'_>) -> Result<Self> {
+    pub async fn in_memory(key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         // Every connection to `:memory:` is a database of its own, so there is exactly one, forever.
         let pool = SqlitePoolOptions::new()
@@ -69,9 +69,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         let writer = pool.clone();
-        let recent = Recent::new();
-        let (runtime, calls_kept) = (Handle::current(), CALLS_IN_MEMORY);
-        let store = Self { pool, writer, is_shared: false, recent, calls_kept, runtime };
+        let store = Self { pool, writer, data_version: None, calls_kept: CALLS_IN_MEMORY, clock };
         store.prepare(key).await?;
         Ok(store)
     }
@@ -81,7 +79,7 @@ impl SqliteStore {
     /// # Errors
     /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is
     /// changed only when it is ours and the key is right.
-    pub async fn in_file(path: &Path, key: KeyCheck<'_>) -> Result<Self> {
+    pub async fn in_file(path: &Path, key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
         let name_file = |error: Error| {
             let message = format!("{}: {}", path.display(), error.body().message);
             let named = Error::new(error.kind(), message);
@@ -122,8 +120,8 @@ impl SqliteStore {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        let (runtime, calls_kept) = (Handle::current(), CALLS_IN_FILE);
-        let store = Self { pool, writer, is_shared: true, recent: Recent::new(), calls_kept, runtime };
+        let data_version = Some(DataVersion::new());
+        let store = Self { pool, writer, data_version, calls_kept: CALLS_IN_FILE, clock };
         store.prepare(key).await.map_err(name_file)?;
         make_private(&marker);
         Ok(store)
@@ -181,7 +179,7 @@ impl SqliteStore {
             .fetch_one(&mut *transaction)
             .await
             .map_err(store_error)?;
-        // Written again, it would be a write for each opening, which others have to wait for.
+        // A write at each opening would make other processes wait.
         if id != APPLICATION_ID {
             sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
                 .execute(&mut *transaction)
@@ -193,7 +191,7 @@ impl SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        // Whoever came first may have had another key.
+        // A process that came first may have another key.
         let row = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
             .fetch_one(&mut *transaction)
             .await

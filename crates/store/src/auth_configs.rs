@@ -1,0 +1,101 @@
+//! Auth configs: how accounts of a toolkit are connected.
+
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
+
+use crate::{PageAsked, Rows};
+
+/// An auth config with its credentials sealed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredAuthConfig {
+    /// `ac_…`
+    pub id: String,
+    /// The toolkit's slug.
+    pub toolkit: String,
+    /// Its name, for people.
+    pub name: String,
+    /// `custom` or `default`.
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    /// How its accounts sign requests.
+    pub auth_scheme: String,
+    /// `ENABLED` or `DISABLED`.
+    pub status: String,
+    /// Its credentials, sealed.
+    pub credentials: Vec<u8>,
+    /// The key that sealed them.
+    pub key_id: String,
+    /// Whether an OAuth client is among the credentials.
+    pub has_client: bool,
+    /// Settings that the gateway keeps and echoes, as JSON.
+    pub settings: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was last changed.
+    pub updated_at: i64,
+    /// Rises with every row, so that rows of one millisecond have an order. The store sets it.
+    pub seq: i64,
+    /// How many accounts it has. The store counts them.
+    pub accounts: i64,
+}
+
+/// What may be changed of an auth config. `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct AuthConfigChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// `ENABLED` or `DISABLED`.
+    pub status: Option<String>,
+    /// Its credentials.
+    pub credentials: Option<SealedClient>,
+    /// Settings by name, as JSON. Each replaces the setting of the same name.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// The credentials of an auth config as the store keeps them.
+#[derive(Debug, Clone)]
+pub struct SealedClient {
+    /// The credentials, sealed.
+    pub sealed: Vec<u8>,
+    /// The key that sealed them.
+    pub key_id: String,
+    /// Whether an OAuth client is among them.
+    pub has_client: bool,
+}
+
+/// Which auth configs to list, newest first.
+#[derive(Debug, Default)]
+pub struct AuthConfigFilter {
+    /// Only auth configs of this toolkit.
+    pub toolkit: Option<String>,
+    /// A part of the name.
+    pub search: Option<String>,
+    /// Whether disabled auth configs are listed, too.
+    pub with_disabled: bool,
+    /// Whether auth configs that imports make are left out.
+    pub only_custom: bool,
+    /// The page to read.
+    pub page: PageAsked,
+}
+
+/// The auth configs of a store.
+#[async_trait]
+pub trait AuthConfigs: Send + Sync {
+    /// Adds an auth config.
+    async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()>;
+
+    /// The toolkit's default auth config for this scheme. The store adds `config` if there is none yet.
+    async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig>;
+
+    /// Reads an auth config.
+    async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>>;
+
+    /// Lists auth configs.
+    async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>>;
+
+    /// Changes an auth config. False when there is none.
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool>;
+
+    /// Deletes an auth config with its accounts. False when there was none.
+    async fn delete_auth_config(&self, id: &str) -> Result<bool>;
+}

@@ -1,0 +1,350 @@
+//! A cache around any store, for the rows that calls look up again and again.
+//!
+//! A write through the cache invalidates the rows it changed before it returns. If the caller is dropped, the
+//! write still runs to its end, and then invalidates the rows. A lookup that was running during an
+//! invalidation is not cached: its guard is void.
+//!
+//! Each lookup first asks the store whether another process has written. If so, all rows are read anew.
+
+mod rows;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proxy_execute_protocol::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+
+use self::rows::CachedRows;
+use crate::{
+    AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigChange, AuthConfigFilter, AuthConfigs,
+    CallRecord, Calls, Clock, Insertion, LinkEnd, LinkStart, Links, RefreshEnd, Rows, Sessions, Store,
+    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+};
+
+/// What a store knows of writes by other processes.
+pub trait Changes {
+    /// Whether another process may have written since the last call. Lookups call it and wait for it, so it is
+    /// cheap: a store with notifications looks at those that have arrived, and SQLite is asked every 100 ms.
+    fn others_have_written(&self) -> impl Future<Output = Result<bool>> + Send;
+}
+
+/// What a call's account is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum AccountKey {
+    Id(String),
+    /// User, toolkit and, if the session names one, auth config.
+    Best(String, String, Option<String>),
+}
+
+/// A store whose sessions, API keys and accounts of calls are cached.
+#[derive(Debug)]
+pub struct Cached<S> {
+    store: Arc<S>,
+    sessions: CachedRows<String, StoredSession>,
+    /// By hash.
+    keys: CachedRows<Vec<u8>, StoredKey>,
+    accounts: CachedRows<AccountKey, StoredAccount>,
+    clock: Clock,
+    /// The runtime that writes run on: the one that the store was opened on.
+    runtime: Handle,
+}
+
+impl<S: Changes> Cached<S> {
+    /// A cache around a store. Call it on the runtime that is to carry out the writes.
+    pub fn new(store: S, clock: Clock) -> Self {
+        Self {
+            store: Arc::new(store),
+            sessions: CachedRows::new(),
+            keys: CachedRows::new(),
+            accounts: CachedRows::new(),
+            clock,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Invalidates everything if another process may have written.
+    async fn notice_writes(&self) -> Result<()> {
+        if self.store.others_have_written().await? {
+            self.sessions.clear();
+            self.keys.clear();
+            self.accounts.clear();
+        }
+        Ok(())
+    }
+
+    /// Runs a write to its end, even if the caller is dropped, and then drops `invalidate`. A database may carry
+    /// out a statement although its caller has stopped waiting.
+    async fn write<T: Send + 'static>(
+        &self,
+        invalidate: impl Send + 'static,
+        write: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let task = self.runtime.spawn(async move {
+            let done = write.await;
+            drop(invalidate);
+            done
+        });
+        task.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(_) => Err(Error::new(ErrorKind::GatewayClosed, "The gateway is closed.")),
+        })
+    }
+}
+
+impl<S: Accounts> Cached<S> {
+    /// The keys of an account that is about to change; none when there is no such account.
+    async fn keys_of_account(&self, id: &str) -> Result<Vec<AccountKey>> {
+        Ok(self.store.account(id).await?.map(|account| account_keys(&account)).unwrap_or_default())
+    }
+}
+
+/// The keys that an account may be cached under: its id, and as the best of its user and toolkit, with any auth
+/// config or its own. None of these ever changes.
+fn account_keys(account: &StoredAccount) -> Vec<AccountKey> {
+    let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
+    let best = |config| AccountKey::Best(user_id.clone(), toolkit.clone(), config);
+    vec![AccountKey::Id(id.clone()), best(None), best(Some(auth_config_id.clone()))]
+}
+
+/// Whether an account is cached. Only active accounts are, so that changes of other accounts need no invalidation.
+fn is_active(account: &StoredAccount) -> bool {
+    account.status == "ACTIVE" && !account.config_is_disabled
+}
+
+#[async_trait]
+impl<S: Store + Changes> Sessions for Cached<S> {
+    async fn insert_session(&self, session: &StoredSession) -> Result<()> {
+        self.store.insert_session(session).await
+    }
+
+    async fn session(&self, id: &str) -> Result<Option<Arc<StoredSession>>> {
+        self.notice_writes().await?;
+        self.sessions.get_or_find(id, |_| true, self.store.session(id)).await
+    }
+
+    async fn update_session(&self, session: &StoredSession) -> Result<bool> {
+        let invalidate = self.sessions.invalidate_after([session.id.clone()]);
+        let (store, session) = (Arc::clone(&self.store), session.clone());
+        self.write(invalidate, async move { store.update_session(&session).await }).await
+    }
+
+    async fn delete_session(&self, id: &str) -> Result<bool> {
+        let invalidate = self.sessions.invalidate_after([id.to_owned()]);
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        self.write(invalidate, async move { store.delete_session(&id).await }).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> AuthConfigs for Cached<S> {
+    async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()> {
+        self.store.insert_auth_config(config).await
+    }
+
+    async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig> {
+        self.store.default_auth_config(config).await
+    }
+
+    async fn auth_config(&self, id: &str) -> Result<Option<StoredAuthConfig>> {
+        self.store.auth_config(id).await
+    }
+
+    async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>> {
+        self.store.auth_configs(filter).await
+    }
+
+    async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool> {
+        let (store, id, change) = (Arc::clone(&self.store), id.to_owned(), change.clone());
+        let invalidate = self.accounts.invalidate_all_after();
+        self.write(invalidate, async move { store.update_auth_config(&id, &change).await }).await
+    }
+
+    async fn delete_auth_config(&self, id: &str) -> Result<bool> {
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        let invalidate = self.accounts.invalidate_all_after();
+        self.write(invalidate, async move { store.delete_auth_config(&id).await }).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Accounts for Cached<S> {
+    async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
+        let invalidate = self.accounts.invalidate_after(account_keys(account));
+        let (store, account) = (Arc::clone(&self.store), account.clone());
+        self.write(invalidate, async move { store.insert_account(&account).await }).await
+    }
+
+    async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
+        self.store.account(id).await
+    }
+
+    async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>> {
+        self.store.accounts(filter).await
+    }
+
+    async fn account_for_call(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        auth_config_id: Option<&str>,
+    ) -> Result<Option<Arc<StoredAccount>>> {
+        self.notice_writes().await?;
+        // Another account becomes the best only by a write, or when this access token expires.
+        let is_good = |account: &StoredAccount| {
+            is_active(account) && account.credential.expires_at.is_none_or(|at| at > self.clock.now())
+        };
+        let config = auth_config_id.map(str::to_owned);
+        let key = AccountKey::Best(user_id.to_owned(), toolkit.to_owned(), config);
+        let find = self.store.account_for_call(user_id, toolkit, auth_config_id);
+        self.accounts.get_or_find(&key, is_good, find).await
+    }
+
+    async fn named_account_for_call(&self, id: &str) -> Result<Option<Arc<StoredAccount>>> {
+        self.notice_writes().await?;
+        let key = AccountKey::Id(id.to_owned());
+        self.accounts.get_or_find(&key, is_active, self.store.named_account_for_call(id)).await
+    }
+
+    async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
+        self.store.accounts_for_calls(user_id).await
+    }
+
+    async fn account_by_name(
+        &self,
+        user_id: &str,
+        toolkit: &str,
+        name: &str,
+    ) -> Result<Option<StoredAccount>> {
+        self.store.account_by_name(user_id, toolkit, name).await
+    }
+
+    async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
+        let invalidate = self.accounts.invalidate_after(self.keys_of_account(id).await?);
+        let (store, id, change) = (Arc::clone(&self.store), id.to_owned(), change.clone());
+        self.write(invalidate, async move { store.update_account(&id, &change).await }).await
+    }
+
+    async fn delete_account(&self, id: &str) -> Result<bool> {
+        let invalidate = self.accounts.invalidate_after(self.keys_of_account(id).await?);
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        self.write(invalidate, async move { store.delete_account(&id).await }).await
+    }
+
+    async fn begin_refresh(
+        &self,
+        seen: &StoredAccount,
+        holder: &str,
+        lease: Duration,
+    ) -> Result<Option<i64>> {
+        self.store.begin_refresh(seen, holder, lease).await
+    }
+
+    async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
+        let invalidate = self.accounts.invalidate_after(account_keys(seen));
+        let (store, seen, holder, end) =
+            (Arc::clone(&self.store), seen.clone(), holder.to_owned(), end.clone());
+        self.write(invalidate, async move { store.end_refresh(&seen, &holder, &end).await }).await
+    }
+
+    async fn idle_accounts(
+        &self,
+        before: i64,
+        after: Option<(i64, i64)>,
+        limit: u32,
+    ) -> Result<Vec<StoredAccount>> {
+        self.store.idle_accounts(before, after, limit).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Links for Cached<S> {
+    async fn insert_link(&self, link: &StoredLink) -> Result<bool> {
+        self.store.insert_link(link).await
+    }
+
+    async fn link(&self, token_hash: &[u8]) -> Result<Option<StoredLink>> {
+        self.store.link(token_hash).await
+    }
+
+    async fn link_of_state(&self, state_hash: &[u8]) -> Result<Option<StoredLink>> {
+        self.store.link_of_state(state_hash).await
+    }
+
+    async fn start_link(&self, link: &StoredLink, start: &LinkStart) -> Result<bool> {
+        self.store.start_link(link, start).await
+    }
+
+    async fn take_state(&self, state_hash: &[u8]) -> Result<bool> {
+        self.store.take_state(state_hash).await
+    }
+
+    async fn finish_link(&self, link: &StoredLink, change: &AccountChange) -> Result<LinkEnd> {
+        let invalidate = self.accounts.invalidate_after(self.keys_of_account(&link.account_id).await?);
+        let (store, link, change) = (Arc::clone(&self.store), link.clone(), change.clone());
+        self.write(invalidate, async move { store.finish_link(&link, &change).await }).await
+    }
+
+    async fn end_links(&self, account_id: &str) -> Result<()> {
+        self.store.end_links(account_id).await
+    }
+
+    async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>> {
+        self.store.next_link_expiry(at).await
+    }
+
+    async fn expire_links(&self, reason: &str, at: i64, lifetime: i64) -> Result<Vec<String>> {
+        self.store.expire_links(reason, at, lifetime).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> ApiKeys for Cached<S> {
+    async fn insert_key(&self, key: &StoredKey) -> Result<()> {
+        self.store.insert_key(key).await
+    }
+
+    async fn key_by_hash(&self, hash: &[u8]) -> Result<Option<Arc<StoredKey>>> {
+        self.notice_writes().await?;
+        self.keys.get_or_find(hash, |_| true, self.store.key_by_hash(hash)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>> {
+        self.store.keys().await
+    }
+
+    async fn touch_key(&self, key: &StoredKey) -> Result<()> {
+        let invalidate = self.keys.invalidate_after([key.hash.clone()]);
+        let (store, key) = (Arc::clone(&self.store), key.clone());
+        self.write(invalidate, async move { store.touch_key(&key).await }).await
+    }
+
+    async fn revoke_key(&self, id: &str) -> Result<bool> {
+        let invalidate = self.keys.invalidate_all_after();
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        self.write(invalidate, async move { store.revoke_key(&id).await }).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Calls for Cached<S> {
+    async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()> {
+        self.store.insert_calls(calls).await
+    }
+
+    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
+        self.store.calls(limit).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Store for Cached<S> {
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! The record of calls.
+
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
+
+/// What is remembered of a call: never a query, a header or a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct CallRecord {
+    /// When it began.
+    pub at: i64,
+    /// The user whose account was used.
+    pub user_id: Option<String>,
+    /// The session it was made in.
+    pub session_id: Option<String>,
+    /// The toolkit's slug.
+    pub toolkit: Option<String>,
+    /// The account that was used.
+    pub account_id: Option<String>,
+    /// The HTTP method.
+    pub method: String,
+    /// The host that was called.
+    pub host: Option<String>,
+    /// The path that was called, without its query.
+    pub path: Option<String>,
+    /// `answered`, `cancelled`, or the slug of the error.
+    pub outcome: String,
+    /// The status of the upstream's response.
+    pub status: Option<i64>,
+    /// The size of the response body.
+    pub bytes: i64,
+    /// How long the call took, in microseconds.
+    pub duration_us: i64,
+}
+
+/// The record of calls in a store.
+#[async_trait]
+pub trait Calls: Send + Sync {
+    /// Adds calls, and deletes the oldest beyond the limit that the store was opened with.
+    async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()>;
+
+    /// Lists calls, newest first.
+    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>>;
+}

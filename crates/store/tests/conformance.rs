@@ -1,0 +1,514 @@
+//! What every store does. Each test runs over each store; another store is one more line in [`stores`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proxy_execute_protocol::{ErrorKind, SessionConfig};
+use proxy_execute_store::{
+    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
+    KeyCheck, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, SealedClient, SealedCredential,
+    SqliteStore, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ANY_KEY: KeyCheck<'_> = KeyCheck { sealed: b"sealed", opens: &|_| true };
+const MINUTE: i64 = 60 * 1_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// An empty store.
+struct Opened {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    _folder: Option<TempDir>,
+}
+
+/// Every store, empty, with its name.
+async fn stores() -> Vec<(&'static str, Opened)> {
+    let clock = Clock::default();
+    let memory = || SqliteStore::in_memory(ANY_KEY, clock.clone());
+    let folder = || tempfile::tempdir().unwrap();
+    let file = async |folder: &TempDir| {
+        SqliteStore::in_file(&folder.path().join("gateway.db"), ANY_KEY, clock.clone()).await.unwrap()
+    };
+    let (plain, cached) = (folder(), folder());
+    let all: [(_, Arc<dyn Store>, _); 4] = [
+        ("SQLite in memory", Arc::new(memory().await.unwrap()), None),
+        ("SQLite in a file", Arc::new(file(&plain).await), Some(plain)),
+        ("SQLite in memory, cached", Arc::new(Cached::new(memory().await.unwrap(), clock.clone())), None),
+        ("SQLite in a file, cached", Arc::new(Cached::new(file(&cached).await, clock.clone())), Some(cached)),
+    ];
+    all.map(|(name, store, _folder)| (name, Opened { store, clock: clock.clone(), _folder })).into()
+}
+
+/// Runs a test over each store.
+async fn each(test: impl AsyncFn(&dyn Store, &Clock)) {
+    for (name, Opened { store, clock, _folder }) in stores().await {
+        println!("{name}");
+        store.insert_auth_config(&auth_config("ac_1")).await.unwrap();
+        test(&*store, &clock).await;
+        store.close().await;
+    }
+}
+
+fn auth_config(id: &str) -> StoredAuthConfig {
+    StoredAuthConfig {
+        id: id.to_owned(),
+        toolkit: "acme".to_owned(),
+        name: format!("Acme {id}"),
+        kind: "custom".to_owned(),
+        auth_scheme: "API_KEY".to_owned(),
+        status: "ENABLED".to_owned(),
+        credentials: Vec::new(),
+        key_id: String::new(),
+        has_client: false,
+        settings: "{}".to_owned(),
+        created_at: 0,
+        updated_at: 0,
+        seq: 0,
+        accounts: 0,
+    }
+}
+
+fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
+    StoredAccount {
+        id: id.to_owned(),
+        user_id: user_id.to_owned(),
+        toolkit: "acme".to_owned(),
+        auth_config_id: "ac_1".to_owned(),
+        alias: None,
+        word_id: id.to_owned(),
+        auth_scheme: "API_KEY".to_owned(),
+        status: "ACTIVE".to_owned(),
+        status_reason: None,
+        is_disabled: false,
+        credential: sealed("old"),
+        credential_version: 0,
+        credential_at: 0,
+        refreshed_at: None,
+        failures: 0,
+        retry_at: None,
+        problem: None,
+        refusals: 0,
+        created_at,
+        updated_at: created_at,
+        seq: 0,
+        config_is_disabled: false,
+        config_has_client: false,
+    }
+}
+
+fn sealed(text: &str) -> SealedCredential {
+    SealedCredential { sealed: text.into(), key_id: String::new(), expires_at: None, renewable: false }
+}
+
+fn unfinished(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
+    StoredAccount { status: "INITIALIZING".to_owned(), ..account(id, user_id, created_at) }
+}
+
+fn link(account_id: &str, expires_at: i64) -> StoredLink {
+    StoredLink {
+        token_hash: account_id.into(),
+        account_id: account_id.to_owned(),
+        callback_url: None,
+        scopes: "[]".to_owned(),
+        browser_hash: None,
+        verifier: None,
+        given: None,
+        expires_at,
+        finished_at: None,
+    }
+}
+
+fn session(id: &str) -> StoredSession {
+    StoredSession {
+        id: id.to_owned(),
+        user_id: "ann".to_owned(),
+        config: SessionConfig::default(),
+        version: 1,
+    }
+}
+
+fn key(id: &str, hash: u8) -> StoredKey {
+    StoredKey {
+        id: id.to_owned(),
+        name: None,
+        hash: vec![hash],
+        permissions: None,
+        allowed_addresses: None,
+        expires_at: None,
+        created_at: hash.into(),
+        last_used_at: None,
+        revoked_at: None,
+    }
+}
+
+fn with_status(status: &str) -> AccountChange {
+    AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() }
+}
+
+fn with_client() -> AuthConfigChange {
+    let client = SealedClient { sealed: b"client".into(), key_id: "k".to_owned(), has_client: true };
+    AuthConfigChange { credentials: Some(client), ..AuthConfigChange::default() }
+}
+
+fn failed(retry_at: i64) -> RefreshEnd {
+    RefreshEnd::Failed { problem: "down".to_owned(), retry_at, may_be_done: false, refusals: 0 }
+}
+
+/// The account in each of the lookups of calls.
+async fn found(store: &dyn Store, id: &str, user: &str) -> Vec<Arc<StoredAccount>> {
+    [
+        store.named_account_for_call(id).await.unwrap(),
+        store.account_for_call(user, "acme", None).await.unwrap(),
+        store.account_for_call(user, "acme", Some("ac_1")).await.unwrap(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[tokio::test]
+async fn a_session_changes_only_from_the_version_that_was_read() {
+    each(async |store, _| {
+        store.insert_session(&session("trs_1")).await.unwrap();
+        let first = store.session("trs_1").await.unwrap().unwrap();
+        let mut changed = (*first).clone();
+        changed.config.tags = Some(json!(["a"]));
+        assert!(store.update_session(&changed).await.unwrap());
+        assert!(!store.update_session(&changed).await.unwrap(), "another change came first");
+        let second = store.session("trs_1").await.unwrap().unwrap();
+        assert_eq!((second.version, &second.config.tags), (2, &Some(json!(["a"]))));
+        assert!(store.delete_session("trs_1").await.unwrap());
+        assert!(store.session("trs_1").await.unwrap().is_none());
+        assert!(!store.delete_session("trs_1").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_opens_until_it_is_revoked() {
+    each(async |store, clock| {
+        for (id, hash) in [("ak_1", 1), ("ak_2", 2)] {
+            store.insert_key(&key(id, hash)).await.unwrap();
+        }
+        let found = store.key_by_hash(&[1]).await.unwrap().unwrap();
+        assert_eq!((found.id.as_str(), found.last_used_at), ("ak_1", None));
+        let before = clock.now();
+        store.touch_key(&found).await.unwrap();
+        assert!(store.key_by_hash(&[1]).await.unwrap().unwrap().last_used_at >= Some(before));
+        assert!(store.revoke_key("ak_1").await.unwrap());
+        assert!(!store.revoke_key("ak_1").await.unwrap());
+        assert!(store.key_by_hash(&[1]).await.unwrap().is_none());
+        let ids: Vec<_> = store.keys().await.unwrap().into_iter().map(|key| key.id).collect();
+        assert_eq!(ids, ["ak_2", "ak_1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_are_listed_newest_first() {
+    each(async |store, _| {
+        let calls = (0..600).map(|at| CallRecord { at, ..CallRecord::default() }).collect();
+        store.insert_calls(calls).await.unwrap();
+        store.insert_calls(vec![CallRecord { at: 600, ..CallRecord::default() }]).await.unwrap();
+        let calls = store.calls(3).await.unwrap();
+        assert_eq!(calls.iter().map(|call| call.at).collect::<Vec<_>>(), [600, 599, 598]);
+        assert_eq!(store.calls(1_000).await.unwrap().len(), 601);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_an_account_counts_from_the_next_lookup() {
+    each(async |store, _| {
+        let new_key = AccountChange { credential: Some(sealed("new")), ..AccountChange::default() };
+        store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
+        let link = link("ca_1", i64::MAX);
+        store.insert_link(&link).await.unwrap();
+        for round in 0..3 {
+            let seen = found(store, "ca_1", "ann").await;
+            assert_eq!(seen.len(), 3);
+            match round {
+                0 => assert!(store.update_account("ca_1", &new_key).await.unwrap()),
+                1 => assert_eq!(store.finish_link(&link, &new_key).await.unwrap(), LinkEnd::Finished),
+                _ => {
+                    let lease = Duration::from_secs(9);
+                    assert_eq!(store.begin_refresh(&seen[0], "me", lease).await.unwrap(), Some(0));
+                    let end = RefreshEnd::Renewed(sealed("newer"));
+                    assert!(store.end_refresh(&seen[0], "me", &end).await.unwrap());
+                }
+            }
+            let changed = found(store, "ca_1", "ann").await;
+            assert_eq!(changed.len(), 3);
+            assert!(changed.iter().all(|account| account.credential_version == round + 1), "round {round}");
+        }
+        assert_eq!(store.finish_link(&link, &new_key).await.unwrap(), LinkEnd::Used);
+
+        let disabled =
+            AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() };
+        assert!(store.update_auth_config("ac_1", &disabled).await.unwrap());
+        assert!(found(store, "ca_1", "ann").await.iter().all(|account| account.config_is_disabled));
+
+        assert!(store.delete_account("ca_1").await.unwrap());
+        assert!(found(store, "ca_1", "ann").await.is_empty());
+        assert!(!store.delete_account("ca_1").await.unwrap());
+        assert!(!store.update_account("ca_1", &new_key).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_best_account_of_a_user_follows_from_the_others() {
+    each(async |store, clock| {
+        store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
+        let best = async || store.account_for_call("ann", "acme", None).await.unwrap().unwrap().id.clone();
+        assert_eq!(best().await, "ca_1");
+        store.insert_account(&account("ca_2", "ann", 2)).await.unwrap();
+        assert_eq!(best().await, "ca_2");
+        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+        assert_eq!(best().await, "ca_1");
+        store.update_account("ca_2", &with_status("ACTIVE")).await.unwrap();
+        assert_eq!(best().await, "ca_2");
+        let mut ending = sealed("ends");
+        ending.expires_at = Some(clock.now() + HOUR);
+        let change = AccountChange { credential: Some(ending), ..AccountChange::default() };
+        store.update_account("ca_2", &change).await.unwrap();
+        assert_eq!(best().await, "ca_2");
+        clock.advance(Duration::from_secs(3_600));
+        assert_eq!(best().await, "ca_1", "the access token of the other has expired");
+        let by_toolkit = store.accounts_for_calls("ann").await.unwrap();
+        assert_eq!(by_toolkit.iter().map(|account| account.id.as_str()).collect::<Vec<_>>(), ["ca_1"]);
+        store.delete_account("ca_1").await.unwrap();
+        assert_eq!(best().await, "ca_2", "an account of any state, if there is no better");
+    })
+    .await;
+}
+
+/// Each leads to something else: another word id, another alias, or that there is nothing to do.
+#[tokio::test]
+async fn conflicts_of_a_new_row_are_told_apart() {
+    each(async |store, _| {
+        let named = |id: &str, word_id: &str, alias: &str| StoredAccount {
+            word_id: word_id.to_owned(),
+            alias: Some(alias.to_owned()),
+            ..account(id, "ann", 1)
+        };
+        let insert = async |account: StoredAccount| store.insert_account(&account).await;
+        assert_eq!(insert(named("ca_1", "red", "work")).await.unwrap(), Insertion::Done);
+        assert_eq!(insert(named("ca_2", "red", "home")).await.unwrap(), Insertion::WordIdTaken);
+        let error = insert(named("ca_2", "blue", "work")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        let orphan = StoredAccount { auth_config_id: "ac_2".to_owned(), ..named("ca_2", "blue", "home") };
+        assert_eq!(insert(orphan).await.unwrap(), Insertion::NoAuthConfig);
+        let error = insert(named("ca_1", "blue", "home")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "the gateway chooses ids: {error}");
+        for name in ["ca_1", "red", "work"] {
+            let found = store.account_by_name("ann", "acme", name).await.unwrap();
+            assert_eq!(found.is_some(), name != "ca_1", "{name}");
+        }
+        assert!(store.insert_link(&link("ca_1", 1)).await.unwrap());
+        assert!(!store.insert_link(&link("ca_2", 1)).await.unwrap());
+    })
+    .await;
+}
+
+/// Two changes of an auth config at once are both made, whichever came first.
+#[tokio::test]
+async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
+    each(async |store, _| {
+        let with = |settings: &[(&'static str, &str)]| {
+            settings.iter().map(|(name, json)| (*name, (*json).to_owned())).collect()
+        };
+        for change in [
+            AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() },
+            with_client(),
+            AuthConfigChange { settings: with(&[("scopes", r#"["a"]"#)]), ..AuthConfigChange::default() },
+            AuthConfigChange {
+                settings: with(&[("scopes", "null"), ("proxy_config", r#"{"b":"\"\u0000"}"#)]),
+                ..AuthConfigChange::default()
+            },
+            AuthConfigChange { settings: with(&[("user_scopes", "[1]")]), ..AuthConfigChange::default() },
+            AuthConfigChange { name: Some("New".to_owned()), ..AuthConfigChange::default() },
+        ] {
+            assert!(store.update_auth_config("ac_1", &change).await.unwrap());
+        }
+        let config = store.auth_config("ac_1").await.unwrap().unwrap();
+        assert_eq!((config.name.as_str(), config.status.as_str()), ("New", "DISABLED"));
+        assert_eq!((config.credentials.as_slice(), config.key_id.as_str()), (b"client".as_slice(), "k"));
+        assert!(config.has_client);
+        let settings: Value = serde_json::from_str(&config.settings).unwrap();
+        assert_eq!(settings, json!({ "scopes": null, "proxy_config": { "b": "\"\0" }, "user_scopes": [1] }));
+        assert!(!store.update_auth_config("ac_2", &AuthConfigChange::default()).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn auth_configs_are_listed_with_the_number_of_their_accounts() {
+    each(async |store, _| {
+        store.insert_auth_config(&auth_config("ac_2")).await.unwrap();
+        for id in ["ca_1", "ca_2"] {
+            store.insert_account(&account(id, id, 1)).await.unwrap();
+        }
+        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+        let page = PageAsked { after: None, limit: 10 };
+        let listed = store.auth_configs(&AuthConfigFilter { page, ..Default::default() }).await.unwrap();
+        let counts: Vec<_> = listed.rows.iter().map(|config| (config.id.as_str(), config.accounts)).collect();
+        assert_eq!((counts, listed.total), (vec![("ac_2", 0), ("ac_1", 2)], 2));
+        store.delete_account("ca_1").await.unwrap();
+        assert_eq!(store.auth_config("ac_1").await.unwrap().unwrap().accounts, 1);
+
+        let default = || StoredAuthConfig { kind: "default".to_owned(), ..auth_config("ac_3") };
+        assert_eq!(store.default_auth_config(default()).await.unwrap().id, "ac_3");
+        let second = StoredAuthConfig { id: "ac_4".to_owned(), ..default() };
+        assert_eq!(store.default_auth_config(second).await.unwrap().id, "ac_3");
+        assert!(store.delete_auth_config("ac_1").await.unwrap());
+        assert!(store.account("ca_2").await.unwrap().is_none(), "its accounts go with it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_accounts_begins_where_the_last_ended() {
+    each(async |store, _| {
+        for (id, at) in [("ca_1", 1), ("ca_2", 2), ("ca_3", 2), ("ca_4", 3)] {
+            store.insert_account(&account(id, id, at)).await.unwrap();
+        }
+        let ids = async |oldest_first, after, statuses: &[&str]| {
+            let statuses = statuses.iter().map(|status| (*status).to_owned()).collect();
+            let page = PageAsked { after, limit: 1 };
+            let filter = AccountFilter { oldest_first, statuses, page, ..AccountFilter::default() };
+            let listed = store.accounts(&filter).await.unwrap();
+            let last = listed.rows.first().map(|row| (row.created_at, row.seq));
+            (listed.rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), listed.total, last)
+        };
+        let (first, total, last) = ids(false, None, &[]).await;
+        assert_eq!(
+            (first, total),
+            (vec!["ca_4".to_owned(), "ca_3".to_owned()], 4),
+            "one more than the limit"
+        );
+        assert_eq!(ids(false, last, &[]).await.0, ["ca_3", "ca_2"]);
+        assert_eq!(ids(true, None, &["ACTIVE"]).await.0, ["ca_1", "ca_2"]);
+        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+        assert_eq!(ids(true, None, &["EXPIRED"]).await.0, ["ca_2"]);
+        assert_eq!(ids(true, None, &["FAILED"]).await.1, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_has_one_holder_until_its_lease_ends() {
+    each(async |store, clock| {
+        store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
+        let seen = store.account("ca_1").await.unwrap().unwrap();
+        let lease = Duration::from_secs(20);
+        let begin = async |seen: &StoredAccount, holder: &str| {
+            store.begin_refresh(seen, holder, lease).await.unwrap()
+        };
+        assert_eq!(begin(&seen, "first").await, Some(0));
+        assert_eq!(begin(&seen, "second").await, None, "the lease is held");
+        clock.advance(lease);
+        assert_eq!(begin(&seen, "second").await, Some(1), "the first may have spent the refresh token");
+        assert!(!store.end_refresh(&seen, "first", &RefreshEnd::Renewed(sealed("late"))).await.unwrap());
+        assert!(store.end_refresh(&seen, "second", &failed(clock.now() + MINUTE)).await.unwrap());
+        let paused = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!((paused.failures, paused.problem.as_deref()), (1, Some("down")));
+        assert!(paused.paused_until(clock.now()).is_some());
+        assert_eq!(begin(&seen, "third").await, None, "the account is not as it was seen");
+        assert!(begin(&paused, "third").await.is_some());
+        let refused = RefreshEnd::Refused("no".to_owned());
+        assert!(store.end_refresh(&paused, "third", &refused).await.unwrap());
+        let expired = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!((expired.status.as_str(), expired.status_reason.as_deref()), ("EXPIRED", Some("no")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_is_one_browser_s_and_its_state_is_taken_once() {
+    each(async |store, _| {
+        store.insert_account(&unfinished("ca_1", "ann", 1)).await.unwrap();
+        let link = link("ca_1", i64::MAX);
+        assert!(store.insert_link(&link).await.unwrap());
+        let start = |browser: u8, state: u8| LinkStart {
+            browser_hash: vec![browser],
+            state: Some(LinkState { hash: vec![state], verifier: b"v".into(), given: b"g".into() }),
+        };
+        assert!(store.start_link(&link, &start(1, 1)).await.unwrap());
+        assert!(!store.start_link(&link, &start(2, 2)).await.unwrap(), "another browser's");
+        assert!(store.start_link(&link, &start(1, 3)).await.unwrap());
+        assert_eq!(store.account("ca_1").await.unwrap().unwrap().status, "INITIATED");
+        assert!(store.link_of_state(&[1]).await.unwrap().is_none(), "the state was replaced");
+        let begun = store.link_of_state(&[3]).await.unwrap().unwrap();
+        assert_eq!(begun.verifier.as_deref(), Some(b"v".as_slice()));
+        assert!(store.take_state(&[3]).await.unwrap());
+        assert!(!store.take_state(&[3]).await.unwrap());
+        store.end_links("ca_1").await.unwrap();
+        assert!(!store.start_link(&link, &start(1, 4)).await.unwrap());
+        assert!(store.link(&link.token_hash).await.unwrap().unwrap().finished_at.is_some());
+    })
+    .await;
+}
+
+/// Otherwise its end would be noticed only when links are looked at for another reason.
+#[tokio::test]
+async fn a_link_has_ended_or_is_the_next_to_end() {
+    each(async |store, _| {
+        store.insert_account(&unfinished("ca_1", "ann", 1)).await.unwrap();
+        store.insert_link(&link("ca_1", 1_000)).await.unwrap();
+        assert!(store.expire_links("late", 999, 998).await.unwrap().is_empty());
+        assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
+        assert_eq!(store.expire_links("late", 1_000, 999).await.unwrap(), ["ca_1"]);
+        assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
+        // The caller that began this account was dropped before there was a link.
+        let begun = StoredAccount { updated_at: 500, ..unfinished("ca_2", "bob", 1) };
+        store.insert_account(&begun).await.unwrap();
+        assert!(store.expire_links("late", 1_000, 501).await.unwrap().is_empty());
+        assert_eq!(store.expire_links("late", 1_000, 500).await.unwrap(), ["ca_2"]);
+    })
+    .await;
+}
+
+/// A time that lies too far ahead was written before the clock was set back.
+#[tokio::test]
+async fn a_row_that_a_wrong_clock_wrote_neither_lives_on_nor_is_left_out() {
+    each(async |store, clock| {
+        let at = clock.now();
+        for (id, ends) in [("ca_1", at + 25 * HOUR), ("ca_2", at + 23 * HOUR)] {
+            store.insert_account(&unfinished(id, id, at)).await.unwrap();
+            store.insert_link(&link(id, ends)).await.unwrap();
+        }
+        assert_eq!(store.expire_links("late", at, HOUR).await.unwrap(), ["ca_1"]);
+        let longer = store.expire_links("late", at, 26 * HOUR).await.unwrap();
+        assert!(longer.is_empty(), "the option may be longer");
+
+        store.update_auth_config("ac_1", &with_client()).await.unwrap();
+        let insert = async |id: &str, credential_at: i64| {
+            let mut idle = StoredAccount { credential_at, ..account(id, id, at) };
+            idle.credential.renewable = true;
+            store.insert_account(&idle).await.unwrap();
+            store.account(id).await.unwrap().unwrap()
+        };
+        for (id, credential_at) in [("ca_3", at - 2 * HOUR), ("ca_4", at), ("ca_5", at + 5 * HOUR)] {
+            insert(id, credential_at).await;
+        }
+        let listed = async || {
+            let idle = store.idle_accounts(at - HOUR, None, 10).await.unwrap();
+            idle.into_iter().map(|account| account.id).collect::<Vec<_>>()
+        };
+        assert_eq!(listed().await, ["ca_3", "ca_5"]);
+        for (id, lease) in [("ca_6", 20), ("ca_7", 5 * 3_600)] {
+            let seen = insert(id, at - 2 * HOUR).await;
+            store.begin_refresh(&seen, "me", Duration::from_secs(lease)).await.unwrap().unwrap();
+        }
+        for (id, pause) in [("ca_8", 20_000), ("ca_9", 5 * HOUR)] {
+            let seen = insert(id, at - 2 * HOUR).await;
+            store.begin_refresh(&seen, "me", Duration::from_secs(20)).await.unwrap().unwrap();
+            assert!(store.end_refresh(&seen, "me", &failed(clock.now() + pause)).await.unwrap());
+        }
+        assert_eq!(listed().await, ["ca_3", "ca_7", "ca_9", "ca_5"]);
+    })
+    .await;
+}
