@@ -192,7 +192,7 @@ pub(crate) fn error_body(message: String) -> ErrorBody {
     }
 }
 
-/// A 429 under the name that errors of its kind have: its own form has none (contract §3.4).
+/// Names a 429: its own flat form has no slug (`docs/wire.md`).
 fn named(body: ErrorBody) -> ErrorBody {
     let known = Error::new(ErrorKind::RateLimited, "").body().clone();
     let code = if body.slug.is_none() { body.code.or(known.code) } else { body.code };
@@ -210,7 +210,7 @@ fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
         _ => body,
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-    // `error_code` is its older name (contract §3.4).
+    // `error_code` is its older name.
     let code =
         ["code", "error_code"].into_iter().find_map(|name| fields.get(name).filter(|it| !it.is_null()));
     let (code, name) = match code {
@@ -224,7 +224,7 @@ fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
     });
     Some(ErrorBody {
         code,
-        // Some errors of the hosted backend have the slug in the place of the code (contract U7).
+        // Some errors of the hosted backend have the slug instead of the code.
         slug: text("slug").or(name),
         request_id: text("request_id"),
         suggested_fix: text("suggested_fix"),

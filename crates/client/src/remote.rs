@@ -382,7 +382,7 @@ impl Backend for Remote {
     }
 }
 
-/// The answer to a change of a session. Its configuration is all that is surely in it (contract §2.1).
+/// The response to a change of a session. Only its configuration is always there.
 #[derive(Deserialize)]
 struct Updated {
     config: Value,

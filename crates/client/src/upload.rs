@@ -12,7 +12,7 @@ use proxy_execute_protocol::{ByteStream, Error, ErrorKind, ProxyRequest, Result}
 
 use crate::attempt::Body;
 
-/// The most bytes that the hosted backend takes inside a request (contract §3.1).
+/// Upper limit for bytes inside a request to the hosted backend.
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 
 /// A form of two parts, `request` and `body` (`docs/wire.md`).

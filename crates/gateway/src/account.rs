@@ -1,4 +1,4 @@
-//! Connected accounts: a user's credential for a toolkit (contract §4).
+//! Connected accounts: a user's credential for a toolkit.
 
 mod change;
 mod creation;
@@ -46,7 +46,7 @@ impl AccountChanges {
     }
 }
 
-/// Refuses an account that others could use, too (contract §4).
+/// Refuses an account that several users would share: a gateway has none (`docs/other-sdks.md`).
 ///
 /// # Errors
 /// `Unsupported`.

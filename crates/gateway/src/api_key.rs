@@ -1,4 +1,4 @@
-//! API keys: who may ask for what on the port (contract §1).
+//! API keys: what each caller of the port may do (`docs/wire.md`).
 //!
 //! A key is 256 random bits, so a plain SHA-256 of it is enough to store: there is nothing to guess.
 
@@ -17,7 +17,7 @@ use crate::clock::{now, rfc3339};
 use crate::gateway::Parts;
 use crate::{bounds, id};
 
-/// The permission areas of the contract.
+/// The permission areas of the wire.
 const AREAS: &[&str] = &[
     "auth_configs",
     "connected_accounts",

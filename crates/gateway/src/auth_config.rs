@@ -1,4 +1,4 @@
-//! Auth configs: how accounts of a toolkit are connected (contract §4.1).
+//! Auth configs: how accounts of a toolkit are connected (`docs/wire.md`).
 //!
 //! A `custom` one is made by an operator; the `default` one of a toolkit and scheme is made by the
 //! first import that names none.

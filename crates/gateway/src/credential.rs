@@ -1,7 +1,7 @@
 //! A connected account's credential, and how each auth scheme signs a request with it.
 //!
 //! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
-//! values or basic authentication, as templates over the credential's fields (contract §4.3).
+//! values or basic authentication, as templates over the credential's fields (`docs/toolkits.md`).
 
 pub(crate) mod dynamic_client;
 pub(crate) mod idle;

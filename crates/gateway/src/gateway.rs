@@ -53,7 +53,8 @@ const DEFAULT_MAX_EXPANSION: u64 = 200;
 /// caller learns that it was the upstream.
 const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
 
-/// How long a link lives (contract §2.3), and how long it has to: a page must be read and filled in.
+/// How long a link works: by default as long as a link of the hosted backend. Below the least value
+/// a user could not fill in the page.
 const DEFAULT_LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 const LEAST_LINK_LIFETIME_MS: u64 = 1_000;
 

@@ -1,4 +1,4 @@
-//! The gateway on a port, in the documented wire (contract §1–§4): one file per resource.
+//! The gateway on a port, in the wire of `docs/wire.md`: one file per resource.
 //!
 //! Every route is there twice, under `/api/v3.1` and `/api/v3`, which share a shape. Every answer
 //! has an `x-request-id`, and every error is an envelope that repeats it. `/openapi.json` describes

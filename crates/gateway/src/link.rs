@@ -1,5 +1,5 @@
-//! Links: where a person finishes an account that was begun for them (contract §2.3). What happens
-//! behind one is in `connect.rs`.
+//! Links: the page where a user connects an account (`docs/connecting-accounts.md`). `connect.rs` has
+//! the flow behind a link.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +178,7 @@ fn pause_until(next: Option<i64>, at: i64, longest: Duration) -> Duration {
     until.map_or(longest, |until| until.min(longest))
 }
 
-/// The contract's words (§4.2), with the lifetime that links have here.
+/// The reason in the words of the hosted backend, with the lifetime of links here.
 fn expired_reason(lifetime: Duration) -> String {
     let seconds = lifetime.as_secs();
     let (count, unit) =

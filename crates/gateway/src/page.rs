@@ -1,4 +1,4 @@
-//! Pages of lists: what is asked for, what is answered, and where the next one begins (contract §4.1).
+//! Pages of lists: their query, their response and their cursor (`docs/wire.md`).
 
 use data_encoding::BASE64URL_NOPAD;
 use proxy_execute_protocol::{Error, ErrorKind, Page, Result};

@@ -311,7 +311,7 @@ pub(crate) fn prepare(
 }
 
 /// A caller's `Authorization` replaces the credential, and so does any header or query key that the
-/// credential would set (contract §3.3).
+/// credential would set (`docs/wire.md`).
 fn unless_overridden(mut injection: Injection, headers: &HeaderMap, url: &Url) -> Injection {
     if headers.contains_key(AUTHORIZATION) {
         return Injection::default();

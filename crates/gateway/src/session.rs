@@ -1,4 +1,4 @@
-//! Sessions: who is asking, for which toolkits, with which accounts (contract §2.2, §4.4).
+//! Sessions: a user, the toolkits they may call, and their pinned accounts (`docs/wire.md`).
 
 use std::sync::Arc;
 
@@ -228,8 +228,8 @@ fn refuse_tools(experimental: Option<&Value>) -> Result<()> {
         .fix("Leave it out, run the tools in your program, and let them call APIs with proxy_execute."))
 }
 
-/// The answered form: some parts have other names than in a request (contract §2.2), and those that
-/// SDKs read are there.
+/// The form of a response (`docs/wire.md`). Some parts have other names than in a request, and every part
+/// that SDKs read is there.
 fn answer(session: &StoredSession) -> Session {
     let mut echo = Map::new();
     echo.insert("user_id".to_owned(), json!(session.user_id));

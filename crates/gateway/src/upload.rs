@@ -11,7 +11,7 @@ use crate::egress::Body;
 use crate::gateway::Parts;
 use crate::stream::Bounds;
 
-/// The most bytes that the base64 form may hold, as the hosted backend has it (contract §3.1).
+/// Upper limit for the decoded base64 form, the same as that of the hosted backend.
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 
 /// Opens a binary body, and names its type unless the caller's `Content-Type` does.

@@ -1,7 +1,7 @@
 //! Encryption of secrets at rest: AES-256-GCM with a random nonce per write.
 //!
 //! The associated data binds a ciphertext to its table, row, field and key, so that a row's secret
-//! cannot be moved to another row (contract of `docs/architecture.md`, "Secrets"). A key is 32
+//! cannot be moved to another row (`docs/architecture.md`, "Secrets"). A key is 32
 //! random bytes; its id is derived from it and stored beside every ciphertext, so that keys can be
 //! told apart when one replaces another.
 

@@ -60,7 +60,7 @@ pub struct Download {
 /// Dropping a returned future cancels the call: nothing of it keeps running.
 #[async_trait]
 pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
-    /// Opens a session for a user (contract §2.2).
+    /// Opens a session for a user.
     async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session>;
 
     /// Reads a session.
@@ -72,7 +72,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// Deletes a session; a second time is `SessionNotFound`.
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession>;
 
-    /// Calls an endpoint of a toolkit as the session's user (contract §3, endpoint A).
+    /// Calls an endpoint of a toolkit as the session's user.
     async fn proxy_execute(
         &self,
         session_id: &str,
@@ -80,7 +80,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<Envelope>;
 
-    /// Calls an endpoint with a named account or with credentials given in the call (endpoint B).
+    /// Calls an endpoint with a named account or with credentials given in the call.
     async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope>;
 
     /// The same two calls with an answer that is not read but handed on: in the session of this
@@ -98,7 +98,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download>;
 
     /// Asks for one of the resources beside sessions and calls: connected accounts, auth configs,
-    /// toolkits, links (contract §2.3, §4). The answer is the JSON text of the wire.
+    /// toolkits, links. The response is the JSON text of the wire.
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String>;
 
     /// Waits until a person has connected an account, or it is settled that nobody will. The answer

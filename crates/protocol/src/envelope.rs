@@ -1,4 +1,4 @@
-//! The answer of a proxied call, which travels as its own text (contract §3.2).
+//! The response of a proxied call, which travels as its own text (`docs/wire.md`).
 //!
 //! The gateway writes the text once, around the upstream's bytes; the port sends it, the client
 //! hands it on, and the caller parses it once. Nothing in between reads it.

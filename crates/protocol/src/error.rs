@@ -1,7 +1,7 @@
 //! Everything that can go wrong, by meaning.
 //!
 //! * [`ErrorKind`] names the meaning. Its [`ErrorKind::facts`] is the one table from meaning to
-//!   HTTP status, numeric code and slug (contract §3.4; `docs/errors.md` is the same table with
+//!   HTTP status, numeric code and slug (`docs/errors.md` is the same table with
 //!   advice). Code that reacts to an error matches on the kind.
 //! * [`Error`] is what functions return: a kind, a sentence on what happened to what, and, where
 //!   there is one, a sentence on what to do.

@@ -1,4 +1,4 @@
-//! The request of a proxied call, in the form it travels (contract §3.1).
+//! The request of a proxied call, in its wire form (`docs/wire.md`).
 
 use std::fmt;
 
@@ -40,8 +40,7 @@ impl Method {
         matches!(self, Self::Get | Self::Head)
     }
 
-    /// Whether a call with this method may carry a body: "POST, PUT and PATCH" in the contract;
-    /// DELETE as well, because several providers want one.
+    /// Whether a call with this method may carry a body. DELETE may, because several providers want one.
     pub fn takes_body(self) -> bool {
         !self.is_safe()
     }

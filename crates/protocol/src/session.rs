@@ -1,4 +1,4 @@
-//! Sessions: a user, the toolkits they may call, and the accounts pinned for them (contract §2.2).
+//! Sessions: a user, the toolkits they may call, and their pinned accounts (`docs/wire.md`).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -20,11 +20,11 @@ use crate::page::Place;
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
 
-/// The states of the contract (§4.2).
+/// The states of an account (`docs/connecting-accounts.md`).
 const STATUSES: &[&str] =
     &["INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"];
 
-/// Fields of a credential that are no secret, and help to tell accounts apart (contract §4.3).
+/// Fields of a credential that are not secret, and help to tell accounts apart.
 const SHOWN_FIELDS: &[&str] = &[
     "COMPANYDOMAIN",
     "account",

@@ -16,7 +16,7 @@ use crate::toolkit::{ClientAuthentication, Rules};
 /// What people read at the provider when they are asked whether they agree.
 const CLIENT_NAME: &str = "proxy-execute";
 
-/// What an account keeps of its registration (contract §4.3).
+/// The fields of its registration that an account keeps.
 const KEPT: [&str; 4] = ["client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at"];
 
 /// Whether the secret of an account's client is of no use any more, at `at` in seconds. 0 is never

@@ -69,7 +69,7 @@ impl Client {
         })
     }
 
-    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have (contract §4.3), else
+    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have, else
     /// that of its auth config, which is sent to no host but the one that the auth config says.
     ///
     /// # Errors

@@ -78,8 +78,8 @@ fn form(text: &str, is_form: bool) -> Option<Map<String, Value>> {
 /// Tokens that were given.
 #[derive(Debug)]
 pub(crate) struct Granted {
-    /// The response's fields under the names of the contract (§4.3), all of them. `expires_in` is null where
-    /// it is not known, so that an older one does not stay.
+    /// All fields of the response, under the names of `docs/toolkits.md`. An unknown `expires_in` is null,
+    /// so that an older value does not stay.
     pub(crate) val: SecretJson,
     /// Whether there is a new refresh token. Without one the old one stays (RFC 6749 §6).
     pub(crate) has_refresh_token: bool,

@@ -1,4 +1,4 @@
-//! `/auth_configs` (contract §4.1).
+//! `/auth_configs` (`docs/wire.md`).
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};

@@ -1,4 +1,4 @@
-//! `/connected_accounts` (contract §4.1).
+//! `/connected_accounts` (`docs/wire.md`).
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};

@@ -1,4 +1,4 @@
-//! Links, in a session and with an auth config (contract §2.3, §4.1).
+//! Links, in a session and with an auth config (`docs/wire.md`).
 
 use axum::extract::Request;
 use axum::http::StatusCode;

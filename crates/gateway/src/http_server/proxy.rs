@@ -1,5 +1,5 @@
-//! The two proxy endpoints (contract §3), and two things that only a gateway of this project has
-//! (`docs/wire.md`): a body of bytes beside the request, and an answer that is handed on as it comes.
+//! The two proxy endpoints (`docs/wire.md`). Two features exist only in a gateway of this project: a
+//! body of bytes beside the request, and a streamed response.
 
 use std::future::{self, poll_fn};
 use std::pin::Pin;

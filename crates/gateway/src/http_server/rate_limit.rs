@@ -1,4 +1,4 @@
-//! How often a key may ask: GCRA in memory, with the contract's headers and its flat 429 body (§3.4).
+//! Limits the requests of a key: GCRA in memory, with the headers and the flat 429 body of `docs/wire.md`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;

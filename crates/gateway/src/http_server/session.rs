@@ -1,4 +1,4 @@
-//! `/tool_router/session` (contract §2.2).
+//! `/tool_router/session` (`docs/wire.md`).
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};

@@ -1,4 +1,4 @@
-//! `/toolkits` (contract §4).
+//! `/toolkits` (`docs/wire.md`).
 
 use axum::http::Uri;
 use axum::response::Response;

@@ -125,7 +125,7 @@ fn a_token_is_asked_for_as_the_provider_wants_it() {
 }
 
 #[test]
-fn answers_are_read_under_the_contracts_names() {
+fn responses_are_read_under_the_names_of_a_credential() {
     let granted =
         answer(json!({}), 200, r#"{"access_token":"a","refresh_token":"r","expires_in":"60","x":{}}"#);
     let granted = granted.unwrap();
