@@ -159,6 +159,8 @@ export interface ErrorDetails {
 	suggestedFix?: string | undefined;
 	/** What is wrong, one sentence per field. */
 	errors?: string[] | undefined;
+	/** The field or option that is wrong, such as `parameters[0].value`. */
+	field?: string | undefined;
 	/** Headers of the backend's answer. */
 	headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
@@ -206,6 +208,8 @@ export declare class ComposioError extends Error {
 	readonly suggestedFix?: string | undefined;
 	/** What is wrong, one sentence per field. */
 	readonly errors?: readonly string[] | undefined;
+	/** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
+	readonly field?: string | undefined;
 	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
 	readonly headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
@@ -229,6 +233,7 @@ export declare class ValidationError extends ComposioError {
 	readonly errors: readonly string[];
 	constructor(what: string, errors: string[], options?: {
 		cause?: unknown | undefined;
+		field?: string | undefined;
 	});
 }
 /**

@@ -134,7 +134,7 @@ function checkExpiry(check: Check, expiresAt: unknown): void {
   const isText = typeof expiresAt === 'string' && /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/i.test(expiresAt);
   if (isDate || (isText && !Number.isNaN(Date.parse(expiresAt)))) return;
   const is = typeof expiresAt === 'string' || expiresAt instanceof Date ? 'is neither' : `is ${kindOf(expiresAt)}`;
-  check.add(`\`expiresAt\` must be a valid Date or a text such as '2030-01-31T00:00:00Z', but ${is}.`);
+  check.wrong('expiresAt', `must be a valid Date or a text such as '2030-01-31T00:00:00Z', but ${is}.`);
 }
 
 interface WireApiKey {

@@ -70,30 +70,30 @@ const PIECE = 256 * 1024;
 export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinaryBody; source?: Source } | undefined {
   if (isBytes(body)) return fromBytes(check, body, 'binaryBody');
   if (typeof body === 'string') {
-    check.add('`binaryBody` must be bytes, but is a string: pass `{ path }` or `{ url }`, or text as `body`.');
+    check.wrong('binaryBody', 'must be bytes, but is a string: pass `{ path }` or `{ url }`, or text as `body`.');
     return undefined;
   }
   if (!check.object(body, 'binaryBody', KEYS)) return undefined;
   const { data, path, url, base64, contentType, size } = body;
   const given = Object.entries({ data, path, url, base64 }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
-    check.add('`binaryBody` needs one of `data`, `path`, `url` and `base64`, and no two of them.');
+    check.wrong('binaryBody', 'needs one of `data`, `path`, `url` and `base64`, and no two of them.');
     return undefined;
   }
   if (check.optionalText(contentType, 'binaryBody.contentType') && contentType !== undefined) {
     check.headerValue(contentType, 'binaryBody.contentType');
   }
   check.optionalWhole(size, 'binaryBody.size', 0);
-  if (size !== undefined && data === undefined) check.add('`binaryBody.size` is for `data` only.');
+  if (size !== undefined && data === undefined) check.wrong('binaryBody.size', 'is for `data` only.');
   const type = { content_type: contentType as string | undefined };
   if (data !== undefined) {
     if (!isBytes(data)) {
-      check.add(`\`binaryBody.data\` must be bytes or a stream of them, but is ${kindOf(data)}.`);
+      check.wrong('binaryBody.data', `must be bytes or a stream of them, but is ${kindOf(data)}.`);
       return undefined;
     }
     const { wire, source } = fromBytes(check, data, 'binaryBody.data');
     if (size !== undefined && wire.size !== undefined && size !== wire.size) {
-      check.add(`\`binaryBody.size\` is ${size}, but the data has ${wire.size} bytes: leave \`size\` out.`);
+      check.wrong('binaryBody.size', `is ${size}, but the data has ${wire.size} bytes: leave \`size\` out.`);
     }
     const announced = (size as number | undefined) ?? wire.size;
     return { wire: { content_type: type.content_type ?? wire.content_type, size: announced }, source };
@@ -110,7 +110,7 @@ export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinary
 /** Checks a form, and makes a body of it. */
 export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBody; source?: Source } | undefined {
   if (!isOfClass(form, 'FormData')) {
-    check.add(`\`formData\` must be a FormData, but is ${kindOf(form)}.`);
+    check.wrong('formData', `must be a FormData, but is ${kindOf(form)}.`);
     return undefined;
   }
   const { contentType, size, chunks } = encodeForm(form);
@@ -130,7 +130,7 @@ export function isBytes(value: unknown): value is Bytes {
 
 function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinaryBody; source: Source } {
   if (isOfClass(bytes, 'ReadableStream')) {
-    if (bytes.locked) check.add(`\`${path}\` is a stream that someone else reads: a body can be sent once.`);
+    if (bytes.locked) check.wrong(path, `is a stream that someone else reads: a body can be sent once.`);
     return { wire: {}, source: { chunks: fromWebStream(bytes) } };
   }
   if (isOfClass(bytes, 'Blob')) {

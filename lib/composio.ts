@@ -255,8 +255,9 @@ function embedded(options: unknown): BackendHandle {
   if (check.object(options, '', EMBEDDED_KEYS)) {
     ({ gateway, timeout } = options);
     if (!(gateway instanceof Gateway)) {
-      check.add(
-        `\`gateway\` must be an open Gateway, but is ${kindOf(gateway)}: pass what \`await Gateway.open()\` returns.`,
+      check.wrong(
+        'gateway',
+        `must be an open Gateway, but is ${kindOf(gateway)}: pass what \`await Gateway.open()\` returns.`,
       );
     }
     check.optionalTimeout(timeout, 'timeout');
@@ -283,7 +284,7 @@ function remote(options: RemoteOptions): BackendHandle {
       for (const [name, value] of Object.entries(defaultHeaders)) {
         const path = below('defaultHeaders', name);
         check.headerName(name, path);
-        if (typeof value !== 'string') check.add(`\`${path}\` must be a string, but is ${kindOf(value)}.`);
+        if (typeof value !== 'string') check.wrong(path, `must be a string, but is ${kindOf(value)}.`);
         else if (check.wellFormed(value, path)) check.headerValue(value, path);
       }
     }

@@ -571,7 +571,7 @@ const LINK_KEYS = ['callbackUrl', 'alias', 'allowMultiple'];
 
 function checkConnection(check: Check, userId: unknown, authConfigId: unknown): void {
   if (check.text(userId, 'userId', 'give your own id of the user', LONGEST_USER_ID) && userId.includes(',')) {
-    check.add('`userId` has a comma in it, which separates values in a query.');
+    check.wrong('userId', 'has a comma in it, which separates values in a query.');
   }
   check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() makes an auth config');
 }

@@ -108,7 +108,7 @@ function checkToFile(path: unknown, options: unknown): void {
   if (check.object(options, '', ['onProgress', 'signal'])) {
     const { onProgress } = options;
     if (onProgress !== undefined && typeof onProgress !== 'function') {
-      check.add(`\`onProgress\` must be a function, but is ${kindOf(onProgress)}.`);
+      check.wrong('onProgress', `must be a function, but is ${kindOf(onProgress)}.`);
     }
     check.optionalSignal(options.signal, 'signal');
   }

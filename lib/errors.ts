@@ -3,7 +3,7 @@
 // Native calls settle with a plain description of what went wrong; the class is chosen and the
 // error made here, so that its stack leads to the line that made the call.
 
-import type { NativeFailure } from '../native';
+import type { NativeAdvice, NativeFailure } from '../native';
 
 /** What is known about an error besides its message. */
 export interface ErrorDetails {
@@ -19,6 +19,8 @@ export interface ErrorDetails {
   suggestedFix?: string;
   /** What is wrong, one sentence per field. */
   errors?: string[];
+  /** The field or option that is wrong, such as `parameters[0].value`. */
+  field?: string;
   /** Headers of the backend's answer. */
   headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
@@ -68,6 +70,8 @@ export class ComposioError extends Error {
   declare readonly suggestedFix?: string;
   /** What is wrong, one sentence per field. */
   declare readonly errors?: readonly string[];
+  /** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
+  declare readonly field?: string;
   /** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
   declare readonly headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
@@ -104,7 +108,7 @@ export class ValidationError extends ComposioError {
   declare readonly code: 'TS-SDK::VALIDATION_ERROR';
   declare readonly errors: readonly string[];
 
-  constructor(what: string, errors: string[], options: { cause?: unknown } = {}) {
+  constructor(what: string, errors: string[], options: { cause?: unknown; field?: string } = {}) {
     super(`Invalid ${what}: ${errors.join(' ')}`, { ...options, code: 'TS-SDK::VALIDATION_ERROR', errors });
   }
 }
@@ -240,8 +244,50 @@ const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
   429: RateLimitError,
 };
 
+/** A sentence on what is wrong, and the field that it is about. */
+export interface Problem {
+  sentence: string;
+  field?: string;
+}
+
+const problemsOfErrors = new WeakMap<ValidationError, readonly Problem[]>();
+const adviceOfErrors = new WeakMap<ComposioError, NativeAdvice>();
+
+/** The error to throw for arguments that cannot be used. */
+export function invalid(what: string, problems: readonly Problem[]): ValidationError {
+  const error = new ValidationError(
+    what,
+    problems.map(({ sentence }) => sentence),
+    { field: problems.find(({ field }) => field !== undefined)?.field },
+  );
+  problemsOfErrors.set(error, problems);
+  return error;
+}
+
+/** What is wrong, by field. */
+export function problemsOf(error: ComposioError): readonly Problem[] {
+  const { message, suggestedFix = '', field } = error;
+  if (error instanceof ValidationError) {
+    return problemsOfErrors.get(error) ?? error.errors.map((sentence) => ({ sentence }));
+  }
+  // The constructor has put the advice at the end.
+  const sentence = message.endsWith(suggestedFix) ? message.slice(0, message.length - suggestedFix.length) : message;
+  return [{ sentence: sentence.trim(), field }];
+}
+
+/** What to do about an error, as data; undefined where all surfaces have the same words for it. */
+export function adviceOf(error: ComposioError): NativeAdvice | undefined {
+  return adviceOfErrors.get(error);
+}
+
 /** The error to throw for a call that failed. An abort is not one: it throws the signal's reason. */
-export function toError({ kind, message, headers, ...fields }: NativeFailure): ComposioError {
+export function toError({ advice, ...failure }: NativeFailure): ComposioError {
+  const error = withoutAdvice(failure);
+  if (advice !== undefined) adviceOfErrors.set(error, advice);
+  return error;
+}
+
+function withoutAdvice({ kind, message, headers, ...fields }: Omit<NativeFailure, 'advice'>): ComposioError {
   const details: ErrorDetails =
     headers === undefined || typeof Headers === 'undefined' ? fields : { ...fields, headers: headersOf(headers) };
   const { status = 0, ...withoutStatus } = details;

@@ -440,6 +440,6 @@ function checkToolkit(check: Check, toolkit: unknown, path: string): void {
   const isPath = typeof toolkit === 'string' && toolkit !== '';
   const isDefinition = typeof toolkit === 'object' && toolkit !== null && !Array.isArray(toolkit);
   if (!isPath && !isDefinition) {
-    check.add(`\`${path}\` must be a path or a definition of a toolkit, but is ${kindOf(toolkit)}.`);
+    check.wrong(path, `must be a path or a definition of a toolkit, but is ${kindOf(toolkit)}.`);
   }
 }

@@ -233,7 +233,7 @@ function checkCall(check: Check, request: Record<string, unknown>): CheckedCall 
   const mayBeMeant = typeof method === 'string' && method.length <= 'DELETE'.length && !METHODS.includes(method);
   const upper = mayBeMeant ? method.toUpperCase() : undefined;
   if (upper !== undefined && METHODS.includes(upper)) {
-    check.add(`\`method\` must be in upper case: write '${upper}' instead of '${quoted(method as string)}'.`);
+    check.wrong('method', `must be in upper case: write '${upper}' instead of '${quoted(method as string)}'.`);
   } else {
     check.oneOf(method, 'method', METHODS);
   }
@@ -267,39 +267,43 @@ function checkBytes(
     check.add(`A request has one body, but this one has ${bodies.map(([name]) => `\`${name}\``).join(' and ')}.`);
     return undefined;
   }
-  if (method === 'GET' || method === 'HEAD') check.add(`\`${name}\` cannot be sent with ${method}: use POST or PUT.`);
+  if (method === 'GET' || method === 'HEAD') check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
   if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
   const typed =
     Array.isArray(parameters) && parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
-  if (typed) check.add('`parameters` must not have Content-Type beside `formData`, which has one of its own.');
+  if (typed) check.wrong('parameters', 'must not have Content-Type beside `formData`, which has one of its own.');
   return checkFormData(check, formData);
 }
 
 function checkBody(check: Check, body: unknown, method: unknown): void {
   if (body === undefined || body === null) return;
   if (method === 'GET' || method === 'HEAD') {
-    check.add(
-      `\`body\` cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,
+    check.wrong(
+      'body',
+      `cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,
     );
   }
   if (typeof body === 'string') check.wellFormed(body, 'body');
   if (isPlain(body)) return;
   if (typeof body === 'function' || typeof body === 'symbol') {
-    check.add(`\`body\` is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
+    check.wrong('body', `is ${kindOf(body)}, which JSON cannot hold: pass a value that it can.`);
   } else if (isOfClass(body, 'URLSearchParams')) {
-    check.add(
-      '`body` is a URLSearchParams: pass `String(params)`, with a header `Content-Type` of ' +
+    check.wrong(
+      'body',
+      'is a URLSearchParams: pass `String(params)`, with a header `Content-Type` of ' +
         '`application/x-www-form-urlencoded` among the `parameters`.',
     );
   } else if (typeof body === 'object' && isBinary(body)) {
-    check.add(
-      `\`body\` is ${kindOf(body)}, which JSON cannot hold: pass bytes as \`binaryBody\`, a form as \`formData\`.`,
+    check.wrong(
+      'body',
+      `is ${kindOf(body)}, which JSON cannot hold: pass bytes as \`binaryBody\`, a form as \`formData\`.`,
     );
   } else if (body instanceof Map || body instanceof Set || body instanceof Promise) {
-    check.add(`\`body\` is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
+    check.wrong('body', `is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
   } else if (isLost(body)) {
-    check.add(
-      `\`body\` is ${kindOf(body)}, which JSON writes as nothing or null: pass null, or leave it out, for no body.`,
+    check.wrong(
+      'body',
+      `is ${kindOf(body)}, which JSON writes as nothing or null: pass null, or leave it out, for no body.`,
     );
   }
 }
@@ -345,12 +349,12 @@ function checkParameters(check: Check, parameters: unknown): unknown[] | undefin
     if (check.text(name, `${path}.name`) && isHeader) check.headerName(name, `${path}.name`);
     if (typeof text !== 'string') {
       const is = typeof value === 'number' ? String(value) : kindOf(value);
-      check.add(`\`${path}.value\` must be a string or a finite number, but is ${is}.`);
+      check.wrong(`${path}.value`, `must be a string or a finite number, but is ${is}.`);
     } else if (check.wellFormed(text, `${path}.value`) && isHeader) {
       check.headerValue(text, `${path}.value`);
     }
     if (check.oneOf(location, `${path}.in`, ['header', 'query']) && type !== location) {
-      check.add(`\`${path}.type\` is another name of \`in\` and contradicts it: leave one of them out.`);
+      check.wrong(`${path}.type`, 'is another name of `in` and contradicts it: leave one of them out.');
     }
     return { name, value: text, type: location };
   });

@@ -109,6 +109,6 @@ export function checkFilter(
 function checkList(check: Check, list: unknown, path: string): void {
   if (!check.texts(list, path)) return;
   for (const [index, text] of list.entries()) {
-    if (text.includes(',')) check.add(`\`${path}[${index}]\` has a comma in it, which separates values in a query.`);
+    if (text.includes(',')) check.wrong(`${path}[${index}]`, 'has a comma in it, which separates values in a query.');
   }
 }

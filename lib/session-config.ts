@@ -186,13 +186,13 @@ function choice(check: Check, value: unknown, path: string): unknown {
     return { enable: value };
   }
   if (!isObject(value)) {
-    check.add(`\`${path}\` must be an array of names, { enable: […] } or { disable: […] }, but is ${kindOf(value)}.`);
+    check.wrong(path, `must be an array of names, { enable: […] } or { disable: […] }, but is ${kindOf(value)}.`);
     return undefined;
   }
   check.object(value, path, ['enable', 'disable']);
   const { enable, disable } = value;
   if ((enable === undefined) === (disable === undefined)) {
-    check.add(`\`${path}\` must have either \`enable\` or \`disable\`.`);
+    check.wrong(path, `must have either \`enable\` or \`disable\`.`);
   } else if (enable !== undefined) {
     check.texts(enable, below(path, 'enable'));
   } else {

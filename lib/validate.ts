@@ -3,7 +3,7 @@
 // A check names the field and says what to do. Values are shown only where they are one of a few
 // names; everything else may be a secret.
 
-import { ValidationError } from './errors';
+import { invalid, type Problem } from './errors';
 import { quoted } from './quoted';
 
 /** The most characters of a text that has no limit of its own. These limits are those of `docs/limits.md`. */
@@ -20,23 +20,28 @@ const MOST_SENTENCES = 20;
 /** Collects what is wrong with the arguments of one call, and throws all of it at once. */
 export class Check {
   readonly #what: string;
-  readonly #errors: string[] = [];
+  readonly #problems: Problem[] = [];
   #more = 0;
 
   constructor(what: string) {
     this.#what = what;
   }
 
-  /** Notes that something is wrong, in a sentence. */
-  add(sentence: string): void {
-    if (this.#errors.length < MOST_SENTENCES) this.#errors.push(sentence);
+  /** Notes that a field is wrong: `fact` is the sentence that begins with the field. */
+  wrong(field: string, fact: string): void {
+    this.add(`\`${field}\` ${fact}`, field);
+  }
+
+  /** Notes that something is wrong, in a sentence, and in which field where it is one. */
+  add(sentence: string, field?: string): void {
+    if (this.#problems.length < MOST_SENTENCES) this.#problems.push({ sentence, field });
     else this.#more += 1;
   }
 
   /** Throws what has been noted. */
   done(): void {
-    if (this.#more > 0) this.#errors.push(`There are ${this.#more} more problems.`);
-    if (this.#errors.length > 0) throw new ValidationError(this.#what, this.#errors);
+    if (this.#more > 0) this.#problems.push({ sentence: `There are ${this.#more} more problems.` });
+    if (this.#problems.length > 0) throw invalid(this.#what, this.#problems);
   }
 
   /** An object that has none but the known keys. `meant` has hints for keys whose likeness would not tell. */
@@ -50,8 +55,8 @@ export class Check {
     for (const key of Object.keys(value)) {
       if (known.includes(key)) continue;
       // A suggestion costs more than a look at the key, so none is sought for a sentence that is not kept.
-      if (this.#errors.length === MOST_SENTENCES) this.#more += 1;
-      else this.add(`Unknown key \`${below(path, key)}\`: ${meant?.get(key) ?? suggest(key, known)}`);
+      if (this.#problems.length === MOST_SENTENCES) this.#more += 1;
+      else this.add(`Unknown key \`${below(path, key)}\`: ${meant?.get(key) ?? suggest(key, known)}`, below(path, key));
     }
     return true;
   }
@@ -59,7 +64,9 @@ export class Check {
   /** An object with any keys. */
   record(value: unknown, path: string): value is Record<string, unknown> {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return true;
-    this.add(`${path === '' ? 'The argument' : `\`${path}\``} must be an object, but is ${kindOf(value)}.`);
+    const fact = `must be an object, but is ${kindOf(value)}.`;
+    if (path === '') this.add(`The argument ${fact}`);
+    else this.wrong(path, fact);
     return false;
   }
 
@@ -69,21 +76,21 @@ export class Check {
       return this.atMost(value.length, longest, 'characters', path) && this.wellFormed(value, path);
     }
     const what = value === undefined ? 'is missing' : `must be a non-empty string, but is ${kindOf(value)}`;
-    this.add(`\`${path}\` ${what}${purpose && `: ${purpose}`}.`);
+    this.wrong(path, `${what}${purpose && `: ${purpose}`}.`);
     return false;
   }
 
   /** A size within its limit. */
   atMost(size: number, most: number, unit: string, path: string): boolean {
     if (size <= most) return true;
-    this.add(`\`${path}\` has ${size} ${unit}, and may have ${most}.`);
+    this.wrong(path, `has ${size} ${unit}, and may have ${most}.`);
     return false;
   }
 
   /** A string without lone surrogates, which no other part of a request but `body` can carry. */
   wellFormed(value: string, path: string): boolean {
     if (value.isWellFormed()) return true;
-    this.add(`\`${path}\` has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`);
+    this.wrong(path, `has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`);
     return false;
   }
 
@@ -109,7 +116,7 @@ export class Check {
   /** A list. */
   list(value: unknown, path: string): value is unknown[] {
     if (Array.isArray(value)) return true;
-    this.add(`\`${path}\` must be an array, but is ${kindOf(value)}.`);
+    this.wrong(path, `must be an array, but is ${kindOf(value)}.`);
     return false;
   }
 
@@ -126,7 +133,7 @@ export class Check {
   /** True or false. */
   flag(value: unknown, path: string): value is boolean {
     if (typeof value === 'boolean') return true;
-    this.add(`\`${path}\` must be true or false, but is ${kindOf(value)}.`);
+    this.wrong(path, `must be true or false, but is ${kindOf(value)}.`);
     return false;
   }
 
@@ -134,7 +141,7 @@ export class Check {
   optionalTimeout(value: unknown, path: string): value is number | undefined {
     if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value > 0)) return true;
     const is = typeof value === 'number' ? String(value) : kindOf(value);
-    this.add(`\`${path}\` must be a number of milliseconds above 0, but is ${is}.`);
+    this.wrong(path, `must be a number of milliseconds above 0, but is ${is}.`);
     return false;
   }
 
@@ -145,7 +152,7 @@ export class Check {
     const listens = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
     if (value === undefined || (typeof aborted === 'boolean' && listens)) return;
     const pass = 'pass the `signal` of an AbortController';
-    this.add(`\`${path}\` must be an AbortSignal, but is ${kindOf(value)}: ${pass}.`);
+    this.wrong(path, `must be an AbortSignal, but is ${kindOf(value)}: ${pass}.`);
   }
 
   /** A whole number of at least `least`, or nothing. */
@@ -154,7 +161,7 @@ export class Check {
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     const is = typeof value === 'number' ? String(value) : kindOf(value);
-    this.add(`\`${path}\` must be a whole number ${range}, but is ${is}.`);
+    this.wrong(path, `must be a whole number ${range}, but is ${is}.`);
   }
 
   /** One of a few names. */
@@ -164,21 +171,21 @@ export class Check {
       value === undefined
         ? 'is missing'
         : `cannot be ${typeof value === 'string' ? `'${quoted(value)}'` : kindOf(value)}`;
-    this.add(`\`${path}\` ${what}: use ${names.map((name) => `'${name}'`).join(' or ')}.`);
+    this.wrong(path, `${what}: use ${names.map((name) => `'${name}'`).join(' or ')}.`);
     return false;
   }
 
   /** The name of a header: no character in it can end the name. */
   headerName(name: string, path: string): void {
     if (/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
-    this.add(`\`${path}\` is not the name of a header: use letters, digits and hyphens only.`);
+    this.wrong(path, `is not the name of a header: use letters, digits and hyphens only.`);
   }
 
   /** The value of a header: no character in it can end the header and begin another. */
   headerValue(value: string, path: string): void {
     // Tab is the one control character that a header may hold.
     if (!/[^\P{Cc}\t]/u.test(value)) return;
-    this.add(`\`${path}\` has a line break or another control character in it, which a header cannot hold.`);
+    this.wrong(path, `has a line break or another control character in it, which a header cannot hold.`);
   }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use proxy_execute_protocol::{Error, ErrorCode, ErrorKind};
+use proxy_execute_protocol::{Advice, Error, ErrorCode, ErrorKind};
 
 /// Which family of error classes a failure belongs to.
 #[napi(string_enum = "lowercase")]
@@ -16,6 +16,33 @@ pub enum FailureKind {
     Connection,
     Api,
     Option,
+}
+
+/// What to do about a failure, as data.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct NativeAdvice {
+    /// `use-name`, `enable-account`, `allow-private-host`, `raise-option` or `listen-elsewhere`.
+    pub action: String,
+    /// The name, the account's id, or the option.
+    pub subject: Option<String>,
+    /// The entry that the option lacks, where it is more than the host.
+    pub entry: Option<String>,
+}
+
+impl From<Advice> for NativeAdvice {
+    fn from(advice: Advice) -> Self {
+        let (action, subject, entry) = match advice {
+            Advice::UseName(name) => ("use-name", Some(name), None),
+            Advice::EnableAccount(id) => ("enable-account", Some(id), None),
+            Advice::AllowPrivateHost { option, entry } => {
+                ("allow-private-host", Some(option.to_owned()), entry)
+            }
+            Advice::RaiseOption(option) => ("raise-option", Some(option.to_owned()), None),
+            Advice::ListenElsewhere => ("listen-elsewhere", None, None),
+        };
+        Self { action: action.to_owned(), subject, entry }
+    }
 }
 
 /// A settled call without an answer.
@@ -31,6 +58,8 @@ pub struct NativeFailure {
     pub request_id: Option<String>,
     pub suggested_fix: Option<String>,
     pub errors: Option<Vec<String>>,
+    pub field: Option<String>,
+    pub advice: Option<NativeAdvice>,
     pub headers: Option<HashMap<String, String>>,
     /// In milliseconds.
     pub retry_after: Option<f64>,
@@ -48,6 +77,8 @@ impl NativeFailure {
             request_id: None,
             suggested_fix: None,
             errors: None,
+            field: None,
+            advice: None,
             headers: None,
             retry_after: None,
         }
@@ -58,6 +89,8 @@ impl From<Error> for NativeFailure {
     fn from(error: Error) -> Self {
         let headers = error.headers().0.clone();
         let body = error.body().clone();
+        let field = error.field().map(str::to_owned);
+        let advice = error.advice().cloned().map(NativeAdvice::from);
         Self {
             kind: match error.kind() {
                 ErrorKind::DeadlineExceeded => FailureKind::Timeout,
@@ -85,6 +118,8 @@ impl From<Error> for NativeFailure {
             request_id: body.request_id,
             suggested_fix: body.suggested_fix,
             errors: (!body.errors.is_empty()).then_some(body.errors),
+            field,
+            advice,
             headers: (!headers.is_empty()).then(|| headers.into_iter().collect()),
         }
     }

@@ -125,7 +125,7 @@ impl Source {
                 let shown = quoted(&path.to_string_lossy()).to_string();
                 let unreadable = |error: std::io::Error| {
                     let message = format!("binaryBody.path: {shown} cannot be read: {error}.");
-                    Error::of_field(ErrorKind::InvalidRequest, message)
+                    Error::of_field(ErrorKind::InvalidRequest, "binaryBody.path", message)
                 };
                 let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
                 let size = file.metadata().await.map_err(unreadable)?.len();

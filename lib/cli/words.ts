@@ -1,6 +1,6 @@
 // The library's errors in the words of the command: options in the place of fields, commands in the place of calls.
 
-import { ComposioError, ValidationError } from '../errors';
+import { adviceOf, ComposioError, type Problem, problemsOf, ValidationError } from '../errors';
 import { type Given, UsageError } from './command';
 import { CONSENT_PORT } from './consent';
 
@@ -47,95 +47,87 @@ const FIELDS: Readonly<Record<string, string>> = {
   upstreamTimeout: '--upstream-timeout',
 };
 
-/** The option that lets a call reach a private host. */
-function privateHost(advice = ''): string {
-  const option = Object.keys(FIELDS).find((field) => advice.includes(`\`${field}\``)) ?? 'allowPrivateHosts';
-  const entry = /`([^`]+=[^`]+)`/.exec(advice)?.[1];
-  return entry === undefined ? `${FIELDS[option]}` : `${FIELDS[option]} ${entry}`;
-}
-
 const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';
 
 /** What to do about an error, by its slug, where the library's advice is for a program. */
 const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
-  AddressRefused: ({ suggestedFix }) => `If it is a host of your own, name it with ${privateHost(suggestedFix)}.`,
   AuthConfigNotFound: () => 'Without --auth-config the newest of the toolkit is used, or one is made.',
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
-  ConnectedAccountNotUsable: enableOrConnect,
+  ConnectedAccountNotUsable: connect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
-  InvalidOption: ({ message, suggestedFix }, given) => {
-    if (message.startsWith('encryptionKey')) return 'One is made by: npx proxy-execute encryption-key';
-    if (!isListening(message)) return suggestedFix;
-    if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes one that is free.';
-    const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;
-    return `If a gateway serves this store there, add --public-url ${url}; else choose another --port.`;
-  },
+  InvalidOption: ({ field, suggestedFix }) =>
+    field === 'encryptionKey' ? 'One is made by: npx proxy-execute encryption-key' : suggestedFix,
   NotFound: () => 'They are listed by: npx proxy-execute keys list',
-  ToolkitNotFound: ({ suggestedFix }) =>
-    suggestedFix?.startsWith('Did you mean')
-      ? suggestedFix
-      : 'They are listed by: npx proxy-execute toolkits list; one of your own is added with --toolkit.',
-  ToolRouterV2_InvalidConnectedAccountIds: (error) => enable(error) ?? LIST_ACCOUNTS,
-  ToolRouterV2_NoActiveConnection: enableOrConnect,
+  ToolkitNotFound: () =>
+    'They are listed by: npx proxy-execute toolkits list; one of your own is added with --toolkit.',
+  ToolRouterV2_InvalidConnectedAccountIds: () => LIST_ACCOUNTS,
+  ToolRouterV2_NoActiveConnection: connect,
   UpstreamTimeout: () => 'Whether the request was carried out is not known. Raise --timeout, if it takes so long.',
   UpstreamTooLarge: () => 'Ask for less at a time.',
 };
 
-/** An error for whoever wrote the command line. */
-export function inWords(error: unknown, given: Given): unknown {
-  if (!(error instanceof ComposioError)) return error;
-  const { status, code, slug = '', requestId } = error;
-  const fix = FIXES[slug];
-  const suggestedFix = fix === undefined ? error.suggestedFix : fix(error, given);
-  const sentences = error instanceof ValidationError ? error.errors : [withoutFix(error)];
-  // What is wrong with a store begins with the name of its file, which is no field although it may look like one.
-  const told = /^Store|^WrongEncryptionKey$/.test(slug)
-    ? sentences.map((text) => text.replace(/^files\.folder:/, '--files:'))
-    : sentences.map(sentence);
-  return new ComposioError(told.join(' '), { status, code, slug: slug || undefined, requestId, suggestedFix });
+/** What to do about an error that has its advice as data; undefined where it is worded by slug. */
+function advised(error: ComposioError, given: Given): string | undefined {
+  const { action, subject = '', entry } = adviceOf(error) ?? {};
+  switch (action) {
+    case 'allow-private-host':
+      return `If it is a host of your own, name it with ${[FIELDS[subject], entry].filter(Boolean).join(' ')}.`;
+    case 'enable-account':
+      return `It is enabled by: npx proxy-execute accounts enable ${subject}`;
+    case 'listen-elsewhere': {
+      if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes one that is free.';
+      const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;
+      return `If a gateway serves this store there, add --public-url ${url}; else choose another --port.`;
+    }
+    case 'raise-option':
+      return FIXES[error.slug ?? ''] === undefined ? `Raise ${FIELDS[subject]}, or send less at a time.` : undefined;
+    case 'use-name':
+      return error.suggestedFix;
+    default:
+      return undefined;
+  }
 }
 
-/** Whether the command line cannot be used, whoever noticed it. */
+/** An error in the words of the command line. */
+export function inWords(error: unknown, given: Given): unknown {
+  if (!(error instanceof ComposioError)) return error;
+  const { status, code, slug, requestId } = error;
+  const fix = FIXES[slug ?? ''];
+  const suggestedFix = advised(error, given) ?? (fix === undefined ? error.suggestedFix : fix(error, given));
+  const told = problemsOf(error).map(inOptions);
+  return new ComposioError(told.join(' '), { status, code, slug, requestId, suggestedFix });
+}
+
+/** Whether the command line cannot be used, in the eyes of the command or of the library. */
 export function isMistake(error: unknown): boolean {
   if (error instanceof UsageError || error instanceof ValidationError) return true;
   if (!(error instanceof ComposioError)) return false;
-  const isOption = error.slug === 'InvalidOption' && !isListening(error.message);
+  // An address that is in use is an option that can be used another time.
+  const isOption = error.slug === 'InvalidOption' && adviceOf(error)?.action !== 'listen-elsewhere';
   return isOption || error.slug === 'InvalidRequest' || error.slug === 'InvalidToolkit';
 }
 
-/** An address that is in use is an option that can be used another time. */
-function isListening(message: string): boolean {
-  return message.startsWith('The gateway cannot listen');
+/** A sentence with the option in the place of the field. */
+function inOptions({ sentence, field }: Problem): string {
+  const option = field === undefined ? undefined : optionOf(field);
+  if (field === undefined || option === undefined) return sentence;
+  const isWritten = /^\W/.test(option);
+  return [`\`${field}\``, isWritten ? field : `${field}:`, field]
+    .filter((name) => sentence.includes(name))
+    .map((name) => sentence.replace(name, option))[0] as string;
 }
 
-function withoutFix({ message, suggestedFix = '' }: ComposioError): string {
-  return message.replace(suggestedFix, '').trim();
+/** The option of a field, or of the field that it is in. */
+function optionOf(field: string): string | undefined {
+  const [outer = '', inner = ''] = field.match(/^\w+|\W.*$/g) ?? [];
+  if (outer === 'val') return `\`${inner.slice(1)}\``;
+  if (outer === 'permissions') return `${FIELDS.permissions} ${inner.slice(1)}`.trim();
+  // The index of an entry is nothing that the command line has.
+  const inside = `${outer}${inner.replace(/\[\d+\]$/, '')}`;
+  return [inside, outer].map((name) => (Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined)).find(Boolean);
 }
 
-/** A sentence begins with a field, in backticks or before a colon; names of several words may be anywhere in it. */
-function sentence(text: string): string {
-  return text
-    .replace(/^(?:`(\w+)([^`]*)`|(\w+)([\w.[\]-]*)(?=:))/, (all, quoted, path, plain = quoted, below = path) => {
-      // A field that is inside of another, at which index it ever is, may be an option of its own.
-      const inside = `${plain}${below.replace(/\[\d+\]$/, '')}`;
-      const option = [inside, plain]
-        .map((name) => (Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined))
-        .find(Boolean);
-      if (option === undefined) return all;
-      return plain === 'permissions' ? `${option} ${below.slice(1)}`.trim() : option;
-    })
-    .replace(/^The encryption key: /, 'The encryption key ')
-    .replace(/^The credential's `val\.(\w+)`/, 'The field `$1`')
-    .replaceAll(/\b[a-z]+[A-Z]\w+\b/g, (name) => (Object.hasOwn(FIELDS, name) ? `${FIELDS[name]}` : name));
-}
-
-/** How the account that the message names is enabled, if that is what it lacks. */
-function enable({ message }: ComposioError): string | undefined {
-  const [, id] = /\b(ca_\w+)\b.* is disabled/.exec(message) ?? [];
-  return id && `It is enabled by: npx proxy-execute accounts enable ${id}`;
-}
-
-function enableOrConnect(error: ComposioError, given: Given): string {
+function connect(_: ComposioError, given: Given): string {
   const [toolkit = ''] = given.parameters;
-  return enable(error) ?? `Connect one with: npx proxy-execute connect ${toolkit} --user ${given.text('user')}`;
+  return `Connect one with: npx proxy-execute connect ${toolkit} --user ${given.text('user')}`;
 }

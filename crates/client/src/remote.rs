@@ -324,7 +324,7 @@ impl Backend for Remote {
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download> {
         let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| {
-            Error::of_field(ErrorKind::InvalidRequest, "`url` is not a URL of http or https.")
+            Error::of_field(ErrorKind::InvalidRequest, "url", "`url` is not a URL of http or https.")
                 .fix("A gateway without a port gives URLs for its own process: open them with a session of that gateway.")
         })?;
         let call = Call {

@@ -26,7 +26,7 @@ use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
-    ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
+    Advice, ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
@@ -290,7 +290,7 @@ fn too_large(host: &str, max_bytes: u64) -> Error {
         ErrorKind::UpstreamTooLarge,
         format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
     )
-    .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.")
+    .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.").advise(Advice::RaiseOption("maxResponseBytes"))
 }
 
 /// The headers that a caller gets: all but those of the connection.
@@ -330,7 +330,7 @@ fn cut_off(host: &str, error: BoxError) -> Error {
             );
             Error::new(ErrorKind::UpstreamTooLarge, message).fix(
                 "Set `Accept-Encoding: identity` to get it uncompressed, or let the operator raise `maxExpansion`.",
-            )
+            ).advise(Advice::RaiseOption("maxExpansion"))
         }
         Some(undecodable) => {
             broken(host, &format!("sent a response that cannot be decompressed: {undecodable}"), "")

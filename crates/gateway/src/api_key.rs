@@ -46,6 +46,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
     {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
+            "permissions",
             format!("permissions: there is no area `{}`; the areas are {}.", quoted(area), AREAS.join(", ")),
         ));
     }
@@ -55,6 +56,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
     if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
+            "allowed_addresses",
             format!(
                 "allowed_addresses: `{}` is neither an address nor a network such as 10.0.0.0/8.",
                 quoted(network)
@@ -65,6 +67,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
         text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
             Error::of_field(
                 ErrorKind::InvalidRequest,
+                "expires_at",
                 "expires_at: is not a time such as 2030-01-31T00:00:00Z.",
             )
         })

@@ -42,6 +42,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result
     let Some(auth_scheme) = custom.auth_scheme else {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
+            "auth_config.authScheme",
             "auth_config.authScheme: is missing; `use_custom_auth` needs one.",
         ));
     };
@@ -245,6 +246,7 @@ pub(crate) async fn update(
     if request.kind != config.kind {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
+            "type",
             format!("type: auth config {id} is `{}`, and that cannot be changed.", config.kind),
         ));
     }
@@ -383,7 +385,7 @@ fn refuse_restrictions(tool_access: Option<&Value>, tools: Option<&Value>) -> Re
             let message = format!(
                 "`{field}` would restrict the accounts of the auth config, and a gateway does not enforce it: a call may use any method and path."
             );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+            return Err(Error::of_field(ErrorKind::InvalidRequest, field, message)
                 .fix("Leave it out, and restrict the OAuth client itself with `scopes`."));
         }
     }
@@ -395,13 +397,17 @@ fn refuse_proxy(config: Option<&Value>) -> Result<()> {
         return Ok(());
     }
     let message = "auth_config.proxy_config: a gateway does not send calls through another proxy.";
-    Err(Error::of_field(ErrorKind::InvalidRequest, message))
+    Err(Error::of_field(ErrorKind::InvalidRequest, "auth_config.proxy_config", message))
 }
 
 fn check_credentials(credentials: &SecretJson) -> Result<()> {
     bounds::credential(credentials, "auth_config.credentials")?;
     serde_json::from_str::<BTreeMap<String, IgnoredAny>>(credentials.expose()).map(drop).map_err(|_| {
-        Error::of_field(ErrorKind::InvalidRequest, "auth_config.credentials: must be an object.")
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            "auth_config.credentials",
+            "auth_config.credentials: must be an object.",
+        )
     })
 }
 

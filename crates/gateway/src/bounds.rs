@@ -33,7 +33,7 @@ pub(crate) fn length(text: &str, longest: usize, field: &str) -> Result<()> {
     if text.len() <= longest {
         return Ok(());
     }
-    Err(invalid(format!("`{field}` is longer than {}, the most that is taken.", bytes(longest))))
+    Err(invalid(field, format!("`{field}` is longer than {}, the most that is taken.", bytes(longest))))
 }
 
 /// Refuses a list that is too long.
@@ -84,15 +84,16 @@ fn parameters(parameters: &[Parameter], location: ParameterLocation, what: &str)
     let count = those().count();
     let fix = "Send fewer, or put the values into the body.";
     if count > MOST_PARAMETERS {
-        return Err(invalid(format!(
-            "`parameters` has {count} {what}; at most {MOST_PARAMETERS} {what} are taken."
-        ))
+        return Err(invalid(
+            "parameters",
+            format!("`parameters` has {count} {what}; at most {MOST_PARAMETERS} {what} are taken."),
+        )
         .fix(fix));
     }
     let size: usize = those().map(|parameter| parameter.name.len() + parameter.value.len()).sum();
     if size > MOST_PARAMETER_BYTES {
         let most = bytes(MOST_PARAMETER_BYTES);
-        return Err(invalid(format!(
+        return Err(invalid("parameters", format!(
             "`parameters` is too long: it has {size} bytes of {what}, and at most {most} of {what} are taken."
         ))
         .fix(fix));
@@ -120,7 +121,7 @@ pub(crate) fn session(config: &SessionConfig) -> Result<()> {
             "The session's configuration is larger than {}, the most that is taken.",
             bytes(LARGEST_SESSION)
         );
-        return Err(Error::of_field(ErrorKind::InvalidSession, message));
+        return Err(Error::of_field(ErrorKind::InvalidSession, "config", message));
     }
     Ok(())
 }
@@ -129,13 +130,13 @@ fn entries(kind: ErrorKind, count: usize, most: usize, field: &str) -> Result<()
     if count <= most {
         return Ok(());
     }
-    Err(Error::of_field(kind, format!("`{field}` names {count}; at most {most} are taken.")))
+    Err(Error::of_field(kind, field, format!("`{field}` names {count}; at most {most} are taken.")))
 }
 
 fn bytes(count: usize) -> String {
     if count > 1024 { format!("{} KiB", count / 1024) } else { format!("{count} bytes") }
 }
 
-fn invalid(message: String) -> Error {
-    Error::of_field(ErrorKind::InvalidRequest, message)
+fn invalid(field: &str, message: String) -> Error {
+    Error::of_field(ErrorKind::InvalidRequest, field, message)
 }

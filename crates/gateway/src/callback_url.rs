@@ -27,7 +27,7 @@ impl CallbackUrls {
         }
         let read = |entry: &String| {
             web_url(entry).filter(|url| url.query().is_none() && url.fragment().is_none()).ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOption, format!("callbackUrls: `{entry}` is not an http or https URL without a query."))
+                Error::new(ErrorKind::InvalidOption, format!("callbackUrls: `{entry}` is not an http or https URL without a query.")).about("callbackUrls")
                     .fix("Write an origin such as `https://app.example.com`, or a prefix such as `https://app.example.com/connected`.")
             })
         };
@@ -37,8 +37,9 @@ impl CallbackUrls {
     /// # Errors
     /// `InvalidRequest` that says what is allowed.
     pub(crate) fn check(&self, callback_url: &str) -> Result<()> {
-        let invalid =
-            |why: String| Err(Error::of_field(ErrorKind::InvalidRequest, format!("callback_url: {why}.")));
+        let invalid = |why: String| {
+            Err(Error::of_field(ErrorKind::InvalidRequest, "callback_url", format!("callback_url: {why}.")))
+        };
         let Some(url) = web_url(callback_url) else {
             return invalid("must be an absolute http or https URL".to_owned());
         };

@@ -251,7 +251,7 @@ impl Redirect {
                  servers share it, and one could get the codes of another.",
                 toolkit.slug
             );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(format!(
+            return Err(Error::of_field(ErrorKind::InvalidRequest, "oauth_redirect_uri", message).fix(format!(
                 "Register {shared}/{name} at the provider, and name it in its place or leave `oauth_redirect_uri` out."
             )));
         }
@@ -289,7 +289,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     if scheme == AuthScheme::OAuth2 {
         if !config.has_client {
             let message = format!("Auth config {} has no `client_id`.", config.id);
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+            return Err(Error::of_field(ErrorKind::InvalidRequest, "client_id", message)
                 .fix(auth_config::how_to_register(gateway, toolkit, Some(&config.id))));
         }
         Client::of_account(toolkit, scheme, &Fields::default(), &credentials, &settings)?;
@@ -493,9 +493,8 @@ impl<'a> Flow<'a> {
             && self.toolkit.exchanges(self.scheme)
             && let Err(error) = self.exchangeable()
         {
-            let message = error.body().message.as_str();
-            let named =
-                form.fields.iter_mut().find(|field| message.contains(&format!("`val.{}`", field.input.name)));
+            let wrong = error.field().and_then(|field| field.strip_prefix("val."));
+            let named = form.fields.iter_mut().find(|field| Some(field.input.name.as_str()) == wrong);
             match named {
                 Some(field) => {
                     field.problem =

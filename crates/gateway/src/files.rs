@@ -19,7 +19,7 @@ use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
     PutPayload,
 };
-use proxy_execute_protocol::{BinaryData, ByteStream, Download, Error, ErrorKind, Result};
+use proxy_execute_protocol::{Advice, BinaryData, ByteStream, Download, Error, ErrorKind, Result};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
@@ -307,7 +307,7 @@ impl Files {
     /// The same for a reader in this process, who wants all of it.
     pub(crate) async fn download(&self, url: &str) -> Result<Download> {
         let url = Url::parse(url)
-            .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "The file's URL is not a URL."))?;
+            .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "url", "The file's URL is not a URL."))?;
         let file = self.read(&url, None).await?.map_err(|_| not_all_there())?;
         Ok(Download { content_type: file.content_type, size: Some(file.size), body: file.body })
     }
@@ -364,6 +364,7 @@ impl Files {
                 format!("{} files are being written and read, as many as may be at once.", self.max_open),
             )
             .fix("Handle fewer files at a time, or let the operator raise `files.maxOpen`.")
+            .advise(Advice::RaiseOption("files.maxOpen"))
         })
     }
 
@@ -376,6 +377,7 @@ impl Files {
             ),
         )
         .fix("Read it with `responseType: 'stream'`, or let the operator raise `files.maxBytes`.")
+        .advise(Advice::RaiseOption("files.maxBytes"))
     }
 }
 
@@ -506,7 +508,7 @@ fn is_expired(name: &str) -> bool {
 }
 
 fn invalid(option: &str, problem: &str) -> Error {
-    Error::new(ErrorKind::InvalidOption, format!("{option}: {problem}."))
+    Error::new(ErrorKind::InvalidOption, format!("{option}: {problem}.")).about(option)
 }
 
 /// The cause, which may name folders and hosts of the operator's, goes to the log.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::unfold;
 use proxy_execute_protocol::{
-    ApiKey, Backend, ByteStream, Call, ConnectedAccount, CreateApiKey, CreateSession, Deadline,
+    Advice, ApiKey, Backend, ByteStream, Call, ConnectedAccount, CreateApiKey, CreateSession, Deadline,
     DeletedSession, Download, Envelope, Error, ErrorKind, ImportAccount, ListAccounts, NewApiKey, Page,
     ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
@@ -161,7 +161,9 @@ impl Gateway {
     /// `StoreCorrupt` or `StoreUnavailable`. Nothing is overwritten.
     pub async fn open(options: GatewayOptions) -> Result<Self> {
         let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
-            Some(0) => Err(Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least 1."))),
+            Some(0) => {
+                Err(Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least 1.")).about(name))
+            }
             value => Ok(value.unwrap_or(default)),
         };
         let max_response_bytes =
@@ -172,7 +174,7 @@ impl Gateway {
         let link_lifetime = options.link_lifetime_ms.unwrap_or(DEFAULT_LINK_LIFETIME_MS);
         if link_lifetime < LEAST_LINK_LIFETIME_MS {
             let message = format!("linkLifetime: must be at least {LEAST_LINK_LIFETIME_MS} ms.");
-            return Err(Error::new(ErrorKind::InvalidOption, message));
+            return Err(Error::new(ErrorKind::InvalidOption, message).about("linkLifetime"));
         }
         let link_lifetime = Duration::from_millis(link_lifetime);
         let callback_urls = CallbackUrls::new(&options.callback_urls)?;
@@ -408,7 +410,8 @@ impl Parts {
             ErrorKind::UpstreamTimeout,
             format!("{host} has sent nothing more of its answer for {pause:?}."),
         )
-        .fix("An operator can raise `chunkTimeout`.");
+        .fix("An operator can raise `chunkTimeout`.")
+        .advise(Advice::RaiseOption("chunkTimeout"));
         Bounds { pause, stalled, size: None, most: None }.hold(body)
     }
 
@@ -502,6 +505,7 @@ fn public_url(text: &str) -> Result<String> {
     };
     let url = Url::parse(text).ok().filter(is_base).ok_or_else(|| {
         Error::new(ErrorKind::InvalidOption, format!("publicUrl: `{text}` is not an http or https URL."))
+            .about("publicUrl")
             .fix("Write it as `https://gateway.example.com`.")
     })?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -518,6 +522,7 @@ async fn open_store(
         None | Some(":memory:") => (vault.unwrap_or_else(Vault::ephemeral), None),
         Some("") => {
             return Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
+                .about("store")
                 .fix("Name a file, or leave `store` out to keep everything in memory."));
         }
         Some(path) => {

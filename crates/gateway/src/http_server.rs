@@ -40,7 +40,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::utf8_percent_encode;
-use proxy_execute_protocol::{Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result, quoted};
+use proxy_execute_protocol::{Advice, Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result, quoted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -117,6 +117,7 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
             format!("The gateway cannot listen on {host}, port {port}: {error}."),
         )
         .fix("Choose another `host` or `port`; port 0 takes one that is free.")
+        .advise(Advice::ListenElsewhere)
     };
     let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
     let serving = serving(&listen)?;
@@ -133,8 +134,9 @@ pub(crate) async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAdd
 fn serving(listen: &Listen) -> Result<Serving> {
     let request_timeout = listen.request_timeout_ms.map_or(threads::REQUEST_TIMEOUT, Duration::from_millis);
     let connections = listen.max_connections_per_address.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS);
-    let at_least =
-        |name, least| Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least {least}."));
+    let at_least = |name, least| {
+        Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least {least}.")).about(name)
+    };
     if connections == 0 {
         return Err(at_least("maxConnectionsPerAddress", 1));
     }

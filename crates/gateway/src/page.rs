@@ -24,6 +24,7 @@ impl Place {
         if !(1..=most).contains(&limit) {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
+                "limit",
                 format!("limit: must be from 1 to {most}."),
             ));
         }
@@ -79,5 +80,5 @@ fn parse(cursor: &str) -> Option<(i64, i64, String)> {
 }
 
 fn foreign_cursor() -> Error {
-    Error::of_field(ErrorKind::InvalidRequest, "cursor: is not a next_cursor of this list.")
+    Error::of_field(ErrorKind::InvalidRequest, "cursor", "cursor: is not a next_cursor of this list.")
 }

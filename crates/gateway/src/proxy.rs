@@ -16,8 +16,8 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
-    AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson, StreamedAnswer,
-    quoted,
+    Advice, AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson,
+    StreamedAnswer, quoted,
 };
 use proxy_execute_store::StoredAccount;
 use tokio::time::timeout;
@@ -217,7 +217,7 @@ async fn in_session<'a>(
                 quoted(&own_slug),
                 quoted(slug)
             );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message)
+            return Err(Error::of_field(ErrorKind::InvalidRequest, "custom_connection_data.toolkitSlug", message)
                 .fix("Bring a credential of the toolkit that is called, or leave it out to call as the session's user."));
         }
         return Ok((toolkit, SignedBy::Given(credential)));
@@ -255,7 +255,7 @@ async fn with_account<'a>(
         }
         (Some(_), Some(_)) => {
             let message = "Name connected_account_id or custom_connection_data, not both.";
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+            return Err(Error::of_field(ErrorKind::InvalidRequest, "connected_account_id", message));
         }
         (None, None) => {
             let message = "Neither connected_account_id nor custom_connection_data was given.";
@@ -325,7 +325,7 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
     let message =
         format!("`endpoint` cannot be called on toolkit `{}`: {refusal}. Nothing was sent.", toolkit.slug);
     match refusal {
-        Refusal::Malformed(_) => Error::of_field(ErrorKind::InvalidRequest, message),
+        Refusal::Malformed(_) => Error::of_field(ErrorKind::InvalidRequest, "endpoint", message),
         Refusal::Escapes { .. } | Refusal::OtherOrigin { .. } => {
             Error::new(ErrorKind::OriginMismatch, message)
                 .fix("Use a path below the base URL, or an absolute URL on a host of this toolkit.")
@@ -336,11 +336,12 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
 fn timed_out(host: &str, timeout: Duration) -> Error {
     Error::new(ErrorKind::UpstreamTimeout, format!("{host} did not finish its answer within {timeout:?}."))
         .fix("Whether the request was carried out is not known. An operator can raise `upstreamTimeout`.")
+        .advise(Advice::RaiseOption("upstreamTimeout"))
 }
 
 fn only_in(given: bool, field: &str, call: &str) -> Result<()> {
     if given {
-        Err(Error::of_field(ErrorKind::InvalidRequest, format!("`{field}` is for {call} only.")))
+        Err(Error::of_field(ErrorKind::InvalidRequest, field, format!("`{field}` is for {call} only.")))
     } else {
         Ok(())
     }

@@ -131,7 +131,11 @@ pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 fn invalid(index: usize, field: &str, problem: &str) -> Error {
-    Error::of_field(ErrorKind::InvalidRequest, format!("parameters[{index}].{field} {problem}."))
+    Error::of_field(
+        ErrorKind::InvalidRequest,
+        format!("parameters[{index}].{field}"),
+        format!("parameters[{index}].{field} {problem}."),
+    )
 }
 
 /// Appends the caller's query parameters after the endpoint's own, in order, repeats kept.
@@ -170,14 +174,14 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             let message = "binary_body: a request has one body; leave `body` or `binary_body` out.";
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+            return Err(Error::of_field(ErrorKind::InvalidRequest, "binary_body", message));
         }
         (Some(_), None) => "body",
         (None, Some(_)) => "binary_body",
     };
     if !request.method.takes_body() {
         let message = format!("{name}: a {} request has no body.", request.method);
-        return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(format!(
+        return Err(Error::of_field(ErrorKind::InvalidRequest, name, message).fix(format!(
             "Leave `{name}` out, put values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH."
         )));
     }
@@ -196,7 +200,7 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
             "it must be a string, which is sent as it is"
         };
         let message = format!("`body` cannot be sent with Content-Type `{content_type}`: {problem}.");
-        Error::of_field(ErrorKind::InvalidRequest, message)
+        Error::of_field(ErrorKind::InvalidRequest, "body", message)
     })
 }
 

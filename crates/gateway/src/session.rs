@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig, ToolkitFilter,
-    UpdateSession, quoted,
+    Advice, CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig,
+    ToolkitFilter, UpdateSession, quoted,
 };
 use proxy_execute_store::StoredSession;
 use serde_json::{Map, Value, json};
@@ -118,6 +118,7 @@ async fn check(
         if found.toolkit != *toolkit {
             return Err(Error::of_field(
                 ErrorKind::InvalidSession,
+                format!("auth_configs.{toolkit}"),
                 format!(
                     "auth_configs.{toolkit}: auth config `{}` is of toolkit `{}`.",
                     quoted(id),
@@ -128,7 +129,8 @@ async fn check(
     }
     for (toolkit, pins) in config.connected_accounts.iter_mut().flatten() {
         gateway.catalogue.get(toolkit)?;
-        let invalid = |message: String| Error::of_field(ErrorKind::InvalidPinnedAccount, message);
+        let field = format!("connected_accounts.{toolkit}");
+        let invalid = |message: String| Error::of_field(ErrorKind::InvalidPinnedAccount, &field, message);
         if pins.len() != 1 && !several_allowed {
             return Err(invalid(format!(
                 "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",
@@ -143,20 +145,26 @@ async fn check(
             if account.is_none() {
                 account = gateway.store.account_by_name(user_id, toolkit, pin).await?;
             }
+            let mut advice = None;
             let problem = match account {
                 None => "does not exist",
                 Some(account) if account.user_id != user_id => "belongs to another user",
                 Some(account) if account.toolkit != *toolkit => "is of another toolkit",
-                Some(account) if account.is_disabled => "is disabled",
+                Some(account) if account.is_disabled => {
+                    advice = Some(Advice::EnableAccount(account.id));
+                    "is disabled"
+                }
                 Some(account) => {
                     *pin = account.id;
                     continue;
                 }
             };
-            return Err(invalid(format!(
-                "connected_accounts.{toolkit}: account `{}` {problem}.",
-                quoted(pin)
-            )));
+            let error =
+                invalid(format!("connected_accounts.{toolkit}: account `{}` {problem}.", quoted(pin)));
+            return Err(match advice {
+                Some(advice) => error.advise(advice),
+                None => error,
+            });
         }
     }
     Ok(())
@@ -175,7 +183,7 @@ fn refuse_restrictions(config: &SessionConfig, is_given: impl Fn(&str) -> bool) 
         "`{}` would restrict the session, and a gateway does not enforce it: a call may use any method and path.",
         quoted(&part)
     );
-    Err(Error::of_field(ErrorKind::InvalidSession, message)
+    Err(Error::of_field(ErrorKind::InvalidSession, part, message)
         .fix("Leave it out, and restrict the session with `toolkits` and with pinned accounts."))
 }
 
@@ -224,7 +232,7 @@ fn refuse_tools(experimental: Option<&Value>) -> Result<()> {
     let is_given = |name: &&str| experimental.is_some_and(|given| names_something(&given[*name]));
     let Some(name) = ["custom_tools", "custom_toolkits"].into_iter().find(is_given) else { return Ok(()) };
     let message = format!("`experimental.{name}`: a gateway runs no tools, so a session cannot have any.");
-    Err(Error::of_field(ErrorKind::Unsupported, message)
+    Err(Error::of_field(ErrorKind::Unsupported, format!("experimental.{name}"), message)
         .fix("Leave it out, run the tools in your program, and let them call APIs with proxy_execute."))
 }
 

@@ -528,7 +528,7 @@ impl Toolkit {
             let default = || self.fields.get(&name)?.default.clone();
             let Some(trusted) = of_config(&name).or_else(default) else {
                 let message = format!("The auth config has no `{name}`, the host of its client.");
-                return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(fix));
+                return Err(Error::of_field(ErrorKind::InvalidRequest, name, message).fix(fix));
             };
             if self.field(fields, &name).is_some_and(|value| value.expose_secret() != trusted) {
                 return Err(self.invalid_field(&name, "the auth config says another").fix(fix));
@@ -742,7 +742,11 @@ impl Toolkit {
     fn invalid_field(&self, name: &str, why: &str) -> Error {
         Error::of_field(
             ErrorKind::InvalidRequest,
-            format!("The credential's `val.{name}` for toolkit `{}` cannot be used: {why}.", self.slug),
+            format!("val.{name}"),
+            format!(
+                "The field `val.{name}` of the credential for toolkit `{}` cannot be used: {why}.",
+                self.slug
+            ),
         )
     }
 }

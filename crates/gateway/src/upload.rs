@@ -4,7 +4,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use futures::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use proxy_execute_protocol::{BinaryBody, ByteStream, Error, ErrorKind, Result};
+use proxy_execute_protocol::{Advice, BinaryBody, ByteStream, Error, ErrorKind, Result};
 use url::Url;
 
 use crate::egress::Body;
@@ -29,6 +29,7 @@ pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut Head
         _ => {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
+                "binary_body",
                 "binary_body: needs one of `url`, `base64` and a stream, and no two of them.",
             ));
         }
@@ -42,7 +43,11 @@ pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut Head
 
 fn content_type_of(text: &str) -> Result<HeaderValue> {
     crate::request::header_value(text).filter(|value| !value.is_empty()).ok_or_else(|| {
-        Error::of_field(ErrorKind::InvalidRequest, "binary_body.content_type: is not a media type.")
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            "binary_body.content_type",
+            "binary_body.content_type: is not a media type.",
+        )
     })
 }
 
@@ -52,7 +57,7 @@ fn decode(text: &str) -> Result<Bytes> {
     }
     let bytes = BASE64.decode(text.as_bytes()).map_err(|error| {
         let message = format!("binary_body.base64: is not base64 ({}).", error.kind);
-        Error::of_field(ErrorKind::InvalidRequest, message)
+        Error::of_field(ErrorKind::InvalidRequest, "binary_body.base64", message)
     })?;
     if bytes.len() > MAX_BASE64_BYTES {
         return Err(too_much_base64());
@@ -72,7 +77,11 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)
         .ok()
         .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
         .ok_or_else(|| {
-        Error::of_field(ErrorKind::InvalidRequest, "binary_body.url: is not a URL of http or https.")
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            "binary_body.url",
+            "binary_body.url: is not a URL of http or https.",
+        )
     })?;
     let host = url.host_str().unwrap_or_default().to_owned();
     let fetching = tokio::time::timeout(gateway.upstream_timeout, gateway.egress.fetch(url));
@@ -120,6 +129,7 @@ fn too_large(most: u64) -> Error {
         format!("The body is larger than {most} bytes, the most this gateway sends."),
     )
     .fix("Send less in one call, or let the operator raise `maxUploadBytes`.")
+    .advise(Advice::RaiseOption("maxUploadBytes"))
 }
 
 fn broken(message: String) -> Error {

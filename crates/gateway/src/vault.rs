@@ -121,6 +121,8 @@ pub(crate) fn key_bytes(key: &SecretString, option: &str) -> Result<Zeroizing<Ve
             ErrorKind::InvalidOption,
             format!("{option}: is not a key of 32 bytes in hexadecimal (64 digits) or base64."),
         )
+        .about(option)
+        .about(option)
         .fix(format!("Make one with: {MAKE_A_KEY}")));
     }
     Ok(bytes)

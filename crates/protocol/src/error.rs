@@ -192,6 +192,26 @@ impl ErrorKind {
     }
 }
 
+/// What to do about an error, where a surface such as the command has words of its own for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advice {
+    /// Use the name that was probably meant.
+    UseName(String),
+    /// Enable the connected account with this id.
+    EnableAccount(String),
+    /// Add this entry to the option of the gateway that lets calls reach a private host.
+    AllowPrivateHost {
+        /// The option.
+        option: &'static str,
+        /// The entry, where it is more than the host.
+        entry: Option<String>,
+    },
+    /// Raise this option of the gateway.
+    RaiseOption(&'static str),
+    /// Listen on another address.
+    ListenElsewhere,
+}
+
 /// An error. See the module's documentation.
 ///
 /// Boxed, because it travels in every `Result` of a call and is rarely there.
@@ -202,6 +222,8 @@ pub struct Error(Box<Details>);
 struct Details {
     kind: ErrorKind,
     body: ErrorBody,
+    field: Option<String>,
+    advice: Option<Advice>,
     retry_after: Option<Duration>,
     headers: Headers,
 }
@@ -219,14 +241,26 @@ impl Error {
             suggested_fix: None,
             errors: Vec::new(),
         };
-        Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
+        Self::from_parts(kind, body)
     }
 
-    /// An error about one field: its sentence also stands in the list of what is wrong.
-    pub fn of_field(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let mut error = Self::new(kind, message);
+    fn from_parts(kind: ErrorKind, body: ErrorBody) -> Self {
+        let headers = Headers::default();
+        Self(Box::new(Details { kind, body, field: None, advice: None, retry_after: None, headers }))
+    }
+
+    /// An error about one field of a request: its sentence also stands in the list of what is wrong.
+    pub fn of_field(kind: ErrorKind, field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut error = Self::new(kind, message).about(field);
         error.0.body.errors = vec![error.0.body.message.clone()];
         error
+    }
+
+    /// Names the field or option that the message is about, as the message writes it.
+    #[must_use]
+    pub fn about(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
     }
 
     /// Lists other sentences on what is wrong.
@@ -250,13 +284,20 @@ impl Error {
                 body.message = body.suggested_fix.take().unwrap_or_default();
             }
         }
-        Self(Box::new(Details { kind, body, retry_after: None, headers: Headers::default() }))
+        Self::from_parts(kind, body)
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn fix(mut self, suggested_fix: impl Into<String>) -> Self {
         self.0.body.suggested_fix = Some(suggested_fix.into());
+        self
+    }
+
+    /// Says the same as data, for a surface with words of its own.
+    #[must_use]
+    pub fn advise(mut self, advice: Advice) -> Self {
+        self.0.advice = Some(advice);
         self
     }
 
@@ -284,6 +325,16 @@ impl Error {
     /// What it means.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// The field or option that is wrong, as the message writes it. It does not travel.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// What to do about it, as data. It does not travel.
+    pub fn advice(&self) -> Option<&Advice> {
+        self.0.advice.as_ref()
     }
 
     /// The HTTP status; `None` for an error that did not come over HTTP and would not leave by it.
@@ -442,7 +493,7 @@ mod tests {
 
     #[test]
     fn an_error_about_a_field_lists_its_sentence() {
-        let error = Error::of_field(ErrorKind::InvalidRequest, "limit: must be from 1 to 10.");
+        let error = Error::of_field(ErrorKind::InvalidRequest, "limit", "limit: must be from 1 to 10.");
         assert_eq!(error.body().errors, [error.body().message.as_str()]);
     }
 

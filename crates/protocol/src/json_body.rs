@@ -29,7 +29,7 @@ pub fn json_in_string(body: &RawValue) -> Result<Option<String>> {
     }
     let refused = |why: &str| {
         let message = format!("`body` is a string, which is sent as it is, and under a JSON type {why}.");
-        Error::of_field(ErrorKind::InvalidRequest, message).fix(
+        Error::of_field(ErrorKind::InvalidRequest, "body", message).fix(
             "Pass the value itself, or its JSON text; for text that is not JSON set the header Content-Type, such as text/plain.",
         )
     };

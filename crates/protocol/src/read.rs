@@ -55,7 +55,7 @@ pub fn read_json_as<T: DeserializeOwned>(kind: ErrorKind, text: &[u8]) -> Result
 /// A field that is missing or empty.
 pub fn missing(kind: ErrorKind, field: &str, is_empty: bool) -> Error {
     let fact = if is_empty { "must be a non-empty string, but is empty" } else { "is missing" };
-    problem(kind, &format!("`{}` {fact}", quoted(field)), purpose(field))
+    problem(kind, field, &format!("`{}` {fact}", quoted(field)), purpose(field))
 }
 
 fn purpose(field: &str) -> Option<&'static str> {
@@ -63,8 +63,8 @@ fn purpose(field: &str) -> Option<&'static str> {
 }
 
 /// An error about a field: what is wrong, and what to do.
-fn problem(kind: ErrorKind, fact: &str, advice: Option<&str>) -> Error {
-    let error = Error::of_field(kind, format!("{fact}."));
+fn problem(kind: ErrorKind, field: &str, fact: &str, advice: Option<&str>) -> Error {
+    let error = Error::of_field(kind, field, format!("{fact}."));
     let Some(advice) = advice else { return error };
     let end = if advice.ends_with('?') { "" } else { "." };
     let mut letters = advice.chars();
@@ -77,7 +77,10 @@ fn problem(kind: ErrorKind, fact: &str, advice: Option<&str>) -> Error {
 fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json::Error) -> Error {
     if error.is_syntax() || error.is_eof() {
         let message = format!("The request is not valid JSON: {error}.");
-        return Error::of_field(kind, message).fix("Send one JSON value, and nothing before or after it.");
+        let errors = vec![message.clone()];
+        return Error::new(kind, message)
+            .with_errors(errors)
+            .fix("Send one JSON value, and nothing before or after it.");
     }
     let path = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(text))
         .err()
@@ -94,13 +97,14 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
     if let Some(name) = in_ticks(found, "duplicate field ") {
         return problem(
             kind,
+            &below(name),
             &format!("`{}` stands there twice", quoted(&below(name))),
             Some("leave one of them out"),
         );
     }
     if let Some(name) = in_ticks(found, "unknown field ") {
         let known: Vec<_> = names(expected).collect();
-        return problem(kind, &format!("Unknown key {field}"), Some(&suggestion(name, &known)));
+        return problem(kind, &path, &format!("Unknown key {field}"), Some(&suggestion(name, &known)));
     }
     if let Some(name) = in_ticks(found, "unknown variant ") {
         let known: Vec<_> = names(expected).map(|name| format!("'{name}'")).collect();
@@ -111,11 +115,11 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
             Some(meant) => {
                 let case = if meant.contains(char::is_uppercase) { "upper" } else { "lower" };
                 let advice = format!("write {meant} instead of '{name}'");
-                problem(kind, &format!("{field} must be in {case} case"), Some(&advice))
+                problem(kind, &path, &format!("{field} must be in {case} case"), Some(&advice))
             }
             None => {
                 let advice = format!("use {}", known.join(" or "));
-                problem(kind, &format!("{field} cannot be '{name}'"), Some(&advice))
+                problem(kind, &path, &format!("{field} cannot be '{name}'"), Some(&advice))
             }
         };
     }
@@ -125,10 +129,10 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
     if let Some(value) = value {
         let may_be_empty = path.rsplit('.').next() == Some(MAY_BE_EMPTY);
         let (wanted, is) = (wanted(expected, may_be_empty), kind_of(value));
-        return problem(kind, &format!("{field} must be {wanted}, but is {is}"), purpose(&path));
+        return problem(kind, &path, &format!("{field} must be {wanted}, but is {is}"), purpose(&path));
     }
     let advice = REFUSALS.iter().find(|(refusal, _)| *refusal == told).map(|(_, advice)| *advice);
-    problem(kind, &format!("{field} {told}"), advice)
+    problem(kind, &path, &format!("{field} {told}"), advice)
 }
 
 /// The words of the error, without line and column: the field is told by its path.

@@ -61,6 +61,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
         if given.auth_scheme.to_string() != account.auth_scheme {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
+                "connection.state.authScheme",
                 format!("connection.state.authScheme: the account has {}.", account.auth_scheme),
             ));
         }

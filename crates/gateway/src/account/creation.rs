@@ -40,7 +40,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
                     "auth_config_id: auth config {id} is for toolkit `{}` and {}, not for `{}` and {}.",
                     config.toolkit, config.auth_scheme, toolkit.slug, given.auth_scheme
                 );
-                return Err(Error::of_field(ErrorKind::InvalidRequest, message));
+                return Err(Error::of_field(ErrorKind::InvalidRequest, "auth_config_id", message));
             }
             given.val = with_fields_of(gateway, toolkit, &config, &given.val)?;
             check(gateway, toolkit, &given, Some(&config))?;
@@ -77,6 +77,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     if given.auth_scheme != scheme {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
+            "connection.state.authScheme",
             format!("connection.state.authScheme: the auth config has {scheme}, not {}.", given.auth_scheme),
         ));
     }

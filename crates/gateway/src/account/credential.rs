@@ -110,9 +110,11 @@ pub(crate) fn with_fields_of(
     for name in raw_fields(&of_config)?.keys() {
         let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
         if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
-            let message =
-                format!("The credential's `val.{name}` is not what auth config {} says.", config.id);
-            return Err(Error::of_field(ErrorKind::InvalidRequest, message).fix(
+            let message = format!(
+                "The field `val.{name}` of the credential is not what auth config {} says.",
+                config.id
+            );
+            return Err(Error::of_field(ErrorKind::InvalidRequest, format!("val.{name}"), message).fix(
                 "Leave it out: what an auth config says of such a field holds for all of its accounts.",
             ));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{Advice, AuthScheme, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{StoredAccount, StoredSession};
 
 use super::{find, not_found};
@@ -38,7 +38,7 @@ pub(crate) async fn for_session(
         None if toolkit.schemes().any(|scheme| scheme == AuthScheme::NoAuth) => return Ok(None),
         None => "they have not connected one".to_owned(),
     };
-    Err(Error::new(
+    let error = Error::new(
         ErrorKind::NoActiveConnection,
         format!("User `{}` has no active connected account of toolkit `{slug}`: {why}.", quoted(user)),
     )
@@ -47,7 +47,12 @@ pub(crate) async fn for_session(
          gateway.connectedAccounts.import({{ userId: '{}', toolkit: '{slug}', … }}); \
          and check that the session has the right user id.",
         quoted(user)
-    )))
+    ));
+    let disabled = found.filter(|account| account.is_disabled);
+    Err(match disabled {
+        Some(account) => error.advise(Advice::EnableAccount(account.id.clone())),
+        None => error,
+    })
 }
 
 /// The account that a call names, if it can be used.
@@ -72,9 +77,8 @@ pub(crate) async fn by_id(gateway: &Parts, id: &str) -> Result<StoredAccount> {
 
 fn check_usable(gateway: &Parts, account: &StoredAccount) -> Result<()> {
     let id = &account.id;
-    match unusable(gateway, account) {
-        None => Ok(()),
-        Some(why) => Err(Error::new(
+    let Some(why) = unusable(gateway, account) else { return Ok(()) };
+    let error = Error::new(
             ErrorKind::AccountUnusable,
             format!("Connected account {id} (toolkit `{}`) cannot be used: it {why}.", account.toolkit),
         )
@@ -87,8 +91,8 @@ fn check_usable(gateway: &Parts, account: &StoredAccount) -> Result<()> {
             )
         } else {
             "Import a fresh credential for the user, or connect the account again.".to_owned()
-        })),
-    }
+        });
+    Err(if account.is_disabled { error.advise(Advice::EnableAccount(id.clone())) } else { error })
 }
 
 /// Why an account cannot be used, as the end of a sentence that begins with it.

@@ -109,6 +109,7 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
     }
     Err(Error::of_field(
         ErrorKind::InvalidRequest,
+        name,
         format!("{name}: `{}` is not one of {}.", quoted(value), known.join(", ")),
     ))
 }

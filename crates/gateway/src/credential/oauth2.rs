@@ -59,7 +59,7 @@ impl Client {
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
         let fields = credential_fields(credentials)?;
         let id = text_of(&fields, "client_id").ok_or_else(|| {
-            Error::of_field(ErrorKind::InvalidRequest, "The auth config has no `client_id`.")
+            Error::of_field(ErrorKind::InvalidRequest, "client_id", "The auth config has no `client_id`.")
                 .fix("Give it the id and secret of your client at the provider, in its `credentials`.")
         })?;
         Ok(Self {

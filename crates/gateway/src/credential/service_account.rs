@@ -152,7 +152,8 @@ fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a SecretString> {
 fn unusable(field: &str, why: &str) -> Error {
     Error::of_field(
         ErrorKind::InvalidRequest,
-        format!("The credential's `val.{field}` cannot be used: {why}."),
+        format!("val.{field}"),
+        format!("The field `val.{field}` of the credential cannot be used: {why}."),
     )
 }
 

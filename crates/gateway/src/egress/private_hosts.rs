@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{Advice, Error, ErrorKind, Result};
 use url::{Host, Url};
 
 use super::address::{Verdict, judge};
@@ -95,6 +95,7 @@ impl PrivateHosts {
                 Some((slug, _)) => {
                     let message = format!("allowPrivateHosts: there is no toolkit `{slug}`.");
                     return Err(Error::new(ErrorKind::InvalidOption, message)
+                        .about("allowPrivateHosts")
                         .fix("Write `toolkit=host` with the slug of a toolkit, or the host alone."));
                 }
             }
@@ -115,6 +116,8 @@ impl PrivateHosts {
                 ErrorKind::InvalidOption,
                 format!("{option}: `{entry}` is not a host name or address."),
             )
+            .about(option)
+            .about(option)
             .fix("Write it as `localhost`, `git.internal:8443`, `10.0.0.7` or `[::1]`.")
         };
         let url = Url::parse(&format!("http://{entry}/")).map_err(|_| invalid())?;
@@ -203,19 +206,19 @@ impl Refused {
         match behalf {
             Behalf::Toolkit { names_host: true, .. } => error("").fix(
                 "An operator can allow a host of their own network by name with `allowPrivateHosts`.",
-            ),
+            ).advise(Advice::AllowPrivateHost { option: "allowPrivateHosts", entry: None }),
             Behalf::Toolkit { slug, names_host: false } => {
                 error(&format!(", which the definition of toolkit `{slug}` does not name")).fix(format!(
                     "An operator can let accounts of this toolkit lead to a host of their own network \
                      with `{slug}={host}` in `allowPrivateHosts`."
-                ))
+                )).advise(Advice::AllowPrivateHost { option: "allowPrivateHosts", entry: Some(format!("{slug}={host}")) })
             }
             Behalf::Redirect => error(", to which a redirect leads").fix(
                 "An operator can let redirects lead to a host of their own network with `allowPrivateRedirects`.",
-            ),
+            ).advise(Advice::AllowPrivateHost { option: "allowPrivateRedirects", entry: None }),
             Behalf::BodyUrl => error(" for the body of a request").fix(
                 "An operator can let bodies come from a host of their own network with `allowPrivateBodies`.",
-            ),
+            ).advise(Advice::AllowPrivateHost { option: "allowPrivateBodies", entry: None }),
         }
     }
 }

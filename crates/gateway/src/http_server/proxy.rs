@@ -93,7 +93,7 @@ fn response_type(headers: &HeaderMap) -> Result<ResponseType> {
         Some(b"stream") => Ok(ResponseType::Stream),
         Some(_) => {
             let message = format!("{RESPONSE_TYPE}: takes `text` or `stream`.");
-            Err(Error::of_field(ErrorKind::InvalidRequest, message))
+            Err(Error::of_field(ErrorKind::InvalidRequest, RESPONSE_TYPE, message))
         }
     }
 }
@@ -191,7 +191,7 @@ async fn part<'a>(parts: &mut Multipart<'a>, came: &AtomicU64, name: &str) -> Re
     };
     part.filter(|part| part.name() == Some(name)).ok_or_else(|| {
         let message = "A form has two parts: `request`, which is JSON, and then `body`.";
-        Error::of_field(ErrorKind::InvalidRequest, message)
+        Error::of_field(ErrorKind::InvalidRequest, "request", message)
     })
 }
 

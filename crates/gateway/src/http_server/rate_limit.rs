@@ -60,8 +60,10 @@ impl RateLimit {
     /// # Errors
     /// `InvalidOption` for none at all.
     pub(super) fn per_minute(requests: u32) -> Result<Self> {
-        let per_minute = NonZeroU32::new(requests)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidOption, "requestsPerMinute: must be at least 1."))?;
+        let per_minute = NonZeroU32::new(requests).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidOption, "requestsPerMinute: must be at least 1.")
+                .about("requestsPerMinute")
+        })?;
         let buckets = RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware();
         Ok(Self { per_minute, clock: DefaultClock::default(), buckets, cleaned: Mutex::new(Instant::now()) })
     }

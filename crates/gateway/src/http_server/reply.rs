@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use percent_encoding::percent_decode_str;
-use proxy_execute_protocol::{Error, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, read_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -157,6 +157,7 @@ pub(super) async fn in_time<T>(
 fn too_slow() -> Error {
     Error::new(ErrorKind::InvalidRequest, "The request did not arrive in time. Nothing was done.")
         .fix("Send all of a request at once. An operator can raise `requestTimeout`.")
+        .advise(Advice::RaiseOption("requestTimeout"))
 }
 
 /// The bytes of a request, which must not be too many, and must not stop coming.

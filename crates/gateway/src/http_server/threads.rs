@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use proxy_execute_protocol::{Error, ErrorKind};
+use proxy_execute_protocol::{Advice, Error, ErrorKind};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -130,6 +130,7 @@ fn too_many(most: u32) -> Error {
     let message = format!("This address has {most} connections to the gateway open, which is the limit.");
     Error::new(ErrorKind::RateLimited, message)
         .fix("Close or reuse connections. An operator can raise `maxConnectionsPerAddress`.")
+        .advise(Advice::RaiseOption("maxConnectionsPerAddress"))
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

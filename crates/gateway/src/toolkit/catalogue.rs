@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, quoted};
 use serde::Deserialize;
 
 use super::{Definition, Toolkit};
@@ -89,7 +89,9 @@ impl Catalogue {
                 format!("There is no toolkit `{}` in this gateway.", quoted(slug)),
             );
             match meant.filter(|_| !slug.is_empty()) {
-                Some(meant) => error.fix(format!("Did you mean `{meant}`?")),
+                Some(meant) => {
+                    error.fix(format!("Did you mean `{meant}`?")).advise(Advice::UseName(meant.clone()))
+                }
                 None => error.fix("Define it with the gateway's `toolkits` option; see docs/toolkits.md."),
             }
         })
