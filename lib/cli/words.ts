@@ -111,10 +111,10 @@ export function isMistake(error: unknown): boolean {
 function inOptions({ sentence, field }: Problem): string {
   const option = field === undefined ? undefined : optionOf(field);
   if (field === undefined || option === undefined) return sentence;
-  const isWritten = /^\W/.test(option);
-  return [`\`${field}\``, isWritten ? field : `${field}:`, field]
-    .filter((name) => sentence.includes(name))
-    .map((name) => sentence.replace(name, option))[0] as string;
+  // Words such as `The encryption key` go on without the colon.
+  const before = /^\W/.test(option) ? field : `${field}:`;
+  const named = [`\`${field}\``, before, field].find((name) => sentence.includes(name));
+  return named === undefined ? sentence : sentence.replace(named, option);
 }
 
 /** The option of a field, or of the field that it is in. */

@@ -40,7 +40,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::utf8_percent_encode;
-use proxy_execute_protocol::{Advice, Error, ErrorEnvelope, ErrorKind, ResourceRequest, Result, quoted};
+use proxy_execute_protocol::{Advice, Error, ErrorKind, ResourceRequest, Result, quoted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -176,24 +176,19 @@ pub(crate) async fn ask(gateway: Gateway, request: ResourceRequest) -> Result<St
         .map_err(|error| {
             Error::new(ErrorKind::InvalidRequest, format!("The path cannot be used: {error}."))
         })?;
-    let Ok(response) = answer(OWNERS.clone().with_state(gateway), request).await;
+    let Ok(mut response) = answer(OWNERS.clone().with_state(gateway), request).await;
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        return Err(error);
+    }
     let status = response.status();
-    let after =
-        response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
     let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own answer could not be read.");
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
-    if status.is_success() {
-        return String::from_utf8(body.into())
-            .map_err(|_| Error::new(ErrorKind::Internal, "The gateway's own answer is not text."));
+    if !status.is_success() {
+        let message = format!("The gateway answered {status} without a reason.");
+        return Err(Error::new(ErrorKind::Internal, message));
     }
-    let envelope: ErrorEnvelope = serde_json::from_slice(&body).map_err(|_| {
-        Error::new(ErrorKind::Internal, format!("The gateway answered {status} without a reason."))
-    })?;
-    let error = Error::from_wire(status.as_u16(), envelope.error);
-    Err(match after {
-        Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
-        None => error,
-    })
+    String::from_utf8(body.into())
+        .map_err(|_| Error::new(ErrorKind::Internal, "The gateway's own answer is not text."))
 }
 
 /// Answers a request of a fuzz target, through the routes of the port.

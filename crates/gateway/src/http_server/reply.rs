@@ -100,7 +100,9 @@ impl IntoResponse for Failure {
         let is_unsupported = self.0.kind() == ErrorKind::Unsupported;
         // Whole seconds (RFC 9110 §10.2.3), and none too early.
         let seconds = self.0.retry_after().map(|after| after.as_millis().div_ceil(1_000) as u64);
-        let mut response = (status, Json(self.0.into_envelope())).into_response();
+        let mut response = (status, Json(self.0.clone().into_envelope())).into_response();
+        // A caller in the process gets the error itself, with what does not travel.
+        response.extensions_mut().insert(self.0);
         if let Some(seconds) = seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
