@@ -5,7 +5,7 @@ export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
  * out.
  */
 export interface ConnectedAccount {
@@ -67,7 +67,7 @@ export interface CreateApiKey {
 	/** The addresses and networks, such as `10.0.0.0/8`, that it may be used from. Default: any. */
 	allowedAddresses?: readonly string[] | undefined;
 }
-/** An API key, without what makes it a key. */
+/** An API key, without its secret. */
 export interface ApiKey {
 	/** Its id, for revoking it. */
 	id: string;
@@ -86,9 +86,9 @@ export interface ApiKey {
 	/** When it was revoked, as an ISO 8601 date; null while it is valid. */
 	revokedAt: string | null;
 }
-/** An API key that was just made. */
+/** An API key that was just created. */
 export interface NewApiKey extends ApiKey {
-	/** The key itself. It is shown this once and not kept. */
+	/** The key itself. It is shown once and not stored. */
 	key: string;
 }
 /** The keys for the port, by {@link Gateway.apiKeys}. */
@@ -96,10 +96,10 @@ export declare class ApiKeys {
 	#private;
 	private constructor();
 	/**
-	 * Makes a key. It is returned this once; the gateway keeps a hash of it.
+	 * Creates a key. It is returned once, and the gateway stores a hash of it.
 	 *
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
-	 * @throws {BadRequestError} If there is no such area, or an address is none.
+	 * @throws {BadRequestError} If an area does not exist, or an address is invalid.
 	 *
 	 * @example
 	 * ```ts
@@ -108,7 +108,7 @@ export declare class ApiKeys {
 	 */
 	create(request?: CreateApiKey): Promise<NewApiKey>;
 	/**
-	 * Lists the keys, without what makes them keys.
+	 * Lists the keys. Their secrets are not shown.
 	 *
 	 * @example
 	 * ```ts
@@ -117,7 +117,7 @@ export declare class ApiKeys {
 	 */
 	list(): Promise<ApiKey[]>;
 	/**
-	 * Makes a key invalid, at once and for good.
+	 * Revokes a key, at once and permanently.
 	 *
 	 * @throws {NotFoundError} If there is no such key.
 	 *
@@ -398,13 +398,13 @@ export type CreateAuthConfig = {
 	/** Whether sessions may connect accounts with it. Default: true. */
 	isEnabledForToolRouter?: boolean | undefined;
 };
-/** What to change of an auth config. What is not named stays. */
+/** Changes of an auth config. Parts that are not named stay. */
 export interface UpdateAuthConfig {
 	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
 	type: "custom" | "default";
-	/** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
+	/** Its own credentials. Fields that are not named stay, and null removes one. For a `custom` auth config only. */
 	credentials?: Record<string, unknown> | undefined;
-	/** Scopes to ask for, with commas between them; of a `default` one only. */
+	/** Scopes to request, separated by commas. For a `default` auth config only. */
 	scopes?: string | undefined;
 	/** What it is called. */
 	name?: string | undefined;
@@ -695,9 +695,9 @@ export interface UpdateConnectedAccount {
 	/** Whether calls may be made with it. */
 	enabled?: boolean | undefined;
 }
-/** How a person is to connect an account. */
+/** How a user connects an account. */
 export interface LinkOptions {
-	/** Where the person comes out: an absolute URL. */
+	/** The absolute URL to which the user is sent at the end. */
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
@@ -709,11 +709,11 @@ export interface InitiateOptions extends LinkOptions {
 	/** The credential, where the user has it already. The account is `ACTIVE` at once if it is complete. */
 	config?: Credential | undefined;
 }
-/** How a person is to connect an account once more. */
+/** How a user reconnects an account. */
 export interface ReconnectOptions {
-	/** Where the person comes out: an absolute URL. */
+	/** The absolute URL to which the user is sent at the end. */
 	callbackUrl?: string | undefined;
-	/** What to ask for at the provider beside the scopes of the auth config. OAuth only. */
+	/** Scopes to request beside those of the auth config. OAuth only. */
 	scopes?: readonly string[] | undefined;
 }
 /** The accounts of users, by {@link Composio.connectedAccounts}. */
@@ -829,11 +829,11 @@ export declare class ConnectedAccounts {
 		success: boolean;
 	}>;
 	/**
-	 * Has an account's credential renewed, where its scheme has something to renew.
+	 * Renews the credential of an account, if its scheme supports it.
 	 *
-	 * @param refresh `redirectUrl` is where a person comes out who has to consent again.
+	 * @param refresh `redirectUrl` is the URL to which a user is sent who had to consent again.
 	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns The state of the account, and where a person has to consent again, if one has to.
+	 * @returns The state of the account, and a link if the user has to consent again.
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
 	 * @throws {UnprocessableEntityError} If the account is disabled or revoked.
 	 * @throws {NotFoundError} If there is no such account.
@@ -852,12 +852,12 @@ export declare class ConnectedAccounts {
 		redirectUrl: string | null;
 	}>;
 	/**
-	 * Has the provider take an account's tokens back, and its credential forgotten, whatever the provider
-	 * says. The account stays, `REVOKED`.
+	 * Asks the provider to revoke an account's tokens, and deletes the credential in every case. The account
+	 * stays, as `REVOKED`.
 	 *
 	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns `revokedTokens` are those that the provider has taken back, such as `refresh_token`;
-	 * `notRevoked` those that may live on there, each with the reason.
+	 * @returns `revokedTokens` are the tokens that the provider revoked, such as `refresh_token`.
+	 * `notRevoked` are the tokens that may still work, each with the reason.
 	 * @throws {ValidationError} If the id is empty or no string.
 	 * @throws {NotFoundError} If there is no such account.
 	 *
@@ -874,11 +874,11 @@ export declare class ConnectedAccounts {
 		notRevoked: string[];
 	}>;
 	/**
-	 * Begins an account that a person finishes on a page.
+	 * Creates an account, and a page where the user completes it.
 	 *
 	 * @param userId Your own id of the user.
 	 * @param authConfigId How to connect, `ac_…`.
-	 * @param link Where the person comes out, and what the account is called.
+	 * @param link The URL to which the user is sent at the end, and the name of the account.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
@@ -895,11 +895,11 @@ export declare class ConnectedAccounts {
 	 */
 	link(userId: string, authConfigId: string, link?: LinkOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
-	 * Has a person connect an account once more, in its place: because it no longer works, or to ask
-	 * for more. It keeps its id, and while it is `ACTIVE`, its credential until there is a new one. A
-	 * gateway has this, the hosted backend does not.
+	 * Reconnects an account: returns a link where the user signs in again, because the account no longer
+	 * works, or to request more scopes. The account keeps its id and name. An `ACTIVE` account keeps its
+	 * credential until the new one arrives. The hosted backend does not have this.
 	 *
-	 * @param reconnect Where the person comes out, and what to ask for.
+	 * @param reconnect The URL to which the user is sent at the end, and further scopes.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page, as `redirectUrl`, and `waitForConnection`, which has to wait for an account
 	 * that is not `ACTIVE` only.
@@ -996,20 +996,20 @@ export interface ProxyCall {
 	/** The HTTP method, in upper case. */
 	method: ProxyMethod;
 	/**
-	 * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
-	 * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
+	 * The body, sent as JSON: any value that `JSON.stringify` takes. GET and HEAD have none. A string is sent
+	 * unchanged: under a JSON type, the default, it must be valid JSON. Any other needs a header `Content-Type`.
 	 */
 	body?: unknown | undefined;
 	/**
-	 * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
-	 * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
+	 * A body of bytes, instead of `body`: a `Buffer`, a `Blob`, a stream, or the place of the bytes. A stream
+	 * is sent once, while it is read. A large one needs a gateway: use `{ url }` with other backends.
 	 */
 	binaryBody?: BinaryBody | undefined;
-	/** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
+	/** A form with fields and files, sent as `multipart/form-data`, instead of `body`. */
 	formData?: FormData | undefined;
 	/**
-	 * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
-	 * sent repeatedly, but for a header that has one value, such as `Content-Type`.
+	 * Headers and query values, in order: at most 100 of each, with 64 KiB of names and values. A repeated name is
+	 * sent repeatedly, except for a header that has one value, such as `Content-Type`.
 	 */
 	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
 		type: ProxyParameter["in"];
@@ -1131,11 +1131,11 @@ export declare class Download {
 	/** All of the file's bytes, in memory. */
 	bytes(): Promise<Uint8Array>;
 	/**
-	 * Writes the file to a path. It is there once it is complete, in the place of what was there.
+	 * Writes the file to a path. A complete file replaces the one that was there.
 	 *
-	 * @param path Where to.
-	 * @param options `onProgress` is told how many bytes have been written, and how many there are in
-	 * all where that is known. `signal` ends it at once; what was written is removed.
+	 * @param path The path to write to.
+	 * @param options `onProgress` receives the number of bytes written, and the size of the file if it
+	 * is known. `signal` cancels at once and removes the partial file.
 	 * @throws {ValidationError} If an argument cannot be used.
 	 * @throws {ComposioError} If nothing can be written there, or the file has been read already.
 	 * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.
@@ -1289,22 +1289,22 @@ export interface ToolkitAuthorizationServer {
 	/** How many seconds an access token lives when the answer does not say. */
 	default_lifetime?: number | undefined;
 }
-/** How a gateway is opened. */
+/** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
 	/**
-	 * The file that accounts, sessions and API keys are kept in; it is made if there is none.
-	 * Default: in memory, gone with the gateway.
+	 * The file for accounts, sessions and API keys. It is created if it does not exist.
+	 * Default: in memory, until the gateway is closed.
 	 */
 	store?: string | undefined;
 	/**
-	 * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
-	 * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
-	 * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
+	 * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
+	 * needs one: `openssl rand -hex 32` creates one. Keep it apart from the file: without the key the
+	 * credentials are lost. Default for a store in memory: a random key.
 	 */
 	encryptionKey?: string | undefined;
 	/**
-	 * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
-	 * paths of TOML files or of folders with such files.
+	 * Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such
+	 * files. A toolkit replaces a built-in one with the same slug.
 	 */
 	toolkits?: readonly (string | ToolkitDefinition)[] | undefined;
 	/**
@@ -1317,7 +1317,7 @@ export interface GatewayOptions {
 	allowPrivateRedirects?: readonly string[] | undefined;
 	/** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
 	allowPrivateBodies?: readonly string[] | undefined;
-	/** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
+	/** Upper limit for a response held in memory, after decompression, in bytes. Default: 50 MiB. */
 	maxResponseBytes?: number | undefined;
 	/**
 	 * How many times its compressed size a file or a stream from a third-party API may have, beyond its first
@@ -1325,58 +1325,57 @@ export interface GatewayOptions {
 	 */
 	maxExpansion?: number | undefined;
 	/**
-	 * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
-	 * call holds beside it. Default: 55 000.
+	 * Time for the whole response of a third-party API, in milliseconds. The `timeout` of a call limits
+	 * it further. Default: 55 000.
 	 */
 	upstreamTimeout?: number | undefined;
 	/**
-	 * After how long without a refresh an account is refreshed although nobody calls with it, in
-	 * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
-	 * `proxy-execute serve` does it after a day.
+	 * Time without a refresh after which an idle account is refreshed, in milliseconds. Many providers
+	 * expire refresh tokens that are unused for weeks. Default: never. `proxy-execute serve` uses a day.
 	 */
 	refreshIdleAfter?: number | undefined;
 	/**
-	 * How long the next bytes of a body may take that is handed on as it comes (an upload, a file, a
-	 * stream), in milliseconds. Default: 30 000.
+	 * Time for the next bytes of a streamed body (an upload, a file, a stream), in milliseconds.
+	 * Default: 30 000.
 	 */
 	chunkTimeout?: number | undefined;
-	/** The largest body of bytes that is sent to a third-party API, in bytes. Default: 5 GiB. */
+	/** Upper limit for a body of bytes sent to a third-party API, in bytes. Default: 5 GiB. */
 	maxUploadBytes?: number | undefined;
-	/** How files are kept that third-party APIs answer with. */
+	/** How files of responses are stored. */
 	files?: FilesOptions | undefined;
 	/**
-	 * Where people reach this gateway, such as `https://gateway.example.com`: links and the
-	 * URLs of files lead there. Default: where it listens.
+	 * The URL at which users reach this gateway, such as `https://gateway.example.com`. Links and URLs of
+	 * files begin with it. Default: the address that it listens on.
 	 */
 	publicUrl?: string | undefined;
 	/**
-	 * Where people may be sent on to after a link: origins such as `https://app.example.com`, or URL
+	 * URLs to which users may be sent after a link: origins such as `https://app.example.com`, or URL
 	 * prefixes. Default: any https URL, and http on this machine.
 	 */
 	callbackUrls?: readonly string[] | undefined;
 	/**
-	 * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`, and
-	 * not only those that are chosen for an account. Clients are then registered with it. Default: false.
+	 * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`. By
+	 * default, only a server that an account chooses has one. Register your clients with it. Default: false.
 	 */
 	ownCallbackPaths?: boolean | undefined;
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
 	linkLifetime?: number | undefined;
 }
-/** How files are kept that third-party APIs answer with. */
+/** How files of responses are stored. */
 export interface FilesOptions {
 	/**
-	 * The folder that they are in; it is made if there is none. Default: beside the store
-	 * (`gateway.db.files`); of a gateway in memory, a temporary one.
+	 * The folder for the files. It is created if it does not exist. Default: beside the store
+	 * (`gateway.db.files`), or a temporary folder for a store in memory.
 	 */
 	folder?: string | undefined;
 	/**
-	 * A bucket of a service that speaks S3, in the place of a folder. What is not given is taken from
-	 * the environment, as by the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+	 * A bucket of a service that speaks S3, instead of a folder. Missing settings come from the
+	 * environment, as with the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
 	 */
 	s3?: {
 		/** The bucket's name. */
 		bucket: string;
-		/** What the names of objects begin with. */
+		/** Prefix of the names of objects. */
 		prefix?: string | undefined;
 		/** Its region. Default: `us-east-1`. */
 		region?: string | undefined;
@@ -1387,15 +1386,15 @@ export interface FilesOptions {
 		/** The access key. */
 		secretAccessKey?: string | undefined;
 	} | undefined;
-	/** How long a file is there, from the beginning of the answer, in milliseconds. Default: an hour. */
+	/** Lifetime of a file, from the beginning of the response, in milliseconds. Default: an hour. */
 	expiresIn?: number | undefined;
-	/** The largest file, decompressed, in bytes. Default: 5 GiB. */
+	/** Upper limit for a file, after decompression, in bytes. Default: 5 GiB. */
 	maxBytes?: number | undefined;
 	/** How many files may be written and read at once. Default: 100. */
 	maxOpen?: number | undefined;
 	/**
-	 * The keys that URLs of files are signed with, 32 bytes each in hexadecimal or base64: the first
-	 * signs, all are valid. Default: one that follows from the encryption key.
+	 * The keys that sign URLs of files, 32 bytes each in hexadecimal or base64. The first key signs, and
+	 * all keys verify. Default: a key derived from the encryption key.
 	 */
 	signingKeys?: readonly string[] | undefined;
 }
@@ -1498,13 +1497,13 @@ export declare class Gateway {
 	 */
 	listen(options?: ListenOptions): Promise<Listener>;
 	/**
-	 * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
+	 * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store.
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
 	 *
-	 * A process or a worker that ends by itself closes what is still open, when Node.js emits
-	 * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
-	 * the record of the last calls is lost, and with a refresh that is under way its account. A stream that
-	 * was neither read to its end nor cancelled is a call under way.
+	 * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.
+	 * Without a close, as after `process.exit()`, an uncaught error or a signal, the record of the last
+	 * calls is lost, and an account that is being refreshed may be lost too. A stream that was neither read
+	 * to its end nor cancelled is a call in flight.
 	 *
 	 * @example
 	 * ```ts
@@ -1678,7 +1677,7 @@ export interface ListToolkits extends PageOptions {
 }
 /** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
 export interface ListSessionToolkits extends PageOptions {
-	/** These, in the place of those that the session may call. */
+	/** These, instead of those that the session may call. */
 	toolkits?: readonly string[] | undefined;
 	/** Those with an active account, or those without. Default: both. */
 	isConnected?: boolean | undefined;
@@ -1830,11 +1829,11 @@ export declare class Session {
 	 * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
 	 * added on the way; it is never seen here.
 	 *
-	 * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
-	 * there is no answer of it.
+	 * Every response of the third-party API is returned, 4xx and 5xx included. An error means that the
+	 * call got no response from the API.
 	 *
-	 * A call is sent again on its own only if it cannot have reached the third-party API, or if it
-	 * only reads (GET, HEAD) and the connection broke.
+	 * A call is retried only if it cannot have reached the third-party API, or if it only reads (GET,
+	 * HEAD) and the connection broke.
 	 *
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
@@ -1911,11 +1910,11 @@ export declare class Session {
 	 */
 	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
-	 * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
-	 * needs one, it is begun as by {@link Session.authorize}, and waited for.
+	 * Ensures that calls of a toolkit have an account. If the toolkit needs one and the session's user has none that is
+	 * `ACTIVE`, the method creates one like {@link Session.authorize}, and waits for it.
 	 *
-	 * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
-	 * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
+	 * The method does not return the link. For a user in front of your program, call {@link Session.authorize}, send the
+	 * user to its `redirectUrl`, and then `waitForConnection`.
 	 *
 	 * @param toolkit The toolkit, such as `github`.
 	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
@@ -2062,20 +2061,20 @@ export interface RemoteOptions {
 	 * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
 	 */
 	baseURL?: string | null | undefined;
-	/** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
+	/** Time for a whole call in milliseconds, retries and response body included. Default: 60 000. */
 	timeout?: number | undefined;
 	/**
-	 * How often a call is sent again, if it cannot have been done: it did not reach the backend, or
-	 * the backend refused it as too many. Default: 2.
+	 * How often a call is retried, if the API cannot have processed it: the call did not reach the backend, or the
+	 * backend refused it by a rate limit. Default: 2.
 	 */
 	maxRetries?: number | undefined;
 	/** Headers that every request to the backend has. They do not reach the third-party API. */
 	defaultHeaders?: Record<string, string> | undefined;
 	/** The version of the backend's interface. Default: `v3.1`. */
 	apiVersion?: "v3.1" | "v3" | undefined;
-	/** An option of the Composio SDK. Whatever it is, nobody is told of your calls. */
+	/** An option of the Composio SDK. It has no effect: no telemetry is sent. */
 	allowTracking?: boolean | undefined;
-	/** An option of the Composio SDK. Whatever it is, no newer version is looked for. */
+	/** An option of the Composio SDK. It has no effect: no newer version is looked for. */
 	disableVersionCheck?: boolean | undefined;
 }
 /** How a gateway in this process is called. */

@@ -28,7 +28,7 @@ const BEGINNINGS = [[/(?:^|[.!?:] )(?:Who|Whose|Nobody|Not|Also|Of|Only so)\b(?!
 
 /** Which files have to keep which rules. A scope is added once all of its files keep them. */
 const SCOPES = [
-  { files: ['*.md', ':!docs/STYLE.md', ':!bench/RESULTS.md'], rules: [...PHRASES, ...BEGINNINGS] },
+  { files: ['*.md', 'lib/*.ts', ':!docs/STYLE.md', ':!bench/RESULTS.md'], rules: [...PHRASES, ...BEGINNINGS] },
   {
     files: ['*.rs', '*.ts', '*.mjs', '*.html', ':!.ci/english.mjs'],
     rules: [[/contract §/i, 'cite a page of this repository']],

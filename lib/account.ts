@@ -14,7 +14,7 @@ export type ConnectedAccountStatus =
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * Of what a backend leaves out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves nothing
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
  * out.
  */
 export interface ConnectedAccount {

@@ -28,7 +28,7 @@ export interface CreateApiKey {
   allowedAddresses?: readonly string[];
 }
 
-/** An API key, without what makes it a key. */
+/** An API key, without its secret. */
 export interface ApiKey {
   /** Its id, for revoking it. */
   id: string;
@@ -48,9 +48,9 @@ export interface ApiKey {
   revokedAt: string | null;
 }
 
-/** An API key that was just made. */
+/** An API key that was just created. */
 export interface NewApiKey extends ApiKey {
-  /** The key itself. It is shown this once and not kept. */
+  /** The key itself. It is shown once and not stored. */
   key: string;
 }
 
@@ -70,10 +70,10 @@ export class ApiKeys {
   }
 
   /**
-   * Makes a key. It is returned this once; the gateway keeps a hash of it.
+   * Creates a key. It is returned once, and the gateway stores a hash of it.
    *
    * @throws {ValidationError} If an argument is unknown or cannot be used.
-   * @throws {BadRequestError} If there is no such area, or an address is none.
+   * @throws {BadRequestError} If an area does not exist, or an address is invalid.
    *
    * @example
    * ```ts
@@ -100,7 +100,7 @@ export class ApiKeys {
   }
 
   /**
-   * Lists the keys, without what makes them keys.
+   * Lists the keys. Their secrets are not shown.
    *
    * @example
    * ```ts
@@ -112,7 +112,7 @@ export class ApiKeys {
   }
 
   /**
-   * Makes a key invalid, at once and for good.
+   * Revokes a key, at once and permanently.
    *
    * @throws {NotFoundError} If there is no such key.
    *

@@ -64,13 +64,13 @@ export type CreateAuthConfig =
       isEnabledForToolRouter?: boolean;
     };
 
-/** What to change of an auth config. What is not named stays. */
+/** Changes of an auth config. Parts that are not named stay. */
 export interface UpdateAuthConfig {
   /** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
   type: 'custom' | 'default';
-  /** Its own credentials: those that are not named stay, null removes one. Of a `custom` one only. */
+  /** Its own credentials. Fields that are not named stay, and null removes one. For a `custom` auth config only. */
   credentials?: Record<string, unknown>;
-  /** Scopes to ask for, with commas between them; of a `default` one only. */
+  /** Scopes to request, separated by commas. For a `default` auth config only. */
   scopes?: string;
   /** What it is called. */
   name?: string;

@@ -63,7 +63,7 @@ const LONGEST_BASE64 = Math.ceil((4 * 1024 * 1024) / 3) * 4;
 
 const KEYS = ['data', 'path', 'url', 'base64', 'contentType', 'size'];
 
-/** What is copied at once: little enough that nobody notices. */
+/** The bytes of one copy: few enough that the event loop is not blocked noticeably. */
 const PIECE = 256 * 1024;
 
 /** Checks a body of bytes, and takes it apart into what is written and what is sent beside it. */
@@ -155,7 +155,7 @@ function fromWebStream(stream: ReadableStream<Uint8Array>): Chunks {
       return done ? { done, value: undefined } : { done, value };
     },
     cancel() {
-      // Why nobody wants the rest is told to who sends it.
+      // The sender of the stream learns the reason.
       (reader ?? stream).cancel().catch(() => {});
     },
   };

@@ -35,20 +35,20 @@ export interface RemoteOptions {
    * Default: the environment variable `COMPOSIO_BASE_URL`, else `https://backend.composio.dev`.
    */
   baseURL?: string | null;
-  /** Milliseconds in which a whole call has to be done, retries and the answer's body included. Default: 60 000. */
+  /** Time for a whole call in milliseconds, retries and response body included. Default: 60 000. */
   timeout?: number;
   /**
-   * How often a call is sent again, if it cannot have been done: it did not reach the backend, or
-   * the backend refused it as too many. Default: 2.
+   * How often a call is retried, if the API cannot have processed it: the call did not reach the backend, or the
+   * backend refused it by a rate limit. Default: 2.
    */
   maxRetries?: number;
   /** Headers that every request to the backend has. They do not reach the third-party API. */
   defaultHeaders?: Record<string, string>;
   /** The version of the backend's interface. Default: `v3.1`. */
   apiVersion?: 'v3.1' | 'v3';
-  /** An option of the Composio SDK. Whatever it is, nobody is told of your calls. */
+  /** An option of the Composio SDK. It has no effect: no telemetry is sent. */
   allowTracking?: boolean;
-  /** An option of the Composio SDK. Whatever it is, no newer version is looked for. */
+  /** An option of the Composio SDK. It has no effect: no newer version is looked for. */
   disableVersionCheck?: boolean;
 }
 

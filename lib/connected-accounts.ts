@@ -67,9 +67,9 @@ export interface UpdateConnectedAccount {
   enabled?: boolean;
 }
 
-/** How a person is to connect an account. */
+/** How a user connects an account. */
 export interface LinkOptions {
-  /** Where the person comes out: an absolute URL. */
+  /** The absolute URL to which the user is sent at the end. */
   callbackUrl?: string;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
@@ -83,11 +83,11 @@ export interface InitiateOptions extends LinkOptions {
   config?: Credential;
 }
 
-/** How a person is to connect an account once more. */
+/** How a user reconnects an account. */
 export interface ReconnectOptions {
-  /** Where the person comes out: an absolute URL. */
+  /** The absolute URL to which the user is sent at the end. */
   callbackUrl?: string;
-  /** What to ask for at the provider beside the scopes of the auth config. OAuth only. */
+  /** Scopes to request beside those of the auth config. OAuth only. */
   scopes?: readonly string[];
 }
 
@@ -279,11 +279,11 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Has an account's credential renewed, where its scheme has something to renew.
+   * Renews the credential of an account, if its scheme supports it.
    *
-   * @param refresh `redirectUrl` is where a person comes out who has to consent again.
+   * @param refresh `redirectUrl` is the URL to which a user is sent who had to consent again.
    * @param options `signal` and `timeout` (milliseconds).
-   * @returns The state of the account, and where a person has to consent again, if one has to.
+   * @returns The state of the account, and a link if the user has to consent again.
    * @throws {ValidationError} If an argument is unknown or cannot be used.
    * @throws {UnprocessableEntityError} If the account is disabled or revoked.
    * @throws {NotFoundError} If there is no such account.
@@ -319,12 +319,12 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Has the provider take an account's tokens back, and its credential forgotten, whatever the provider
-   * says. The account stays, `REVOKED`.
+   * Asks the provider to revoke an account's tokens, and deletes the credential in every case. The account
+   * stays, as `REVOKED`.
    *
    * @param options `signal` and `timeout` (milliseconds).
-   * @returns `revokedTokens` are those that the provider has taken back, such as `refresh_token`;
-   * `notRevoked` those that may live on there, each with the reason.
+   * @returns `revokedTokens` are the tokens that the provider revoked, such as `refresh_token`.
+   * `notRevoked` are the tokens that may still work, each with the reason.
    * @throws {ValidationError} If the id is empty or no string.
    * @throws {NotFoundError} If there is no such account.
    *
@@ -356,11 +356,11 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Begins an account that a person finishes on a page.
+   * Creates an account, and a page where the user completes it.
    *
    * @param userId Your own id of the user.
    * @param authConfigId How to connect, `ac_…`.
-   * @param link Where the person comes out, and what the account is called.
+   * @param link The URL to which the user is sent at the end, and the name of the account.
    * @param options `signal` and `timeout` (milliseconds).
    * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
@@ -393,11 +393,11 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Has a person connect an account once more, in its place: because it no longer works, or to ask
-   * for more. It keeps its id, and while it is `ACTIVE`, its credential until there is a new one. A
-   * gateway has this, the hosted backend does not.
+   * Reconnects an account: returns a link where the user signs in again, because the account no longer
+   * works, or to request more scopes. The account keeps its id and name. An `ACTIVE` account keeps its
+   * credential until the new one arrives. The hosted backend does not have this.
    *
-   * @param reconnect Where the person comes out, and what to ask for.
+   * @param reconnect The URL to which the user is sent at the end, and further scopes.
    * @param options `signal` and `timeout` (milliseconds).
    * @returns The page, as `redirectUrl`, and `waitForConnection`, which has to wait for an account
    * that is not `ACTIVE` only.

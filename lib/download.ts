@@ -52,11 +52,11 @@ export class Download {
   }
 
   /**
-   * Writes the file to a path. It is there once it is complete, in the place of what was there.
+   * Writes the file to a path. A complete file replaces the one that was there.
    *
-   * @param path Where to.
-   * @param options `onProgress` is told how many bytes have been written, and how many there are in
-   * all where that is known. `signal` ends it at once; what was written is removed.
+   * @param path The path to write to.
+   * @param options `onProgress` receives the number of bytes written, and the size of the file if it
+   * is known. `signal` cancels at once and removes the partial file.
    * @throws {ValidationError} If an argument cannot be used.
    * @throws {ComposioError} If nothing can be written there, or the file has been read already.
    * @throws {APIConnectionError} If the file breaks off, or its next bytes do not come in time.

@@ -11,22 +11,22 @@ import { answerOf, completions, native } from './native';
 import type { ToolkitDefinition } from './toolkit';
 import { Check, kindOf } from './validate';
 
-/** How a gateway is opened. */
+/** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
   /**
-   * The file that accounts, sessions and API keys are kept in; it is made if there is none.
-   * Default: in memory, gone with the gateway.
+   * The file for accounts, sessions and API keys. It is created if it does not exist.
+   * Default: in memory, until the gateway is closed.
    */
   store?: string;
   /**
-   * The key that credentials are encrypted with: 32 random bytes, in hexadecimal or base64. A store
-   * in a file needs one; `openssl rand -hex 32` makes one. Keep it apart from the file: without
-   * it the credentials are lost. Default: in memory, a key that is gone with the gateway.
+   * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
+   * needs one: `openssl rand -hex 32` creates one. Keep it apart from the file: without the key the
+   * credentials are lost. Default for a store in memory: a random key.
    */
   encryptionKey?: string;
   /**
-   * Toolkits beside the built-in ones, which they replace if the slug is the same: definitions, or
-   * paths of TOML files or of folders with such files.
+   * Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such
+   * files. A toolkit replaces a built-in one with the same slug.
    */
   toolkits?: readonly (string | ToolkitDefinition)[];
   /**
@@ -39,7 +39,7 @@ export interface GatewayOptions {
   allowPrivateRedirects?: readonly string[];
   /** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
   allowPrivateBodies?: readonly string[];
-  /** The largest answer that is taken from a third-party API, decompressed, in bytes. Default: 50 MiB. */
+  /** Upper limit for a response held in memory, after decompression, in bytes. Default: 50 MiB. */
   maxResponseBytes?: number;
   /**
    * How many times its compressed size a file or a stream from a third-party API may have, beyond its first
@@ -47,59 +47,58 @@ export interface GatewayOptions {
    */
   maxExpansion?: number;
   /**
-   * How long a third-party API may take for its whole answer, in milliseconds. The `timeout` of a
-   * call holds beside it. Default: 55 000.
+   * Time for the whole response of a third-party API, in milliseconds. The `timeout` of a call limits
+   * it further. Default: 55 000.
    */
   upstreamTimeout?: number;
   /**
-   * After how long without a refresh an account is refreshed although nobody calls with it, in
-   * milliseconds: many providers let refresh tokens die that are not used for weeks. Default: never;
-   * `proxy-execute serve` does it after a day.
+   * Time without a refresh after which an idle account is refreshed, in milliseconds. Many providers
+   * expire refresh tokens that are unused for weeks. Default: never. `proxy-execute serve` uses a day.
    */
   refreshIdleAfter?: number;
   /**
-   * How long the next bytes of a body may take that is handed on as it comes (an upload, a file, a
-   * stream), in milliseconds. Default: 30 000.
+   * Time for the next bytes of a streamed body (an upload, a file, a stream), in milliseconds.
+   * Default: 30 000.
    */
   chunkTimeout?: number;
-  /** The largest body of bytes that is sent to a third-party API, in bytes. Default: 5 GiB. */
+  /** Upper limit for a body of bytes sent to a third-party API, in bytes. Default: 5 GiB. */
   maxUploadBytes?: number;
-  /** How files are kept that third-party APIs answer with. */
+  /** How files of responses are stored. */
   files?: FilesOptions;
   /**
-   * Where people reach this gateway, such as `https://gateway.example.com`: links and the
-   * URLs of files lead there. Default: where it listens.
+   * The URL at which users reach this gateway, such as `https://gateway.example.com`. Links and URLs of
+   * files begin with it. Default: the address that it listens on.
    */
   publicUrl?: string;
   /**
-   * Where people may be sent on to after a link: origins such as `https://app.example.com`, or URL
+   * URLs to which users may be sent after a link: origins such as `https://app.example.com`, or URL
    * prefixes. Default: any https URL, and http on this machine.
    */
   callbackUrls?: readonly string[];
   /**
-   * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`, and
-   * not only those that are chosen for an account. Clients are then registered with it. Default: false.
+   * Whether every authorization server has a redirect URI of its own, `{publicUrl}/connect/callback/{its host}`. By
+   * default, only a server that an account chooses has one. Register your clients with it. Default: false.
    */
   ownCallbackPaths?: boolean;
   /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
   linkLifetime?: number;
 }
 
-/** How files are kept that third-party APIs answer with. */
+/** How files of responses are stored. */
 export interface FilesOptions {
   /**
-   * The folder that they are in; it is made if there is none. Default: beside the store
-   * (`gateway.db.files`); of a gateway in memory, a temporary one.
+   * The folder for the files. It is created if it does not exist. Default: beside the store
+   * (`gateway.db.files`), or a temporary folder for a store in memory.
    */
   folder?: string;
   /**
-   * A bucket of a service that speaks S3, in the place of a folder. What is not given is taken from
-   * the environment, as by the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+   * A bucket of a service that speaks S3, instead of a folder. Missing settings come from the
+   * environment, as with the tools of AWS (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
    */
   s3?: {
     /** The bucket's name. */
     bucket: string;
-    /** What the names of objects begin with. */
+    /** Prefix of the names of objects. */
     prefix?: string;
     /** Its region. Default: `us-east-1`. */
     region?: string;
@@ -110,15 +109,15 @@ export interface FilesOptions {
     /** The access key. */
     secretAccessKey?: string;
   };
-  /** How long a file is there, from the beginning of the answer, in milliseconds. Default: an hour. */
+  /** Lifetime of a file, from the beginning of the response, in milliseconds. Default: an hour. */
   expiresIn?: number;
-  /** The largest file, decompressed, in bytes. Default: 5 GiB. */
+  /** Upper limit for a file, after decompression, in bytes. Default: 5 GiB. */
   maxBytes?: number;
   /** How many files may be written and read at once. Default: 100. */
   maxOpen?: number;
   /**
-   * The keys that URLs of files are signed with, 32 bytes each in hexadecimal or base64: the first
-   * signs, all are valid. Default: one that follows from the encryption key.
+   * The keys that sign URLs of files, 32 bytes each in hexadecimal or base64. The first key signs, and
+   * all keys verify. Default: a key derived from the encryption key.
    */
   signingKeys?: readonly string[];
 }
@@ -162,12 +161,12 @@ export interface Listener {
   ref(): Listener;
 }
 
-/** The gateways of this thread that are open. It keeps none of them: what nobody uses may be collected. */
+/** The open gateways of this thread. The references are weak, so that an unused gateway may be collected. */
 const openGateways = new Set<WeakRef<Gateway>>();
 const collected = new FinalizationRegistry<WeakRef<Gateway>>((gateway) => openGateways.delete(gateway));
 let closesBeforeExit = false;
 
-/** Refreshes and the record keep no process alive, and would be lost with it; what closes does. */
+/** Closes open gateways before the process exits: refreshes and the record do not keep it alive, and would be lost. */
 function closeBeforeExit(): void {
   if (closesBeforeExit) return;
   closesBeforeExit = true;
@@ -175,7 +174,7 @@ function closeBeforeExit(): void {
     for (const gateway of openGateways) {
       // Once: it is emitted again when that is done.
       openGateways.delete(gateway);
-      // There is nobody else to tell.
+      // No caller waits for this error.
       gateway
         .deref()
         ?.close()
@@ -311,13 +310,13 @@ export class Gateway {
   }
 
   /**
-   * Takes no more calls, gives those under way 5 seconds, stops listening and closes the store.
+   * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store.
    * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
    *
-   * A process or a worker that ends by itself closes what is still open, when Node.js emits
-   * `beforeExit`. Without a close, as after `process.exit()`, an error that nobody catches or a signal,
-   * the record of the last calls is lost, and with a refresh that is under way its account. A stream that
-   * was neither read to its end nor cancelled is a call under way.
+   * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.
+   * Without a close, as after `process.exit()`, an uncaught error or a signal, the record of the last
+   * calls is lost, and an account that is being refreshed may be lost too. A stream that was neither read
+   * to its end nor cancelled is a call in flight.
    *
    * @example
    * ```ts

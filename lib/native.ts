@@ -21,7 +21,7 @@ function load(): typeof Native {
             'package from there: `npm install <folder of the clone>`. A bundler has to leave the package external.',
       { cause },
     );
-    // Not thrown here: the help of the command is to be had without it.
+    // The error is thrown on use, so that the help of the command works without the addon.
     return new Proxy({} as typeof Native, {
       get() {
         throw error;

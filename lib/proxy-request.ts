@@ -37,20 +37,20 @@ export interface ProxyCall {
   /** The HTTP method, in upper case. */
   method: ProxyMethod;
   /**
-   * The body, sent as JSON: anything that `JSON.stringify` takes. Not with GET and HEAD. A string is sent as it
-   * is: under a JSON type, which is the default, it must be JSON itself; any other needs a header `Content-Type`.
+   * The body, sent as JSON: any value that `JSON.stringify` takes. GET and HEAD have none. A string is sent
+   * unchanged: under a JSON type, the default, it must be valid JSON. Any other needs a header `Content-Type`.
    */
   body?: unknown;
   /**
-   * A body of bytes, in the place of `body`: a `Buffer`, a `Blob`, a stream, or where the bytes are. A
-   * stream is sent once, as it is read; large ones need a gateway, see `{ url }` for other backends.
+   * A body of bytes, instead of `body`: a `Buffer`, a `Blob`, a stream, or the place of the bytes. A stream
+   * is sent once, while it is read. A large one needs a gateway: use `{ url }` with other backends.
    */
   binaryBody?: BinaryBody;
-  /** A form with fields and files, sent as `multipart/form-data`, in the place of `body`. */
+  /** A form with fields and files, sent as `multipart/form-data`, instead of `body`. */
   formData?: FormData;
   /**
-   * Headers and query values, in order; of each at most 100, with 64 KiB of names and values. A repeated name is
-   * sent repeatedly, but for a header that has one value, such as `Content-Type`.
+   * Headers and query values, in order: at most 100 of each, with 64 KiB of names and values. A repeated name is
+   * sent repeatedly, except for a header that has one value, such as `Content-Type`.
    */
   parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, 'in'> & { type: ProxyParameter['in'] }))[];
 }
@@ -430,7 +430,7 @@ const UNUSUAL = /[\n\u0100-\uffff]/;
 /** The values of repeated headers, by the headers in which they are joined. Few responses have any. */
 const repeatedOf = new WeakMap<object, ReadonlyMap<string, string[]>>();
 
-/** Checks headers and joins lists among them. Of those that `new Headers` could not read as they are, it makes a list. */
+/** Checks headers and joins lists among them. Headers that `new Headers` could not read become a list. */
 function readHeaders(headers: unknown, repeated: unknown): void {
   if (!isRecord(headers)) throw invalidResponse(`\`headers\` is ${kindOf(headers)}, and must be an object`);
   const lists = new Map<string, string[]>();

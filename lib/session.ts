@@ -124,11 +124,11 @@ export class Session {
    * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
    * added on the way; it is never seen here.
    *
-   * Whatever the third-party API answers is returned, 4xx and 5xx included. An error means that
-   * there is no answer of it.
+   * Every response of the third-party API is returned, 4xx and 5xx included. An error means that the
+   * call got no response from the API.
    *
-   * A call is sent again on its own only if it cannot have reached the third-party API, or if it
-   * only reads (GET, HEAD) and the connection broke.
+   * A call is retried only if it cannot have reached the third-party API, or if it only reads (GET,
+   * HEAD) and the connection broke.
    *
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
@@ -239,11 +239,11 @@ export class Session {
   }
 
   /**
-   * Sees to it that calls of a toolkit have an account: if the session's user has none that is `ACTIVE`, and the toolkit
-   * needs one, it is begun as by {@link Session.authorize}, and waited for.
+   * Ensures that calls of a toolkit have an account. If the toolkit needs one and the session's user has none that is
+   * `ACTIVE`, the method creates one like {@link Session.authorize}, and waits for it.
    *
-   * Nobody is told the page on which a person finishes the account. Where the person is in front of your program, call
-   * {@link Session.authorize}, send them to its `redirectUrl`, and then `waitForConnection`.
+   * The method does not return the link. For a user in front of your program, call {@link Session.authorize}, send the
+   * user to its `redirectUrl`, and then `waitForConnection`.
    *
    * @param toolkit The toolkit, such as `github`.
    * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
@@ -375,7 +375,7 @@ function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonl
   check.done();
 }
 
-/** Makes a call whose answer is handed on as it comes, in a session or outside of one. */
+/** Makes a call with a streamed response, in a session or outside of one. */
 export async function streamed(
   { native }: BackendHandle,
   sessionId: string | null,

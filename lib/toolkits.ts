@@ -87,7 +87,7 @@ export interface ListToolkits extends PageOptions {
 
 /** Which toolkits of a session to list. `limit` is from 1 to 50, by default 20. */
 export interface ListSessionToolkits extends PageOptions {
-  /** These, in the place of those that the session may call. */
+  /** These, instead of those that the session may call. */
   toolkits?: readonly string[];
   /** Those with an active account, or those without. Default: both. */
   isConnected?: boolean;

@@ -22,7 +22,7 @@ const COMMANDS: readonly Command[] = [serve, ...keys, connect, ...accounts, call
 
 /** Runs a command line, and returns the exit code: 0 done, 1 failed, 2 not understood. */
 export async function main(args: readonly string[]): Promise<number> {
-  // Whoever reads the output may have enough of it, as `head` does.
+  // The reader of the output may close it early, as `head` does.
   process.stdout.on('error', () => process.exit(0));
   const terminal = new Terminal(args.includes('--json'));
   let given: Given | undefined;

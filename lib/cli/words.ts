@@ -1,10 +1,10 @@
-// The library's errors in the words of the command: options in the place of fields, commands in the place of calls.
+// The library's errors in the words of the command: options instead of fields, commands instead of calls.
 
 import { adviceOf, ComposioError, type Problem, problemsOf, ValidationError } from '../errors';
 import { type Given, UsageError } from './command';
 import { CONSENT_PORT } from './consent';
 
-/** What a field is on the command line. */
+/** The name of each field on the command line. */
 const FIELDS: Readonly<Record<string, string>> = {
   accountId: '<id>',
   alias: '--alias',
@@ -34,8 +34,8 @@ const FIELDS: Readonly<Record<string, string>> = {
   maxExpansion: '--max-expansion',
   maxUploadBytes: '--max-upload-bytes',
   method: '<method>',
-  // Of a query value nothing is refused.
   ownCallbackPaths: '--own-callback-paths',
+  // A query value is never refused, so the error is about a header.
   parameters: 'A --header',
   permissions: '--permission',
   port: '--port',

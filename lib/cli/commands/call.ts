@@ -24,12 +24,12 @@ import { printable, type Terminal } from '../terminal';
 
 export const call: Command = {
   name: 'call',
-  summary: "Calls a toolkit as a user: the answer's body goes to standard output, its status and headers elsewhere",
+  summary: 'Calls a toolkit as a user. The body goes to standard output, status and headers to standard error',
   parameters: ['<toolkit>', '<method>', '<endpoint>'],
   options: {
     user: { value: '<id>', required: true, description: 'Your own id of the user' },
     data: { value: '<body>', description: 'The body: a text, @file, or - for standard input' },
-    output: { value: '<file>', description: 'Where the body of the answer is written, in place of printing it' },
+    output: { value: '<file>', description: 'The file for the body of the response, instead of standard output' },
     header: { value: '<name>:<value>', many: true, description: 'A header' },
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },

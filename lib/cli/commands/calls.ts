@@ -5,7 +5,7 @@ import { inExistingStore } from '../store';
 
 export const calls: Command = {
   name: 'calls',
-  summary: 'Lists the calls that were made, the newest first',
+  summary: 'Lists the record of calls, newest first',
   parameters: [],
   options: { limit: { value: '<number>', whole: true, least: 1, description: 'How many at most. Default: 50' } },
   examples: ['npx proxy-execute calls', 'npx proxy-execute calls --limit 1000 --json'],

@@ -14,7 +14,7 @@ const KEYED = ['API_KEY', 'BEARER_TOKEN', 'BASIC'];
 
 export const connect: Command = {
   name: 'connect',
-  summary: 'Stores a credential that is asked for or read from standard input, or has the user agree in a browser',
+  summary: 'Stores a credential that the user enters, from standard input, or by consent in a browser',
   parameters: ['<toolkit>'],
   options: {
     user: { value: '<id>', required: true, description: 'Your own id of the user' },
@@ -22,19 +22,19 @@ export const connect: Command = {
       value: '<scheme>',
       description: 'How the toolkit authenticates. Default: by API key, token or password, else OAUTH2 in a browser',
     },
-    field: { value: '<name>=<value>', many: true, description: 'A field that is no secret, such as a subdomain' },
+    field: { value: '<name>=<value>', many: true, description: 'A field that is not secret, such as a subdomain' },
     alias: { value: '<text>', description: "A name, for telling a user's accounts of one toolkit apart" },
     'auth-config': {
       value: '<id>',
       description:
         'The auth config whose OAuth client is used. Default: the newest; without one, a client is asked for',
     },
-    port: { value: '<number>', whole: true, description: 'Where the browser comes back to. Default: 9900' },
+    port: { value: '<number>', whole: true, description: 'The port to which the browser returns. Default: 9900' },
     'public-url': {
       value: '<url>',
-      description: 'Where a gateway with this store is reached already, in place of a port',
+      description: 'URL of a running gateway with this store, instead of a port',
     },
-    'no-browser': { description: 'Print the page only, and open none' },
+    'no-browser': { description: 'Print the URL of the page, and open no browser' },
     ...ALLOW_PRIVATE,
   },
   examples: [

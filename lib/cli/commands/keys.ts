@@ -6,20 +6,20 @@ import { inExistingStore, inStore } from '../store';
 
 const create: Command = {
   name: 'keys create',
-  summary: 'Makes an API key, and prints it this once',
+  summary: 'Creates an API key, and prints it once',
   parameters: [],
   options: {
-    name: { value: '<text>', description: 'What it is for' },
+    name: { value: '<text>', description: 'Its purpose' },
     permission: {
       value: '<area>=<level>',
       many: true,
-      description: 'What it may do: none, read, write or read_write in an area. Default: everything',
+      description: 'Its access to an area: none, read, write or read_write. Default: everything',
     },
     'expires-at': { value: '<time>', description: 'When it ends, such as 2030-01-31T00:00:00Z. Default: never' },
     'allow-address': {
       value: '<network>',
       many: true,
-      description: 'Where it may be used from, such as 10.0.0.0/8. Default: anywhere',
+      description: 'A network that may use it, such as 10.0.0.0/8. Default: any',
     },
   },
   examples: [
@@ -28,7 +28,7 @@ const create: Command = {
   ],
   async run(given, terminal) {
     const expiresAt = given.text('expires-at');
-    // What is no time is told by the gateway.
+    // The gateway reports a value that is not a time.
     if (expiresAt !== undefined && Date.parse(expiresAt) <= Date.now()) {
       throw new UsageError('--expires-at is in the past: the key could not be used.');
     }
@@ -49,7 +49,7 @@ const create: Command = {
 
 const list: Command = {
   name: 'keys list',
-  summary: 'Lists the API keys, without what makes them keys',
+  summary: 'Lists the API keys. Their secrets are not shown',
   parameters: [],
   options: {},
   examples: ['npx proxy-execute keys list'],
@@ -64,7 +64,7 @@ const list: Command = {
 
 const revoke: Command = {
   name: 'keys revoke',
-  summary: 'Makes an API key invalid, for good',
+  summary: 'Revokes an API key permanently',
   parameters: ['<id>'],
   options: {},
   examples: ['npx proxy-execute keys revoke key_4f9d…'],

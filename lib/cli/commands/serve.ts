@@ -10,36 +10,36 @@ const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'Answers on a port',
+  summary: 'Serves a port',
   parameters: [],
   options: {
     host: { value: '<address>', description: 'The address. Default: 127.0.0.1, which only this machine reaches' },
-    port: { value: '<number>', whole: true, description: 'The port. Default: 9900; 0 takes one that is free' },
+    port: { value: '<number>', whole: true, description: 'The port. Default: 9900. 0 takes a free port' },
     'rate-limit': {
       value: '<number>',
       whole: true,
-      description: 'How many requests a key may make in a minute of this process. Default: no limit',
+      description: 'Requests that a key may make in a minute, in this process. Default: no limit',
     },
     'max-connections-per-address': {
       value: '<number>',
       whole: true,
       least: 1,
-      description: 'How many connections an address may have open. Default: 4096',
+      description: 'Connections that an address may have open. Default: 4096',
     },
     'request-timeout': {
       value: '<seconds>',
       whole: true,
       least: 1,
-      description: 'How long a request may take to arrive, unless it is a streamed upload. Default: 120',
+      description: 'Time for a request to arrive, unless it is a streamed upload. Default: 120',
     },
     'public-url': {
       value: '<url>',
-      description: 'Where others reach this gateway: links and the URLs of files lead there',
+      description: 'URL at which clients reach this gateway. Links and URLs of files begin with it',
     },
     'refresh-idle-after': {
       value: '<hours>',
       whole: true,
-      description: 'After how long without a refresh an idle account is refreshed. Default: 24; 0 for never',
+      description: 'Time without a refresh after which an idle account is refreshed. Default: 24. 0 means never',
     },
     'callback-url': {
       value: '<url>',
@@ -48,24 +48,29 @@ export const serve: Command = {
         'An origin or prefix that people may be sent on to after a link. Default: any https, and this machine',
     },
     'own-callback-paths': {
-      description: 'Give every authorization server a redirect URI of its own. Clients have to be registered with it',
+      description: 'Give every authorization server a redirect URI of its own. Register your clients with it',
     },
     files: {
       value: '<place>',
-      description: 'Where files are kept: a folder, or s3://bucket/prefix. Default: a folder beside the store',
+      description: 'Where files are stored: a folder, or s3://bucket/prefix. Default: a folder beside the store',
     },
     'files-expire-after': {
       value: '<seconds>',
       whole: true,
       least: 1,
-      description: 'How long a file is there. Default: 3600',
+      description: 'Lifetime of a file. Default: 3600',
     },
-    'files-max-bytes': { value: '<number>', whole: true, least: 1, description: 'The largest file. Default: 5 GiB' },
+    'files-max-bytes': {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'Upper limit for a file. Default: 5 GiB',
+    },
     'files-max-open': {
       value: '<number>',
       whole: true,
       least: 1,
-      description: 'How many files may be written and read at once. Default: 100',
+      description: 'Files that may be written and read at once. Default: 100',
     },
     'files-signing-key-file': {
       value: '<file>',
@@ -78,7 +83,7 @@ export const serve: Command = {
       value: '<number>',
       whole: true,
       least: 1,
-      description: 'The largest answer taken from an API that is no file, decompressed. Default: 50 MiB',
+      description: 'Upper limit for a response held in memory, after decompression. Default: 50 MiB',
     },
     'max-expansion': {
       value: '<number>',
@@ -90,25 +95,25 @@ export const serve: Command = {
       value: '<number>',
       whole: true,
       least: 1,
-      description: 'The largest body of bytes that is sent to an API. Default: 5 GiB',
+      description: 'Upper limit for a body of bytes sent to an API. Default: 5 GiB',
     },
     'upstream-timeout': {
       value: '<seconds>',
       whole: true,
       least: 1,
-      description: 'How long an API may take for its whole answer. Default: 55',
+      description: "Time for an API's whole response. Default: 55",
     },
     'chunk-timeout': {
       value: '<seconds>',
       whole: true,
       least: 1,
-      description: 'How long the next bytes of an upload, a file or a stream may take. Default: 30',
+      description: 'Time for the next bytes of an upload, a file or a stream. Default: 30',
     },
     'link-lifetime': {
       value: '<seconds>',
       whole: true,
       least: 1,
-      description: 'How long a link works with which an account is connected. Default: 600',
+      description: 'Lifetime of a link. Default: 600',
     },
     'log-level': {
       value: '<level>',

@@ -23,7 +23,7 @@ const list: Command = {
 
 const show: Command = {
   name: 'toolkits show',
-  summary: 'Shows a toolkit, and what it takes to connect an account',
+  summary: 'Shows a toolkit, and the fields that connect an account',
   parameters: ['<slug>'],
   options: {},
   examples: ['npx proxy-execute toolkits show shopify'],
