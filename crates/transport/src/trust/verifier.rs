@@ -11,7 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
 /// Checks as usual, with the exception above.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Verifier {
     }
 }
 
+/// Whether a certificate was refused because an authority may not be a server, too.
+fn is_authority(OtherError(error): &OtherError) -> bool {
+    matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -46,8 +51,7 @@ impl ServerCertVerifier for Verifier {
         match usual {
             // The period of validity has been checked when this is found; the name has not.
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
-                if other.to_string().contains("CaUsedAsEndEntity")
-                    && self.extra.iter().any(|extra| extra == end_entity) =>
+                if is_authority(&other) && self.extra.iter().any(|extra| extra == end_entity) =>
             {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
