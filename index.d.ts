@@ -31,7 +31,7 @@ export interface ConnectedAccount {
 	wordId: string | null;
 	/** What is known of the credential. Secrets are `REDACTED`. */
 	state?: Credential | undefined;
-	/** When it was made, as an ISO 8601 date. */
+	/** When it was created, as an ISO 8601 date. */
 	createdAt: string;
 	/** When it was changed, as an ISO 8601 date. */
 	updatedAt: string;
@@ -79,7 +79,7 @@ export interface ApiKey {
 	allowedAddresses: string[] | null;
 	/** When it ends, as an ISO 8601 date; null means never. */
 	expiresAt: string | null;
-	/** When it was made, as an ISO 8601 date. */
+	/** When it was created, as an ISO 8601 date. */
 	createdAt: string;
 	/** When it was last used, as an ISO 8601 date, exact to a minute; null before the first time. */
 	lastUsedAt: string | null;
@@ -132,7 +132,7 @@ export declare class ApiKeys {
 export interface ToolkitInputField {
 	/** Its name in a credential's `val`. */
 	name: string;
-	/** The name that people use. */
+	/** The display name. */
 	displayName: string;
 	/** What it is. */
 	description: string;
@@ -147,7 +147,7 @@ export interface ToolkitInputField {
 }
 /** What is known about an error besides its message. */
 export interface ErrorDetails {
-	/** HTTP status of the backend's answer. */
+	/** HTTP status of the backend's response. */
 	status?: number | undefined;
 	/** The error's code: a number, or on some routes of the hosted backend a name. */
 	code?: number | string | undefined;
@@ -161,7 +161,7 @@ export interface ErrorDetails {
 	errors?: string[] | undefined;
 	/** The field or option that is wrong, such as `parameters[0].value`. */
 	field?: string | undefined;
-	/** Headers of the backend's answer. */
+	/** Headers of the backend's response. */
 	headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
 	retryAfter?: number | undefined;
@@ -196,7 +196,7 @@ export interface ErrorEnvelope {
  * ```
  */
 export declare class ComposioError extends Error {
-	/** HTTP status of the backend's answer; absent when there was no answer. */
+	/** HTTP status of the backend's response; absent without a response. */
 	readonly status?: number | undefined;
 	/** The error's code: a number, or on some routes of the hosted backend a name. */
 	readonly code?: number | string | undefined;
@@ -210,7 +210,7 @@ export declare class ComposioError extends Error {
 	readonly errors?: readonly string[] | undefined;
 	/** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
 	readonly field?: string | undefined;
-	/** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+	/** Headers of the backend's response, such as `error.headers?.get('x-request-id')`. */
 	readonly headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
 	readonly retryAfter?: number | undefined;
@@ -239,10 +239,10 @@ export declare class ValidationError extends ComposioError {
 /**
  * The backend refused or failed a call. Its subclasses are by status.
  *
- * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
+ * A response of the third-party API is never an error: `proxyExecute` returns it, whatever its status.
  */
 export declare class APIError extends ComposioError {
-	/** The answer's body in the form in which it travelled; absent when there was no answer. */
+	/** The response's body in its wire form; absent without a response. */
 	readonly error?: ErrorEnvelope | undefined;
 	constructor(message: string, details?: ErrorDetails);
 }
@@ -274,11 +274,11 @@ export declare class UnprocessableEntityError extends APIError {
 export declare class RateLimitError extends APIError {
 	readonly status: 429;
 }
-/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
+/** 500 and above: the backend failed, or could not get a response from the third-party API. */
 export declare class InternalServerError extends APIError {
 	readonly status: number;
 }
-/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
+/** There was no usable response: no connection, a broken one, or a gateway that is closed. */
 export declare class APIConnectionError extends APIError {
 	readonly status: undefined;
 }
@@ -314,7 +314,7 @@ export interface CallOptions {
 	 */
 	signal?: AbortSignal | undefined;
 	/**
-	 * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+	 * Time for the whole call in milliseconds, retries and response body included.
 	 * Default: the `timeout` of the {@link Composio} object.
 	 */
 	timeout?: number | undefined;
@@ -366,7 +366,7 @@ export interface AuthConfig {
 	credentials: Record<string, unknown>;
 	/** What an account needs to be connected with it. */
 	expectedInputFields: ToolkitInputField[];
-	/** When it was made, as an ISO 8601 date. */
+	/** When it was created, as an ISO 8601 date. */
 	createdAt: string | null;
 	/** When it was changed, as an ISO 8601 date. */
 	lastUpdatedAt: string | null;
@@ -578,7 +578,7 @@ export type BinaryBody = Bytes | {
 } | {
 	/** Where the gateway fetches the bytes, without signing in. */
 	url: string;
-	/** Their media type. Default: that of the answer. */
+	/** Their media type. Default: that of the response. */
 	contentType?: string | undefined;
 } | {
 	/** The bytes in base64, at most 4 MiB of them. */
@@ -606,11 +606,11 @@ export interface Call {
 	path: string | null;
 	/** `answered`, `cancelled`, or the slug of the error. */
 	outcome: string;
-	/** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
+	/** The third-party API's HTTP status, even if its response was unusable; null without a response. */
 	status: number | null;
-	/** The size of the answer's body, decompressed. */
+	/** The size of the response's body, after decompression. */
 	bytes: number;
-	/** From the question to the end of the answer, in milliseconds. */
+	/** From the request to the end of the response, in milliseconds. */
 	durationMs: number;
 }
 /** The calls that were made, by {@link Gateway.calls}. */
@@ -640,7 +640,7 @@ export interface ConnectionRequest {
 	id: string;
 	/** The account's state when it was begun. */
 	status: ConnectedAccountStatus;
-	/** The page on which a person finishes the account; null if there is nothing left to do. */
+	/** The page on which the user completes the account; null if the account is complete. */
 	redirectUrl: string | null;
 	/** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
 	linkToken?: string | undefined;
@@ -795,7 +795,7 @@ export declare class ConnectedAccounts {
 	/**
 	 * Enables or disables an account.
 	 *
-	 * @param status.reason For people who read the request; a gateway keeps nothing of it.
+	 * @param status.reason For readers of the request. A gateway does not store it.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
 	 * @throws {NotFoundError} If there is no such account.
@@ -1051,7 +1051,7 @@ export interface CustomConnectionData {
 	/** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
 	val: Record<string, unknown>;
 }
-/** A file that the third-party API answered with. */
+/** A file of the third-party API's response. */
 export interface BinaryData {
 	/** Where to download it. */
 	url: string;
@@ -1062,9 +1062,9 @@ export interface BinaryData {
 	/** Until when the URL works, as an ISO 8601 date. */
 	expiresAt?: string | undefined;
 }
-/** The third-party API's answer, whatever its status. */
+/** The third-party API's response, whatever its status. */
 export interface ProxyExecuteResponse<T = unknown> {
-	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	/** The third-party API's HTTP status. A call with 4xx or 5xx returns normally. */
 	status: number;
 	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
 	data: T;
@@ -1081,12 +1081,12 @@ export interface ProxyExecuteResponse<T = unknown> {
 		name: string,
 		value: string
 	][];
-	/** The file, if the answer is one. */
+	/** The file, if the response is one. */
 	binaryData?: BinaryData | undefined;
 }
-/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
+/** The response of {@link Tools.proxyExecute}, in its wire form. */
 export interface ToolsProxyExecuteResponse<T = unknown> {
-	/** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+	/** The third-party API's HTTP status. A call with 4xx or 5xx returns normally. */
 	status: number;
 	/** The body: parsed if it is JSON, a string if it is text, null if there is none. */
 	data?: T | undefined;
@@ -1097,7 +1097,7 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 		name: string,
 		value: string
 	][];
-	/** The file, if the answer is one. */
+	/** The file, if the response is one. */
 	binary_data?: {
 		url: string;
 		content_type: string;
@@ -1111,7 +1111,7 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
  */
 export type ByteStream = ReadableStream<Uint8Array> & import("node:stream/web").ReadableStream<Uint8Array>;
 /**
- * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ * A file of a third-party API's response, opened by {@link Session.download}. It can be read once.
  *
  * @example
  * ```ts
@@ -1174,7 +1174,7 @@ export interface ToFileOptions {
 export interface ToolkitDefinition {
 	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
 	slug: string;
-	/** The name that people use. */
+	/** The display name. */
 	name: string;
 	/** Where the API and its authentication are documented. */
 	docs?: string | undefined;
@@ -1183,8 +1183,8 @@ export interface ToolkitDefinition {
 	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
 	hosts?: readonly string[] | undefined;
 	/**
-	 * An endpoint that only reads, such as `/user`, and answers 401 or 403 to a credential that is not
-	 * accepted. It is called when a person enters a credential on the connect page.
+	 * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
+	 * accepted. The gateway calls it when a user enters a credential on the connect page.
 	 */
 	check?: string | undefined;
 	/**
@@ -1202,7 +1202,7 @@ export interface ToolkitDefinition {
 }
 /** A field of a credential. */
 export interface ToolkitField {
-	/** What it is, for the person who has to fill it in. */
+	/** A description for the user who enters it. */
 	description: string;
 	/** What it may look like. */
 	example?: string | undefined;
@@ -1238,7 +1238,7 @@ export interface ToolkitScheme {
 }
 /** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
 export interface ToolkitAuthorizationServer {
-	/** Where a person agrees. */
+	/** The page where a user consents. */
 	authorize_url?: string | undefined;
 	/** Where a code, a refresh token or another grant is exchanged for tokens. */
 	token_url: string;
@@ -1261,7 +1261,7 @@ export interface ToolkitAuthorizationServer {
 	client_page?: string | undefined;
 	/** What is asked for when the auth config names no scopes. */
 	scopes?: readonly string[] | undefined;
-	/** What scopes mean, for the person who is asked for them on the connect page. */
+	/** The meaning of scopes, for the user of the connect page. */
 	scope_words?: Record<string, string> | undefined;
 	/** What is between two scopes. Default: a space. */
 	scope_separator?: string | undefined;
@@ -1281,12 +1281,12 @@ export interface ToolkitAuthorizationServer {
 	authorize_parameters?: Record<string, string> | undefined;
 	/** Further parameters of token requests. */
 	token_parameters?: Record<string, string> | undefined;
-	/** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
+	/** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
 	token_answer?: Record<string, string | {
 		at: string;
 		ending: string;
 	}> | undefined;
-	/** How many seconds an access token lives when the answer does not say. */
+	/** Lifetime of an access token in seconds, if the response has none. */
 	default_lifetime?: number | undefined;
 }
 /** Options of {@link Gateway.open}. */
@@ -1405,12 +1405,12 @@ export interface ListenOptions {
 	/** The port. Default: 0, any that is free. */
 	port?: number | undefined;
 	/**
-	 * How many requests a key may make in a minute. More are answered with 429. It is counted in this process, whatever
+	 * Requests that a key may make in a minute. More get a 429. Each process counts separately, whatever
 	 * other gateways have the same store. Default: no limit.
 	 */
 	requestsPerMinute?: number | undefined;
 	/**
-	 * How many connections an address may have open; of IPv6, a network of 64 bits. One more is answered with 429
+	 * How many connections an address may have open; of IPv6, a network of 64 bits. One more gets a 429
 	 * and closed. Default: 4 096.
 	 */
 	maxConnectionsPerAddress?: number | undefined;
@@ -1420,7 +1420,7 @@ export interface ListenOptions {
 	 */
 	requestTimeout?: number | undefined;
 }
-/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
+/** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
 	/** The URL for the `baseURL` of {@link Composio}. */
 	readonly url: string;
@@ -1586,7 +1586,7 @@ export interface Workbench {
 	enable?: boolean | undefined;
 	/** Whether code in it may make proxied calls. */
 	enableProxyExecution?: boolean | undefined;
-	/** From how many characters on an answer is put into a file in it. */
+	/** The number of characters from which a response is put into a file in it. */
 	autoOffloadThreshold?: number | undefined;
 	/** Its size. */
 	sandboxSize?: "standard" | "medium" | "large" | "xlarge" | undefined;
@@ -1601,7 +1601,7 @@ export type SessionUpdate = {
 export interface ToolkitItem {
 	/** The name that calls use. */
 	slug: string;
-	/** The name that people use. */
+	/** The display name. */
 	name: string;
 	/** What it is described by. */
 	meta: ToolkitMeta;
@@ -1631,7 +1631,7 @@ export interface ToolkitMeta {
 	triggersCount: number;
 	/** Where the API is documented. */
 	appUrl: string | null;
-	/** When it was made, as an ISO 8601 date. */
+	/** When it was created, as an ISO 8601 date. */
 	createdAt: string;
 	/** When it was changed, as an ISO 8601 date. */
 	updatedAt: string;
@@ -1688,7 +1688,7 @@ export interface ListSessionToolkits extends PageOptions {
 export interface SessionToolkit {
 	/** The name that calls use. */
 	slug: string;
-	/** The name that people use. */
+	/** The display name. */
 	name: string;
 	/** A picture; empty where a backend serves none. */
 	logo?: string | undefined;
@@ -1771,14 +1771,14 @@ export declare class Toolkits {
 }
 /** How a session's user is to connect an account. */
 export interface AuthorizeOptions {
-	/** Where the person comes out: an absolute URL. */
+	/** The absolute URL to which the user is sent at the end. */
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
 }
 /** How a session's user is to connect an account, if there is none. */
 export interface EnsureConnectedOptions extends AuthorizeOptions {
-	/** How long to wait for the person, in milliseconds. Default: 60 000. */
+	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
 /** What {@link Session.ensureConnected} found or made. */
@@ -1821,7 +1821,7 @@ export declare class Session {
 	private constructor();
 	/** The user that calls are made for, by your own id of them. */
 	get userId(): string;
-	/** The session's configuration as the backend answered it, under the names of the wire. */
+	/** The session's configuration as the backend returned it, under the names of the wire. */
 	get config(): Readonly<Record<string, unknown>>;
 	/** Where the tools of the session are served to agents. */
 	get mcp(): Mcp;
@@ -1837,10 +1837,10 @@ export declare class Session {
 	 *
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
-	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
+	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
 	 * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
 	 * `responseType: 'stream'` makes `data` a
-	 * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
+	 * `ReadableStream` of the response's bytes, whatever they are; `timeout` is then for the response's
 	 * beginning and for each piece of it.
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
@@ -1849,7 +1849,7 @@ export declare class Session {
 	 * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
 	 * @throws {UnprocessableEntityError} If the account is disabled or expired.
 	 * @throws {RateLimitError} If the backend has had too many calls.
-	 * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
+	 * @throws {InternalServerError} If the third-party API could not be reached or did not respond.
 	 * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
 	 * @throws {APIConnectionError} If the backend could not be reached.
 	 * @throws The signal's reason, if the signal is aborted.
@@ -1888,7 +1888,7 @@ export declare class Session {
 	 * keys and the like, one of its own.
 	 *
 	 * @param toolkit The toolkit, such as `github`.
-	 * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
+	 * @param authorize `callbackUrl` is the URL to which the user is sent at the end, with `status=success` or
 	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
@@ -1917,8 +1917,8 @@ export declare class Session {
 	 * user to its `redirectUrl`, and then `waitForConnection`.
 	 *
 	 * @param toolkit The toolkit, such as `github`.
-	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
-	 * the person, in milliseconds (default: 60 000).
+	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is the time to wait for
+	 * the user, in milliseconds (default: 60 000).
 	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
 	 * @returns Whether there was an account, and the one that calls use.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
@@ -1933,9 +1933,9 @@ export declare class Session {
 	 */
 	ensureConnected(toolkit: string, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
 	/**
-	 * Opens a file that a third-party API has answered with.
+	 * Opens a file of a third-party API's response.
 	 *
-	 * @param binaryData The `binaryData` of an answer; its `url` is what counts.
+	 * @param binaryData The `binaryData` of a response. Only its `url` is used.
 	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
 	 * beginning and for each piece of it.
 	 * @throws {ValidationError} If an argument cannot be used.
@@ -2166,12 +2166,12 @@ export declare class Tools {
 	/**
 	 * Calls an endpoint with a named account, or with credentials given in the call.
 	 *
-	 * Whatever the third-party API answers is returned, 4xx and 5xx included.
+	 * Every response of the third-party API is returned, 4xx and 5xx included.
 	 *
 	 * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
-	 * `responseType: 'text'` leaves the answer's JSON unparsed in `data`, and is no error where only the type says JSON.
-	 * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
+	 * `responseType: 'text'` leaves the response's JSON unparsed in `data`, and is no error where only the type says JSON.
+	 * @returns The response in its wire form (`binary_data`, not `binaryData`).
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If neither an account nor credentials are named (slug
 	 * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -2200,9 +2200,9 @@ export declare class Tools {
 		responseType?: ResponseType | undefined;
 	}): Promise<ToolsProxyExecuteResponse>;
 	/**
-	 * Opens a file that a third-party API has answered with. See {@link Session.download}.
+	 * Opens a file of a third-party API's response. See {@link Session.download}.
 	 *
-	 * @param binaryData The `binary_data` of an answer; its `url` is what counts.
+	 * @param binaryData The `binary_data` of a response. Only its `url` is used.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 *
 	 * @example

@@ -38,7 +38,7 @@ export interface ConnectedAccount {
   wordId: string | null;
   /** What is known of the credential. Secrets are `REDACTED`. */
   state?: Credential;
-  /** When it was made, as an ISO 8601 date. */
+  /** When it was created, as an ISO 8601 date. */
   createdAt: string;
   /** When it was changed, as an ISO 8601 date. */
   updatedAt: string;

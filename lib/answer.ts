@@ -1,4 +1,4 @@
-// What a backend answers: it is checked against its documented form before anything of it is used.
+// Responses of a backend are checked against their documented form before any part is used.
 
 import { APIConnectionError } from './errors';
 import { below, kindOf } from './validate';
@@ -9,7 +9,7 @@ import { below, kindOf } from './validate';
  */
 export type Form = 'string' | 'number' | 'boolean' | readonly [Form] | { readonly [name: string]: Form };
 
-/** Reads an answer in JSON. What has another form than this is an error that names the field. */
+/** Reads a response in JSON. A response in another form is an error that names the field. */
 export function readAnswer<T>(text: string, form: Form): T {
   const answer = parseAnswer(text, 'The answer of the backend is not JSON.');
   const wrong = findWrong(answer, form, '');
@@ -26,7 +26,7 @@ export function parseAnswer(text: string, unlessJson: string): unknown {
   }
 }
 
-/** The error of an answer that cannot be used. */
+/** The error of an unusable response. */
 export function invalidAnswer(message: string, cause?: unknown): APIConnectionError {
   return new APIConnectionError(message, {
     slug: 'InvalidAnswer',

@@ -40,7 +40,7 @@ export interface ApiKey {
   allowedAddresses: string[] | null;
   /** When it ends, as an ISO 8601 date; null means never. */
   expiresAt: string | null;
-  /** When it was made, as an ISO 8601 date. */
+  /** When it was created, as an ISO 8601 date. */
   createdAt: string;
   /** When it was last used, as an ISO 8601 date, exact to a minute; null before the first time. */
   lastUsedAt: string | null;

@@ -27,7 +27,7 @@ export interface AuthConfig {
   credentials: Record<string, unknown>;
   /** What an account needs to be connected with it. */
   expectedInputFields: ToolkitInputField[];
-  /** When it was made, as an ISO 8601 date. */
+  /** When it was created, as an ISO 8601 date. */
   createdAt: string | null;
   /** When it was changed, as an ISO 8601 date. */
   lastUpdatedAt: string | null;

@@ -30,7 +30,7 @@ export type BinaryBody =
   | {
       /** Where the gateway fetches the bytes, without signing in. */
       url: string;
-      /** Their media type. Default: that of the answer. */
+      /** Their media type. Default: that of the response. */
       contentType?: string;
     }
   | {

@@ -24,11 +24,11 @@ export interface Call {
   path: string | null;
   /** `answered`, `cancelled`, or the slug of the error. */
   outcome: string;
-  /** The third-party API's HTTP status, also if its answer could not be taken; null if it did not answer. */
+  /** The third-party API's HTTP status, even if its response was unusable; null without a response. */
   status: number | null;
-  /** The size of the answer's body, decompressed. */
+  /** The size of the response's body, after decompression. */
   bytes: number;
-  /** From the question to the end of the answer, in milliseconds. */
+  /** From the request to the end of the response, in milliseconds. */
   durationMs: number;
 }
 

@@ -177,12 +177,12 @@ export class Tools {
   /**
    * Calls an endpoint with a named account, or with credentials given in the call.
    *
-   * Whatever the third-party API answers is returned, 4xx and 5xx included.
+   * Every response of the third-party API is returned, 4xx and 5xx included.
    *
    * @param request What to call, and as whom: `connectedAccountId` or `customConnectionData`.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call.
-   * `responseType: 'text'` leaves the answer's JSON unparsed in `data`, and is no error where only the type says JSON.
-   * @returns The answer in the form in which it travels (`binary_data`, not `binaryData`).
+   * `responseType: 'text'` leaves the response's JSON unparsed in `data`, and is no error where only the type says JSON.
+   * @returns The response in its wire form (`binary_data`, not `binaryData`).
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If neither an account nor credentials are named (slug
    * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -231,9 +231,9 @@ export class Tools {
   }
 
   /**
-   * Opens a file that a third-party API has answered with. See {@link Session.download}.
+   * Opens a file of a third-party API's response. See {@link Session.download}.
    *
-   * @param binaryData The `binary_data` of an answer; its `url` is what counts.
+   * @param binaryData The `binary_data` of a response. Only its `url` is used.
    * @param options `signal` and `timeout` (milliseconds).
    *
    * @example

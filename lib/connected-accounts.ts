@@ -213,7 +213,7 @@ export class ConnectedAccounts {
   /**
    * Enables or disables an account.
    *
-   * @param status.reason For people who read the request; a gateway keeps nothing of it.
+   * @param status.reason For readers of the request. A gateway does not store it.
    * @param options `signal` and `timeout` (milliseconds).
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
    * @throws {NotFoundError} If there is no such account.

@@ -13,7 +13,7 @@ export interface ConnectionRequest {
   id: string;
   /** The account's state when it was begun. */
   status: ConnectedAccountStatus;
-  /** The page on which a person finishes the account; null if there is nothing left to do. */
+  /** The page on which the user completes the account; null if the account is complete. */
   redirectUrl: string | null;
   /** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
   linkToken?: string;

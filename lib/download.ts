@@ -1,4 +1,4 @@
-// Bodies that come as they are read: streamed answers, and files.
+// Bodies that arrive while they are read: streamed responses, and files.
 
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import type { ByteStream } from './proxy-request';
 import { type CallOptions, Check, kindOf } from './validate';
 
 /**
- * A file that a third-party API answered with, opened by {@link Session.download}. It can be read once.
+ * A file of a third-party API's response, opened by {@link Session.download}. It can be read once.
  *
  * @example
  * ```ts

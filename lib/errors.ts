@@ -7,7 +7,7 @@ import type { NativeAdvice, NativeFailure } from '../native';
 
 /** What is known about an error besides its message. */
 export interface ErrorDetails {
-  /** HTTP status of the backend's answer. */
+  /** HTTP status of the backend's response. */
   status?: number;
   /** The error's code: a number, or on some routes of the hosted backend a name. */
   code?: number | string;
@@ -21,7 +21,7 @@ export interface ErrorDetails {
   errors?: string[];
   /** The field or option that is wrong, such as `parameters[0].value`. */
   field?: string;
-  /** Headers of the backend's answer. */
+  /** Headers of the backend's response. */
   headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
   retryAfter?: number;
@@ -58,7 +58,7 @@ export interface ErrorEnvelope {
  * ```
  */
 export class ComposioError extends Error {
-  /** HTTP status of the backend's answer; absent when there was no answer. */
+  /** HTTP status of the backend's response; absent without a response. */
   declare readonly status?: number;
   /** The error's code: a number, or on some routes of the hosted backend a name. */
   declare readonly code?: number | string;
@@ -72,7 +72,7 @@ export class ComposioError extends Error {
   declare readonly errors?: readonly string[];
   /** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
   declare readonly field?: string;
-  /** Headers of the backend's answer, such as `error.headers?.get('x-request-id')`. */
+  /** Headers of the backend's response, such as `error.headers?.get('x-request-id')`. */
   declare readonly headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
   declare readonly retryAfter?: number;
@@ -116,10 +116,10 @@ export class ValidationError extends ComposioError {
 /**
  * The backend refused or failed a call. Its subclasses are by status.
  *
- * What the third-party API answers is never an error: `proxyExecute` returns it, whatever its status.
+ * A response of the third-party API is never an error: `proxyExecute` returns it, whatever its status.
  */
 export class APIError extends ComposioError {
-  /** The answer's body in the form in which it travelled; absent when there was no answer. */
+  /** The response's body in its wire form; absent without a response. */
   declare readonly error?: ErrorEnvelope;
 
   constructor(message: string, details: ErrorDetails = {}) {
@@ -168,12 +168,12 @@ export class RateLimitError extends APIError {
   declare readonly status: 429;
 }
 
-/** 500 and above: the backend failed, or could not get an answer from the third-party API. */
+/** 500 and above: the backend failed, or could not get a response from the third-party API. */
 export class InternalServerError extends APIError {
   declare readonly status: number;
 }
 
-/** There was no usable answer: no connection, a broken one, or a gateway that is closed. */
+/** There was no usable response: no connection, a broken one, or a gateway that is closed. */
 export class APIConnectionError extends APIError {
   declare readonly status: undefined;
 }

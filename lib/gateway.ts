@@ -129,12 +129,12 @@ export interface ListenOptions {
   /** The port. Default: 0, any that is free. */
   port?: number;
   /**
-   * How many requests a key may make in a minute. More are answered with 429. It is counted in this process, whatever
+   * Requests that a key may make in a minute. More get a 429. Each process counts separately, whatever
    * other gateways have the same store. Default: no limit.
    */
   requestsPerMinute?: number;
   /**
-   * How many connections an address may have open; of IPv6, a network of 64 bits. One more is answered with 429
+   * How many connections an address may have open; of IPv6, a network of 64 bits. One more gets a 429
    * and closed. Default: 4 096.
    */
   maxConnectionsPerAddress?: number;
@@ -147,7 +147,7 @@ export interface ListenOptions {
 
 const LISTEN_KEYS = ['host', 'port', 'requestsPerMinute', 'maxConnectionsPerAddress', 'requestTimeout'];
 
-/** A port on which a gateway answers. It keeps the process alive until the gateway is closed. */
+/** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
   /** The URL for the `baseURL` of {@link Composio}. */
   readonly url: string;

@@ -4,7 +4,7 @@
 export interface ToolkitInputField {
   /** Its name in a credential's `val`. */
   name: string;
-  /** The name that people use. */
+  /** The display name. */
   displayName: string;
   /** What it is. */
   description: string;

@@ -1,4 +1,4 @@
-// A proxied call: what it asks, how that is checked and written, and how its answer is read.
+// A proxied call: how its request is checked and written, and how its response is read.
 
 import { invalidAnswer, isRecord, parseAnswer } from './answer';
 import {
@@ -94,7 +94,7 @@ export interface CustomConnectionData {
   val: Record<string, unknown>;
 }
 
-/** A file that the third-party API answered with. */
+/** A file of the third-party API's response. */
 export interface BinaryData {
   /** Where to download it. */
   url: string;
@@ -106,9 +106,9 @@ export interface BinaryData {
   expiresAt?: string;
 }
 
-/** The third-party API's answer, whatever its status. */
+/** The third-party API's response, whatever its status. */
 export interface ProxyExecuteResponse<T = unknown> {
-  /** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+  /** The third-party API's HTTP status. A call with 4xx or 5xx returns normally. */
   status: number;
   /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
   data: T;
@@ -122,13 +122,13 @@ export interface ProxyExecuteResponse<T = unknown> {
    * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
    */
   readonly headersList: [name: string, value: string][];
-  /** The file, if the answer is one. */
+  /** The file, if the response is one. */
   binaryData?: BinaryData;
 }
 
-/** The answer of {@link Tools.proxyExecute}, in the form in which it travels. */
+/** The response of {@link Tools.proxyExecute}, in its wire form. */
 export interface ToolsProxyExecuteResponse<T = unknown> {
-  /** The third-party API's HTTP status. 4xx and 5xx are answers too, not errors. */
+  /** The third-party API's HTTP status. A call with 4xx or 5xx returns normally. */
   status: number;
   /** The body: parsed if it is JSON, a string if it is text, null if there is none. */
   data?: T;
@@ -136,7 +136,7 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   headers?: Record<string, string>;
   /** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
   readonly headersList: [name: string, value: string][];
-  /** The file, if the answer is one. */
+  /** The file, if the response is one. */
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
 }
 
@@ -505,7 +505,7 @@ function invalidResponse(why: string): APIConnectionError {
   return invalidAnswer(`${NOT_AN_ENVELOPE}: ${why}.`);
 }
 
-/** The answer under the names of JavaScript. */
+/** The response under the names of JavaScript. */
 export function toResponse({ status, data, headers, binary_data }: ToolsProxyExecuteResponse): ProxyExecuteResponse {
   const response = { status, data: data ?? null, headers: headers ?? {} } as ProxyExecuteResponse;
   if (binary_data) {

@@ -63,7 +63,7 @@ export interface Workbench {
   enable?: boolean;
   /** Whether code in it may make proxied calls. */
   enableProxyExecution?: boolean;
-  /** From how many characters on an answer is put into a file in it. */
+  /** The number of characters from which a response is put into a file in it. */
   autoOffloadThreshold?: number;
   /** Its size. */
   sandboxSize?: 'standard' | 'medium' | 'large' | 'xlarge';

@@ -33,7 +33,7 @@ import {
   type ResponseType,
 } from './validate';
 
-/** A session, as it is answered. */
+/** A session, in the form of a response. */
 interface SessionAnswer {
   session_id: string;
   mcp: { type?: string; url?: string };
@@ -42,7 +42,7 @@ interface SessionAnswer {
 
 /** How a session's user is to connect an account. */
 export interface AuthorizeOptions {
-  /** Where the person comes out: an absolute URL. */
+  /** The absolute URL to which the user is sent at the end. */
   callbackUrl?: string;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
@@ -50,7 +50,7 @@ export interface AuthorizeOptions {
 
 /** How a session's user is to connect an account, if there is none. */
 export interface EnsureConnectedOptions extends AuthorizeOptions {
-  /** How long to wait for the person, in milliseconds. Default: 60 000. */
+  /** Time to wait for the user, in milliseconds. Default: 60 000. */
   timeout?: number;
 }
 
@@ -74,7 +74,7 @@ export interface Mcp {
   headers: Record<string, string>;
 }
 
-/** Makes the session that a backend has answered with. */
+/** Creates the session from a backend's response. */
 export let sessionFrom: (backend: BackendHandle, answer: string) => Session;
 
 /**
@@ -110,7 +110,7 @@ export class Session {
     return String(this.#answer.config.user_id);
   }
 
-  /** The session's configuration as the backend answered it, under the names of the wire. */
+  /** The session's configuration as the backend returned it, under the names of the wire. */
   get config(): Readonly<Record<string, unknown>> {
     return this.#answer.config;
   }
@@ -132,10 +132,10 @@ export class Session {
    *
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
-   * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the answer's JSON
+   * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
    * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
    * `responseType: 'stream'` makes `data` a
-   * `ReadableStream` of the answer's bytes, whatever they are; `timeout` is then for the answer's
+   * `ReadableStream` of the response's bytes, whatever they are; `timeout` is then for the response's
    * beginning and for each piece of it.
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the user has no active account of the toolkit (slug
@@ -144,7 +144,7 @@ export class Session {
    * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
    * @throws {UnprocessableEntityError} If the account is disabled or expired.
    * @throws {RateLimitError} If the backend has had too many calls.
-   * @throws {InternalServerError} If the third-party API could not be reached or did not answer.
+   * @throws {InternalServerError} If the third-party API could not be reached or did not respond.
    * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
    * @throws {APIConnectionError} If the backend could not be reached.
    * @throws The signal's reason, if the signal is aborted.
@@ -205,7 +205,7 @@ export class Session {
    * keys and the like, one of its own.
    *
    * @param toolkit The toolkit, such as `github`.
-   * @param authorize `callbackUrl` is where the person comes out, with `status=success` or
+   * @param authorize `callbackUrl` is the URL to which the user is sent at the end, with `status=success` or
    * `status=failed` and `connected_account_id` in its query. `alias` names the account.
    * @param options `signal` and `timeout` (milliseconds).
    * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
@@ -246,8 +246,8 @@ export class Session {
    * user to its `redirectUrl`, and then `waitForConnection`.
    *
    * @param toolkit The toolkit, such as `github`.
-   * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is how long to wait for
-   * the person, in milliseconds (default: 60 000).
+   * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is the time to wait for
+   * the user, in milliseconds (default: 60 000).
    * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
    * @returns Whether there was an account, and the one that calls use.
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
@@ -279,9 +279,9 @@ export class Session {
   }
 
   /**
-   * Opens a file that a third-party API has answered with.
+   * Opens a file of a third-party API's response.
    *
-   * @param binaryData The `binaryData` of an answer; its `url` is what counts.
+   * @param binaryData The `binaryData` of a response. Only its `url` is used.
    * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
    * beginning and for each piece of it.
    * @throws {ValidationError} If an argument cannot be used.

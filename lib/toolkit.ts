@@ -21,7 +21,7 @@
 export interface ToolkitDefinition {
   /** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
   slug: string;
-  /** The name that people use. */
+  /** The display name. */
   name: string;
   /** Where the API and its authentication are documented. */
   docs?: string;
@@ -30,8 +30,8 @@ export interface ToolkitDefinition {
   /** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
   hosts?: readonly string[];
   /**
-   * An endpoint that only reads, such as `/user`, and answers 401 or 403 to a credential that is not
-   * accepted. It is called when a person enters a credential on the connect page.
+   * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
+   * accepted. The gateway calls it when a user enters a credential on the connect page.
    */
   check?: string;
   /**
@@ -50,7 +50,7 @@ export interface ToolkitDefinition {
 
 /** A field of a credential. */
 export interface ToolkitField {
-  /** What it is, for the person who has to fill it in. */
+  /** A description for the user who enters it. */
   description: string;
   /** What it may look like. */
   example?: string;
@@ -80,7 +80,7 @@ export interface ToolkitScheme {
 
 /** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
 export interface ToolkitAuthorizationServer {
-  /** Where a person agrees. */
+  /** The page where a user consents. */
   authorize_url?: string;
   /** Where a code, a refresh token or another grant is exchanged for tokens. */
   token_url: string;
@@ -100,7 +100,7 @@ export interface ToolkitAuthorizationServer {
   client_page?: string;
   /** What is asked for when the auth config names no scopes. */
   scopes?: readonly string[];
-  /** What scopes mean, for the person who is asked for them on the connect page. */
+  /** The meaning of scopes, for the user of the connect page. */
   scope_words?: Record<string, string>;
   /** What is between two scopes. Default: a space. */
   scope_separator?: string;
@@ -120,8 +120,8 @@ export interface ToolkitAuthorizationServer {
   authorize_parameters?: Record<string, string>;
   /** Further parameters of token requests. */
   token_parameters?: Record<string, string>;
-  /** Where fields of the account are in the token endpoint's answer: a JSON pointer, or a part of the text there. */
+  /** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
   token_answer?: Record<string, string | { at: string; ending: string }>;
-  /** How many seconds an access token lives when the answer does not say. */
+  /** Lifetime of an access token in seconds, if the response has none. */
   default_lifetime?: number;
 }

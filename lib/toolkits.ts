@@ -11,7 +11,7 @@ import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './va
 export interface ToolkitItem {
   /** The name that calls use. */
   slug: string;
-  /** The name that people use. */
+  /** The display name. */
   name: string;
   /** What it is described by. */
   meta: ToolkitMeta;
@@ -39,7 +39,7 @@ export interface ToolkitMeta {
   triggersCount: number;
   /** Where the API is documented. */
   appUrl: string | null;
-  /** When it was made, as an ISO 8601 date. */
+  /** When it was created, as an ISO 8601 date. */
   createdAt: string;
   /** When it was changed, as an ISO 8601 date. */
   updatedAt: string;
@@ -99,7 +99,7 @@ export interface ListSessionToolkits extends PageOptions {
 export interface SessionToolkit {
   /** The name that calls use. */
   slug: string;
-  /** The name that people use. */
+  /** The display name. */
   name: string;
   /** A picture; empty where a backend serves none. */
   logo?: string;

@@ -197,7 +197,7 @@ export interface CallOptions {
    */
   signal?: AbortSignal;
   /**
-   * Milliseconds in which the whole call has to be done, retries and the answer's body included.
+   * Time for the whole call in milliseconds, retries and response body included.
    * Default: the `timeout` of the {@link Composio} object.
    */
   timeout?: number;

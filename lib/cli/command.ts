@@ -27,7 +27,7 @@ export type Options = Readonly<Record<string, Option>>;
 
 /** An option. */
 export interface Option {
-  /** What it is, for the person who uses it. */
+  /** A description for the user of the command. */
   description: string;
   /** What stands for its value; an option without one is a flag. */
   value?: string;

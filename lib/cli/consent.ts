@@ -1,5 +1,5 @@
-// How `connect` has a person agree in a browser: by a link to a gateway on this machine, which the provider leads
-// back to, or to one that serves the same store.
+// How `connect` gets the consent of a user in a browser: by a link to a gateway on this machine, to which the provider
+// redirects, or by a link to a gateway with the same store.
 
 import { spawn } from 'node:child_process';
 import type { ConnectedAccount } from '../account';
@@ -84,7 +84,7 @@ function clientOf(text: string, fields: readonly ToolkitInputField[]): Record<st
   throw new UsageError(`Standard input has to be a JSON object with ${all}, or name --auth-config.`);
 }
 
-/** Opens a page in the person's own browser. Where there is none, the page's address has been printed. */
+/** Opens a page in the user's browser. Without a browser, the printed URL of the page is enough. */
 function openBrowser(url: string): void {
   const [command = '', ...args] = { darwin: ['open'], win32: ['rundll32', 'url.dll,FileProtocolHandler'] }[
     process.platform as string

@@ -93,7 +93,7 @@ function find(words: readonly string[]): Command {
   throw new UsageError(`There is no command \`${quoted(first)}\`: ${suggest(first, names)} See proxy-execute --help.`);
 }
 
-/** An error for a person is its message, which says what to do; for a machine also what else is known. */
+/** A user gets the message of an error, which says what to do. A machine gets all of its fields. */
 function tell(terminal: Terminal, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   if (!terminal.json) {

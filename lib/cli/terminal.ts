@@ -22,7 +22,7 @@ export class Terminal {
     process.stdout.write(`${text}\n`);
   }
 
-  /** Tells a person something that is no result. */
+  /** Prints a note for the user, apart from the result. */
   note(line: string): void {
     process.stderr.write(`${line}\n`);
   }

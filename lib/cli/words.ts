@@ -107,7 +107,7 @@ export function isMistake(error: unknown): boolean {
   return isOption || error.slug === 'InvalidRequest' || error.slug === 'InvalidToolkit';
 }
 
-/** A sentence with the option in the place of the field. */
+/** A sentence with the option instead of the field. */
 function inOptions({ sentence, field }: Problem): string {
   const option = field === undefined ? undefined : optionOf(field);
   if (field === undefined || option === undefined) return sentence;

@@ -45,7 +45,7 @@ export const serve: Command = {
       value: '<url>',
       many: true,
       description:
-        'An origin or prefix that people may be sent on to after a link. Default: any https, and this machine',
+        'An origin or URL prefix to which users may be sent after a link. Default: any https, and this machine',
     },
     'own-callback-paths': {
       description: 'Give every authorization server a redirect URI of its own. Register your clients with it',
