@@ -10,9 +10,9 @@ use http::Method;
 use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, LONGEST_TEXT,
-    Mcp, ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
-    quoted,
+    AccountStatus, Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
+    LONGEST_TEXT, Mcp, ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer,
+    UpdateSession, quoted,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -374,7 +374,7 @@ impl Backend for Remote {
                 let message = format!("The backend's answer is not an account with a status: {error}.");
                 Error::new(ErrorKind::InvalidAnswer, message)
             })?;
-            if !matches!(account.status.as_str(), "INITIALIZING" | "INITIATED") {
+            if !AccountStatus::try_from(account.status).is_ok_and(AccountStatus::is_being_connected) {
                 return Ok(answer);
             }
             tokio::time::sleep(ASK_AGAIN).await;

@@ -65,7 +65,7 @@ pub(crate) async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAcco
     let mut changes = gateway.account_changes.0.subscribe();
     loop {
         let account = find(gateway, id).await?;
-        if !matches!(account.status.as_str(), "INITIALIZING" | "INITIATED") {
+        if !account.status.is_being_connected() {
             return Ok(shown(gateway, account));
         }
         let changed = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };

@@ -13,7 +13,7 @@ use proxy_execute_protocol::{
 };
 use proxy_execute_store::StoredKey;
 
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::gateway::Parts;
 use crate::{bounds, id};
 
@@ -82,7 +82,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<New
             .map(|permissions| serde_json::to_string(&permissions).expect("areas and levels are strings")),
         allowed_addresses: request.allowed_addresses.map(|networks| serde_json::json!(networks).to_string()),
         expires_at: expires_at.transpose()?,
-        created_at: now(),
+        created_at: gateway.clock.now(),
         last_used_at: None,
         revoked_at: None,
     };
@@ -136,7 +136,7 @@ pub(crate) async fn authorize(
             )
             .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
         })?;
-    if stored.expires_at.is_some_and(|at| at <= now()) {
+    if stored.expires_at.is_some_and(|at| at <= gateway.clock.now()) {
         return Err(Error::new(ErrorKind::Unauthenticated, format!("API key {} has expired.", stored.id))
             .fix("gateway.apiKeys.create() makes a new one."));
     }
@@ -153,7 +153,10 @@ pub(crate) async fn authorize(
             .fix("Use it from a network that it was made for, or make a key for this one."));
         }
     }
-    if stored.last_used_at.is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(now() - at))) {
+    if stored
+        .last_used_at
+        .is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(gateway.clock.now() - at)))
+    {
         // A note for the operator; not worth refusing a valid key for.
         if let Err(error) = gateway.store.touch_key(&stored).await {
             tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use proxy_execute_protocol::{
-    AuthConfig, AuthConfigRef, AuthScheme, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done,
-    Error, ErrorKind, ListAuthConfigs, NewAuthConfigType, Page, Result, SecretJson, ToolkitRef,
-    ToolkitWithLogo, UpdateAuthConfig, quoted,
+    AuthConfig, AuthConfigRef, AuthConfigStatus, AuthConfigType, AuthScheme, ChangedAuthConfig,
+    CreateAuthConfig, CreatedAuthConfig, Done, Error, ErrorKind, ListAuthConfigs, NewAuthConfigType, Page,
+    Result, SecretJson, ToolkitRef, ToolkitWithLogo, UpdateAuthConfig, quoted,
 };
 use proxy_execute_store::{
     AuthConfigChange, AuthConfigFilter, PageAsked, Rows, SealedClient, StoredAuthConfig,
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
 use crate::page::Place;
@@ -62,7 +62,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result
     let credentials = custom.credentials.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
     check_credentials(&credentials)?;
     let name = custom.name.unwrap_or_else(|| format!("{} {auth_scheme}", toolkit.name));
-    let config = new(gateway, toolkit, auth_scheme, "custom", name, &credentials, &settings);
+    let config = new(gateway, toolkit, auth_scheme, AuthConfigType::Custom, name, &credentials, &settings);
     gateway.store.insert_auth_config(&config).await?;
     Ok(CreatedAuthConfig {
         toolkit: ToolkitRef { slug: toolkit.slug.clone() },
@@ -78,7 +78,10 @@ pub(crate) async fn default_for(
 ) -> Result<StoredAuthConfig> {
     let name = format!("{} {scheme}", toolkit.name);
     let none = SecretJson::new("{}".to_owned());
-    gateway.store.default_auth_config(new(gateway, toolkit, scheme, "default", name, &none, &json!({}))).await
+    gateway
+        .store
+        .default_auth_config(new(gateway, toolkit, scheme, AuthConfigType::Default, name, &none, &json!({})))
+        .await
 }
 
 /// There is no auth config with which users of a toolkit could sign in at its provider.
@@ -147,7 +150,7 @@ pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option
 /// `AuthConfigNotFound`; `AccountUnusable` when it is disabled.
 pub(crate) async fn usable(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
     let config = find(gateway, id).await?;
-    if config.status == "DISABLED" {
+    if config.status == AuthConfigStatus::Disabled {
         return Err(Error::new(ErrorKind::AccountUnusable, format!("Auth config {id} is disabled."))
             .fix(format!("Enable it with PATCH /auth_configs/{id}/ENABLED.")));
     }
@@ -199,13 +202,6 @@ pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Clien
     Client::read(&credentials, &settings)
 }
 
-/// How the accounts of an auth config sign requests.
-pub(crate) fn scheme_of(config: &StoredAuthConfig) -> Result<AuthScheme> {
-    AuthScheme::parse(&config.auth_scheme).ok_or_else(|| {
-        Error::new(ErrorKind::Internal, format!("Auth config {} has an unknown scheme.", config.id))
-    })
-}
-
 /// Lists auth configs, newest first.
 pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
     bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
@@ -243,7 +239,7 @@ pub(crate) async fn update(
     request: UpdateAuthConfig,
 ) -> Result<ChangedAuthConfig> {
     let config = find(gateway, id).await?;
-    if request.kind != config.kind {
+    if request.kind != config.kind.to_string() {
         return Err(Error::of_field(
             ErrorKind::InvalidRequest,
             "type",
@@ -260,7 +256,7 @@ pub(crate) async fn update(
         change.credentials = Some(SealedClient {
             sealed: gateway.vault.seal(place(id), all.expose()),
             key_id: gateway.vault.key_id().to_owned(),
-            has_client: has_client(&config.auth_scheme, &all),
+            has_client: has_client(config.auth_scheme, &all),
         });
     }
     for (name, value) in [
@@ -284,7 +280,7 @@ fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Re
     // One that cannot be opened is got over by giving all of it again.
     let Ok((old, _)) = credentials(gateway, config) else { return Ok(given.clone()) };
     let all = account::merged(&old, given)?;
-    let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(scheme_of(config)?);
+    let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(config.auth_scheme);
     let (old, new) = (account::raw_fields(&old)?, account::raw_fields(&all)?);
     let is_moved =
         hosts.iter().any(|name| old.get(name).map(|raw| raw.get()) != new.get(name).map(|raw| raw.get()));
@@ -292,13 +288,16 @@ fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Re
 }
 
 /// Enables or disables an auth config, and with it all its accounts.
-pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ChangedAuthConfig> {
-    let (status, what) = if enabled {
-        ("ENABLED", "is enabled")
-    } else {
-        ("DISABLED", "is disabled, and with it its accounts")
+pub(crate) async fn set_status(
+    gateway: &Parts,
+    id: &str,
+    status: AuthConfigStatus,
+) -> Result<ChangedAuthConfig> {
+    let what = match status {
+        AuthConfigStatus::Enabled => "is enabled",
+        AuthConfigStatus::Disabled => "is disabled, and with it its accounts",
     };
-    let change = AuthConfigChange { status: Some(status.to_owned()), ..AuthConfigChange::default() };
+    let change = AuthConfigChange { status: Some(status), ..AuthConfigChange::default() };
     save(gateway, id, &change, what).await
 }
 
@@ -315,9 +314,9 @@ pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<Done> {
 pub(crate) fn reference(config: &StoredAuthConfig) -> AuthConfigRef {
     AuthConfigRef {
         id: config.id.clone(),
-        auth_scheme: config.auth_scheme.clone(),
+        auth_scheme: config.auth_scheme,
         is_composio_managed: false,
-        is_disabled: config.status == "DISABLED",
+        is_disabled: config.status == AuthConfigStatus::Disabled,
     }
 }
 
@@ -348,21 +347,21 @@ fn new(
     gateway: &Parts,
     toolkit: &Toolkit,
     scheme: AuthScheme,
-    kind: &str,
+    kind: AuthConfigType,
     name: String,
     credentials: &SecretJson,
     settings: &Value,
 ) -> StoredAuthConfig {
-    let (id, at) = (id::random("ac"), now());
+    let (id, at) = (id::random("ac"), gateway.clock.now());
     StoredAuthConfig {
         credentials: gateway.vault.seal(place(&id), credentials.expose()),
         key_id: gateway.vault.key_id().to_owned(),
-        has_client: has_client(&scheme.to_string(), credentials),
+        has_client: has_client(scheme, credentials),
         toolkit: toolkit.slug.clone(),
         name,
-        kind: kind.to_owned(),
-        auth_scheme: scheme.to_string(),
-        status: "ENABLED".to_owned(),
+        kind,
+        auth_scheme: scheme,
+        status: AuthConfigStatus::Enabled,
         settings: settings.to_string(),
         created_at: at,
         updated_at: at,
@@ -374,8 +373,8 @@ fn new(
 
 /// Whether its accounts can be refreshed as far as it depends on it. Only `OAUTH2` takes the client of
 /// the auth config and no other.
-fn has_client(scheme: &str, credentials: &SecretJson) -> bool {
-    scheme != AuthScheme::OAuth2.to_string() || Client::read(credentials, &Value::Null).is_ok()
+fn has_client(scheme: AuthScheme, credentials: &SecretJson) -> bool {
+    scheme != AuthScheme::OAuth2 || Client::read(credentials, &Value::Null).is_ok()
 }
 
 /// Refuses a choice of tools: calls would go out all the same.
@@ -434,8 +433,7 @@ fn shown(gateway: &Parts, config: StoredAuthConfig) -> AuthConfig {
         status: config.status,
         no_of_connections: config.accounts,
         expected_input_fields: fields
-            .zip(AuthScheme::parse(&config.auth_scheme))
-            .map(|(toolkit, scheme)| toolkit.input_fields(scheme))
+            .map(|toolkit| toolkit.input_fields(config.auth_scheme))
             .unwrap_or_default(),
         toolkit: ToolkitWithLogo { slug: config.toolkit, logo: String::new() },
         auth_scheme: config.auth_scheme,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 pub(crate) use proxy_execute_store::clock::STEP;
 
-/// Milliseconds since the Unix epoch.
+/// The system's time of day, for what providers read and write: a gateway's own times come from its `Clock`.
 pub(crate) fn now() -> i64 {
     proxy_execute_store::Clock::default().now()
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
 use proxy_execute_protocol::{
-    AuthScheme, Error, ErrorKind, InputField, Method, ProxyRequest, Result, SecretJson,
+    AccountStatus, AuthScheme, Error, ErrorKind, InputField, Method, ProxyRequest, Result, SecretJson,
 };
 use proxy_execute_store::{
     AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
@@ -27,7 +27,6 @@ use url::Url;
 
 use crate::account::Credential;
 use crate::callback_url::with_parameters;
-use crate::clock::now;
 use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
 use crate::credential::token_answer::{NotGranted, shortened};
 use crate::credential::{Fields, dynamic_client, refresh, renewal, token_endpoint};
@@ -273,7 +272,7 @@ pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthSchem
 /// `Unsupported`, or `InvalidRequest` that names what the auth config lacks.
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
-    let scheme = auth_config::scheme_of(config)?;
+    let scheme = config.auth_scheme;
     if !matches!(scheme, AuthScheme::OAuth2 | AuthScheme::DcrOauth) {
         return Ok(());
     }
@@ -402,7 +401,7 @@ impl<'a> Flow<'a> {
         if link.finished_at.is_some() {
             return Err(Stop::Used);
         }
-        let at = now();
+        let at = gateway.clock.now();
         if link.expires_at <= at || link.expires_at > latest_link_end(at, gateway.link_lifetime_ms()) {
             return Err(Stop::Expired);
         }
@@ -419,7 +418,7 @@ impl<'a> Flow<'a> {
         };
         Ok(Self {
             toolkit,
-            scheme: auth_config::scheme_of(&config)?,
+            scheme: config.auth_scheme,
             old: account::val(gateway, &account)?,
             given,
             gateway,
@@ -558,7 +557,7 @@ impl<'a> Flow<'a> {
             let redirect = self.redirect(&self.client_metadata()?)?;
             let registered = fields.get("registered_redirect_uri");
             let is_elsewhere = registered.is_none_or(|uri| uri.expose_secret() != redirect.uri);
-            return Ok(is_elsewhere || dynamic_client::is_expired(&fields, now() / 1_000));
+            return Ok(is_elsewhere || dynamic_client::is_expired(&fields, self.gateway.clock.now() / 1_000));
         }
         // An operator may have one for all accounts.
         Ok(auth_config::client(self.gateway, &self.config).is_err())
@@ -756,7 +755,7 @@ impl<'a> Flow<'a> {
             }
             Step::Credential => why.clone(),
         };
-        let status = self.account.is_to_be_connected().then(|| ("FAILED".to_owned(), Some(reason)));
+        let status = self.account.is_to_be_connected().then(|| (AccountStatus::Failed, Some(reason)));
         let change = AccountChange { status, ..AccountChange::default() };
         if let Err(error) = self.gateway.store.finish_link(&self.link, &change).await {
             return Stop::Broken(error);

@@ -10,7 +10,7 @@ use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use url::Url;
 
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::id;
 use crate::request::QUERY;
 
@@ -69,7 +69,7 @@ impl UrlKeys {
     ///
     /// # Errors
     /// `FileUrlRefused`, for anything but a URL that was signed here and has not expired.
-    pub(crate) fn verify(&self, url: &Url) -> Result<(FileName, String)> {
+    pub(crate) fn verify(&self, url: &Url, at: i64) -> Result<(FileName, String)> {
         let name = url.path().rsplit_once(PATH).map(|(_, name)| name).unwrap_or_default();
         let value = |wanted: &str| {
             url.query_pairs().find(|(key, _)| key == wanted).map(|(_, value)| value.into_owned())
@@ -83,7 +83,7 @@ impl UrlKeys {
             return Err(refused("is not one that this gateway has signed, or was changed since".to_owned()));
         }
         let name = FileName(name.to_owned());
-        if name.expires_at() <= now() {
+        if name.expires_at() <= at {
             return Err(refused(format!("expired at {}", rfc3339(name.expires_at()))));
         }
         Ok((name, content_type))
@@ -110,14 +110,16 @@ fn refused(why: String) -> Error {
 mod tests {
     use super::*;
 
+    const NOW: i64 = 1_700_000_000_000;
+
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
     }
 
     fn accepted(keys: &UrlKeys, text: &str) -> bool {
-        let result = keys.verify(&url(text));
+        let result = keys.verify(&url(text), NOW);
         assert!(result.is_ok() || result.is_err_and(|error| error.kind() == ErrorKind::FileUrlRefused));
-        keys.verify(&url(text)).is_ok()
+        keys.verify(&url(text), NOW).is_ok()
     }
 
     fn keys(digits: &str) -> UrlKeys {
@@ -128,18 +130,18 @@ mod tests {
     #[test]
     fn a_url_is_good_for_its_file_until_it_expires() {
         let keys = keys("1");
-        let name = FileName::expiring_at(now() + 60_000);
+        let name = FileName::expiring_at(NOW + 60_000);
         let signed = keys.sign("https://gateway.example/below", &name, "text/csv; charset=\"ü\"");
-        assert_eq!(keys.verify(&url(&signed)).unwrap(), (name, "text/csv; charset=\"ü\"".to_owned()));
-        let expired = keys.sign("https://g", &FileName::expiring_at(now() - 1), "a/b");
-        let error = keys.verify(&url(&expired)).unwrap_err();
+        assert_eq!(keys.verify(&url(&signed), NOW).unwrap(), (name, "text/csv; charset=\"ü\"".to_owned()));
+        let expired = keys.sign("https://g", &FileName::expiring_at(NOW - 1), "a/b");
+        let error = keys.verify(&url(&expired), NOW).unwrap_err();
         assert!(error.to_string().contains("expired at 20"), "{error}");
     }
 
     #[test]
     fn every_changed_byte_is_noticed() {
         let keys = keys("1");
-        let signed = keys.sign("http://g", &FileName::expiring_at(now() + 60_000), "image/png");
+        let signed = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000), "image/png");
         let start = "http://g/files/".len();
         for index in start..signed.len() {
             let mut bytes = signed.clone().into_bytes();
@@ -153,8 +155,8 @@ mod tests {
     #[test]
     fn tricks_with_the_path_and_the_query_are_refused() {
         let keys = keys("1");
-        let name = FileName::expiring_at(now() + 60_000);
-        let other = keys.sign("http://g", &FileName::expiring_at(now() + 60_000), "image/png");
+        let name = FileName::expiring_at(NOW + 60_000);
+        let other = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000), "image/png");
         let signed = keys.sign("http://g", &name, "image/png");
         let (_, query) = signed.split_once('?').unwrap();
         let name = name.as_str();
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_old_key_still_verifies_and_a_foreign_one_does_not() {
-        let name = FileName::expiring_at(now() + 60_000);
+        let name = FileName::expiring_at(NOW + 60_000);
         let old = keys("1").sign("http://g", &name, "a/b");
         assert!(accepted(&keys("21"), &old));
         assert!(!accepted(&keys("2"), &old));

@@ -20,6 +20,7 @@ use object_store::{
     PutPayload,
 };
 use proxy_execute_protocol::{Advice, BinaryData, ByteStream, Download, Error, ErrorKind, Result};
+use proxy_execute_store::Clock;
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::range::Selected;
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::file_url::{FileName, UrlKeys, expiry_of};
 use crate::gateway::Parts;
 use crate::id;
@@ -100,6 +101,7 @@ pub(crate) struct Files {
     max_bytes: u64,
     open: Arc<Semaphore>,
     max_open: u32,
+    clock: Clock,
 }
 
 /// Where the bytes are.
@@ -142,7 +144,12 @@ impl Files {
     ///
     /// # Errors
     /// `InvalidOption` that names the option, and `StoreUnavailable`.
-    pub(crate) async fn open(options: FilesOptions, store: Option<&Path>, vault: &Vault) -> Result<Self> {
+    pub(crate) async fn open(
+        options: FilesOptions,
+        store: Option<&Path>,
+        vault: &Vault,
+        clock: Clock,
+    ) -> Result<Self> {
         let named = options.folder.is_some();
         // The process may change its directory.
         let folder = |path: PathBuf| Place::Folder(std::path::absolute(&path).unwrap_or(path));
@@ -187,6 +194,7 @@ impl Files {
             max_bytes,
             open: Arc::new(Semaphore::new(max_open as usize)),
             max_open,
+            clock,
         })
     }
 
@@ -197,7 +205,8 @@ impl Files {
     /// is removed, and was never to be seen.
     pub(crate) async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
         let _permit = self.permit()?;
-        let expires_at = now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
+        let expires_at =
+            self.clock.now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
         let name = FileName::expiring_at(expires_at);
         let size = match &self.place {
             Place::Folder(folder) | Place::TemporaryFolder(folder) => {
@@ -280,7 +289,7 @@ impl Files {
         url: &Url,
         part: Option<PartRequest<'_>>,
     ) -> Result<Result<OpenFile, NoSuchRange>> {
-        let (name, content_type) = self.keys.verify(url)?;
+        let (name, content_type) = self.keys.verify(url, self.clock.now())?;
         let permit = self.permit()?;
         let store = self.store().await?;
         let path = object_store::path::Path::from(name.as_str());
@@ -314,19 +323,22 @@ impl Files {
 
     /// Removes what has expired, complete or not, and says when to come again.
     async fn sweep(&self) -> Duration {
+        let at = self.clock.now();
         match &self.place {
-            Place::Folder(folder) => sweep_folder(folder).await,
+            Place::Folder(folder) => sweep_folder(folder, at).await,
             // Also what gateways have left that did not get to remove theirs.
             Place::TemporaryFolder(_) => {
                 for folder in temporary_folders().await {
-                    sweep_folder(&folder).await;
+                    sweep_folder(&folder, at).await;
                     // Only an empty one goes.
                     _ = tokio::fs::remove_dir(&folder).await;
                 }
             }
             Place::Bucket(store) => {
-                let expired = store.list(None).try_filter_map(async |object| {
-                    Ok(Some(object.location).filter(|path| is_expired(path.filename().unwrap_or_default())))
+                let expired = store.list(None).try_filter_map(move |object| {
+                    let expired = Some(object.location)
+                        .filter(|path| is_expired(path.filename().unwrap_or_default(), at));
+                    std::future::ready(Ok(expired))
                 });
                 if let Err(error) = store.delete_stream(expired.boxed()).try_collect::<Vec<_>>().await {
                     tracing::warn!(%error, "expired files could not be removed from the bucket");
@@ -491,11 +503,11 @@ async fn temporary_folders() -> Vec<PathBuf> {
 }
 
 /// The list of an object store leaves out what is being written, so the folder itself is read.
-async fn sweep_folder(folder: &Path) {
+async fn sweep_folder(folder: &Path, at: i64) {
     // There is none before the first file.
     let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
     while let Ok(Some(entry)) = entries.next_entry().await {
-        if is_expired(&entry.file_name().to_string_lossy())
+        if is_expired(&entry.file_name().to_string_lossy(), at)
             && let Err(error) = tokio::fs::remove_file(entry.path()).await
         {
             tracing::warn!(%error, file = %entry.path().display(), "an expired file could not be removed");
@@ -503,8 +515,8 @@ async fn sweep_folder(folder: &Path) {
     }
 }
 
-fn is_expired(name: &str) -> bool {
-    expiry_of(name).is_some_and(|expires_at| expires_at <= now())
+fn is_expired(name: &str, at: i64) -> bool {
+    expiry_of(name).is_some_and(|expires_at| expires_at <= at)
 }
 
 fn invalid(option: &str, problem: &str) -> Error {

@@ -483,7 +483,7 @@ pub fn file_url(data: &[u8]) {
     let (name, content_type) = FILE;
     // Of all texts, only those verify that mean the file that was signed.
     if let Ok(url) = Url::parse(&format!("http://gateway{text}"))
-        && let Ok((name_found, type_found)) = KEYS.verify(&url)
+        && let Ok((name_found, type_found)) = KEYS.verify(&url, crate::clock::now())
     {
         assert_eq!((name_found.as_str(), type_found.as_str()), (name, content_type));
         assert!(url.path().ends_with(name));
@@ -491,7 +491,7 @@ pub fn file_url(data: &[u8]) {
     let name = FileName::named(name);
     let signed = KEYS.sign("https://gateway.example/below", &name, text);
     assert!(signed.bytes().all(|byte| byte.is_ascii_graphic()), "{signed}");
-    let read = |text: &str| Url::parse(text).ok().and_then(|url| KEYS.verify(&url).ok());
+    let read = |text: &str| Url::parse(text).ok().and_then(|url| KEYS.verify(&url, crate::clock::now()).ok());
     assert_eq!(read(&signed), Some((name.clone(), text.to_owned())));
     // One changed byte makes another URL, or the same one in other words.
     let start = "https://gateway.example/below/files/".len();

@@ -195,11 +195,17 @@ impl Gateway {
             open_store(options.store.as_deref(), options.encryption_key.as_ref(), &options.clock).await?;
         let account_changes = AccountChanges::default();
         let closing = CancellationToken::new();
-        link::expire_on_time(&store, account_changes.clone(), link_lifetime, closing.clone());
+        link::expire_on_time(
+            &store,
+            options.clock.clone(),
+            account_changes.clone(),
+            link_lifetime,
+            closing.clone(),
+        );
         let path = options.store.as_deref().filter(|path| *path != ":memory:");
-        let files = Files::open(options.files, path.map(Path::new), &vault).await?;
+        let files = Files::open(options.files, path.map(Path::new), &vault, options.clock.clone()).await?;
         let parts = Arc::new(Parts {
-            recorder: Recorder::start(Arc::clone(&store)),
+            recorder: Recorder::start(Arc::clone(&store), options.clock.clone()),
             store,
             clock: options.clock,
             vault,

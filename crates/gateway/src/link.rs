@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use proxy_execute_protocol::{
-    AuthScheme, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession, Result, SecretJson,
+    AccountStatus, AuthConfigType, AuthScheme, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession,
+    Result, SecretJson,
 };
-use proxy_execute_store::{Store, StoredAuthConfig, StoredLink, StoredSession};
+use proxy_execute_store::{Clock, Store, StoredAuthConfig, StoredLink, StoredSession};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::AccountChanges;
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
@@ -73,7 +74,7 @@ pub(crate) async fn again(gateway: &Parts, account_id: &str, request: LinkAgain)
     let config = auth_config::usable(gateway, &account.auth_config_id).await?;
     check(gateway, &config, request.callback_url.as_deref())?;
     if account.is_to_be_connected() {
-        account::set_status(gateway, account_id, "INITIALIZING", None).await?;
+        account::set_status(gateway, account_id, AccountStatus::Initializing, None).await?;
     }
     give_out(gateway, account_id, request.callback_url, &request.scopes).await
 }
@@ -84,7 +85,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
         bounds::length(url, bounds::LONGEST_URL, "callback_url")?;
         gateway.callback_urls.check(url)?;
     }
-    if config.auth_scheme == AuthScheme::NoAuth.to_string() {
+    if config.auth_scheme == AuthScheme::NoAuth {
         return Err(needs_none(&config.toolkit));
     }
     gateway.public_url()?;
@@ -95,8 +96,8 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
 /// such token. An auth config that was made for it asks.
 pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
-    let scheme = auth_config::scheme_of(config)?;
-    let is_of_imports = config.kind == "default" && toolkit.link_scheme() != Some(scheme);
+    let scheme = config.auth_scheme;
+    let is_of_imports = config.kind == AuthConfigType::Default && toolkit.link_scheme() != Some(scheme);
     if is_of_imports && toolkit.has_consent(AuthScheme::OAuth2) {
         return Err(auth_config::needs_client(gateway, toolkit));
     }
@@ -111,7 +112,7 @@ pub(crate) async fn give_out(
     scopes: &[String],
 ) -> Result<Link> {
     let token = id::secret("lt");
-    let expires_at = now().saturating_add(gateway.link_lifetime_ms());
+    let expires_at = gateway.clock.now().saturating_add(gateway.link_lifetime_ms());
     let link = StoredLink {
         token_hash: hash(&token),
         account_id: account_id.to_owned(),
@@ -139,10 +140,11 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
-/// Makes accounts EXPIRED whose link has ended unused, at that time, until the gateway closes; also those
-/// that were begun by who went away before there was a link.
+/// Makes accounts EXPIRED when their link ends unused, until the gateway closes. An account whose caller was
+/// dropped before there was a link expires, too.
 pub(crate) fn expire_on_time(
     store: &Arc<dyn Store>,
+    clock: Clock,
     changes: AccountChanges,
     lifetime: Duration,
     closing: CancellationToken,
@@ -157,7 +159,7 @@ pub(crate) fn expire_on_time(
         loop {
             let Some(store) = store.upgrade() else { return };
             // One moment for both: no link ends between them.
-            let at = now();
+            let at = clock.now();
             match store.expire_links(&reason, at, lifetime_ms).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
                 Err(error) => tracing::warn!(%error, "links could not be looked at"),
@@ -166,7 +168,7 @@ pub(crate) fn expire_on_time(
             drop(store);
             tokio::select! {
                 () = closing.cancelled() => return,
-                () = tokio::time::sleep(pause_until(next, now(), longest)) => {}
+                () = tokio::time::sleep(pause_until(next, clock.now(), longest)) => {}
             }
         }
     });

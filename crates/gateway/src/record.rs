@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy_execute_protocol::{Call, Error, Method, Result, quoted};
-use proxy_execute_store::{CallRecord, Store};
+use proxy_execute_store::{CallRecord, Clock, Store};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::gateway::Parts;
 
 /// The newest calls first.
@@ -43,6 +43,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(100);
 /// Takes records and writes them to the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
+    clock: Clock,
     calls: mpsc::UnboundedSender<CallRecord>,
     /// Each is answered once all calls that came before are written.
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
@@ -50,17 +51,17 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts the writer, which ends with the recorder.
-    pub(crate) fn start(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
         tokio::spawn(write(store, new_calls, new_flushes));
-        Self { calls, flushes }
+        Self { clock, calls, flushes }
     }
 
     /// Begins the record of a call.
     pub(crate) fn begin(&self, method: Method) -> CallInProgress {
         let record = CallRecord {
-            at: now(),
+            at: self.clock.now(),
             user_id: None,
             session_id: None,
             toolkit: None,

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AuthConfigRef, SecretJson};
+use crate::wire_name::wire_name;
+use crate::{AuthConfigRef, AuthScheme, SecretJson};
 
 /// The states of a connected account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,26 @@ pub enum AccountStatus {
     Expired,
     Inactive,
     Revoked,
+}
+
+wire_name!(AccountStatus);
+
+impl AccountStatus {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Initializing,
+        Self::Initiated,
+        Self::Active,
+        Self::Failed,
+        Self::Expired,
+        Self::Inactive,
+        Self::Revoked,
+    ];
+
+    /// Whether the account waits for its user to finish a link.
+    pub fn is_being_connected(self) -> bool {
+        matches!(self, Self::Initializing | Self::Initiated)
+    }
 }
 
 /// Which users may use an account. The accounts of a gateway are all private.
@@ -95,8 +116,7 @@ pub struct ConnectedAccount {
     /// The caller's own id of the user.
     pub user_id: String,
     /// `ACTIVE`, `EXPIRED`, ….
-    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
-    pub status: String,
+    pub status: AccountStatus,
     /// Why it is in this state, where that needs a reason.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status_reason: Option<String>,
@@ -107,8 +127,7 @@ pub struct ConnectedAccount {
     /// How it was connected.
     pub auth_config: AuthConfigRef,
     /// How it signs requests.
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
-    pub auth_scheme: String,
+    pub auth_scheme: AuthScheme,
     /// What is known of the credential; secrets are `REDACTED`.
     pub state: AccountState,
     /// Deprecated on the wire, and always empty.
@@ -140,8 +159,7 @@ pub struct ToolkitRef {
 pub struct AccountState {
     /// How it signs requests.
     #[serde(rename = "authScheme")]
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
-    pub auth_scheme: String,
+    pub auth_scheme: AuthScheme,
     /// Its fields and status; secrets are `REDACTED`.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub val: Map<String, Value>,
@@ -213,8 +231,7 @@ pub struct CreatedAccount {
     /// What is known of the account, without secrets.
     #[serde(rename = "connectionData")]
     pub connection_data: AccountState,
-    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
-    pub status: String,
+    pub status: AccountStatus,
     /// Where the user finishes the connection; null when it is finished.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub redirect_url: Option<String>,
@@ -249,8 +266,7 @@ pub struct ChangedConnection {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangedAccount {
     pub id: String,
-    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
-    pub status: String,
+    pub status: AccountStatus,
     pub success: bool,
 }
 
@@ -293,8 +309,7 @@ pub struct RefreshAccount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshedAccount {
     pub id: String,
-    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
-    pub status: String,
+    pub status: AccountStatus,
     /// Where the user has to consent again; null when no consent is needed.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub redirect_url: Option<String>,
@@ -319,6 +334,5 @@ pub struct RevokedAccount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShortAccount {
     pub id: String,
-    #[cfg_attr(feature = "openapi", schema(value_type = AccountStatus))]
-    pub status: String,
+    pub status: AccountStatus,
 }

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::wire_name::wire_name;
 use crate::{AuthScheme, InputField, SecretJson, ToolkitRef};
 
 /// `default` is the one that imports make.
@@ -16,6 +17,8 @@ pub enum AuthConfigType {
     Default,
 }
 
+wire_name!(AuthConfigType);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
@@ -23,6 +26,8 @@ pub enum AuthConfigStatus {
     Enabled,
     Disabled,
 }
+
+wire_name!(AuthConfigStatus);
 
 /// The request that makes an auth config. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
@@ -132,8 +137,7 @@ pub struct AuthConfigRef {
     /// `ac_…`
     pub id: String,
     /// How its accounts sign requests.
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
-    pub auth_scheme: String,
+    pub auth_scheme: AuthScheme,
     /// Always false in a gateway.
     pub is_composio_managed: bool,
     /// Whether its accounts may not be used for now.
@@ -149,16 +153,13 @@ pub struct AuthConfig {
     pub name: String,
     /// `custom` or `default`.
     #[serde(rename = "type")]
-    #[cfg_attr(feature = "openapi", schema(value_type = AuthConfigType))]
-    pub kind: String,
-    #[cfg_attr(feature = "openapi", schema(value_type = AuthConfigStatus))]
-    pub status: String,
+    pub kind: AuthConfigType,
+    pub status: AuthConfigStatus,
     /// How many accounts it has.
     #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub no_of_connections: i64,
     pub toolkit: ToolkitWithLogo,
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
-    pub auth_scheme: String,
+    pub auth_scheme: AuthScheme,
     pub is_composio_managed: bool,
     pub is_enabled_for_tool_router: bool,
     /// The fields' names; every value is `REDACTED`.

@@ -1,10 +1,10 @@
 //! The auth schemes: how an account signs requests.
 
-use std::fmt;
-
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
+
+use crate::wire_name::wire_name;
 
 /// The schemes by which an account signs requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,11 +62,7 @@ impl AuthScheme {
     }
 }
 
-impl fmt::Display for AuthScheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Serialize::serialize(self, f)
-    }
-}
+wire_name!(AuthScheme);
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ mod resource;
 mod secret;
 mod session;
 mod toolkit;
+mod wire_name;
 
 pub use account::{
     AccountState, AccountStatus, AccountType, AuthConfigId, ChangedAccount, ChangedConnection,

@@ -190,8 +190,7 @@ pub struct SessionToolkitMeta {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionAccount {
     pub id: String,
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::AccountStatus))]
-    pub status: String,
+    pub status: crate::AccountStatus,
     pub user_id: String,
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{AccountStatus, AuthScheme, Result};
 
 use crate::clock::STEP;
 use crate::{PageAsked, Rows};
@@ -36,9 +36,11 @@ pub struct StoredAccount {
     /// The name that the gateway made up for it.
     pub word_id: String,
     /// How it signs requests.
-    pub auth_scheme: String,
+    #[sqlx(try_from = "String")]
+    pub auth_scheme: AuthScheme,
     /// What the account shows: `INACTIVE` while it is disabled.
-    pub status: String,
+    #[sqlx(try_from = "String")]
+    pub status: AccountStatus,
     /// Why it is in this state, where that needs a reason.
     pub status_reason: Option<String>,
     /// Whether it may not be used for now.
@@ -75,7 +77,7 @@ pub struct StoredAccount {
 impl StoredAccount {
     /// Whether the account has no working credential, so that nothing is lost when connecting it fails.
     pub fn is_to_be_connected(&self) -> bool {
-        !matches!(self.status.as_str(), "ACTIVE" | "INACTIVE")
+        !matches!(self.status, AccountStatus::Active | AccountStatus::Inactive)
     }
 
     /// When the pause after a failed refresh ends. A time too far ahead is no pause: the clock was set back since.
@@ -139,7 +141,7 @@ pub struct AccountFilter {
     /// Only accounts of these toolkits.
     pub toolkits: Vec<String>,
     /// Only accounts in these states.
-    pub statuses: Vec<String>,
+    pub statuses: Vec<AccountStatus>,
     /// Only accounts of these auth configs.
     pub auth_config_ids: Vec<String>,
     /// Whether the list is in the order of the last change, and not of creation.
@@ -161,7 +163,7 @@ pub struct AccountChange {
     /// For a credential that is made of the stored one.
     pub of_version: Option<i64>,
     /// A status with its reason.
-    pub status: Option<(String, Option<String>)>,
+    pub status: Option<(AccountStatus, Option<String>)>,
     /// Whether the change connects the account: of several accounts, calls use the last connected.
     pub is_connection: bool,
     /// Whether it may not be used for now.

@@ -1,7 +1,7 @@
 //! Auth configs: how accounts of a toolkit are connected.
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{AuthConfigStatus, AuthConfigType, AuthScheme, Result};
 
 use crate::{PageAsked, Rows};
 
@@ -14,13 +14,15 @@ pub struct StoredAuthConfig {
     pub toolkit: String,
     /// Its name, for people.
     pub name: String,
-    /// `custom` or `default`.
-    #[sqlx(rename = "type")]
-    pub kind: String,
+    /// Whether an operator made it, or an import.
+    #[sqlx(rename = "type", try_from = "String")]
+    pub kind: AuthConfigType,
     /// How its accounts sign requests.
-    pub auth_scheme: String,
-    /// `ENABLED` or `DISABLED`.
-    pub status: String,
+    #[sqlx(try_from = "String")]
+    pub auth_scheme: AuthScheme,
+    /// Whether its accounts may be used.
+    #[sqlx(try_from = "String")]
+    pub status: AuthConfigStatus,
     /// Its credentials, sealed.
     pub credentials: Vec<u8>,
     /// The key that sealed them.
@@ -44,8 +46,8 @@ pub struct StoredAuthConfig {
 pub struct AuthConfigChange {
     /// Its name.
     pub name: Option<String>,
-    /// `ENABLED` or `DISABLED`.
-    pub status: Option<String>,
+    /// Whether its accounts may be used.
+    pub status: Option<AuthConfigStatus>,
     /// Its credentials.
     pub credentials: Option<SealedClient>,
     /// Settings by name, as JSON. Each replaces the setting of the same name.

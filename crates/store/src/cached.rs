@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::{Error, ErrorKind, Result};
+use proxy_execute_protocol::{AccountStatus, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use self::rows::CachedRows;
@@ -111,7 +111,7 @@ fn account_keys(account: &StoredAccount) -> Vec<AccountKey> {
 
 /// Whether an account is cached. Only active accounts are, so that changes of other accounts need no invalidation.
 fn is_active(account: &StoredAccount) -> bool {
-    account.status == "ACTIVE" && !account.config_is_disabled
+    account.status == AccountStatus::Active && !account.config_is_disabled
 }
 
 #[async_trait]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxy_execute_protocol::{ErrorKind, SessionConfig};
+use proxy_execute_protocol::{
+    AccountStatus, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, SessionConfig,
+};
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
     KeyCheck, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, SealedClient, SealedCredential,
@@ -56,9 +58,9 @@ fn auth_config(id: &str) -> StoredAuthConfig {
         id: id.to_owned(),
         toolkit: "acme".to_owned(),
         name: format!("Acme {id}"),
-        kind: "custom".to_owned(),
-        auth_scheme: "API_KEY".to_owned(),
-        status: "ENABLED".to_owned(),
+        kind: AuthConfigType::Custom,
+        auth_scheme: AuthScheme::ApiKey,
+        status: AuthConfigStatus::Enabled,
         credentials: Vec::new(),
         key_id: String::new(),
         has_client: false,
@@ -78,8 +80,8 @@ fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
         auth_config_id: "ac_1".to_owned(),
         alias: None,
         word_id: id.to_owned(),
-        auth_scheme: "API_KEY".to_owned(),
-        status: "ACTIVE".to_owned(),
+        auth_scheme: AuthScheme::ApiKey,
+        status: AccountStatus::Active,
         status_reason: None,
         is_disabled: false,
         credential: sealed("old"),
@@ -103,7 +105,7 @@ fn sealed(text: &str) -> SealedCredential {
 }
 
 fn unfinished(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
-    StoredAccount { status: "INITIALIZING".to_owned(), ..account(id, user_id, created_at) }
+    StoredAccount { status: AccountStatus::Initializing, ..account(id, user_id, created_at) }
 }
 
 fn link(account_id: &str, expires_at: i64) -> StoredLink {
@@ -143,8 +145,8 @@ fn key(id: &str, hash: u8) -> StoredKey {
     }
 }
 
-fn with_status(status: &str) -> AccountChange {
-    AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() }
+fn with_status(status: AccountStatus) -> AccountChange {
+    AccountChange { status: Some((status, None)), ..AccountChange::default() }
 }
 
 fn with_client() -> AuthConfigChange {
@@ -246,7 +248,7 @@ async fn a_change_of_an_account_counts_from_the_next_lookup() {
         assert_eq!(store.finish_link(&link, &new_key).await.unwrap(), LinkEnd::Used);
 
         let disabled =
-            AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() };
+            AuthConfigChange { status: Some(AuthConfigStatus::Disabled), ..AuthConfigChange::default() };
         assert!(store.update_auth_config("ac_1", &disabled).await.unwrap());
         assert!(found(store, "ca_1", "ann").await.iter().all(|account| account.config_is_disabled));
 
@@ -266,9 +268,9 @@ async fn the_best_account_of_a_user_follows_from_the_others() {
         assert_eq!(best().await, "ca_1");
         store.insert_account(&account("ca_2", "ann", 2)).await.unwrap();
         assert_eq!(best().await, "ca_2");
-        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+        store.update_account("ca_2", &with_status(AccountStatus::Expired)).await.unwrap();
         assert_eq!(best().await, "ca_1");
-        store.update_account("ca_2", &with_status("ACTIVE")).await.unwrap();
+        store.update_account("ca_2", &with_status(AccountStatus::Active)).await.unwrap();
         assert_eq!(best().await, "ca_2");
         let mut ending = sealed("ends");
         ending.expires_at = Some(clock.now() + HOUR);
@@ -321,7 +323,7 @@ async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
             settings.iter().map(|(name, json)| (*name, (*json).to_owned())).collect()
         };
         for change in [
-            AuthConfigChange { status: Some("DISABLED".to_owned()), ..AuthConfigChange::default() },
+            AuthConfigChange { status: Some(AuthConfigStatus::Disabled), ..AuthConfigChange::default() },
             with_client(),
             AuthConfigChange { settings: with(&[("scopes", r#"["a"]"#)]), ..AuthConfigChange::default() },
             AuthConfigChange {
@@ -334,7 +336,7 @@ async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
             assert!(store.update_auth_config("ac_1", &change).await.unwrap());
         }
         let config = store.auth_config("ac_1").await.unwrap().unwrap();
-        assert_eq!((config.name.as_str(), config.status.as_str()), ("New", "DISABLED"));
+        assert_eq!((config.name.as_str(), config.status), ("New", AuthConfigStatus::Disabled));
         assert_eq!((config.credentials.as_slice(), config.key_id.as_str()), (b"client".as_slice(), "k"));
         assert!(config.has_client);
         let settings: Value = serde_json::from_str(&config.settings).unwrap();
@@ -351,7 +353,7 @@ async fn auth_configs_are_listed_with_the_number_of_their_accounts() {
         for id in ["ca_1", "ca_2"] {
             store.insert_account(&account(id, id, 1)).await.unwrap();
         }
-        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
+        store.update_account("ca_2", &with_status(AccountStatus::Expired)).await.unwrap();
         let page = PageAsked { after: None, limit: 10 };
         let listed = store.auth_configs(&AuthConfigFilter { page, ..Default::default() }).await.unwrap();
         let counts: Vec<_> = listed.rows.iter().map(|config| (config.id.as_str(), config.accounts)).collect();
@@ -359,7 +361,7 @@ async fn auth_configs_are_listed_with_the_number_of_their_accounts() {
         store.delete_account("ca_1").await.unwrap();
         assert_eq!(store.auth_config("ac_1").await.unwrap().unwrap().accounts, 1);
 
-        let default = || StoredAuthConfig { kind: "default".to_owned(), ..auth_config("ac_3") };
+        let default = || StoredAuthConfig { kind: AuthConfigType::Default, ..auth_config("ac_3") };
         assert_eq!(store.default_auth_config(default()).await.unwrap().id, "ac_3");
         let second = StoredAuthConfig { id: "ac_4".to_owned(), ..default() };
         assert_eq!(store.default_auth_config(second).await.unwrap().id, "ac_3");
@@ -375,8 +377,8 @@ async fn a_page_of_accounts_begins_where_the_last_ended() {
         for (id, at) in [("ca_1", 1), ("ca_2", 2), ("ca_3", 2), ("ca_4", 3)] {
             store.insert_account(&account(id, id, at)).await.unwrap();
         }
-        let ids = async |oldest_first, after, statuses: &[&str]| {
-            let statuses = statuses.iter().map(|status| (*status).to_owned()).collect();
+        let ids = async |oldest_first, after, statuses: &[AccountStatus]| {
+            let statuses = statuses.to_vec();
             let page = PageAsked { after, limit: 1 };
             let filter = AccountFilter { oldest_first, statuses, page, ..AccountFilter::default() };
             let listed = store.accounts(&filter).await.unwrap();
@@ -390,10 +392,10 @@ async fn a_page_of_accounts_begins_where_the_last_ended() {
             "one more than the limit"
         );
         assert_eq!(ids(false, last, &[]).await.0, ["ca_3", "ca_2"]);
-        assert_eq!(ids(true, None, &["ACTIVE"]).await.0, ["ca_1", "ca_2"]);
-        store.update_account("ca_2", &with_status("EXPIRED")).await.unwrap();
-        assert_eq!(ids(true, None, &["EXPIRED"]).await.0, ["ca_2"]);
-        assert_eq!(ids(true, None, &["FAILED"]).await.1, 0);
+        assert_eq!(ids(true, None, &[AccountStatus::Active]).await.0, ["ca_1", "ca_2"]);
+        store.update_account("ca_2", &with_status(AccountStatus::Expired)).await.unwrap();
+        assert_eq!(ids(true, None, &[AccountStatus::Expired]).await.0, ["ca_2"]);
+        assert_eq!(ids(true, None, &[AccountStatus::Failed]).await.1, 0);
     })
     .await;
 }
@@ -421,7 +423,7 @@ async fn a_refresh_has_one_holder_until_its_lease_ends() {
         let refused = RefreshEnd::Refused("no".to_owned());
         assert!(store.end_refresh(&paused, "third", &refused).await.unwrap());
         let expired = store.account("ca_1").await.unwrap().unwrap();
-        assert_eq!((expired.status.as_str(), expired.status_reason.as_deref()), ("EXPIRED", Some("no")));
+        assert_eq!((expired.status, expired.status_reason.as_deref()), (AccountStatus::Expired, Some("no")));
     })
     .await;
 }
@@ -439,7 +441,7 @@ async fn a_link_is_one_browser_s_and_its_state_is_taken_once() {
         assert!(store.start_link(&link, &start(1, 1)).await.unwrap());
         assert!(!store.start_link(&link, &start(2, 2)).await.unwrap(), "another browser's");
         assert!(store.start_link(&link, &start(1, 3)).await.unwrap());
-        assert_eq!(store.account("ca_1").await.unwrap().unwrap().status, "INITIATED");
+        assert_eq!(store.account("ca_1").await.unwrap().unwrap().status, AccountStatus::Initiated);
         assert!(store.link_of_state(&[1]).await.unwrap().is_none(), "the state was replaced");
         let begun = store.link_of_state(&[3]).await.unwrap().unwrap();
         assert_eq!(begun.verifier.as_deref(), Some(b"v".as_slice()));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    AuthScheme, ChangedAccount, ConnectedAccount, DeletedAccount, Error, ErrorKind, LinkAgain,
+    AccountStatus, AuthScheme, ChangedAccount, ConnectedAccount, DeletedAccount, Error, ErrorKind, LinkAgain,
     RefreshAccount, RefreshedAccount, Result, RevokedAccount, SecretJson, ShortAccount, UpdateAccount,
 };
 use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
@@ -12,7 +12,6 @@ use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
 use super::credential::{changed, check, sealed, val, with_fields_of};
 use super::shown::get;
 use super::{by_id, find, not_found};
-use crate::clock::now;
 use crate::credential::{Fields, GivenCredential, refresh, revocation};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
@@ -58,7 +57,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
     if let Some(connection) = request.connection {
         bounds::credential(&connection.state, "connection.state")?;
         let given = GivenCredential::read(&connection.state, "connection.state")?;
-        if given.auth_scheme.to_string() != account.auth_scheme {
+        if given.auth_scheme != account.auth_scheme {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
                 "connection.state.authScheme",
@@ -80,11 +79,11 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
         }
         // An access token that stays expires when it did.
         let has_token = given.fields()?.get("access_token").is_some();
-        let at = if has_token { now() } else { account.credential_at };
+        let at = if has_token { gateway.clock.now() } else { account.credential_at };
         change.credential = Some(sealed(gateway, id, all.auth_scheme, &all.val, at)?);
         change.of_version = Some(account.credential_version);
-        change.is_connection = account.status != "ACTIVE";
-        change.status = Some(("ACTIVE".to_owned(), None));
+        change.is_connection = account.status != AccountStatus::Active;
+        change.status = Some((AccountStatus::Active, None));
     }
     if !gateway.store.update_account(id, &change).await? {
         return Err(changed_meanwhile(gateway, id).await);
@@ -103,14 +102,14 @@ pub(crate) async fn refresh(
 ) -> Result<RefreshedAccount> {
     let account = find(gateway, id).await?;
     // What was revoked on purpose is not begun again by a refresh.
-    let is_over = matches!(account.status.as_str(), "FAILED" | "EXPIRED");
+    let is_over = matches!(account.status, AccountStatus::Failed | AccountStatus::Expired);
     if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url().is_ok() {
         let again = LinkAgain { callback_url: request.redirect_url, scopes: Vec::new() };
         let link = link::again(gateway, id, again).await?;
         let status = find(gateway, id).await?.status;
         return Ok(RefreshedAccount { id: account.id, status, redirect_url: Some(link.redirect_url) });
     }
-    let account = if matches!(account.status.as_str(), "ACTIVE" | "EXPIRED")
+    let account = if matches!(account.status, AccountStatus::Active | AccountStatus::Expired)
         && refresh::obstacle(gateway, &account).is_none()
     {
         refresh::renewed(gateway, &account, refresh::Reason::Asked).await?
@@ -127,17 +126,23 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> 
     gateway.store.end_links(id).await?;
     let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await;
     let change = AccountChange {
-        credential: Some(sealed(gateway, id, AuthScheme::NoAuth, &SecretJson::new("{}".to_owned()), now())?),
-        status: Some(("REVOKED".to_owned(), Some("Revoked via user-initiated revoke endpoint".to_owned()))),
+        credential: Some(sealed(
+            gateway,
+            id,
+            AuthScheme::NoAuth,
+            &SecretJson::new("{}".to_owned()),
+            gateway.clock.now(),
+        )?),
+        status: Some((AccountStatus::Revoked, Some("Revoked via user-initiated revoke endpoint".to_owned()))),
         ..AccountChange::default()
     };
     if !gateway.store.update_account(id, &change).await? {
         return Err(not_found(id));
     }
     gateway.account_changes.tell(id);
-    let (id, status) = (id.to_owned(), "REVOKED".to_owned());
+    let (id, status) = (id.to_owned(), AccountStatus::Revoked);
     Ok(RevokedAccount {
-        changed: ChangedAccount { id: id.clone(), status: status.clone(), success: true },
+        changed: ChangedAccount { id: id.clone(), status, success: true },
         revoked_tokens: revoked.tokens,
         not_revoked: revoked.failures,
         connected_account: ShortAccount { id, status },
@@ -148,10 +153,10 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> 
 pub(crate) async fn set_status(
     gateway: &Parts,
     id: &str,
-    status: &str,
+    status: AccountStatus,
     reason: Option<String>,
 ) -> Result<()> {
-    let change = AccountChange { status: Some((status.to_owned(), reason)), ..AccountChange::default() };
+    let change = AccountChange { status: Some((status, reason)), ..AccountChange::default() };
     gateway.store.update_account(id, &change).await?;
     gateway.account_changes.tell(id);
     Ok(())
@@ -180,13 +185,13 @@ pub(crate) fn activated(
     account: &StoredAccount,
     val: &SecretJson,
 ) -> Result<AccountChange> {
-    let auth_scheme = auth_config::scheme_of(config)?;
+    let auth_scheme = config.auth_scheme;
     let given = GivenCredential { auth_scheme, toolkit_slug: None, val: val.clone() };
     check(gateway, toolkit, &given, Some(config))?;
     Ok(AccountChange {
-        credential: Some(sealed(gateway, &account.id, auth_scheme, val, now())?),
+        credential: Some(sealed(gateway, &account.id, auth_scheme, val, gateway.clock.now())?),
         of_version: Some(account.credential_version),
-        status: Some(("ACTIVE".to_owned(), None)),
+        status: Some((AccountStatus::Active, None)),
         is_connection: true,
         ..AccountChange::default()
     })

@@ -2,8 +2,8 @@
 //! person gives it.
 
 use proxy_execute_protocol::{
-    AuthScheme, ConnectedAccount, CreateAccount, CreatedAccount, Error, ErrorKind, ImportAccount,
-    NewConnection, Result, SecretJson,
+    AccountStatus, AuthConfigStatus, AuthScheme, ConnectedAccount, CreateAccount, CreatedAccount, Error,
+    ErrorKind, ImportAccount, NewConnection, Result, SecretJson,
 };
 use proxy_execute_store::{Insertion, StoredAccount, StoredAuthConfig};
 
@@ -11,7 +11,6 @@ use super::check_private;
 use super::credential::{check, sealed, with_fields_of};
 use super::shown::shown;
 use crate::auth_config;
-use crate::clock::now;
 use crate::credential::GivenCredential;
 use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
@@ -35,7 +34,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
         }
         Some(id) => {
             let config = auth_config::usable(gateway, id).await?;
-            if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme.to_string() {
+            if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme {
                 let message = format!(
                     "auth_config_id: auth config {id} is for toolkit `{}` and {}, not for `{}` and {}.",
                     config.toolkit, config.auth_scheme, toolkit.slug, given.auth_scheme
@@ -47,7 +46,8 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
             config
         }
     };
-    let account = insert(gateway, &config, request.user_id, request.alias, &given.val, "ACTIVE").await?;
+    let account =
+        insert(gateway, &config, request.user_id, request.alias, &given.val, AccountStatus::Active).await?;
     Ok(shown(gateway, account))
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
     require(Some(&user_id), "connection.user_id")?;
     bounds::length(&user_id, bounds::LONGEST_USER_ID, "connection.user_id")?;
     bounds::length(alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "connection.alias")?;
-    let scheme = auth_config::scheme_of(&config)?;
+    let scheme = config.auth_scheme;
     let mut given = match (state, data) {
         (Some(state), _) => GivenCredential::read(&state, "connection.state")?,
         (None, data) => GivenCredential {
@@ -90,7 +90,7 @@ pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<Cr
         return Ok(created(gateway, account, Some(link.redirect_url)));
     }
     check(gateway, toolkit, &given, Some(&config))?;
-    let account = insert(gateway, &config, user_id, alias, &given.val, "ACTIVE").await?;
+    let account = insert(gateway, &config, user_id, alias, &given.val, AccountStatus::Active).await?;
     Ok(created(gateway, account, None))
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn begin(
     alias: Option<String>,
     val: &SecretJson,
 ) -> Result<StoredAccount> {
-    insert(gateway, config, user_id, alias, val, "INITIALIZING").await
+    insert(gateway, config, user_id, alias, val, AccountStatus::Initializing).await
 }
 
 async fn insert(
@@ -111,12 +111,12 @@ async fn insert(
     user_id: String,
     alias: Option<String>,
     val: &SecretJson,
-    status: &str,
+    status: AccountStatus,
 ) -> Result<StoredAccount> {
-    let (id, at) = (id::random("ca"), now());
+    let (id, at) = (id::random("ca"), gateway.clock.now());
     let alias = alias.filter(|alias| !alias.is_empty());
     let mut account = StoredAccount {
-        credential: sealed(gateway, &id, auth_config::scheme_of(config)?, val, at)?,
+        credential: sealed(gateway, &id, config.auth_scheme, val, at)?,
         credential_version: 0,
         credential_at: at,
         refreshed_at: None,
@@ -129,14 +129,14 @@ async fn insert(
         auth_config_id: config.id.clone(),
         alias,
         word_id: String::new(),
-        auth_scheme: config.auth_scheme.clone(),
-        status: status.to_owned(),
+        auth_scheme: config.auth_scheme,
+        status,
         status_reason: None,
         is_disabled: false,
         created_at: at,
         updated_at: at,
         seq: 0,
-        config_is_disabled: config.status == "DISABLED",
+        config_is_disabled: config.status == AuthConfigStatus::Disabled,
         config_has_client: config.has_client,
         id,
     };

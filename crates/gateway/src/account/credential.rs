@@ -156,9 +156,7 @@ fn unreadable(_: serde_json::Error) -> Error {
 /// # Errors
 /// `Internal` when the stored secret is not what was written there.
 pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credential> {
-    let scheme =
-        AuthScheme::parse(&account.auth_scheme).ok_or_else(|| unopenable(account, "unknown auth scheme"))?;
-    Ok(Credential { scheme, fields: Fields::read(&val(gateway, account)?)? })
+    Ok(Credential { scheme: account.auth_scheme, fields: Fields::read(&val(gateway, account)?)? })
 }
 
 fn unopenable(account: &StoredAccount, why: &str) -> Error {

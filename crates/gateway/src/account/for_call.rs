@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{Advice, AuthScheme, Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{AccountStatus, Advice, AuthScheme, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{StoredAccount, StoredSession};
 
 use super::{find, not_found};
-use crate::clock::{now, rfc3339};
+use crate::clock::rfc3339;
 use crate::credential::refresh;
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
@@ -103,11 +103,11 @@ fn unusable(gateway: &Parts, account: &StoredAccount) -> Option<String> {
     if account.config_is_disabled {
         return Some(format!("belongs to auth config {}, which is disabled", account.auth_config_id));
     }
-    if account.status != "ACTIVE" {
+    if account.status != AccountStatus::Active {
         let reason = account.status_reason.as_deref().map(|reason| format!(" ({reason})"));
         return Some(format!("is {}{}", account.status, reason.unwrap_or_default()));
     }
-    let expired_at = account.credential.expires_at.filter(|at| *at <= now())?;
+    let expired_at = account.credential.expires_at.filter(|at| *at <= gateway.clock.now())?;
     let obstacle = refresh::obstacle(gateway, account)?;
     Some(format!("has an access token that expired at {}, and {obstacle}", rfc3339(expired_at)))
 }

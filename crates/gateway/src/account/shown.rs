@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use proxy_execute_protocol::{
-    AccountState, AuthConfigRef, ConnectedAccount, Error, ErrorKind, ListAccounts, Page, Result, ToolkitRef,
-    quoted,
+    AccountState, AccountStatus, AuthConfigRef, ConnectedAccount, Error, ErrorKind, ListAccounts, Page,
+    Result, ToolkitRef, quoted,
 };
 use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
 use serde_json::Map;
@@ -19,10 +19,6 @@ use crate::page::Place;
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
-
-/// The states of an account (`docs/connecting-accounts.md`).
-const STATUSES: &[&str] =
-    &["INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"];
 
 /// Fields of a credential that are not secret, and help to tell accounts apart.
 const SHOWN_FIELDS: &[&str] = &[
@@ -64,9 +60,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<
     ] {
         bounds::listed(list.len(), name)?;
     }
-    for status in &request.statuses {
-        one_of(status, "statuses", STATUSES)?;
-    }
+    let statuses = request.statuses.iter().map(|name| status(name)).collect::<Result<_>>()?;
     let order_by = request.order_by.as_deref().unwrap_or("created_at");
     one_of(order_by, "order_by", &["created_at", "updated_at"])?;
     let direction = request.order_direction.as_deref().unwrap_or("desc");
@@ -82,7 +76,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<
             ids: request.connected_account_ids,
             user_ids: request.user_ids,
             toolkits: request.toolkit_slugs,
-            statuses: request.statuses,
+            statuses,
             auth_config_ids: request.auth_config_ids,
             by_change,
             oldest_first: direction == "asc",
@@ -103,6 +97,13 @@ pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     Ok(shown(gateway, find(gateway, id).await?))
 }
 
+fn status(name: &str) -> Result<AccountStatus> {
+    let known = AccountStatus::ALL.map(|status| status.to_string());
+    one_of(name, "statuses", &known.each_ref().map(String::as_str))?;
+    AccountStatus::try_from(name.to_owned())
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}
+
 fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
     if known.contains(&value) {
         return Ok(());
@@ -117,7 +118,7 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
 /// An account as it is answered: everything but what is secret.
 pub(super) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount {
     let mut shown = Map::new();
-    shown.insert("status".to_owned(), account.status.as_str().into());
+    shown.insert("status".to_owned(), account.status.to_string().into());
     if let Ok(fields) = val(gateway, &account) {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(fields.expose()).unwrap_or_default();
         // SDKs send a status among the fields; the account's own is the one that counts.
@@ -129,16 +130,16 @@ pub(super) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount
             shown.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
         }
     }
-    let status_reason = match account.status.as_str() {
-        "INACTIVE" => Some("Connection status updated by user".to_owned()),
-        "ACTIVE" if account.config_is_disabled => Some("Auth config is disabled".to_owned()),
+    let status_reason = match account.status {
+        AccountStatus::Inactive => Some("Connection status updated by user".to_owned()),
+        AccountStatus::Active if account.config_is_disabled => Some("Auth config is disabled".to_owned()),
         _ => account.status_reason,
     };
     ConnectedAccount {
-        state: AccountState { auth_scheme: account.auth_scheme.clone(), val: shown },
+        state: AccountState { auth_scheme: account.auth_scheme, val: shown },
         auth_config: AuthConfigRef {
             id: account.auth_config_id,
-            auth_scheme: account.auth_scheme.clone(),
+            auth_scheme: account.auth_scheme,
             is_composio_managed: false,
             is_disabled: account.config_is_disabled,
         },

@@ -9,7 +9,6 @@ use futures::stream;
 use tokio_util::sync::CancellationToken;
 
 use super::refresh::{self, Reason};
-use crate::clock::now;
 use crate::gateway::Parts;
 use crate::id;
 
@@ -40,7 +39,7 @@ pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken
 
 /// Refreshes those that are idle now.
 async fn round(gateway: &Arc<Parts>, idle: Duration) {
-    let before = now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
+    let before = gateway.clock.now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
     let mut after = None;
     // Closing waits for what was begun, and no other account is begun.
     while let Some(_under_way) = gateway.under_way() {

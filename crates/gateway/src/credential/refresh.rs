@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result};
+use proxy_execute_protocol::{AccountStatus, AuthScheme, Error, ErrorKind, Result};
 use proxy_execute_store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::renewal::{self, Renewal};
 use super::token_answer::{NotGranted, Refusal};
 use super::token_endpoint;
-use crate::clock::{STEP, now, rfc3339};
+use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
 use crate::{account, auth_config, id};
 
@@ -77,15 +77,13 @@ pub(crate) enum Reason {
 /// Why an account's credential cannot be renewed, as the end of a sentence; `None` if it can.
 pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<String> {
     let StoredAccount { auth_config_id, toolkit, auth_scheme, .. } = account;
-    let has_server = || {
-        let scheme = AuthScheme::parse(auth_scheme)?;
-        Some(gateway.catalogue.get(toolkit).ok()?.has_authorization_server(scheme))
-    };
+    let has_server =
+        || gateway.catalogue.get(toolkit).is_ok_and(|toolkit| toolkit.has_authorization_server(*auth_scheme));
     if !account.credential.renewable {
         Some("has nothing that renews it, such as a refresh token".to_owned())
     } else if !account.config_has_client {
         Some(format!("auth config {auth_config_id} has no OAuth client to refresh it with"))
-    } else if has_server() != Some(true) {
+    } else if !has_server() {
         Some(format!("toolkit `{toolkit}` has no `authorization_server` for {auth_scheme} to refresh it at"))
     } else {
         None
@@ -107,7 +105,7 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
         return Ok(account);
     };
     let lifetime = expires_at - account.credential_at;
-    let at = now();
+    let at = gateway.clock.now();
     let due_in = |longest: i64, share: i64| expires_at - longest.min(lifetime / share) - at;
     // The clock was set back since, so how much of the lifetime is left is not known.
     let is_set_back = account.credential_at > at + STEP;
@@ -115,13 +113,13 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
         return Ok(account);
     }
     if due_in(LAST_MOMENT, LAST_MOMENT_SHARE) > 0 {
-        if !is_pausing(&account) {
+        if !is_pausing(gateway, &account) {
             begin(gateway, &account, Reason::Needed);
         }
         return Ok(account);
     }
     match renewed(gateway, &account, Reason::Needed).await {
-        Err(_) if expires_at > now() => Ok(account),
+        Err(_) if expires_at > gateway.clock.now() => Ok(account),
         result => result.map(Arc::new),
     }
 }
@@ -129,16 +127,15 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
 /// Whether an account was given what is exchanged for an access token, and it was not done so far.
 fn has_no_token_yet(gateway: &Parts, account: &StoredAccount) -> bool {
     let exchanges = || {
-        let toolkit = gateway.catalogue.get(&account.toolkit).ok()?;
-        Some(toolkit.exchanges(AuthScheme::parse(&account.auth_scheme)?))
+        gateway.catalogue.get(&account.toolkit).is_ok_and(|toolkit| toolkit.exchanges(account.auth_scheme))
     };
-    account.refreshed_at.is_none() && account.credential.renewable && exchanges() == Some(true)
+    account.refreshed_at.is_none() && account.credential.renewable && exchanges()
 }
 
 /// The account with another credential than this one, which an upstream has rejected; `None` when
 /// there is none to be had.
 pub(crate) async fn instead_of(gateway: &Arc<Parts>, rejected: &StoredAccount) -> Option<StoredAccount> {
-    let at = now();
+    let at = gateway.clock.now();
     let is_fresh = rejected.refreshed_at.is_some_and(|since| (at - FRESH..=at + STEP).contains(&since));
     if is_fresh || obstacle(gateway, rejected).is_some() {
         return None;
@@ -163,7 +160,11 @@ pub(crate) async fn renewed(
 ) -> Result<StoredAccount> {
     begin(gateway, seen, reason).cancelled().await;
     let latest = account::by_id(gateway, &seen.id).await?;
-    if latest.credential_version > seen.credential_version { Ok(latest) } else { Err(failed(&latest)) }
+    if latest.credential_version > seen.credential_version {
+        Ok(latest)
+    } else {
+        Err(failed(gateway, &latest))
+    }
 }
 
 /// The account once no refresh of it is under way, and none begins for as long as a lease lasts: what
@@ -244,7 +245,7 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
             return keep(gateway, &account, &holder, &end).await;
         }
         if Instant::now() > patience {
-            return Err(failed(&account));
+            return Err(failed(gateway, &account));
         }
         tokio::select! {
             () = gateway.ended.cancelled() => return Ok(()),
@@ -255,16 +256,17 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
 
 fn may_refresh(gateway: &Parts, account: &StoredAccount, reason: Reason) -> bool {
     let is_asked = reason == Reason::Asked;
-    let status_fits = account.status == "ACTIVE" || (is_asked && account.status == "EXPIRED");
+    let status_fits =
+        account.status == AccountStatus::Active || (is_asked && account.status == AccountStatus::Expired);
     status_fits
         && !account.is_disabled
         && !account.config_is_disabled
         && obstacle(gateway, account).is_none()
-        && (is_asked || !is_pausing(account))
+        && (is_asked || !is_pausing(gateway, account))
 }
 
-fn is_pausing(account: &StoredAccount) -> bool {
-    account.paused_until(now()).is_some()
+fn is_pausing(gateway: &Parts, account: &StoredAccount) -> bool {
+    account.paused_until(gateway.clock.now()).is_some()
 }
 
 /// Spends the refresh token. `None` when the gateway closes before there is an answer; the store
@@ -280,7 +282,7 @@ async fn ask(
     if gateway.ended.is_cancelled() {
         return Ok(None);
     }
-    let asked_at = now();
+    let asked_at = gateway.clock.now();
     let answer = tokio::select! {
         biased;
         answer = token_endpoint::ask(&gateway.egress, renewal.behalf, renewal.rules, renewal.request) => answer,
@@ -302,12 +304,12 @@ async fn ask(
                 None => format!("`{code}`"),
             };
             // A refresh that is asked for does not wait for a pause to end, and brings the end no closer.
-            let refusals = account.refusals + u32::from(!is_pausing(account));
+            let refusals = account.refusals + u32::from(!is_pausing(gateway, account));
             if refusal != Refusal::Unknown || refusals >= UNKNOWN_REFUSALS {
                 tracing::warn!(account = account.id, told, was_unanswered, "a refresh was refused for good");
                 RefreshEnd::Refused(reason(account, refusal, &told, was_unanswered))
             } else {
-                let retry_at = now() + pause_after(account.failures);
+                let retry_at = gateway.clock.now() + pause_after(account.failures);
                 tracing::warn!(
                     account = account.id,
                     told,
@@ -322,7 +324,12 @@ async fn ask(
             let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
             let pause = pause_after(account.failures).max(asked.min(LONGEST_PAUSE));
             tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed for now");
-            RefreshEnd::Failed { problem: why, retry_at: now() + pause, may_be_done, refusals: 0 }
+            RefreshEnd::Failed {
+                problem: why,
+                retry_at: gateway.clock.now() + pause,
+                may_be_done,
+                refusals: 0,
+            }
         }
     }))
 }
@@ -361,14 +368,13 @@ fn pause_after(failures: u32) -> i64 {
 
 /// The `status_reason` of an account that cannot be refreshed any more. `told` is what the provider said.
 fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered: bool) -> String {
-    let scheme = AuthScheme::parse(&account.auth_scheme);
-    let is_exchanged = scheme.is_some_and(AuthScheme::is_exchanged);
+    let scheme = account.auth_scheme;
     let why = match refusal {
-        _ if is_exchanged => format!(
+        _ if scheme.is_exchanged() => format!(
             "the provider does not accept the account's credential ({told}). Correct it there or here, then \
              refresh the account"
         ),
-        Refusal::Client if scheme == Some(AuthScheme::OAuth2) => format!(
+        Refusal::Client if scheme == AuthScheme::OAuth2 => format!(
             "the provider does not accept the client of auth config {} ({told}). Correct its client_id and \
              client_secret, then refresh the account",
             account.auth_config_id
@@ -404,7 +410,7 @@ pub(crate) fn not_in_time(id: &str, timeout: Duration) -> Error {
 }
 
 /// No newer credential for now.
-fn failed(account: &StoredAccount) -> Error {
+fn failed(gateway: &Parts, account: &StoredAccount) -> Error {
     let StoredAccount { id, toolkit, .. } = account;
     let problem = account.problem.as_deref().unwrap_or("it did not finish; the gateway's log says why");
     let error = Error::new(
@@ -414,9 +420,11 @@ fn failed(account: &StoredAccount) -> Error {
              Nothing was sent to the API."
         ),
     );
-    match account.paused_until(now()) {
+    match account.paused_until(gateway.clock.now()) {
         Some(at) => error
-            .with_retry_after(Duration::from_millis((at - now()).try_into().unwrap_or_default()))
+            .with_retry_after(Duration::from_millis(
+                (at - gateway.clock.now()).try_into().unwrap_or_default(),
+            ))
             .fix(format!("The next refresh is at {}; call again after that.", rfc3339(at))),
         None => error.fix("Call again."),
     }

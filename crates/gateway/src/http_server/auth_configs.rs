@@ -91,10 +91,9 @@ pub(super) async fn set_status(
 ) -> Result<Response, Failure> {
     asked
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            match status.as_str() {
-                "ENABLED" => auth_config::set_enabled(&gateway, &id, true).await,
-                "DISABLED" => auth_config::set_enabled(&gateway, &id, false).await,
-                _ => Err(Error::new(
+            match AuthConfigStatus::try_from(status.clone()) {
+                Ok(status) => auth_config::set_status(&gateway, &id, status).await,
+                Err(_) => Err(Error::new(
                     ErrorKind::InvalidRequest,
                     format!("status: `{}` is neither ENABLED nor DISABLED.", quoted(&status)),
                 )),

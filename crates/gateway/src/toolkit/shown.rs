@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    AuthConfigDetails, AuthConfigFields, AuthConfigRef, AuthScheme, DeprecatedIds, FieldGroup, InputField,
-    ListSessionToolkits, ListToolkits, Page, Result, SessionAccount, SessionToolkit, SessionToolkitMeta,
-    ToolkitDetails, ToolkitFilter, ToolkitItem, ToolkitMeta,
+    AccountStatus, AuthConfigDetails, AuthConfigFields, AuthConfigRef, AuthScheme, DeprecatedIds, FieldGroup,
+    InputField, ListSessionToolkits, ListToolkits, Page, Result, SessionAccount, SessionToolkit,
+    SessionToolkitMeta, ToolkitDetails, ToolkitFilter, ToolkitItem, ToolkitMeta,
 };
 use proxy_execute_store::{Rows, StoredAccount};
 
@@ -101,8 +101,9 @@ pub(crate) async fn in_session(
         } else {
             request.toolkits.contains(&toolkit.slug)
         };
-        let is_active =
-            accounts.get(&toolkit.slug).is_some_and(|account| status_in_calls(account) == "ACTIVE");
+        let is_active = accounts
+            .get(&toolkit.slug)
+            .is_some_and(|account| status_in_calls(account) == AccountStatus::Active);
         listed
             && toolkit.is_found_by(request.search.as_deref())
             && request.is_connected.is_none_or(|connected| connected == is_active)
@@ -120,7 +121,7 @@ pub(crate) async fn in_session(
             meta: SessionToolkitMeta { description: toolkit.description(), logo: String::new() },
             composio_managed_auth_schemes: Vec::new(),
             connected_account: accounts.remove(&toolkit.slug).map(|account| SessionAccount {
-                status: status_in_calls(&account).to_owned(),
+                status: status_in_calls(&account),
                 auth_config: AuthConfigRef {
                     id: account.auth_config_id,
                     auth_scheme: account.auth_scheme,
@@ -138,8 +139,12 @@ pub(crate) async fn in_session(
 }
 
 /// What calls make of an account: no more of one whose auth config is disabled than of a disabled one.
-fn status_in_calls(account: &StoredAccount) -> &str {
-    if account.config_is_disabled && account.status == "ACTIVE" { "INACTIVE" } else { &account.status }
+fn status_in_calls(account: &StoredAccount) -> AccountStatus {
+    if account.config_is_disabled && account.status == AccountStatus::Active {
+        AccountStatus::Inactive
+    } else {
+        account.status
+    }
 }
 
 /// The rows of a page of a list that is in memory, sorted by a key.

@@ -12,7 +12,7 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, Unpa
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use futures::future::join_all;
 use proxy_execute_gateway::{Gateway, GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{AccountStatus, Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -173,7 +173,7 @@ async fn the_first_call_gets_a_token_and_the_others_share_it() {
         let provider = provider(1).await;
         let gateway = Gateway::open(options(&provider)).await.unwrap();
         let account = import(&gateway, "ann", "machine", credential(scheme)).await;
-        assert_eq!((account.status.as_str(), token_requests(&provider)), ("ACTIVE", 0), "{scheme}");
+        assert_eq!((account.status, token_requests(&provider)), (AccountStatus::Active, 0), "{scheme}");
         let session = session(&gateway, "ann").await;
         let calls = (0..50).map(|_| call(&gateway, &session, get()));
         for answer in join_all(calls).await {

@@ -292,14 +292,15 @@ async fn the_most_recent_account_that_works_is_used() {
 #[tokio::test]
 async fn an_access_token_that_ran_out_is_not_sent() {
     let upstream = echo().await;
-    let gateway = gateway(&upstream).await;
+    let options = options(&upstream);
+    let clock = options.clock.clone();
+    let gateway = Gateway::open(options).await.unwrap();
     let id = session(&gateway, "ann").await;
     let token = |token: &str, seconds: u64| json!({ "authScheme": "OAUTH2", "val": { "access_token": token, "expires_in": seconds } });
     let short = import(&gateway, "ann", "bearer", token("short", 1)).await;
     let pinned = json!({ "user_id": "ann", "connected_accounts": { "bearer": [short.id] } });
     let pinned = session_with(&gateway, pinned).await.unwrap()["session_id"].as_str().unwrap().to_owned();
-    // The clock is the condition here: a second after the import it has run out.
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    clock.advance(std::time::Duration::from_millis(1_100));
     assert_error(call(&gateway, &id, get("bearer")).await, ErrorKind::NoActiveConnection, "expired at");
     assert_error(call(&gateway, &pinned, get("bearer")).await, ErrorKind::AccountUnusable, "expired at");
     assert_eq!(upstream.connections(), 0);
@@ -308,7 +309,7 @@ async fn an_access_token_that_ran_out_is_not_sent() {
     assert_eq!(call(&gateway, &id, get("bearer")).await.unwrap().data(), "Bearer long");
     // The one that ran out does not stand in the way of one that works, and never comes back.
     import(&gateway, "ann", "bearer", token("brief", 1)).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    clock.advance(std::time::Duration::from_millis(1_100));
     assert_eq!(call(&gateway, &id, get("bearer")).await.unwrap().data(), "Bearer long", "{}", older.id);
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use proxy_execute_gateway::{Gateway, GatewayOptions, Listen, ToolkitSource};
-use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
+use proxy_execute_gateway::{Clock, Gateway, GatewayOptions, Listen, ToolkitSource};
+use proxy_execute_protocol::{AccountStatus, Backend, ErrorKind, Result, read_json};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -56,6 +56,7 @@ fn refused(code: &str) -> Step {
 /// A user of the provider, with an account, in a gateway.
 struct User {
     gateway: Gateway,
+    clock: Clock,
     provider: Upstream,
     session: String,
     account: String,
@@ -112,6 +113,7 @@ impl User {
     }
 
     async fn with(options: GatewayOptions, provider: Upstream, val: Value) -> Self {
+        let clock = options.clock.clone();
         let gateway = Gateway::open(options).await.unwrap();
         let auth_config =
             auth_config(&gateway, json!({ "client_id": "our-client", "client_secret": "s" })).await;
@@ -122,14 +124,13 @@ impl User {
         let request = read_json(request.to_string().as_bytes()).unwrap();
         let account = gateway.import_account(request).await.unwrap().id;
         let session = session(&gateway, "ann").await;
-        Self { gateway, provider, session, account, auth_config }
+        Self { gateway, clock, provider, session, account, auth_config }
     }
 
     /// A user whose access token has run out, and no other.
     async fn expired(provider: Upstream) -> Self {
         let user = Self::new(provider, tokens(1)).await;
-        // The clock is the condition here: a second after the import it has run out.
-        tokio::time::sleep(Duration::from_millis(1_050)).await;
+        user.clock.advance(Duration::from_millis(1_050));
         user
     }
 
@@ -198,7 +199,7 @@ async fn a_token_that_will_soon_be_dead_is_used_while_the_next_is_fetched() {
     let user = User::new(provider, tokens(10)).await;
     assert_eq!(user.call().await.unwrap().data(), "Bearer access-0");
     assert_eq!(user.token_requests().len(), 0, "not yet due");
-    tokio::time::sleep(Duration::from_millis(8_100)).await;
+    user.clock.advance(Duration::from_millis(8_100));
     for _ in 0..3 {
         assert_eq!(user.call().await.unwrap().data(), "Bearer access-0");
     }
@@ -358,7 +359,7 @@ async fn a_provider_is_left_alone_for_as_long_as_it_asks_up_to_an_hour() {
 async fn a_token_that_lives_is_used_while_the_provider_fails() {
     let provider = provider(|_, _| Step::Send(answer(503, &[], ""))).await;
     let user = User::new(provider, tokens(10)).await;
-    tokio::time::sleep(Duration::from_millis(8_100)).await;
+    user.clock.advance(Duration::from_millis(8_100));
     for _ in 0..5 {
         assert_eq!(user.call().await.unwrap().data(), "Bearer access-0");
     }
@@ -375,7 +376,7 @@ async fn a_provider_that_hangs_costs_a_call_no_more_than_its_own_limit() {
     let provider = provider(|_, _| Step::SendAndHang(Vec::new())).await;
     let options = GatewayOptions { upstream_timeout_ms: Some(1_500), ..options(&provider) };
     let user = User::with(options, provider, tokens(1)).await;
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    user.clock.advance(Duration::from_millis(1_050));
     let started = Instant::now();
     assert_error(user.call().await, ErrorKind::TokenRefreshFailed, "1.5s");
     assert!(started.elapsed() < Duration::from_secs(5));
@@ -433,7 +434,7 @@ async fn closing_waits_for_a_refresh(on_port: bool) {
         ..options(provider)
     };
     let user = User::with(in_file(&provider), provider.clone(), tokens(1)).await;
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    user.clock.advance(Duration::from_millis(1_050));
     let address = user.gateway.listen(Listen::default()).await.unwrap();
     let key = key(&user.gateway, json!({})).await.unwrap();
     let call = tokio::spawn({
@@ -487,7 +488,7 @@ async fn a_refresh_that_was_never_answered_is_tried_once_more() {
         ..options(&provider)
     };
     let user = User::with(in_file, provider, tokens(1)).await;
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    user.clock.advance(Duration::from_millis(1_050));
     assert_error(user.call().await, ErrorKind::TokenRefreshFailed, "not refreshed within");
     // Closing cuts it off; 30 s later its lease has run out.
     user.gateway.close().await;
@@ -504,6 +505,7 @@ async fn a_refresh_that_was_never_answered_is_tried_once_more() {
 
     let in_file = GatewayOptions {
         store: Some(store),
+        clock: user.clock.clone(),
         encryption_key: Some("11".repeat(32).into()),
         ..options(&user.provider)
     };
@@ -623,11 +625,13 @@ async fn many_rejections_at_once_are_one_refresh() {
 #[tokio::test]
 async fn without_a_client_nothing_is_refreshed_and_the_error_says_what_to_do() {
     let provider = provider(|number, _| granted(number)).await;
-    let gateway = Gateway::open(options(&provider)).await.unwrap();
+    let options = options(&provider);
+    let clock = options.clock.clone();
+    let gateway = Gateway::open(options).await.unwrap();
     let account = import(&gateway, "ann", "oauth", json!({ "authScheme": "OAUTH2", "val": tokens(1) })).await;
     let session = session(&gateway, "ann").await;
     assert_eq!(call_data(&gateway, &session).await, "Bearer access-0");
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    clock.advance(Duration::from_millis(1_050));
     let error = call(&gateway, &session, get()).await;
     assert_error(error, ErrorKind::NoActiveConnection, "has no OAuth client");
     let as_account = json!({ "connected_account_id": account.id, "endpoint": "/x", "method": "GET" });
@@ -847,7 +851,7 @@ async fn an_account_of_no_use_any_more_can_be_revoked_and_deleted() {
             let left = gateway.account(&user.account).await;
             match delete {
                 true => _ = assert_error(left, ErrorKind::AccountNotFound, &user.account),
-                false => assert_eq!(left.unwrap().status, "REVOKED"),
+                false => assert_eq!(left.unwrap().status, AccountStatus::Revoked),
             }
             gateway.close().await;
         }
@@ -890,7 +894,7 @@ async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
         let left = user.gateway.account(&user.account).await;
         match delete {
             true => _ = assert_error(left, ErrorKind::AccountNotFound, &user.account),
-            false => assert_eq!(left.unwrap().status, "REVOKED"),
+            false => assert_eq!(left.unwrap().status, AccountStatus::Revoked),
         }
     }
     let user = User::new(taking_back(200).await, tokens(3600)).await;
@@ -934,7 +938,7 @@ async fn a_clock_that_was_set_back_keeps_no_account_from_its_refresh() {
         let provider = strict(401, 1).await;
         let user = User::with(in_file(&folder, &provider), provider.clone(), tokens(expires_in)).await;
         user.gateway.close().await;
-        tokio::time::sleep(Duration::from_millis(1_050)).await;
+        user.clock.advance(Duration::from_millis(1_050));
         let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
         let database = SqlitePool::connect(&file).await.unwrap();
         let change = change.replace("AHEAD", "(CAST(unixepoch('subsec') * 1000 AS INTEGER) + 18000000)");
@@ -942,7 +946,8 @@ async fn a_clock_that_was_set_back_keeps_no_account_from_its_refresh() {
         sqlx::query(sqlx::AssertSqlSafe(update)).execute(&database).await.unwrap();
         database.close().await;
 
-        let gateway = Gateway::open(in_file(&folder, &provider)).await.unwrap();
+        let options = GatewayOptions { clock: user.clock.clone(), ..in_file(&folder, &provider) };
+        let gateway = Gateway::open(options).await.unwrap();
         let session = session(&gateway, "ann").await;
         let started = Instant::now();
         let answer = call(&gateway, &session, get()).await;
@@ -960,15 +965,15 @@ async fn a_lease_of_another_process_is_kept_while_it_lasts() {
     let options = || GatewayOptions { upstream_timeout_ms: Some(1_500), ..in_file(&folder, &provider) };
     let user = User::with(options(), provider.clone(), tokens(1)).await;
     user.gateway.close().await;
-    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    user.clock.advance(Duration::from_millis(1_050));
     let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
     let database = SqlitePool::connect(&file).await.unwrap();
-    // Clocks are set back by a second now and then; that ends no lease.
+    // Clocks are set back by a second now and then; that ends no lease. This one is 1 050 ms ahead of SQLite's.
     let update = "UPDATE connected_accounts SET lease_holder = 'other', \
-                  lease_until = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 31000";
+                  lease_until = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 32050";
     sqlx::query(update).execute(&database).await.unwrap();
     database.close().await;
-    let gateway = Gateway::open(options()).await.unwrap();
+    let gateway = Gateway::open(GatewayOptions { clock: user.clock.clone(), ..options() }).await.unwrap();
     let session = session(&gateway, "ann").await;
     assert_error(call(&gateway, &session, get()).await, ErrorKind::TokenRefreshFailed, "1.5s");
     assert_eq!(user.token_requests().len(), 0);

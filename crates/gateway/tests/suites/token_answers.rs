@@ -64,6 +64,7 @@ impl Accounts {
             encryption_key: Some("11".repeat(32).into()),
             ..GatewayOptions::default()
         };
+        let clock = options.clock.clone();
         let gateway = Gateway::open(options).await.unwrap();
         let mut ids = Vec::new();
         let session = session(&gateway, "ann").await;
@@ -82,8 +83,7 @@ impl Accounts {
             let request = read_json(request.to_string().as_bytes()).unwrap();
             ids.push((session.clone(), gateway.import_account(request).await.unwrap().id));
         }
-        // The clock is the condition here: a second after the import the access token has expired.
-        tokio::time::sleep(Duration::from_millis(1_050)).await;
+        clock.advance(Duration::from_millis(1_050));
         Self { gateway, provider, ids }
     }
 

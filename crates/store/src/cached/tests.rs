@@ -4,7 +4,7 @@ use std::path::Path;
 use std::pin::pin;
 
 use futures::FutureExt;
-use proxy_execute_protocol::SessionConfig;
+use proxy_execute_protocol::{AuthConfigStatus, AuthConfigType, AuthScheme, SessionConfig};
 use sqlx::{Connection, SqliteConnection};
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -21,9 +21,9 @@ async fn in_memory() -> Cached<SqliteStore> {
         id: "ac_1".to_owned(),
         toolkit: "acme".to_owned(),
         name: "Acme".to_owned(),
-        kind: "default".to_owned(),
-        auth_scheme: "API_KEY".to_owned(),
-        status: "ENABLED".to_owned(),
+        kind: AuthConfigType::Default,
+        auth_scheme: AuthScheme::ApiKey,
+        status: AuthConfigStatus::Enabled,
         credentials: Vec::new(),
         key_id: String::new(),
         has_client: false,
@@ -50,8 +50,8 @@ fn account(id: &str, user_id: &str) -> StoredAccount {
         auth_config_id: "ac_1".to_owned(),
         alias: None,
         word_id: id.to_owned(),
-        auth_scheme: "API_KEY".to_owned(),
-        status: "ACTIVE".to_owned(),
+        auth_scheme: AuthScheme::ApiKey,
+        status: AccountStatus::Active,
         status_reason: None,
         is_disabled: false,
         credential: sealed("old"),
@@ -138,10 +138,10 @@ async fn a_write_invalidates_its_account_and_no_other() {
 #[tokio::test]
 async fn only_an_active_account_is_cached() {
     let store = in_memory().await;
-    let unfinished = StoredAccount { status: "INITIALIZING".to_owned(), ..account("ca_1", "ann") };
+    let unfinished = StoredAccount { status: AccountStatus::Initializing, ..account("ca_1", "ann") };
     store.insert_account(&unfinished).await.unwrap();
-    for status in ["INITIALIZING", "INITIATED", "EXPIRED"] {
-        let change = AccountChange { status: Some((status.to_owned(), None)), ..AccountChange::default() };
+    for status in [AccountStatus::Initializing, AccountStatus::Initiated, AccountStatus::Expired] {
+        let change = AccountChange { status: Some((status, None)), ..AccountChange::default() };
         // Past the cache.
         store.store.update_account("ca_1", &change).await.unwrap();
         let found = found(&store, "ca_1", "ann").await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{AccountStatus, Result};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
@@ -136,7 +136,7 @@ impl Accounts for SqliteStore {
         .bind(until)
         .bind(&seen.id)
         .bind(seen.credential_version)
-        .bind(&seen.status)
+        .bind(seen.status.to_string())
         .bind(seen.failures)
         .bind(at + 1)
         .bind(at + LONGEST_LEASE)
@@ -190,8 +190,8 @@ fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     .bind(&account.auth_config_id)
     .bind(&account.alias)
     .bind(&account.word_id)
-    .bind(&account.auth_scheme)
-    .bind(&account.status)
+    .bind(account.auth_scheme.to_string())
+    .bind(account.status.to_string())
     .bind(&account.status_reason)
     .bind(&account.credential.sealed)
     .bind(&account.credential.key_id)
@@ -200,7 +200,7 @@ fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     .bind(account.credential_at)
     .bind(account.created_at)
     .bind(account.updated_at)
-    .bind((account.status == "ACTIVE").then_some(account.created_at))
+    .bind((account.status == AccountStatus::Active).then_some(account.created_at))
 }
 
 pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<Sqlite> {
@@ -214,7 +214,7 @@ pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<
         push_credential(&mut query, credential, at, false);
     }
     if let Some((status, reason)) = &change.status {
-        query.push(", own_status = ").push_bind(status.clone());
+        query.push(", own_status = ").push_bind(status.to_string());
         query.push(", status_reason = ").push_bind(reason.clone());
     }
     if change.is_connection {
@@ -312,11 +312,12 @@ fn are_few(filter: &AccountFilter) -> bool {
 /// plus keeps SQLite from using the index of any column but the one that is to find them.
 fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilter) {
     let index = index_of(filter);
+    let statuses = filter.statuses.iter().map(ToString::to_string).collect();
     for (column, values) in [
         ("id", &filter.ids),
         ("user_id", &filter.user_ids),
         ("toolkit", &filter.toolkits),
-        ("status", &filter.statuses),
+        ("status", &statuses),
         ("auth_config_id", &filter.auth_config_ids),
     ] {
         if !values.is_empty() {
@@ -337,16 +338,16 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilte
 /// SQLite has no statistics here, so the statement chooses: a user's accounts are few, and any other index is
 /// of use only where it also has the order of the list.
 fn index_of(filter: &AccountFilter) -> Option<&'static str> {
-    let in_order = |values: &[String]| values.len() == 1 && !filter.by_change;
+    let in_order = |values: usize| values == 1 && !filter.by_change;
     if !filter.ids.is_empty() {
         Some("id")
     } else if !filter.user_ids.is_empty() {
         Some("user_id")
-    } else if in_order(&filter.statuses) && filter.statuses != ["ACTIVE"] {
+    } else if in_order(filter.statuses.len()) && filter.statuses != [AccountStatus::Active] {
         Some("status")
-    } else if in_order(&filter.auth_config_ids) {
+    } else if in_order(filter.auth_config_ids.len()) {
         Some("auth_config_id")
-    } else if in_order(&filter.toolkits) {
+    } else if in_order(filter.toolkits.len()) {
         Some("toolkit")
     } else {
         None

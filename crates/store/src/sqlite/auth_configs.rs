@@ -26,7 +26,7 @@ impl AuthConfigs for SqliteStore {
             let select = format!("{SELECT} WHERE c.toolkit = ? AND c.auth_scheme = ? AND c.type = 'default'");
             sqlx::query_as(AssertSqlSafe(select))
                 .bind(&config.toolkit)
-                .bind(&config.auth_scheme)
+                .bind(config.auth_scheme.to_string())
                 .fetch_optional(&self.pool)
                 .await
                 .map_err(store_error)
@@ -77,9 +77,9 @@ fn insert<'a>(config: &'a StoredAuthConfig, on_conflict: &str) -> Query<'a, Sqli
         .bind(&config.id)
         .bind(&config.toolkit)
         .bind(&config.name)
-        .bind(&config.kind)
-        .bind(&config.auth_scheme)
-        .bind(&config.status)
+        .bind(config.kind.to_string())
+        .bind(config.auth_scheme.to_string())
+        .bind(config.status.to_string())
         .bind(&config.credentials)
         .bind(&config.key_id)
         .bind(config.has_client)
@@ -95,7 +95,7 @@ fn update(id: &str, change: &AuthConfigChange, at: i64) -> QueryBuilder<Sqlite> 
         query.push(", name = ").push_bind(name.clone());
     }
     if let Some(status) = &change.status {
-        query.push(", status = ").push_bind(status.clone());
+        query.push(", status = ").push_bind(status.to_string());
     }
     if let Some(credentials) = &change.credentials {
         query.push(", credentials = ").push_bind(credentials.sealed.clone());

@@ -1,4 +1,4 @@
-use proxy_execute_protocol::{SecretJson, read_json};
+use proxy_execute_protocol::{AccountStatus, SecretJson, read_json};
 use proxy_execute_store::AccountChange;
 use serde_json::json;
 
@@ -31,7 +31,9 @@ async fn gateway() -> (Gateway, StoredAccount) {
 fn renewed_with(gateway: &Gateway, account: &StoredAccount, token: &str) -> RefreshEnd {
     let val = SecretJson::new(json!({ "access_token": token, "refresh_token": "r" }).to_string());
     let parts = gateway.parts();
-    RefreshEnd::Renewed(account::sealed(parts, &account.id, AuthScheme::OAuth2, &val, now()).unwrap())
+    RefreshEnd::Renewed(
+        account::sealed(parts, &account.id, AuthScheme::OAuth2, &val, parts.clock.now()).unwrap(),
+    )
 }
 
 fn failed_for_now(may_be_done: bool) -> RefreshEnd {
@@ -72,7 +74,7 @@ async fn a_holder_that_lost_the_lease_changes_nothing() {
     assert!(!store.end_refresh(&account, "next", &end).await.unwrap(), "nor twice");
 
     let now = account::find(gateway.parts(), &account.id).await.unwrap();
-    assert_eq!((now.credential_version, now.status.as_str()), (1, "ACTIVE"));
+    assert_eq!((now.credential_version, now.status), (1, AccountStatus::Active));
     let val = account::val(gateway.parts(), &now).unwrap();
     assert!(val.expose().contains("next"), "what is stored is the next one's");
     assert_eq!(begin("again", LEASE).await, None, "what was seen is not there any more");
