@@ -7,8 +7,8 @@ use std::sync::Arc;
 use napi::Env;
 use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, Either};
 use napi_derive::napi;
-use proxy_execute_gateway as gateway;
 use proxy_execute_protocol::read_json;
+use proxy_execute_server::Embedded;
 use serde_json::json;
 
 use crate::backend::Backend;
@@ -20,7 +20,7 @@ use crate::failure::NativeFailure;
 #[napi]
 #[derive(Debug)]
 pub struct Gateway {
-    inner: gateway::Gateway,
+    inner: Embedded,
     completions: Completions,
 }
 
@@ -34,7 +34,7 @@ impl Gateway {
         completions: &Completions,
     ) -> napi::Result<AsyncBlock<Either<Gateway, NativeFailure>>> {
         let completions = completions.clone();
-        let opened = async move { gateway::Gateway::open(parse_options(&options)?).await };
+        let opened = async move { Embedded::open(parse_options(&options)?).await };
         AsyncBlockBuilder::new(async move {
             Ok(match no_panic(opened).await {
                 Ok(inner) => Either::A(Self { inner, completions }),

@@ -3,8 +3,8 @@
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use proxy_execute_gateway::Gateway;
 use proxy_execute_protocol::{Backend, Deadline, read_json};
+use proxy_execute_server::Embedded;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ impl Filled {
 }
 
 /// Asks for a resource, and returns what is answered.
-pub(crate) async fn ask(gateway: &Gateway, path: &str) -> Value {
+pub(crate) async fn ask(gateway: &Embedded, path: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let path: Vec<_> = path.split('/').collect();
     let query: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();

@@ -1,7 +1,8 @@
 //! A gateway on a SQLite file with as many accounts as are asked for.
 
-use proxy_execute_gateway::{Gateway, GatewayOptions, ToolkitSource};
+use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
 use proxy_execute_protocol::{Backend, read_json};
+use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 
@@ -24,7 +25,7 @@ const CALLED_USERS: usize = 10_000;
 pub(crate) const CALLED: &str = "tool3";
 
 pub(crate) struct Filled {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: Embedded,
     /// Of the first users, and then of the others, one each.
     pub(crate) sessions: Vec<String>,
     pub(crate) config: String,
@@ -39,7 +40,7 @@ impl Filled {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.db");
         let toolkit = |number| ToolkitSource::Definition(toolkit(number, upstream));
-        let gateway = Gateway::open(GatewayOptions {
+        let gateway = Embedded::open(GatewayOptions {
             store: Some(file.to_str().unwrap().to_owned()),
             encryption_key: Some("00".repeat(32).into()),
             toolkits: (0..TOOLKITS).map(toolkit).collect(),
@@ -85,7 +86,7 @@ fn toolkit(number: usize, upstream: &str) -> Value {
 }
 
 /// All accounts of the first users, the one of each other user that is called, and the first users' sessions.
-async fn through_the_gateway(gateway: &Gateway, users: usize) -> Vec<String> {
+async fn through_the_gateway(gateway: &Embedded, users: usize) -> Vec<String> {
     for user in 0..users.min(CALLED_USERS) {
         for toolkit in (0..TOOLKITS).map(slug).filter(|slug| user < FIRST_USERS || slug == CALLED) {
             let request = json!({

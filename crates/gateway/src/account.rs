@@ -13,16 +13,16 @@ use proxy_execute_store::StoredAccount;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-pub(crate) use self::change::{
-    activated, changed_meanwhile, delete, refresh, revoke, set_enabled, set_status, update,
-};
-pub(crate) use self::creation::{begin, create, import};
+pub(crate) use self::change::{activated, changed_meanwhile, set_status};
+pub use self::change::{delete, refresh, revoke, set_enabled, update};
+pub(crate) use self::creation::begin;
+pub use self::creation::{create, import};
 pub(crate) use self::credential::{
     Credential, changed, merged, raw_fields, sealed, unseal, val, with_fields_of, written,
 };
 pub(crate) use self::for_call::{by_id, for_session, named};
 use self::shown::shown;
-pub(crate) use self::shown::{get, list};
+pub use self::shown::{get, list};
 use crate::gateway::Parts;
 
 /// How often an account is read again while something waits for it: another process may change it.
@@ -61,7 +61,7 @@ pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
 }
 
 /// Waits until an account is no longer being connected, whatever came of it.
-pub(crate) async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
+pub async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     let mut changes = gateway.account_changes.0.subscribe();
     loop {
         let account = find(gateway, id).await?;

@@ -111,7 +111,7 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<()> {
 /// # Errors
 /// `Unauthenticated` without a valid key, `PermissionDenied` without the permission, both of which
 /// name it; `AddressNotAllowed` from elsewhere than the key allows.
-pub(crate) async fn authorize(
+pub async fn authorize(
     gateway: &Parts,
     key: Option<&[u8]>,
     from: Option<IpAddr>,
@@ -174,6 +174,12 @@ pub(crate) async fn authorize(
         format!("API key {} lacks the permission {}.", stored.id, needed()),
     )
     .fix("Permissions are fixed when a key is made: make a new one that has it."))
+}
+
+/// The SHA-256 of a key, if there is such a key. A store that fails knows none.
+pub async fn known_hash(gateway: &Parts, key: &[u8]) -> Option<[u8; 32]> {
+    let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
+    gateway.store.key_by_hash(&hash).await.ok()?.map(|_| hash)
 }
 
 fn hash(key: &str) -> Vec<u8> {

@@ -29,7 +29,7 @@ const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
 
 /// Makes an auth config.
-pub(crate) async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<CreatedAuthConfig> {
+pub async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<CreatedAuthConfig> {
     let toolkit = gateway.catalogue.get(&request.toolkit.slug)?;
     let custom = request.auth_config.filter(|config| config.kind == NewAuthConfigType::UseCustomAuth);
     let Some(custom) = custom else {
@@ -203,7 +203,7 @@ pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Clien
 }
 
 /// Lists auth configs, newest first.
-pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
+pub async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
     bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
     let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
     let found = if request.is_composio_managed == Some(true) {
@@ -228,16 +228,12 @@ pub(crate) async fn list(gateway: &Parts, request: ListAuthConfigs) -> Result<Pa
 }
 
 /// Reads an auth config.
-pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<AuthConfig> {
+pub async fn get(gateway: &Parts, id: &str) -> Result<AuthConfig> {
     Ok(shown(gateway, find(gateway, id).await?))
 }
 
 /// Changes an auth config.
-pub(crate) async fn update(
-    gateway: &Parts,
-    id: &str,
-    request: UpdateAuthConfig,
-) -> Result<ChangedAuthConfig> {
+pub async fn update(gateway: &Parts, id: &str, request: UpdateAuthConfig) -> Result<ChangedAuthConfig> {
     let config = find(gateway, id).await?;
     if request.kind != config.kind.to_string() {
         return Err(Error::of_field(
@@ -288,11 +284,7 @@ fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Re
 }
 
 /// Enables or disables an auth config, and with it all its accounts.
-pub(crate) async fn set_status(
-    gateway: &Parts,
-    id: &str,
-    status: AuthConfigStatus,
-) -> Result<ChangedAuthConfig> {
+pub async fn set_status(gateway: &Parts, id: &str, status: AuthConfigStatus) -> Result<ChangedAuthConfig> {
     let what = match status {
         AuthConfigStatus::Enabled => "is enabled",
         AuthConfigStatus::Disabled => "is disabled, and with it its accounts",
@@ -302,7 +294,7 @@ pub(crate) async fn set_status(
 }
 
 /// Deletes an auth config with its accounts.
-pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<Done> {
+pub async fn delete(gateway: &Parts, id: &str) -> Result<Done> {
     if gateway.store.delete_auth_config(id).await? {
         Ok(done(id, "was deleted with its accounts"))
     } else {

@@ -6,6 +6,8 @@ use proxy_execute_protocol::{
     SessionConfig, ToolkitFilter,
 };
 
+use crate::request::require;
+
 /// The most bytes of their names and values; of each kind.
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 /// The longest id of a user, which is the caller's own.
@@ -61,7 +63,7 @@ pub(crate) fn scopes(scopes: &[String]) -> Result<()> {
     scopes.iter().try_for_each(|scope| length(scope, LONGEST_NAME, "scopes"))
 }
 
-/// Refuses a call of which a part is too large.
+/// Refuses a call of which a part is too large, or that has no endpoint.
 ///
 /// # Errors
 /// `InvalidRequest` that names the part.
@@ -76,7 +78,7 @@ pub(crate) fn call(request: &ProxyRequest) -> Result<()> {
         let media_type = body.content_type.as_deref().unwrap_or_default();
         length(media_type, LONGEST_MEDIA_TYPE, "binary_body.content_type")?;
     }
-    Ok(())
+    require(Some(&request.endpoint), "endpoint").map(drop)
 }
 
 fn parameters(parameters: &[Parameter], location: ParameterLocation, what: &str) -> Result<()> {

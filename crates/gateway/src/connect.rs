@@ -31,7 +31,7 @@ use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
 use crate::credential::token_answer::{NotGranted, shortened};
 use crate::credential::{Fields, dynamic_client, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
-use crate::link::hash;
+use crate::id::hash;
 use crate::toolkit::{AuthorizationServer, Toolkit};
 use crate::vault::Place;
 use crate::{account, auth_config, id, proxy};
@@ -40,10 +40,13 @@ use crate::{account, auth_config, id, proxy};
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The secret of a browser, which its cookie holds.
-pub(crate) struct Browser(pub(crate) SecretString);
+#[derive(Debug)]
+pub struct Browser(pub SecretString);
 
 impl Browser {
-    pub(crate) fn new() -> Self {
+    /// A browser without a cookie gets a new secret.
+    #[expect(clippy::new_without_default, reason = "each one is another")]
+    pub fn new() -> Self {
         Self(id::secret("cb").into())
     }
 
@@ -60,63 +63,72 @@ impl Browser {
 
 /// What there is to do behind a link.
 #[derive(Debug)]
-pub(crate) struct Form {
+pub struct Form {
     /// The toolkit's name.
-    pub(crate) toolkit: String,
+    pub toolkit: String,
     /// Where its API is, where that is known and the account's own.
-    pub(crate) host: Option<String>,
+    pub host: Option<String>,
     /// Whether the person goes on to the provider to agree; else the fields are the credential.
-    pub(crate) has_consent: bool,
+    pub has_consent: bool,
     /// What is asked for there.
-    pub(crate) scopes: Vec<Scope>,
-    pub(crate) fields: Vec<AskedField>,
+    pub scopes: Vec<Scope>,
+    /// What the user fills in.
+    pub fields: Vec<AskedField>,
     /// The host on which the person comes out.
-    pub(crate) back_to: Option<String>,
+    pub back_to: Option<String>,
 }
 
 /// A scope, in words where the toolkit has some for it.
 #[derive(Debug)]
-pub(crate) struct Scope {
-    pub(crate) name: String,
-    pub(crate) words: Option<String>,
+pub struct Scope {
+    /// Its name at the provider.
+    pub name: String,
+    /// What it allows.
+    pub words: Option<String>,
 }
 
 /// A field of a form.
 #[derive(Debug)]
-pub(crate) struct AskedField {
-    pub(crate) input: InputField,
+pub struct AskedField {
+    /// The field of the toolkit.
+    pub input: InputField,
     /// What stands in it; never a secret.
-    pub(crate) value: String,
+    pub value: String,
     /// What is wrong with what was sent.
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// What comes after a form.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub enum Next {
     /// The provider, which the browser is sent on to.
     Provider {
+        /// The toolkit's name.
         toolkit: String,
+        /// The page of the provider.
         url: Url,
     },
     /// The same form, with what is wrong with it.
     Again(Form),
+    /// Nothing more: the account is connected.
     Connected(Connected),
 }
 
 /// An account is connected.
 #[derive(Debug)]
-pub(crate) struct Connected {
-    pub(crate) toolkit: String,
+pub struct Connected {
+    /// The toolkit's name.
+    pub toolkit: String,
     /// Where the browser is sent on to.
-    pub(crate) back: Option<Url>,
+    pub back: Option<Url>,
 }
 
 /// Why a browser does not get on.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// There is no such link, or no longer.
     Unknown,
+    /// The link has expired.
     Expired,
     /// The link was used.
     Used,
@@ -124,6 +136,7 @@ pub(crate) enum Stop {
     OtherBrowser,
     /// There is no such state: it was used, replaced by a newer one, or never existed.
     UnknownState,
+    /// The account was not connected.
     NotConnected(Box<NotConnected>),
     /// The gateway, or how it is set up, is at fault.
     Broken(Error),
@@ -131,14 +144,15 @@ pub(crate) enum Stop {
 
 /// The account was not connected, for a reason that stands in `status_reason`.
 #[derive(Debug)]
-pub(crate) struct NotConnected {
+pub struct NotConnected {
     /// The toolkit's name.
-    pub(crate) toolkit: String,
-    pub(crate) step: Step,
+    pub toolkit: String,
+    /// The step that failed.
+    pub step: Step,
     /// What the provider said, or what is wrong with what it sent.
-    pub(crate) why: String,
+    pub why: String,
     /// Where the person may go back to.
-    pub(crate) back: Option<Url>,
+    pub back: Option<Url>,
 }
 
 impl From<Error> for Stop {
@@ -148,10 +162,12 @@ impl From<Error> for Stop {
 }
 
 /// What a provider sends a browser back with (RFC 6749 §4.1.2).
-pub(crate) struct Callback {
+#[derive(Debug)]
+pub struct Callback {
     /// The part of the path after `/connect/callback/`; empty at the path that servers share.
-    pub(crate) path: String,
-    pub(crate) parameters: Vec<(String, SecretString)>,
+    pub path: String,
+    /// The query, in order.
+    pub parameters: Vec<(String, SecretString)>,
 }
 
 impl Callback {
@@ -303,17 +319,17 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
 
 /// What there is to do behind a link. Changes nothing: whoever only looks, as programs that preview
 /// links do, uses nothing up.
-pub(crate) async fn open(gateway: &Parts, token: &str, browser: &Browser) -> Result<Form, Stop> {
+pub async fn open(gateway: &Parts, token: &str, browser: &Browser) -> Result<Form, Stop> {
     Flow::behind(gateway, token, browser).await?.form()
 }
 
 /// Whether this browser may send the form of a link now. Asked before the form is read.
-pub(crate) async fn may_submit(gateway: &Parts, token: &str, browser: &Browser) -> Result<(), Stop> {
+pub async fn may_submit(gateway: &Parts, token: &str, browser: &Browser) -> Result<(), Stop> {
     Flow::behind(gateway, token, browser).await.map(drop)
 }
 
 /// Takes a form, and begins.
-pub(crate) async fn submit(
+pub async fn submit(
     gateway: &Parts,
     token: &str,
     browser: &Browser,
@@ -341,7 +357,7 @@ pub(crate) async fn submit(
 }
 
 /// Takes what the provider has sent the browser back with.
-pub(crate) async fn come_back(
+pub async fn come_back(
     gateway: &Parts,
     browser: Option<&Browser>,
     callback: &Callback,
@@ -363,7 +379,7 @@ pub(crate) async fn come_back(
 
 /// Where a flow can end without an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// The gateway registers a client.
     Registration,
     /// The person agrees.

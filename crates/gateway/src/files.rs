@@ -93,7 +93,7 @@ pub struct S3Options {
 
 /// The files of a gateway.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub struct Files {
     place: Place,
     store: OnceCell<Arc<dyn ObjectStore>>,
     keys: UrlKeys,
@@ -115,29 +115,31 @@ enum Place {
 
 /// A file that is being read, or a part of it.
 #[derive(Debug)]
-pub(crate) struct OpenFile {
-    pub(crate) content_type: String,
+pub struct OpenFile {
+    /// Its media type.
+    pub content_type: String,
     /// Its strong entity tag. A file never changes, so its name is one.
-    pub(crate) etag: String,
+    pub etag: String,
     /// Of the whole file.
-    pub(crate) size: u64,
+    pub size: u64,
     /// The bytes that `body` has, if they are not all.
-    pub(crate) part: Option<std::ops::Range<u64>>,
-    pub(crate) body: ByteStream,
+    pub part: Option<std::ops::Range<u64>>,
+    /// Its bytes, or those of the part.
+    pub body: ByteStream,
 }
 
 /// A request for a part of a file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PartRequest<'a> {
+pub struct PartRequest<'a> {
     /// Its `Range`.
-    pub(crate) range: &'a str,
+    pub range: &'a str,
     /// Its `If-Range`: the part is wanted of this version only, and else the whole file.
-    pub(crate) if_range: Option<&'a str>,
+    pub if_range: Option<&'a str>,
 }
 
 /// A range that a file does not have; with the file's size.
 #[derive(Debug)]
-pub(crate) struct NoSuchRange(pub(crate) u64);
+pub struct NoSuchRange(pub u64);
 
 impl Files {
     /// Nothing is made before the first file, unless the operator has named a place.
@@ -203,7 +205,7 @@ impl Files {
     /// # Errors
     /// The body's own, `UpstreamTooLarge`, `TooManyFiles`, `FileStoreFailed`. What was written of it
     /// is removed, and was never to be seen.
-    pub(crate) async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
+    pub async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
         let _permit = self.permit()?;
         let expires_at =
             self.clock.now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
@@ -284,7 +286,7 @@ impl Files {
     ///
     /// # Errors
     /// `FileUrlRefused`, `FileNotFound`, `TooManyFiles` and `FileStoreFailed`.
-    pub(crate) async fn read(
+    pub async fn read(
         &self,
         url: &Url,
         part: Option<PartRequest<'_>>,
@@ -314,7 +316,7 @@ impl Files {
     }
 
     /// The same for a reader in this process, who wants all of it.
-    pub(crate) async fn download(&self, url: &str) -> Result<Download> {
+    pub async fn download(&self, url: &str) -> Result<Download> {
         let url = Url::parse(url)
             .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "url", "The file's URL is not a URL."))?;
         let file = self.read(&url, None).await?.map_err(|_| not_all_there())?;

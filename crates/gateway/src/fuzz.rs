@@ -8,17 +8,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, header};
 use http::StatusCode;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING, USER_AGENT,
 };
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{
-    AuthScheme, ErrorKind, Method, Parameter, ParameterLocation, ProxyRequest, ResourceRequest, SecretJson,
-    read_json,
+    AuthScheme, ErrorKind, Method, Parameter, ParameterLocation, ProxyRequest, SecretJson, read_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,19 +30,18 @@ use crate::egress::{Body as UpstreamBody, Step, next_step};
 use crate::endpoint::{HostPattern, MAX_ENDPOINT_BYTES, resolve};
 use crate::file_url::{FileName, UrlKeys};
 use crate::toolkit::{Catalogue, ToolkitSource, base_url, read_definition};
-use crate::{FilesOptions, Gateway, GatewayOptions, http_server, proxy, request};
+use crate::{FilesOptions, Gateway, GatewayOptions, proxy, request};
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("endpoint", endpoint),
     ("headers", headers),
     ("request", request),
     ("toolkit", toolkit),
     ("answer", answer),
-    ("callback", callback),
     ("file_url", file_url),
     ("redirect", redirect),
 ];
@@ -359,117 +354,6 @@ pub fn answer(data: &[u8]) {
             assert_ne!(error.kind(), ErrorKind::Internal, "{error}");
         }
     }
-}
-
-/// A gateway with a link on its way to the provider and back.
-struct Consent {
-    runtime: Runtime,
-    gateway: Gateway,
-    auth_config: String,
-}
-
-static CONSENT: LazyLock<Consent> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it has threads");
-    // Its token endpoint is refused before anything is sent.
-    let acme = json!({
-        "slug": "acme", "name": "Acme", "base_url": "https://api.acme.example",
-        "schemes": { "OAUTH2": {
-            "headers": { "Authorization": "Bearer {{access_token}}" },
-            "authorization_server": {
-                "authorize_url": "https://accounts.acme.example/authorize", "token_url": "https://10.0.0.1/token",
-            },
-        } },
-    });
-    let options = GatewayOptions {
-        toolkits: vec![ToolkitSource::Definition(acme)],
-        public_url: Some("https://gateway.example".to_owned()),
-        ..GatewayOptions::default()
-    };
-    let gateway = runtime.block_on(Gateway::open(options)).expect("it opens in memory");
-    let config = json!({
-        "toolkit": { "slug": "acme" },
-        "auth_config": { "type": "use_custom_auth", "authScheme": "OAUTH2",
-            "credentials": { "client_id": "the-client", "client_secret": CANARY } },
-    });
-    let config = runtime.block_on(ask(&gateway, "auth_configs", &config));
-    let auth_config = config["auth_config"]["id"].as_str().expect("it is made").to_owned();
-    Consent { runtime, gateway, auth_config }
-});
-
-async fn ask(gateway: &Gateway, path: &str, body: &Value) -> Value {
-    let path: Vec<_> = path.split('/').collect();
-    let request = json!({ "method": "POST", "path": path, "body": body }).to_string();
-    let request: ResourceRequest = read_json(request.as_bytes()).expect("it is a request");
-    let answer = http_server::ask(gateway.clone(), request).await.expect("the gateway does it");
-    serde_json::from_str(&answer).expect("the answer is JSON")
-}
-
-/// A page: its status, headers and text.
-async fn page(gateway: &Gateway, mut request: Request<Body>) -> (StatusCode, HeaderMap, String) {
-    request.headers_mut().insert(HOST, HeaderValue::from_static("gateway.example"));
-    let Ok(response) = http_server::answer_owner(gateway.clone(), request).await;
-    let (head, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.expect("the page is whole");
-    (head.status, head.headers, String::from_utf8(body.into()).expect("pages are UTF-8"))
-}
-
-impl Consent {
-    /// A new link: the cookie of its browser, and the state at the provider.
-    async fn begin(&self) -> (String, String) {
-        let link = json!({ "auth_config_id": self.auth_config, "user_id": "ann",
-            "callback_url": "https://app.example/done" });
-        let link = ask(&self.gateway, "connected_accounts/link", &link).await;
-        let path = format!("/connect/{}", link["link_token"].as_str().expect("it is made"));
-        let form = Request::get(path.as_str()).body(Body::empty()).expect("it is a request");
-        let (status, headers, html) = page(&self.gateway, form).await;
-        let cookie = headers.get(header::SET_COOKIE).unwrap_or_else(|| panic!("{status}: {html}"));
-        let cookie = cookie.to_str().expect("it is text");
-        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let proof = html.split("name=\"proof\" value=\"").nth(1).expect("the form has a proof");
-        let proof = proof.split('"').next().unwrap_or_default();
-        let form = Request::post(path.as_str())
-            .header(header::COOKIE, &cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(format!("proof={proof}")))
-            .expect("it is a request");
-        let (_, headers, _) = page(&self.gateway, form).await;
-        let onward = headers["refresh"].to_str().expect("it is text").trim_start_matches("0;url=");
-        let onward = Url::parse(onward).expect("it leads to the provider");
-        let state = onward.query_pairs().find(|(name, _)| name == "state");
-        (cookie, state.expect("it has a state").1.into_owned())
-    }
-}
-
-/// The query that a provider sends a browser back with. `STATE` in it is a state that the gateway
-/// waits for, in the browser that began.
-pub fn callback(data: &[u8]) {
-    let Ok(query) = std::str::from_utf8(data) else { return };
-    let Consent { runtime, gateway, .. } = &*CONSENT;
-    runtime.block_on(async {
-        let (cookie, query) = match query.contains("STATE") {
-            true => {
-                let (cookie, state) = CONSENT.begin().await;
-                (cookie, query.replace("STATE", &state))
-            }
-            false => (String::new(), query.to_owned()),
-        };
-        let request = Request::get(format!("/connect/callback?{query}")).header(header::COOKIE, cookie);
-        let Ok(request) = request.body(Body::empty()) else { return };
-        let (status, headers, html) = page(gateway, request).await;
-        assert!(
-            status.is_success() || status.is_client_error() || status == StatusCode::BAD_GATEWAY,
-            "{status}"
-        );
-        assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
-        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
-        assert!(headers.contains_key(header::CONTENT_SECURITY_POLICY));
-        assert!(!html.contains("<script") && !html.contains(CANARY) && html.len() < 64 * 1024, "{html}");
-        assert!(!html.contains("<zq"), "what comes in is escaped: {html}");
-        if let Some(onward) = headers.get("refresh") {
-            let onward = onward.to_str().expect("it is text");
-            assert!(onward.starts_with("0;url=https://app.example/done?"), "{onward}");
-        }
-    });
 }
 
 /// The one file that the target `file_url` has signed.

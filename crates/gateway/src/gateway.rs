@@ -7,13 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::unfold;
 use proxy_execute_protocol::{
-    Advice, ApiKey, Backend, ByteStream, Call, ConnectedAccount, CreateApiKey, CreateSession, Deadline,
-    DeletedSession, Download, Envelope, Error, ErrorKind, ImportAccount, ListAccounts, NewApiKey, Page,
-    ProxyRequest, ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+    Advice, ApiKey, ByteStream, Call, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount,
+    ListAccounts, NewApiKey, Page, Result,
 };
 use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store};
 use secrecy::SecretString;
@@ -37,7 +35,7 @@ use crate::record::{CallInProgress, Recorder};
 use crate::stream::Bounds;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
-use crate::{FilesOptions, Listen, account, api_key, http_server, link, proxy, record, session, vault};
+use crate::{FilesOptions, account, api_key, link, record, vault};
 
 /// How long calls that are under way may take to end once the gateway is told to close.
 const CLOSING_GRACE: Duration = Duration::from_secs(5);
@@ -121,7 +119,8 @@ pub struct GatewayOptions {
 pub struct Gateway(Arc<Parts>);
 
 /// What the steps of a call need.
-pub(crate) struct Parts {
+#[expect(missing_debug_implementations, reason = "`Gateway` shows what there is to show")]
+pub struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) vault: Vault,
@@ -139,7 +138,8 @@ pub(crate) struct Parts {
     pub(crate) refreshes: Refreshes,
     pub(crate) chunk_timeout: Duration,
     pub(crate) max_upload_bytes: u64,
-    pub(crate) files: Files,
+    /// The files of responses.
+    pub files: Files,
     /// Counts what is under way.
     running: TaskTracker,
     /// The runtime that the gateway was opened on.
@@ -309,14 +309,9 @@ impl Gateway {
         self.run(record::list(&self.0, limit)).await
     }
 
-    /// Offers the gateway on a port until it is closed.
-    ///
-    /// # Errors
-    /// `InvalidOption` when the address cannot be used.
-    pub async fn listen(&self, listen: Listen) -> Result<SocketAddr> {
-        let (address, server) = self.run(http_server::start(self.clone(), listen)).await?;
+    /// Makes `close` wait for a server of this gateway to end.
+    pub fn close_after(&self, server: JoinHandle<()>) {
         self.0.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
-        Ok(address)
     }
 
     /// Closes the gateway: no new calls, 5 s for those under way, then the record of calls is
@@ -352,11 +347,21 @@ impl Gateway {
         self.0.closing.cancelled().await;
     }
 
-    pub(crate) fn parts(&self) -> &Arc<Parts> {
+    /// Is cancelled when the gateway is told to close. Cancelling it closes nothing.
+    pub fn closing_token(&self) -> CancellationToken {
+        self.0.closing.child_token()
+    }
+
+    /// What the functions of this crate work on.
+    pub fn parts(&self) -> &Arc<Parts> {
         &self.0
     }
 
-    pub(crate) async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    /// Runs a call, unless the gateway is closed. `close` waits for it, and cuts it off in the end.
+    ///
+    /// # Errors
+    /// Those of the call, `GatewayClosed` and `CallCutOff`.
+    pub async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         let _under_way = self.0.under_way().ok_or_else(closed)?;
         tokio::select! {
             biased;
@@ -402,10 +407,7 @@ impl Parts {
 
     /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
     /// runs where the gateway was opened: the threads of a port end with their connections.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
+    pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.running.spawn_on(work, &self.runtime)
     }
 
@@ -424,7 +426,7 @@ impl Parts {
     /// A body for someone who may take longer than the gateway is open. It is read in a task, one
     /// chunk ahead, which ends with an error when the gateway is closed, or when for `patience` the
     /// reader has not taken a chunk. Its call is recorded when it ends, or nobody reads it any more.
-    pub(crate) fn until_closed(
+    pub fn until_closed(
         &self,
         mut body: ByteStream,
         mut record: Option<CallInProgress>,
@@ -478,11 +480,19 @@ impl Parts {
         }))
     }
 
+    /// Checks that the store answers.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn check_store(&self) -> Result<()> {
+        self.store.session("trs_health").await.map(drop)
+    }
+
     /// Where people reach the gateway, without a slash at the end.
     ///
     /// # Errors
     /// `NotListening` when they do not.
-    pub(crate) fn public_url(&self) -> Result<&str> {
+    pub fn public_url(&self) -> Result<&str> {
         self.public_url.get().map(String::as_str).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotListening,
@@ -498,7 +508,7 @@ impl Parts {
     }
 
     /// Notes where the gateway listens, unless the operator said where people reach it.
-    pub(crate) fn listens_at(&self, address: SocketAddr) {
+    pub fn listens_at(&self, address: SocketAddr) {
         // The first port wins; links that were given out keep their meaning.
         _ = self.public_url.set(format!("http://{address}"));
     }
@@ -557,60 +567,6 @@ impl fmt::Debug for Gateway {
             .field("store", &self.0.store)
             .field("vault", &self.0.vault)
             .finish_non_exhaustive()
-    }
-}
-
-/// The deadline is kept by whoever made it; the gateway has limits of its own for each step.
-#[async_trait]
-impl Backend for Gateway {
-    async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
-        self.run(session::create(&self.0, request)).await
-    }
-
-    async fn session(&self, id: &str, _: Deadline) -> Result<Session> {
-        self.run(session::get(&self.0, id)).await
-    }
-
-    async fn update_session(&self, id: &str, request: UpdateSession, _: Deadline) -> Result<Session> {
-        self.run(session::update(&self.0, id, request)).await
-    }
-
-    async fn delete_session(&self, id: &str, _: Deadline) -> Result<DeletedSession> {
-        self.run(session::delete(&self.0, id)).await
-    }
-
-    async fn proxy_execute(&self, session_id: &str, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(&self.0, Some(session_id), request)).await
-    }
-
-    async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(&self.0, None, request)).await
-    }
-
-    async fn proxy_stream(
-        &self,
-        session_id: Option<&str>,
-        request: ProxyRequest,
-        _: Deadline,
-    ) -> Result<StreamedAnswer> {
-        self.run(proxy::stream(&self.0, session_id, request)).await
-    }
-
-    async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
-        self.run(async {
-            let Download { content_type, size, body } = self.0.files.download(url).await?;
-            Ok(Download { content_type, size, body: self.0.until_closed(body, None, Duration::MAX) })
-        })
-        .await
-    }
-
-    async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {
-        http_server::ask(self.clone(), request).await
-    }
-
-    async fn connected_account(&self, id: &str, _: Deadline) -> Result<String> {
-        let account = self.run(account::connected(&self.0, id)).await?;
-        Ok(serde_json::to_string(&account).expect("an account can be written as JSON"))
     }
 }
 

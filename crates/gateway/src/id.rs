@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE32_NOPAD;
 
 /// For how many identifiers a thread asks for random bytes at once: for one they cost as much, and
@@ -16,7 +17,7 @@ thread_local! {
 }
 
 /// An identifier with its kind in front, such as `trs_…` or `ca_…`: 100 random bits.
-pub(crate) fn random(prefix: &str) -> String {
+pub fn random(prefix: &str) -> String {
     let bytes = IN_STOCK.with_borrow_mut(|stock| {
         if stock.is_empty() {
             *stock = random_bytes::<{ STOCK * BYTES }>().as_chunks().0.to_vec();
@@ -29,6 +30,11 @@ pub(crate) fn random(prefix: &str) -> String {
 /// A key or token, which opens something: 256 random bits.
 pub(crate) fn secret(prefix: &str) -> String {
     named(prefix, &random_bytes::<32>())
+}
+
+/// The SHA-256 of a secret, which is enough to recognise it.
+pub fn hash(secret: &str) -> Vec<u8> {
+    digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
 /// Anything between 0 and 255.

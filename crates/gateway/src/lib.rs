@@ -1,44 +1,41 @@
-//! The backend that answers: sessions, connected accounts, credentials, the endpoint rule, egress.
-//!
-//! [`Gateway`] runs in the caller's process; [`Gateway::listen`] offers the same answers on a port,
-//! in the documented wire. A proxied call is one page, `proxy.rs`, which reads top to bottom like
+//! The gateway itself: sessions, connected accounts, credentials, the endpoint rule, egress. No HTTP
+//! server is in it; `crates/server` offers it on a port and in process. A proxied call is one page, `proxy.rs`, which reads top to bottom like
 //! the list in `docs/architecture.md`:
 //!
 //! session → account → target ([`endpoint`]) → request → credential → egress → answer → record
 
-mod account;
+pub mod account;
 mod answer;
-mod api_key;
-mod auth_config;
+pub mod api_key;
+pub mod auth_config;
 mod bounds;
 mod callback_url;
 mod clock;
-mod connect;
+pub mod connect;
 mod credential;
 mod egress;
 pub mod endpoint;
 mod file_url;
-mod files;
+pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
 mod gateway;
-mod http_server;
-mod id;
-mod link;
+pub mod id;
+pub mod link;
 mod page;
-mod proxy;
+pub mod proxy;
 mod record;
 mod request;
-mod session;
+pub mod session;
 mod stream;
-mod toolkit;
+pub mod toolkit;
 mod upload;
 mod vault;
 mod word_id;
 
 pub use files::{FilesOptions, S3Options};
-pub use gateway::{Gateway, GatewayOptions};
-pub use http_server::{Listen, openapi};
+pub use gateway::{Gateway, GatewayOptions, Parts};
 pub use proxy_execute_store::Clock;
+pub use record::CallInProgress;
 pub use toolkit::{Catalogue, Toolkit, ToolkitSource};

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use proxy_execute_protocol::{
     AccountStatus, AuthConfigType, AuthScheme, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession,
     Result, SecretJson,
@@ -24,7 +23,7 @@ use crate::{account, auth_config, bounds, connect, id, session};
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Begins an account for the session's user.
-pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
+pub async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
     bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
     account::check_private(request.experimental.as_ref())?;
@@ -36,7 +35,7 @@ pub(crate) async fn in_session(gateway: &Parts, session_id: &str, request: LinkI
 }
 
 /// Begins an account with an auth config.
-pub(crate) async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
+pub async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
     require(Some(&request.user_id), "user_id")?;
     bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
     bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
@@ -68,7 +67,7 @@ async fn begin(
 
 /// Has a person connect an account once more, in its place. It keeps its id and its name; while it
 /// is ACTIVE it also keeps the credential that it has until there is a new one.
-pub(crate) async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
+pub async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
     bounds::scopes(&request.scopes)?;
     let account = account::find(gateway, account_id).await?;
     let config = auth_config::usable(gateway, &account.auth_config_id).await?;
@@ -114,7 +113,7 @@ pub(crate) async fn give_out(
     let token = id::secret("lt");
     let expires_at = gateway.clock.now().saturating_add(gateway.link_lifetime_ms());
     let link = StoredLink {
-        token_hash: hash(&token),
+        token_hash: id::hash(&token),
         account_id: account_id.to_owned(),
         callback_url,
         scopes: json!(scopes).to_string(),
@@ -133,11 +132,6 @@ pub(crate) async fn give_out(
         connected_account_id: account_id.to_owned(),
         expires_at: rfc3339(expires_at),
     })
-}
-
-/// What is stored of a secret that only has to be known again.
-pub(crate) fn hash(secret: &str) -> Vec<u8> {
-    digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
 /// Makes accounts EXPIRED when their link ends unused, until the gateway closes. An account whose caller was

@@ -37,7 +37,7 @@ use crate::{answer, bounds, session, upload};
 /// Calls an endpoint, in the session of this id or outside of one, and reads the answer.
 ///
 /// JSON and text are in what is returned; of a file, the URL under which it is kept.
-pub(crate) fn execute<'a>(
+pub fn execute<'a>(
     gateway: &'a Arc<Parts>,
     session_id: Option<&'a str>,
     request: ProxyRequest,
@@ -78,7 +78,7 @@ async fn read(
 }
 
 /// The same call with an answer that is handed on as it comes.
-pub(crate) fn stream<'a>(
+pub fn stream<'a>(
     gateway: &'a Arc<Parts>,
     session_id: Option<&'a str>,
     request: ProxyRequest,
@@ -144,7 +144,6 @@ async fn authorize<'a>(
     record: &mut CallInProgress,
 ) -> Result<Authorized<'a>> {
     bounds::call(&request)?;
-    require(Some(&request.endpoint), "endpoint")?;
     let (toolkit, signed_by) = match session_id {
         Some(id) => in_session(gateway, id, &request, record).await?,
         None => with_account(gateway, &request, record).await?,

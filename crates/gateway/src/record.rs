@@ -122,7 +122,8 @@ async fn write(
 }
 
 /// A call that is under way; recorded when it is dropped.
-pub(crate) struct CallInProgress {
+#[derive(Debug)]
+pub struct CallInProgress {
     recorder: Recorder,
     started: Instant,
     record: Box<CallRecord>,

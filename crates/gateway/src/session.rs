@@ -14,7 +14,7 @@ use crate::request::require;
 use crate::{auth_config, bounds, id};
 
 /// Opens a session.
-pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
+pub async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
     require(Some(&request.user_id), "user_id")?;
     bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
     let mut request = request;
@@ -26,12 +26,12 @@ pub(crate) async fn create(gateway: &Parts, request: CreateSession) -> Result<Se
 }
 
 /// Reads a session.
-pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<Session> {
+pub async fn get(gateway: &Parts, id: &str) -> Result<Session> {
     Ok(answer(&*load(gateway, id).await?))
 }
 
 /// Changes a session. The change counts from the next call on.
-pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
+pub async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
     let given: Vec<String> = request.0.keys().cloned().collect();
     session.config = request.apply(&session.config)?;
@@ -50,7 +50,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateSession) ->
 }
 
 /// Deletes a session.
-pub(crate) async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> {
+pub async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> {
     if gateway.store.delete_session(id).await? {
         Ok(DeletedSession { session_id: id.to_owned(), deleted: true })
     } else {

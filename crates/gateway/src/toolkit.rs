@@ -25,7 +25,7 @@ pub(crate) use self::authorization_server::{
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::catalogue::read as read_definition;
 pub use self::catalogue::{Catalogue, ToolkitSource};
-pub(crate) use self::shown::{details, in_session, list};
+pub use self::shown::{details, in_session, list};
 use self::template::{FieldProblem, Template};
 use crate::credential::Fields;
 use crate::credential::oauth1::Signer;

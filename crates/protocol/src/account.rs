@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::wire_name::wire_name;
-use crate::{AuthConfigRef, AuthScheme, SecretJson};
+use crate::{AuthConfigRef, AuthScheme, SecretJson, ToolkitRef};
 
 /// The states of a connected account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,15 +142,6 @@ pub struct ConnectedAccount {
     /// RFC 3339.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub updated_at: String,
-}
-
-/// The toolkit of an account.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct ToolkitRef {
-    /// Its slug.
-    pub slug: String,
 }
 
 /// A credential as it is shown.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::wire_name::wire_name;
-use crate::{AuthScheme, InputField, SecretJson, ToolkitRef};
+use crate::{AuthConfigRef, AuthScheme, InputField, SecretJson, ToolkitRef};
 
 /// `default` is the one that imports make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,20 +128,6 @@ pub struct ListAuthConfigs {
 pub struct CreatedAuthConfig {
     pub toolkit: ToolkitRef,
     pub auth_config: AuthConfigRef,
-}
-
-/// An auth config as other answers name it.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct AuthConfigRef {
-    /// `ac_…`
-    pub id: String,
-    /// How its accounts sign requests.
-    pub auth_scheme: AuthScheme,
-    /// Always false in a gateway.
-    pub is_composio_managed: bool,
-    /// Whether its accounts may not be used for now.
-    pub is_disabled: bool,
 }
 
 /// An auth config, without its credentials.

@@ -21,6 +21,7 @@ mod page;
 mod proxy;
 mod quoted;
 mod read;
+mod reference;
 mod resource;
 mod secret;
 mod session;
@@ -31,13 +32,12 @@ pub use account::{
     AccountState, AccountStatus, AccountType, AuthConfigId, ChangedAccount, ChangedConnection,
     ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ImportAccount, ListAccounts,
     NewConnection, OrderBy, OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, ShortAccount,
-    ToolkitRef, UpdateAccount,
+    UpdateAccount,
 };
 pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey, Permissions};
 pub use auth_config::{
-    AuthConfig, AuthConfigRef, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig,
-    CreatedAuthConfig, Done, ListAuthConfigs, NewAuthConfig, NewAuthConfigType, ToolkitWithLogo,
-    UpdateAuthConfig,
+    AuthConfig, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig,
+    Done, ListAuthConfigs, NewAuthConfig, NewAuthConfigType, ToolkitWithLogo, UpdateAuthConfig,
 };
 pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
@@ -53,6 +53,7 @@ pub use page::Page;
 pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyRequest};
 pub use quoted::quoted;
 pub use read::{missing, read_json, read_json_as, without_value};
+pub use reference::{AuthConfigRef, ToolkitRef};
 pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};

@@ -23,7 +23,7 @@ const MOVED: &str = "The change moves the account to another host, to which noth
 
 /// Deletes an account and its credential. With `revoke` the provider is asked before to take the
 /// tokens back, and the account is deleted whatever it says.
-pub(crate) async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
+pub async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
     let revoked = match revoke {
         true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await),
         false => None,
@@ -37,7 +37,7 @@ pub(crate) async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<De
 }
 
 /// Enables or disables an account.
-pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ConnectedAccount> {
+pub async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Result<ConnectedAccount> {
     let change = AccountChange { is_disabled: Some(!enabled), ..AccountChange::default() };
     if !gateway.store.update_account(id, &change).await? {
         return Err(not_found(id));
@@ -47,7 +47,7 @@ pub(crate) async fn set_enabled(gateway: &Parts, id: &str, enabled: bool) -> Res
 }
 
 /// Changes an account's alias or credential.
-pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
+pub async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
     bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
     let account = find(gateway, id).await?;
     let mut change = AccountChange {
@@ -95,11 +95,7 @@ pub(crate) async fn update(gateway: &Parts, id: &str, request: UpdateAccount) ->
 
 /// Renews an account's credential now, also that of an EXPIRED account once more. Where a person has to
 /// consent again, the answer says where; one that has nothing to be renewed with is only looked at.
-pub(crate) async fn refresh(
-    gateway: &Arc<Parts>,
-    id: &str,
-    request: RefreshAccount,
-) -> Result<RefreshedAccount> {
+pub async fn refresh(gateway: &Arc<Parts>, id: &str, request: RefreshAccount) -> Result<RefreshedAccount> {
     let account = find(gateway, id).await?;
     // What was revoked on purpose is not begun again by a refresh.
     let is_over = matches!(account.status, AccountStatus::Failed | AccountStatus::Expired);
@@ -121,7 +117,7 @@ pub(crate) async fn refresh(
 
 /// Has the provider take an account's tokens back, and forgets its credential whatever the provider
 /// says; the account stays, REVOKED.
-pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
+pub async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
     // Who is about to agree would bring it back.
     gateway.store.end_links(id).await?;
     let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await;

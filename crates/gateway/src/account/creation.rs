@@ -19,7 +19,7 @@ use crate::toolkit::Toolkit;
 use crate::{bounds, id, link, word_id};
 
 /// Imports a credential. What could not be sent later is refused now.
-pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {
+pub async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {
     require(Some(&request.user_id), "user_id")?;
     require(Some(&request.toolkit), "toolkit")?;
     bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
@@ -53,7 +53,7 @@ pub(crate) async fn import(gateway: &Parts, request: ImportAccount) -> Result<Co
 
 /// Connects an account with an auth config: ACTIVE when the credential is complete, else
 /// INITIALIZING with a link to finish it.
-pub(crate) async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
+pub async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
     let NewConnection { user_id, state, data, callback_url, alias, experimental, .. } = request.connection;
     for (json, field) in [(&state, "connection.state"), (&data, "connection.data")] {
         json.as_ref().map_or(Ok(()), |json| bounds::credential(json, field))?;

@@ -49,7 +49,7 @@ const SHOWN_FIELDS: &[&str] = &[
 ];
 
 /// Lists accounts.
-pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
+pub async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
     let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
     for (list, name) in [
         (&request.user_ids, "user_ids"),
@@ -93,7 +93,7 @@ pub(crate) async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<
 }
 
 /// Reads an account.
-pub(crate) async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
+pub async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     Ok(shown(gateway, find(gateway, id).await?))
 }
 

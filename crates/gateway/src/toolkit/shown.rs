@@ -24,7 +24,7 @@ const MAX_SESSION_PAGE: u32 = 50;
 const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
 
 /// Lists toolkits, by slug.
-pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
+pub fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
     bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
     let place = Place::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
     let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
@@ -35,7 +35,7 @@ pub(crate) fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<Toolk
 }
 
 /// Reads a toolkit.
-pub(crate) fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
+pub fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
     let toolkit = gateway.catalogue.get(slug)?;
     let base_url = toolkit.schemes.values().next().map(|scheme| scheme.base_url.to_string());
     let auth_config_details = toolkit.schemes().map(|scheme| AuthConfigDetails {
@@ -65,7 +65,7 @@ fn grouped(fields: Vec<InputField>) -> FieldGroup {
 }
 
 /// Lists a session's toolkits, by slug, each with the account that a call would use.
-pub(crate) async fn in_session(
+pub async fn in_session(
     gateway: &Parts,
     session_id: &str,
     request: ListSessionToolkits,

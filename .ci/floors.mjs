@@ -1,0 +1,125 @@
+// Checks that imports point down: between crates, between the modules of a crate, and between the files
+// of lib/. Where they form a circle or point up, it names two files.
+//
+// A Rust module and its submodules count as one. Imports of tests do not count.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+
+/** The crates from the lowest floor to the highest. A crate depends on lower floors only. */
+const FLOORS = [['protocol'], ['transport', 'store'], ['client', 'gateway'], ['server'], ['addon']];
+
+/** Modules that are still in a circle. A module leaves the list with its circle, and none is added. */
+const KNOWN = JSON.parse(readFileSync(new URL('floors.json', import.meta.url), 'utf8'));
+
+const failures = [];
+
+checkCrates();
+for (const name of FLOORS.flat()) {
+  checkCircles(name === 'addon' ? 'src' : `crates/${name}/src`, rustEdges, KNOWN[name] ?? []);
+}
+checkCircles('lib', typescriptEdges, KNOWN.lib ?? []);
+
+for (const failure of failures) console.error(failure);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+function checkCrates() {
+  const floorOf = (name) => FLOORS.findIndex((floor) => floor.includes(name));
+  for (const name of FLOORS.flat()) {
+    const manifest = name === 'addon' ? 'Cargo.toml' : `crates/${name}/Cargo.toml`;
+    const dependencies = /^\[dependencies\]\n([^[]*)/m.exec(readFileSync(manifest, 'utf8'))?.[1] ?? '';
+    for (const [, other] of dependencies.matchAll(/^proxy-execute-(\w+)/gm)) {
+      if (floorOf(other) >= floorOf(name)) {
+        failures.push(`${manifest} depends on crates/${other}/Cargo.toml, which is not on a lower floor.`);
+      }
+    }
+  }
+}
+
+/** Fails for each module in a circle that is not known, and for each known one that is in none any more. */
+function checkCircles(folder, edgesOf, known) {
+  const edges = edgesOf(folder);
+  const found = new Set();
+  for (const { from, to, file, target } of edges) {
+    const path = pathBetween(edges, to, from);
+    if (path === undefined) continue;
+    found.add(from).add(to);
+    if (!known.includes(from) || !known.includes(to)) {
+      failures.push(`${file} imports ${target}, and ${[to, ...path].join(' → ')} leads back.`);
+    }
+  }
+  for (const name of known) {
+    if (!found.has(name)) failures.push(`${folder}: ${name} is in no circle any more: remove it from .ci/floors.json.`);
+  }
+}
+
+/** The modules on the way from one to another, or undefined if there is none. */
+function pathBetween(edges, start, end) {
+  const paths = new Map([[start, []]]);
+  const queue = [start];
+  for (const name of queue) {
+    if (name === end) return paths.get(name);
+    for (const { from, to } of edges) {
+      if (from === name && !paths.has(to)) {
+        paths.set(to, [...paths.get(name), to]);
+        queue.push(to);
+      }
+    }
+  }
+  return undefined;
+}
+
+function filesBelow(folder, extension) {
+  const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(extension));
+  return names.map((name) => join(folder, name)).sort();
+}
+
+function rustEdges(folder) {
+  const root = join(folder, 'lib.rs');
+  const moduleOf = (file) => relative(folder, file).split('/')[0].replace(/\.rs$/, '');
+  const files = filesBelow(folder, '.rs').filter((file) => !/(^|\/)tests(\.rs|\/)/.test(file));
+  const modules = new Set(files.map(moduleOf));
+  const reexported = new Map();
+  for (const [, from, names] of withoutTests(root).matchAll(
+    /^pub(?:\(crate\))? use (?:self::)?(\w+)(?:::\w+)*::(\{[^}]*\}|\w+)/gm,
+  )) {
+    for (const [name] of names.matchAll(/\w+/g)) reexported.set(name, from);
+  }
+  return files.flatMap((file) => {
+    const from = moduleOf(file);
+    if (from === 'lib') return [];
+    const up = relative(folder, dirname(file)) === '' ? 'super' : 'super::super';
+    const paths = withoutTests(file).matchAll(new RegExp(`\\b(?:crate|(?<!super::)${up})::(\\{[^;]*?\\};|\\w+)`, 'g'));
+    const names = [...paths].flatMap(([, names]) => firstSegments(names));
+    const targets = new Set(names.map((name) => (modules.has(name) ? name : (reexported.get(name) ?? 'lib'))));
+    targets.delete(from);
+    // What the root itself has is below all modules.
+    targets.delete('lib');
+    const fileOf = (name) => files.find((other) => moduleOf(other) === name) ?? root;
+    return [...targets].map((to) => ({ from, to, file, target: fileOf(to) }));
+  });
+}
+
+/** The first segment of each path in `{a, b::{c, d}}`. */
+function firstSegments(names) {
+  if (!names.startsWith('{')) return [names];
+  let inner = names.slice(1, names.lastIndexOf('}'));
+  while (inner.includes('{')) inner = inner.replace(/\{[^{}]*\}/g, '');
+  return inner.split(',').flatMap((path) => path.trim().match(/^\w+/)?.slice(0, 1) ?? []);
+}
+
+/** A file without comments and without what follows `#[cfg(test)]` in front of a module. */
+function withoutTests(file) {
+  const text = readFileSync(file, 'utf8').replace(/\/\/.*$/gm, '');
+  return text.split(/^#\[cfg\(test\)\]\n(?:pub )?mod \w+ \{/m)[0];
+}
+
+function typescriptEdges(folder) {
+  return filesBelow(folder, '.ts').flatMap((file) => {
+    const imports = readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*?\bfrom '(\.[^']*)'/gm);
+    return [...imports].flatMap(([, path]) => {
+      const target = normalize(join(dirname(file), `${path.replace(/\.js$/, '')}.ts`));
+      return existsSync(target) ? [{ from: file, to: target, file, target }] : [];
+    });
+  });
+}

@@ -1,0 +1,112 @@
+//! Who asks, and how what they ask is answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts as RequestParts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use proxy_execute_protocol::{Level, Result};
+use serde::Serialize;
+
+use super::reply::{Failure, RequestId, SHOULD_RETRY};
+use proxy_execute_gateway::api_key;
+use proxy_execute_gateway::{Gateway, Parts};
+
+/// Marks a request of the gateway's owner, who needs no key. Only code in this process can set it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner;
+
+/// A request with whoever sent it.
+pub(super) struct Caller {
+    gateway: Gateway,
+    request_id: RequestId,
+    is_owner: bool,
+    key: Option<HeaderValue>,
+    from: Option<IpAddr>,
+}
+
+impl FromRequestParts<Gateway> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut RequestParts,
+        gateway: &Gateway,
+    ) -> Result<Self, Self::Rejection> {
+        let request_id = RequestId::from_request_parts(parts, gateway).await?;
+        Ok(Self {
+            gateway: gateway.clone(),
+            request_id,
+            is_owner: parts.extensions.get::<Owner>().is_some(),
+            key: parts.headers.get("x-api-key").cloned(),
+            from: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
+        })
+    }
+}
+
+impl Caller {
+    /// Answers with what `work` finds, if the caller may read in the area.
+    pub(super) async fn reading<T: Serialize, Work: Future<Output = Result<T>> + Send>(
+        self,
+        area: &str,
+        work: impl FnOnce(Arc<Parts>) -> Work,
+    ) -> Result<Response, Failure> {
+        let result = self.run(area, Level::Read, work).await;
+        self.json(result, StatusCode::OK)
+    }
+
+    /// Answers with what `work` changed, if the caller may write in the area.
+    pub(super) async fn writing<T: Serialize, Work: Future<Output = Result<T>> + Send>(
+        self,
+        area: &str,
+        status: StatusCode,
+        work: impl FnOnce(Arc<Parts>) -> Work,
+    ) -> Result<Response, Failure> {
+        let result = self.run(area, Level::Write, work).await;
+        self.json(result, status)
+    }
+
+    /// Answers with what a proxied call has brought, if the caller may make one.
+    pub(super) async fn calling<Work: Future<Output = Result<Response>> + Send>(
+        self,
+        work: impl FnOnce(Arc<Parts>) -> Work,
+    ) -> Result<Response, Failure> {
+        self.run("proxy_execute", Level::Write, work).await.or_else(|error| {
+            let may_be_done = error.kind().may_be_done();
+            let mut response = Failure::new(error, self.request_id).into_response();
+            if may_be_done {
+                response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+            Ok(response)
+        })
+    }
+
+    async fn run<T, Work: Future<Output = Result<T>> + Send>(
+        &self,
+        area: &str,
+        level: Level,
+        work: impl FnOnce(Arc<Parts>) -> Work,
+    ) -> Result<T> {
+        let parts = self.gateway.parts();
+        // In a box, because each function that hands a future on holds it twice.
+        let work = Box::pin(work(Arc::clone(parts)));
+        self.gateway
+            .run(async {
+                if !self.is_owner {
+                    let key = self.key.as_ref().map(HeaderValue::as_bytes);
+                    api_key::authorize(parts, key, self.from, area, level).await?;
+                }
+                work.await
+            })
+            .await
+    }
+
+    fn json(self, result: Result<impl Serialize>, status: StatusCode) -> Result<Response, Failure> {
+        match result {
+            Ok(value) => Ok((status, Json(value)).into_response()),
+            Err(error) => Err(Failure::new(error, self.request_id)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `/connected_accounts` (`docs/wire.md`).
+
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use proxy_execute_protocol::{
+    ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ListAccounts,
+    Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
+};
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, Success, read, read_query};
+use proxy_execute_gateway::account;
+
+const AREA: &str = "connected_accounts";
+
+/// How an account is deleted. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HowToDelete {
+    revoke_on_delete: bool,
+}
+
+/// Lists accounts.
+#[utoipa::path(get, path = "/connected_accounts", operation_id = "listConnectedAccounts", tag = "connected accounts",
+    params(ListAccounts),
+    responses((status = 200, body = Page<ConnectedAccount>,
+        description = "A page of connected accounts."), Errors))]
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> {
+    let lists = ["user_ids", "toolkit_slugs", "statuses", "auth_config_ids", "connected_account_ids"];
+    caller
+        .reading(AREA, |gateway| async move {
+            account::list(&gateway, read_query(&uri, &lists, &["limit"], &[])?).await
+        })
+        .await
+}
+
+/// Connects an account with an auth config.
+#[utoipa::path(post, path = "/connected_accounts", operation_id = "createConnectedAccount", tag = "connected accounts",
+    request_body = CreateAccount,
+    responses((status = 201, body = CreatedAccount,
+        description = "The new account."), Errors))]
+pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::CREATED, |gateway| async move {
+            account::create(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Reads an account.
+#[utoipa::path(get, path = "/connected_accounts/{id}", operation_id = "getConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path)),
+    responses((status = 200, body = ConnectedAccount,
+        description = "The account."), Errors))]
+pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
+    caller.reading(AREA, |gateway| async move { account::get(&gateway, &id).await }).await
+}
+
+/// Changes an account's alias or credential.
+#[utoipa::path(patch, path = "/connected_accounts/{id}", operation_id = "updateConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = UpdateAccount,
+    responses((status = 200, body = ChangedAccount,
+        description = "The account was changed."), Errors))]
+pub(super) async fn update(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            account::update(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Deletes an account and its credential.
+#[utoipa::path(delete, path = "/connected_accounts/{id}", operation_id = "deleteConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Has the provider take the tokens back before")),
+    responses((status = 200, body = DeletedAccount,
+        description = "The account was deleted."), Errors))]
+pub(super) async fn delete(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            let HowToDelete { revoke_on_delete } = read_query(&uri, &[], &[], &["revoke_on_delete"])?;
+            account::delete(&gateway, &id, revoke_on_delete).await
+        })
+        .await
+}
+
+/// Enables or disables an account.
+#[utoipa::path(patch, path = "/connected_accounts/{id}/status", operation_id = "setConnectedAccountStatus", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = Enabled,
+    responses((status = 200, body = Success,
+        description = "The account was enabled or disabled."), Errors))]
+pub(super) async fn set_enabled(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            let Enabled { enabled, .. } = read(request).await?;
+            account::set_enabled(&gateway, &id, enabled).await?;
+            Ok(Success::DONE)
+        })
+        .await
+}
+
+/// Refreshes an account's tokens now.
+#[utoipa::path(post, path = "/connected_accounts/{id}/refresh", operation_id = "refreshConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path), RefreshAccount),
+    responses((status = 200, body = RefreshedAccount,
+        description = "The account was refreshed, or has to be connected again."), Errors))]
+pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            account::refresh(&gateway, &id, read_query(&uri, &[], &[], &[])?).await
+        })
+        .await
+}
+
+/// Has the provider take an account's tokens back, and forgets them.
+#[utoipa::path(post, path = "/connected_accounts/{id}/revoke", operation_id = "revokeConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path)),
+    responses((status = 200, body = RevokedAccount,
+        description = "The account was revoked."), Errors))]
+pub(super) async fn revoke(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
+    caller.writing(AREA, StatusCode::OK, |gateway| async move { account::revoke(&gateway, &id).await }).await
+}

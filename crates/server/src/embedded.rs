@@ -1,0 +1,159 @@
+//! The gateway as a backend of the process that opened it.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header;
+use axum::response::Response;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy, session};
+use proxy_execute_protocol::{
+    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyRequest,
+    ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+};
+
+use crate::caller::Owner;
+use crate::{Listen, answer, router, start};
+
+/// Everything but the unreserved characters of RFC 3986, which a route is found by.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A gateway in this process, whose owner needs no API key. Cheap to clone; all clones are one gateway.
+///
+/// Resources go through the routes of the port, so both have one description.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    gateway: Gateway,
+    /// The routes without a limit on requests.
+    routes: Router,
+}
+
+impl Embedded {
+    /// Opens a gateway.
+    ///
+    /// # Errors
+    /// Those of [`Gateway::open`].
+    pub async fn open(options: GatewayOptions) -> Result<Self> {
+        Gateway::open(options).await.map(Self::from)
+    }
+
+    /// Offers the gateway on a port until it is closed.
+    ///
+    /// # Errors
+    /// `InvalidOption` when the address cannot be used.
+    pub async fn listen(&self, listen: Listen) -> Result<SocketAddr> {
+        let (address, server) = self.gateway.run(start(self.gateway.clone(), listen)).await?;
+        self.gateway.close_after(server);
+        Ok(address)
+    }
+
+    /// Answers a request of the owner.
+    pub(crate) async fn respond(&self, mut request: Request) -> Response {
+        request.extensions_mut().insert(Owner);
+        let Ok(response) = answer(self.routes.clone(), request).await;
+        response
+    }
+}
+
+impl From<Gateway> for Embedded {
+    fn from(gateway: Gateway) -> Self {
+        Self { routes: router(None).with_state(gateway.clone()), gateway }
+    }
+}
+
+/// The administration of the gateway: keys, the record of calls, closing.
+impl Deref for Embedded {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+/// The caller enforces the deadline. The gateway has limits of its own for each step.
+#[async_trait]
+impl Backend for Embedded {
+    async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
+        self.run(session::create(self.parts(), request)).await
+    }
+
+    async fn session(&self, id: &str, _: Deadline) -> Result<Session> {
+        self.run(session::get(self.parts(), id)).await
+    }
+
+    async fn update_session(&self, id: &str, request: UpdateSession, _: Deadline) -> Result<Session> {
+        self.run(session::update(self.parts(), id, request)).await
+    }
+
+    async fn delete_session(&self, id: &str, _: Deadline) -> Result<DeletedSession> {
+        self.run(session::delete(self.parts(), id)).await
+    }
+
+    async fn proxy_execute(&self, session_id: &str, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::execute(self.parts(), Some(session_id), request)).await
+    }
+
+    async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::execute(self.parts(), None, request)).await
+    }
+
+    async fn proxy_stream(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        _: Deadline,
+    ) -> Result<StreamedAnswer> {
+        self.run(proxy::stream(self.parts(), session_id, request)).await
+    }
+
+    async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
+        self.run(async {
+            let Download { content_type, size, body } = self.parts().files.download(url).await?;
+            Ok(Download { content_type, size, body: self.parts().until_closed(body, None, Duration::MAX) })
+        })
+        .await
+    }
+
+    async fn resource(&self, request: ResourceRequest, _: Deadline) -> Result<String> {
+        let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+        let path: String = request.path.iter().map(|name| format!("/{}", encode(name))).collect();
+        let query: Vec<_> =
+            request.query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let body = request.body.map(|body| Body::from(String::from(Box::<str>::from(body))));
+        let request = Request::builder()
+            .method(request.method.as_str())
+            .uri(format!("/api/v3.1{path}?{}", query.join("&")))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.unwrap_or_default())
+            .map_err(|error| {
+                Error::new(ErrorKind::InvalidRequest, format!("The path cannot be used: {error}."))
+            })?;
+        read(self.respond(request).await).await
+    }
+
+    async fn connected_account(&self, id: &str, _: Deadline) -> Result<String> {
+        let account = self.run(account::connected(self.parts(), id)).await?;
+        Ok(serde_json::to_string(&account).expect("an account can be written as JSON"))
+    }
+}
+
+/// The text of a response, or the error that it was made from.
+async fn read(mut response: Response) -> Result<String> {
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        return Err(error);
+    }
+    let status = response.status();
+    let unreadable = |_| Error::new(ErrorKind::Internal, "The gateway's own response could not be read.");
+    let body = to_bytes(response.into_body(), usize::MAX).await.map_err(unreadable)?;
+    if !status.is_success() {
+        let message = format!("The gateway responded with {status} and no reason.");
+        return Err(Error::new(ErrorKind::Internal, message));
+    }
+    String::from_utf8(body.into())
+        .map_err(|_| Error::new(ErrorKind::Internal, "The gateway's own response is not text."))
+}

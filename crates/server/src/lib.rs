@@ -1,0 +1,263 @@
+//! A gateway on a port, and in the process of its owner: one file per resource of the wire.
+//!
+//! Every route is there twice, under `/api/v3.1` and `/api/v3`, which share a shape. Every response
+//! has an `x-request-id`, and every error is an envelope that repeats it. `/openapi.json` describes
+//! all of it, from the code.
+//!
+//! [`Embedded`] asks for resources through the same routes, as the owner, without a key.
+
+mod auth_configs;
+mod caller;
+mod clients;
+mod connect;
+mod connected_accounts;
+mod elsewhere;
+mod embedded;
+mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
+mod head;
+mod link;
+mod openapi;
+mod proxy;
+mod rate_limit;
+mod reply;
+mod root;
+mod session;
+mod socket;
+mod threads;
+mod toolkits;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, quoted};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+use tracing::Instrument;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use self::caller::Owner;
+use self::clients::Connections;
+pub use self::embedded::Embedded;
+use self::rate_limit::RateLimit;
+use self::reply::{Failure, RequestId};
+use self::threads::Serving;
+use proxy_execute_gateway::Gateway;
+use proxy_execute_gateway::id;
+
+/// The resources, each once, with their description.
+static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {
+    vec![
+        routes!(session::create),
+        routes!(session::get, session::update, session::delete),
+        routes!(session::toolkits),
+        routes!(link::in_session),
+        routes!(proxy::in_session),
+        routes!(proxy::with_account),
+        routes!(connected_accounts::list, connected_accounts::create),
+        routes!(link::with_auth_config),
+        routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete),
+        routes!(connected_accounts::set_enabled),
+        routes!(link::to_account),
+        routes!(connected_accounts::refresh),
+        routes!(connected_accounts::revoke),
+        routes!(auth_configs::list, auth_configs::create),
+        routes!(auth_configs::get, auth_configs::update, auth_configs::delete),
+        routes!(auth_configs::set_status),
+        routes!(toolkits::list),
+        routes!(toolkits::get),
+    ]
+});
+
+/// What the paths of resources begin with.
+const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
+
+/// Where to listen. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// A name or address; `127.0.0.1` by default, which only this machine reaches.
+    pub host: Option<String>,
+    /// 0, the default, takes one that is free.
+    pub port: Option<u16>,
+    /// How many requests a key may make in a minute; as many as it likes when absent.
+    pub requests_per_minute: Option<u32>,
+    /// How many connections an address may have open. Default: 4096.
+    pub max_connections_per_address: Option<u32>,
+    /// How long a request may take to arrive, in milliseconds. Default: 120 000.
+    pub request_timeout_ms: Option<u64>,
+}
+
+/// Generous, since all callers behind a reverse proxy have its address.
+const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 4096;
+
+/// Starts to listen; the task ends when the gateway closes.
+async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHandle<()>)> {
+    let host = listen.host.as_deref().unwrap_or("127.0.0.1").trim_matches(['[', ']']).to_owned();
+    let port = listen.port.unwrap_or(0);
+    let unusable = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::InvalidOption,
+            format!("The gateway cannot listen on {host}, port {port}: {error}."),
+        )
+        .fix("Choose another `host` or `port`; port 0 takes one that is free.")
+        .advise(Advice::ListenElsewhere)
+    };
+    let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
+    let serving = serving(&listen)?;
+    let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
+    let address = listener.local_addr().map_err(unusable)?;
+    gateway.parts().listens_at(address);
+    let closing = gateway.closing_token();
+    let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
+    let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))
+        .map_err(unusable)?;
+    Ok((address, server))
+}
+
+fn serving(listen: &Listen) -> Result<Serving> {
+    let request_timeout = listen.request_timeout_ms.map_or(threads::REQUEST_TIMEOUT, Duration::from_millis);
+    let connections = listen.max_connections_per_address.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS);
+    let at_least = |name, least| {
+        Error::new(ErrorKind::InvalidOption, format!("{name}: must be at least {least}.")).about(name)
+    };
+    if connections == 0 {
+        return Err(at_least("maxConnectionsPerAddress", 1));
+    }
+    if request_timeout.is_zero() {
+        return Err(at_least("requestTimeout", 1));
+    }
+    Ok(Serving { request_timeout, connections: Connections::at_most(connections), refuse })
+}
+
+/// The response to what no route gets to see: a connection too many, or a head that is not HTTP.
+fn refuse(error: Error) -> Vec<u8> {
+    let request_id = id::random("req");
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()).unwrap_or_default();
+    let (status, body) = Failure::new(error, RequestId(request_id.clone())).into_text();
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\
+        x-proxy-execute: {version}\r\nconnection: close\r\ndate: {date}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// The description of the wire (`OpenAPI` 3.1).
+pub fn openapi() -> &'static utoipa::openapi::OpenApi {
+    static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
+        let head = OpenApiRouter::with_openapi(openapi::head());
+        let resources = RESOURCES.iter().cloned().fold(head, OpenApiRouter::routes);
+        openapi::below(VERSIONS[0], &resources.into_openapi())
+    });
+    &WITH_VERSION
+}
+
+fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
+    let mut router = Router::new();
+    for (_, paths, methods) in RESOURCES.iter() {
+        for (path, version) in paths.paths.keys().flat_map(|path| VERSIONS.map(|version| (path, version))) {
+            router = router.route(&format!("{version}{path}"), methods.clone());
+        }
+    }
+    let router = router
+        .merge(elsewhere::router())
+        .route("/openapi.json", get(openapi_text))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found);
+    let router = match limit {
+        Some(limit) => router.layer(middleware::from_fn_with_state(limit, rate_limit::apply)),
+        None => router,
+    };
+    // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
+    // a call that has been counted.
+    router
+        .merge(connect::router())
+        .route("/files/{name}", get(files::get))
+        .route("/health", get(health))
+        .route("/", get(root::get).fallback(method_not_allowed))
+}
+
+/// One text for all readers, so that readers that are slow hold no copies of it.
+async fn openapi_text() -> impl IntoResponse {
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(openapi()).expect("a description is JSON").into());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
+}
+
+/// Says to a load balancer, which has no key, that calls can be made: that the store answers.
+async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result<Json<Value>, Failure> {
+    gateway.run(gateway.parts().check_store()).await.map_err(|error| Failure::new(error, request_id))?;
+    Ok(Json(json!({ "status": "ok" })))
+}
+
+/// Gives every request a name that is in its log lines, its answer and its error; and says what
+/// answers, so that a client knows what it may ask of it.
+///
+/// Around all routes and not a layer of each, which would be made anew for every request.
+async fn answer(routes: Router, mut request: Request) -> Result<Response, Infallible> {
+    let request_id = id::random("req");
+    let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
+    // Whoever knows the path of a page can use it.
+    let path = request.uri().path();
+    let path = if path.starts_with("/connect/") { "/connect/…" } else { path };
+    let span = tracing::info_span!(
+        "request",
+        id = request_id,
+        method = %quoted(request.method().as_str()),
+        path = quoted(path).to_string()
+    );
+    // The owner's requests are made by this process, and have no such head.
+    let is_owner = request.extensions().get::<Owner>().is_some();
+    let refused = head::check(&request).err().filter(|_| !is_owner);
+    request.extensions_mut().insert(RequestId(request_id.clone()));
+    let mut response = match refused {
+        None => routes.oneshot(request).instrument(span).await?,
+        Some(error) => {
+            let mut response = span.in_scope(|| Failure::new(error, RequestId(request_id)).into_response());
+            // What follows on the connection may not be what it seems.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
+    response.headers_mut().insert("x-request-id", header);
+    response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    Ok(response)
+}
+
+async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {
+    let message = format!("There is nothing at {}.", quoted(request.uri().path()));
+    let is_below = VERSIONS
+        .iter()
+        .any(|version| request.uri().path().strip_prefix(version).is_some_and(|rest| rest.starts_with('/')));
+    let error = Error::new(ErrorKind::NotFound, message).fix(if is_below {
+        "GET /openapi.json describes every route."
+    } else {
+        "Paths begin with /api/v3.1 or /api/v3; check baseURL."
+    });
+    Failure::new(error, request_id)
+}
+
+async fn method_not_allowed(request_id: RequestId, request: Request) -> impl IntoResponse {
+    let message =
+        format!("{} does not take {}.", quoted(request.uri().path()), quoted(request.method().as_str()));
+    Failure::new(Error::new(ErrorKind::MethodNotAllowed, message), request_id)
+}

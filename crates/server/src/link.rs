@@ -1,0 +1,61 @@
+//! Links, in a session and with an auth config (`docs/wire.md`).
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use proxy_execute_protocol::{Link, LinkAccount, LinkAgain, LinkInSession};
+
+use super::caller::Caller;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, read};
+use proxy_execute_gateway::link;
+
+/// Begins an account for the session's user, and gives out a link to finish it.
+#[utoipa::path(post, path = "/tool_router/session/{id}/link", operation_id = "createSessionLink", tag = "sessions",
+    params(("id" = String, Path)),
+    request_body = LinkInSession,
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
+pub(super) async fn in_session(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+            link::in_session(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Begins an account with an auth config, and gives out a link to finish it.
+#[utoipa::path(post, path = "/connected_accounts/link", operation_id = "createLink", tag = "connected accounts",
+    request_body = LinkAccount,
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
+pub(super) async fn with_auth_config(caller: Caller, request: Request) -> Result<Response, Failure> {
+    caller
+        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+            link::with_auth_config(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Gives out a link to an account that there is, to connect it once more in its place: because it no
+/// longer works, or to ask for more scopes. The hosted backend does not have this.
+#[utoipa::path(post, path = "/connected_accounts/{id}/link", operation_id = "createReconnectLink", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = LinkAgain,
+    responses((status = 201, body = Link,
+        description = "The link to send to the user."), Errors))]
+pub(super) async fn to_account(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+            link::again(&gateway, &id, read(request).await?).await
+        })
+        .await
+}

@@ -1,0 +1,82 @@
+//! `/tool_router/session` (`docs/wire.md`).
+
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use proxy_execute_protocol::{
+    CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionConfig, SessionToolkit,
+};
+
+use super::caller::Caller;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, read, read_query};
+use proxy_execute_gateway::{session, toolkit};
+
+/// Opens a session.
+#[utoipa::path(post, path = "/tool_router/session", operation_id = "createSession", tag = "sessions",
+    request_body = CreateSession,
+    responses((status = 201, body = Session,
+        description = "The new session."), Errors))]
+pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
+    caller
+        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+            session::create(&gateway, read(request).await?).await
+        })
+        .await
+}
+
+/// Reads a session.
+#[utoipa::path(get, path = "/tool_router/session/{id}", operation_id = "getSession", tag = "sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = Session,
+        description = "The session."), Errors))]
+pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
+    caller.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
+}
+
+/// Changes a session; only the keys that are given.
+#[utoipa::path(patch, path = "/tool_router/session/{id}", operation_id = "updateSession", tag = "sessions",
+    params(("id" = String, Path)),
+    request_body = SessionConfig,
+    responses((status = 200, body = Session,
+        description = "The changed session."), Errors))]
+pub(super) async fn update(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing("sessions", StatusCode::OK, |gateway| async move {
+            session::update(&gateway, &id, read(request).await?).await
+        })
+        .await
+}
+
+/// Deletes a session.
+#[utoipa::path(delete, path = "/tool_router/session/{id}", operation_id = "deleteSession", tag = "sessions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = DeletedSession,
+        description = "The session was deleted."), Errors))]
+pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
+    caller
+        .writing("sessions", StatusCode::OK, |gateway| async move { session::delete(&gateway, &id).await })
+        .await
+}
+
+/// Lists a session's toolkits, each with the account that a call would use.
+#[utoipa::path(get, path = "/tool_router/session/{id}/toolkits", operation_id = "listSessionToolkits", tag = "sessions",
+    params(("id" = String, Path), ListSessionToolkits),
+    responses((status = 200, body = Page<SessionToolkit>,
+        description = "A page of the toolkits that the session allows."), Errors))]
+pub(super) async fn toolkits(
+    caller: Caller,
+    Named(id): Named<String>,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    caller
+        .reading("sessions", |gateway| async move {
+            let request = read_query(&uri, &["toolkits"], &["limit"], &["is_connected"])?;
+            toolkit::in_session(&gateway, &id, request).await
+        })
+        .await
+}

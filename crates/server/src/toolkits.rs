@@ -1,0 +1,34 @@
+//! `/toolkits` (`docs/wire.md`).
+
+use axum::http::Uri;
+use axum::response::Response;
+use proxy_execute_protocol::{ListToolkits, Page, ToolkitDetails, ToolkitItem};
+
+use super::caller::Caller;
+use super::openapi::Errors;
+use super::reply::{Failure, Named, read_query};
+use proxy_execute_gateway::toolkit;
+
+const AREA: &str = "toolkits";
+
+/// Lists toolkits, by slug.
+#[utoipa::path(get, path = "/toolkits", operation_id = "listToolkits", tag = "toolkits",
+    params(ListToolkits),
+    responses((status = 200, body = Page<ToolkitItem>,
+        description = "A page of toolkits."), Errors))]
+pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> {
+    caller
+        .reading(AREA, |gateway| async move {
+            toolkit::list(&gateway, &read_query(&uri, &[], &["limit"], &["include_deprecated"])?)
+        })
+        .await
+}
+
+/// Reads a toolkit.
+#[utoipa::path(get, path = "/toolkits/{slug}", operation_id = "getToolkit", tag = "toolkits",
+    params(("slug" = String, Path), ("version" = Option<String>, Query, description = "Understood and without effect")),
+    responses((status = 200, body = ToolkitDetails,
+        description = "The toolkit."), Errors))]
+pub(super) async fn get(caller: Caller, Named(slug): Named<String>) -> Result<Response, Failure> {
+    caller.reading(AREA, |gateway| async move { toolkit::details(&gateway, &slug) }).await
+}
