@@ -94,7 +94,9 @@ impl Server {
             }
             if !progress.connecting {
                 in_flight.begin();
-                turn.take().map(Turn::end);
+                if let Some(turn) = turn.take() {
+                    turn.end();
+                }
             }
             polled
         })
