@@ -771,7 +771,7 @@ impl<'a> Flow<'a> {
             }
             Step::Credential => why.clone(),
         };
-        let status = self.account.is_to_be_connected().then(|| (AccountStatus::Failed, Some(reason)));
+        let status = self.account.is_to_be_connected().then_some((AccountStatus::Failed, Some(reason)));
         let change = AccountChange { status, ..AccountChange::default() };
         if let Err(error) = self.gateway.store.finish_link(&self.link, &change).await {
             return Stop::Broken(error);

@@ -9,8 +9,9 @@ use crate::clock::STEP;
 /// How long a link is kept after its end, in milliseconds, so that its page can say what became of it.
 pub(crate) const LINK_REMEMBERED: i64 = 24 * 60 * 60 * 1_000;
 
-/// The latest moment at which a link can end. A link that ends later was made by a clock that was ahead, and has
-/// ended. Gateways on one store may give their links different lifetimes, so a day is always believed.
+/// The latest moment at which a link can end.
+///
+/// A link that ends later was made by a clock that was ahead, and has ended. Gateways on one store may give their links different lifetimes, so a day is always believed.
 pub fn latest_link_end(at: i64, lifetime: i64) -> i64 {
     at.saturating_add(lifetime.max(24 * 60 * 60 * 1_000)).saturating_add(STEP)
 }

@@ -1,5 +1,7 @@
 //! What every store does. Each test runs over each store; another store is one more line in [`stores`].
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
