@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::{Fault, Layer, Outcome, Server, table, write_identity};
 
 /// The deadline of a call that meets a fault.
-pub const TIMEOUT: Duration = Duration::from_secs(1);
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time in which such a call has to end, on a machine that is busy with the other faults.
 const MAX_TIME: Duration = Duration::from_secs(5);
