@@ -1,10 +1,9 @@
-//! A proxied call, from the question who is asking to the upstream's answer.
+//! A proxied call, from the request of a session's user to the response of the API.
 //!
-//! Who may ask at all is decided before: on the port by the API key, in process by holding the
-//! gateway.
+//! The caller is already authorized here: on the port by an API key, in process by holding the gateway.
 //!
-//! The future of a call is in a box from the start: it has some 10 KB, which whoever waits for it
-//! would copy each time he hands it on.
+//! The call's future is about 10 KB. It is boxed up front, so that callers move a pointer instead of
+//! copying it.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -34,9 +33,9 @@ use crate::request::{self, require};
 use crate::toolkit::Toolkit;
 use crate::{answer, bounds, session, upload};
 
-/// Calls an endpoint, in the session of this id or outside of one, and reads the answer.
+/// Calls an endpoint, in the session with this id or without a session, and reads the response.
 ///
-/// JSON and text are in what is returned; of a file, the URL under which it is kept.
+/// The envelope holds JSON and text, and for a file the URL where the gateway keeps it.
 pub fn execute<'a>(
     gateway: &'a Arc<Parts>,
     session_id: Option<&'a str>,
@@ -70,14 +69,14 @@ async fn read(
         Answer::Whole(envelope) => return Ok(envelope),
         Answer::File(file) => file,
     };
-    // However long it takes: what counts is that it goes on coming.
+    // A file may take any time, as long as its bytes keep coming.
     let body = gateway.paced(file.body, &host);
     let kept = gateway.files.keep(body, &file.content_type, gateway.files_url()).await?;
     record.received(kept.size);
     Ok(Envelope::around_file(file.status, &file.headers, &kept))
 }
 
-/// The same call with an answer that is handed on as it comes.
+/// The same call. The response is streamed to the caller.
 pub fn stream<'a>(
     gateway: &'a Arc<Parts>,
     session_id: Option<&'a str>,
@@ -112,15 +111,15 @@ async fn begin_stream(
     Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
 }
 
-/// A call that may leave, and is ready to.
+/// A call that is allowed and ready to be sent.
 struct Authorized<'a> {
     toolkit: &'a Toolkit,
-    /// Whose credential signs it, unless that was given in the call.
+    /// The account whose credential signs the call; `None` if the call brings its own.
     account: Option<Arc<StoredAccount>>,
     outgoing: Outgoing,
-    /// What it was made from, to make it again; none if its body can be sent only once.
+    /// The request that `outgoing` was built from, for a replay; `None` if the body can be sent only once.
     request: Option<ProxyRequest>,
-    /// Counts the chunks of its body that have left.
+    /// Counts the chunks of the body that were sent.
     sent: Arc<AtomicU64>,
 }
 
@@ -130,13 +129,13 @@ impl Authorized<'_> {
     }
 }
 
-/// Whose credential signs a call.
+/// The source of the credential that signs a call.
 enum SignedBy {
     Account(Arc<StoredAccount>),
     Given(Credential),
 }
 
-/// Who asks for what, whether they may, and the request that it makes.
+/// Checks that the call is allowed, and builds its request.
 async fn authorize<'a>(
     gateway: &'a Arc<Parts>,
     session_id: Option<&str>,
@@ -173,10 +172,11 @@ async fn authorize<'a>(
     Ok(Authorized { toolkit, account, outgoing, request: None, sent })
 }
 
-/// Sends a call, up to the head of its answer. One that rejects the account's credential is replayed
-/// once with the next one, if there is a next one: nothing was done yet (RFC 9110 §15.5.2). A body
-/// of bytes is sent once; but the next call has the next credential. Who was not sent the credential,
-/// after a redirect or because the caller set another, has not rejected it.
+/// Sends a call and waits for the head of its response.
+///
+/// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the call is replayed once if the account
+/// can be refreshed. A body of bytes is sent only once; the next call then uses the new credential. A 401
+/// does not count if the request carried another credential or none, as after a redirect.
 async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInProgress) -> Result<Response> {
     let mut response = gateway.egress.send(call.outgoing).await?;
     if response.status == StatusCode::UNAUTHORIZED
@@ -192,7 +192,8 @@ async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInPro
     Ok(response)
 }
 
-/// As the session's user, or with credentials given in the call, for a toolkit that the session allows.
+/// Finds the credential of a call in a session: the user's account, or the credential that the call brings.
+/// The session must allow the toolkit.
 async fn in_session<'a>(
     gateway: &'a Parts,
     session_id: &str,
@@ -229,14 +230,15 @@ async fn in_session<'a>(
     Ok((toolkit, signer))
 }
 
-/// The credential that a call brings, and the toolkit that it says it is of.
+/// Reads the credential that a call brings, and the toolkit that it names.
 fn brought(data: &SecretJson) -> Result<(String, Credential)> {
     let given = GivenCredential::read(data, "custom_connection_data")?;
     let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
     Ok((slug.to_owned(), Credential { scheme: given.auth_scheme, fields: given.fields()? }))
 }
 
-/// As a named account, or with credentials given in the call.
+/// Finds the credential of a call without a session: the named account, or the credential that the call
+/// brings.
 async fn with_account<'a>(
     gateway: &'a Parts,
     request: &ProxyRequest,
@@ -266,7 +268,8 @@ async fn with_account<'a>(
     Ok((toolkit, signer))
 }
 
-/// The upstream has its time from when the request has left: a large body may take longer.
+/// Limits the time of the upstream. The limit starts again while the request body is being sent, because a
+/// large body may take longer.
 async fn in_time<T>(
     gateway: &Parts,
     host: &str,
@@ -283,7 +286,7 @@ async fn in_time<T>(
     }
 }
 
-/// The request as it will leave: target, headers, query, body, credential.
+/// Builds the request to send: target, headers, query, body, credential.
 pub(crate) fn prepare(
     toolkit: &Toolkit,
     credential: &Credential,

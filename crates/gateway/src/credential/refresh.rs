@@ -1,15 +1,14 @@
 //! Keeps credentials alive: a credential that expires is renewed ahead of time, and a refresh token
 //! is spent exactly once.
 //!
-//! - Within a process there is one refresh of an account at a time, as a task of its own: whoever
-//!   needs it waits for it, and nobody's going away ends it.
-//! - Across processes a lease in the store does the same. It runs out, because its holder may have
-//!   died; a holder that comes back late changes nothing any more.
-//! - Taking the lease notes in the store, in the same step, that the refresh token is about to be
-//!   spent. The answer is in the store, durably, before anybody uses it. What dies between the two
-//!   is tried once more with the old token; if the provider then refuses it, the user has to
-//!   authorize again.
-//! - What came of a refresh is in the store and nowhere else: who has waited reads it there.
+//! - Within a process, one task at a time refreshes an account. Calls that need the new credential wait
+//!   for the task. Cancelling a call does not cancel the task.
+//! - Across processes, a lease in the store does the same. The lease expires, because its holder may have
+//!   crashed. The store rejects the late write of a former holder.
+//! - The statement that takes the lease also notes that the refresh token is about to be spent. The new
+//!   credential is stored durably before any call uses it. After a crash between the two, the old token
+//!   is tried once more; if the provider refuses it, the user has to authorize again.
+//! - The outcome of a refresh is only in the store. Calls that waited read it there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,54 +26,54 @@ use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
 use crate::{account, auth_config, id};
 
-/// How long before its end a credential is renewed, in milliseconds; of a short lifetime, no more
-/// than this share, so that not every call finds it due.
+/// How long before its end a credential is refreshed, in milliseconds. A short lifetime loses at most this
+/// share; otherwise every call would refresh it.
 const MARGIN: i64 = 5 * 60 * 1_000;
 const MARGIN_SHARE: i64 = 5;
 
-/// So close to its end, a credential may be dead when it arrives, and calls wait for the next.
+/// A credential this close to its end may expire on the way, so calls wait for the next one.
 const LAST_MOMENT: i64 = 10 * 1_000;
 const LAST_MOMENT_SHARE: i64 = 20;
 
-/// How many refreshes in a row may be refused in words that the gateway does not know, before the account expires.
-/// With the pauses between them, the last is at least a quarter of an hour after the first.
+/// An account expires after this many refusals in a row in words that the gateway does not know. With the
+/// pauses between them, the last refusal is at least a quarter of an hour after the first.
 const UNKNOWN_REFUSALS: u32 = 6;
 
-/// How long a refresh waits for another process to finish its own, which may have died with the lease.
+/// How long a refresh waits for the refresh of another process, which may have crashed with the lease.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How often is looked whether another process has finished.
+/// The time between two checks whether another process has finished.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
-/// How long after a failed refresh no other is tried: doubled with every failure in a row.
+/// The pause after a failed refresh, in milliseconds. It doubles with every failure in a row.
 const FIRST_PAUSE: i64 = 30 * 1_000;
 const LONGEST_OWN_PAUSE: i64 = 15 * 60 * 1_000;
 
-/// A credential that was renewed less than this long ago, in milliseconds, is not renewed because an
-/// upstream rejects it: another one would fare no better.
+/// A credential younger than this, in milliseconds, is not refreshed when an API rejects it: the API would
+/// reject the next one too.
 const FRESH: i64 = 60 * 1_000;
 
-/// How often it is tried to store what came of a refresh, if it is no new credential.
+/// How many times the gateway tries to store an outcome without a new credential.
 const STORE_ATTEMPTS: u32 = 5;
 
-/// The longest time between two attempts to store something.
+/// The longest pause between two attempts to store an outcome.
 const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The refreshes of this process that are under way, by account and the version of its credential
-/// that they replace. A token is cancelled when its refresh is over.
+/// The refreshes in flight in this process, by account and by the version of the credential that they
+/// replace. A token is cancelled when its refresh is over.
 #[derive(Debug, Default)]
 pub(crate) struct Refreshes(Mutex<HashMap<(String, i64), CancellationToken>>);
 
-/// What a refresh is for.
+/// Why an account is refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// A call or the sweep needs it.
+    /// A call or the sweep needs the new credential.
     Needed,
-    /// Somebody asked for it, so that a pause or an earlier refusal does not count.
+    /// A caller asked for the refresh. It ignores pauses and earlier refusals.
     Asked,
 }
 
-/// Why an account's credential cannot be renewed, as the end of a sentence; `None` if it can.
+/// Returns why an account cannot be refreshed, as the end of a sentence; `None` if it can.
 pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<String> {
     let StoredAccount { auth_config_id, toolkit, auth_scheme, .. } = account;
     let has_server =
@@ -90,12 +89,11 @@ pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<Strin
     }
 }
 
-/// The account with a credential that is good for a call. One that is due is renewed meanwhile; one
-/// that is dead, or about to be, is waited for.
+/// Returns the account with a credential that a call can use. A credential that is due is refreshed in the
+/// background. If it has expired, or is about to, the call waits for the refresh.
 ///
 /// # Errors
-/// `TokenRefreshFailed` when it is dead and cannot be renewed now, `AccountUnusable` when it never
-/// will be.
+/// `TokenRefreshFailed` if it has expired and cannot be refreshed now, `AccountUnusable` if it never can.
 pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> Result<Arc<StoredAccount>> {
     if has_no_token_yet(gateway, &account) {
         return renewed(gateway, &account, Reason::Needed).await.map(Arc::new);
@@ -107,7 +105,7 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
     let lifetime = expires_at - account.credential_at;
     let at = gateway.clock.now();
     let due_in = |longest: i64, share: i64| expires_at - longest.min(lifetime / share) - at;
-    // The clock was set back since, so how much of the lifetime is left is not known.
+    // After a clock was set back, the rest of the lifetime is unknown.
     let is_set_back = account.credential_at > at + STEP;
     if due_in(MARGIN, MARGIN_SHARE) > 0 && !is_set_back {
         return Ok(account);
@@ -124,7 +122,7 @@ pub(crate) async fn ready(gateway: &Arc<Parts>, account: Arc<StoredAccount>) -> 
     }
 }
 
-/// Whether an account was given what is exchanged for an access token, and it was not done so far.
+/// Whether an account has a secret that is exchanged for access tokens, and has no access token yet.
 fn has_no_token_yet(gateway: &Parts, account: &StoredAccount) -> bool {
     let exchanges = || {
         gateway.catalogue.get(&account.toolkit).is_ok_and(|toolkit| toolkit.exchanges(account.auth_scheme))
@@ -132,8 +130,8 @@ fn has_no_token_yet(gateway: &Parts, account: &StoredAccount) -> bool {
     account.refreshed_at.is_none() && account.credential.renewable && exchanges()
 }
 
-/// The account with another credential than this one, which an upstream has rejected; `None` when
-/// there is none to be had.
+/// Returns the account with a newer credential than the one that an API rejected; `None` if it cannot be
+/// refreshed.
 pub(crate) async fn instead_of(gateway: &Arc<Parts>, rejected: &StoredAccount) -> Option<StoredAccount> {
     let at = gateway.clock.now();
     let is_fresh = rejected.refreshed_at.is_some_and(|since| (at - FRESH..=at + STEP).contains(&since));
@@ -149,10 +147,10 @@ pub(crate) async fn instead_of(gateway: &Arc<Parts>, rejected: &StoredAccount) -
     }
 }
 
-/// The account with a credential that is newer than the one that was `seen`.
+/// Returns the account with a newer credential than the one in `seen`.
 ///
 /// # Errors
-/// `TokenRefreshFailed`, or `AccountUnusable` and `AccountNotFound` for what became of it.
+/// `TokenRefreshFailed`; `AccountUnusable` or `AccountNotFound` if the account has changed meanwhile.
 pub(crate) async fn renewed(
     gateway: &Arc<Parts>,
     seen: &StoredAccount,
@@ -167,8 +165,8 @@ pub(crate) async fn renewed(
     }
 }
 
-/// The account once no refresh of it is under way, and none begins for as long as a lease lasts: what
-/// a refresh would bring afterwards, nobody would take back.
+/// Waits until no refresh of the account is in flight, takes the lease so that none begins, and returns the
+/// account. Otherwise a refresh could store a new token after the old one was revoked.
 pub(crate) async fn hold_off(gateway: &Parts, id: &str) -> Result<StoredAccount> {
     let holder = id::random("revocation");
     let patience = Instant::now() + PATIENCE;
@@ -183,7 +181,7 @@ pub(crate) async fn hold_off(gateway: &Parts, id: &str) -> Result<StoredAccount>
     }
 }
 
-/// Begins a refresh, or joins the one that is under way. The token is cancelled when it is over.
+/// Spawns a refresh, or joins the one in flight. The token is cancelled when it is over.
 fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> CancellationToken {
     let key = (seen.id.clone(), seen.credential_version);
     let mut refreshes = gateway.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +202,7 @@ fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> Cancella
     over
 }
 
-/// Dropped when a refresh is over, however it ended.
+/// A refresh in flight. It is dropped when the refresh ends, also by a panic.
 struct UnderWay {
     gateway: Arc<Parts>,
     key: (String, i64),
@@ -218,13 +216,12 @@ impl Drop for UnderWay {
     }
 }
 
-/// Sees to it that an account has a newer credential than that of this version, here or by waiting
-/// for another process.
+/// Replaces the credential of this version, or waits until another process has.
 async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Result<()> {
     let holder = id::random("refresh");
     let patience = Instant::now() + PATIENCE;
     loop {
-        // Another process may have been faster.
+        // Another process may have refreshed the account already.
         let account = account::find(gateway, id).await?;
         if account.credential_version != version || !may_refresh(gateway, &account, reason) {
             return Ok(());
@@ -234,7 +231,7 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
         let (client, settings) = auth_config::credentials(gateway, &config)?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
-        // Nobody would wait for the answer, and the next process would have to wait for the lease.
+        // A lease taken now would be left behind, and the next process would wait for its end.
         if gateway.ended.is_cancelled() {
             return Ok(());
         }
@@ -269,8 +266,8 @@ fn is_pausing(gateway: &Parts, account: &StoredAccount) -> bool {
     account.paused_until(gateway.clock.now()).is_some()
 }
 
-/// Spends the refresh token. `None` when the gateway closes before there is an answer; the store
-/// knows then that there is none.
+/// Spends the refresh token. Returns `None` if the gateway ends before the response; the store then still
+/// says that the response is missing.
 async fn ask(
     gateway: &Parts,
     account: &StoredAccount,
@@ -278,7 +275,7 @@ async fn ask(
     renewal: Renewal<'_>,
     was_unanswered: bool,
 ) -> Result<Option<RefreshEnd>> {
-    // Below, a request is begun before it is asked whether the gateway has ended.
+    // `select!` below starts the request before it checks whether the gateway has ended.
     if gateway.ended.is_cancelled() {
         return Ok(None);
     }
@@ -303,7 +300,7 @@ async fn ask(
                 Some(description) => format!("`{code}`: {description}"),
                 None => format!("`{code}`"),
             };
-            // A refresh that is asked for does not wait for a pause to end, and brings the end no closer.
+            // A requested refresh ignores the pause, so its refusal does not count.
             let refusals = account.refusals + u32::from(!is_pausing(gateway, account));
             if refusal != Refusal::Unknown || refusals >= UNKNOWN_REFUSALS {
                 tracing::warn!(account = account.id, told, was_unanswered, "a refresh was refused for good");
@@ -334,8 +331,8 @@ async fn ask(
     }))
 }
 
-/// Notes what came of a refresh. New tokens that are not stored are lost, and with them the account, so
-/// a store that fails, because its disk is full for example, is tried until the gateway has ended.
+/// Stores the outcome of a refresh. Tokens that are not stored are lost, and the account with them. So the
+/// gateway retries a failing store, such as one on a full disk, until it ends.
 async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<()> {
     for attempt in 1.. {
         match gateway.store.end_refresh(account, holder, end).await {
@@ -359,14 +356,14 @@ async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &Refr
     Ok(())
 }
 
-/// How long to leave a provider alone, in milliseconds, with up to a fifth more by chance, so that
-/// not all accounts come back at once.
+/// The pause before the next refresh, in milliseconds. Up to a fifth is added at random, so that not all
+/// accounts retry at once.
 fn pause_after(failures: u32) -> i64 {
     let pause = LONGEST_OWN_PAUSE.min(FIRST_PAUSE << failures.min(16));
     pause + pause / 5 * i64::from(id::random_byte()) / 255
 }
 
-/// The `status_reason` of an account that cannot be refreshed any more. `told` is what the provider said.
+/// The `status_reason` of an account that cannot be refreshed any more. `told` are the provider's words.
 fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered: bool) -> String {
     let scheme = account.auth_scheme;
     let why = match refusal {
@@ -400,7 +397,7 @@ fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered:
     format!("Permanent auth error during token refresh: {why}")
 }
 
-/// A refresh took longer than the call may.
+/// The error of a call whose refresh took too long.
 pub(crate) fn not_in_time(id: &str, timeout: Duration) -> Error {
     let message = format!(
         "The access token of connected account {id} was not refreshed within {timeout:?}. \
@@ -409,7 +406,7 @@ pub(crate) fn not_in_time(id: &str, timeout: Duration) -> Error {
     Error::new(ErrorKind::TokenRefreshFailed, message).fix("The refresh goes on; call again.")
 }
 
-/// No newer credential for now.
+/// The error of a call that needs a newer credential, and cannot get one now.
 fn failed(gateway: &Parts, account: &StoredAccount) -> Error {
     let StoredAccount { id, toolkit, .. } = account;
     let problem = account.problem.as_deref().unwrap_or("it did not finish; the gateway's log says why");
