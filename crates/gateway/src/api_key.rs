@@ -1,6 +1,6 @@
-//! API keys: what each caller of the port may do (`docs/wire.md`).
+//! API keys: the permissions of each caller of the port (`docs/wire.md`).
 //!
-//! A key is 256 random bits, so a plain SHA-256 of it is enough to store: there is nothing to guess.
+//! A key is 256 random bits, so a plain SHA-256 hash is safe to store: the key cannot be guessed from it.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::clock::rfc3339;
 use crate::gateway::Parts;
 use crate::{bounds, id};
 
-/// The permission areas of the wire.
+/// The permission areas of the API.
 const AREAS: &[&str] = &[
     "auth_configs",
     "connected_accounts",
@@ -32,10 +32,10 @@ const AREAS: &[&str] = &[
     "webhooks",
 ];
 
-/// How exact "last used" is; every call would otherwise be a write.
+/// The resolution of the time of last use, in milliseconds. Without it, every call would be a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
-/// Makes a key.
+/// Creates a key.
 pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<NewApiKey> {
     if let Some(area) = request
         .permissions
@@ -106,11 +106,11 @@ pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<()> {
     ))
 }
 
-/// Lets a request pass whose key covers `level` in `area`.
+/// Checks that the key of a request grants `level` in `area`.
 ///
 /// # Errors
-/// `Unauthenticated` without a valid key, `PermissionDenied` without the permission, both of which
-/// name it; `AddressNotAllowed` from elsewhere than the key allows.
+/// `Unauthenticated` without a valid key, `PermissionDenied` without the permission. Both name the
+/// permission. `AddressNotAllowed` if the key does not allow the caller's address.
 pub async fn authorize(
     gateway: &Parts,
     key: Option<&[u8]>,
@@ -157,7 +157,7 @@ pub async fn authorize(
         .last_used_at
         .is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(gateway.clock.now() - at)))
     {
-        // A note for the operator; not worth refusing a valid key for.
+        // The time of last use is a note for the operator, so a failed write does not refuse the request.
         if let Err(error) = gateway.store.touch_key(&stored).await {
             tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
         }
@@ -176,7 +176,7 @@ pub async fn authorize(
     .fix("Permissions are fixed when a key is made: make a new one that has it."))
 }
 
-/// The SHA-256 of a key, if there is such a key. A store that fails knows none.
+/// Returns the SHA-256 hash of a key, if the key exists. If the store fails, the result is `None`.
 pub async fn known_hash(gateway: &Parts, key: &[u8]) -> Option<[u8; 32]> {
     let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
     gateway.store.key_by_hash(&hash).await.ok()?.map(|_| hash)
@@ -204,7 +204,7 @@ fn allowed_addresses(key: &StoredKey) -> Result<Option<Vec<String>>> {
     })
 }
 
-/// Reads a network, or an address as a network of one.
+/// Reads a network. A single address is a network of one.
 fn parse_network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

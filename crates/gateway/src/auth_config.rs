@@ -1,7 +1,7 @@
 //! Auth configs: how accounts of a toolkit are connected (`docs/wire.md`).
 //!
-//! A `custom` one is made by an operator; the `default` one of a toolkit and scheme is made by the
-//! first import that names none.
+//! An operator creates a `custom` auth config. The first import of a toolkit and scheme that names no auth
+//! config creates the `default` one.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use crate::{account, bounds, connect, id, vault};
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
 
-/// Makes an auth config.
+/// Creates an auth config.
 pub async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<CreatedAuthConfig> {
     let toolkit = gateway.catalogue.get(&request.toolkit.slug)?;
     let custom = request.auth_config.filter(|config| config.kind == NewAuthConfigType::UseCustomAuth);
@@ -70,7 +70,7 @@ pub async fn create(gateway: &Parts, request: CreateAuthConfig) -> Result<Create
     })
 }
 
-/// The auth config of an import that names none.
+/// Returns the auth config of an import that names none.
 pub(crate) async fn default_for(
     gateway: &Parts,
     toolkit: &Toolkit,
@@ -84,15 +84,17 @@ pub(crate) async fn default_for(
         .await
 }
 
-/// There is no auth config with which users of a toolkit could sign in at its provider.
+/// The error of a toolkit without an auth config that users could sign in with at its provider.
 pub(crate) fn needs_client(gateway: &Parts, toolkit: &Toolkit) -> Error {
     let message =
         format!("Toolkit `{}` needs an auth config with your own client, and there is none.", toolkit.slug);
     Error::new(ErrorKind::NoManagedAuth, message).fix(how_to_register(gateway, toolkit, None))
 }
 
-/// What an operator does so that users can sign in at a toolkit's provider: register a client, and give it to
-/// the auth config of this id, or to a new one.
+/// Returns the operator's steps so that users can sign in at a toolkit's provider: register a client, and
+/// give it to an auth config.
+///
+/// `config` is the id of that auth config. Without it, the operator creates a new one.
 pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option<&str>) -> String {
     let slug = &toolkit.slug;
     let create = |scheme: AuthScheme, credentials: &str| {
@@ -144,10 +146,10 @@ pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option
     )
 }
 
-/// The auth config of a request.
+/// Returns the auth config of a request.
 ///
 /// # Errors
-/// `AuthConfigNotFound`; `AccountUnusable` when it is disabled.
+/// `AuthConfigNotFound`; `AccountUnusable` if it is disabled.
 pub(crate) async fn usable(gateway: &Parts, id: &str) -> Result<StoredAuthConfig> {
     let config = find(gateway, id).await?;
     if config.status == AuthConfigStatus::Disabled {
@@ -157,7 +159,7 @@ pub(crate) async fn usable(gateway: &Parts, id: &str) -> Result<StoredAuthConfig
     Ok(config)
 }
 
-/// The newest auth config that was made for a toolkit, and is enabled.
+/// Returns the newest enabled auth config that an operator created for a toolkit.
 pub(crate) async fn newest_custom(gateway: &Parts, toolkit: &str) -> Result<Option<StoredAuthConfig>> {
     let filter = AuthConfigFilter {
         toolkit: Some(toolkit.to_owned()),
@@ -168,10 +170,10 @@ pub(crate) async fn newest_custom(gateway: &Parts, toolkit: &str) -> Result<Opti
     Ok(gateway.store.auth_configs(&filter).await?.rows.into_iter().next())
 }
 
-/// The credentials of an auth config, and the settings that were changed since.
+/// Returns the credentials of an auth config, and the settings that were changed since.
 ///
 /// # Errors
-/// `Internal` when the stored secret is not what was written there.
+/// `Internal` if the stored secret cannot be decrypted.
 pub(crate) fn credentials(gateway: &Parts, config: &StoredAuthConfig) -> Result<(SecretJson, Value)> {
     let credentials = gateway.vault.open(place(&config.id), &config.credentials).map_err(|error| {
         tracing::error!(auth_config = config.id, key_id = config.key_id, %error, "a stored client cannot be opened");
@@ -181,11 +183,11 @@ pub(crate) fn credentials(gateway: &Parts, config: &StoredAuthConfig) -> Result<
     Ok((SecretJson::new(credentials), serde_json::from_str(&config.settings).unwrap_or_default()))
 }
 
-/// What an auth config says of its toolkit's fields, for all of its accounts: the host of a client,
-/// for example.
+/// Returns the toolkit's fields that an auth config sets for all of its accounts, such as the host of a
+/// client.
 ///
 /// # Errors
-/// `Internal` when the stored secret is not what was written there.
+/// `Internal` if the stored secret cannot be decrypted.
 pub(crate) fn fields(gateway: &Parts, toolkit: &Toolkit, config: &StoredAuthConfig) -> Result<SecretJson> {
     let (credentials, _) = self::credentials(gateway, config)?;
     let mut fields = account::raw_fields(&credentials)?;
@@ -193,10 +195,10 @@ pub(crate) fn fields(gateway: &Parts, toolkit: &Toolkit, config: &StoredAuthConf
     account::written(&fields)
 }
 
-/// The OAuth client of an auth config.
+/// Returns the OAuth client of an auth config.
 ///
 /// # Errors
-/// `InvalidRequest` that names what it lacks.
+/// `InvalidRequest` that names the missing part.
 pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Client> {
     let (credentials, settings) = self::credentials(gateway, config)?;
     Client::read(&credentials, &settings)
@@ -270,10 +272,10 @@ pub async fn update(gateway: &Parts, id: &str, request: UpdateAuthConfig) -> Res
     save(gateway, id, &change, "was changed").await
 }
 
-/// The credentials of an auth config with those that are given over them. A client is not taken along
+/// Returns the credentials of an auth config with the given ones on top. The client of one host is not sent
 /// to another host.
 fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Result<SecretJson> {
-    // One that cannot be opened is got over by giving all of it again.
+    // If the old credentials cannot be decrypted, the caller can still replace them as a whole.
     let Ok((old, _)) = credentials(gateway, config) else { return Ok(given.clone()) };
     let all = account::merged(&old, given)?;
     let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(config.auth_scheme);
@@ -283,7 +285,7 @@ fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Re
     if is_moved { account::merged(&SecretJson::new("{}".to_owned()), given) } else { Ok(all) }
 }
 
-/// Enables or disables an auth config, and with it all its accounts.
+/// Enables or disables an auth config, and all its accounts with it.
 pub async fn set_status(gateway: &Parts, id: &str, status: AuthConfigStatus) -> Result<ChangedAuthConfig> {
     let what = match status {
         AuthConfigStatus::Enabled => "is enabled",
@@ -302,7 +304,7 @@ pub async fn delete(gateway: &Parts, id: &str) -> Result<Done> {
     }
 }
 
-/// How other answers name an auth config.
+/// Returns the short form of an auth config for other responses.
 pub(crate) fn reference(config: &StoredAuthConfig) -> AuthConfigRef {
     AuthConfigRef {
         id: config.id.clone(),
@@ -363,13 +365,13 @@ fn new(
     }
 }
 
-/// Whether its accounts can be refreshed as far as it depends on it. Only `OAUTH2` takes the client of
-/// the auth config and no other.
+/// Returns whether the client of an auth config allows its accounts to be refreshed. Only `OAUTH2` needs this
+/// client and accepts no other.
 fn has_client(scheme: AuthScheme, credentials: &SecretJson) -> bool {
     scheme != AuthScheme::OAuth2 || Client::read(credentials, &Value::Null).is_ok()
 }
 
-/// Refuses a choice of tools: calls would go out all the same.
+/// Refuses a choice of tools, because the gateway would send calls regardless of it.
 fn refuse_restrictions(tool_access: Option<&Value>, tools: Option<&Value>) -> Result<()> {
     for (value, field) in [(tool_access, "tool_access_config"), (tools, "restrict_to_following_tools")] {
         if value.is_some_and(names_something) {

@@ -1,8 +1,8 @@
-//! Where a person comes out after connecting an account.
+//! The URL that a user is redirected to after connecting an account.
 //!
-//! Only who holds an API key, or the gateway, names such a URL, so by itself the redirect is an
-//! open one for nobody else. The list of an operator narrows it down further: then a leaked key
-//! cannot use the gateway's good name to send people elsewhere.
+//! Only a caller with an API key, or the program of the gateway, sets this URL. So the redirect is not an
+//! open redirect for anyone else. An operator can restrict it with a list: then a leaked key cannot use the
+//! gateway's reputation to redirect users elsewhere.
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use url::{Host, Url, form_urlencoded};
@@ -10,14 +10,14 @@ use url::{Host, Url, form_urlencoded};
 /// The callback URLs that links may have.
 #[derive(Debug)]
 pub(crate) enum CallbackUrls {
-    /// Any that is https, and http on this machine, where programs under development are.
+    /// Any https URL, and http URLs on this machine, where programs under development run.
     Safe,
-    /// Those below one of these.
+    /// The URLs below one of these.
     Below(Vec<Url>),
 }
 
 impl CallbackUrls {
-    /// Reads what the operator allows: origins or URL prefixes. None at all means [`Self::Safe`].
+    /// Reads the operator's list of origins or URL prefixes. An empty list means [`Self::Safe`].
     ///
     /// # Errors
     /// `InvalidOption` for an entry that is not an http or https URL.
@@ -34,8 +34,10 @@ impl CallbackUrls {
         Ok(Self::Below(allowed.iter().map(read).collect::<Result<_>>()?))
     }
 
+    /// Checks that a link may have this callback URL.
+    ///
     /// # Errors
-    /// `InvalidRequest` that says what is allowed.
+    /// `InvalidRequest` that names the allowed URLs.
     pub(crate) fn check(&self, callback_url: &str) -> Result<()> {
         let invalid = |why: String| {
             Err(Error::of_field(ErrorKind::InvalidRequest, "callback_url", format!("callback_url: {why}.")))
@@ -52,8 +54,8 @@ impl CallbackUrls {
     }
 }
 
-/// A URL with these parameters at the end of its query, in place of any of the same names. All else of
-/// it stays as it is written.
+/// Appends parameters to the query of a URL, and removes parameters with the same names. The rest of the URL
+/// stays as written.
 pub(crate) fn with_parameters(mut url: Url, parameters: &[(&str, &str)]) -> Url {
     let is_other = |piece: &&str| {
         let name = form_urlencoded::parse(piece.as_bytes()).next();
@@ -66,7 +68,7 @@ pub(crate) fn with_parameters(mut url: Url, parameters: &[(&str, &str)]) -> Url 
     url
 }
 
-/// An absolute http or https URL without a name or password in it, which would only mislead.
+/// Reads an absolute http or https URL. A user name or password in it would only mislead, so it is refused.
 fn web_url(text: &str) -> Option<Url> {
     let is_web = |url: &Url| {
         matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
@@ -83,7 +85,7 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Of the same origin, and at the prefix's path or in a folder below it.
+/// Returns whether a URL has the prefix's origin, and the prefix's path or a path in a folder below it.
 fn is_below(url: &Url, prefix: &Url) -> bool {
     let folder = prefix.path().trim_end_matches('/');
     let below = url.path().strip_prefix(folder);

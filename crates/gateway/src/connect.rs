@@ -1,13 +1,13 @@
-//! What happens behind a link: a person agrees at the provider, or fills in a form, and the account
-//! is ACTIVE.
+//! The flow behind a link: a user consents at the provider, or fills in a form, and the account becomes
+//! ACTIVE.
 //!
-//! * [`open`] shows what there is to do, and changes nothing.
-//! * [`submit`] begins: it takes a form's fields, or sends the browser on to the provider, with a
-//!   state of one use and PKCE. From then on the link is that browser's. An account of `DCR_OAUTH`
-//!   that has no client yet is given one first.
-//! * [`come_back`] takes what the provider sends the browser back with, and exchanges the code.
+//! * [`open`] shows the form of a link, and changes nothing.
+//! * [`submit`] begins the flow: it reads the fields of a form, or redirects the browser to the provider,
+//!   with a state for one use and PKCE. From then on only this browser may use the link. An account of
+//!   `DCR_OAUTH` without a client first gets one.
+//! * [`come_back`] reads the callback of the provider, and exchanges its code for tokens.
 //!
-//! Of the link's token, the browser's cookie and the state only hashes are stored.
+//! The store holds only hashes of the link's token, the browser's cookie and the state.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -39,12 +39,12 @@ use crate::{account, auth_config, id, proxy};
 /// How long an API may take to say whether it accepts a key.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The secret of a browser, which its cookie holds.
+/// The secret of a browser. Its cookie holds the secret.
 #[derive(Debug)]
 pub struct Browser(pub SecretString);
 
 impl Browser {
-    /// A browser without a cookie gets a new secret.
+    /// Returns a new secret, for a browser without a cookie.
     #[expect(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> Self {
         Self(id::secret("cb").into())
@@ -54,31 +54,31 @@ impl Browser {
         hash(self.0.expose_secret())
     }
 
-    /// Whether this browser began with the link, or nobody has yet.
+    /// Returns whether this browser began the flow of the link, or no browser has begun it yet.
     fn may_use(&self, link: &StoredLink) -> bool {
         let is_mine = |owner: &Vec<u8>| verify_slices_are_equal(owner, &self.hash()).is_ok();
         link.browser_hash.as_ref().is_none_or(is_mine)
     }
 }
 
-/// What there is to do behind a link.
+/// The form behind a link.
 #[derive(Debug)]
 pub struct Form {
     /// The toolkit's name.
     pub toolkit: String,
-    /// Where its API is, where that is known and the account's own.
+    /// The host of its API, if it is known and specific to the account.
     pub host: Option<String>,
-    /// Whether the person goes on to the provider to agree; else the fields are the credential.
+    /// Whether the user consents at the provider. Otherwise the fields are the credential.
     pub has_consent: bool,
-    /// What is asked for there.
+    /// The scopes that the user is asked to consent to.
     pub scopes: Vec<Scope>,
     /// What the user fills in.
     pub fields: Vec<AskedField>,
-    /// The host on which the person comes out.
+    /// The host of the page that the user returns to afterwards.
     pub back_to: Option<String>,
 }
 
-/// A scope, in words where the toolkit has some for it.
+/// A scope, with a description if the toolkit has one.
 #[derive(Debug)]
 pub struct Scope {
     /// Its name at the provider.
@@ -92,25 +92,25 @@ pub struct Scope {
 pub struct AskedField {
     /// The field of the toolkit.
     pub input: InputField,
-    /// What stands in it; never a secret.
+    /// The value in the field; never a secret.
     pub value: String,
-    /// What is wrong with what was sent.
+    /// The problem with the submitted value.
     pub problem: Option<String>,
 }
 
-/// What comes after a form.
+/// The step after a form.
 #[derive(Debug)]
 pub enum Next {
-    /// The provider, which the browser is sent on to.
+    /// The browser is redirected to the provider.
     Provider {
         /// The toolkit's name.
         toolkit: String,
         /// The page of the provider.
         url: Url,
     },
-    /// The same form, with what is wrong with it.
+    /// The form is shown again, with its problems.
     Again(Form),
-    /// Nothing more: the account is connected.
+    /// The account is connected; there is no further step.
     Connected(Connected),
 }
 
@@ -119,14 +119,14 @@ pub enum Next {
 pub struct Connected {
     /// The toolkit's name.
     pub toolkit: String,
-    /// Where the browser is sent on to.
+    /// The URL that the browser is redirected to.
     pub back: Option<Url>,
 }
 
-/// Why a browser does not get on.
+/// Why a browser cannot continue.
 #[derive(Debug)]
 pub enum Stop {
-    /// There is no such link, or no longer.
+    /// The link does not exist, or no longer exists.
     Unknown,
     /// The link has expired.
     Expired,
@@ -134,24 +134,24 @@ pub enum Stop {
     Used,
     /// Another browser has begun with the link.
     OtherBrowser,
-    /// There is no such state: it was used, replaced by a newer one, or never existed.
+    /// The state does not exist: it was used, replaced by a newer one, or never existed.
     UnknownState,
     /// The account was not connected.
     NotConnected(Box<NotConnected>),
-    /// The gateway, or how it is set up, is at fault.
+    /// The gateway or its configuration is at fault.
     Broken(Error),
 }
 
-/// The account was not connected, for a reason that stands in `status_reason`.
+/// The account was not connected. Its `status_reason` has the reason.
 #[derive(Debug)]
 pub struct NotConnected {
     /// The toolkit's name.
     pub toolkit: String,
     /// The step that failed.
     pub step: Step,
-    /// What the provider said, or what is wrong with what it sent.
+    /// The provider's words, or the problem with its response.
     pub why: String,
-    /// Where the person may go back to.
+    /// The URL that the user may return to.
     pub back: Option<Url>,
 }
 
@@ -161,17 +161,18 @@ impl From<Error> for Stop {
     }
 }
 
-/// What a provider sends a browser back with (RFC 6749 §4.1.2).
+/// The callback with which a provider redirects a browser back (RFC 6749 §4.1.2).
 #[derive(Debug)]
 pub struct Callback {
-    /// The part of the path after `/connect/callback/`; empty at the path that servers share.
+    /// The part of the path after `/connect/callback/`. It is empty at the path that authorization servers
+    /// share.
     pub path: String,
     /// The query, in order.
     pub parameters: Vec<(String, SecretString)>,
 }
 
 impl Callback {
-    /// A parameter, which must not be there twice (RFC 6749 §3.1).
+    /// Returns a parameter. The callback must not have it twice (RFC 6749 §3.1).
     fn get(&self, name: &str) -> Result<Option<&str>, Halt> {
         let mut values = self.parameters.iter().filter(|(given, _)| given == name);
         let value = values.next().map(|(_, value)| value.expose_secret());
@@ -184,16 +185,16 @@ impl Callback {
     }
 }
 
-/// Why a callback leads to no tokens.
+/// Why a callback yields no tokens.
 enum Halt {
-    /// The account fails, at this step and for this reason.
+    /// The account becomes FAILED, at this step and for this reason.
     Failed(Step, String),
     Stop(Stop),
 }
 
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
-        // The state is used up, so nothing comes after it.
+        // The state is used up, so the flow cannot continue.
         Self::Failed(Step::Credential, error.body().message.clone())
     }
 }
@@ -207,23 +208,23 @@ impl From<Stop> for Halt {
     }
 }
 
-/// Where an authorization server sends browsers back to.
+/// The redirect URI that an authorization server redirects browsers to.
 struct Redirect {
     uri: String,
-    /// The path below `/connect/callback` at which a callback arrives; any when `None`, because the URI is
-    /// elsewhere and leads there.
+    /// The path below `/connect/callback` that a callback must arrive at. `None` accepts any path, because
+    /// the URI is elsewhere and forwards to the gateway.
     path: Option<String>,
 }
 
 impl Redirect {
-    /// The redirect URI of an account with these fields, or `own`, which its auth config names.
+    /// Returns the redirect URI of an account with these fields, or `own`, which its auth config names.
     ///
-    /// Two authorization servers share a URI only where neither can be somebody's who would have the codes of
-    /// the other (RFC 9700 §4.4): a server that was chosen for an account has a URI of its own, unless all its callbacks
-    /// name their issuer.
+    /// Authorization servers share a URI only where no server can get the codes of another (RFC 9700 §4.4). A
+    /// server that was chosen for an account has a URI of its own, unless all its callbacks name their
+    /// issuer.
     ///
     /// # Errors
-    /// `NotListening`; `InvalidRequest` when `own` is shared, or the host of the server is not known.
+    /// `NotListening`; `InvalidRequest` if `own` is shared, or the host of the server is not known.
     fn new(
         gateway: &Parts,
         toolkit: &Toolkit,
@@ -274,7 +275,8 @@ impl Redirect {
     }
 }
 
-/// The redirect URI that a client of a toolkit is registered with, where users go to a provider and the gateway has an address.
+/// Returns the redirect URI to register a client of a toolkit with. `None` if users do not consent at the
+/// provider, or the gateway has no address.
 pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthScheme) -> Option<String> {
     if !toolkit.has_consent(scheme) {
         return None;
@@ -282,10 +284,10 @@ pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthSchem
     Redirect::new(gateway, toolkit, scheme, &Fields::default(), None).ok().map(|redirect| redirect.uri)
 }
 
-/// Refuses an auth config with which nobody could be connected by a link.
+/// Refuses an auth config if no user could connect an account with it by a link.
 ///
 /// # Errors
-/// `Unsupported`, or `InvalidRequest` that names what the auth config lacks.
+/// `Unsupported`, or `InvalidRequest` that names the missing part of the auth config.
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let scheme = config.auth_scheme;
@@ -300,7 +302,8 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
     let (credentials, settings) = auth_config::credentials(gateway, config)?;
-    // With DCR_OAUTH there may be none yet: it is registered when the person goes on.
+    // An account of `DCR_OAUTH` may have no client yet: the gateway registers it when the user submits the
+    // form.
     if scheme == AuthScheme::OAuth2 {
         if !config.has_client {
             let message = format!("Auth config {} has no `client_id`.", config.id);
@@ -317,18 +320,17 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     Ok(())
 }
 
-/// What there is to do behind a link. Changes nothing: whoever only looks, as programs that preview
-/// links do, uses nothing up.
+/// Returns the form of a link. It changes nothing, so a program that previews links does not use one up.
 pub async fn open(gateway: &Parts, token: &str, browser: &Browser) -> Result<Form, Stop> {
     Flow::behind(gateway, token, browser).await?.form()
 }
 
-/// Whether this browser may send the form of a link now. Asked before the form is read.
+/// Checks whether this browser may submit the form of a link now. The caller checks before it reads the form.
 pub async fn may_submit(gateway: &Parts, token: &str, browser: &Browser) -> Result<(), Stop> {
     Flow::behind(gateway, token, browser).await.map(drop)
 }
 
-/// Takes a form, and begins.
+/// Reads a submitted form, and begins the flow.
 pub async fn submit(
     gateway: &Parts,
     token: &str,
@@ -356,7 +358,7 @@ pub async fn submit(
     flow.connect().await.map(Next::Connected)
 }
 
-/// Takes what the provider has sent the browser back with.
+/// Reads the callback that the provider has redirected the browser to, and connects the account.
 pub async fn come_back(
     gateway: &Parts,
     browser: Option<&Browser>,
@@ -365,7 +367,7 @@ pub async fn come_back(
     let state = callback.get("state").ok().flatten().ok_or(Stop::UnknownState)?;
     let state_hash = hash(state);
     let link = gateway.store.link_of_state(&state_hash).await?.ok_or(Stop::UnknownState)?;
-    // Nothing is used up by a browser that did not begin: its person may have been lured here.
+    // A browser that did not begin the flow uses nothing up: an attacker may have lured its user here.
     let mut flow = Flow::of(gateway, link, browser.ok_or(Stop::OtherBrowser)?).await?;
     if !gateway.store.take_state(&state_hash).await? {
         return Err(Stop::UnknownState);
@@ -377,22 +379,22 @@ pub async fn come_back(
     }
 }
 
-/// Where a flow can end without an account.
+/// A step at which a flow can end without an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The gateway registers a client.
     Registration,
-    /// The person agrees.
+    /// The user consents.
     Consent,
-    /// The callback is from the server that the browser was sent to.
+    /// The callback must come from the server that the browser was redirected to.
     Sender,
-    /// What the provider has sent back is exchanged for tokens.
+    /// The code of the callback is exchanged for tokens.
     Exchange,
-    /// The credential can be used.
+    /// The credential must be usable.
     Credential,
 }
 
-/// A link with all that is known of it.
+/// A link with everything that the gateway knows about it.
 struct Flow<'a> {
     gateway: &'a Parts,
     link: StoredLink,
@@ -402,7 +404,7 @@ struct Flow<'a> {
     scheme: AuthScheme,
     /// The account's credential so far.
     old: SecretJson,
-    /// What is to be changed of it.
+    /// The changes to the credential.
     given: SecretJson,
 }
 
@@ -412,7 +414,7 @@ impl<'a> Flow<'a> {
         Self::of(gateway, link, browser).await
     }
 
-    /// The flow of a link that this browser may go on with.
+    /// Returns the flow of a link, if this browser may continue it.
     async fn of(gateway: &'a Parts, link: StoredLink, browser: &Browser) -> Result<Self, Stop> {
         if link.finished_at.is_some() {
             return Err(Stop::Used);
@@ -447,9 +449,9 @@ impl<'a> Flow<'a> {
     fn form(&self) -> Result<Form, Stop> {
         let known = self.fields()?;
         let asked = self.toolkit.input_fields(self.scheme);
-        // Where all that is needed is known already, it is to be given anew.
+        // If all required fields are known already, the form asks for them again.
         let is_complete = asked.iter().all(|field| !field.required || known.get(&field.name).is_some());
-        // What the auth config says is not the person's to say.
+        // The form leaves out the fields that the auth config sets, because the user may not change them.
         let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
         let is_asked = |field: &InputField| {
             of_config.get(&field.name).is_none() && (is_complete || known.get(&field.name).is_none())
@@ -481,7 +483,7 @@ impl<'a> Flow<'a> {
         Ok(form)
     }
 
-    /// Takes what was given for the fields of a form. Problems stand beside the fields.
+    /// Reads the submitted values of a form's fields. Each problem is stored in its field.
     fn fill_in(&mut self, form: &mut Form, given: &BTreeMap<String, SecretString>) -> Result<(), Stop> {
         let mut new = BTreeMap::new();
         for field in &mut form.fields {
@@ -521,16 +523,16 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Refuses what could not be exchanged for an access token.
+    /// Refuses a credential that could not be exchanged for an access token.
     fn exchangeable(&self) -> Result<()> {
         let (client, settings) = auth_config::credentials(self.gateway, &self.config)?;
         renewal::request(self.toolkit, self.scheme, &self.fields()?, &client, &settings).map(drop)
     }
 
-    /// Makes the link this browser's.
+    /// Binds the link to this browser.
     async fn start(&self, start: &LinkStart) -> Result<(), Stop> {
         if !self.gateway.store.start_link(&self.link, start).await? {
-            // It was somebody else's by a moment.
+            // Another browser began the flow a moment earlier.
             return Err(Stop::OtherBrowser);
         }
         self.gateway.account_changes.tell(&self.account.id);
@@ -539,7 +541,7 @@ impl<'a> Flow<'a> {
 
     async fn go_to_provider(&mut self, browser: &Browser) -> Result<Next, Stop> {
         if self.lacks_client()? {
-            // One browser registers, and no other beside it.
+            // The link is bound first, so that only one browser registers a client.
             self.start(&LinkStart { browser_hash: browser.hash(), state: None }).await?;
             if let Err(not_registered) = self.register().await? {
                 return Err(self.fail(Step::Registration, not_registered.in_words()).await);
@@ -554,32 +556,32 @@ impl<'a> Flow<'a> {
         let state = LinkState {
             hash: hash(&state),
             verifier: vault.seal(place(&row, "verifier"), verifier.0.expose_secret()),
-            // What the provider's address was made of, and the client, are the account's once there
-            // are tokens: until then, what it has goes where it went.
+            // The fields of the provider's URL and the client become the account's once there are tokens.
+            // Until then, the credential that the account has is still sent to the old host.
             given: vault.seal(place(&row, "given"), self.given.expose()),
         };
         self.start(&LinkStart { browser_hash: browser.hash(), state: Some(state) }).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
     }
 
-    /// Whether a client has to be registered for the account.
+    /// Returns whether a client has to be registered for the account.
     fn lacks_client(&self) -> Result<bool> {
         if self.scheme != AuthScheme::DcrOauth {
             return Ok(false);
         }
         let fields = self.fields()?;
         if fields.get("client_id").is_some() {
-            // A client is sent back to no other address than the one that it was registered with.
+            // A provider redirects a client only to the URI that the client was registered with.
             let redirect = self.redirect(&self.client_metadata()?)?;
             let registered = fields.get("registered_redirect_uri");
             let is_elsewhere = registered.is_none_or(|uri| uri.expose_secret() != redirect.uri);
             return Ok(is_elsewhere || dynamic_client::is_expired(&fields, self.gateway.clock.now() / 1_000));
         }
-        // An operator may have one for all accounts.
+        // An operator may have set one client for all accounts.
         Ok(auth_config::client(self.gateway, &self.config).is_err())
     }
 
-    /// Registers a client for the account, and adds it to what is known.
+    /// Registers a client for the account, and adds it to the changes of the credential.
     async fn register(&mut self) -> Result<Result<(), NotGranted>, Stop> {
         let metadata = self.client_metadata()?;
         let fields = self.fields()?;
@@ -607,10 +609,10 @@ impl<'a> Flow<'a> {
         })
     }
 
-    /// Takes what a callback tells, and exchanges its code for tokens.
+    /// Checks a callback, reads its fields, and exchanges its code for tokens.
     async fn take_tokens(&mut self, callback: &Callback) -> Result<(), Halt> {
         let client = self.client()?;
-        // Before the callback is believed: its fields may be parts of addresses.
+        // The redirect URI is built before the fields of the callback are read: they may be parts of URLs.
         let redirect = self.redirect(&client.metadata)?;
         self.check_sender(callback, &redirect)?;
         if let Some(code) = callback.get("error")?.filter(|code| !code.is_empty()) {
@@ -626,8 +628,10 @@ impl<'a> Flow<'a> {
         self.exchange(&code, &self.client()?, &redirect.uri).await
     }
 
-    /// Refuses a callback of another authorization server than the one that the browser was sent to: its code
-    /// must not get to this one (RFC 9700 §4.4). What the callback says of an error is not believed either.
+    /// Refuses a callback from another authorization server than the one that the browser was redirected to.
+    ///
+    /// The code of that server must not be sent to this one (RFC 9700 §4.4). The gateway ignores the error in
+    /// such a callback, too.
     fn check_sender(&self, callback: &Callback, redirect: &Redirect) -> Result<(), Halt> {
         let failed = |why: &str| {
             let why = format!("{why}, so it is not from the authorization server that the user was sent to");
@@ -639,7 +643,7 @@ impl<'a> Flow<'a> {
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let Some(issuer) = &server.issuer else { return Ok(()) };
-        // Compared as text (RFC 9207 §2.4).
+        // The issuers are compared as text (RFC 9207 §2.4).
         match callback.get("iss")? {
             Some(iss) if iss != issuer => {
                 failed(&format!("the callback names the issuer `{}` in place of `{issuer}`", shortened(iss)))
@@ -651,7 +655,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Takes the fields of the account that a callback tells.
+    /// Reads the fields of the account that a callback names.
     fn take_fields(&mut self, callback: &Callback) -> Result<(), Halt> {
         let known = self.fields()?;
         let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
@@ -663,7 +667,8 @@ impl<'a> Flow<'a> {
                 Halt::Failed(Step::Exchange, format!("`{parameter}` of the callback cannot be used: {why}"))
             };
             let value = self.toolkit.read_callback_field(self.scheme, name, place, value).map_err(failed)?;
-            // The consent is for what the browser was sent on with, and an auth config holds for all of its accounts.
+            // The user consented to the values that the browser was redirected with. The values of an auth
+            // config hold for all of its accounts.
             let fixed = if is_asked_first { known.get(name) } else { of_config.get(name) };
             if fixed.is_some_and(|fixed| !fixed.expose_secret().eq_ignore_ascii_case(&value)) {
                 return Err(failed(&format!("the user was sent on for another `{name}`")));
@@ -675,7 +680,7 @@ impl<'a> Flow<'a> {
         Ok(self.give(&SecretJson::new(json!(told).to_string()))?)
     }
 
-    /// Exchanges a code for tokens, and adds them to what is known.
+    /// Exchanges a code for tokens, and adds them to the changes of the credential.
     async fn exchange(
         &mut self,
         code: &SecretString,
@@ -695,10 +700,11 @@ impl<'a> Flow<'a> {
         Ok(self.give(&granted.val)?)
     }
 
-    /// Whether the API refuses the credential, if the toolkit says how it can be asked. What else it
-    /// answers, or that it does not, says nothing about the credential.
+    /// Returns whether the API rejects the credential, if the toolkit has an endpoint to check it.
+    ///
+    /// Any response but 401 and 403, and a failed request, say nothing about the credential.
     async fn is_refused_by_api(&self) -> Result<bool, Stop> {
-        // What is exchanged for an access token is not what the API takes.
+        // The API does not accept a secret that is exchanged for an access token.
         let endpoint = self.toolkit.check.as_ref().filter(|_| !self.toolkit.exchanges(self.scheme));
         let Some(endpoint) = endpoint else { return Ok(false) };
         let request = ProxyRequest {
@@ -725,7 +731,8 @@ impl<'a> Flow<'a> {
         })
     }
 
-    /// Uses the link up: the account is ACTIVE with what was given, and what else it has by now.
+    /// Uses the link up. The account becomes ACTIVE, with the submitted changes on top of its current
+    /// credential.
     async fn connect(&mut self) -> Result<Connected, Stop> {
         let patience = Instant::now() + refresh::PATIENCE;
         loop {
@@ -734,7 +741,8 @@ impl<'a> Flow<'a> {
             });
             let change = match change {
                 Ok(change) => change,
-                // Nobody can give anything else with this link: a form has told what is wrong with its fields.
+                // The form has already reported problems with its fields, so the user cannot submit anything
+                // better with this link.
                 Err(error) => return Err(self.fail(Step::Credential, error.body().message.clone()).await),
             };
             match self.gateway.store.finish_link(&self.link, &change).await? {
@@ -745,7 +753,7 @@ impl<'a> Flow<'a> {
                         account::changed_meanwhile(self.gateway, &self.account.id).await,
                     ));
                 }
-                // A refresh may be under way, whose token is not to be overwritten with an older one.
+                // A refresh may be in flight. An older token must not overwrite the token of the refresh.
                 LinkEnd::AccountChanged => {
                     tokio::time::sleep(refresh::POLL).await;
                     self.account = account::find(self.gateway, &self.account.id).await?;
@@ -757,7 +765,7 @@ impl<'a> Flow<'a> {
         Ok(Connected { toolkit: self.toolkit.name.clone(), back: self.back("success") })
     }
 
-    /// Uses the link up: the account is FAILED, unless it has a credential that still works.
+    /// Uses the link up. The account becomes FAILED, unless it has a credential that still works.
     async fn fail(&self, step: Step, why: String) -> Stop {
         let reason = match step {
             Step::Registration => format!("The provider did not register a client for the account: {why}"),
@@ -781,7 +789,8 @@ impl<'a> Flow<'a> {
         Stop::NotConnected(Box::new(NotConnected { toolkit, step, why, back }))
     }
 
-    /// Adds to what is to be changed. Null removes a field of the account, and so stays here.
+    /// Adds to the changes of the credential. A null removes a field of the account, so it stays in the
+    /// changes.
     fn give(&mut self, more: &SecretJson) -> Result<()> {
         let mut given = account::raw_fields(&self.given)?;
         given.extend(account::raw_fields(more)?);
@@ -789,7 +798,7 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// The credential as it is to be.
+    /// Returns the credential with the changes.
     fn val(&self) -> Result<SecretJson> {
         account::changed(self.toolkit, self.scheme, &self.old, &self.given)
     }
@@ -798,7 +807,7 @@ impl<'a> Flow<'a> {
         Fields::read(&self.val()?)
     }
 
-    /// The OAuth client, which also asks for what this link was made for.
+    /// Returns the OAuth client. Its metadata includes the extra scopes of this link.
     fn client(&self) -> Result<Client> {
         let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
         let client = Client::of_account(self.toolkit, self.scheme, &self.fields()?, &credentials, &settings)?;
@@ -834,7 +843,7 @@ impl<'a> Flow<'a> {
         Url::parse(self.link.callback_url.as_ref()?).ok()
     }
 
-    /// Where the person comes out, with how it went, as the hosted backend tells it.
+    /// Returns the callback URL of the user, with the outcome in the parameters of the hosted backend.
     fn back(&self, status: &str) -> Option<Url> {
         let url = self.callback()?;
         Some(with_parameters(url, &[("status", status), ("connected_account_id", &self.account.id)]))
@@ -851,7 +860,7 @@ fn place<'a>(row: &'a str, field: &'static str) -> Place<'a> {
     Place { table: "links", row, field }
 }
 
-/// A provider's error, which may say more than its code.
+/// Describes a provider's error, with its description if it has one.
 fn in_words(code: &str, description: Option<&str>) -> String {
     match description {
         Some(description) => format!("{code} ({description})"),

@@ -19,10 +19,10 @@ use crate::request::require;
 use crate::toolkit::Toolkit;
 use crate::{account, auth_config, bounds, connect, id, session};
 
-/// How long links go unwatched at most, in case another process makes some.
+/// The longest time between two checks for expired links, in case another process creates some.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// Begins an account for the session's user.
+/// Creates an account for the session's user, and a link to connect it.
 pub async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSession) -> Result<Link> {
     require(Some(&request.toolkit), "toolkit")?;
     bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
@@ -34,7 +34,7 @@ pub async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSessio
     begin(gateway, &auth_config, session.user_id.clone(), request.alias, None, request.callback_url).await
 }
 
-/// Begins an account with an auth config.
+/// Creates an account with an auth config, and a link to connect it.
 pub async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<Link> {
     require(Some(&request.user_id), "user_id")?;
     bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
@@ -65,8 +65,9 @@ async fn begin(
     give_out(gateway, &account.id, callback_url, &[]).await
 }
 
-/// Has a person connect an account once more, in its place. It keeps its id and its name; while it
-/// is ACTIVE it also keeps the credential that it has until there is a new one.
+/// Creates a link to connect an existing account again. The account keeps its id and its name.
+///
+/// An ACTIVE account keeps its old credential until there is a new one.
 pub async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
     bounds::scopes(&request.scopes)?;
     let account = account::find(gateway, account_id).await?;
@@ -78,7 +79,7 @@ pub async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Res
     give_out(gateway, account_id, request.callback_url, &request.scopes).await
 }
 
-/// Refuses a link that would lead nowhere, before there is an account for it.
+/// Refuses a link that could not connect an account, before the account is created.
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Option<&str>) -> Result<()> {
     if let Some(url) = callback_url {
         bounds::length(url, bounds::LONGEST_URL, "callback_url")?;
@@ -91,8 +92,9 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
     connect::check(gateway, config)
 }
 
-/// Refuses to ask a user for what an import once brought, where users sign in with OAuth: they have no
-/// such token. An auth config that was made for it asks.
+/// Refuses a link with the default auth config of imports if users of the toolkit sign in with OAuth.
+///
+/// Its form would ask users for a token that they do not have. A custom auth config may ask for it.
 pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let scheme = config.auth_scheme;
@@ -103,7 +105,7 @@ pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<
     Ok(())
 }
 
-/// Gives out a link to an account, after [`check`].
+/// Creates a link to an account, after [`check`].
 pub(crate) async fn give_out(
     gateway: &Parts,
     account_id: &str,
@@ -134,8 +136,9 @@ pub(crate) async fn give_out(
     })
 }
 
-/// Makes accounts EXPIRED when their link ends unused, until the gateway closes. An account whose caller was
-/// dropped before there was a link expires, too.
+/// Sets accounts to EXPIRED when their link expires unused, until the gateway closes.
+///
+/// If a caller was dropped between creating an account and its link, the account expires, too.
 pub(crate) fn expire_on_time(
     store: &Arc<dyn Store>,
     clock: Clock,
@@ -143,16 +146,16 @@ pub(crate) fn expire_on_time(
     lifetime: Duration,
     closing: CancellationToken,
 ) {
-    // A gateway that is dropped without being closed ends it, too.
+    // The reference is weak, so the task ends when a gateway is dropped without being closed.
     let store = Arc::downgrade(store);
     let reason = expired_reason(lifetime);
     let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-    // No link that is made meanwhile ends before then.
+    // A link that is created during the pause does not expire before its end.
     let longest = lifetime.min(LOOK_AGAIN);
     tokio::spawn(async move {
         loop {
             let Some(store) = store.upgrade() else { return };
-            // One moment for both: no link ends between them.
+            // Both queries use the same time, so that no link expires between them.
             let at = clock.now();
             match store.expire_links(&reason, at, lifetime_ms).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
@@ -168,13 +171,13 @@ pub(crate) fn expire_on_time(
     });
 }
 
-/// How long to wait for the next link to end; one may have ended since it was looked up.
+/// Returns the pause until the next link expires. The link may have expired since it was looked up.
 fn pause_until(next: Option<i64>, at: i64, longest: Duration) -> Duration {
     let until = next.map(|next| Duration::from_millis(next.saturating_sub(at).max(0).unsigned_abs()));
     until.map_or(longest, |until| until.min(longest))
 }
 
-/// The reason in the words of the hosted backend, with the lifetime of links here.
+/// Returns the reason in the words of the hosted backend, with the lifetime of links here.
 fn expired_reason(lifetime: Duration) -> String {
     let seconds = lifetime.as_secs();
     let (count, unit) =
@@ -183,8 +186,10 @@ fn expired_reason(lifetime: Duration) -> String {
     format!("Connection initiation did not complete within {count} {unit}{plural}")
 }
 
-/// The auth config that a link of a session uses: the session's own, else the newest that was made
-/// for the toolkit and is enabled, else the toolkit's default for a scheme that needs no client.
+/// Returns the auth config for a link in a session: the session's own, else the newest enabled custom one of
+/// the toolkit.
+///
+/// Without either, it is the toolkit's default for a scheme that needs no client.
 async fn auth_config_of(
     gateway: &Parts,
     session: &StoredSession,

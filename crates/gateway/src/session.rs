@@ -13,7 +13,7 @@ use crate::gateway::Parts;
 use crate::request::require;
 use crate::{auth_config, bounds, id};
 
-/// Opens a session.
+/// Creates a session.
 pub async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
     require(Some(&request.user_id), "user_id")?;
     bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
@@ -25,17 +25,17 @@ pub async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> 
     Ok(answer(&session))
 }
 
-/// Reads a session.
+/// Returns a session.
 pub async fn get(gateway: &Parts, id: &str) -> Result<Session> {
     Ok(answer(&*load(gateway, id).await?))
 }
 
-/// Changes a session. The change counts from the next call on.
+/// Changes a session. The change applies from the next call on.
 pub async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
     let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
     let given: Vec<String> = request.0.keys().cloned().collect();
     session.config = request.apply(&session.config)?;
-    // What was checked before may have changed since, and is not what this is about.
+    // The checks skip parts that this request does not change: they may have become invalid since.
     let is_given = |part: &str| given.iter().any(|name| name == part);
     check(gateway, &session.user_id, &mut session.config, is_given).await?;
     if !gateway.store.update_session(&session).await? {
@@ -58,12 +58,12 @@ pub async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> {
     }
 }
 
-/// The session of a call.
+/// Returns the session of a call.
 pub(crate) async fn load(gateway: &Parts, id: &str) -> Result<Arc<StoredSession>> {
     gateway.store.session(id).await?.ok_or_else(|| not_found(id))
 }
 
-/// Refuses a toolkit that the session does not allow, before anything is looked up.
+/// Refuses a toolkit that the session does not allow, before any look-up.
 pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()> {
     let Some(filter) = session.config.toolkits.as_ref().filter(|filter| !filter.allows(toolkit)) else {
         return Ok(());
@@ -80,7 +80,7 @@ pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()
     .fix("Name the toolkit when the session is created, or add it with session.update()."))
 }
 
-/// Some slugs, of which there may be many.
+/// Lists the first slugs. There may be many.
 fn first_of(slugs: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = slugs.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -95,8 +95,10 @@ fn not_found(id: &str) -> Error {
         .fix("Make one with composio.create().")
 }
 
-/// Toolkits and auth configs must be known, and pins must be usable accounts of the same user, in the
-/// parts that are given. Pins may be given by alias or word id; what is kept is the id.
+/// Checks a session's configuration, and resolves its pins.
+///
+/// Toolkits and auth configs must exist, and pins must be usable accounts of the same user. Most checks cover
+/// only the given parts. A pin may be an alias or a word id; the session stores the account's id.
 async fn check(
     gateway: &Parts,
     user_id: &str,
@@ -170,7 +172,8 @@ async fn check(
     Ok(())
 }
 
-/// Refuses what would restrict a session and is not enforced: it would do more than it was asked for.
+/// Refuses restrictions that the gateway does not enforce: the session would allow more than the caller asked
+/// for.
 fn refuse_restrictions(config: &SessionConfig, is_given: impl Fn(&str) -> bool) -> Result<()> {
     let given = |name, value| Option::as_ref(value).filter(|_| is_given(name));
     let restricted = given("tags", &config.tags)
@@ -187,11 +190,11 @@ fn refuse_restrictions(config: &SessionConfig, is_given: impl Fn(&str) -> bool) 
         .fix("Leave it out, and restrict the session with `toolkits` and with pinned accounts."))
 }
 
-/// The first toolkit of which some tools only may be used.
+/// Returns the first toolkit that is restricted to some of its tools.
 fn restricted_toolkit(tools: &Value) -> Option<String> {
     let Value::Object(toolkits) = tools else { return names_something(tools).then(|| "tools".to_owned()) };
     let restricts = |choice: &Value| {
-        // A list of tools is one of those that may be used, and of an empty one none may.
+        // A list names the only tools that may be used. An empty list allows none.
         choice.is_array()
             || choice.get("enable").is_some_and(|tools| !tools.is_null())
             || names_something(choice)
@@ -216,7 +219,7 @@ fn restriction_of_experiments(experimental: &Value) -> Option<String> {
     Some(format!("experimental.{key}"))
 }
 
-/// Whether there is anything in a value but empty lists.
+/// Returns whether a value contains more than nulls, `false` and empty lists.
 pub(crate) fn names_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -227,7 +230,7 @@ pub(crate) fn names_something(value: &Value) -> bool {
     }
 }
 
-/// Refuses tools that the caller would have the session run.
+/// Refuses custom tools, which the session would have to run.
 fn refuse_tools(experimental: Option<&Value>) -> Result<()> {
     let is_given = |name: &&str| experimental.is_some_and(|given| names_something(&given[*name]));
     let Some(name) = ["custom_tools", "custom_toolkits"].into_iter().find(is_given) else { return Ok(()) };
@@ -236,8 +239,8 @@ fn refuse_tools(experimental: Option<&Value>) -> Result<()> {
         .fix("Leave it out, run the tools in your program, and let them call APIs with proxy_execute."))
 }
 
-/// The form of a response (`docs/wire.md`). Some parts have other names than in a request, and every part
-/// that SDKs read is there.
+/// Builds the response (`docs/wire.md`). Some parts have other names than in the request. Every part that
+/// SDKs read is present.
 fn answer(session: &StoredSession) -> Session {
     let mut echo = Map::new();
     echo.insert("user_id".to_owned(), json!(session.user_id));
@@ -245,7 +248,7 @@ fn answer(session: &StoredSession) -> Session {
     echo.insert("execute".to_owned(), json!({ "enable_multi_execute": false }));
     echo.insert("search".to_owned(), json!({ "enable": false }));
     echo.insert("preload".to_owned(), json!({ "tools": [] }));
-    // Calls with the vendor's own credentials, which a gateway has none of.
+    // Instant calls use the vendor's own credentials, and a gateway has none.
     echo.insert("instant".to_owned(), json!(false));
     let config = serde_json::to_value(&session.config).expect("a configuration is made of JSON values");
     if let Value::Object(config) = config {
@@ -264,7 +267,7 @@ fn answer(session: &StoredSession) -> Session {
 }
 
 fn echoed(part: &str, value: Value) -> Value {
-    // `true` and `false` are short for `{ enable }`.
+    // A boolean is short for `{ enable }`.
     let value = if value.is_boolean() { json!({ "enable": value }) } else { value };
     match part {
         "toolkits" | "tags" => filter(value),
@@ -275,7 +278,7 @@ fn echoed(part: &str, value: Value) -> Value {
     }
 }
 
-/// What is let through, of toolkits, tools or tags. A list is short for `{ enable }`.
+/// Converts a filter of toolkits, tools or tags. A list is short for `{ enable }`.
 fn filter(value: Value) -> Value {
     let value = if value.is_array() { json!({ "enable": value }) } else { value };
     let value = each_field(value, |name, value| {
