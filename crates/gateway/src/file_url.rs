@@ -1,8 +1,8 @@
-//! The URLs of files: made for one file and one hour, and proof of themselves.
+//! The URLs of files. Each URL is valid for one file until it expires, and proves its own validity.
 //!
-//! `{public URL}/files/{expiry}-{id}?type={media type}&signature={HMAC-SHA256}`. The signature
-//! covers the file's name, in which its expiry stands, and its type. So nothing about a file has to
-//! be kept but its bytes, and any gateway with the key can serve it.
+//! The form is `{public URL}/files/{expiry}-{id}?type={media type}&signature={HMAC-SHA256}`. The signature
+//! covers the file's type and its name, which contains its expiry. So the gateway stores only the bytes of a
+//! file, and any gateway with the key can serve it.
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
@@ -14,10 +14,10 @@ use crate::clock::rfc3339;
 use crate::id;
 use crate::request::QUERY;
 
-/// The path that all files are below.
+/// The path prefix of all files.
 pub(crate) const PATH: &str = "/files/";
 
-/// A file's name: when it expires, and an id.
+/// A file's name: its expiry and an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileName(String);
 
@@ -27,7 +27,7 @@ impl FileName {
         Self(format!("{expires_at}-{}", id::random("file")))
     }
 
-    /// A file of this name, for tests that need one they can write down.
+    /// Returns a file name with this text, for tests that need a fixed name.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn named(name: &str) -> Self {
         Self(name.to_owned())
@@ -42,13 +42,15 @@ impl FileName {
     }
 }
 
-/// When a file of this name expires, in milliseconds since the Unix epoch; `None` for a name that
-/// no file of ours has. What a crash leaves of a file has a longer name that begins the same.
+/// Returns the expiry of a file with this name, in milliseconds since the Unix epoch; `None` if the name is
+/// not from the gateway.
+///
+/// The partial file of a crash has a longer name with the same start.
 pub(crate) fn expiry_of(name: &str) -> Option<i64> {
     name.split_once("-file_")?.0.parse().ok()
 }
 
-/// The keys that URLs are signed with: the first signs, all of them verify.
+/// The keys of URLs. The first key signs, all of them verify.
 pub(crate) struct UrlKeys(Vec<hmac::Key>);
 
 impl UrlKeys {
@@ -56,7 +58,7 @@ impl UrlKeys {
         Self(keys.into_iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect())
     }
 
-    /// The URL of a file, below `base`.
+    /// Returns the URL of a file, below `base`.
     pub(crate) fn sign(&self, base: &str, name: &FileName, content_type: &str) -> String {
         let signature = self.0.first().map(|key| hmac::sign(key, &signed(&name.0, content_type)));
         let signature = signature.map(|tag| BASE64URL_NOPAD.encode(tag.as_ref())).unwrap_or_default();
@@ -64,11 +66,11 @@ impl UrlKeys {
         format!("{base}{PATH}{}?type={content_type}&signature={signature}", name.0)
     }
 
-    /// The file that a URL is for, and its type. Only the path and the query count: a gateway may be
-    /// reached by several names.
+    /// Returns the file that a URL is for, and its type. Only the path and the query are checked, because a
+    /// gateway may have several host names.
     ///
     /// # Errors
-    /// `FileUrlRefused`, for anything but a URL that was signed here and has not expired.
+    /// `FileUrlRefused` if the gateway did not sign the URL, or the URL has expired.
     pub(crate) fn verify(&self, url: &Url, at: i64) -> Result<(FileName, String)> {
         let name = url.path().rsplit_once(PATH).map(|(_, name)| name).unwrap_or_default();
         let value = |wanted: &str| {
@@ -78,7 +80,7 @@ impl UrlKeys {
         let signature = BASE64URL_NOPAD.decode(value("signature").unwrap_or_default().as_bytes());
         let message = signed(name, &content_type);
         let signature = signature.unwrap_or_default();
-        // Each comparison takes the same time wherever a difference is.
+        // Each comparison takes the same time, wherever the signatures differ.
         if !self.0.iter().any(|key| hmac::verify(key, &message, &signature).is_ok()) {
             return Err(refused("is not one that this gateway has signed, or was changed since".to_owned()));
         }
@@ -96,7 +98,7 @@ impl std::fmt::Debug for UrlKeys {
     }
 }
 
-/// What a signature is made of. A line break is in neither part.
+/// Returns the text that is signed. Neither part contains a line break.
 fn signed(name: &str, content_type: &str) -> Vec<u8> {
     format!("proxy-execute file 1\n{name}\n{content_type}").into_bytes()
 }

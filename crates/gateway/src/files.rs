@@ -1,8 +1,8 @@
-//! Files that upstreams answer with: kept for a while, and served by signed URLs.
+//! The files of upstream responses: stored for a limited time, and served by signed URLs.
 //!
-//! A file streams into an object store, a folder or an S3 bucket, and is there once it is complete:
-//! until then it has another name, or is parts of an upload that are no object yet. Its expiry
-//! stands in its name, so sweeping needs no record of what there is.
+//! A file streams into an object store: a folder or an S3 bucket. It is visible once it is complete. Until
+//! then it has another name, or consists of parts of an upload that are no object yet. Its expiry is in its
+//! name, so the sweep needs no list of files.
 
 mod bucket;
 mod range;
@@ -37,49 +37,51 @@ use crate::id;
 use crate::stream::Bounds;
 use crate::vault::{self, Vault};
 
-/// What is written at once to a bucket: the smallest part of an upload that S3 takes. It is in memory.
+/// The bytes written to a bucket at once, held in memory: the smallest part of an upload that S3 accepts.
 const PART: usize = 5 * 1024 * 1024;
 
-/// What is read and written at once in a folder.
+/// The bytes read or written at once in a folder.
 const CHUNK: usize = 256 * 1024;
 
-/// How often files that have expired are removed.
+/// The time between two sweeps of expired files.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How folders of gateways in memory begin, before the underscore of their id.
+/// The prefix of a temporary folder's name. An underscore and an id follow.
 const TEMPORARY: &str = "proxy-execute-files";
 
 const DEFAULT_EXPIRES_IN_MS: u64 = 60 * 60 * 1000;
 const DEFAULT_MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 const DEFAULT_MAX_OPEN: u32 = 100;
 
-/// Where files are kept, and for how long. Unknown keys are refused.
+/// Where files are stored, and for how long. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FilesOptions {
-    /// A folder, made if it is not there. Default: beside the store, or a temporary one.
+    /// A folder, created if it does not exist. Default: one beside the store, or a temporary one.
     pub folder: Option<String>,
-    /// A bucket, in the place of a folder.
+    /// A bucket, instead of a folder.
     pub s3: Option<S3Options>,
-    /// How long a file is there, from the beginning of the answer. Default: an hour.
+    /// How long a file exists, counted from the start of the response. Default: an hour.
     pub expires_in_ms: Option<u64>,
-    /// The largest file, decompressed, in bytes. Default: 5 GiB.
+    /// Upper limit for a file, after decompression, in bytes. Default: 5 GiB.
     pub max_bytes: Option<u64>,
-    /// How many files may be written and read at once. Default: 100.
+    /// Upper limit for the files that are written and read at once. Default: 100.
     pub max_open: Option<u32>,
-    /// 32 bytes each, in hexadecimal or base64: the first signs URLs, all verify them. Default: one
-    /// that is derived from the encryption key.
+    /// 32 bytes each, in hexadecimal or base64. The first key signs URLs, all of them verify URLs. Default:
+    /// one key, derived from the encryption key.
     pub signing_keys: Vec<SecretString>,
 }
 
-/// A bucket of a service that speaks S3. What is not given is taken from the variables that the AWS
-/// tools read (`AWS_ACCESS_KEY_ID` …), or from the machine's role.
+/// A bucket of a service that speaks S3.
+///
+/// Missing options are read from the variables of the AWS tools (`AWS_ACCESS_KEY_ID` …), or come from the
+/// machine's role.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3Options {
     /// The bucket's name.
     pub bucket: String,
-    /// What the names of objects begin with.
+    /// The prefix of the names of objects.
     pub prefix: Option<String>,
     /// Its region. Default: `us-east-1`.
     pub region: Option<String>,
@@ -104,45 +106,45 @@ pub struct Files {
     clock: Clock,
 }
 
-/// Where the bytes are.
+/// The place where the bytes are stored.
 #[derive(Debug)]
 enum Place {
     Folder(PathBuf),
-    /// Of a gateway in memory; it goes with it.
+    /// The folder of a gateway in memory. `close` removes it.
     TemporaryFolder(PathBuf),
     Bucket(Arc<dyn ObjectStore>),
 }
 
-/// A file that is being read, or a part of it.
+/// An open file, or a part of one.
 #[derive(Debug)]
 pub struct OpenFile {
     /// Its media type.
     pub content_type: String,
-    /// Its strong entity tag. A file never changes, so its name is one.
+    /// Its strong entity tag. A file never changes, so its name serves as the tag.
     pub etag: String,
-    /// Of the whole file.
+    /// The size of the whole file, in bytes.
     pub size: u64,
-    /// The bytes that `body` has, if they are not all.
+    /// The range of bytes in `body`, if it is only a part.
     pub part: Option<std::ops::Range<u64>>,
-    /// Its bytes, or those of the part.
+    /// The bytes of the file, or of the part.
     pub body: ByteStream,
 }
 
 /// A request for a part of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct PartRequest<'a> {
-    /// Its `Range`.
+    /// The `Range` header.
     pub range: &'a str,
-    /// Its `If-Range`: the part is wanted of this version only, and else the whole file.
+    /// The `If-Range` header: the reader wants the part only of this version, and otherwise the whole file.
     pub if_range: Option<&'a str>,
 }
 
-/// A range that a file does not have; with the file's size.
+/// The file has no byte of the requested range. The number is the file's size.
 #[derive(Debug)]
 pub struct NoSuchRange(pub u64);
 
 impl Files {
-    /// Nothing is made before the first file, unless the operator has named a place.
+    /// Reads the options. It creates no folder before the first file, unless the operator has named one.
     ///
     /// # Errors
     /// `InvalidOption` that names the option, and `StoreUnavailable`.
@@ -153,7 +155,7 @@ impl Files {
         clock: Clock,
     ) -> Result<Self> {
         let named = options.folder.is_some();
-        // The process may change its directory.
+        // The path is made absolute, because the process may change its directory.
         let folder = |path: PathBuf| Place::Folder(std::path::absolute(&path).unwrap_or(path));
         let place = match (options.folder, options.s3) {
             (Some(_), Some(_)) => return Err(invalid("files", "name `folder` or `s3`, not both")),
@@ -200,11 +202,11 @@ impl Files {
         })
     }
 
-    /// Keeps a body as a file, whose URL is below `base`.
+    /// Stores a body as a file, and returns its URL below `base`. After an error, the partial file is
+    /// removed; it was never visible.
     ///
     /// # Errors
-    /// The body's own, `UpstreamTooLarge`, `TooManyFiles`, `FileStoreFailed`. What was written of it
-    /// is removed, and was never to be seen.
+    /// The body's own, `UpstreamTooLarge`, `TooManyFiles`, `FileStoreFailed`.
     pub async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
         let _permit = self.permit()?;
         let expires_at =
@@ -224,7 +226,8 @@ impl Files {
         })
     }
 
-    /// Not by the object store, whose files are as open as the folder and the umask let them be.
+    /// Writes a file without the object store, which would create it with the permissions of the folder and
+    /// the umask.
     async fn write_to_folder(&self, folder: &Path, mut body: ByteStream, name: &str) -> Result<u64> {
         let unfinished = UnfinishedFile(folder.join(format!("{name}#")));
         let file = create_private(folder, &unfinished.0).await.map_err(failed)?;
@@ -282,7 +285,7 @@ impl Files {
         Ok(size)
     }
 
-    /// Opens the file of a URL that [`Files::keep`] has made, or the part of it that is asked for.
+    /// Opens the file of a URL from [`Files::keep`], or the requested part of the file.
     ///
     /// # Errors
     /// `FileUrlRefused`, `FileNotFound`, `TooManyFiles` and `FileStoreFailed`.
@@ -296,7 +299,7 @@ impl Files {
         let store = self.store().await?;
         let path = object_store::path::Path::from(name.as_str());
         let etag = format!("\"{}\"", name.as_str());
-        // A weak tag or a date is none of ours, so it does not match (RFC 9110 §13.1.5).
+        // A weak tag or a date never matches, because the gateway issues neither (RFC 9110 §13.1.5).
         let wanted = part.filter(|part| part.if_range.is_none_or(|validator| validator == etag));
         let part = match wanted {
             None => None,
@@ -315,7 +318,7 @@ impl Files {
         Ok(Ok(OpenFile { content_type, etag, size, part, body: bytes_of(found, permit).await? }))
     }
 
-    /// The same for a reader in this process, who wants all of it.
+    /// Opens the whole file of a URL, for a reader in this process.
     pub async fn download(&self, url: &str) -> Result<Download> {
         let url = Url::parse(url)
             .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "url", "The file's URL is not a URL."))?;
@@ -323,16 +326,16 @@ impl Files {
         Ok(Download { content_type: file.content_type, size: Some(file.size), body: file.body })
     }
 
-    /// Removes what has expired, complete or not, and says when to come again.
+    /// Removes expired files, complete or partial, and returns the time until the next sweep.
     async fn sweep(&self) -> Duration {
         let at = self.clock.now();
         match &self.place {
             Place::Folder(folder) => sweep_folder(folder, at).await,
-            // Also what gateways have left that did not get to remove theirs.
+            // The sweep includes the folders of gateways that could not remove theirs.
             Place::TemporaryFolder(_) => {
                 for folder in temporary_folders().await {
                     sweep_folder(&folder, at).await;
-                    // Only an empty one goes.
+                    // This call removes only an empty folder.
                     _ = tokio::fs::remove_dir(&folder).await;
                 }
             }
@@ -353,7 +356,7 @@ impl Files {
     /// Removes a temporary folder.
     pub(crate) async fn close(&self) {
         if let Place::TemporaryFolder(folder) = &self.place {
-            // There is none if there never was a file.
+            // The folder does not exist if the gateway stored no file.
             _ = tokio::fs::remove_dir_all(folder).await;
         }
     }
@@ -395,7 +398,7 @@ impl Files {
     }
 }
 
-/// Removes files that have expired, until the gateway closes or nobody has it any more.
+/// Removes expired files, until the gateway closes or its last clone is dropped.
 pub(crate) async fn sweep(gateway: Weak<Parts>, closing: CancellationToken) {
     while let Some(gateway) = gateway.upgrade() {
         let every = gateway.files.sweep().await;
@@ -407,17 +410,17 @@ pub(crate) async fn sweep(gateway: Weak<Parts>, closing: CancellationToken) {
     }
 }
 
-/// What a file is called while it is being written. If that is not finished, what there is of it goes.
+/// The path of a file that is being written. When it is dropped, a partial file is removed.
 struct UnfinishedFile(PathBuf);
 
 impl Drop for UnfinishedFile {
     fn drop(&mut self) {
-        // There is none of this name if it was finished.
+        // A complete file was renamed, so no file has this path.
         _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// A file on its way to a bucket. If it does not get there, what there is of it goes.
+/// An upload to a bucket. If it is dropped before it is complete, its parts are removed.
 struct UnfinishedUpload(Option<Box<dyn MultipartUpload>>);
 
 impl Drop for UnfinishedUpload {
@@ -425,13 +428,13 @@ impl Drop for UnfinishedUpload {
         if let Some(mut upload) = self.0.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            // Parts that stay all the same are a lifecycle rule's of the bucket.
+            // If the abort fails, a lifecycle rule of the bucket has to remove the parts.
             runtime.spawn(async move { _ = upload.abort().await });
         }
     }
 }
 
-/// The bytes of what was found; the permit is given back with the last of them.
+/// Returns the bytes of a file. The stream holds the permit until it is dropped.
 async fn bytes_of(found: GetResult, permit: OwnedSemaphorePermit) -> Result<ByteStream> {
     let range = found.range.clone();
     let size = range.end - range.start;
@@ -453,24 +456,25 @@ async fn bytes_of(found: GetResult, permit: OwnedSemaphorePermit) -> Result<Byte
     Ok(whole.hold(ByteStream::new(bytes)))
 }
 
-/// `gateway.db` has `gateway.db.files`.
+/// The files of `gateway.db` are in `gateway.db.files`.
 fn beside(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".files");
     name.into()
 }
 
-/// Makes a folder for this user alone; one that is there stays as it is.
+/// Creates a folder that only this operating-system user can access. An existing folder keeps its
+/// permissions.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
-    // Files are the users' data.
+    // The files contain data of the users.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
 }
 
-/// Makes a file that only this user reads, from its first byte on and in any folder.
+/// Creates a file that only this operating-system user can read, from its first byte on and in any folder.
 async fn create_private(folder: &Path, path: &Path) -> io::Result<tokio::fs::File> {
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -478,7 +482,7 @@ async fn create_private(folder: &Path, path: &Path) -> io::Result<tokio::fs::Fil
     options.mode(0o600);
     loop {
         match options.open(path).await {
-            // It is the first file, or a sweep has removed the empty folder.
+            // The file is the first one, or a sweep has removed the empty folder.
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(folder)?,
             result => return result,
         }
@@ -495,7 +499,7 @@ async fn temporary_folders() -> Vec<PathBuf> {
     if let Ok(mut entries) = tokio::fs::read_dir(std::env::temp_dir()).await {
         while let Ok(Some(entry)) = entries.next_entry().await {
             let name = entry.file_name();
-            // Nothing of anybody else's that is only called alike.
+            // The underscore excludes folders of other programs whose names begin alike.
             if name.to_string_lossy().strip_prefix(TEMPORARY).is_some_and(|id| id.starts_with('_')) {
                 folders.push(entry.path());
             }
@@ -504,9 +508,10 @@ async fn temporary_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The list of an object store leaves out what is being written, so the folder itself is read.
+/// Removes the expired files of a folder. It reads the folder itself, because an object store does not list
+/// partial files.
 async fn sweep_folder(folder: &Path, at: i64) {
-    // There is none before the first file.
+    // The folder does not exist before the first file.
     let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
     while let Ok(Some(entry)) = entries.next_entry().await {
         if is_expired(&entry.file_name().to_string_lossy(), at)
@@ -525,7 +530,7 @@ fn invalid(option: &str, problem: &str) -> Error {
     Error::new(ErrorKind::InvalidOption, format!("{option}: {problem}.")).about(option)
 }
 
-/// The cause, which may name folders and hosts of the operator's, goes to the log.
+/// Logs the cause instead of returning it: it may name folders and hosts of the operator.
 fn failed(cause: impl std::error::Error) -> Error {
     tracing::error!(%cause, "the store of files failed");
     Error::new(ErrorKind::FileStoreFailed, "The gateway could not keep or read the file.")

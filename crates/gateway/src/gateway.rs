@@ -1,4 +1,4 @@
-//! The gateway: what it is made of, how it is opened, used and closed.
+//! The gateway: its parts, and how it is opened, used and closed.
 
 use std::fmt;
 use std::future::Future;
@@ -37,88 +37,93 @@ use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
 use crate::{FilesOptions, account, api_key, link, record, vault};
 
-/// How long calls that are under way may take to end once the gateway is told to close.
+/// How long calls in flight may take to finish after the gateway is told to close.
 const CLOSING_GRACE: Duration = Duration::from_secs(5);
 
-/// The largest answer of an upstream, decompressed, that is taken into memory.
+/// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
 
-/// How many times its size a file or a stream may grow when it is decoded. Apache allows a request
-/// the same.
+/// Upper limit for the size of a decoded file or stream, as a multiple of its compressed size. Apache has the
+/// same limit for a request.
 const DEFAULT_MAX_EXPANSION: u64 = 200;
 
-/// How long an upstream may take for its whole answer. Shorter than the client's 60 s, so that the
-/// caller learns that it was the upstream.
+/// How long an upstream may take for its whole response. It is less than the client's 60 s, so the caller
+/// learns that the upstream was too slow.
 const DEFAULT_UPSTREAM_TIMEOUT_MS: u64 = 55_000;
 
-/// How long a link works: by default as long as a link of the hosted backend. Below the least value
+/// How long a link is valid: by default as long as a link of the hosted backend. With less than the minimum,
 /// a user could not fill in the page.
 const DEFAULT_LINK_LIFETIME_MS: u64 = 10 * 60 * 1_000;
 const LEAST_LINK_LIFETIME_MS: u64 = 1_000;
 
-/// How long the next bytes of a body that is handed on may take.
+/// How long the next bytes of a streamed body may take.
 const DEFAULT_CHUNK_TIMEOUT_MS: u64 = 30_000;
 
-/// The largest body of bytes that is sent.
+/// Upper limit for a body of bytes that the gateway sends.
 const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// The text that a store keeps sealed. A gateway with another key cannot open it.
+/// The text that a store keeps encrypted. A gateway with another key cannot decrypt it.
 const KEY_CHECK: &str = "proxy-execute";
 const KEY_CHECK_PLACE: vault::Place<'_> = vault::Place { table: "meta", row: "key_check", field: "value" };
 
-/// How a gateway is opened. Unknown keys are refused.
+/// The options to open a gateway with. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayOptions {
-    /// A SQLite file, made if it is not there; in memory when absent.
+    /// A SQLite file, created if it does not exist; in memory when absent.
     pub store: Option<String>,
-    /// 32 bytes in hexadecimal or base64. Needed for a file; in memory, a key is made up.
+    /// 32 bytes in hexadecimal or base64. A file needs a key; a store in memory gets a random one.
     pub encryption_key: Option<SecretString>,
-    /// Toolkits beside those compiled in, over which they take precedence.
+    /// Toolkits in addition to the compiled-in ones, over which they take precedence.
     pub toolkits: Vec<ToolkitSource>,
-    /// Hosts that may have private addresses and speak plain http: `host` or `host:port` for the
-    /// toolkits whose definitions name it, `toolkit=host` for all accounts of a toolkit.
+    /// Hosts that may have private addresses and speak plain http.
+    ///
+    /// `host` or `host:port` is for the toolkits whose definitions name the host, `toolkit=host` for all
+    /// accounts of a toolkit.
     pub allow_private_hosts: Vec<String>,
-    /// Such hosts to which an API may redirect from another origin.
+    /// Private hosts that an API may redirect to from another origin.
     pub allow_private_redirects: Vec<String>,
-    /// Such hosts from which the URL of a body may be fetched.
+    /// Private hosts that the URL of a body may be fetched from.
     pub allow_private_bodies: Vec<String>,
-    /// The largest answer of an upstream, decompressed, in bytes. Default: 50 MiB.
+    /// Upper limit for an upstream response, after decompression, in bytes. Default: 50 MiB.
     pub max_response_bytes: Option<u64>,
-    /// How many times its compressed size a file or a stream may have, beyond its first MiB. Default: 200.
+    /// Upper limit for the size of a decoded file or stream, as a multiple of its compressed size. The first
+    /// MiB is exempt. Default: 200.
     pub max_expansion: Option<u64>,
-    /// How long an upstream may take for its whole answer, in milliseconds. Default: 55 000.
+    /// How long an upstream may take for its whole response, in milliseconds. Default: 55 000.
     pub upstream_timeout_ms: Option<u64>,
-    /// After how long without a refresh, in milliseconds, an account is refreshed although nobody
-    /// calls with it. Default: never.
+    /// An account that was not refreshed for this time, in milliseconds, is refreshed even if no call uses
+    /// it. Default: never.
     pub refresh_idle_after_ms: Option<u64>,
-    /// How long the next bytes of a body may take that is handed on as it comes (an upload, a file,
-    /// a stream), in milliseconds. Default: 30 000.
+    /// How long the next bytes of a streamed body (an upload, a file, a stream) may take, in milliseconds.
+    /// Default: 30 000.
     pub chunk_timeout_ms: Option<u64>,
-    /// The largest body of bytes that is sent to an upstream. Default: 5 GiB.
+    /// Upper limit for a body of bytes sent to an upstream, in bytes. Default: 5 GiB.
     pub max_upload_bytes: Option<u64>,
-    /// Where the files are kept that upstreams answer with.
+    /// Where the gateway keeps the files of upstream responses.
     pub files: FilesOptions,
-    /// Where people reach the gateway, for links and files. Default: where it listens.
+    /// The URL where users reach the gateway, for links and files. Default: the address where it listens.
     pub public_url: Option<String>,
-    /// Origins or URL prefixes that people may be sent on to after a link. Default: any that is
-    /// https, and http on this machine.
+    /// Origins or URL prefixes that users may be redirected to after a link. Default: any https URL, and http
+    /// on this machine.
     pub callback_urls: Vec<String>,
-    /// Whether every authorization server has a redirect URI of its own, and not only those that are
-    /// chosen for an account. Default: false, as clients are registered with the shared one.
+    /// Whether every authorization server has a redirect URI of its own. Default: false.
+    ///
+    /// By default, only the servers that are chosen for an account have one, because clients are registered
+    /// with the shared URI.
     pub own_callback_paths: bool,
-    /// How long a link lives, in milliseconds. Default: 600 000, as those of the hosted backend.
+    /// How long a link is valid, in milliseconds. Default: 600 000, as on the hosted backend.
     pub link_lifetime_ms: Option<u64>,
-    /// The time of day. Tests move it.
+    /// The time of day. Tests change it.
     #[serde(skip)]
     pub clock: Clock,
 }
 
-/// The service itself, in this process. Cheap to clone; all clones are one gateway.
+/// The gateway in this process. It is cheap to clone; all clones are one gateway.
 #[derive(Clone)]
 pub struct Gateway(Arc<Parts>);
 
-/// What the steps of a call need.
+/// The parts that the steps of a call need.
 #[expect(missing_debug_implementations, reason = "`Gateway` shows what there is to show")]
 pub struct Parts {
     pub(crate) store: Arc<dyn Store>,
@@ -132,21 +137,21 @@ pub struct Parts {
     pub(crate) callback_urls: CallbackUrls,
     pub(crate) own_callback_paths: bool,
     pub(crate) link_lifetime: Duration,
-    /// What waits for accounts hears of them here.
+    /// Tasks that wait for an account learn here that it has changed.
     pub(crate) account_changes: AccountChanges,
-    /// The refreshes that are under way.
+    /// The refreshes in flight.
     pub(crate) refreshes: Refreshes,
     pub(crate) chunk_timeout: Duration,
     pub(crate) max_upload_bytes: u64,
     /// The files of responses.
     pub files: Files,
-    /// Counts what is under way.
+    /// Counts the calls and tasks in flight.
     running: TaskTracker,
     /// The runtime that the gateway was opened on.
     runtime: Handle,
-    /// No new calls, no new connections.
+    /// Cancelled when the gateway is told to close: it accepts no new calls and no new connections.
     pub(crate) closing: CancellationToken,
-    /// What is still under way ends now.
+    /// Cancelled when the calls and tasks that are still in flight must end.
     pub(crate) ended: CancellationToken,
     servers: Mutex<Vec<JoinHandle<()>>>,
     public_url: OnceLock<String>,
@@ -157,8 +162,8 @@ impl Gateway {
     /// Opens a gateway.
     ///
     /// # Errors
-    /// `InvalidOption`, `InvalidToolkit`, `EncryptionKeyRequired`, `WrongEncryptionKey`,
-    /// `StoreCorrupt` or `StoreUnavailable`. Nothing is overwritten.
+    /// `InvalidOption`, `InvalidToolkit`, `EncryptionKeyRequired`, `WrongEncryptionKey`, `StoreCorrupt` or
+    /// `StoreUnavailable`. After an error, nothing in the store was overwritten.
     pub async fn open(options: GatewayOptions) -> Result<Self> {
         let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
             Some(0) => {
@@ -237,7 +242,7 @@ impl Gateway {
         Ok(Self(parts))
     }
 
-    /// Imports a credential that was obtained elsewhere; the account is ACTIVE at once.
+    /// Imports a credential that was obtained elsewhere. The account is ACTIVE at once.
     ///
     /// # Errors
     /// `ToolkitNotFound`, or `InvalidRequest` that names the field.
@@ -277,7 +282,7 @@ impl Gateway {
         self.run(account::set_enabled(&self.0, id, enabled)).await
     }
 
-    /// Makes an API key for callers on a port. The key is in this answer and nowhere else.
+    /// Creates an API key for callers of the port. Only this result contains the key.
     ///
     /// # Errors
     /// `InvalidRequest` for an unknown permission area.
@@ -285,7 +290,7 @@ impl Gateway {
         self.run(api_key::create(&self.0, request)).await
     }
 
-    /// Lists API keys, without the keys.
+    /// Lists the API keys. The keys themselves are not shown.
     ///
     /// # Errors
     /// When the store fails.
@@ -293,7 +298,7 @@ impl Gateway {
         self.run(api_key::list(&self.0)).await
     }
 
-    /// Revokes an API key, at once.
+    /// Revokes an API key immediately.
     ///
     /// # Errors
     /// `NotFound`.
@@ -301,7 +306,7 @@ impl Gateway {
         self.run(api_key::revoke(&self.0, id)).await
     }
 
-    /// The record of the newest calls, at most `limit`.
+    /// Returns the records of the newest calls, at most `limit`.
     ///
     /// # Errors
     /// When the store fails.
@@ -309,13 +314,15 @@ impl Gateway {
         self.run(record::list(&self.0, limit)).await
     }
 
-    /// Makes `close` wait for a server of this gateway to end.
+    /// Makes `close` wait until a server of this gateway has ended.
     pub fn close_after(&self, server: JoinHandle<()>) {
         self.0.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
     }
 
-    /// Closes the gateway: no new calls, 5 s for those under way, then the record of calls is
-    /// written and the store let go. A second close waits for the first.
+    /// Closes the gateway. A second close waits for the first.
+    ///
+    /// The gateway accepts no new calls, and calls in flight have 5 s to finish. Then it writes the record of
+    /// calls and closes the store.
     pub async fn close(&self) {
         let parts = &self.0;
         parts
@@ -347,17 +354,19 @@ impl Gateway {
         self.0.closing.cancelled().await;
     }
 
-    /// Is cancelled when the gateway is told to close. Cancelling it closes nothing.
+    /// Returns a token that is cancelled when the gateway is told to close. Cancelling the token closes
+    /// nothing.
     pub fn closing_token(&self) -> CancellationToken {
         self.0.closing.child_token()
     }
 
-    /// What the functions of this crate work on.
+    /// The parts that the functions of this crate work on.
     pub fn parts(&self) -> &Arc<Parts> {
         &self.0
     }
 
-    /// Runs a call, unless the gateway is closed. `close` waits for it, and cuts it off in the end.
+    /// Runs a call, unless the gateway is closed. `close` waits for the call, and cancels it after the grace
+    /// period.
     ///
     /// # Errors
     /// Those of the call, `GatewayClosed` and `CallCutOff`.
@@ -375,7 +384,8 @@ fn closed() -> Error {
     Error::new(ErrorKind::GatewayClosed, "The gateway is closed.").fix("Open a new one with Gateway.open().")
 }
 
-/// Not the error of a closed gateway, after which a client may send a write again.
+/// The error of a call that `close` has cancelled. After the error of a closed gateway, a client may send a
+/// write again; this error has another kind.
 fn cut_off() -> Error {
     Error::new(
         ErrorKind::CallCutOff,
@@ -393,25 +403,28 @@ fn not_read(patience: Duration) -> Error {
 }
 
 impl Parts {
-    /// What closing waits for until it is dropped; `None` once the gateway is closing.
+    /// Returns a token that `close` waits for until it is dropped; `None` once the gateway is closing.
     pub(crate) fn under_way(&self) -> Option<TaskTrackerToken> {
-        // Counted before it is asked: what is asked first may begin when closing has waited for nothing.
+        // The token is taken before the check. In the other order, `close` could end in between, without
+        // waiting for this call.
         let token = self.running.token();
         (!self.closing.is_cancelled()).then_some(token)
     }
 
-    /// The lifetime of links, in the unit of stored times.
+    /// The lifetime of links, in milliseconds, as in the store.
     pub(crate) fn link_lifetime_ms(&self) -> i64 {
         i64::try_from(self.link_lifetime.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Begins work that goes on although whoever began it goes away, and that closing waits for. It
-    /// runs where the gateway was opened: the threads of a port end with their connections.
+    /// Spawns a task that continues when its caller is dropped. `close` waits for the task.
+    ///
+    /// The task runs on the runtime that the gateway was opened on: the threads of a port end with their
+    /// connections.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.running.spawn_on(work, &self.runtime)
     }
 
-    /// The body of an answer, which must not stop coming.
+    /// Wraps the body of a response, so that it ends with an error when it stalls.
     pub(crate) fn paced(&self, body: ByteStream, host: &str) -> ByteStream {
         let pause = self.chunk_timeout;
         let stalled = Error::new(
@@ -423,9 +436,11 @@ impl Parts {
         Bounds { pause, stalled, size: None, most: None }.hold(body)
     }
 
-    /// A body for someone who may take longer than the gateway is open. It is read in a task, one
-    /// chunk ahead, which ends with an error when the gateway is closed, or when for `patience` the
-    /// reader has not taken a chunk. Its call is recorded when it ends, or nobody reads it any more.
+    /// Wraps a body for a reader that may take longer than the gateway is open.
+    ///
+    /// A task reads the body, one chunk ahead. The stream ends with an error when the gateway is closed, or
+    /// when the reader takes no chunk for `patience`. The call is recorded when the body ends, or when the
+    /// reader is dropped.
     pub fn until_closed(
         &self,
         mut body: ByteStream,
@@ -433,7 +448,7 @@ impl Parts {
         patience: Duration,
     ) -> ByteStream {
         let (chunks, inbox) = mpsc::channel(1);
-        // Apart from the chunks, so that it arrives although nobody makes room for it.
+        // The outcome has its own channel, so that it arrives even if the chunk channel is full.
         let (outcome, end) = oneshot::channel();
         let ended = self.ended.clone();
         self.running.spawn(async move {
@@ -467,7 +482,7 @@ impl Parts {
             if let Some(record) = record {
                 record.end(&result);
             }
-            // Whoever read it may have gone.
+            // The reader may have been dropped.
             _ = outcome.send(result);
         });
         ByteStream::new(unfold(Some((inbox, end)), |state| async move {
@@ -480,7 +495,7 @@ impl Parts {
         }))
     }
 
-    /// Checks that the store answers.
+    /// Checks that the store responds.
     ///
     /// # Errors
     /// Those of the store.
@@ -488,10 +503,10 @@ impl Parts {
         self.store.session("trs_health").await.map(drop)
     }
 
-    /// Where people reach the gateway, without a slash at the end.
+    /// Returns the URL where users reach the gateway, without a slash at the end.
     ///
     /// # Errors
-    /// `NotListening` when they do not.
+    /// `NotListening` if users cannot reach it.
     pub fn public_url(&self) -> Result<&str> {
         self.public_url.get().map(String::as_str).ok_or_else(|| {
             Error::new(
@@ -502,19 +517,19 @@ impl Parts {
         })
     }
 
-    /// What the URLs of files begin with. Without a port they are for this process alone.
+    /// The start of file URLs. Without a port, the URLs are valid in this process only.
     pub(crate) fn files_url(&self) -> &str {
         self.public_url.get().map_or("proxy-execute:", String::as_str)
     }
 
-    /// Notes where the gateway listens, unless the operator said where people reach it.
+    /// Notes the address where the gateway listens, unless the operator has set `publicUrl`.
     pub fn listens_at(&self, address: SocketAddr) {
-        // The first port wins; links that were given out keep their meaning.
+        // The first port wins, so that existing links stay valid.
         _ = self.public_url.set(format!("http://{address}"));
     }
 }
 
-/// Reads `publicUrl`: a URL that paths can be put behind.
+/// Reads `publicUrl`: a URL that paths can be appended to.
 fn public_url(text: &str) -> Result<String> {
     let is_base = |url: &Url| {
         matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
@@ -527,7 +542,7 @@ fn public_url(text: &str) -> Result<String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Opens the store. The key is read first, so that a wrong one touches nothing.
+/// Opens the store. The key is read before the store, so that an invalid key touches nothing.
 async fn open_store(
     path: Option<&str>,
     key: Option<&SecretString>,
@@ -574,7 +589,7 @@ impl fmt::Debug for Gateway {
 mod tests {
     use super::*;
 
-    /// The addon needs it, but only the addon's build would say so.
+    /// The addon needs this bound, but only the addon's build would report that it is missing.
     #[test]
     fn a_gateway_may_be_opened_on_any_thread() {
         fn may_change_threads(_: impl Future + Send) {}

@@ -1,6 +1,6 @@
-//! A bucket of a service that speaks S3, and the client that it is reached with.
+//! A bucket of a service that speaks S3, and its HTTP client.
 //!
-//! Its address is the operator's choice, so the guard of calls is not in its way.
+//! The operator chooses the service's address, so the address checks of API calls do not apply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +24,13 @@ use url::Url;
 
 use super::{S3Options, invalid};
 
-/// How long the service may be silent: before it answers, and in the middle of an answer.
+/// How long the service may be silent, before its response and between two chunks of it.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long an unused connection is kept.
+/// How long an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Opens a bucket. Nothing is asked of it yet.
+/// Opens a bucket. It sends no request yet.
 ///
 /// # Errors
 /// `InvalidOption` that names the option, or `NODE_EXTRA_CA_CERTS`.
@@ -53,7 +53,7 @@ pub(super) fn open(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
         builder = builder.with_region(region);
     }
     if let Some(endpoint) = options.endpoint {
-        // Whoever names a server without TLS, such as one on the same machine, means it.
+        // An operator that names a server without TLS, such as one on the same machine, does so on purpose.
         builder = builder.with_allow_http(endpoint.starts_with("http://")).with_endpoint(endpoint);
     }
     if let (Some(id), Some(key)) = (options.access_key_id, options.secret_access_key) {
@@ -66,7 +66,7 @@ pub(super) fn open(options: S3Options) -> Result<Arc<dyn ObjectStore>> {
     })
 }
 
-/// The client, as an object store wants it.
+/// The HTTP client, as an implementation of the object store's traits.
 #[derive(Debug, Clone)]
 struct Service(Arc<Client>);
 
@@ -83,7 +83,7 @@ impl HttpService for Service {
         let url = Url::parse(&head.uri.to_string())
             .map_err(|error| HttpError::new(HttpErrorKind::Request, error))?;
         let mut headers = head.headers;
-        // Objects come back as they were put.
+        // Without a content encoding, objects are read exactly as they were written.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let request = Request { method: head.method, url, headers, body: outgoing(body) };
         let response = match timeout(SILENCE, self.0.send(request)).await {

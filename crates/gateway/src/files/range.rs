@@ -1,8 +1,8 @@
-//! Which bytes of a file a `Range` header asks for (RFC 9110 §14.1.2).
+//! Reads which bytes of a file a `Range` header asks for (RFC 9110 §14.1.2).
 
 use std::ops::Range;
 
-/// What of a file is served.
+/// The bytes of a file that are served.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Selected {
     Whole,
@@ -17,7 +17,7 @@ enum Spec {
         first: u64,
         last: u64,
     },
-    /// The last bytes, as many.
+    /// The last bytes of the file, this many.
     Last(u64),
 }
 
@@ -34,7 +34,7 @@ impl Spec {
         }
     }
 
-    /// The bytes of a file of this size, if it has any of them.
+    /// Returns the bytes of this range in a file of this size, if the file has any of them.
     fn within(&self, size: u64) -> Option<Range<u64>> {
         match *self {
             Self::From { first, last } => (first < size).then(|| first..last.saturating_add(1).min(size)),
@@ -43,14 +43,15 @@ impl Spec {
     }
 }
 
-/// Digits. A position beyond any file need not be exact.
+/// Reads digits. A position beyond the largest number is clamped, because no file is that large.
 fn position(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// A header that is malformed, of another unit, or asks for several parts selects the whole file, as
-/// RFC 9110 §14.2 allows.
+/// Selects the bytes of a file. RFC 9110 §14.2 allows a server to ignore the header.
+///
+/// The whole file is selected if the header is malformed, has another unit, or asks for several parts.
 pub(super) fn select(header: &str, size: u64) -> Selected {
     let specs = header.split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
     let Some((_, specs)) = specs else { return Selected::Whole };
@@ -63,7 +64,8 @@ pub(super) fn select(header: &str, size: u64) -> Selected {
     let mut parts = specs.iter().filter_map(|spec| spec.within(size));
     match (parts.next(), parts.next()) {
         (None, _) => Selected::Nothing,
-        // The last bytes of an empty file: there is no way to write such a part.
+        // The last bytes of an empty file are an empty part, and `Content-Range` cannot express an empty
+        // part.
         (Some(part), None) if !part.is_empty() => Selected::Part(part),
         _ => Selected::Whole,
     }
@@ -85,14 +87,14 @@ mod tests {
             ("bytes=-3", 10, Part(7..10)),
             ("Bytes=1-2", 10, Part(1..3)),
             ("bytes=00-05", 10, Part(0..6)),
-            // A suffix longer than the file is the whole file; so is an end beyond it the end.
+            // A suffix longer than the file selects the whole file. An end beyond the file is the file's end.
             ("bytes=-10", 10, Part(0..10)),
             ("bytes=-11", 10, Part(0..10)),
             ("bytes=-99999999999999999999999999", 10, Part(0..10)),
             ("bytes=5-99", 10, Part(5..10)),
             ("bytes=5-18446744073709551615", 10, Part(5..10)),
             ("bytes=5-99999999999999999999999999", 10, Part(5..10)),
-            // None of its bytes.
+            // The file has none of these bytes.
             ("bytes=10-", 10, Nothing),
             ("bytes=10-20", 10, Nothing),
             ("bytes=99999999999999999999999999-", 10, Nothing),
@@ -100,15 +102,15 @@ mod tests {
             ("bytes=10-,-0", 10, Nothing),
             ("bytes=0-", 0, Nothing),
             ("bytes=0-0", 0, Nothing),
-            // An empty file has no part, but its last bytes are all of it.
+            // An empty file has no part, but its last bytes are the whole file.
             ("bytes=-1", 0, Whole),
-            // Several: one if only one is there, else all.
+            // With several ranges: the part if the file has only one of them, else the whole file.
             ("bytes=0-1,20-", 10, Part(0..2)),
             ("bytes=20-, -2", 10, Part(8..10)),
             ("bytes=,0-1\t,,", 10, Part(0..2)),
             ("bytes=0-1,3-4", 10, Whole),
             ("bytes=0-5, 3-9", 10, Whole),
-            // No range.
+            // Headers without a valid range.
             ("", 10, Whole),
             ("bytes", 10, Whole),
             ("bytes=", 10, Whole),
