@@ -25,28 +25,29 @@ use self::shown::shown;
 pub use self::shown::{get, list};
 use crate::gateway::Parts;
 
-/// How often an account is read again while something waits for it: another process may change it.
+/// How often a waiting task reads an account again. Another process may change the account.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Tells those who wait for an account that it has changed.
+/// Tells the tasks that wait for an account that it has changed.
 #[derive(Debug, Clone)]
 pub(crate) struct AccountChanges(broadcast::Sender<String>);
 
 impl Default for AccountChanges {
     fn default() -> Self {
-        // Who falls behind by more reads the account again.
+        // A receiver that falls behind by more messages reads the account again.
         Self(broadcast::channel(256).0)
     }
 }
 
 impl AccountChanges {
     pub(crate) fn tell(&self, id: &str) {
-        // Mostly nobody waits.
+        // Usually no task waits, and the message has no receiver.
         _ = self.0.send(id.to_owned());
     }
 }
 
-/// Refuses an account that several users would share: a gateway has none (`docs/other-sdks.md`).
+/// Refuses an account that several users would share: a gateway has no shared accounts
+/// (`docs/other-sdks.md`).
 ///
 /// # Errors
 /// `Unsupported`.
@@ -60,7 +61,7 @@ pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
     }
 }
 
-/// Waits until an account is no longer being connected, whatever came of it.
+/// Waits until an account is no longer being connected, and returns it in its new state.
 pub async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     let mut changes = gateway.account_changes.0.subscribe();
     loop {
@@ -73,7 +74,7 @@ pub async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     }
 }
 
-/// An account by its id, in whatever state.
+/// Returns an account by its id, in any state.
 ///
 /// # Errors
 /// `AccountNotFound`.

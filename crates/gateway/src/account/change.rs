@@ -1,5 +1,4 @@
-//! What changes an account: requests that change, refresh, revoke or delete it, and what came of a
-//! link behind which a person connects it.
+//! Changes of an account: requests that change, refresh, revoke or delete it, and the outcome of a link.
 
 use std::sync::Arc;
 
@@ -17,12 +16,13 @@ use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
 use crate::{auth_config, bounds, link};
 
-/// What to do about a change that lacks what the account had where it was.
+/// The fix for a change that moves an account and lacks a field of its credential.
 const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
                      give all of the new one.";
 
-/// Deletes an account and its credential. With `revoke` the provider is asked before to take the
-/// tokens back, and the account is deleted whatever it says.
+/// Deletes an account and its credential. With `revoke`, the provider is first asked to revoke the tokens.
+///
+/// The account is deleted even if the provider does not revoke them.
 pub async fn delete(gateway: &Parts, id: &str, revoke: bool) -> Result<DeletedAccount> {
     let revoked = match revoke {
         true => Some(revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await),
@@ -77,7 +77,7 @@ pub async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result
             let is_moved = toolkit.is_elsewhere(all.auth_scheme, &Fields::read(&old)?, &all.fields()?);
             return Err(if is_moved { error.fix(MOVED) } else { error });
         }
-        // An access token that stays expires when it did.
+        // An access token that does not change keeps its expiry.
         let has_token = given.fields()?.get("access_token").is_some();
         let at = if has_token { gateway.clock.now() } else { account.credential_at };
         change.credential = Some(sealed(gateway, id, all.auth_scheme, &all.val, at)?);
@@ -93,11 +93,13 @@ pub async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result
     Ok(ChangedAccount { id: id.to_owned(), status, success: true })
 }
 
-/// Renews an account's credential now, also that of an EXPIRED account once more. Where a person has to
-/// consent again, the answer says where; one that has nothing to be renewed with is only looked at.
+/// Refreshes an account's credential now, even if the account is EXPIRED. If the user has to consent again,
+/// the response has a link.
+///
+/// An account that cannot be refreshed is only checked.
 pub async fn refresh(gateway: &Arc<Parts>, id: &str, request: RefreshAccount) -> Result<RefreshedAccount> {
     let account = find(gateway, id).await?;
-    // What was revoked on purpose is not begun again by a refresh.
+    // A refresh does not reconnect an account that was revoked on purpose.
     let is_over = matches!(account.status, AccountStatus::Failed | AccountStatus::Expired);
     if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url().is_ok() {
         let again = LinkAgain { callback_url: request.redirect_url, scopes: Vec::new() };
@@ -115,10 +117,10 @@ pub async fn refresh(gateway: &Arc<Parts>, id: &str, request: RefreshAccount) ->
     Ok(RefreshedAccount { id: account.id, status: account.status, redirect_url: None })
 }
 
-/// Has the provider take an account's tokens back, and forgets its credential whatever the provider
-/// says; the account stays, REVOKED.
+/// Asks the provider to revoke an account's tokens, and deletes the credential even if the provider refuses.
+/// The account stays, as REVOKED.
 pub async fn revoke(gateway: &Parts, id: &str) -> Result<RevokedAccount> {
-    // Who is about to agree would bring it back.
+    // The links end first: a user who is about to consent would reconnect the account.
     gateway.store.end_links(id).await?;
     let revoked = revocation::revoke(gateway, &refresh::hold_off(gateway, id).await?).await;
     let change = AccountChange {
@@ -158,7 +160,7 @@ pub(crate) async fn set_status(
     Ok(())
 }
 
-/// A change was made of a credential that is another by now.
+/// The error of a change that was based on an older version of the credential.
 pub(crate) async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
     match find(gateway, id).await {
         Ok(_) => Error::new(
@@ -170,10 +172,10 @@ pub(crate) async fn changed_meanwhile(gateway: &Parts, id: &str) -> Error {
     }
 }
 
-/// The change that makes an account ACTIVE with a credential in the place of what it has.
+/// Returns the change that makes an account ACTIVE with this credential instead of its old one.
 ///
 /// # Errors
-/// `InvalidRequest` when it could not be sent.
+/// `InvalidRequest` if the credential could not be sent.
 pub(crate) fn activated(
     gateway: &Parts,
     toolkit: &Toolkit,

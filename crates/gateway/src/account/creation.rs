@@ -1,5 +1,4 @@
-//! How an account begins: with a credential that is imported or given, or with a link behind which a
-//! person gives it.
+//! The creation of an account: with an imported or given credential, or with a link where the user enters it.
 
 use proxy_execute_protocol::{
     AccountStatus, AuthConfigStatus, AuthScheme, ConnectedAccount, CreateAccount, CreatedAccount, Error,
@@ -18,7 +17,7 @@ use crate::request::require;
 use crate::toolkit::Toolkit;
 use crate::{bounds, id, link, word_id};
 
-/// Imports a credential. What could not be sent later is refused now.
+/// Imports a credential. A credential that could not be sent later is refused now.
 pub async fn import(gateway: &Parts, request: ImportAccount) -> Result<ConnectedAccount> {
     require(Some(&request.user_id), "user_id")?;
     require(Some(&request.toolkit), "toolkit")?;
@@ -51,8 +50,8 @@ pub async fn import(gateway: &Parts, request: ImportAccount) -> Result<Connected
     Ok(shown(gateway, account))
 }
 
-/// Connects an account with an auth config: ACTIVE when the credential is complete, else
-/// INITIALIZING with a link to finish it.
+/// Creates an account with an auth config. It is ACTIVE if the credential is complete; else it is
+/// INITIALIZING, with a link to finish it.
 pub async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAccount> {
     let NewConnection { user_id, state, data, callback_url, alias, experimental, .. } = request.connection;
     for (json, field) in [(&state, "connection.state"), (&data, "connection.data")] {
@@ -94,7 +93,7 @@ pub async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAc
     Ok(created(gateway, account, None))
 }
 
-/// Makes an account that a person will finish.
+/// Creates an account that a user will finish.
 pub(crate) async fn begin(
     gateway: &Parts,
     config: &StoredAuthConfig,
@@ -140,7 +139,7 @@ async fn insert(
         config_has_client: config.has_client,
         id,
     };
-    // Of the longer word ids there are more than accounts.
+    // The loop ends: there are more of the longer word ids than accounts.
     for attempt in 0.. {
         account.word_id = word_id::random(&config.toolkit, attempt);
         match gateway.store.insert_account(&account).await? {
@@ -152,7 +151,7 @@ async fn insert(
     Ok(account)
 }
 
-/// Whether a person has to give what is missing. The client of `S2S_OAUTH2` may be the auth config's.
+/// Returns whether the user has to enter a missing part. The client of `S2S_OAUTH2` may be the auth config's.
 fn is_unfinished(
     gateway: &Parts,
     toolkit: &Toolkit,

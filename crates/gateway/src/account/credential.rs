@@ -1,5 +1,7 @@
-//! The credential of an account: whether it could be sent at all, sealed as the store keeps it, and
-//! opened again to sign. How one signs is in [`crate::credential`].
+//! The credential of an account: checked before it is stored, encrypted for the store, and decrypted to sign
+//! a call.
+//!
+//! [`crate::credential`] signs the calls.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +17,17 @@ use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
 use crate::{auth_config, vault};
 
-/// A credential that is ready to sign.
+/// A decrypted credential, ready to sign a call.
 #[derive(Debug)]
 pub(crate) struct Credential {
     pub(crate) scheme: AuthScheme,
     pub(crate) fields: Fields,
 }
 
-/// Refuses a credential that could not be sent, exchanged for one that is, or renewed because the auth
-/// config's client belongs to another host. Without an auth config it has to have its own client.
+/// Refuses a credential that the gateway could not send, or exchange for an access token.
+///
+/// It also refuses a credential that could not be refreshed, because the auth config's client belongs to
+/// another host. Without an auth config, an exchange needs the credential's own client.
 pub(super) fn check(
     gateway: &Parts,
     toolkit: &Toolkit,
@@ -45,10 +49,10 @@ pub(super) fn check(
     renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
 }
 
-/// A credential as the store keeps it. Its lifetime counts from `at`.
+/// Encrypts a credential for the store. Its lifetime starts at `at`.
 ///
 /// # Errors
-/// `InvalidRequest` when it is no object of fields.
+/// `InvalidRequest` if it is not an object of fields.
 pub(crate) fn sealed(
     gateway: &Parts,
     id: &str,
@@ -66,18 +70,19 @@ pub(crate) fn sealed(
     })
 }
 
-/// What is known of an account's credential.
+/// Decrypts the fields of an account's credential.
 ///
 /// # Errors
-/// `Internal` when the stored secret is not what was written there.
+/// `Internal` if the stored secret cannot be decrypted.
 pub(crate) fn val(gateway: &Parts, account: &StoredAccount) -> Result<SecretJson> {
     let opened = gateway.vault.open(place(&account.id), &account.credential.sealed);
     opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
 }
 
-/// A credential with changes by others than the provider: `new` over `old`. Whoever may change an
-/// account is not to read it by moving it: where it would be sent to another origin, nothing of the old
-/// one is kept but what names hosts.
+/// Returns a credential with changes that do not come from the provider: `new` on top of `old`.
+///
+/// A caller that may change an account must not be able to read its credential by moving it. If the
+/// credential would be sent to another origin, only the old fields that name hosts are kept.
 pub(crate) fn changed(
     toolkit: &Toolkit,
     scheme: AuthScheme,
@@ -94,10 +99,10 @@ pub(crate) fn changed(
     merged(&written(&kept)?, new)
 }
 
-/// A credential with what its auth config says of its toolkit's fields, for all of its accounts.
+/// Returns a credential with the toolkit's fields that its auth config sets for all of its accounts.
 ///
 /// # Errors
-/// `InvalidRequest` when it says otherwise itself.
+/// `InvalidRequest` if the credential has another value for one of them.
 pub(crate) fn with_fields_of(
     gateway: &Parts,
     toolkit: &Toolkit,
@@ -122,7 +127,7 @@ pub(crate) fn with_fields_of(
     merged(val, &of_config)
 }
 
-/// The fields of `new` over those of `old`; null removes one. Values stay as they were written.
+/// Puts the fields of `new` on top of those of `old`. A null removes a field. Values stay as written.
 pub(crate) fn merged(old: &SecretJson, new: &SecretJson) -> Result<SecretJson> {
     let mut fields = raw_fields(old)?;
     for (name, value) in raw_fields(new)? {
@@ -137,12 +142,12 @@ pub(crate) fn merged(old: &SecretJson, new: &SecretJson) -> Result<SecretJson> {
 
 type RawFields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The fields of a credential, as they were written.
+/// Returns the fields of a credential, as they were written.
 pub(crate) fn raw_fields(val: &SecretJson) -> Result<RawFields<'_>> {
     serde_json::from_str(val.expose()).map_err(unreadable)
 }
 
-/// Fields as the text of a credential.
+/// Writes fields as the text of a credential.
 pub(crate) fn written(fields: &RawFields<'_>) -> Result<SecretJson> {
     serde_json::to_string(fields).map(SecretJson::new).map_err(unreadable)
 }
@@ -151,10 +156,10 @@ fn unreadable(_: serde_json::Error) -> Error {
     Error::new(ErrorKind::Internal, "A stored credential cannot be read.")
 }
 
-/// Opens an account's credential.
+/// Decrypts an account's credential.
 ///
 /// # Errors
-/// `Internal` when the stored secret is not what was written there.
+/// `Internal` if the stored secret cannot be decrypted.
 pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credential> {
     Ok(Credential { scheme: account.auth_scheme, fields: Fields::read(&val(gateway, account)?)? })
 }

@@ -1,4 +1,4 @@
-//! Which account a call uses, and why one cannot be used.
+//! The account of a call, and the reasons why an account cannot be used.
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use crate::credential::refresh;
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
 
-/// The account of a call in a session: the pinned one, else the user's most recently connected
-/// active one; `None` when there is none and the toolkit needs none.
+/// Returns the account of a call in a session: the pinned one, else the user's most recently connected active
+/// one.
+///
+/// It is `None` if there is no account and the toolkit needs none.
 ///
 /// # Errors
-/// `NoActiveConnection`, or for a pin, which has no fallback, `AccountNotFound` and
-/// `AccountUnusable`.
+/// `NoActiveConnection`; for a pin, which has no fallback, `AccountNotFound` or `AccountUnusable`.
 pub(crate) async fn for_session(
     gateway: &Parts,
     session: &StoredSession,
@@ -55,7 +56,7 @@ pub(crate) async fn for_session(
     })
 }
 
-/// The account that a call names, if it can be used.
+/// Returns the account that a call names, if it can be used.
 ///
 /// # Errors
 /// `AccountNotFound`, `AccountUnusable`.
@@ -65,7 +66,7 @@ pub(crate) async fn named(gateway: &Parts, id: &str) -> Result<Arc<StoredAccount
     Ok(account)
 }
 
-/// An account by its id as it is now, if it can be used.
+/// Returns an account by its id, in its current state, if it can be used.
 ///
 /// # Errors
 /// `AccountNotFound`, `AccountUnusable`.
@@ -95,7 +96,7 @@ fn check_usable(gateway: &Parts, account: &StoredAccount) -> Result<()> {
     Err(if account.is_disabled { error.advise(Advice::EnableAccount(id.clone())) } else { error })
 }
 
-/// Why an account cannot be used, as the end of a sentence that begins with it.
+/// Returns why an account cannot be used, as the end of a sentence that begins with the account.
 fn unusable(gateway: &Parts, account: &StoredAccount) -> Option<String> {
     if account.is_disabled {
         return Some("is disabled".to_owned());

@@ -1,4 +1,4 @@
-//! Accounts as they are answered: one by one and in lists, without what is secret.
+//! Accounts in responses: single ones and lists, without secrets.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::page::Place;
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
 
-/// Fields of a credential that are not secret, and help to tell accounts apart.
+/// Fields of a credential that are not secret, and help users to tell accounts apart.
 const SHOWN_FIELDS: &[&str] = &[
     "COMPANYDOMAIN",
     "account",
@@ -92,7 +92,7 @@ pub async fn list(gateway: &Parts, request: ListAccounts) -> Result<Page<Connect
     ))
 }
 
-/// Reads an account.
+/// Returns an account.
 pub async fn get(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
     Ok(shown(gateway, find(gateway, id).await?))
 }
@@ -115,13 +115,13 @@ fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
     ))
 }
 
-/// An account as it is answered: everything but what is secret.
+/// Returns the form of an account for responses: everything but its secrets.
 pub(super) fn shown(gateway: &Parts, account: StoredAccount) -> ConnectedAccount {
     let mut shown = Map::new();
     shown.insert("status".to_owned(), account.status.to_string().into());
     if let Ok(fields) = val(gateway, &account) {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(fields.expose()).unwrap_or_default();
-        // SDKs send a status among the fields; the account's own is the one that counts.
+        // SDKs send a status among the fields. Only the account's own status is shown.
         for (name, value) in fields.into_iter().filter(|(name, _)| name != "status") {
             let plain = SHOWN_FIELDS
                 .contains(&name.as_str())
