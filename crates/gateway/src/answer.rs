@@ -1,19 +1,19 @@
-//! The upstream's answer, verbatim: status, headers and data.
+//! The upstream's response, verbatim: status, headers and data.
 //!
-//! What `data` is follows from the content type, then from the content (`docs/answers.md`):
+//! The content type determines the form of `data`, then the content does (`docs/answers.md`):
 //! 1. no body: null;
 //! 2. a body that is still compressed: a file;
 //! 3. a JSON media type: the upstream's own bytes, which must be JSON if the call succeeded;
-//! 4. a text media type, or one that is text by nature (XML, JavaScript, forms …): a string, if it
-//!    is text in its charset;
-//! 5. no content type: JSON if it is, else a string if it is UTF-8 without NUL;
-//! 6. anything else: a file.
+//! 4. a text media type, or a type with text content (XML, JavaScript, forms …): a string, if the body is
+//!    valid text in its charset;
+//! 5. no content type: JSON if the body is JSON, else a string if it is UTF-8 without NUL;
+//! 6. all other bodies: a file.
 //!
-//! `Content-Disposition: attachment` says how to present a body, the type says what it is (RFC 9110
-//! §8.3). So an attachment is a file only where the body would otherwise be an error.
+//! `Content-Disposition: attachment` says how to present a body; the type says how to read it (RFC 9110
+//! §8.3). So an attachment becomes a file only if the body would otherwise be an error.
 //!
-//! JSON and text are read here; a file is handed on as it comes, and so is any answer that the
-//! caller wants as a stream.
+//! This module reads JSON and text. A file is streamed, and so is any response that the caller requests as a
+//! stream.
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -35,7 +35,7 @@ use crate::egress::Response;
 use crate::record::CallInProgress;
 use crate::request::{is_hop_by_hop, is_json, media_type, named_by_connection};
 
-/// Media types below `application/` that are text.
+/// Media types below `application/` with text content.
 const TEXT_BY_NATURE: &[&str] = &[
     "ecmascript",
     "graphql",
@@ -52,18 +52,19 @@ const TEXT_BY_NATURE: &[&str] = &[
     "yaml",
 ];
 
-/// Codings that make other bytes of a body. Where one is still named, the egress did not undo it.
+/// Content codings that change the bytes of a body. If the headers still name one, the egress did not
+/// decompress the body.
 const COMPRESSIONS: &[&str] = &["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
-/// An answer, as far as it is read here.
+/// A response, as far as this module reads it.
 pub(crate) enum Answer {
-    /// All of it.
+    /// The whole response.
     Whole(Envelope),
-    /// Its head; the body is a file.
+    /// The head of a response whose body is a file.
     File(File),
 }
 
-/// A file that is on its way.
+/// A file that is still being received.
 pub(crate) struct File {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
@@ -71,7 +72,7 @@ pub(crate) struct File {
     pub(crate) body: ByteStream,
 }
 
-/// Reads JSON and text to their end and wraps them. With `data_as_text`, JSON becomes a string.
+/// Reads JSON and text to the end and wraps them in an envelope. With `data_as_text`, JSON becomes a string.
 ///
 /// # Errors
 /// `UpstreamBroken` and `UpstreamTooLarge`.
@@ -94,14 +95,15 @@ pub(crate) async fn receive(
     let host = response.host.clone();
     if matches!(kind, Kind::File) {
         return match response.body.try_next().await {
-            // An empty file is no body, as with any other type.
+            // An empty file counts as no body, as with any other type.
             Ok(None) => without_data(),
             Ok(Some(first)) => Ok(file(ByteStream::new(once(ready(Ok(first))).chain(body_of(response))))),
             Err(error) => Err(cut_off(&host, error)),
         };
     }
     if !is_attachment {
-        // `max_bytes` limits what is decoded. An attachment may become a file, which it does not limit.
+        // `max_bytes` limits the decompressed body. An attachment may become a file, which `max_bytes` does
+        // not limit.
         response.body = response.body.without_expansion_limit();
     }
     let body = match read(&mut response.body, max_bytes).await {
@@ -119,7 +121,7 @@ pub(crate) async fn receive(
     }
     let content = Content::of(kind, &body);
     let is_mislabelled = matches!(kind, Kind::Json(_)) && !matches!(content, Content::Json(_));
-    // The body of a failed call is for a person to read, so its wrong label is no reason to lose its status.
+    // A user reads the body of a failed call, so a wrong content type must not hide the status.
     if is_mislabelled && succeeded && !data_as_text {
         if is_attachment {
             return Ok(file(ByteStream::whole(body.into())));
@@ -132,12 +134,12 @@ pub(crate) async fn receive(
         Content::Json(text) | Content::Text(text) => {
             Answer::Whole(Envelope::around_text(status, &headers, &text))
         }
-        // As text in a wrong charset, bytes would be lost; in a file none is.
+        // Decoding in a wrong charset would lose bytes. A file keeps all of them.
         Content::Bytes => file(ByteStream::whole(body.into())),
     })
 }
 
-/// The head of an answer, and its body as it comes.
+/// Returns the head of a response, and its body as a stream.
 ///
 /// # Errors
 /// `UpstreamBroken`.
@@ -146,7 +148,7 @@ pub(crate) fn stream(response: Response, method: Method) -> Result<StreamedAnswe
     Ok(StreamedAnswer { head, body: ByteStream::new(body_of(response)) })
 }
 
-/// The status, if it is one of HTTP (RFC 9110 §15). Clients refuse any other.
+/// Returns the status if it is a valid HTTP status (RFC 9110 §15). Clients reject any other.
 fn status(response: &Response) -> Result<u16> {
     match response.status.as_u16() {
         status @ 100..=599 => Ok(status),
@@ -157,13 +159,13 @@ fn status(response: &Response) -> Result<u16> {
     }
 }
 
-/// The body of an answer, decompressed; cut off in the middle, it ends with an error.
+/// The body of a response, decompressed. If the connection breaks off, the stream ends with an error.
 fn body_of(response: Response) -> impl Stream<Item = Result<Bytes>> {
     let Response { host, body, .. } = response;
     body.map_err(move |error| cut_off(&host, error))
 }
 
-/// What a body is, as far as the headers tell.
+/// The kind of a body, according to the headers.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Json(&'static Encoding),
@@ -196,7 +198,7 @@ impl Kind {
     }
 }
 
-/// What a body is, once it is read.
+/// The content of a body, after reading it.
 enum Content<'a> {
     Json(Cow<'a, str>),
     Text(Cow<'a, str>),
@@ -208,7 +210,7 @@ impl<'a> Content<'a> {
         let is_text = |text: &Cow<'_, str>| !text.contains('\0');
         let utf8 = || decode(body, UTF_8);
         match kind {
-            // JSON is UTF-8 (RFC 8259 §8.1), so a charset beside its type counts only where it is not.
+            // JSON is UTF-8 (RFC 8259 §8.1). A declared charset counts only if the body is not JSON in UTF-8.
             Kind::Json(charset) => {
                 let declared = || decode(body, charset);
                 let is_json = |text: &Cow<'_, str>| is_valid_json(text);
@@ -231,41 +233,42 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Whether the server wants it saved instead of shown (RFC 6266 §4.2).
+/// Whether the server asks clients to save the body instead of showing it (RFC 6266 §4.2).
 fn is_attachment(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
         value.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"attachment"))
     })
 }
 
-/// The media type of a file, as its server names it.
+/// The media type of a file, as the server names it.
 fn content_type(headers: &HeaderMap) -> String {
     let named =
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
     named.unwrap_or("application/octet-stream").to_owned()
 }
 
-/// Whether a body is still compressed, which a caller's own `Accept-Encoding` asked for.
+/// Whether a body is still compressed, because the caller's own `Accept-Encoding` asked for it.
 fn is_compressed(headers: &HeaderMap) -> bool {
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
     codings.any(|coding| COMPRESSIONS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
 }
 
-/// The body as text without its byte order mark, which outranks the declared encoding; `None` when
-/// it is not valid in it.
+/// The body as text without its byte order mark, which overrides the declared encoding; `None` if the body is
+/// not valid in the encoding.
 fn decode<'a>(body: &'a [u8], declared: &'static Encoding) -> Option<Cow<'a, str>> {
     let (encoding, mark) = Encoding::for_bom(body).unwrap_or((declared, 0));
     encoding.decode_without_bom_handling_and_without_replacement(&body[mark..])
 }
 
-/// Whether a text is one JSON document. Nothing is built, and nothing recurses, so size, depth and
-/// the range of numbers do not matter.
+/// Whether a text is one JSON document.
+///
+/// The check builds no value and does not recurse. So it accepts any size, any depth and any number range.
 fn is_valid_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// A body, or what was read of it when it turned out to be too large.
+/// A whole body, or the part that was read before the body exceeded the limit.
 enum Body {
     Whole(Vec<u8>),
     TooLarge(Vec<u8>),
@@ -293,11 +296,11 @@ fn too_large(host: &str, max_bytes: u64) -> Error {
     .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.").advise(Advice::RaiseOption("maxResponseBytes"))
 }
 
-/// The headers that a caller gets: all but those of the connection.
+/// The headers that a caller gets: all except those of the connection.
 fn returned(headers: &HeaderMap, method: Method) -> Headers {
     let named = named_by_connection(headers);
     let is_dropped = |name: &http::HeaderName| {
-        // The length of what a GET would have brought is information, not framing.
+        // For HEAD, the length describes the body of a GET. It is information for the caller, not framing.
         is_hop_by_hop(name, &named) || (*name == CONTENT_LENGTH && method != Method::Head)
     };
     let names = headers.keys().filter(|name| !is_dropped(name));
@@ -307,7 +310,7 @@ fn returned(headers: &HeaderMap, method: Method) -> Headers {
     Headers(lines.collect())
 }
 
-/// A header value as text; bytes outside UTF-8 are taken as Latin-1 (RFC 9110 §5.5).
+/// A header value as text. A value that is not UTF-8 is decoded as Latin-1 (RFC 9110 §5.5).
 fn text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),
@@ -315,7 +318,7 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-/// Whether a body came whole, but is not of the codings that the response names.
+/// Whether a body arrived, but cannot be decompressed with the codings that the response names.
 fn is_undecodable(error: &BoxError) -> bool {
     let error = error.downcast_ref::<DecodeError>();
     error.is_some_and(|error| !matches!(error, DecodeError::Expansion(_)))
@@ -335,7 +338,7 @@ fn cut_off(host: &str, error: BoxError) -> Error {
         Some(undecodable) => {
             broken(host, &format!("sent a response that cannot be decompressed: {undecodable}"), "")
         }
-        // If the request's body broke off first, that is why, and the upstream is not to blame.
+        // If the request body failed first, its error is the cause, and the upstream is not to blame.
         None => error
             .downcast::<Error>()
             .map_or_else(|_| broken(host, "broke off in the middle of its answer", ""), |of_body| *of_body),

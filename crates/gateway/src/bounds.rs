@@ -1,5 +1,7 @@
-//! How much of everything a caller may send. Each bound is checked before anything is done with what
-//! it is for, so that no work grows faster than its input. `docs/limits.md` lists them.
+//! Upper limits for a caller's input.
+//!
+//! Each limit is checked before the input is used, so that no work grows faster than its input.
+//! `docs/limits.md` lists the limits.
 
 use proxy_execute_protocol::{
     Error, ErrorKind, MOST_PARAMETERS, Parameter, ParameterLocation, ProxyRequest, Result, SecretJson,
@@ -8,26 +10,26 @@ use proxy_execute_protocol::{
 
 use crate::request::require;
 
-/// The most bytes of their names and values; of each kind.
+/// Upper limit for the bytes of all names and values, for headers and for query parameters separately.
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
-/// The longest id of a user, which is the caller's own.
+/// Upper limit for a user id, which the caller chooses.
 pub(crate) const LONGEST_USER_ID: usize = 1024;
-/// The longest alias, name or text to search for.
+/// Upper limit for an alias, a name or a search text.
 pub(crate) const LONGEST_NAME: usize = 256;
-/// The longest URL that is not an endpoint.
+/// Upper limit for a URL that is not an endpoint.
 pub(crate) const LONGEST_URL: usize = 8 * 1024;
-/// The longest media type.
+/// Upper limit for a media type.
 pub(crate) const LONGEST_MEDIA_TYPE: usize = 1024;
-/// The longest credential, as JSON.
+/// Upper limit for a credential, as JSON.
 const LONGEST_CREDENTIAL: usize = 64 * 1024;
-/// The most entries of a list or map.
+/// Upper limit for the entries of a list or map.
 const MOST_LISTED: usize = 1_000;
-/// The largest configuration of a session, as JSON.
+/// Upper limit for the configuration of a session, as JSON.
 const LARGEST_SESSION: usize = 256 * 1024;
-/// The most scopes that a link asks for, and their bytes.
+/// Upper limit for the number of scopes in a link.
 const MOST_SCOPES: usize = 100;
 
-/// Refuses a text that is too long.
+/// Rejects a text that is too long.
 ///
 /// # Errors
 /// `InvalidRequest` that names the field.
@@ -38,7 +40,7 @@ pub(crate) fn length(text: &str, longest: usize, field: &str) -> Result<()> {
     Err(invalid(field, format!("`{field}` is longer than {}, the most that is taken.", bytes(longest))))
 }
 
-/// Refuses a list that is too long.
+/// Rejects a list that is too long.
 ///
 /// # Errors
 /// `InvalidRequest` that names the field.
@@ -46,7 +48,7 @@ pub(crate) fn listed(count: usize, field: &str) -> Result<()> {
     entries(ErrorKind::InvalidRequest, count, MOST_LISTED, field)
 }
 
-/// Refuses a credential that is too long.
+/// Rejects a credential that is too long.
 ///
 /// # Errors
 /// `InvalidRequest` that names the field.
@@ -54,7 +56,7 @@ pub(crate) fn credential(json: &SecretJson, field: &str) -> Result<()> {
     length(json.expose(), LONGEST_CREDENTIAL, field)
 }
 
-/// Refuses scopes that are too many or too long.
+/// Rejects scopes that are too many or too long.
 ///
 /// # Errors
 /// `InvalidRequest` that names the field.
@@ -63,7 +65,7 @@ pub(crate) fn scopes(scopes: &[String]) -> Result<()> {
     scopes.iter().try_for_each(|scope| length(scope, LONGEST_NAME, "scopes"))
 }
 
-/// Refuses a call of which a part is too large, or that has no endpoint.
+/// Rejects a call with a part that is too large, or without an endpoint.
 ///
 /// # Errors
 /// `InvalidRequest` that names the part.
@@ -103,7 +105,7 @@ fn parameters(parameters: &[Parameter], location: ParameterLocation, what: &str)
     Ok(())
 }
 
-/// Refuses a session's configuration of which a part is too large.
+/// Rejects a session's configuration with a part that is too large.
 ///
 /// # Errors
 /// `InvalidSession` that names the part.

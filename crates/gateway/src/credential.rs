@@ -1,7 +1,7 @@
-//! A connected account's credential, and how each auth scheme signs a request with it.
+//! A connected account's credential, and its fields.
 //!
-//! What a scheme adds to a request is data of the toolkit ([`crate::toolkit`]): headers, query
-//! values or basic authentication, as templates over the credential's fields (`docs/toolkits.md`).
+//! The toolkit defines how a scheme signs requests ([`crate::toolkit`]): headers, query values or basic
+//! authentication, as templates with the credential's fields (`docs/toolkits.md`).
 
 pub(crate) mod dynamic_client;
 pub(crate) mod idle;
@@ -26,27 +26,28 @@ use serde_json::Value;
 
 /// The `val` of a credential: its fields by name.
 ///
-/// Nested values (`authed_user`, …) are kept in the stored credential, but no template names them.
+/// Nested values (`authed_user`, …) stay in the stored credential, but templates cannot name them.
 #[derive(Default)]
 pub(crate) struct Fields(BTreeMap<String, SecretString>);
 
 impl Fields {
-    /// The value of a field. An API key goes by several names in the wild; a toolkit's template
-    /// names `api_key`, and the others stand in for it.
+    /// The value of a field. Callers name an API key in several ways.
+    ///
+    /// A toolkit's template uses `api_key`; the other names are its fallbacks.
     pub(crate) fn get(&self, name: &str) -> Option<&SecretString> {
         let stand_ins: &[&str] = if name == "api_key" { &["generic_api_key", "bearer_token"] } else { &[] };
         std::iter::once(&name).chain(stand_ins).find_map(|name| self.0.get(*name))
     }
 
-    /// Reads the `val` of a credential.
+    /// Parses the `val` of a credential.
     ///
     /// # Errors
-    /// `InvalidRequest`, without a word of it.
+    /// `InvalidRequest`, which quotes no part of the credential.
     pub(crate) fn read(val: &SecretJson) -> Result<Self> {
         read(val, "val", "an object of fields")
     }
 
-    /// The lifetime that the provider gave the access token, in seconds, if it gave one.
+    /// The lifetime of the access token in seconds, if the provider stated one.
     pub(crate) fn expires_in(&self) -> Option<u64> {
         token_answer::seconds(self.0.get("expires_in")?.expose_secret().trim().parse().ok()?)
     }
@@ -85,10 +86,10 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// Fields whose text is JSON, and which may be given as that JSON.
+/// Fields with JSON text. A caller may also give the JSON value itself.
 const WHOLE_JSON: [&str; 1] = ["credentials_json"];
 
-/// A value as text, whatever it is.
+/// Converts any value to text.
 fn whole(value: Value) -> Option<SecretString> {
     match value {
         Value::Null => None,
@@ -97,7 +98,7 @@ fn whole(value: Value) -> Option<SecretString> {
     }
 }
 
-/// A field's value as text; `None` for what has no text form.
+/// A field's value as text; `None` for a value without a text form.
 struct FieldText(Option<SecretString>);
 
 impl<'de> Deserialize<'de> for FieldText {
@@ -142,22 +143,22 @@ impl<'de> Deserialize<'de> for FieldText {
     }
 }
 
-/// A credential as it is given: at an import, or as `custom_connection_data` in a call.
+/// A credential from a caller: at an import, or as `custom_connection_data` in a call.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GivenCredential {
     pub(crate) auth_scheme: AuthScheme,
-    /// Named in `custom_connection_data` only.
+    /// Set only in `custom_connection_data`.
     pub(crate) toolkit_slug: Option<String>,
     pub(crate) val: SecretJson,
 }
 
 impl GivenCredential {
-    /// Reads a credential.
+    /// Parses a credential.
     ///
     /// # Errors
-    /// `InvalidRequest` that names `field`; a parser's own message could quote the secret, so only
-    /// its kind and place are told.
+    /// `InvalidRequest` that names `field`. The parser's own message could quote the secret, so the error
+    /// states only its kind and place.
     pub(crate) fn read(json: &SecretJson, field: &str) -> Result<Self> {
         let given: Self = read(json, field, "{ authScheme, val }")?;
         read::<Fields>(&given.val, &format!("{field}.val"), "an object of fields")?;
@@ -173,7 +174,8 @@ impl GivenCredential {
 fn read<'a, T: Deserialize<'a>>(json: &'a SecretJson, field: &str, form: &str) -> Result<T> {
     serde_json::from_str(json.expose()).map_err(|error| {
         let text = without_value(&error);
-        // Field names and the list of schemes are ours; anything else in the text may be a value.
+        // Field names and the list of schemes are constants of the gateway. Any other part of the text may be
+        // a value.
         let told = ["unknown field", "missing field"].iter().any(|kind| text.starts_with(kind));
         let told = if told { text } else { format!("it is not of the form {form}") };
         Error::new(ErrorKind::InvalidRequest, format!("`{field}` cannot be read: {told}.")).fix(

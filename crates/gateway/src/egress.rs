@@ -1,11 +1,11 @@
-//! The one HTTP client that talks to the outside: address guard, redirects, replays.
+//! The one HTTP client for outside addresses: address checks, redirects, replays.
 //!
-//! Every outside address passes here. A literal address is judged before the call, a name inside
-//! the resolver that the connection uses, so that what was judged is what is connected to. The
-//! environment's HTTP proxies are not used, because a proxy would resolve names in our place.
+//! Every request to an outside address passes here. A literal address is checked before the call. A name is
+//! checked inside the resolver of the connection, so that the client connects to the checked address. The
+//! client ignores the environment's HTTP proxies, because a proxy would resolve names instead of the gateway.
 //!
-//! Each request says on whose behalf it leaves ([`Behalf`]). Requests that may go to a private host
-//! have a client of their own, so the others never use one of its connections.
+//! Each request says on whose behalf the gateway sends it ([`Behalf`]). Requests to allowed private hosts
+//! have a client of their own. Other requests thus never reuse a connection to a private host.
 
 mod address;
 mod private_hosts;
@@ -39,11 +39,11 @@ pub(crate) use self::redirect::next as next_step;
 use crate::credential::oauth1::Signer;
 use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 
-/// How long an unused connection is kept.
+/// The time that an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The request headers that go along to another origin. A list of what is safe, because a caller
-/// may put a secret into a header of any other name.
+/// The request headers that follow a redirect to another origin. The list names the safe headers, because a
+/// caller may put a secret into a header with any other name.
 const HARMLESS: &[HeaderName] = &[
     ACCEPT,
     ACCEPT_ENCODING,
@@ -55,13 +55,13 @@ const HARMLESS: &[HeaderName] = &[
     USER_AGENT,
 ];
 
-/// A request that is ready to leave.
+/// A request that is ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
-    /// Where to, without the credential.
+    /// The target, without the credential's query values.
     pub(crate) url: Url,
-    /// The caller's and the toolkit's headers.
+    /// The headers of the caller and the toolkit.
     pub(crate) headers: HeaderMap,
     pub(crate) credential: Injection,
     pub(crate) body: Body,
@@ -73,9 +73,9 @@ pub(crate) struct Outgoing {
 pub(crate) enum Body {
     Empty,
     Whole(Bytes),
-    /// Bytes as they come: they can be sent once.
+    /// Bytes that are streamed. They can be sent only once.
     Stream {
-        /// How many there are, where that is known.
+        /// The number of bytes, if it is known.
         size: Option<u64>,
         bytes: ByteStream,
     },
@@ -91,13 +91,13 @@ impl Body {
     }
 }
 
-/// What a credential adds to a request.
+/// The headers, query values and signer that a credential adds to a request.
 #[derive(Default)]
 pub(crate) struct Injection {
-    /// Marked sensitive, so that neither `Debug` nor a header compressor shows them.
+    /// Marked as sensitive, so that neither `Debug` nor a header compressor shows the values.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) query: Vec<(String, SecretString)>,
-    /// Signs what leaves, when it leaves.
+    /// Signs the request when it is sent.
     pub(crate) signer: Option<Signer>,
 }
 
@@ -111,32 +111,34 @@ impl std::fmt::Debug for Injection {
     }
 }
 
-/// An answer, up to its head.
+/// A response, up to its head.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// Who gave it, after redirects.
+    /// The host that sent the response, after redirects.
     pub(crate) host: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Decoded, unless the caller set `Accept-Encoding` and wants the bytes as they come.
+    /// Decompressed, unless the caller set `Accept-Encoding`; the caller then gets the bytes as they were
+    /// sent.
     pub(crate) body: ResponseBody,
-    /// Whether the request that it answers, the last of its redirects, had the credential in it.
+    /// Whether the request of this response carried the credential. After redirects, this is the last
+    /// request.
     pub(crate) with_credential: bool,
 }
 
-/// The way out.
+/// The clients for outside addresses, and the private hosts that they may reach.
 #[derive(Debug)]
 pub(crate) struct Egress {
     private_hosts: PrivateHosts,
     /// Connects to public addresses only.
     public: Client,
-    /// Connects to private addresses too, for requests that may go there.
+    /// Connects to public and private addresses, for requests to allowed private hosts.
     private: Client,
 }
 
 impl Egress {
     /// # Errors
-    /// When `NODE_EXTRA_CA_CERTS` is unusable.
+    /// `InvalidOption` if `NODE_EXTRA_CA_CERTS` is unusable.
     pub(crate) fn new(private_hosts: PrivateHosts, max_expansion: u64) -> Result<Self> {
         let client = |address_filter| {
             let options = Options {
@@ -153,13 +155,13 @@ impl Egress {
         Ok(Self { private_hosts, public, private })
     }
 
-    /// The client that may send a request.
+    /// Selects the client for a request.
     fn client_for(&self, outgoing: &Outgoing) -> Result<&Client> {
         let is_allowed = self.private_hosts.check(&outgoing.url, &outgoing.behalf)?;
         Ok(if is_allowed { &self.private } else { &self.public })
     }
 
-    /// Sends a request and follows redirects, up to the head of the answer.
+    /// Sends a request, follows redirects, and waits for the head of the response.
     ///
     /// # Errors
     /// `AddressRefused`, `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`,
@@ -195,7 +197,7 @@ impl Egress {
         Err(redirect_refused(&outgoing.url, "it is one of too many in a row"))
     }
 
-    /// Sends a request once, whatever becomes of it, and follows no redirect.
+    /// Sends a request exactly once: without a retry and without following redirects.
     ///
     /// # Errors
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
@@ -207,7 +209,8 @@ impl Egress {
         }
     }
 
-    /// Reads what a URL of a caller's choice answers with, as it is sent, once it has begun to.
+    /// Sends a request to a URL that a caller chose, and returns the response after its head. The body is
+    /// streamed.
     ///
     /// # Errors
     /// `AddressRefused` and `SourceUnusable`.
@@ -217,7 +220,7 @@ impl Egress {
             Error::new(ErrorKind::SourceUnusable, format!("binary_body.url: {what}"))
                 .fix("Check that the URL can be read without signing in, and try again.")
         };
-        // As they are stored, so that their length is known.
+        // The uncompressed form has a known length.
         let headers = HeaderMap::from_iter([
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             (USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT)),
@@ -226,7 +229,7 @@ impl Egress {
         if !url.username().is_empty() || url.password().is_some() {
             let decoded = |part| percent_decode_str(part).decode_utf8_lossy();
             credential.basic(&decoded(url.username()), &decoded(url.password().unwrap_or_default()));
-            // Whoever has a user name has a host, and so can lose it.
+            // A URL with a user name has a host, so removing the user name cannot fail.
             _ = url.set_username("").and(url.set_password(None));
         }
         let body = Body::Empty;
@@ -248,8 +251,9 @@ impl Egress {
         }
     }
 
-    /// One request, repeated once if it is a read whose connection was dropped: a write may have
-    /// been done, a read has changed nothing (RFC 9110 §9.2.1).
+    /// Sends a request. A read is retried once if its connection was dropped.
+    ///
+    /// A write may have been carried out, but a read has changed nothing (RFC 9110 §9.2.1).
     async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
         let client = self.client_for(outgoing)?;
         let mut result = client.send(outgoing.compose(with_credential)).await;
@@ -279,7 +283,7 @@ impl Outgoing {
         }
     }
 
-    /// The request as it leaves. A body that comes in a stream goes with the first one.
+    /// Builds the request to send. The first call takes a streamed body; a second call would find it empty.
     fn compose(&mut self, with_credential: bool) -> Request {
         let mut url = self.url.clone();
         let mut headers = self.headers.clone();
@@ -304,7 +308,8 @@ impl Outgoing {
             }
         }
         let length = match &self.body {
-            // Some servers answer 411 to a write that does not say that it has no body (RFC 9110 §8.6).
+            // Some servers respond with 411 to a write without a `Content-Length`, even if it has no body
+            // (RFC 9110 §8.6).
             Body::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
             Body::Whole(bytes) if bytes.is_empty() => Some(0),
             Body::Empty | Body::Whole(_) => None,
@@ -316,7 +321,7 @@ impl Outgoing {
         let body = match &mut self.body {
             Body::Empty => whole(Bytes::new()),
             Body::Whole(bytes) => whole(bytes.clone()),
-            // Only reads are sent again, and those have no body; so nobody asks for it twice.
+            // The gateway retries only reads, which have no body. So a stream is never taken twice.
             Body::Stream { bytes, .. } => streamed(std::mem::replace(bytes, ByteStream::whole(Bytes::new()))),
         };
         Request { method: http_method(self.method), url, headers, body }
@@ -334,16 +339,16 @@ impl Injection {
         self.headers.push((AUTHORIZATION, value));
     }
 
-    /// Whether nothing of a credential is sent.
+    /// Whether the credential adds nothing to a request.
     pub(crate) fn is_empty(&self) -> bool {
         self.headers.is_empty() && self.query.is_empty() && self.signer.is_none()
     }
 
-    /// Whether a URL that the upstream made up has a secret of ours in it.
+    /// Whether a URL that the upstream chose contains a secret of the credential.
     fn is_quoted_in(&self, url: &Url) -> bool {
         let decoded = percent_encoding::percent_decode_str(url.as_str()).decode_utf8_lossy();
         let quoted = |secret: &str| {
-            // Too short to be a secret, and likely to appear by chance.
+            // A shorter value is not a secret, and may appear by chance.
             secret.len() >= 8 && (decoded.contains(secret) || url.as_str().contains(secret))
         };
         self.query.iter().any(|(_, value)| quoted(value.expose_secret()))
@@ -354,7 +359,7 @@ impl Injection {
     }
 }
 
-/// Whether a body is one that a signature covers.
+/// Whether an OAuth 1.0 signature covers a body of this type.
 fn is_form(content_type: &HeaderValue) -> bool {
     media_type(content_type).is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
 }
@@ -387,7 +392,7 @@ fn redirect_refused(from: &Url, why: &str) -> Error {
     .fix("Call the final address directly, if it belongs to the toolkit.")
 }
 
-/// A URL that the URL standard allows and an HTTP request cannot hold.
+/// The error for a URL that is valid in the URL standard, but cannot be sent in an HTTP request.
 fn unsendable(url: &Url, why: &BadUrl) -> Error {
     let host = url.host_str().unwrap_or_default();
     let (why, fix) = match why {
@@ -408,7 +413,7 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Outg
         if let Some(refused) = cause.downcast_ref::<Refused>() {
             return refused.to_error(&outgoing.behalf);
         }
-        // A body that failed on its way up says why itself.
+        // If the request body failed while it was sent, its own error says why.
         if let Some(error) = cause.downcast_ref::<Error>() {
             return error.clone();
         }

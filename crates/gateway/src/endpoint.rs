@@ -1,52 +1,54 @@
-//! Which URL a call means, and whether the account's credential may go there. Pure.
+//! The URL of a call, and whether the account's credential may go there. This module does no I/O.
 //!
-//! A relative endpoint is appended to the account's base URL, whose path it cannot leave. An
-//! absolute one must have the base URL's scheme and port, and a host that equals the base URL's or
-//! one that the toolkit lists; a sibling subdomain is another customer on many hosts, so it is
-//! refused unless listed. Hosts are compared after WHATWG normalisation, and what was compared is
-//! what is called. `cases/endpoint-cases.json` is the rule, row by row.
+//! A relative endpoint is appended to the account's base URL, and must stay below its path. An absolute
+//! endpoint must have the base URL's scheme and port. Its host must equal the base URL's host, or be a host
+//! that the toolkit lists. A sibling subdomain often belongs to another customer, so it is rejected unless
+//! listed.
+//!
+//! Hosts are compared after WHATWG normalization, and the call goes to the URL that was compared.
+//! `cases/endpoint-cases.json` defines the rules, row by row.
 
 use std::fmt;
 
 use proxy_execute_protocol::quoted;
 use url::{Host, Url};
 
-/// The longest endpoint taken, in bytes.
+/// Upper limit for an endpoint, in bytes.
 pub const MAX_ENDPOINT_BYTES: usize = 8 * 1024;
 
-/// Why an endpoint was refused. Nothing was sent.
+/// Why an endpoint was rejected. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The text is not a path and not an http(s) URL, or parsers would disagree on what it means.
+    /// The text is neither a path nor an http(s) URL, or parsers would disagree on its meaning.
     #[error("{0}")]
     Malformed(&'static str),
-    /// It leads away from the base URL's path.
+    /// The endpoint leads out of the base URL's path.
     #[error("it leads above the path of the base URL, {}", quoted(.base_path))]
     Escapes {
-        /// The path it must stay under.
+        /// The path that the endpoint must stay below.
         base_path: String,
     },
-    /// It leads to another scheme, host or port.
+    /// The endpoint leads to another scheme, host or port.
     #[error("{} is not {}, and not a host that the toolkit lists", quoted(.target), quoted(.base))]
     OtherOrigin {
-        /// Where it leads.
+        /// The origin of the endpoint.
         target: String,
-        /// Where it may lead.
+        /// The origin of the base URL.
         base: String,
     },
 }
 
-/// A host that a toolkit lists beside its base URL's.
+/// A host that a toolkit lists, besides the host of its base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
-    /// This host.
+    /// Exactly this host.
     Exact(Host<String>),
     /// `*.suffix`: exactly one label in front of the suffix.
     OneLabelBelow(String),
 }
 
 impl HostPattern {
-    /// Reads `api.example.com` or `*.example.com`.
+    /// Parses `api.example.com` or `*.example.com`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("*.") {
             Some(suffix) => match Host::parse(suffix).ok()? {
@@ -78,10 +80,10 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// The URL that `endpoint` means for an account with this base URL.
+/// Resolves `endpoint` to a URL, for an account with this base URL.
 ///
 /// # Errors
-/// [`Refusal`] when the credential may not go there, or when it is not clear where "there" is.
+/// [`Refusal`] if the credential must not go to the URL, or if parsers would disagree on the URL.
 pub fn resolve(base: &Url, hosts: &[HostPattern], endpoint: &str) -> Result<Url, Refusal> {
     check_text(endpoint)?;
     match scheme_of(endpoint) {
@@ -94,7 +96,7 @@ pub fn resolve(base: &Url, hosts: &[HostPattern], endpoint: &str) -> Result<Url,
     }
 }
 
-/// Refuses what parsers are known to read in different ways.
+/// Rejects text that parsers are known to read in different ways.
 fn check_text(endpoint: &str) -> Result<(), Refusal> {
     if endpoint.is_empty() {
         return Err(Refusal::Malformed("it is empty; `/` is the root of the API"));
@@ -123,7 +125,7 @@ fn before_query(endpoint: &str) -> &str {
     endpoint.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// What follows `scheme:`, when the endpoint begins with a scheme (RFC 3986 §3.1).
+/// Returns the text after `scheme:`, if the endpoint begins with a scheme (RFC 3986 §3.1).
 pub(crate) fn scheme_of(endpoint: &str) -> Option<&str> {
     let (scheme, rest) = endpoint.split_once(':')?;
     let mut chars = scheme.chars();
@@ -132,7 +134,7 @@ pub(crate) fn scheme_of(endpoint: &str) -> Option<&str> {
     is_scheme.then_some(rest)
 }
 
-/// An absolute URL in its plainest form, without its fragment and the dot of the root label.
+/// Normalizes an absolute URL, and removes its fragment and the dot of the root label.
 fn absolute(endpoint: &str, after_scheme: &str) -> Result<Url, Refusal> {
     let authority = after_scheme
         .strip_prefix("//")
@@ -155,8 +157,8 @@ fn absolute(endpoint: &str, after_scheme: &str) -> Result<Url, Refusal> {
     Ok(url)
 }
 
-/// Removes the dot of the root label, so that the name compared, the name in the TLS handshake and
-/// the `Host` header are one and the same.
+/// Removes the dot of the root label. The compared name, the name in the TLS handshake and the `Host` header
+/// are then the same.
 pub(crate) fn without_root_dot(url: &mut Url) -> Result<(), Refusal> {
     const EMPTY_LABEL: Refusal = Refusal::Malformed("its host has an empty label in it");
     let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
@@ -184,7 +186,7 @@ fn check_origin(base: &Url, hosts: &[HostPattern], url: &Url) -> Result<(), Refu
     Err(Refusal::OtherOrigin { target: origin(url), base: origin(base) })
 }
 
-/// A path, a query or both, appended to the base URL, whose own path is kept.
+/// Appends a path, a query or both to the base URL, and keeps the base URL's own path.
 fn below(base: &Url, endpoint: &str) -> Result<Url, Refusal> {
     let without_fragment = endpoint.split('#').next().unwrap_or_default();
     let (path, query) = match without_fragment.split_once('?') {
@@ -208,9 +210,10 @@ fn below(base: &Url, endpoint: &str) -> Result<Url, Refusal> {
     if stays_below { Ok(url) } else { Err(Refusal::Escapes { base_path: base_path.to_owned() }) }
 }
 
-/// Whether a path segment turns into `..` on a server that decodes `%2F` or `%5C` before it splits
-/// the path, or that cuts off path parameters (`..;x`). A plain `..` is normalised by the URL
-/// parser and judged by where it leads.
+/// Whether some servers read a path segment as `..`.
+///
+/// Such a server decodes `%2F` or `%5C` before it splits the path, or removes path parameters (`..;x`). The
+/// URL parser normalizes a plain `..`, and the resulting path is checked.
 fn hides_a_climb(segment: &str) -> bool {
     if !segment.contains(['%', ';']) {
         return false;
@@ -288,8 +291,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
-        /// Whatever the text: what is allowed stays on the listed hosts, below the base path if it
-        /// was relative, and carries neither a user name nor a fragment.
+        /// Checks any text: an accepted URL stays on the listed hosts, and has no user name and no fragment.
+        /// If the endpoint was relative, the URL stays below the base path.
         #[test]
         fn nothing_leads_elsewhere(
             endpoint in r"(https?:|HTTPS:|//|/|\\)?(/{0,3})([a-z.@:;%/\\?#0-9]|%2[ef]|%5c|\.\.|slack\.com|evil\.com){0,12}"
@@ -305,7 +308,7 @@ mod tests {
                 if scheme_of(&endpoint).is_none() {
                     prop_assert!(url.path() == "/api" || url.path().starts_with("/api/"), "{}", url);
                 }
-                // Reading the result again changes nothing: what is compared is what is called.
+                // Parsing the result again changes nothing, so the call goes to the URL that was compared.
                 prop_assert_eq!(Url::parse(url.as_str()).unwrap(), url);
             }
         }

@@ -1,9 +1,10 @@
-//! What the caller asked to send: headers, query and body of a proxied call.
+//! The parts of a proxied call that the caller sets: headers, query and body.
 //!
-//! `cases/header-cases.json` is the rule for headers. In short: names and values must be valid,
-//! `Host` and the framing headers are refused, hop-by-hop headers are dropped, anything else goes
-//! out as given, repeats included, but for headers that have one value. A value outside ASCII is
-//! refused rather than re-encoded.
+//! `cases/header-cases.json` defines the rules for headers. In short:
+//! - Names and values must be valid. `Host` and the framing headers are rejected, and hop-by-hop headers are
+//!   dropped.
+//! - All other headers are sent as given, with their repeats. A header that has one value must not repeat.
+//! - A value outside ASCII is rejected, not re-encoded.
 
 use std::collections::HashSet;
 
@@ -20,14 +21,15 @@ use proxy_execute_protocol::{
 };
 use url::Url;
 
-/// Sent where neither the caller nor the toolkit sets one; several APIs refuse calls without.
+/// Sent if neither the caller nor the toolkit sets one. Several APIs reject calls without a `User-Agent`.
 pub(crate) const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that describe one connection, not the request (RFC 9110 §7.6.1); so do all `proxy-…`.
+/// Headers that describe one connection, not the request (RFC 9110 §7.6.1). All `proxy-…` headers do too.
 const HOP_BY_HOP: &[&str] =
     &["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Headers that have one value (RFC 9110, RFC 6454, RFC 6266): given twice, servers disagree on which counts.
+/// Headers that have one value (RFC 9110, RFC 6454, RFC 6266). Servers disagree on which of two values
+/// counts.
 const SINGLE_VALUED: [HeaderName; 18] = [
     AUTHORIZATION,
     CONTENT_DISPOSITION,
@@ -49,7 +51,7 @@ const SINGLE_VALUED: [HeaderName; 18] = [
     USER_AGENT,
 ];
 
-/// Everything but RFC 3986 unreserved characters is encoded in a query parameter.
+/// The characters that are encoded in a query parameter: all but the unreserved characters of RFC 3986.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Whether a header is hop-by-hop, by itself or because `Connection` names it.
@@ -69,8 +71,9 @@ pub(crate) fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
         .collect()
 }
 
-/// The headers that the caller's parameters name. The credential's own headers have one value, whoever
-/// sets it. `bounds::call` has checked how many there are.
+/// Builds the headers from the caller's parameters. `bounds::call` has already checked their number.
+///
+/// A header that the credential sets has one value, so the caller must not repeat it.
 ///
 /// # Errors
 /// `InvalidRequest` that names the parameter.
@@ -98,7 +101,7 @@ pub(crate) fn headers(
             return Err(invalid(index, "name", &message));
         }
         if name == EXPECT {
-            // The gateway has the whole request, so it meets this expectation itself (RFC 9110 §10.1.1).
+            // The gateway has the whole request, so it fulfils this expectation itself (RFC 9110 §10.1.1).
             if value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
                 continue;
             }
@@ -124,8 +127,9 @@ pub(crate) fn headers(
     Ok(kept)
 }
 
-/// A header value that leaves as it was written: visible ASCII, blanks and tabs. Other text would
-/// have to be re-encoded, and servers disagree on how (RFC 9110 §5.5).
+/// A header value that is sent as written: visible ASCII, blanks and tabs.
+///
+/// Other text would have to be re-encoded, and servers disagree on the encoding (RFC 9110 §5.5).
 pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
 }
@@ -138,13 +142,13 @@ fn invalid(index: usize, field: &str, problem: &str) -> Error {
     )
 }
 
-/// Appends the caller's query parameters after the endpoint's own, in order, repeats kept.
+/// Appends the caller's query parameters to the endpoint's own, in order and with their repeats.
 pub(crate) fn append_query_parameters(url: &mut Url, parameters: &[Parameter]) {
     let query = parameters.iter().filter(|parameter| parameter.location == ParameterLocation::Query);
     append_query(url, query.map(|parameter| (parameter.name.as_str(), parameter.value.as_str())));
 }
 
-/// Appends to a query without touching the bytes that are there.
+/// Appends to a query without changing its existing bytes.
 pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
     let mut query = url.query().unwrap_or_default().to_owned();
     let before = query.len();
@@ -161,13 +165,13 @@ pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a s
     }
 }
 
-/// The JSON body of a call, and the `Content-Type` if the caller set none.
+/// Returns the JSON body of a call, and sets `Content-Type` if the caller did not.
 ///
-/// A string goes out as its characters: under a JSON type it must be JSON itself, and under any other
-/// type it is the only form of a body. A body of bytes is [`upload::open`](crate::upload::open)'s.
+/// A string is sent as its characters. Under a JSON type, the string itself must be JSON. Under any other
+/// type, the body must be a string. [`upload::open`](crate::upload::open) handles a body of bytes.
 ///
 /// # Errors
-/// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for one that does not fit the
+/// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for a body that does not fit the
 /// `Content-Type`.
 pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Option<Bytes>> {
     let name = match (&request.body, &request.binary_body) {
@@ -204,7 +208,7 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
     })
 }
 
-/// Whether a media type is JSON.
+/// Whether the content type is JSON.
 pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
     proxy_execute_protocol::is_json(&String::from_utf8_lossy(content_type.as_bytes()))
 }
@@ -214,7 +218,7 @@ pub(crate) fn media_type(content_type: &HeaderValue) -> Option<mime::Mime> {
     proxy_execute_protocol::media_type(&String::from_utf8_lossy(content_type.as_bytes()))
 }
 
-/// Refuses a field that must hold something.
+/// Rejects a missing or blank field.
 ///
 /// # Errors
 /// `InvalidRequest` that names the field.

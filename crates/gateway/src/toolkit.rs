@@ -1,7 +1,7 @@
-//! Toolkits: which hosts a third-party API lives on, and how each auth scheme signs its requests.
+//! Toolkits: the hosts of a third-party API, and how each auth scheme signs its requests.
 //!
-//! A toolkit is one TOML file. Those in `toolkits/` are compiled in; an operator's own are read at
-//! start, in the same format, and take precedence over a compiled-in one of the same slug.
+//! A toolkit is one TOML file. The files in `toolkits/` are compiled in. The operator's own files have the
+//! same format and are read at start; they override a compiled-in toolkit with the same slug.
 //! `docs/toolkits.md` describes the format.
 
 mod authorization_server;
@@ -34,20 +34,20 @@ use crate::egress::{Behalf, Injection};
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::request;
 
-/// The schemes with which an account is connected without a client of the operator's, in the order of preference.
+/// The schemes that connect an account without an OAuth client of the operator, in order of preference.
 const CLIENTLESS: [AuthScheme; 4] =
     [AuthScheme::DcrOauth, AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
 
-/// Upper limit for a field of an account in a callback.
+/// Upper limit for an account field that comes with a callback.
 const MAX_CALLBACK_FIELD_BYTES: usize = 1024;
 
-/// A toolkit as its file defines it. Unknown keys are refused.
+/// A toolkit as its file defines it. Unknown keys are rejected.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Definition {
     slug: String,
     name: String,
-    /// The provider's page that the facts come from; for the reader.
+    /// The provider's page that documents these facts, for readers of the file.
     #[serde(default)]
     docs: Option<String>,
     base_url: String,
@@ -64,7 +64,7 @@ struct Definition {
     schemes: BTreeMap<String, SchemeDefinition>,
 }
 
-/// A field of an account that a template needs beside the scheme's own.
+/// An account field that a template needs, besides the fields of the scheme.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Field {
@@ -73,8 +73,8 @@ struct Field {
     example: Option<String>,
     #[serde(default)]
     default: Option<String>,
-    /// The values that it may have: texts, and `*.example.com` for exactly one label in front of a
-    /// domain. Any when empty.
+    /// The allowed values: texts, and `*.example.com` for exactly one label in front of a domain. An empty
+    /// list allows any value.
     #[serde(default)]
     values: Vec<String>,
 }
@@ -144,30 +144,31 @@ struct OAuth1Definition {
     token_secret: String,
 }
 
-/// The longest slug.
+/// Upper limit for the length of a slug.
 const LONGEST_SLUG: usize = 100;
 
-/// The longest secret in a query. URLs of an answer are searched for it, at each place where it may begin.
+/// Upper limit for a secret in a query. The gateway searches the URLs of a response for the secret, at each
+/// place where the secret may begin.
 const LONGEST_QUERY_SECRET: usize = 4 * 1024;
 
-/// The most headers of a toolkit, and of a scheme.
+/// Upper limit for the headers of a toolkit, and for those of a scheme.
 const MOST_HEADERS: usize = 100;
 
 /// A third-party API.
 #[derive(Debug)]
 pub struct Toolkit {
-    /// The name that calls use.
+    /// The name in calls.
     pub slug: String,
-    /// The name that people read.
+    /// The name shown to users.
     pub name: String,
-    /// The provider's page that the facts come from.
+    /// The provider's page that documents these facts.
     pub docs: Option<String>,
-    /// Sent with every request, unless the caller sets the header.
+    /// Headers of every request, unless the caller sets them.
     pub(crate) headers: HeaderMap,
-    /// An endpoint that only reads, and answers 401 or 403 to a credential that is not accepted. It
-    /// is asked when a person enters one.
+    /// An endpoint that only reads, and responds with 401 or 403 to an invalid credential. The gateway calls
+    /// it when a user enters a credential.
     pub(crate) check: Option<String>,
-    /// The scheme of a link without an auth config, where the definition names one.
+    /// The scheme of a link without an auth config, if the definition names one.
     default_scheme: Option<AuthScheme>,
     fields: BTreeMap<String, Field>,
     schemes: BTreeMap<AuthScheme, Scheme>,
@@ -177,9 +178,9 @@ pub struct Toolkit {
 #[derive(Debug)]
 struct Scheme {
     base_url: Template,
-    /// The base URL, where it has no fields in it.
+    /// The base URL, if it has no fields in it.
     fixed_base_url: Option<Url>,
-    /// The host of the base URL, unless a field of an account decides.
+    /// The host of the base URL, unless an account field determines it.
     own_host: Option<Host>,
     /// The port of the base URL.
     port: u16,
@@ -191,7 +192,7 @@ struct Scheme {
     authorization_server: Option<Unresolved>,
 }
 
-/// Whom an OAuth 1.0 signature speaks for.
+/// The parties of an OAuth 1.0 signature: the consumer and the token.
 #[derive(Debug)]
 struct OAuth1 {
     consumer_key: Template,
@@ -200,7 +201,7 @@ struct OAuth1 {
     token_secret: Template,
 }
 
-/// Where an account's calls go.
+/// The base URL and the allowed hosts of an account's calls.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) base_url: Cow<'a, Url>,
@@ -281,28 +282,28 @@ impl Toolkit {
         })
     }
 
-    /// The auth schemes that an account of this toolkit may have.
+    /// The auth schemes that an account of this toolkit can have.
     pub fn schemes(&self) -> impl Iterator<Item = AuthScheme> {
         self.schemes.keys().copied()
     }
 
-    /// The fields that accounts of a scheme may give, but for a base URL of their own.
+    /// The fields that accounts of a scheme can have, except their own base URL.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn field_names(&self, scheme: AuthScheme) -> impl Iterator<Item = String> {
         let signing = self.schemes.get(&scheme).map(Scheme::signing_fields).unwrap_or_default();
         signing.into_iter().chain(self.fields.keys().cloned())
     }
 
-    /// Refuses a scheme that the toolkit does not have.
+    /// Rejects a scheme that the toolkit does not have.
     ///
     /// # Errors
-    /// `InvalidRequest` that lists those it has.
+    /// `InvalidRequest` that lists the toolkit's schemes.
     pub(crate) fn check_scheme(&self, scheme: AuthScheme) -> Result<()> {
         self.scheme(scheme).map(drop)
     }
 
-    /// Whether a secret that the scheme signs with, or asks for tokens with, is not there yet, so that
-    /// a person has to give it.
+    /// Whether a secret is still missing, so that the user has to enter it. The scheme signs requests with
+    /// such a secret, or exchanges it for tokens.
     pub(crate) fn lacks_secret(&self, auth_scheme: AuthScheme, fields: &Fields) -> bool {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return false };
         let mut secrets = scheme.signing_fields();
@@ -314,8 +315,10 @@ impl Toolkit {
         secrets.iter().any(|name| self.field(fields, name).is_none())
     }
 
-    /// The scheme of a link for which there is no auth config; `None` where the operator has to make one
-    /// first. Where users sign in with OAuth, nobody is asked for a token in its place.
+    /// The scheme of a link without an auth config; `None` if the operator has to create an auth config
+    /// first.
+    ///
+    /// If users sign in with OAuth, the gateway does not ask them for a token instead.
     pub(crate) fn link_scheme(&self) -> Option<AuthScheme> {
         if self.default_scheme.is_some() {
             return self.default_scheme;
@@ -323,7 +326,7 @@ impl Toolkit {
         if self.has_consent(AuthScheme::OAuth2) && !self.has_consent(AuthScheme::DcrOauth) {
             return None;
         }
-        // Where a person can agree, they need not go and find a key.
+        // A user who can consent need not look for an API key.
         CLIENTLESS.into_iter().find(|scheme| {
             self.schemes.contains_key(scheme)
                 && (*scheme != AuthScheme::DcrOauth || self.has_consent(*scheme))
@@ -344,10 +347,10 @@ impl Toolkit {
         })
     }
 
-    /// Where an account with this credential calls.
+    /// The base URL and the allowed hosts for an account with this credential.
     ///
-    /// An account's own `base_url` (a self-hosted or regional installation) replaces the
-    /// toolkit's, and with it the further hosts, which belong to the public one.
+    /// An account's own `base_url` (a self-hosted or regional installation) replaces the toolkit's base URL.
+    /// It also drops the toolkit's other hosts, which belong to the public installation.
     ///
     /// # Errors
     /// `InvalidRequest` that names the field of the credential.
@@ -366,8 +369,10 @@ impl Toolkit {
         Ok(Target { base_url: Cow::Owned(base_url), hosts: &scheme.hosts })
     }
 
-    /// On whose behalf a call to a URL leaves. The definition names a host by its base URL, unless a
-    /// field of an account decides, and by `hosts`, on the port of the base URL.
+    /// On whose behalf the gateway sends a call to a URL.
+    ///
+    /// The definition names a host in its base URL, unless an account field determines that host. It also
+    /// names hosts in `hosts`, on the port of the base URL.
     pub(crate) fn behalf(&self, scheme: AuthScheme, url: &Url) -> Behalf {
         let names_host = self.schemes.get(&scheme).is_some_and(|scheme| {
             url.port_or_known_default() == Some(scheme.port)
@@ -379,8 +384,8 @@ impl Toolkit {
         Behalf::Toolkit { slug: self.slug.clone(), names_host }
     }
 
-    /// On whose behalf a request to the authorization server leaves. The definition names the server by
-    /// its addresses, unless a field of an account decides.
+    /// On whose behalf the gateway sends a request to the authorization server. The definition names the
+    /// server in its addresses, unless an account field determines the host.
     pub(crate) fn behalf_at_server(&self, scheme: AuthScheme, url: &Url) -> Behalf {
         let is_named = |template: &Template| {
             let own = template.own_url(|name| self.field(&Fields::default(), name)).ok();
@@ -396,8 +401,10 @@ impl Toolkit {
         }
     }
 
-    /// Whether an account whose fields change would send what it keeps secret to another origin: that
-    /// of the API, or of the authorization server. One that has no address yet has been given nothing.
+    /// Whether changed fields would send an account's secrets to another origin, of the API or of the
+    /// authorization server.
+    ///
+    /// An account without an address so far has sent no secret.
     pub(crate) fn is_elsewhere(&self, scheme: AuthScheme, old: &Fields, new: &Fields) -> bool {
         let origins = |fields: &Fields| {
             let api = self.target(scheme, fields).ok().map(|target| target.base_url.origin());
@@ -411,14 +418,14 @@ impl Toolkit {
         origins(old).into_iter().zip(origins(new)).any(|(old, new)| old.is_some() && old != new)
     }
 
-    /// The host of an account's API, where it is not the same for all accounts.
+    /// The host of an account's API, if accounts have different hosts.
     pub(crate) fn own_host(&self, scheme: AuthScheme, fields: &Fields) -> Option<String> {
         let base_url = self.target(scheme, fields).ok()?.base_url.into_owned();
         let of_all = self.schemes.get(&scheme)?.fixed_base_url.as_ref().and_then(Url::host_str);
         base_url.host_str().filter(|host| Some(*host) != of_all).map(str::to_owned)
     }
 
-    /// The fields that say on which hosts an account's API and authorization server are.
+    /// The fields that determine the hosts of an account's API and authorization server.
     pub(crate) fn host_fields(&self, scheme: AuthScheme) -> BTreeSet<String> {
         let base_url = self.schemes.get(&scheme).map(|scheme| &scheme.base_url);
         let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
@@ -426,8 +433,9 @@ impl Toolkit {
         named.chain(["base_url".to_owned()]).collect()
     }
 
-    /// The fields that say to which host the client of an auth config is sent, where that could be
-    /// anyone's. A client is registered with one server, so they are its auth config's to give.
+    /// The fields that determine the host that receives an auth config's client, if they allow any host.
+    ///
+    /// A client is registered with one server, so the auth config has to set these fields.
     pub(crate) fn client_host_fields(&self, scheme: AuthScheme) -> BTreeSet<String> {
         let servers = self.server_of(scheme).into_iter().flat_map(Unresolved::takes_secrets);
         servers.flat_map(Template::open_host_fields).filter(|name| !self.is_listed(name)).collect()
@@ -437,8 +445,8 @@ impl Toolkit {
         self.fields.get(field).is_some_and(Field::is_listed)
     }
 
-    /// Whether the authorization server is chosen for each account, by who connects it or by a
-    /// registration, and not by the definition or the auth config.
+    /// Whether each account has its own choice of authorization server: by the user who connects it, or by a
+    /// registration. Otherwise the definition or the auth config determines the server.
     pub(crate) fn is_server_chosen(&self, scheme: AuthScheme) -> bool {
         let of_config = self.client_host_fields(scheme);
         let addresses = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
@@ -447,21 +455,23 @@ impl Toolkit {
             || hosts.any(|name| !of_config.contains(&name) && !self.is_listed(&name))
     }
 
-    /// Whether every callback says which authorization server it is from.
+    /// Whether every callback names the authorization server that sent it.
     pub(crate) fn is_issuer_told(&self, scheme: AuthScheme) -> bool {
         self.server_of(scheme)
             .is_some_and(|server| server.rules.authorization_response_iss_parameter_supported)
     }
 
-    /// The name of an authorization server in a callback path of its own: the host that codes are sent
-    /// to, so that the code of one server never gets to another. Where accounts choose a part of the host, it
-    /// is the rest, which is the provider's. None while the host is not known.
+    /// The name of an authorization server in its own callback path: the host that receives codes. A code of
+    /// one server thus never reaches another server.
+    ///
+    /// If accounts choose a part of the host, the name is the rest, which belongs to the provider. `None` as
+    /// long as the host is unknown.
     pub(crate) fn callback_name(&self, scheme: AuthScheme, fields: &Fields) -> Option<String> {
         let template = &self.server_of(scheme)?.token_url;
         if let Some(domain) = template.providers_domain() {
             return Some(domain.to_ascii_lowercase());
         }
-        // The same one for all hosts that are listed: a client is registered for all of them.
+        // All listed hosts share one name: a client is registered for all of them.
         let first = |name: &str| {
             let field = self.fields.get(name).filter(|field| field.is_listed())?;
             let listed = field.default.as_deref().or(field.values.first().map(String::as_str))?;
@@ -474,8 +484,8 @@ impl Toolkit {
         Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
     }
 
-    /// The fields of an account that a callback tells, each with where it is and whether the browser
-    /// was sent to an address made of it.
+    /// The account fields that a callback contains, each with its place. The flag says whether the address
+    /// that the browser was sent to contains the field.
     pub(crate) fn callback_fields(
         &self,
         scheme: AuthScheme,
@@ -487,10 +497,10 @@ impl Toolkit {
         })
     }
 
-    /// Reads a field out of the value of its parameter in a callback.
+    /// Reads a field from the value of its parameter in a callback.
     ///
     /// # Errors
-    /// Why it is none; never its value.
+    /// Why the value is invalid; never the value itself.
     pub(crate) fn read_callback_field(
         &self,
         scheme: AuthScheme,
@@ -512,10 +522,10 @@ impl Toolkit {
         Ok(value.to_owned())
     }
 
-    /// Refuses a client that would be sent to another host than its auth config says.
+    /// Rejects fields that would send a client to another host than its auth config says.
     ///
     /// # Errors
-    /// `InvalidRequest` that names the field; never its value.
+    /// `InvalidRequest` that names the field; never the value itself.
     pub(crate) fn check_client_host(
         &self,
         scheme: AuthScheme,
@@ -537,13 +547,12 @@ impl Toolkit {
         Ok(())
     }
 
-    /// Whether a field is one that the toolkit describes, which an auth config may give for all of
-    /// its accounts.
+    /// Whether the toolkit describes a field, so that an auth config can set it for all of its accounts.
     pub(crate) fn describes(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// Whether accounts of a scheme give something that is exchanged for an access token.
+    /// Whether accounts of a scheme have a secret that is exchanged for an access token.
     pub(crate) fn exchanges(&self, scheme: AuthScheme) -> bool {
         scheme.is_exchanged() && self.has_authorization_server(scheme)
     }
@@ -553,8 +562,9 @@ impl Toolkit {
         self.server_of(scheme).is_some()
     }
 
-    /// The authorization server of an account with these fields; `None` where the scheme has none,
-    /// so that its credentials can be imported but not connected or refreshed.
+    /// The authorization server of an account with these fields; `None` if the scheme has none.
+    ///
+    /// Without a server, credentials can be imported, but not connected or refreshed.
     ///
     /// # Errors
     /// `InvalidRequest` that names the field.
@@ -597,23 +607,24 @@ impl Toolkit {
         }))
     }
 
-    /// Whether a person has to agree at the provider.
+    /// Whether a user has to consent at the provider.
     pub(crate) fn has_consent(&self, scheme: AuthScheme) -> bool {
         self.server_of(scheme).is_some_and(|server| server.authorize_url.is_some())
     }
 
-    /// What a client asks for where a person has to agree.
+    /// The scopes that a client requests when a user has to consent.
     pub(crate) fn scopes<'a>(&'a self, scheme: AuthScheme, client: &'a ClientMetadata) -> &'a [String] {
         self.server_of(scheme).map(|server| server.rules.scopes_for(client)).unwrap_or_default()
     }
 
-    /// A scope in words.
+    /// The description of a scope in words.
     pub(crate) fn in_words(&self, scheme: AuthScheme, scope: &str) -> Option<String> {
         self.server_of(scheme)?.rules.scope_words.get(scope).cloned()
     }
 
-    /// A field, by its name, that could not be used, and why; never its value. Where a person is to
-    /// agree, only the way there has been given.
+    /// The name of a field that cannot be used, and the reason; never its value.
+    ///
+    /// Before a user consents, only the fields in the server's addresses are checked.
     pub(crate) fn unusable_field(
         &self,
         auth_scheme: AuthScheme,
@@ -631,7 +642,7 @@ impl Toolkit {
         .map(|problem| (problem.field, problem.why))
     }
 
-    /// A URL with an account's fields in place.
+    /// Fills an account's fields into a URL.
     fn with_fields(&self, template: &Template, fields: &Fields) -> Result<String, FieldProblem> {
         let text = match self.unlisted_value(template, fields) {
             Some(problem) => Err(problem),
@@ -650,7 +661,7 @@ impl Toolkit {
         })
     }
 
-    /// A field of a template whose value is not one that the definition lists.
+    /// A field of a template with a value that the definition does not list.
     fn unlisted_value(&self, template: &Template, fields: &Fields) -> Option<FieldProblem> {
         template.field_names().into_iter().find_map(|name| {
             let field = self.fields.get(&name)?;
@@ -660,7 +671,7 @@ impl Toolkit {
         })
     }
 
-    /// A text with an account's fields in place.
+    /// Fills an account's fields into a text.
     fn with_secrets(
         &self,
         scheme: AuthScheme,
@@ -676,10 +687,10 @@ impl Toolkit {
         template.render(|name| self.field(fields, name).or_else(|| empty(name))).map_err(missing)
     }
 
-    /// What the credential adds to a request.
+    /// The headers, query values and signer that a credential adds to a request.
     ///
     /// # Errors
-    /// `InvalidRequest` that names the field that is missing or cannot be sent; never its value.
+    /// `InvalidRequest` that names the missing or unsendable field; never its value.
     pub(crate) fn injection(&self, scheme: AuthScheme, fields: &Fields) -> Result<Injection> {
         self.injected(scheme, self.scheme(scheme)?, fields).map_err(|problem| self.unusable(problem))
     }
@@ -752,8 +763,8 @@ impl Toolkit {
 }
 
 impl Scheme {
-    /// The fields that its headers, query values, basic authentication and signature use, in the order
-    /// in which people know them.
+    /// The fields that the scheme's headers, query values, basic authentication and signature use, in the
+    /// order that users know.
     fn signing_fields(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let query = self.query.iter().map(|(_, template)| template);
@@ -764,7 +775,7 @@ impl Scheme {
         headers.chain(query).chain(basic).chain(oauth1).flat_map(Template::field_names).collect()
     }
 
-    /// Whether a field may be left out: a password beside a user name.
+    /// Whether a field is optional: a password beside a user name.
     fn may_lack(&self, auth_scheme: AuthScheme, field: &str) -> bool {
         auth_scheme.may_lack(field) && self.signing_fields().iter().any(|other| other != field)
     }
@@ -853,7 +864,7 @@ impl Scheme {
     }
 }
 
-/// A base URL in its plainest form.
+/// Parses a base URL and normalizes it.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("is not a valid URL ({error})"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -866,7 +877,7 @@ pub(crate) fn base_url(text: &str) -> Result<Url, String> {
         return Err("must not have a query or fragment".to_owned());
     }
     without_root_dot(&mut url).map_err(|refusal| refusal.to_string())?;
-    // Such as `"` in the host, which the URL standard allows and RFC 3986 does not.
+    // One example is `"` in the host, which the URL standard allows and RFC 3986 does not.
     if url.as_str().parse::<http::Uri>().is_err() {
         return Err("has a character in it that cannot be sent, or is longer than 64 KiB".to_owned());
     }
@@ -881,7 +892,7 @@ fn header_value(value: &str) -> Result<HeaderValue, &'static str> {
     request::header_value(value).ok_or("has a character in it that a header cannot hold")
 }
 
-/// Why a text cannot be a part of basic authentication (RFC 7617 §2).
+/// Why a text cannot be part of basic authentication (RFC 7617 §2).
 fn not_basic(text: &str, may_have_colon: bool) -> Option<&'static str> {
     if text.chars().any(|c| c.is_ascii_control()) {
         Some("basic authentication cannot hold a control character, such as a line break or a tab")

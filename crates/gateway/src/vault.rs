@@ -1,9 +1,8 @@
 //! Encryption of secrets at rest: AES-256-GCM with a random nonce per write.
 //!
-//! The associated data binds a ciphertext to its table, row, field and key, so that a row's secret
-//! cannot be moved to another row (`docs/architecture.md`, "Secrets"). A key is 32
-//! random bytes; its id is derived from it and stored beside every ciphertext, so that keys can be
-//! told apart when one replaces another.
+//! The associated data binds a ciphertext to its table, row, field and key, so that a row's secret cannot be
+//! moved to another row (`docs/architecture.md`, "Secrets"). A key is 32 random bytes. Its id is derived from
+//! the key and stored with every ciphertext, so that keys can be distinguished when one replaces another.
 
 use std::fmt;
 
@@ -15,11 +14,11 @@ use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// Makes a key, on any machine that has this package's runtime.
+/// A command that generates a key, on any machine with this package's runtime.
 pub(crate) const MAKE_A_KEY: &str =
     r#"node -e "console.log(require('node:crypto').randomBytes(32).toString('hex'))""#;
 
-/// Where a sealed value belongs.
+/// The place of an encrypted value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) table: &'static str,
@@ -27,28 +26,28 @@ pub(crate) struct Place<'a> {
     pub(crate) field: &'static str,
 }
 
-/// The key that secrets are sealed with.
+/// The key that encrypts secrets.
 pub(crate) struct Vault {
     key: RandomizedNonceKey,
     key_id: String,
     derivation: hkdf::Prk,
 }
 
-/// A sealed value cannot be opened: another key, or not the value that was written there.
+/// The error of a value that cannot be decrypted: the key is another one, or the value was changed.
 #[derive(Debug, thiserror::Error)]
 #[error("sealed with another key, or changed since")]
 pub(crate) struct Unopenable;
 
 impl Vault {
-    /// A vault with the operator's key: 32 bytes as 64 hex digits or as base64.
+    /// Creates a vault with the operator's key: 32 bytes as 64 hex digits or as base64.
     ///
     /// # Errors
-    /// `InvalidOption`, without a word of the key.
+    /// `InvalidOption`, which quotes no part of the key.
     pub(crate) fn with_key(key: &SecretString) -> Result<Self> {
         Ok(Self::from_bytes(&key_bytes(key, "encryptionKey")?))
     }
 
-    /// A vault whose key is forgotten with it, for a store that is, too.
+    /// Creates a vault with a random key that is never stored, for a store in memory.
     pub(crate) fn ephemeral() -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *bytes).expect("the system has a random number generator");
@@ -64,7 +63,7 @@ impl Vault {
         Self { key, key_id, derivation }
     }
 
-    /// A key for a purpose of its own, which tells nothing of the vault's.
+    /// Derives a key for another purpose. The derived key reveals nothing about the vault's key.
     pub(crate) fn derive_key(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut derived = Zeroizing::new([0; 32]);
         let purpose = [purpose];
@@ -73,12 +72,12 @@ impl Vault {
         derived
     }
 
-    /// Names the key; not secret.
+    /// The id of the key. It is not secret.
     pub(crate) fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// Nonce, ciphertext and tag in one.
+    /// Encrypts a secret. The result holds nonce, ciphertext and tag.
     pub(crate) fn seal(&self, place: Place<'_>, secret: &str) -> Vec<u8> {
         let mut sealed = secret.as_bytes().to_vec();
         let nonce = self
@@ -88,7 +87,7 @@ impl Vault {
         [nonce.as_ref().as_slice(), &sealed].concat()
     }
 
-    /// The secret that was sealed at this place.
+    /// Decrypts the secret of this place.
     pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Unopenable> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unopenable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopenable)?;
@@ -101,17 +100,17 @@ impl Vault {
     }
 
     fn associated_data(&self, place: Place<'_>) -> Aad<Vec<u8>> {
-        // NUL cannot occur in any part, so no two places share an encoding.
+        // No part can contain NUL, so no two places share an encoding.
         Aad::from(
             ["proxy-execute 1", place.table, place.row, place.field, &self.key_id].join("\0").into_bytes(),
         )
     }
 }
 
-/// The 32 bytes of a key that an option holds in hexadecimal or base64.
+/// Decodes the 32 bytes of a key from an option's hexadecimal or base64 text.
 ///
 /// # Errors
-/// `InvalidOption`, without a word of the key.
+/// `InvalidOption`, which quotes no part of the key.
 pub(crate) fn key_bytes(key: &SecretString, option: &str) -> Result<Zeroizing<Vec<u8>>> {
     let text = key.expose_secret().trim();
     let decoded = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).or_else(|_| BASE64.decode(text.as_bytes()));

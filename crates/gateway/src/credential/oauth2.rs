@@ -1,7 +1,9 @@
-//! OAuth 2.0 as text: the URL that a person is sent to, and the requests to a token endpoint (RFC 6749,
-//! RFC 7636). Pure; `egress` carries it out, and `token_answer` reads the response.
+//! OAuth 2.0 as text: the URL for the user's consent, and the requests to a token endpoint (RFC 6749, RFC
+//! 7636).
 //!
-//! There is one way for all providers. Where one differs, its toolkit's file says so
+//! This module does no I/O: `egress` sends the requests, and `token_answer` reads the responses.
+//!
+//! All providers share this code. The toolkit's file declares the deviations of a provider
 //! ([`crate::toolkit::Rules`]).
 
 use std::collections::BTreeMap;
@@ -21,26 +23,26 @@ use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequ
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: String,
-    /// None for a public client.
+    /// `None` for a public client.
     pub(crate) secret: Option<SecretString>,
     pub(crate) metadata: ClientMetadata,
 }
 
-/// What an auth config says of a client beside who it is.
+/// The settings of a client in an auth config, besides its id and secret.
 #[derive(Debug)]
 pub(crate) struct ClientMetadata {
-    /// What is asked for; the toolkit's own when empty.
+    /// The requested scopes; if empty, those of the toolkit.
     pub(crate) scopes: Vec<String>,
     pub(crate) user_scopes: Vec<String>,
-    /// Registered at the provider in place of the gateway's own `/connect/callback`.
+    /// The redirect URI registered at the provider instead of the gateway's own `/connect/callback`.
     pub(crate) redirect_uri: Option<String>,
 }
 
 impl ClientMetadata {
-    /// Reads the `credentials` of an auth config; `settings` are those changed since.
+    /// Reads the `credentials` of an auth config. `settings` are later changes, and override them.
     ///
     /// # Errors
-    /// `Internal` when what is stored is not what was written there.
+    /// `Internal` if the stored credentials cannot be parsed.
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
         let fields = credential_fields(credentials)?;
         Ok(Self {
@@ -52,10 +54,10 @@ impl ClientMetadata {
 }
 
 impl Client {
-    /// Reads the `credentials` of an auth config; `settings` are those changed since.
+    /// Reads the `credentials` of an auth config. `settings` are later changes, and override them.
     ///
     /// # Errors
-    /// `InvalidRequest` that names what is missing.
+    /// `InvalidRequest` that names the missing field.
     pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
         let fields = credential_fields(credentials)?;
         let id = text_of(&fields, "client_id").ok_or_else(|| {
@@ -69,11 +71,13 @@ impl Client {
         })
     }
 
-    /// The client of an account: its own, which `S2S_OAUTH2` and `DCR_OAUTH` have, else
-    /// that of its auth config, which is sent to no host but the one that the auth config says.
+    /// Returns the client of an account: its own (`S2S_OAUTH2` and `DCR_OAUTH`), or else that of its auth
+    /// config.
+    ///
+    /// The client of an auth config is sent only to the host that the auth config names.
     ///
     /// # Errors
-    /// `InvalidRequest` that names what is missing, or the field with another host.
+    /// `InvalidRequest` that names the missing field, or the field with another host.
     pub(crate) fn of_account(
         toolkit: &Toolkit,
         scheme: AuthScheme,
@@ -113,7 +117,7 @@ fn scopes_named(name: &str, fields: &BTreeMap<String, Value>, settings: &Value) 
     scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
 }
 
-/// Scopes as a list, or as one text with spaces or commas.
+/// Reads scopes from a list, or from a text that separates them with spaces or commas.
 fn scopes_of(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => {
@@ -124,7 +128,7 @@ fn scopes_of(value: &Value) -> Vec<String> {
     }
 }
 
-/// What binds a code to the flow that asked for it (RFC 7636).
+/// The secret that binds a code to the flow that requested it (RFC 7636).
 #[derive(Debug)]
 pub(crate) struct Verifier(pub(crate) SecretString);
 
@@ -143,10 +147,10 @@ impl Verifier {
     }
 }
 
-/// The URL where a person agrees (RFC 6749 §4.1.1).
+/// The URL where the user consents (RFC 6749 §4.1.1).
 ///
 /// # Errors
-/// `Unsupported` when the toolkit's file names none.
+/// `Unsupported` if the toolkit's file names no such URL.
 pub(crate) fn authorize_url(
     server: &AuthorizationServer<'_>,
     client: &Client,
@@ -182,7 +186,7 @@ pub(crate) fn authorize_url(
     Ok(url)
 }
 
-/// What an access token is asked for with.
+/// The grant that is exchanged for an access token.
 #[derive(Debug)]
 pub(crate) enum Grant<'a> {
     /// RFC 6749 §4.1.3.
@@ -193,7 +197,7 @@ pub(crate) enum Grant<'a> {
     ClientCredentials,
 }
 
-/// A request to a token endpoint, ready to leave.
+/// A request to a token endpoint, ready to be sent.
 pub(crate) struct TokenRequest {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
@@ -206,7 +210,7 @@ impl fmt::Debug for TokenRequest {
     }
 }
 
-/// The request for a token.
+/// Builds the request for a token.
 pub(crate) fn token_request(
     server: &AuthorizationServer<'_>,
     client: &Client,
@@ -247,8 +251,8 @@ pub(crate) fn token_request(
     TokenRequest { url: url.clone(), body: written(rules, &parameters, &mut headers), headers }
 }
 
-/// The request for a token that takes nothing but the toolkit's own parameters: a name and a password at
-/// a login, for `BASIC_WITH_JWT`.
+/// Builds a token request with only the toolkit's own parameters: the name and password of a login, for
+/// `BASIC_WITH_JWT`.
 pub(crate) fn login_request(server: &AuthorizationServer<'_>) -> TokenRequest {
     let mut parameters = Vec::new();
     with_further(&mut parameters, server);
@@ -264,9 +268,9 @@ fn with_further<'a>(parameters: &mut Vec<(&'a str, String)>, server: &'a Authori
     }
 }
 
-/// The request that takes a token back (RFC 7009 §2.1); `None` where the provider has no endpoint for it.
+/// Builds the request that revokes a token (RFC 7009 §2.1); `None` if the provider has no endpoint for it.
 ///
-/// Without the optional `token_type_hint`: endpoints that are older than the RFC do not know it.
+/// The request omits the optional `token_type_hint`, because endpoints older than the RFC do not know it.
 pub(crate) fn revocation_request(
     server: &AuthorizationServer<'_>,
     client: &Client,
@@ -287,7 +291,7 @@ fn authenticate<'a>(
 ) {
     match (rules.client_authentication, &client.secret) {
         (ClientAuthentication::Basic, Some(secret)) => {
-            // Both are form-encoded first (RFC 6749 §2.3.1).
+            // RFC 6749 §2.3.1 requires id and secret to be form-encoded first.
             let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let pair = format!("{}:{}", encoded(&client.id), encoded(secret.expose_secret()));
             let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes())))
@@ -304,7 +308,7 @@ fn authenticate<'a>(
     }
 }
 
-/// The body of a request, and its type.
+/// Serializes the body of a request, and sets its content type.
 fn written(rules: &Rules, parameters: &[(&str, String)], headers: &mut HeaderMap) -> SecretString {
     let (content_type, body) = match rules.token_request {
         TokenRequestFormat::Form => {

@@ -1,8 +1,9 @@
-//! What an error of an authorization server means: whether the same request may succeed later, and if not, what
-//! has to be corrected.
+//! The meaning of an authorization server's error: whether the same request may succeed later, and if not,
+//! what to correct.
 //!
-//! Providers agree on neither the status, nor the place, nor the words. So all words of a response count, and
-//! `cases/token-answers.json` has what providers send. An account expires at once on known words only.
+//! Providers agree on neither the status, nor the place, nor the words. So this module reads all words of a
+//! response. `cases/token-answers.json` holds responses of providers. An account expires at once only on
+//! known words.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,16 +17,18 @@ use url::form_urlencoded;
 
 use super::token_answer::{Answered, NotGranted, Refusal, shortened};
 
-/// A toolkit's own words for errors, which count before all others: each an error code, or a part of a
-/// description. Case and punctuation do not count.
+/// A toolkit's own words for errors, which override all others. Each is an error code, or a part of a
+/// description.
+///
+/// Case and punctuation are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TokenErrors {
     /// The same request may succeed later.
     pub(crate) later: Vec<String>,
-    /// The refresh token, or what else was to be exchanged, is not accepted any more.
+    /// The provider no longer accepts the refresh token, or the other secret that was exchanged.
     pub(crate) expired: Vec<String>,
-    /// The client is not accepted.
+    /// The provider does not accept the client.
     pub(crate) client: Vec<String>,
 }
 
@@ -35,7 +38,7 @@ impl TokenErrors {
     }
 }
 
-/// Codes for "later", without punctuation.
+/// Codes that mean "later", without punctuation.
 const LATER_CODES: &[&str] = &[
     "backenderror",
     "fatalerror",
@@ -59,7 +62,7 @@ const LATER_CODES: &[&str] = &[
     "unavailable",
 ];
 
-/// Parts of descriptions that say "later", whatever the code is. A blank is the begin or end of a word.
+/// Parts of descriptions that mean "later", whatever the code is. A blank marks the start or end of a word.
 const LATER_PHRASES: &[&str] = &[
     " already being processed ",
     " busy ",
@@ -95,7 +98,7 @@ const LATER_PHRASES: &[&str] = &[
     " unexpected error ",
 ];
 
-/// Codes for a client that is not accepted, without punctuation.
+/// Codes for a rejected client, without punctuation.
 const CLIENT_CODES: &[&str] = &[
     "applicationsuspended",
     "badclientid",
@@ -113,7 +116,7 @@ const CLIENT_CODES: &[&str] = &[
     "unknownclient",
 ];
 
-/// Codes for a grant that is not accepted, without punctuation.
+/// Codes for a rejected grant, without punctuation.
 const GRANT_CODES: &[&str] = &[
     "accountinactive",
     "badauthcode",
@@ -147,7 +150,8 @@ const GRANT_CODES: &[&str] = &[
     "tokenrevoked",
 ];
 
-/// What descriptions name, and what they say of it. A thing is wrong where both stand next to each other.
+/// Names of a thing in descriptions, and words for its defects. The thing is wrong if a name and a defect are
+/// close together.
 type Wrong = (&'static [&'static str], &'static [&'static str]);
 
 const REFRESH_TOKEN: Wrong = (
@@ -201,12 +205,12 @@ const CLIENT: Wrong = (
 const LOGIN: Wrong =
     (&["credentials", "login", "password", "username"], &["bad", "incorrect", "invalid", "wrong"]);
 
-/// How many words may be between what is wrong and the thing, before and after it: "expired access token", "the
-/// parameter `refresh_token` or assertion is not valid".
+/// Limits for the number of words between a defect and a thing, when the defect comes before or after the
+/// thing. Examples: "expired access token", "the parameter `refresh_token` or assertion is not valid".
 const BEFORE: usize = 1;
 const AFTER: usize = 4;
 
-/// Codes that speak of something else, and so are no part of what is said of a token.
+/// Codes about other things. Their words do not count as words about a token.
 const OTHER_CODES: &[&str] = &[
     "invalidargument",
     "invalidinput",
@@ -216,7 +220,7 @@ const OTHER_CODES: &[&str] = &[
     "invalidscope",
 ];
 
-/// What a response means that lacks what was `wanted`.
+/// Interprets a response that lacks the `wanted` value.
 pub(super) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) -> NotGranted {
     let status = answered.status;
     let words = Words::of(answered);
@@ -249,14 +253,14 @@ pub(super) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) 
     }
     match status.as_u16() {
         500.. => later("try again later", true, asked),
-        // These say that the request was not processed.
+        // These statuses say that the server did not process the request.
         408 | 425 | 429 => later("try again later", false, asked.or_else(|| wait_in(answered))),
         _ if asked.is_some_and(|wait| !wait.is_zero()) => later(&told, false, asked),
         _ => match words.meaning() {
             Some(Meaning::Later) => later(&told, false, asked),
             Some(Meaning::Refused(refusal)) => refused(refusal),
-            // A page or a body without an error is none of the authorization server's, or tokens in a form that is
-            // not known.
+            // A page, or a body without an error, is not a response of the authorization server, or holds
+            // tokens in an unknown form.
             None if words.code.is_none() || status.is_redirection() => {
                 later(&told, !status.is_client_error(), asked)
             }
@@ -265,13 +269,14 @@ pub(super) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) 
     }
 }
 
-/// The wait that a body asks for.
+/// The wait that a response body asks for.
 fn wait_in(answered: &Answered) -> Option<Duration> {
     Duration::try_from_secs_f64(answered.fields()?.get("retry_after")?.as_f64()?).ok()
 }
 
-/// Whether the response to a revocation says that the token is of no use any more. Some providers send an error
-/// for a token that is dead already, and some send status 200 with every error.
+/// Whether the response to a revocation means that the token is no longer valid.
+///
+/// Some providers send an error for a token that is already invalid. Some send status 200 with every error.
 pub(super) fn is_revoked(answered: &Answered, own: &TokenErrors) -> bool {
     match not_granted(answered, own, "success") {
         NotGranted::Refused { refusal: Refusal::Grant, .. } => true,
@@ -287,17 +292,17 @@ enum Meaning {
 /// The words of an error response.
 #[derive(Default)]
 struct Words {
-    /// The code that is shown.
+    /// The code that the error message shows.
     code: Option<String>,
     /// All codes, without punctuation.
     codes: Vec<String>,
     description: Option<String>,
-    /// Everything that it says, in lower case, with single blanks around each word.
+    /// All words of the response, in lower case, with single blanks around each word.
     all: String,
     is_transient: bool,
 }
 
-/// How much of a response is looked at.
+/// Limits for the part of a response that is read.
 const MAX_VALUES: usize = 100;
 const MAX_DEPTH: usize = 4;
 
@@ -307,8 +312,8 @@ impl Words {
         let secrets = secrets(&answered.sent);
         match answered.fields() {
             Some(fields) => words.add_fields(answered.status, fields, &secrets),
-            // A page says nothing about the request, whatever words are in it. Another text may say something, and is
-            // not shown: it may be tokens in a form that cannot be read.
+            // The words of an HTML page say nothing about the request. Other text may, but is not shown: it
+            // may hold tokens in a form that the gateway cannot read.
             None => {
                 let text = answered.text();
                 if answered.status.is_client_error() && !text.trim_start().starts_with('<') {
@@ -319,7 +324,7 @@ impl Words {
         words
     }
 
-    /// Reads all values, those at the top first.
+    /// Reads all values, those of the top level first.
     fn add_fields(&mut self, status: StatusCode, fields: Map<String, Value>, secrets: &[SecretString]) {
         let mut level: Vec<(String, Value)> = fields.into_iter().collect();
         self.all.push(' ');
@@ -336,7 +341,7 @@ impl Words {
                     Value::Array(list) => next.extend(list.into_iter().map(|value| (name.clone(), value))),
                     Value::String(text) => self.add(status, &squashed(&name), shown(&text, secrets)),
                     Value::Number(number) if number.as_u64() == Some(0) => {}
-                    // The status once more is a code for a toolkit's own words only.
+                    // A number equal to the status matches only a toolkit's own words.
                     Value::Number(number) if number.as_u64() == Some(u64::from(status.as_u16())) => {
                         self.codes.push(number.to_string());
                     }
@@ -353,7 +358,7 @@ impl Words {
         let is_code = match name {
             "error" | "errors" | "errorcode" | "errcode" | "errortype" | "errorsubtype" | "suberror"
             | "err" | "ecode" | "code" => true,
-            // With tokens that are in an unknown place, these are no codes of errors.
+            // In a successful response, these fields are not error codes: tokens may be in an unknown place.
             "type" | "status" | "name" => !status.is_success(),
             _ => false,
         };
@@ -385,7 +390,7 @@ impl Words {
         }
     }
 
-    /// What a toolkit's own words say.
+    /// The meaning according to the toolkit's own words.
     fn meaning_to(&self, own: &TokenErrors) -> Option<Meaning> {
         let is_said = |words: &[String]| {
             words.iter().any(|word| self.codes.contains(&squashed(word)) || self.all.contains(&plain(word)))
@@ -416,7 +421,7 @@ impl Words {
         if self.is_transient || is_code(LATER_CODES) || LATER_PHRASES.iter().any(says) {
             Some(Meaning::Later)
         } else if is_code(CLIENT_CODES) {
-            // Some providers call a dead token so.
+            // Some providers send such a code for a dead refresh token.
             refused(if is_wrong(REFRESH_TOKEN) { Refusal::Grant } else { Refusal::Client })
         } else if is_code(GRANT_CODES) || is_wrong(REFRESH_TOKEN) {
             refused(Refusal::Grant)
@@ -430,7 +435,7 @@ impl Words {
     }
 }
 
-/// Where any of these phrases is.
+/// Finds all places of these phrases.
 fn places(words: &[&str], phrases: &[&str]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     for phrase in phrases {
@@ -441,7 +446,7 @@ fn places(words: &[&str], phrases: &[&str]) -> Vec<Range<usize>> {
     places
 }
 
-/// A provider's text as it may be shown: without what was sent to it, and short.
+/// A provider's text in a form that is safe to show: shortened, and without the secrets that were sent.
 fn shown(text: &str, secrets: &[SecretString]) -> String {
     let text = secrets.iter().fold(Cow::Borrowed(text), |text, secret| match secret.expose_secret() {
         secret if text.contains(secret) => text.replace(secret, "…").into(),
@@ -458,7 +463,7 @@ fn squashed(text: &str) -> String {
 /// A text in lower case, with one blank around each word.
 fn plain(text: &str) -> String {
     let mut plain = String::from(" ");
-    // The words of an address say nothing.
+    // The words of a URL say nothing about the error.
     let texts = text.split_whitespace().filter(|text| !text.contains("://"));
     for word in
         texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty())
@@ -469,7 +474,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-/// The secrets in the body of a request. A response may quote them, and no error does.
+/// The secrets in the body of a request. A response may quote them, so they are removed from errors.
 fn secrets(sent: &SecretString) -> Vec<SecretString> {
     let sent = sent.expose_secret();
     let is_secret = |name: &str, value: &str| {

@@ -1,8 +1,8 @@
-//! Service accounts: asking for an access token with a JWT that is signed with a private key.
+//! Service accounts: requesting an access token with a JWT that a private key signs.
 //!
-//! Google's take the JWT as a grant (RFC 7523 §2.1), a GitHub App's is the bearer token of the
-//! request itself. Where to ask is the toolkit's word alone: the `token_uri` in Google's JSON is not
-//! looked at, or whoever writes the JSON could have the gateway send a signed JWT anywhere.
+//! Google takes the JWT as a grant (RFC 7523 §2.1). For a GitHub App, the JWT is the bearer token of the
+//! request itself. Only the toolkit determines the token endpoint. The gateway ignores the `token_uri` in
+//! Google's JSON: otherwise the author of the JSON could make it send a signed JWT to any host.
 
 use data_encoding::BASE64_NOPAD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -17,16 +17,16 @@ use super::Fields;
 use super::oauth2::TokenRequest;
 use crate::toolkit::AuthorizationServer;
 
-/// How long a Google assertion is good for: the longest that Google takes.
+/// The lifetime of a Google assertion: the maximum that Google accepts.
 const GOOGLE_LIFETIME_SECONDS: i64 = 3_600;
 
-/// GitHub takes ten minutes; a minute of that is left for clocks that differ.
+/// GitHub accepts ten minutes. One minute of it is left for clock skew.
 const GITHUB_LIFETIME_SECONDS: i64 = 540;
 
-/// GitHub's advice for clocks that differ.
+/// GitHub recommends this margin for clock skew.
 const GITHUB_ISSUED_EARLIER_SECONDS: i64 = 60;
 
-/// What Google's `credentials_json` holds, as far as it is needed.
+/// The fields of Google's `credentials_json` that the gateway needs.
 #[derive(Deserialize)]
 struct GoogleKey {
     client_email: String,
@@ -35,11 +35,12 @@ struct GoogleKey {
     private_key_id: Option<String>,
 }
 
-/// The request for a token of a Google service account. With a `subject` among the fields it acts as
-/// that person of the organization (domain-wide delegation).
+/// Builds the token request of a Google service account.
+///
+/// With the field `subject`, the token acts as that user of the organization (domain-wide delegation).
 ///
 /// # Errors
-/// `InvalidRequest` that names the field; never what is in it.
+/// `InvalidRequest` that names the field; never its value.
 pub(crate) fn google_request(
     server: &AuthorizationServer<'_>,
     fields: &Fields,
@@ -75,10 +76,10 @@ pub(crate) fn google_request(
     Ok(TokenRequest { url: server.token_url.clone(), headers, body: form.finish().into() })
 }
 
-/// The request for a token of a GitHub App's installation.
+/// Builds the token request of a GitHub App's installation.
 ///
 /// # Errors
-/// `InvalidRequest` that names the field; never what is in it.
+/// `InvalidRequest` that names the field; never its value.
 pub(crate) fn github_app_request(
     server: &AuthorizationServer<'_>,
     fields: &Fields,
@@ -98,7 +99,7 @@ pub(crate) fn github_app_request(
     Ok(TokenRequest { url: server.token_url.clone(), headers, body: String::new().into() })
 }
 
-/// A JWT, signed with RS256 (RFC 7518 §3.3).
+/// Signs a JWT with RS256 (RFC 7518 §3.3).
 fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Value) -> Result<SecretString> {
     let pem = SecretString::from(with_line_ends(plain(pem.expose_secret()).expose_secret()));
     let unusable = |_| unusable(field, "its private key is not an RSA key in PEM form");
@@ -107,7 +108,7 @@ fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Valu
     encode(&header, claims, &key).map(SecretString::from).map_err(unusable)
 }
 
-/// A text that may be quoted, or in base64 as a whole, as it is in many environment variables.
+/// Decodes a text that may be quoted, or in base64 as a whole, as in many environment variables.
 fn plain(text: &str) -> SecretString {
     let text = text.trim();
     let text = serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches(['"', '\'']).to_owned());
@@ -122,7 +123,8 @@ fn plain(text: &str) -> SecretString {
     decoded.filter(|decoded| is_plain(decoded)).unwrap_or(text).into()
 }
 
-/// A text whose line ends may be escapes such as `\r\n`, once or several times. It has no other backslashes.
+/// Restores line ends that were escaped as `\r\n` or similar, once or several times. The text has no other
+/// backslashes.
 fn unescaped(text: &str) -> String {
     let mut pieces = text.split('\\');
     let mut unescaped = pieces.next().unwrap_or_default().to_owned();
@@ -133,8 +135,10 @@ fn unescaped(text: &str) -> String {
     unescaped
 }
 
-/// A PEM whose line ends may have been lost: to escapes in an environment variable, to nothing or to blanks in a
-/// form. Without its first and last line it is taken for PKCS #8.
+/// Restores the line ends of a PEM.
+///
+/// Environment variables escape them, and forms remove them or replace them with blanks. A PEM without its
+/// first and last line is read as PKCS #8.
 fn with_line_ends(pem: &str) -> String {
     let pem = unescaped(pem);
     if !pem.contains("-----BEGIN") {

@@ -1,7 +1,8 @@
-//! What a token endpoint responds with: tokens, or an error.
+//! The response of a token endpoint: tokens, or an error.
 //!
-//! RFC 6749 §5.1 asks for JSON. Some providers send a form, a byte order mark, or a wrong type; a rotated
-//! refresh token in such a response must not get lost, so the body decides and not its type alone.
+//! RFC 6749 §5.1 requires JSON. Some providers send a form, a byte order mark, or a wrong content type. Such
+//! a response may hold a rotated refresh token, which must not get lost. So the body determines its format,
+//! not the content type alone.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,21 +21,23 @@ use super::refusal::not_granted;
 use crate::clock::now;
 use crate::toolkit::Rules;
 
-/// A longer lifetime, in seconds, says nothing: it is a point in time, or a number that means "for ever".
+/// Upper limit for a lifetime, in seconds. A larger number is ignored: it is a point in time, or means "for
+/// ever".
 const LONGEST_LIFETIME: u64 = 1_000_000_000;
 
-/// The response of an authorization server, to whatever request.
+/// The response of an authorization server to any request.
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Vec<u8>,
-    /// The body of the request, whose secrets a response may quote.
+    /// The body of the request. A response may quote its secrets.
     pub(crate) sent: SecretString,
 }
 
 impl Answered {
-    /// The body as text. A byte that is not of its encoding does not make the rest unreadable.
+    /// The body as text. Bytes that are invalid in the encoding are replaced, so that the rest stays
+    /// readable.
     pub(super) fn text(&self) -> Cow<'_, str> {
         let (encoding, mark) = Encoding::for_bom(&self.body).unwrap_or((UTF_8, 0));
         encoding.decode_without_bom_handling(&self.body[mark..]).0
@@ -55,14 +58,14 @@ impl Answered {
 
 fn json_object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok().or_else(|| {
-        // A field that cannot be read, such as a number that is too large, does not take the tokens with it.
+        // An unreadable field, such as a number that is too large, is skipped. The tokens are kept.
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
         let read = |(name, value): (String, &RawValue)| Some((name, serde_json::from_str(value.get()).ok()?));
         Some(fields.into_iter().filter_map(read).collect())
     })
 }
 
-/// A form. Whatever is not called a form has to look like one.
+/// Parses a form. A body without the content type of a form must contain a known field.
 fn form(text: &str, is_form: bool) -> Option<Map<String, Value>> {
     if text.starts_with(['{', '[', '<', '"']) {
         return None;
@@ -75,39 +78,39 @@ fn form(text: &str, is_form: bool) -> Option<Map<String, Value>> {
     (is_known || (is_form && text.contains('='))).then_some(fields)
 }
 
-/// Tokens that were given.
+/// Tokens that the provider issued.
 #[derive(Debug)]
 pub(crate) struct Granted {
-    /// All fields of the response, under the names of `docs/toolkits.md`. An unknown `expires_in` is null,
-    /// so that an older value does not stay.
+    /// All fields of the response, under the names of `docs/toolkits.md`. An unknown `expires_in` is null, so
+    /// that merging removes an older value.
     pub(crate) val: SecretJson,
-    /// Whether there is a new refresh token. Without one the old one stays (RFC 6749 §6).
+    /// Whether the response has a new refresh token. Otherwise the old one stays valid (RFC 6749 §6).
     pub(crate) has_refresh_token: bool,
 }
 
-/// Why no tokens were given.
+/// Why the provider issued no tokens.
 #[derive(Debug)]
 pub(crate) enum NotGranted {
-    /// The provider has refused: `invalid_grant` and the like (RFC 6749 §5.2).
+    /// The provider refused the request with `invalid_grant` or a similar error (RFC 6749 §5.2).
     Refused { refusal: Refusal, code: String, description: Option<String> },
-    /// It may work later: the provider failed, was busy, or sent something else.
+    /// A later request may succeed: the provider failed, was busy, or sent an unexpected response.
     Unavailable {
         why: String,
-        /// Whether the request may have been done nevertheless, and a refresh token spent by it.
+        /// Whether the provider may have carried out the request, and so used up a refresh token.
         may_be_done: bool,
         /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
 }
 
-/// What a provider refuses.
+/// The thing that a provider rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The refresh token, the code, or the credential that is exchanged.
     Grant,
     /// The client: its id or its secret.
     Client,
-    /// It is not known what: the words are the provider's own.
+    /// Unknown: the provider uses words that the gateway does not know.
     Unknown,
 }
 
@@ -126,7 +129,7 @@ impl NotGranted {
     }
 }
 
-/// A provider's own words, as they may be shown: short, and without control characters.
+/// A provider's own words in a form that is safe to show: shortened, and without control characters.
 pub(crate) fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
@@ -149,7 +152,7 @@ pub(crate) fn read_answer(rules: &Rules, answered: &Answered) -> Result<Granted,
         return Err(not_granted(answered, &rules.token_errors, "an access token"));
     }
     let has_refresh_token = has_token("refresh_token");
-    // What is null takes an older value away when the two are merged.
+    // When the two credentials are merged, null removes an older value.
     let expires_in = lifetime(&answer).or(rules.default_lifetime).map_or(Value::Null, Value::from);
     answer.insert("expires_in".to_owned(), expires_in);
     if !has_refresh_token {
@@ -162,16 +165,17 @@ pub(crate) fn read_answer(rules: &Rules, answered: &Answered) -> Result<Granted,
     Ok(Granted { val: SecretJson::new(Value::Object(answer).to_string()), has_refresh_token })
 }
 
-/// How long an access token lives, in seconds, under any of the names that providers have for it.
+/// The lifetime of an access token in seconds, under any of the names that providers use.
 fn lifetime(answer: &Map<String, Value>) -> Option<u64> {
-    // The first is in seconds where the second is in milliseconds; the third may be either a lifetime or a time.
+    // `expires_in_sec` comes first: with it, `expires_in` is in milliseconds. `expires` may be a lifetime or
+    // a time.
     let lifetimes = ["expires_in_sec", "expires_in", "expires"];
     let times = ["expires_at", "expires_on", "expires"];
     let of_lifetime = lifetimes.iter().find_map(|name| seconds(number(answer.get(*name)?)?));
     of_lifetime.or_else(|| times.iter().find_map(|name| until(answer.get(*name)?)))
 }
 
-/// A number, also as text.
+/// Reads a number, or a text that holds a number.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
@@ -180,7 +184,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A lifetime in whole seconds. What is not positive, or too large, says nothing.
+/// A lifetime in whole seconds; `None` if the number is not positive, or too large.
 pub(super) fn seconds(number: f64) -> Option<u64> {
     let seconds = number as u64;
     (1..LONGEST_LIFETIME).contains(&seconds).then_some(seconds)

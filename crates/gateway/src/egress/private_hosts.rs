@@ -1,5 +1,7 @@
-//! Which requests may go to a private host: one whose address is not on the public internet, or that
-//! speaks plain HTTP. An operator allows each such host by name, and says for what.
+//! The requests that may go to a private host.
+//!
+//! The address of a private host is not on the public internet, or the host uses plain HTTP. An operator
+//! allows each such host by name, and for a purpose.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,13 +11,13 @@ use url::{Host, Url};
 
 use super::address::{Verdict, judge};
 
-/// On whose behalf a request leaves. It decides which private hosts the request may go to.
+/// On whose behalf the gateway sends a request. This determines which private hosts the request may go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Behalf {
     /// A toolkit.
     Toolkit {
         slug: String,
-        /// Whether the toolkit's definition names the host. Otherwise, a field of an account led there.
+        /// Whether the toolkit's definition names the host. Otherwise, an account field led to it.
         names_host: bool,
     },
     /// An API that redirected a request to another origin.
@@ -25,8 +27,10 @@ pub(crate) enum Behalf {
 }
 
 impl Behalf {
-    /// On whose behalf a request goes on to another origin. A caller could have given the URL of a
-    /// body directly, so its redirects need no permission of their own.
+    /// On whose behalf a redirect to another origin is followed.
+    ///
+    /// A caller could have given the final URL of a body directly. So redirects of a body's URL need no
+    /// permission of their own.
     pub(super) fn redirected(&self) -> Self {
         match self {
             Self::BodyUrl => Self::BodyUrl,
@@ -35,7 +39,7 @@ impl Behalf {
     }
 }
 
-/// The operator's options, as they are given.
+/// The operator's options, as written.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Allowed<'a> {
     /// `host`, `host:port` or `toolkit=host`.
@@ -52,7 +56,7 @@ pub(crate) struct PrivateHosts(HashMap<String, Vec<Permission>>);
 
 #[derive(Debug)]
 struct Permission {
-    /// None for all of them.
+    /// `None` for all ports.
     port: Option<u16>,
     holder: Holder,
 }
@@ -61,7 +65,7 @@ struct Permission {
 enum Holder {
     /// The definitions that name the host.
     Definitions,
-    /// All accounts of a toolkit, whatever field leads them to the host.
+    /// All accounts of a toolkit, whichever field leads them to the host.
     Toolkit(String),
     Redirects,
     Bodies,
@@ -80,7 +84,7 @@ impl Permission {
 }
 
 impl PrivateHosts {
-    /// Reads an operator's options. `is_toolkit` tells the slugs that there are.
+    /// Parses an operator's options. `is_toolkit` says whether a toolkit with a slug exists.
     ///
     /// # Errors
     /// `InvalidOption` that names the option and the entry.
@@ -121,7 +125,7 @@ impl PrivateHosts {
             .fix("Write it as `localhost`, `git.internal:8443`, `10.0.0.7` or `[::1]`.")
         };
         let url = Url::parse(&format!("http://{entry}/")).map_err(|_| invalid())?;
-        // The URL standard allows `=` in a host, and DNS does not.
+        // The URL standard allows `=` in a host, but DNS does not.
         let is_host = !entry.contains('=') && url.path() == "/" && url.username().is_empty();
         let host = url.host_str().filter(|_| is_host);
         let host = host.ok_or_else(invalid)?.trim_end_matches('.').to_owned();
@@ -131,8 +135,8 @@ impl PrivateHosts {
         Ok(())
     }
 
-    /// Judges what can be judged without a look-up: the scheme, a literal address. Tells whether the
-    /// request may go to private addresses.
+    /// Checks the scheme and a literal address, which need no look-up. Returns whether the request may go to
+    /// private addresses.
     pub(super) fn check(&self, url: &Url, behalf: &Behalf) -> Result<bool> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
@@ -155,13 +159,15 @@ impl PrivateHosts {
     }
 }
 
-/// The public addresses of a name. A bad one among good ones is left out rather than fatal, so that
-/// one wrong record does not take a host down.
+/// Keeps the public addresses of a name.
+///
+/// A private address among public ones is dropped, so that one wrong record does not make the host
+/// unreachable.
 pub(super) fn public_only(host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
     filter(host, found, |verdict| verdict == Verdict::Public)
 }
 
-/// The addresses of a name that an operator allows.
+/// Keeps the addresses of a name that an operator allows: all except metadata services.
 pub(super) fn public_and_private(host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
     filter(host, found, |verdict| verdict != Verdict::Metadata)
 }
@@ -185,7 +191,7 @@ fn reason(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A host that is not called. From the resolver, it is found again in the error chain of the failed
+/// The rejection of a host. If the resolver rejects a host, this error is in the error chain of the failed
 /// request.
 #[derive(Debug, thiserror::Error)]
 #[error("{host}: {why}")]
@@ -278,7 +284,7 @@ mod tests {
             ("http://git.internal:9000/", true),
             ("http://[::1]/", true),
             ("https://8.8.8.8/", false),
-            // Its name is looked up, and must have a public address.
+            // The resolver looks up this name, which must have a public address.
             ("https://git.internal/", false),
             ("https://sub.git.internal:8443/", false),
         ] {

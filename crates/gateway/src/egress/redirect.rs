@@ -1,8 +1,8 @@
-//! Whether a redirect is followed, and whether the credential goes along. Pure;
-//! `cases/redirect-cases.json` is the rule.
+//! Whether a redirect is followed, and whether it carries the credential. This module does no I/O.
+//! `cases/redirect-cases.json` defines the rules.
 //!
-//! Only reads are followed: a write that is redirected is the caller's to repeat. The credential
-//! stays on the exact origin (scheme, host, port) and, once dropped, does not come back.
+//! The gateway follows only the redirects of reads. The caller has to repeat a redirected write. The
+//! credential stays on the exact origin (scheme, host, port). Once dropped, it is not added again.
 
 use http::StatusCode;
 use proxy_execute_protocol::Method;
@@ -10,29 +10,29 @@ use url::Url;
 
 use crate::endpoint::{scheme_of, without_root_dot};
 
-/// How many redirects one call follows.
+/// Upper limit for the redirects of one call.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// The longest `Location` that is followed, in bytes.
+/// Upper limit for a `Location` that is followed, in bytes.
 const MAX_LOCATION_BYTES: usize = 16 * 1024;
 
-/// What to do with a response.
+/// The next step after a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Hand it to the caller.
+    /// Return the response to the caller.
     Return,
-    /// Go on to this URL.
+    /// Send the request to this URL.
     Follow {
-        /// Where to.
+        /// The next URL.
         url: Url,
-        /// Whether it is the origin that the last request went to.
+        /// Whether the last request went to the same origin.
         same_origin: bool,
     },
-    /// End the call: following would be unsafe.
+    /// End the call, because following the redirect would be unsafe.
     Refuse(&'static str),
 }
 
-/// The step that a response with this status and these `Location` headers asks for.
+/// Determines the step after a response with this status and these `Location` headers.
 pub(crate) fn next<'a>(
     method: Method,
     current: &Url,
@@ -55,8 +55,10 @@ pub(crate) fn next<'a>(
     }
 }
 
-/// The URL that a `Location` means. The URL parser removes, replaces and adds characters, and other
-/// programs do not; so what it would mend is refused first.
+/// Resolves a `Location` to a URL.
+///
+/// The URL parser removes, replaces and adds characters, but other programs do not. So a `Location` that the
+/// parser would correct is rejected first.
 fn target(current: &Url, location: &[u8]) -> Result<Url, &'static str> {
     const INVALID: &str = "its Location is not a valid URL";
     if location.len() > MAX_LOCATION_BYTES {
@@ -112,10 +114,10 @@ mod tests {
         why: String,
     }
 
-    /// What becomes of a call whose answers carry these locations, one after the other.
+    /// The outcome of a call whose responses have these locations, one after the other.
     ///
-    /// The table writes a chain as `A then back to B`, and what a name resolves to as
-    /// `A (resolves to ADDRESS)`.
+    /// The table writes a chain as `A then back to B`, and the address of a name as `A (resolves to
+    /// ADDRESS)`.
     fn outcome(case: &Case) -> &'static str {
         let status = StatusCode::from_u16(case.status).unwrap();
         let request_url = Url::parse(&case.request_url).unwrap();

@@ -1,8 +1,6 @@
-//! The authorization server behind a toolkit's OAuth scheme, as the toolkit's file describes it
-//! (RFC 6749).
+//! The authorization server of a toolkit's OAuth scheme, as the toolkit's file describes it (RFC 6749).
 //!
-//! What a provider does in a way of its own is data here, so that `credential::oauth2` has one way
-//! for all of them.
+//! Deviations of a provider are data here, so that `credential::oauth2` has the same code for all providers.
 
 use proxy_execute_protocol::AuthScheme;
 use std::collections::BTreeMap;
@@ -16,7 +14,7 @@ use super::Template;
 use crate::credential::oauth2::ClientMetadata;
 use crate::credential::refusal::TokenErrors;
 
-/// What a toolkit's file says. Unknown keys are refused.
+/// The `authorization_server` table of a toolkit's file. Unknown keys are rejected.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rules {
@@ -27,82 +25,84 @@ pub(crate) struct Rules {
     refresh_url: Option<String>,
     #[serde(default)]
     revoke_url: Option<String>,
-    /// Where a client is registered for each account (RFC 7591); of `DCR_OAUTH`, and of no other.
+    /// The endpoint that registers a client for each account (RFC 7591). `DCR_OAUTH` requires it; other
+    /// schemes must not have it.
     #[serde(default)]
     registration_url: Option<String>,
-    /// Its issuer identifier (RFC 8414 §2). A callback whose `iss` is another one is refused (RFC 9207).
+    /// The server's issuer identifier (RFC 8414 §2). A callback with a different `iss` is rejected (RFC
+    /// 9207).
     #[serde(default)]
     issuer: Option<String>,
-    /// Whether every callback has an `iss`, as the server's metadata says it (RFC 9207 §3). Then one
-    /// without is refused.
+    /// Whether every callback has an `iss`, as the server's metadata says (RFC 9207 §3). If so, a callback
+    /// without `iss` is rejected.
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,
-    /// Fields of an account that are in the query of the callback.
+    /// Account fields in the query of the callback.
     #[serde(default)]
     pub(crate) callback_fields: BTreeMap<String, CallbackField>,
-    /// The provider's page where a client is registered, for the operator.
+    /// The provider's page for registering a client, for the operator.
     #[serde(default)]
     pub(crate) client_page: Option<String>,
-    /// What is asked for where the auth config names no scopes: what it takes to read the main
-    /// things, and to refresh.
+    /// The requested scopes if the auth config names none: enough to read the main resources, and to refresh.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
-    /// What scopes mean, for the person who is asked for them.
+    /// Descriptions of scopes, for the user who is asked to consent.
     #[serde(default)]
     pub(crate) scope_words: BTreeMap<String, String>,
-    /// Between two scopes. Default: a space (RFC 6749 §3.3).
+    /// The separator between two scopes. Default: a space (RFC 6749 §3.3).
     #[serde(default = "space")]
     pub(crate) scope_separator: String,
-    /// The parameter of the authorize URL that has the scopes.
+    /// The parameter of the authorize URL that holds the scopes.
     #[serde(default = "scope")]
     pub(crate) scope_parameter: String,
-    /// The parameter for the auth config's `user_scopes`, where a provider tells a person's scopes
-    /// from those of the app, as Slack does.
+    /// The parameter for the auth config's `user_scopes`, if a provider separates user scopes from app
+    /// scopes, as Slack does.
     #[serde(default)]
     pub(crate) user_scope_parameter: Option<String>,
-    /// The name of the client's id where it is not `client_id`.
+    /// The parameter name of the client id, if it is not `client_id`.
     #[serde(default = "client_id")]
     pub(crate) client_id_parameter: String,
-    /// Whether the code is bound to a secret of this flow (RFC 7636, S256). Default: true; a server
-    /// that knows nothing of it ignores it (§5).
+    /// Whether the code is bound to a secret of this flow (RFC 7636, S256). Default: true; a server without
+    /// PKCE ignores it (§5).
     #[serde(default = "yes")]
     pub(crate) pkce: bool,
-    /// How the client proves itself.
+    /// How the client authenticates.
     #[serde(default)]
     pub(crate) client_authentication: ClientAuthentication,
-    /// How token requests are written.
+    /// The format of token requests.
     #[serde(default)]
     pub(crate) token_request: TokenRequestFormat,
-    /// Further parameters of the authorize URL.
+    /// Additional parameters of the authorize URL.
     #[serde(default)]
     pub(crate) authorize_parameters: BTreeMap<String, String>,
-    /// Further parameters of token requests, with places for an account's fields. One of a standard
-    /// parameter's name takes its place.
+    /// Additional parameters of token requests, with placeholders for account fields. A parameter with a
+    /// standard name overrides the standard parameter.
     #[serde(default)]
     token_parameters: BTreeMap<String, String>,
-    /// Where fields are in the answer of the token endpoint when it has none of that name at its top.
+    /// Places of fields in the token response, used if the response has no top-level field of that name.
     #[serde(default)]
     pub(crate) token_answer: BTreeMap<String, AnswerField>,
-    /// What the provider's own words for errors mean.
+    /// Meanings of the provider's own error codes.
     #[serde(default)]
     pub(crate) token_errors: TokenErrors,
-    /// How long an access token lives where the answer does not say, in seconds.
+    /// The lifetime of an access token, in seconds, if the response does not state it.
     #[serde(default)]
     pub(crate) default_lifetime: Option<u64>,
 }
 
-/// Where a field of an account is in the answer of a token endpoint.
+/// The place of an account field in the response of a token endpoint.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "a JSON pointer, or { at, ending }")]
 pub(crate) enum AnswerField {
     /// A JSON pointer (RFC 6901).
     At(String),
-    /// What stands before an ending, for answers that name a host, or a URL, of which the base URL wants a label.
+    /// The text before an ending. The response contains a host or a URL, and the base URL needs a label of
+    /// that host.
     Before { at: String, ending: String },
 }
 
 impl AnswerField {
-    /// The value in an answer, if it has one.
+    /// The value in a response, if the response has one.
     pub(crate) fn read(&self, answer: &Value) -> Option<Value> {
         match self {
             Self::At(at) => answer.pointer(at).cloned(),
@@ -123,13 +123,13 @@ impl AnswerField {
     }
 }
 
-/// Where a field of an account is in the query of a callback.
+/// The place of an account field in the query of a callback.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "a parameter's name, or { parameter, ending }")]
 pub(crate) enum CallbackField {
-    /// A parameter.
+    /// The whole value of a parameter.
     Parameter(String),
-    /// What stands before an ending, for a parameter that is a host of which URLs want a label.
+    /// The text before an ending. The parameter is a host, and URLs need a label of that host.
     Before { parameter: String, ending: String },
 }
 
@@ -140,8 +140,8 @@ impl CallbackField {
         }
     }
 
-    /// The field in the parameter's value. The host of a URL stands for the URL in a field that is a
-    /// part of a host.
+    /// Reads the field from the parameter's value. If the field is part of a host and the value is a URL, the
+    /// URL's host is read.
     pub(crate) fn read<'a>(&self, value: &'a str, is_host: bool) -> Option<&'a str> {
         let host = |value: &'a str| {
             let rest = value.strip_prefix("https://")?;
@@ -155,25 +155,25 @@ impl CallbackField {
     }
 }
 
-/// The part of a host before its ending. Hosts have no case.
+/// The part of a host before its ending. Hosts are case-insensitive.
 fn before<'a>(host: &'a str, ending: &str) -> Option<&'a str> {
     let (label, end) = host.split_at_checked(host.len().checked_sub(ending.len())?)?;
     end.eq_ignore_ascii_case(ending).then_some(label)
 }
 
-/// The parameters of a callback that are the protocol's own.
+/// The callback parameters that the protocol defines.
 const OF_PROTOCOL: [&str; 6] = ["state", "code", "error", "error_description", "error_uri", "iss"];
 
 impl Rules {
-    /// What a client asks for: its own scopes, else the toolkit's.
+    /// The scopes that a client requests: its own, or else the toolkit's.
     pub(crate) fn scopes_for<'a>(&'a self, client: &'a ClientMetadata) -> &'a [String] {
-        // A client that asks for a person's scopes alone is not given the app's in addition.
+        // A client that requests only user scopes does not get the toolkit's app scopes in addition.
         let names_scopes = !client.scopes.is_empty() || !client.user_scopes.is_empty();
         if names_scopes { &client.scopes } else { &self.scopes }
     }
 }
 
-/// How a client proves itself to the token endpoint (RFC 6749 §2.3.1).
+/// How a client authenticates at the token endpoint (RFC 6749 §2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientAuthentication {
@@ -184,14 +184,14 @@ pub(crate) enum ClientAuthentication {
     Basic,
 }
 
-/// How a token request is written.
+/// The format of a token request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TokenRequestFormat {
-    /// As the specification has it.
+    /// Form encoding, as the specification requires.
     #[default]
     Form,
-    /// As JSON.
+    /// A JSON body.
     Json,
 }
 
@@ -211,7 +211,7 @@ fn yes() -> bool {
     true
 }
 
-/// An authorization server whose addresses may have places for an account's fields.
+/// An authorization server whose addresses may have placeholders for account fields.
 #[derive(Debug)]
 pub(super) struct Unresolved {
     pub(super) authorize_url: Option<Template>,
@@ -227,42 +227,42 @@ pub(super) struct Unresolved {
 /// The authorization server of one account.
 #[derive(Debug)]
 pub(crate) struct AuthorizationServer<'a> {
-    /// Where a person agrees; none for schemes without a person.
+    /// The page where a user consents; `None` for schemes without user consent.
     pub(crate) authorize_url: Option<Url>,
     pub(crate) token_url: Url,
-    /// The token endpoint, for most.
+    /// For most providers, this is the token endpoint.
     pub(crate) refresh_url: Url,
-    /// RFC 7009.
+    /// The revocation endpoint (RFC 7009).
     pub(crate) revoke_url: Option<Url>,
-    /// RFC 7591.
+    /// The client registration endpoint (RFC 7591).
     pub(crate) registration_url: Option<Url>,
-    /// As it is written, since it is compared as text.
+    /// The issuer exactly as written, since it is compared as text.
     pub(crate) issuer: Option<String>,
-    /// Further parameters of token requests.
+    /// Additional parameters of token requests.
     pub(crate) token_parameters: Vec<(&'a str, SecretString)>,
     pub(crate) rules: &'a Rules,
 }
 
 impl Unresolved {
-    /// Whether a field of an account comes with the answer of the token endpoint.
+    /// Whether the response of the token endpoint supplies an account field.
     pub(super) fn answers(&self, field: &str) -> bool {
         field == "access_token" || self.rules.token_answer.contains_key(field)
     }
 
-    /// Whether a field of an account is known from the callback, and no sooner.
+    /// Whether an account field stays unknown until the callback.
     pub(super) fn is_told_by_callback(&self, field: &str) -> bool {
         let is_asked_first =
             self.authorize_url.iter().flat_map(Template::field_names).any(|name| name == field);
         self.rules.callback_fields.contains_key(field) && !is_asked_first
     }
 
-    /// The fields of an account that its addresses and parameters have places for.
+    /// The account fields that the addresses and parameters have placeholders for.
     pub(super) fn field_names(&self) -> impl Iterator<Item = String> {
         let parameters = self.token_parameters.iter().map(|(_, template)| template);
         self.addresses().chain(parameters).flat_map(Template::field_names)
     }
 
-    /// Where a client proves itself, and tokens are sent.
+    /// The endpoints that receive client secrets and tokens.
     pub(super) fn takes_secrets(&self) -> impl Iterator<Item = &Template> {
         std::iter::once(&self.token_url).chain([&self.refresh_url, &self.revoke_url].into_iter().flatten())
     }
@@ -272,7 +272,7 @@ impl Unresolved {
         std::iter::once(&self.token_url).chain(further.into_iter().flatten())
     }
 
-    /// Reads and checks a definition. `field_exists` tells the toolkit's own fields.
+    /// Reads and checks a definition. `field_exists` says whether the toolkit has a field.
     ///
     /// # Errors
     /// The key and the reason.

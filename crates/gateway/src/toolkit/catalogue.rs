@@ -1,4 +1,4 @@
-//! All toolkits that a gateway knows: those compiled in, and the operator's own.
+//! All toolkits of a gateway: the compiled-in ones, and the operator's own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Definition, Toolkit};
 
-// `COMPILED_IN: &[(&str, &str)]`, file name and text of every file in `toolkits/`.
+// `COMPILED_IN: &[(&str, &str)]` holds the file name and text of every file in `toolkits/`.
 include!(concat!(env!("OUT_DIR"), "/toolkits.rs"));
 
 static BUILT_IN: LazyLock<BTreeMap<String, Arc<Toolkit>>> = LazyLock::new(|| {
@@ -23,22 +23,22 @@ static BUILT_IN: LazyLock<BTreeMap<String, Arc<Toolkit>>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Where an operator's own toolkit comes from.
+/// The source of an operator's own toolkit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum ToolkitSource {
     /// A `.toml` file, or a folder of them.
     Path(PathBuf),
-    /// The same keys as an object.
+    /// A definition with the same keys, as an object.
     Definition(serde_json::Value),
 }
 
-/// All toolkits that a gateway knows, by slug.
+/// All toolkits of a gateway, by slug.
 #[derive(Debug)]
 pub struct Catalogue(BTreeMap<String, Arc<Toolkit>>);
 
 impl Catalogue {
-    /// The compiled-in toolkits with `own` on top.
+    /// The compiled-in toolkits, overridden by those of `own`.
     ///
     /// # Errors
     /// `InvalidToolkit` with the file, the key and the reason.
@@ -66,15 +66,15 @@ impl Catalogue {
         Ok(Self(toolkits))
     }
 
-    /// The toolkit of a slug.
+    /// Returns the toolkit with this slug.
     ///
     /// # Errors
-    /// `ToolkitNotFound`, with the slug that was probably meant.
+    /// `ToolkitNotFound`, with the slug that the caller probably meant.
     pub fn get(&self, slug: &str) -> Result<&Arc<Toolkit>> {
         self.0.get(slug).ok_or_else(|| {
             let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-            // Up to two letters that are wrong, missing, too many or the wrong way round. Nothing that is
-            // longer is like a slug, and the distance to it would take long.
+            // A suggestion differs in at most two letters, which are wrong, missing, extra or swapped. A
+            // longer text resembles no slug, and computing its distance would take long.
             let longest = self.0.keys().map(String::len).max().unwrap_or_default();
             let candidates = self.0.keys().filter(|_| slug.chars().nth(longest + 2).is_none());
             let nearest = candidates
@@ -103,7 +103,7 @@ impl Catalogue {
     }
 }
 
-/// Reads the text of a toolkit's file.
+/// Parses and checks the text of a toolkit's file.
 ///
 /// # Errors
 /// The key and the reason.
