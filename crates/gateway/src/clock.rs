@@ -1,14 +1,15 @@
-//! The time of day, as the store keeps it and as answers show it.
+//! The time of day, in the formats of the store and of responses.
 
 use jiff::Timestamp;
 pub(crate) use proxy_execute_store::clock::STEP;
 
-/// The system's time of day, for what providers read and write: a gateway's own times come from its `Clock`.
+/// The system's time of day, for data that providers read and write. A gateway's own times come from its
+/// `Clock`.
 pub(crate) fn now() -> i64 {
     proxy_execute_store::Clock::default().now()
 }
 
-/// RFC 3339 in UTC, with milliseconds.
+/// Formats a time as RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.3}")).unwrap_or_default()
 }

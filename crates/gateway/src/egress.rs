@@ -42,8 +42,9 @@ use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
 /// The time that an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The request headers that follow a redirect to another origin. The list names the safe headers, because a
-/// caller may put a secret into a header with any other name.
+/// The request headers that follow a redirect to another origin.
+///
+/// The list names the safe headers, because a caller may put a secret into a header with any other name.
 const HARMLESS: &[HeaderName] = &[
     ACCEPT,
     ACCEPT_ENCODING,

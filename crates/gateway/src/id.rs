@@ -5,18 +5,18 @@ use std::cell::RefCell;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE32_NOPAD;
 
-/// For how many identifiers a thread asks for random bytes at once: for one they cost as much, and
-/// each request gets a name.
+/// The number of identifiers for which a thread requests random bytes at once. Bytes for one identifier cost
+/// as much as for all of them, and each request needs an identifier.
 const STOCK: usize = 64;
 
-/// How many random bytes an identifier has.
+/// The number of random bytes of an identifier.
 const BYTES: usize = 13;
 
 thread_local! {
     static IN_STOCK: RefCell<Vec<[u8; BYTES]>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An identifier with its kind in front, such as `trs_…` or `ca_…`: 100 random bits.
+/// Creates an identifier with a prefix for its kind, such as `trs_…` or `ca_…`: 100 random bits.
 pub fn random(prefix: &str) -> String {
     let bytes = IN_STOCK.with_borrow_mut(|stock| {
         if stock.is_empty() {
@@ -27,17 +27,17 @@ pub fn random(prefix: &str) -> String {
     named(prefix, &bytes)
 }
 
-/// A key or token, which opens something: 256 random bits.
+/// Creates a secret key or token: 256 random bits.
 pub(crate) fn secret(prefix: &str) -> String {
     named(prefix, &random_bytes::<32>())
 }
 
-/// The SHA-256 of a secret, which is enough to recognise it.
+/// The SHA-256 of a secret, which is enough to recognize the secret.
 pub fn hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
-/// Anything between 0 and 255.
+/// A random number from 0 to 255.
 pub(crate) fn random_byte() -> u8 {
     random_bytes::<1>()[0]
 }

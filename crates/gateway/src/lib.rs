@@ -1,8 +1,9 @@
-//! The gateway itself: sessions, connected accounts, credentials, the endpoint rule, egress. No HTTP
-//! server is in it; `crates/server` offers it on a port and in process. A proxied call is one page, `proxy.rs`, which reads top to bottom like
-//! the list in `docs/architecture.md`:
+//! The gateway itself: sessions, connected accounts, credentials, the endpoint rule, egress.
 //!
-//! session → account → target ([`endpoint`]) → request → credential → egress → answer → record
+//! This crate has no HTTP server; `crates/server` offers the gateway on a port and in process. The file
+//! `proxy.rs` implements a proxied call. It reads top to bottom like the list in `docs/architecture.md`:
+//!
+//! session → account → target ([`endpoint`]) → request → credential → egress → response → record
 
 pub mod account;
 mod answer;

@@ -5,8 +5,9 @@ use proxy_execute_protocol::{Error, ErrorKind, Page, Result};
 
 use proxy_execute_store::{PageAsked, Rows};
 
-/// A place in a list: the number of the page that begins there, and the row that it follows, by its
-/// time and what tells it from others of that time.
+/// A place in a list: the number of the page that begins there, and the row before that page.
+///
+/// The row is identified by its time, and by a key that is unique among rows of the same time.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) page: i64,
@@ -15,10 +16,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Reads `limit` and `cursor` of a request.
+    /// Reads the `limit` and `cursor` of a request.
     ///
     /// # Errors
-    /// `InvalidRequest` that names the one that cannot be used.
+    /// `InvalidRequest` that names the invalid parameter.
     pub(crate) fn read(limit: Option<u32>, cursor: Option<&str>, default: u32, most: u32) -> Result<Self> {
         let limit = limit.unwrap_or(default);
         if !(1..=most).contains(&limit) {
@@ -35,10 +36,10 @@ impl Place {
         Ok(Self { page, after: Some((at, key)), limit })
     }
 
-    /// The same place for a list of the store, whose rows of one time are in the order of their numbers.
+    /// The same place for a list of the store, which sorts rows of the same time by number.
     ///
     /// # Errors
-    /// `InvalidRequest` when the cursor is that of another list.
+    /// `InvalidRequest` if the cursor belongs to another list.
     pub(crate) fn asked(&self) -> Result<PageAsked> {
         let after = match &self.after {
             Some((at, number)) => Some((*at, number.parse().map_err(|_| foreign_cursor())?)),
@@ -47,7 +48,7 @@ impl Place {
         Ok(PageAsked { after, limit: self.limit })
     }
 
-    /// The page made of these rows, which are one more than the limit where there is a next page.
+    /// Builds the page of these rows. One row more than the limit means that a next page exists.
     pub(crate) fn page<T, Shown>(
         &self,
         mut found: Rows<T>,

@@ -1,7 +1,8 @@
 //! The record of calls: time, user, toolkit, method, host, path, status, bytes, duration.
 //!
-//! Never a query, a header or a body. Records are written in batches beside the path of the call,
-//! [`GATHERED_FOR`] after it at the latest; a call that is dropped half-way is recorded as cancelled.
+//! A record never holds a query, a header or a body. A separate task writes records in batches, so that calls
+//! do not wait for the store. It writes a record at most [`GATHERED_FOR`] after the end of the call. A call
+//! that is dropped before its end is recorded as cancelled.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use url::Url;
 use crate::clock::rfc3339;
 use crate::gateway::Parts;
 
-/// The newest calls first.
+/// Lists calls, the newest first.
 pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
     gateway.recorder.flush().await;
     let calls = gateway.store.calls(limit).await?;
@@ -37,20 +38,21 @@ pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
         .collect())
 }
 
-/// How long records wait for others to be written with. A batch costs about as much as a record.
+/// The time that a record waits for others of its batch. Writing a batch costs about as much as writing one
+/// record.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
-/// Takes records and writes them to the store.
+/// Sends records to the task that writes them to the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     clock: Clock,
     calls: mpsc::UnboundedSender<CallRecord>,
-    /// Each is answered once all calls that came before are written.
+    /// Each sender gets a response when all earlier calls are written.
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Recorder {
-    /// Starts the writer, which ends with the recorder.
+    /// Spawns the writer, which ends when the recorder is dropped.
     pub(crate) fn start(store: Arc<dyn Store>, clock: Clock) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
@@ -58,7 +60,7 @@ impl Recorder {
         Self { clock, calls, flushes }
     }
 
-    /// Begins the record of a call.
+    /// Starts the record of a call.
     pub(crate) fn begin(&self, method: Method) -> CallInProgress {
         let record = CallRecord {
             at: self.clock.now(),
@@ -77,11 +79,11 @@ impl Recorder {
         CallInProgress { recorder: self.clone(), started: Instant::now(), record: Box::new(record) }
     }
 
-    /// Waits until everything recorded so far is in the store.
+    /// Waits until all earlier records are in the store.
     pub(crate) async fn flush(&self) {
         let (done, written) = oneshot::channel();
         if self.flushes.send(done).is_ok() {
-            // An error means that the writer is gone, and with it what could be waited for.
+            // An error means that the writer has ended, so no record is left to wait for.
             _ = written.await;
         }
     }
@@ -102,7 +104,8 @@ async fn write(
             asked = new_flushes.recv() => flush = asked,
         }
         if flush.is_none() {
-            // Nothing looks at the channel meanwhile, so a call that ends wakes nobody.
+            // Sleep without polling the channel of calls, so that finished calls do not wake this task one by
+            // one.
             flush = tokio::time::timeout(GATHERED_FOR, new_flushes.recv()).await.unwrap_or_default();
         }
         while let Ok(call) = new_calls.try_recv() {
@@ -115,13 +118,13 @@ async fn write(
             }
         }
         if let Some(done) = flush {
-            // Whoever waited may have gone.
+            // An error means that the caller no longer waits for the flush.
             _ = done.send(());
         }
     }
 }
 
-/// A call that is under way; recorded when it is dropped.
+/// A call in flight. It is recorded when it is dropped.
 #[derive(Debug)]
 pub struct CallInProgress {
     recorder: Recorder,
@@ -157,7 +160,7 @@ impl CallInProgress {
         self.record.bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     }
 
-    /// Notes how it ended.
+    /// Records the outcome of the call.
     pub(crate) fn end<T>(mut self, result: &Result<T>) {
         self.record.outcome = match result {
             Ok(_) => "answered".to_owned(),
@@ -187,7 +190,7 @@ impl Drop for CallInProgress {
             duration_us = record.duration_us,
             "call"
         );
-        // An error means that the gateway is closed, and its record with it.
+        // An error means that the gateway is closed, and the writer with it.
         _ = self.recorder.calls.send(*record);
     }
 }

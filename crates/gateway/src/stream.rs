@@ -1,4 +1,4 @@
-//! What every body that is handed on as it comes has to keep to: its size, and a pace.
+//! The limits of every streamed body: its size and its pace.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use futures::StreamExt;
 use futures::stream::unfold;
 use proxy_execute_protocol::{ByteStream, Error, Result};
 
-/// The limits of a body, each with the error that a breach of it is.
+/// The limits of a body, each with the error for a violation.
 #[derive(Debug)]
 pub(crate) struct Bounds {
-    /// How long the next bytes may take.
+    /// The longest wait for the next bytes.
     pub(crate) pause: Duration,
     pub(crate) stalled: Error,
-    /// How many bytes it must have, where that is known beforehand.
+    /// The exact number of bytes, if it is known in advance.
     pub(crate) size: Option<(u64, Error)>,
-    /// How many bytes it may have.
+    /// Upper limit for the number of bytes.
     pub(crate) most: Option<(u64, Error)>,
 }
 
 impl Bounds {
-    /// The same body, which ends with an error where it breaks a limit.
+    /// Returns the same body. The stream ends with an error at the first violation of a limit.
     pub(crate) fn hold(self, body: ByteStream) -> ByteStream {
         ByteStream::new(unfold(Some((body, self, 0)), |state| async move {
             let (mut body, bounds, before) = state?;
@@ -47,7 +47,8 @@ impl Bounds {
             return Err(too_large.clone());
         }
         self.check(|size| size >= seen)?;
-        // Whoever knows the size reads no further than that, so what is too much is looked for now.
+        // A reader that knows the size stops there. So surplus bytes are detected before the last chunk is
+        // returned.
         while size == Some(seen)
             && let Some(more) = self.in_time(body).await?
         {
@@ -56,7 +57,7 @@ impl Bounds {
         Ok(Some(chunk))
     }
 
-    /// Fails if there is a size, and it is not as it should be.
+    /// Fails if the size is known and wrong.
     fn check(&self, is_right: impl FnOnce(u64) -> bool) -> Result<()> {
         match &self.size {
             Some((size, wrong)) if !is_right(*size) => Err(wrong.clone()),
@@ -88,7 +89,7 @@ mod tests {
         }
     }
 
-    /// What is read of these chunks, and how it ends.
+    /// Reads these chunks, and returns the text and the result.
     async fn read(size: Option<u64>, chunks: &[&'static str]) -> (String, Result<(), String>) {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
         ended(bounds(size).hold(ByteStream::new(iter(chunks)))).await
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(read(Some(5), &["ab", "cd"]).await, ("abcd".into(), Err("size".into())));
         assert_eq!(read(Some(1), &[]).await, (String::new(), Err("size".into())));
         assert_eq!(read(Some(3), &["ab", "cd"]).await, ("ab".into(), Err("size".into())));
-        // The last chunk that would make it look complete is held back.
+        // The last chunk, which would make the body look complete, is not returned.
         assert_eq!(read(Some(2), &["ab", "cd"]).await, (String::new(), Err("size".into())));
     }
 

@@ -384,8 +384,9 @@ impl Toolkit {
         Behalf::Toolkit { slug: self.slug.clone(), names_host }
     }
 
-    /// On whose behalf the gateway sends a request to the authorization server. The definition names the
-    /// server in its addresses, unless an account field determines the host.
+    /// On whose behalf the gateway sends a request to the authorization server.
+    ///
+    /// The definition names the server in its addresses, unless an account field determines the host.
     pub(crate) fn behalf_at_server(&self, scheme: AuthScheme, url: &Url) -> Behalf {
         let is_named = |template: &Template| {
             let own = template.own_url(|name| self.field(&Fields::default(), name)).ok();
@@ -445,8 +446,10 @@ impl Toolkit {
         self.fields.get(field).is_some_and(Field::is_listed)
     }
 
-    /// Whether each account has its own choice of authorization server: by the user who connects it, or by a
-    /// registration. Otherwise the definition or the auth config determines the server.
+    /// Whether each account has its own choice of authorization server.
+    ///
+    /// The user who connects the account chooses it, or a registration does. Otherwise the definition or the
+    /// auth config determines the server.
     pub(crate) fn is_server_chosen(&self, scheme: AuthScheme) -> bool {
         let of_config = self.client_host_fields(scheme);
         let addresses = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);

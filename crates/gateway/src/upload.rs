@@ -1,4 +1,4 @@
-//! The bytes that a call sends up: given in the call, fetched from a URL, or handed on as they come.
+//! The bytes that a call uploads: given in the call, fetched from a URL, or streamed.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -14,11 +14,11 @@ use crate::stream::Bounds;
 /// Upper limit for the decoded base64 form, the same as that of the hosted backend.
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens a binary body, and names its type unless the caller's `Content-Type` does.
+/// Opens a binary body, and sets the content type if the caller's headers do not.
 ///
 /// # Errors
-/// `InvalidRequest`, `PayloadTooLarge`, and what the URL of a body leads to: `AddressRefused` or
-/// `SourceUnusable`. Nothing has been sent to the upstream by then.
+/// `InvalidRequest` or `PayloadTooLarge`. For the URL of a body: `AddressRefused` or `SourceUnusable`. The
+/// gateway has sent nothing to the upstream at that time.
 pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut HeaderMap) -> Result<Body> {
     let BinaryBody { url, base64, content_type, size, stream } = binary;
     let given = content_type.map(|text| content_type_of(&text)).transpose()?;
@@ -71,7 +71,7 @@ fn too_much_base64() -> Error {
         .fix("Name the URL of the bytes with `url`, or send them as a stream.")
 }
 
-/// The bytes of a URL, once its server has begun to answer with them.
+/// Requests a URL, and returns its bytes as a stream after the head of the response.
 async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)> {
     let url = Url::parse(url)
         .ok()
@@ -104,7 +104,7 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)
     Ok((Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
 }
 
-/// A stream that the caller hands in.
+/// A stream that the caller supplies.
 fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Result<Body> {
     let most = gateway.max_upload_bytes;
     if size.is_some_and(|size| size > most) {

@@ -1,4 +1,4 @@
-//! Names for accounts that people can tell apart and say aloud: `gmail_red-castle`.
+//! Names for accounts that users can distinguish and say aloud: `gmail_red-castle`.
 
 const ADJECTIVES: &[&str] = &[
     "amber", "brave", "bright", "calm", "clear", "clever", "copper", "coral", "crisp", "eager", "early",
@@ -18,7 +18,8 @@ const NOUNS: &[&str] = &[
     "star", "stone", "summit", "tide", "tower", "valley", "willow", "wren",
 ];
 
-/// A name for an account of a toolkit; `attempt` makes it longer where short ones are taken.
+/// A name for an account of a toolkit. With a positive `attempt`, the name gets a number, because the short
+/// one is taken.
 pub(crate) fn random(toolkit: &str, attempt: u32) -> String {
     let mut bytes = [0; 4];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has a random number generator");

@@ -1,5 +1,5 @@
-//! Refreshes accounts that nobody calls: many providers let a refresh token die that is not used for
-//! weeks or months.
+//! Refreshes accounts without calls. Many providers expire a refresh token that is not used for weeks or
+//! months.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,21 +12,22 @@ use super::refresh::{self, Reason};
 use crate::gateway::Parts;
 use crate::id;
 
-/// How many accounts are refreshed at the same time, and how many are looked up at once.
+/// Limits for the accounts that are refreshed concurrently, and for those that are loaded in one query.
 const AT_ONCE: usize = 4;
 const BATCH: u32 = 100;
 
-/// How often is looked, as a share of the time that an account may be idle; at most once a second,
-/// and at least every 10 minutes.
+/// The time between two rounds, as a share of the allowed idle time. A round starts at most once a second,
+/// and at least every 10 minutes before the random addition.
 const SHARE: u32 = 20;
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(600);
 
-/// Refreshes accounts that have been idle for so long, until the gateway closes or is dropped.
+/// Refreshes accounts that have been idle for this long, until the gateway closes or is dropped.
 pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken, idle: Duration) {
     let pause = (idle / SHARE).clamp(SOONEST, LATEST);
     loop {
-        // Up to twice as long, by chance: gateways that were started together do not stay together.
+        // The pause is up to twice as long, at random, so that gateways that start together do not stay in
+        // step.
         let pause = pause + pause * u32::from(id::random_byte()) / 255;
         tokio::select! {
             () = closing.cancelled() => return,
@@ -37,17 +38,18 @@ pub(crate) async fn refresh_all(gateway: Weak<Parts>, closing: CancellationToken
     }
 }
 
-/// Refreshes those that are idle now.
+/// Refreshes the accounts that are idle now.
 async fn round(gateway: &Arc<Parts>, idle: Duration) {
     let before = gateway.clock.now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
     let mut after = None;
-    // Closing waits for what was begun, and no other account is begun.
+    // Closing the gateway waits for refreshes in flight. Once it closes, no other refresh starts.
     while let Some(_under_way) = gateway.under_way() {
         let accounts = match gateway.store.idle_accounts(before, after, BATCH).await {
             Ok(accounts) => accounts,
             Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
         };
-        // One that cannot be refreshed stays as idle as it is, so the next batch begins after this one.
+        // An account that cannot be refreshed stays idle. So the next batch begins after the last account of
+        // this batch.
         let Some(last) = accounts.last() else { return };
         after = Some((last.credential_at, last.seq));
         let accounts = accounts.into_iter().filter(|account| refresh::obstacle(gateway, account).is_none());

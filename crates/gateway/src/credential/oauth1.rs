@@ -1,6 +1,6 @@
 //! Signing a request with OAuth 1.0 (RFC 5849), HMAC-SHA1.
 //!
-//! The signature covers method, URL, query and form body, so it is made when a request leaves, again
+//! The signature covers method, URL, query and form body. So it is computed when a request is sent, and again
 //! for every redirect that is followed.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use url::{Url, form_urlencoded};
 use crate::clock::now;
 use crate::request::QUERY;
 
-/// Who signs: a client at the provider, as the person that its token stands for.
+/// The parties of a signature: a client at the provider, and the user of its token.
 #[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) consumer_key: SecretString,
@@ -30,7 +30,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// The `Authorization` of a request. `form` is its body if that is form-encoded.
+    /// Computes the `Authorization` header of a request. `form` is the request's body if it is form-encoded.
     pub(crate) fn authorization(&self, method: &str, url: &Url, form: Option<&[u8]>) -> HeaderValue {
         let mut nonce = [0; 16];
         aws_lc_rs::rand::fill(&mut nonce).expect("the system has a random number generator");
@@ -53,7 +53,7 @@ impl Signer {
         header
     }
 
-    /// §3.4.2.
+    /// The signature (§3.4.2).
     fn signature(
         &self,
         method: &str,
@@ -72,7 +72,7 @@ impl Signer {
     }
 }
 
-/// What is signed (§3.4.1).
+/// The text that is signed (§3.4.1).
 fn base_string(method: &str, url: &Url, form: Option<&[u8]>, parameters: &[(&str, String)]) -> String {
     let in_body = form_urlencoded::parse(form.unwrap_or_default());
     let mut all: Vec<(String, String)> = url
@@ -83,14 +83,14 @@ fn base_string(method: &str, url: &Url, form: Option<&[u8]>, parameters: &[(&str
         .collect();
     all.sort();
     let all: Vec<_> = all.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    // `Url` has left the port out where it is the scheme's own (§3.4.1.2).
+    // `Url` has removed the port if it is the default port of the scheme (§3.4.1.2).
     let mut target = url.clone();
     target.set_query(None);
     target.set_fragment(None);
     [method, target.as_str(), &all.join("&")].map(encoded).join("&")
 }
 
-/// §3.6.
+/// Percent-encodes a text (§3.6).
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
 }

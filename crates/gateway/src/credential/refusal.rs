@@ -205,8 +205,9 @@ const CLIENT: Wrong = (
 const LOGIN: Wrong =
     (&["credentials", "login", "password", "username"], &["bad", "incorrect", "invalid", "wrong"]);
 
-/// Limits for the number of words between a defect and a thing, when the defect comes before or after the
-/// thing. Examples: "expired access token", "the parameter `refresh_token` or assertion is not valid".
+/// Limits for the words between a defect and a thing, for a defect before or after the thing.
+///
+/// Examples: "expired access token", "the parameter `refresh_token` or assertion is not valid".
 const BEFORE: usize = 1;
 const AFTER: usize = 4;
 

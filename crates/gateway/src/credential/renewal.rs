@@ -1,5 +1,5 @@
-//! Which request renews an account's credential, and what may stand in the way. `refresh` decides when,
-//! and carries it out.
+//! The request that refreshes an account's credential, and the reasons why there may be none. `refresh`
+//! decides when to send it, and sends it.
 
 use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::clock::now;
 use crate::egress::Behalf;
 use crate::toolkit::{AuthorizationServer, Rules, Toolkit};
 
-/// A request that renews a credential, and the rules by which its answer is read.
+/// A request that refreshes a credential, and the rules for reading its response.
 #[derive(Debug)]
 pub(crate) struct Renewal<'a> {
     pub(crate) request: TokenRequest,
@@ -19,7 +19,7 @@ pub(crate) struct Renewal<'a> {
     pub(crate) rules: &'a Rules,
 }
 
-/// Whether a credential has in it what renews it.
+/// Whether a credential contains a secret that refreshes it.
 pub(crate) fn is_renewable(scheme: AuthScheme, fields: &Fields) -> bool {
     match scheme {
         AuthScheme::OAuth2 | AuthScheme::DcrOauth => fields.get("refresh_token").is_some(),
@@ -27,11 +27,11 @@ pub(crate) fn is_renewable(scheme: AuthScheme, fields: &Fields) -> bool {
     }
 }
 
-/// The request that renews a credential. `credentials` and `settings` are those of its auth config.
+/// Builds the request that refreshes a credential. `credentials` and `settings` are those of its auth config.
 ///
 /// # Errors
-/// `AccountUnusable` when it has nothing that renews it, or the toolkit's file does not say where;
-/// `InvalidRequest` that names the field that is missing or of no use.
+/// `AccountUnusable` if the credential has no secret that refreshes it, or if the toolkit's file names no
+/// server; `InvalidRequest` that names the missing or unusable field.
 pub(crate) fn request<'a>(
     toolkit: &'a Toolkit,
     scheme: AuthScheme,
@@ -64,10 +64,10 @@ pub(crate) fn request<'a>(
     Ok(Renewal { request, behalf, rules: server.rules })
 }
 
-/// The server that renews credentials of a scheme and takes them back.
+/// The server that refreshes and revokes the credentials of a scheme.
 ///
 /// # Errors
-/// `AccountUnusable` when the toolkit's file names none.
+/// `AccountUnusable` if the toolkit's file names no server.
 pub(crate) fn authorization_server<'a>(
     toolkit: &'a Toolkit,
     scheme: AuthScheme,

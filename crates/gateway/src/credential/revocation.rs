@@ -1,4 +1,4 @@
-//! Takes an account's tokens back at the provider (RFC 7009).
+//! Revokes an account's tokens at the provider (RFC 7009).
 
 use proxy_execute_protocol::Result;
 use proxy_execute_store::StoredAccount;
@@ -10,22 +10,23 @@ use crate::egress::Behalf;
 use crate::gateway::Parts;
 use crate::{account, auth_config};
 
-/// The fields of a credential that are taken back, the one that lives longest first: many
-/// providers take the whole grant back with it.
+/// The fields of a credential that are revoked, starting with the token that lives longest. Many providers
+/// revoke the whole grant with that token.
 const TOKENS: &[&str] = &["refresh_token", "access_token"];
 
-/// What a provider has taken back.
+/// The outcome of a revocation.
 #[derive(Debug, Default)]
 pub(crate) struct Revoked {
-    /// The names of the tokens.
+    /// The names of the revoked tokens.
     pub(crate) tokens: Vec<String>,
-    /// Those that may live on, each with the reason.
+    /// The tokens that may still be valid, each with the reason.
     pub(crate) failures: Vec<String>,
 }
 
-/// Asks the provider to take an account's tokens back. Nothing is asked where the toolkit has no
-/// `revoke_url`. Whatever stands in the way, here or at the provider, is a failure among others: it is
-/// no reason to keep the tokens here, too.
+/// Asks the provider to revoke an account's tokens. Without a `revoke_url`, the gateway sends no request.
+///
+/// Every error, in the gateway or at the provider, is added to the failures. An error is no reason to keep
+/// the tokens in the gateway too.
 pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked {
     let mut revoked = Revoked::default();
     let (requests, errors) = match requests(gateway, account).await {
@@ -38,7 +39,8 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
     };
     for (name, behalf, request) in requests {
         let failure = match token_endpoint::exchange(&gateway.egress, behalf, request).await {
-            // A token that the provider does not know any more is a success too (§2.2), or an error to some.
+            // If the token is already unknown, most providers respond with success (§2.2), and some with an
+            // error.
             Ok(answered) if is_revoked(&answered, &errors) => {
                 revoked.tokens.push(name.to_owned());
                 continue;
@@ -57,15 +59,16 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
 
 type Requests = Vec<(&'static str, Behalf, TokenRequest)>;
 
-/// The requests that take an account's tokens back, each with the token's name and on whose behalf it leaves,
-/// and the toolkit's words for errors.
+/// Builds the requests that revoke an account's tokens, and returns the toolkit's words for errors.
+///
+/// Each request has the token's name, and says on whose behalf it is sent.
 ///
 /// # Errors
-/// When the toolkit is there no more, the credential cannot be opened, or there is no client to ask as.
+/// If the toolkit no longer exists, the credential cannot be decrypted, or the client is missing.
 async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<(Requests, TokenErrors)> {
     let credential = account::unseal(gateway, account)?;
     let toolkit = gateway.catalogue.get(&account.toolkit)?;
-    // An account that lacks what the addresses are made of was never given a token.
+    // The addresses of the server contain account fields. An account that lacks them never got a token.
     let server = toolkit.authorization_server(credential.scheme, &credential.fields).ok().flatten();
     let Some(server) = server.filter(|server| server.revoke_url.is_some()) else {
         return Ok((Vec::new(), TokenErrors::default()));

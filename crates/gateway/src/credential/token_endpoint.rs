@@ -1,4 +1,4 @@
-//! Asking a token endpoint: one request through `egress`, and what came of it.
+//! Requests to a token endpoint: one request through `egress`, and its outcome.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,13 +15,13 @@ use crate::egress::{Behalf, Body, Egress, Injection, Outgoing};
 use crate::request::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
 
-/// How long it may take. Longer than providers need, shorter than the caller's patience.
+/// The time limit of a request. It is longer than providers need, and shorter than callers wait.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The largest answer that is read. Tokens of a few KiB are in use; the rest is a mistake.
+/// Upper limit for a response. Tokens have a few KiB at most, so a larger response is an error.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Asks for tokens.
+/// Requests tokens.
 pub(crate) async fn ask(
     egress: &Egress,
     behalf: Behalf,
@@ -31,8 +31,8 @@ pub(crate) async fn ask(
     read_answer(rules, &exchange(egress, behalf, request).await?)
 }
 
-/// Sends a request and reads the answer. It is sent once, and a redirect is an answer like any other:
-/// a code or refresh token is for one address.
+/// Sends a request exactly once, and reads the response. A redirect is not followed, because a code or
+/// refresh token is meant for one address.
 pub(crate) async fn exchange(
     egress: &Egress,
     behalf: Behalf,

@@ -1,19 +1,20 @@
-//! Which network addresses may be called. Pure; `cases/ssrf-ip-cases.json` is the rule.
+//! The network addresses that may be called. This module does no I/O; `cases/ssrf-ip-cases.json` defines the
+//! rules.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What may be done with an address.
+/// Whether an address may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// A public address.
     Public,
-    /// Not on the public internet; callable only where the operator allows the host by name.
+    /// An address outside the public internet. It may be called only if the operator allows the host by name.
     Internal,
-    /// A cloud's metadata service, which hands out credentials; never callable.
+    /// A cloud's metadata service, which issues credentials. It must never be called.
     Metadata,
 }
 
-/// IPv4 networks that are not the public internet (IANA special-purpose registry, RFC 6890).
+/// IPv4 networks outside the public internet (IANA special-purpose registry, RFC 6890).
 const INTERNAL_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
@@ -32,8 +33,9 @@ const INTERNAL_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
 ];
 
-/// IPv6 networks that are not the public internet, or that lead to an IPv4 address of another
-/// party's choosing. IPv4-mapped addresses are judged by the address inside.
+/// IPv6 networks outside the public internet, or with an embedded IPv4 address that another party chooses.
+///
+/// An IPv4-mapped address is checked as its IPv4 address.
 const INTERNAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 0), 96), // unspecified, loopback, IPv4-compatible
     (Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96), // IPv4-translated
@@ -61,7 +63,7 @@ const METADATA: &[IpAddr] = &[
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), // Google Cloud
 ];
 
-/// What may be done with `address`.
+/// Determines whether `address` may be called.
 pub(super) fn judge(address: IpAddr) -> Verdict {
     let address = address.to_canonical();
     let leads_on = match address {
@@ -82,10 +84,11 @@ pub(super) fn judge(address: IpAddr) -> Verdict {
     if internal { Verdict::Internal } else { Verdict::Public }
 }
 
-/// The IPv4 addresses that an IPv6 address may stand for at a translator or a tunnel.
+/// The IPv4 addresses that a translator or a tunnel may derive from an IPv6 address.
 fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let bits = address.to_bits();
-    // Below a prefix of up to 64 bits, the byte after bit 64 is no part of it (RFC 6052 §2.2).
+    // With a prefix of up to 64 bits, the byte after bit 64 does not belong to the IPv4 address (RFC 6052
+    // §2.2).
     let split = (bits >> 64 << 56) | (bits & ((1 << 56) - 1));
     let found: &[u128] = match address.segments() {
         // IPv4-compatible, IPv4-translated, NAT64.
@@ -96,7 +99,7 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         [0x2002, ..] => &[bits >> 80],
         _ => &[],
     };
-    // It is in the lowest 32 bits of each.
+    // Each IPv4 address is in the lowest 32 bits.
     found.iter().map(|bits| Ipv4Addr::from_bits(*bits as u32)).collect()
 }
 

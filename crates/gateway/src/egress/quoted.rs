@@ -1,9 +1,9 @@
-//! URLs of an answer without the query credential that their upstream quotes in them. Pure.
+//! Removes the query credential from URLs that an upstream quotes in a response. This module does no I/O.
 
 use http::header::{CONTENT_LOCATION, Entry, HeaderMap, HeaderValue, LINK, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Leaves these pairs of a query out of the headers that hold URLs.
+/// Removes these query pairs from the headers that hold URLs.
 pub(super) fn leave_out(pairs: &[(String, SecretString)], headers: &mut HeaderMap) {
     if pairs.is_empty() {
         return;
@@ -17,7 +17,7 @@ pub(super) fn leave_out(pairs: &[(String, SecretString)], headers: &mut HeaderMa
     }
 }
 
-/// A text with URLs in it, without these pairs of their queries; a URL may be the value of another's query.
+/// Removes these query pairs from a text with URLs. A URL may be the query value of another URL.
 fn without(pairs: &[(String, SecretString)], text: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -42,8 +42,10 @@ fn without(pairs: &[(String, SecretString)], text: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// How many bytes a text that begins with this pair has of it. After an encoded `?` or `&`, whose
-/// length is `opening`, what ends the pair may be encoded, too.
+/// The length of this pair at the start of a text, in bytes; `None` if the text does not begin with it.
+///
+/// `opening` is the length of the `?` or `&` before the pair. If that mark is encoded, the mark after the
+/// pair may be encoded too.
 fn length_of_pair((name, value): &(String, SecretString), text: &[u8], opening: usize) -> Option<usize> {
     let parts = [name.as_bytes(), b"=", value.expose_secret().as_bytes()];
     let length = parts.iter().try_fold(0, |at, part| Some(at + length_of(part, &text[at..])?))?;
@@ -52,7 +54,7 @@ fn length_of_pair((name, value): &(String, SecretString), text: &[u8], opening: 
     (rest.is_empty() || b"&#>\"".iter().any(ends)).then_some(length)
 }
 
-/// How many bytes a text that begins with these has of them, each as it is or encoded.
+/// The length of these bytes at the start of a text. Each byte may be plain or encoded.
 fn length_of(bytes: &[u8], text: &[u8]) -> Option<usize> {
     bytes.iter().try_fold(0, |at, byte| {
         let rest = text.get(at..)?;
@@ -63,7 +65,7 @@ fn length_of(bytes: &[u8], text: &[u8]) -> Option<usize> {
     })
 }
 
-/// The same of one byte that is `%XX`. Where it is encoded more than once, its `%` is `%25`.
+/// The length of one byte that is encoded as `%XX`. If it is encoded more than once, its `%` is `%25`.
 fn length_of_encoded(byte: u8, text: &[u8]) -> Option<usize> {
     let digits = text.strip_prefix(b"%")?;
     let again = digits.chunks(2).take_while(|pair| *pair == b"25" && byte != b'%').count() * 2;

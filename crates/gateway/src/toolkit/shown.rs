@@ -1,4 +1,4 @@
-//! Toolkits as they are answered: in lists, one by one, and with a session's accounts.
+//! Toolkits as responses show them: in lists, one by one, and with a session's accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
 const MAX_SESSION_PAGE: u32 = 50;
 
-/// The parts of a credential that are not secret.
+/// The fields of a credential that are not secret.
 const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
 
 /// Lists toolkits, by slug.
@@ -58,13 +58,13 @@ pub fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
     })
 }
 
-/// Fields by whether they are needed.
+/// Groups fields into required and optional ones.
 fn grouped(fields: Vec<InputField>) -> FieldGroup {
     let (required, optional) = fields.into_iter().partition(|field| field.required);
     FieldGroup { required, optional }
 }
 
-/// Lists a session's toolkits, by slug, each with the account that a call would use.
+/// Lists a session's toolkits by slug, each with the account that a call would use.
 pub async fn in_session(
     gateway: &Parts,
     session_id: &str,
@@ -138,7 +138,7 @@ pub async fn in_session(
     ))
 }
 
-/// What calls make of an account: no more of one whose auth config is disabled than of a disabled one.
+/// The status of an account for calls. A disabled auth config makes an active account inactive.
 fn status_in_calls(account: &StoredAccount) -> AccountStatus {
     if account.config_is_disabled && account.status == AccountStatus::Active {
         AccountStatus::Inactive
@@ -147,7 +147,7 @@ fn status_in_calls(account: &StoredAccount) -> AccountStatus {
     }
 }
 
-/// The rows of a page of a list that is in memory, sorted by a key.
+/// Selects the rows of a page from a list in memory, sorted by a key.
 fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> Rows<&'a T> {
     let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
     let after = place.after.as_ref().map(|(_, key)| key.as_str());
@@ -160,7 +160,7 @@ fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> R
 }
 
 impl Toolkit {
-    /// What an account with this scheme needs to be connected.
+    /// The fields that a user enters to connect an account with this scheme.
     pub(crate) fn input_fields(&self, auth_scheme: AuthScheme) -> Vec<InputField> {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return Vec::new() };
         let mut names = scheme.signing_fields();
@@ -177,14 +177,14 @@ impl Toolkit {
             });
         }
         if auth_scheme == AuthScheme::OAuth2 {
-            // Its client is the auth config's, which says where that is sent.
+            // The auth config sets the fields for the host that receives its client.
             let given = self.client_host_fields(auth_scheme);
             names.retain(|name| !given.contains(name));
         }
         let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
         let mut fields: Vec<_> = names.into_iter().map(|name| self.input_field(auth_scheme, name)).collect();
-        // What is needed comes first, and a user name before its password.
+        // Required fields come first, and a user name before its password.
         fields.sort_by_key(|field| (!field.required, !of_credential.contains(&field.name), field.is_secret));
         fields
     }
@@ -205,7 +205,8 @@ impl Toolkit {
         }
     }
 
-    /// What an auth config with this scheme needs: the client at the provider, where there is one.
+    /// The fields of an auth config with this scheme: those of the client at the provider, if the scheme has
+    /// one.
     fn client_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
         let Some(server) = self.server_of(scheme) else { return Vec::new() };
         let field = |name: &str, description: &str, required: bool, default: Option<String>| InputField {
@@ -242,7 +243,7 @@ impl Toolkit {
         fields
     }
 
-    /// The provider's page where a client is registered.
+    /// The provider's page for registering a client.
     pub(crate) fn client_page(&self, scheme: AuthScheme) -> Option<&str> {
         self.server_of(scheme)?.rules.client_page.as_deref()
     }
@@ -251,7 +252,7 @@ impl Toolkit {
         self.server_of(scheme).map_or(&[], |server| &server.rules.scopes)
     }
 
-    /// Whether it can be called without an account.
+    /// Whether calls need no account.
     pub(crate) fn needs_no_account(&self) -> bool {
         self.schemes.contains_key(&AuthScheme::NoAuth)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A text with places for fields.
+/// A text with placeholders for fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template(Vec<Piece>);
 
@@ -15,7 +15,7 @@ enum Piece {
     Field(String),
 }
 
-/// A field whose value cannot stand in a URL.
+/// A field that is missing, or whose value must not be in a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FieldProblem {
     pub(super) field: String,
@@ -23,7 +23,7 @@ pub(super) struct FieldProblem {
 }
 
 impl Template {
-    /// Reads `text with {{field}} in it`.
+    /// Parses `text with {{field}} in it`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -49,7 +49,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The fields it names.
+    /// The names of the fields in the template.
     pub(super) fn field_names(&self) -> Vec<String> {
         let name = |piece: &Piece| match piece {
             Piece::Field(name) => Some(name.clone()),
@@ -58,7 +58,7 @@ impl Template {
         self.0.iter().filter_map(name).collect()
     }
 
-    /// The text with values in place; the name of a field that has none.
+    /// Fills values into the template. The error is the name of a field without a value.
     pub(super) fn render(
         &self,
         value: impl Fn(&str) -> Option<SecretString>,
@@ -103,27 +103,30 @@ impl Template {
         self.host().0
     }
 
-    /// A URL of the host that the text alone names: an account gives no field of the host.
+    /// A URL whose host comes from the definition alone. An account's fields do not determine the host.
     pub(super) fn own_url(
         &self,
         default: impl Fn(&str) -> Option<SecretString>,
     ) -> Result<String, FieldProblem> {
         let in_host = self.host_fields();
         let elsewhere = |name: &str| (!in_host.contains(name)).then(|| "example".into());
-        // The values are those of the definition itself.
+        // All values come from the definition itself, so dots are allowed.
         self.render_host_parts(|name| default(name).or_else(|| elsewhere(name)), |_| true)
     }
 
-    /// The fields in the host of a URL, where with them it could be anyone's: it does not end in
-    /// two labels of the provider's own, such as `.example.com`.
+    /// The fields in the host of a URL, if they allow any host.
+    ///
+    /// Otherwise the host ends in at least two labels of the provider, such as `.example.com`.
     pub(super) fn open_host_fields(&self) -> BTreeSet<String> {
         let (names, end) = self.host();
         let is_providers = end.strip_prefix('.').is_some_and(|end| end.contains('.'));
         if is_providers { BTreeSet::new() } else { names }
     }
 
-    /// The end of the host that belongs to the provider, after the last field in it: `example.com` of
-    /// `https://{{a}}.example.com/x`. None where the host has no field, or could be anyone's.
+    /// The part of the host after its last field, which belongs to the provider.
+    ///
+    /// For `https://{{a}}.example.com/x` this is `example.com`. `None` if the host has no field, or if its
+    /// fields allow any host.
     pub(super) fn providers_domain(&self) -> Option<String> {
         let (names, end) = self.host();
         let domain =
@@ -131,9 +134,10 @@ impl Template {
         domain.map(str::to_owned)
     }
 
-    /// A base URL with values in place. A value must not be able to move the URL to another host:
-    /// it has letters, digits, `-` and `_` only; dots as well where it is the whole host, or a part
-    /// of the path, or where the definition lists the values (`is_listed`).
+    /// Fills values into a URL. A value must not be able to change the host.
+    ///
+    /// So a value has only letters, digits, `-` and `_`. Dots are allowed in a value that is the whole host
+    /// or a whole segment of the path, or if the definition lists the values (`is_listed`).
     pub(super) fn render_host_parts(
         &self,
         value: impl Fn(&str) -> Option<SecretString>,

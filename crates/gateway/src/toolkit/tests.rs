@@ -1,4 +1,4 @@
-//! The catalogue against `cases/toolkit-cases.json`, and what is refused in a definition.
+//! Checks the catalogue against `cases/toolkit-cases.json`, and the rejection of invalid definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -51,7 +51,7 @@ fn credential(case: &Case) -> Credential {
     Credential { scheme: given.auth_scheme, fields: given.fields().unwrap() }
 }
 
-/// URL and headers as they leave, credential included.
+/// The URL and headers of the sent request, with the credential.
 fn leaving(
     toolkit: &Toolkit,
     credential: &Credential,
@@ -65,7 +65,7 @@ fn leaving(
     let mut headers: BTreeMap<_, _> =
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     if let Some(signer) = &outgoing.credential.signer {
-        // What comes after the first parameter is another for every request.
+        // The parameters after the first one differ in every request.
         let value = signer.authorization(outgoing.method.as_str(), &outgoing.url, None);
         let (who, _) = value.to_str().unwrap().split_once(", ").unwrap();
         headers.insert("authorization".to_owned(), format!("{who}, …"));
@@ -118,14 +118,14 @@ fn every_toolkit_and_scheme_has_a_case() {
     assert!(catalogue.iter().count() >= 40);
 }
 
-/// What people and tokens are asked for with, for every toolkit that has an authorization server.
+/// Snapshots the authorize URL and the token requests of every toolkit with an authorization server.
 #[test]
 fn what_authorization_servers_are_asked() {
     let client = json!({ "client_id": "the client", "client_secret": "its+secret" }).to_string();
     let client = Client::read(&SecretJson::new(client), &json!({})).unwrap();
     let verifier = Verifier("verifier".into());
     let redirect_uri = "https://gw.example/connect/callback";
-    // Every field that an address has a place for.
+    // Values for all fields in the addresses.
     let fields = json!({ "subdomain": "acme", "domain": "acme.example" });
     let fields: Fields = serde_json::from_value(fields).unwrap();
     let mut asked = String::new();
@@ -172,7 +172,7 @@ fn definition(change: impl FnOnce(&mut Value)) -> Result<Catalogue> {
     Catalogue::with(&[ToolkitSource::Definition(definition)])
 }
 
-/// Gives the definition an authorization server, with these keys over the usual ones; null removes one.
+/// Adds an authorization server to the definition. The keys override the usual ones; null removes a key.
 fn server(definition: &mut Value, keys: Value) {
     let mut server = json!({
         "authorize_url": "https://acme.example/authorize", "token_url": "https://acme.example/token",
@@ -343,7 +343,7 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
             },
             &["authorization_server.issuer", "{{subdomain}}"],
         ),
-        // A callback must not say where secrets go: to the token endpoint, and to the API.
+        // A callback must not determine the hosts that receive secrets: the token endpoint and the API.
         (
             |d| {
                 d["fields"]["host"] = json!({ "description": "H" });

@@ -5,7 +5,7 @@ use crate::credential::Fields;
 use crate::credential::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
-/// A toolkit whose authorization server has these keys beside its addresses.
+/// A toolkit whose authorization server has these keys besides its addresses.
 fn toolkit(rules: Value) -> std::sync::Arc<Toolkit> {
     let mut server = json!({
         "authorize_url": "https://acme.test/authorize?tenant=1",

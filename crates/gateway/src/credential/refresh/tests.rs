@@ -6,7 +6,7 @@ use super::*;
 use crate::gateway::{Gateway, GatewayOptions};
 use crate::toolkit::ToolkitSource;
 
-/// A gateway with an account whose credential can be renewed, in theory.
+/// A gateway with an account that looks refreshable. Its provider does not exist.
 async fn gateway() -> (Gateway, StoredAccount) {
     let toolkit = json!({
         "slug": "oauth", "name": "OAuth", "base_url": "https://api.example",

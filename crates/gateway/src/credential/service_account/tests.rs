@@ -9,7 +9,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use super::*;
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
-/// A private key as it is given out, and the public key that checks what it signs.
+/// A private key in the form that providers issue, and the public key that verifies its signatures.
 static KEY: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
     let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
     let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap();
@@ -51,7 +51,7 @@ fn github(fields: &Fields) -> Result<TokenRequest> {
     github_app_request(&server, fields, 1_700_000_000)
 }
 
-/// Header and claims of a JWT whose signature holds.
+/// Verifies the signature of a JWT, and returns its header and claims.
 fn read(jwt: &str) -> (Value, Value) {
     let (signed, signature) = jwt.rsplit_once('.').unwrap();
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
@@ -105,7 +105,7 @@ fn a_google_key_is_taken_as_it_is_copied() {
         json!(escaped.to_string()),
         json!({ "client_email": "robot@acme.test", "private_key": encoded }),
     ] {
-        // As it is imported, and as it is opened again.
+        // The value as it is imported, and as it is read back.
         let val = json!({ "credentials_json": given }).to_string();
         let read_back = Fields::read(&proxy_execute_protocol::SecretJson::new(val)).unwrap();
         let request = google(&read_back).unwrap();
