@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE32_NOPAD;
 
-/// The number of identifiers for which a thread requests random bytes at once. Bytes for one identifier cost
-/// as much as for all of them, and each request needs an identifier.
+/// The number of identifiers for which a thread requests random bytes at once.
+///
+/// A request for one identifier costs as much as this request, and each call needs an identifier.
 const STOCK: usize = 64;
 
 /// The number of random bytes of an identifier.

@@ -47,7 +47,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(100);
 pub(crate) struct Recorder {
     clock: Clock,
     calls: mpsc::UnboundedSender<CallRecord>,
-    /// Each sender gets a response when all earlier calls are written.
+    /// The writer completes each of these once all earlier calls are written.
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 

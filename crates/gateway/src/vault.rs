@@ -1,6 +1,6 @@
 //! Encryption of secrets at rest: AES-256-GCM with a random nonce per write.
 //!
-//! The associated data binds a ciphertext to its table, row, field and key, so that a row's secret cannot be
+//! The associated data binds a ciphertext to its table, row, field and key. A row's secret thus cannot be
 //! moved to another row (`docs/architecture.md`, "Secrets"). A key is 32 random bytes. Its id is derived from
 //! the key and stored with every ciphertext, so that keys can be distinguished when one replaces another.
 

@@ -16,8 +16,9 @@ use crate::id;
 const AT_ONCE: usize = 4;
 const BATCH: u32 = 100;
 
-/// The time between two rounds, as a share of the allowed idle time. A round starts at most once a second,
-/// and at least every 10 minutes before the random addition.
+/// The pause between two rounds, as a share of the allowed idle time.
+///
+/// The pause is at least one second and at most 10 minutes, before a random addition.
 const SHARE: u32 = 20;
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(600);

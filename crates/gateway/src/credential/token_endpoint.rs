@@ -18,7 +18,7 @@ use crate::toolkit::Rules;
 /// The time limit of a request. It is longer than providers need, and shorter than callers wait.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Upper limit for a response. Tokens have a few KiB at most, so a larger response is an error.
+/// Upper limit for a response. Some tokens have a few KiB; a response above this limit is an error.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Requests tokens.

@@ -136,8 +136,9 @@ impl Template {
 
     /// Fills values into a URL. A value must not be able to change the host.
     ///
-    /// So a value has only letters, digits, `-` and `_`. Dots are allowed in a value that is the whole host
-    /// or a whole segment of the path, or if the definition lists the values (`is_listed`).
+    /// So a value has only letters, digits, `-` and `_`. Dots are allowed in a value that is the whole host,
+    /// or that ends a segment of the path. They are also allowed if the definition lists the values
+    /// (`is_listed`).
     pub(super) fn render_host_parts(
         &self,
         value: impl Fn(&str) -> Option<SecretString>,
