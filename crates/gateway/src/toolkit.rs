@@ -405,7 +405,7 @@ impl Toolkit {
     /// Whether changed fields would send an account's secrets to another origin, of the API or of the
     /// authorization server.
     ///
-    /// An account without an address so far has sent no secret.
+    /// An account without an address has not sent its secrets anywhere yet.
     pub(crate) fn is_elsewhere(&self, scheme: AuthScheme, old: &Fields, new: &Fields) -> bool {
         let origins = |fields: &Fields| {
             let api = self.target(scheme, fields).ok().map(|target| target.base_url.origin());

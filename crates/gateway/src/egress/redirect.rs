@@ -116,8 +116,8 @@ mod tests {
 
     /// The outcome of a call whose responses have these locations, one after the other.
     ///
-    /// The table writes a chain as `A then back to B`, and the address of a name as `A (resolves to
-    /// ADDRESS)`.
+    /// The table writes a chain as `A then back to B`, and the address of a name as
+    /// `A (resolves to ADDRESS)`.
     fn outcome(case: &Case) -> &'static str {
         let status = StatusCode::from_u16(case.status).unwrap();
         let request_url = Url::parse(&case.request_url).unwrap();
