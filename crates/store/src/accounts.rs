@@ -9,18 +9,20 @@ use proxy_execute_protocol::{AccountStatus, AuthScheme, Result};
 use crate::clock::STEP;
 use crate::{PageAsked, Rows};
 
-/// How long a holder has the lease of a refresh: longer than a token request may take, and some time to
-/// store its response.
+/// The lifetime of a refresh lease. It exceeds the longest token request by the time that storing the
+/// response takes.
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// The store ignores a lease that ends further ahead than this, in milliseconds: the clock was set back since.
+/// The store ignores a lease that ends later than this, in milliseconds: the clock was set back after the
+/// lease was taken.
 pub(crate) const LONGEST_LEASE: i64 = LEASE.as_millis() as i64 + STEP;
 
-/// The longest pause after a failed refresh, in milliseconds. A provider may ask for more: one wrong header
-/// does not put accounts out of use for days.
+/// Upper limit for the pause after a failed refresh, in milliseconds.
+///
+/// A provider may ask for a longer pause, but one wrong header must not disable accounts for days.
 pub const LONGEST_PAUSE: i64 = 60 * 60 * 1_000;
 
-/// A connected account with its credential sealed.
+/// A connected account. Its credential is sealed.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredAccount {
     /// `ca_…`
@@ -29,75 +31,76 @@ pub struct StoredAccount {
     pub user_id: String,
     /// The toolkit's slug.
     pub toolkit: String,
-    /// The auth config that it was connected with.
+    /// The auth config that the account was connected with.
     pub auth_config_id: String,
-    /// The name that the caller gave it.
+    /// The name that the caller gave the account.
     pub alias: Option<String>,
-    /// The name that the gateway made up for it.
+    /// The name that the gateway generated for the account.
     pub word_id: String,
-    /// How it signs requests.
+    /// How the account signs requests.
     #[sqlx(try_from = "String")]
     pub auth_scheme: AuthScheme,
-    /// What the account shows: `INACTIVE` while it is disabled.
+    /// The status that callers see: `INACTIVE` while the account is disabled.
     #[sqlx(try_from = "String")]
     pub status: AccountStatus,
-    /// Why it is in this state, where that needs a reason.
+    /// The reason for the status, if the status needs one.
     pub status_reason: Option<String>,
     /// Whether it may not be used for now.
     pub is_disabled: bool,
     /// Its credential.
     #[sqlx(flatten)]
     pub credential: SealedCredential,
-    /// Raised by one with each credential that replaces another.
+    /// Increases by one with each credential that replaces another.
     pub credential_version: i64,
-    /// When the credential was given or renewed.
+    /// When the credential was given or refreshed.
     pub credential_at: i64,
-    /// The same, if it was renewed.
+    /// When the credential was refreshed; `None` if it was given.
     pub refreshed_at: Option<i64>,
-    /// How many refreshes have failed in a row.
+    /// The number of failed refreshes in a row.
     pub failures: u32,
-    /// Before when the gateway does not refresh again after a failure.
+    /// When the pause after a failed refresh ends.
     pub retry_at: Option<i64>,
     /// Why the latest refresh failed.
     pub problem: Option<String>,
-    /// How many of the latest refreshes in a row were refused in unknown words.
+    /// How many of the latest refreshes in a row were refused in words that the gateway does not know.
     pub refusals: u32,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: i64,
-    /// When it was last changed.
+    /// When the account was last changed.
     pub updated_at: i64,
-    /// Rises with every row, so that rows of one millisecond have an order. The store sets it.
+    /// Increases with every row, so that rows of the same millisecond have an order. The store sets it.
     pub seq: i64,
-    /// Whether its auth config is disabled, and with it every account of the auth config.
+    /// Whether the account's auth config is disabled, which disables all accounts of the auth config.
     pub config_is_disabled: bool,
-    /// Whether its auth config has an OAuth client.
+    /// Whether the account's auth config has an OAuth client.
     pub config_has_client: bool,
 }
 
 impl StoredAccount {
-    /// Whether the account has no working credential, so that nothing is lost when connecting it fails.
+    /// Whether the account has no working credential. A failed connection attempt then loses nothing.
     pub fn is_to_be_connected(&self) -> bool {
         !matches!(self.status, AccountStatus::Active | AccountStatus::Inactive)
     }
 
-    /// When the pause after a failed refresh ends. A time too far ahead is no pause: the clock was set back since.
+    /// Returns when the pause after a failed refresh ends. A time too far ahead is no pause: the clock was
+    /// set back after the failure.
     pub fn paused_until(&self, at: i64) -> Option<i64> {
         self.retry_at.filter(|until| (at + 1..=at + LONGEST_PAUSE + STEP).contains(until))
     }
 }
 
-/// What came of a new account.
+/// The outcome of adding an account.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Insertion {
     /// The account was added.
     Done,
-    /// The user has another account of this word id.
+    /// The user has another account with this word id.
     WordIdTaken,
     /// The auth config was deleted.
     NoAuthConfig,
 }
 
-/// A credential as the store keeps it.
+/// A credential in the form in which the store keeps it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SealedCredential {
     /// The credential, sealed.
@@ -105,28 +108,29 @@ pub struct SealedCredential {
     pub sealed: Vec<u8>,
     /// The key that sealed it.
     pub key_id: String,
-    /// When the access token expires, if that is known.
+    /// When the access token expires; `None` if the expiry is unknown.
     pub expires_at: Option<i64>,
-    /// Whether it can be renewed, with a refresh token for example.
+    /// Whether the credential can be refreshed, for example with a refresh token.
     pub renewable: bool,
 }
 
-/// What came of a refresh.
+/// The outcome of a refresh.
 #[derive(Debug, Clone)]
 pub enum RefreshEnd {
     /// A new credential.
     Renewed(SealedCredential),
-    /// The provider refused for good: the account is EXPIRED, with this reason.
+    /// The provider refused for good. The account becomes EXPIRED with this reason.
     Refused(String),
     /// The refresh failed, and a later one may succeed.
     Failed {
         /// Why it failed.
         problem: String,
-        /// Before when the gateway does not refresh again.
+        /// When the pause before the next refresh ends.
         retry_at: i64,
         /// Whether the provider may have spent the refresh token although the refresh failed.
         may_be_done: bool,
-        /// How many refreshes in a row were refused in unknown words by now.
+        /// How many refreshes in a row were refused in words that the gateway does not know, this one
+        /// included.
         refusals: u32,
     },
 }
@@ -144,27 +148,28 @@ pub struct AccountFilter {
     pub statuses: Vec<AccountStatus>,
     /// Only accounts of these auth configs.
     pub auth_config_ids: Vec<String>,
-    /// Whether the list is in the order of the last change, and not of creation.
+    /// Whether the list is sorted by the last change instead of the creation.
     pub by_change: bool,
-    /// Whether the oldest come first.
+    /// Whether the oldest accounts come first.
     pub oldest_first: bool,
     /// The page to read.
     pub page: PageAsked,
 }
 
-/// What may be changed of an account. `None` leaves it.
+/// A change of an account. `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
-    /// `Some(None)` removes it.
+    /// `Some(None)` removes the alias.
     pub alias: Option<Option<String>>,
-    /// A credential that replaces the stored one, and ends a refresh of it.
+    /// A credential that replaces the stored one. It ends a refresh of the stored one.
     pub credential: Option<SealedCredential>,
-    /// Changes the account only if its credential still has this version and is not being refreshed.
-    /// For a credential that is made of the stored one.
+    /// Changes the account only if its credential has this version and no refresh of it is in flight.
+    ///
+    /// A change whose credential derives from the stored one needs this.
     pub of_version: Option<i64>,
-    /// A status with its reason.
+    /// The new status with its reason.
     pub status: Option<(AccountStatus, Option<String>)>,
-    /// Whether the change connects the account: of several accounts, calls use the last connected.
+    /// Whether the change connects the account. Calls use the account connected last.
     pub is_connection: bool,
     /// Whether it may not be used for now.
     pub is_disabled: Option<bool>,
@@ -173,7 +178,7 @@ pub struct AccountChange {
 /// The connected accounts of a store.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Adds an account. `Conflict` when another account has the alias.
+    /// Adds an account. `Conflict` if another account has the alias.
     async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion>;
 
     /// Reads an account.
@@ -182,9 +187,11 @@ pub trait Accounts: Send + Sync {
     /// Lists accounts.
     async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>>;
 
-    /// The user's most recently connected account of the toolkit (and auth config, if one is given)
-    /// that is active, enabled, and not expired or renewable. If there is none, the most recent account of
-    /// any state, so that an error can say what is wrong with it.
+    /// Finds the account that a call of the user uses for the toolkit, and for the auth config if one is
+    /// given.
+    ///
+    /// It is the account connected last that is active, enabled, and either unexpired or refreshable. If no
+    /// account is, the latest account in any state is returned, so that an error can name the problem.
     async fn account_for_call(
         &self,
         user_id: &str,
@@ -192,16 +199,16 @@ pub trait Accounts: Send + Sync {
         auth_config_id: Option<&str>,
     ) -> Result<Option<Arc<StoredAccount>>>;
 
-    /// The account that a call names. It may lack what another process wrote in the last 100 ms, like all
-    /// lookups of calls.
+    /// Finds the account that a call names. Like every lookup for a call, it may miss what another process
+    /// wrote in the last 100 ms.
     async fn named_account_for_call(&self, id: &str) -> Result<Option<Arc<StoredAccount>>> {
         Ok(self.account(id).await?.map(Arc::new))
     }
 
-    /// For each of the user's toolkits, the account that a call would use.
+    /// Finds the account that a call would use, for each of the user's toolkits.
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>>;
 
-    /// The user's account of the toolkit with this id, alias or word id.
+    /// Finds the user's account of the toolkit with this id, alias or word id.
     async fn account_by_name(
         &self,
         user_id: &str,
@@ -209,27 +216,33 @@ pub trait Accounts: Send + Sync {
         name: &str,
     ) -> Result<Option<StoredAccount>>;
 
-    /// Changes an account. False when there is none (of that version); `Conflict` when another account has
-    /// the alias.
+    /// Changes an account. Returns false if no account has this id (and version), and `Conflict` if another
+    /// account has the alias.
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool>;
 
-    /// Deletes an account. False when there was none.
+    /// Deletes an account. Returns false if no account has this id.
     async fn delete_account(&self, id: &str) -> Result<bool>;
 
-    /// Begins the refresh of an account if it is as it was `seen` and no other holder refreshes it. In
-    /// one step the store grants the lease, and notes durably that the refresh token is about to be spent.
+    /// Begins the refresh of an account, if it is unchanged since it was `seen` and no other holder refreshes
+    /// it.
     ///
-    /// Returns how often that was spent before without a known outcome, or `None` when the lease was not
-    /// granted.
+    /// In one step, the store grants the lease and notes durably that the refresh token is about to be spent.
+    ///
+    /// Returns how many times a refresh token was spent before without a known outcome; `None` if the lease
+    /// was not granted.
     async fn begin_refresh(&self, seen: &StoredAccount, holder: &str, lease: Duration)
     -> Result<Option<i64>>;
 
-    /// Notes durably what came of a refresh, and ends the lease. False when the holder has lost the lease, or
-    /// the credential has another version: then nothing is changed.
+    /// Stores the outcome of a refresh durably, and ends the lease.
+    ///
+    /// Returns false and changes nothing if the holder has lost the lease or the credential has another
+    /// version.
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool>;
 
-    /// Active accounts that can be renewed, were not renewed since `before`, and may be renewed now. The longest
-    /// idle come first, `after` the `credential_at` and `seq` of another account.
+    /// Lists active, refreshable accounts that were not refreshed since `before` and are not pausing.
+    ///
+    /// The account idle for longest comes first. The list starts behind `after`, the `credential_at` and
+    /// `seq` of an account.
     async fn idle_accounts(
         &self,
         before: i64,

@@ -1,29 +1,29 @@
-//! Auth configs: how accounts of a toolkit are connected.
+//! Auth configs: how the accounts of a toolkit are connected.
 
 use async_trait::async_trait;
 use proxy_execute_protocol::{AuthConfigStatus, AuthConfigType, AuthScheme, Result};
 
 use crate::{PageAsked, Rows};
 
-/// An auth config with its credentials sealed.
+/// An auth config. Its credentials are sealed.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredAuthConfig {
     /// `ac_…`
     pub id: String,
     /// The toolkit's slug.
     pub toolkit: String,
-    /// Its name, for people.
+    /// The display name.
     pub name: String,
-    /// Whether an operator made it, or an import.
+    /// Whether an operator or an import created the auth config.
     #[sqlx(rename = "type", try_from = "String")]
     pub kind: AuthConfigType,
-    /// How its accounts sign requests.
+    /// How the accounts of the auth config sign requests.
     #[sqlx(try_from = "String")]
     pub auth_scheme: AuthScheme,
     /// Whether its accounts may be used.
     #[sqlx(try_from = "String")]
     pub status: AuthConfigStatus,
-    /// Its credentials, sealed.
+    /// The credentials, sealed.
     pub credentials: Vec<u8>,
     /// The key that sealed them.
     pub key_id: String,
@@ -31,30 +31,30 @@ pub struct StoredAuthConfig {
     pub has_client: bool,
     /// Settings that the gateway keeps and echoes, as JSON.
     pub settings: String,
-    /// When it was made.
+    /// When the auth config was created.
     pub created_at: i64,
-    /// When it was last changed.
+    /// When the auth config was last changed.
     pub updated_at: i64,
-    /// Rises with every row, so that rows of one millisecond have an order. The store sets it.
+    /// Increases with every row, so that rows of the same millisecond have an order. The store sets it.
     pub seq: i64,
-    /// How many accounts it has. The store counts them.
+    /// The number of accounts of the auth config. The store counts them.
     pub accounts: i64,
 }
 
-/// What may be changed of an auth config. `None` leaves it.
+/// A change of an auth config. `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct AuthConfigChange {
-    /// Its name.
+    /// The display name.
     pub name: Option<String>,
     /// Whether its accounts may be used.
     pub status: Option<AuthConfigStatus>,
-    /// Its credentials.
+    /// The credentials.
     pub credentials: Option<SealedClient>,
     /// Settings by name, as JSON. Each replaces the setting of the same name.
     pub settings: Vec<(&'static str, String)>,
 }
 
-/// The credentials of an auth config as the store keeps them.
+/// The credentials of an auth config in the form in which the store keeps them.
 #[derive(Debug, Clone)]
 pub struct SealedClient {
     /// The credentials, sealed.
@@ -72,9 +72,9 @@ pub struct AuthConfigFilter {
     pub toolkit: Option<String>,
     /// A part of the name.
     pub search: Option<String>,
-    /// Whether disabled auth configs are listed, too.
+    /// Whether the list includes disabled auth configs.
     pub with_disabled: bool,
-    /// Whether auth configs that imports make are left out.
+    /// Whether the list leaves out auth configs that imports create.
     pub only_custom: bool,
     /// The page to read.
     pub page: PageAsked,
@@ -86,7 +86,7 @@ pub trait AuthConfigs: Send + Sync {
     /// Adds an auth config.
     async fn insert_auth_config(&self, config: &StoredAuthConfig) -> Result<()>;
 
-    /// The toolkit's default auth config for this scheme. The store adds `config` if there is none yet.
+    /// Returns the toolkit's default auth config for this scheme. Adds `config` if the toolkit has none yet.
     async fn default_auth_config(&self, config: StoredAuthConfig) -> Result<StoredAuthConfig>;
 
     /// Reads an auth config.
@@ -95,9 +95,9 @@ pub trait AuthConfigs: Send + Sync {
     /// Lists auth configs.
     async fn auth_configs(&self, filter: &AuthConfigFilter) -> Result<Rows<StoredAuthConfig>>;
 
-    /// Changes an auth config. False when there is none.
+    /// Changes an auth config. Returns false if no auth config has this id.
     async fn update_auth_config(&self, id: &str, change: &AuthConfigChange) -> Result<bool>;
 
-    /// Deletes an auth config with its accounts. False when there was none.
+    /// Deletes an auth config with its accounts. Returns false if no auth config has this id.
     async fn delete_auth_config(&self, id: &str) -> Result<bool>;
 }

@@ -1,10 +1,10 @@
 //! A cache around any store, for the rows that calls look up again and again.
 //!
 //! A write through the cache invalidates the rows it changed before it returns. If the caller is dropped, the
-//! write still runs to its end, and then invalidates the rows. A lookup that was running during an
-//! invalidation is not cached: its guard is void.
+//! write still runs to its end and then invalidates the rows. A lookup in flight during an invalidation is
+//! not cached, because its guard is void.
 //!
-//! Each lookup first asks the store whether another process has written. If so, all rows are read anew.
+//! Each lookup first asks the store whether another process has written. If so, the cache drops all rows.
 
 mod rows;
 
@@ -23,14 +23,16 @@ use crate::{
     StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 
-/// What a store knows of writes by other processes.
+/// Tells whether other processes have written to a store.
 pub trait Changes {
-    /// Whether another process may have written since the last call. Lookups call it and wait for it, so it is
-    /// cheap: a store with notifications looks at those that have arrived, and SQLite is asked every 100 ms.
+    /// Whether another process may have written since the last call.
+    ///
+    /// Every lookup waits for this method, so it must be cheap. A store with notifications checks those that
+    /// have arrived. SQLite is queried every 100 ms.
     fn others_have_written(&self) -> impl Future<Output = Result<bool>> + Send;
 }
 
-/// What a call's account is looked up by.
+/// The key under which a call's account is cached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum AccountKey {
     Id(String),
@@ -38,21 +40,21 @@ enum AccountKey {
     Best(String, String, Option<String>),
 }
 
-/// A store whose sessions, API keys and accounts of calls are cached.
+/// A store with a cache of the sessions, API keys and accounts that calls look up.
 #[derive(Debug)]
 pub struct Cached<S> {
     store: Arc<S>,
     sessions: CachedRows<String, StoredSession>,
-    /// By hash.
+    /// The API keys, by hash.
     keys: CachedRows<Vec<u8>, StoredKey>,
     accounts: CachedRows<AccountKey, StoredAccount>,
     clock: Clock,
-    /// The runtime that writes run on: the one that the store was opened on.
+    /// The runtime that writes run on. It is the runtime that the store was opened on.
     runtime: Handle,
 }
 
 impl<S: Changes> Cached<S> {
-    /// A cache around a store. Call it on the runtime that is to carry out the writes.
+    /// Wraps a store in a cache. Call this on the runtime that runs the writes.
     pub fn new(store: S, clock: Clock) -> Self {
         Self {
             store: Arc::new(store),
@@ -74,8 +76,9 @@ impl<S: Changes> Cached<S> {
         Ok(())
     }
 
-    /// Runs a write to its end, even if the caller is dropped, and then drops `invalidate`. A database may carry
-    /// out a statement although its caller has stopped waiting.
+    /// Runs a write to its end, even if the caller is dropped, and then drops `invalidate`.
+    ///
+    /// Otherwise the rows would stay cached: a database may run a statement after its caller was dropped.
     async fn write<T: Send + 'static>(
         &self,
         invalidate: impl Send + 'static,
@@ -95,21 +98,23 @@ impl<S: Changes> Cached<S> {
 }
 
 impl<S: Accounts> Cached<S> {
-    /// The keys of an account that is about to change; none when there is no such account.
+    /// Returns the keys of an account that is about to change; none if the account does not exist.
     async fn keys_of_account(&self, id: &str) -> Result<Vec<AccountKey>> {
         Ok(self.store.account(id).await?.map(|account| account_keys(&account)).unwrap_or_default())
     }
 }
 
-/// The keys that an account may be cached under: its id, and as the best of its user and toolkit, with any auth
-/// config or its own. None of these ever changes.
+/// Returns the keys that an account may be cached under. None of them ever changes.
+///
+/// They are the account's id, and the best account of its user and toolkit: with any auth config, or with its
+/// own.
 fn account_keys(account: &StoredAccount) -> Vec<AccountKey> {
     let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
     let best = |config| AccountKey::Best(user_id.clone(), toolkit.clone(), config);
     vec![AccountKey::Id(id.clone()), best(None), best(Some(auth_config_id.clone()))]
 }
 
-/// Whether an account is cached. Only active accounts are, so that changes of other accounts need no invalidation.
+/// Whether an account is cached. Only active accounts are, so changes of other accounts need no invalidation.
 fn is_active(account: &StoredAccount) -> bool {
     account.status == AccountStatus::Active && !account.config_is_disabled
 }
@@ -192,7 +197,7 @@ impl<S: Store + Changes> Accounts for Cached<S> {
         auth_config_id: Option<&str>,
     ) -> Result<Option<Arc<StoredAccount>>> {
         self.notice_writes().await?;
-        // Another account becomes the best only by a write, or when this access token expires.
+        // Another account becomes the best only through a write, or when this access token expires.
         let is_good = |account: &StoredAccount| {
             is_active(account) && account.credential.expires_at.is_none_or(|at| at > self.clock.now())
         };

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use proxy_execute_protocol::Result;
 
-/// What is remembered of a call: never a query, a header or a body.
+/// The record of a call. It never holds a query, a header or a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct CallRecord {
-    /// When it began.
+    /// When the call began.
     pub at: i64,
     /// The user whose account was used.
     pub user_id: Option<String>,
-    /// The session it was made in.
+    /// The session that the call was made in.
     pub session_id: Option<String>,
     /// The toolkit's slug.
     pub toolkit: Option<String>,
@@ -18,9 +18,9 @@ pub struct CallRecord {
     pub account_id: Option<String>,
     /// The HTTP method.
     pub method: String,
-    /// The host that was called.
+    /// The host of the request.
     pub host: Option<String>,
-    /// The path that was called, without its query.
+    /// The path of the request, without the query.
     pub path: Option<String>,
     /// `answered`, `cancelled`, or the slug of the error.
     pub outcome: String,
@@ -35,7 +35,7 @@ pub struct CallRecord {
 /// The record of calls in a store.
 #[async_trait]
 pub trait Calls: Send + Sync {
-    /// Adds calls, and deletes the oldest beyond the limit that the store was opened with.
+    /// Adds calls, and deletes the oldest calls beyond the limit that the store was opened with.
     async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()>;
 
     /// Lists calls, newest first.

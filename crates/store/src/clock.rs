@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How far a clock is set back by routine corrections, in milliseconds. A stored time that lies further ahead
-/// than this and its longest distance was written by a clock that was wrong.
+/// How far routine corrections set a clock back, in milliseconds.
+///
+/// If a stored time is further ahead than this plus its own upper limit, a wrong clock wrote it.
 pub const STEP: i64 = 5_000;
 
-/// The system's time of day, or a time that a test has moved ahead of it. Clones are one clock.
+/// The system's time of day, or a later time in a test. All clones share one clock.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// How far the clock is ahead of the system's, in milliseconds.
+    /// How far this clock is ahead of the system clock, in milliseconds.
     ahead: Arc<AtomicI64>,
 }
 
@@ -23,7 +24,7 @@ impl Clock {
         system.saturating_add(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// Moves the clock ahead, for tests that would otherwise sleep.
+    /// Moves the clock ahead, so that tests need not sleep.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.ahead.fetch_add(by, Ordering::Relaxed);

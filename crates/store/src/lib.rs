@@ -1,8 +1,8 @@
-//! What the gateway remembers: sessions, auth configs, connected accounts, links, API keys and calls.
+//! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys and calls.
 //!
-//! Each kind of row has a file with its shape and its trait. [`Store`] is their sum: [`SqliteStore`] implements
-//! it, and [`Cached`] around any store keeps the rows in memory that calls look up. Secrets reach a store
-//! sealed. All times are milliseconds since the Unix epoch.
+//! Each kind of row has a file with its type and its trait. [`Store`] combines these traits, and
+//! [`SqliteStore`] implements it. [`Cached`] wraps any store and caches the rows that calls look up. A store
+//! gets secrets only in sealed form. All times are milliseconds since the Unix epoch.
 
 mod accounts;
 mod api_keys;
@@ -35,7 +35,7 @@ pub use self::page::{PageAsked, Rows};
 pub use self::sessions::{Sessions, StoredSession};
 pub use self::sqlite::{KeyCheck, SqliteStore};
 
-/// Everything that a gateway remembers.
+/// All data that a gateway stores.
 #[async_trait]
 pub trait Store:
     Sessions + AuthConfigs + Accounts + Links + ApiKeys + Calls + fmt::Debug + Send + Sync + 'static

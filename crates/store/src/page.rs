@@ -1,11 +1,11 @@
 //! Pages of lists.
 
-/// Which page of a list to read.
+/// A request for a page of a list.
 #[derive(Debug, Default)]
 pub struct PageAsked {
-    /// Time and number of the row that the last page ended with.
+    /// The time and the `seq` of the last row of the previous page.
     pub after: Option<(i64, i64)>,
-    /// The most rows that the caller shows. The store returns one more where there is a next page.
+    /// The page size. The store returns one more row if there is a next page.
     pub limit: u32,
 }
 
@@ -14,6 +14,6 @@ pub struct PageAsked {
 pub struct Rows<T> {
     /// The rows of the page.
     pub rows: Vec<T>,
-    /// How many rows the list has on all pages.
+    /// The number of rows on all pages of the list.
     pub total: i64,
 }

@@ -12,9 +12,9 @@ pub struct StoredSession {
     pub id: String,
     /// The caller's own id of the user.
     pub user_id: String,
-    /// Its configuration.
+    /// The configuration of the session.
     pub config: SessionConfig,
-    /// Raised by one with every change.
+    /// Increases by one with every change.
     pub version: i64,
 }
 
@@ -27,10 +27,10 @@ pub trait Sessions: Send + Sync {
     /// Reads a session.
     async fn session(&self, id: &str) -> Result<Option<Arc<StoredSession>>>;
 
-    /// Replaces the configuration if the version is still `session.version`, and raises the version.
-    /// False when another change came first.
+    /// Replaces the configuration if the version is still `session.version`, and increases the version.
+    /// Returns false if another change came first.
     async fn update_session(&self, session: &StoredSession) -> Result<bool>;
 
-    /// Deletes a session. False when there was none.
+    /// Deletes a session. Returns false if no session has this id.
     async fn delete_session(&self, id: &str) -> Result<bool>;
 }

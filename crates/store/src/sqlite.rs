@@ -24,8 +24,9 @@ use crate::{Clock, Store};
 #[derive(Debug)]
 pub struct SqliteStore {
     pool: SqlitePool,
-    /// The one connection that writes. SQLite has one writer at a time anyway, and this one knows
-    /// when another process has written. In memory, the only connection.
+    /// The only connection that writes; in memory, the only connection at all.
+    ///
+    /// SQLite has one writer at a time anyway, and this connection notices when another process has written.
     writer: SqlitePool,
     /// `None` in memory, where no other process can write.
     data_version: Option<DataVersion>,

@@ -1,4 +1,4 @@
-//! What every store does. Each test runs over each store; another store is one more line in [`stores`].
+//! The behaviour of every store. Each test runs over each store; a new store is one more line in [`stores`].
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
@@ -27,7 +27,7 @@ struct Opened {
     _folder: Option<TempDir>,
 }
 
-/// Every store, empty, with its name.
+/// Opens every store, empty, with its name.
 async fn stores() -> Vec<(&'static str, Opened)> {
     let clock = Clock::default();
     let memory = || SqliteStore::in_memory(ANY_KEY, clock.clone());
@@ -160,7 +160,7 @@ fn failed(retry_at: i64) -> RefreshEnd {
     RefreshEnd::Failed { problem: "down".to_owned(), retry_at, may_be_done: false, refusals: 0 }
 }
 
-/// The account in each of the lookups of calls.
+/// Returns the account in each of the lookups that calls use.
 async fn found(store: &dyn Store, id: &str, user: &str) -> Vec<Arc<StoredAccount>> {
     [
         store.named_account_for_call(id).await.unwrap(),
@@ -289,7 +289,7 @@ async fn the_best_account_of_a_user_follows_from_the_others() {
     .await;
 }
 
-/// Each leads to something else: another word id, another alias, or that there is nothing to do.
+/// Each conflict needs another reaction: another word id, another alias, or none.
 #[tokio::test]
 async fn conflicts_of_a_new_row_are_told_apart() {
     each(async |store, _| {
@@ -317,7 +317,7 @@ async fn conflicts_of_a_new_row_are_told_apart() {
     .await;
 }
 
-/// Two changes of an auth config at once are both made, whichever came first.
+/// Two concurrent changes of an auth config both take effect, in either order.
 #[tokio::test]
 async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
     each(async |store, _| {
@@ -456,7 +456,7 @@ async fn a_link_is_one_browser_s_and_its_state_is_taken_once() {
     .await;
 }
 
-/// Otherwise its end would be noticed only when links are looked at for another reason.
+/// Otherwise the end of a link would go unnoticed until links are read for another reason.
 #[tokio::test]
 async fn a_link_has_ended_or_is_the_next_to_end() {
     each(async |store, _| {
@@ -466,7 +466,7 @@ async fn a_link_has_ended_or_is_the_next_to_end() {
         assert_eq!(store.next_link_expiry(999).await.unwrap(), Some(1_000));
         assert_eq!(store.expire_links("late", 1_000, 999).await.unwrap(), ["ca_1"]);
         assert_eq!(store.next_link_expiry(1_000).await.unwrap(), None);
-        // The caller that began this account was dropped before there was a link.
+        // The caller that began this account was dropped before the link was created.
         let begun = StoredAccount { updated_at: 500, ..unfinished("ca_2", "bob", 1) };
         store.insert_account(&begun).await.unwrap();
         assert!(store.expire_links("late", 1_000, 501).await.unwrap().is_empty());
@@ -475,7 +475,7 @@ async fn a_link_has_ended_or_is_the_next_to_end() {
     .await;
 }
 
-/// A time that lies too far ahead was written before the clock was set back.
+/// A time too far ahead was written before the clock was set back.
 #[tokio::test]
 async fn a_row_that_a_wrong_clock_wrote_neither_lives_on_nor_is_left_out() {
     each(async |store, clock| {

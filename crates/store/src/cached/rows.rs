@@ -7,10 +7,10 @@ use std::sync::Arc;
 use proxy_execute_protocol::Result;
 use quick_cache::sync::Cache;
 
-/// How many rows of a kind are kept. The least used are dropped first.
+/// Upper limit for the cached rows of a kind. The least used rows are dropped first.
 const KEPT: usize = 20_000;
 
-/// Rows of one kind. A row that is missing here was not looked up; it may exist.
+/// Cached rows of one kind. A missing row was not looked up; it may still be in the store.
 #[derive(Debug)]
 pub(super) struct CachedRows<K, V>(Arc<Cache<K, Arc<V>>>);
 
@@ -24,7 +24,7 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
         self.0.clear();
     }
 
-    /// The cached row of a key, or else the row that `find` returns. A row is kept for as long as it
+    /// Returns the cached row of a key, or else the row that `find` returns. A row stays cached as long as it
     /// `is_good`, which may depend on the time.
     pub(super) async fn get_or_find<Q>(
         &self,
@@ -45,7 +45,7 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
             Err(guard) => {
                 let found = find.await?;
                 if let Some(row) = found.as_ref().filter(|row| is_good(row)) {
-                    // The cache refuses the row if it was invalidated meanwhile.
+                    // The cache rejects the row if it was invalidated meanwhile.
                     _ = guard.insert(Arc::clone(row));
                 }
                 Ok(found)
@@ -64,7 +64,7 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
     }
 }
 
-/// Removes rows when it is dropped. Without keys, it removes all.
+/// Removes rows when it is dropped; all rows if there are no keys.
 #[must_use = "the rows are removed when it is dropped"]
 pub(super) struct Invalidate<K: Hash + Eq, V> {
     rows: Arc<Cache<K, Arc<V>>>,

@@ -79,7 +79,7 @@ fn session() -> StoredSession {
     StoredSession { id: "trs_1".to_owned(), user_id: "ann".to_owned(), config, version: 1 }
 }
 
-/// An account under each of its keys.
+/// Looks up an account under each of its keys.
 async fn found(store: &Cached<SqliteStore>, id: &str, user: &str) -> [Option<Arc<StoredAccount>>; 3] {
     [
         store.named_account_for_call(id).await.unwrap(),
@@ -134,7 +134,7 @@ async fn a_write_invalidates_its_account_and_no_other() {
     assert_eq!(are_kept(&bobs, &found(&store, "ca_2", "bob").await), [true; 3]);
 }
 
-/// Only then do changes of other accounts need no invalidation.
+/// Otherwise changes of other accounts would need an invalidation.
 #[tokio::test]
 async fn only_an_active_account_is_cached() {
     let store = in_memory().await;
@@ -142,7 +142,7 @@ async fn only_an_active_account_is_cached() {
     store.insert_account(&unfinished).await.unwrap();
     for status in [AccountStatus::Initializing, AccountStatus::Initiated, AccountStatus::Expired] {
         let change = AccountChange { status: Some((status, None)), ..AccountChange::default() };
-        // Past the cache.
+        // This write bypasses the cache.
         store.store.update_account("ca_1", &change).await.unwrap();
         let found = found(&store, "ca_1", "ann").await;
         assert!(found.iter().flatten().all(|account| account.status == status), "{found:?}");
@@ -216,7 +216,7 @@ async fn a_waiting_writer_blocks_no_lookup_and_hides_no_change() {
             yield_now().await;
         }
     };
-    // The writer waits much longer for the lock.
+    // The writer waits for the lock much longer than this timeout.
     timeout(Duration::from_secs(5), noticed).await.expect("a lookup waits for no writer");
     lock.rollback().await.unwrap();
     assert!(!delete.await.unwrap());

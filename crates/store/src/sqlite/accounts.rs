@@ -19,14 +19,15 @@ use crate::{
     StoredAccount,
 };
 
-/// What an account takes from its auth config.
+/// The columns that an account takes from its auth config.
 const FROM_CONFIG: &str = "c.status = 'DISABLED' AS config_is_disabled, c.has_client AS config_has_client";
 
-/// The accounts with their auth configs. To SQLite, CROSS is the order of the loops: accounts first.
+/// The accounts with their auth configs. CROSS makes SQLite loop over the accounts first.
 const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
 
-/// The account that a call would use comes first. `?1` is the time of day: as a part of the text it
-/// would make every call a new statement to prepare.
+/// Sorts the account that a call would use first.
+///
+/// `?1` is the time of day. As part of the text, the time would make each call a new statement to prepare.
 const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
      AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, \
      a.connected_at DESC, a.created_at DESC, a.seq DESC";
@@ -232,7 +233,7 @@ pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<
     query
 }
 
-/// Writes what came of a refresh, if `holder` still has the lease.
+/// Writes the outcome of a refresh, if `holder` still has the lease.
 fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET ");
     match end {
@@ -260,8 +261,8 @@ fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) ->
     query
 }
 
-/// Replaces the credential, in an UPDATE. That resets the notes about refreshes of the old credential, and ends
-/// the lease.
+/// Adds the replacement of the credential to an UPDATE. It resets the notes about refreshes of the old
+/// credential, and ends the lease.
 fn push_credential(
     query: &mut QueryBuilder<Sqlite>,
     credential: &SealedCredential,
@@ -278,7 +279,7 @@ fn push_credential(
     query.push(", lease_holder = NULL, lease_until = NULL");
 }
 
-/// How many there are in all.
+/// Counts the accounts of all pages.
 fn count(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(if are_few(filter) {
         "SELECT count(*) FROM connected_accounts WHERE TRUE"
@@ -295,7 +296,7 @@ fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     let time = match (are_few(filter), filter.by_change) {
         (false, false) => "a.created_at",
         (false, true) => "a.updated_at",
-        // Few are sorted sooner than all are walked through.
+        // Sorting a few accounts is faster than walking all accounts in order.
         (true, false) => "+a.created_at",
         (true, true) => "+a.updated_at",
     };
@@ -303,13 +304,14 @@ fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     query
 }
 
-/// A user's accounts are few and found by index; all others are counted by triggers.
+/// Whether the filter selects few accounts, which an index finds. Triggers count all other selections.
 fn are_few(filter: &AccountFilter) -> bool {
     !filter.ids.is_empty() || !filter.user_ids.is_empty()
 }
 
-/// Restricts a query to the accounts of a filter; `alias` is the table's name in it with a dot. A
-/// plus keeps SQLite from using the index of any column but the one that is to find them.
+/// Restricts a query to the accounts of a filter. `alias` is the name of the table in the query, with a dot.
+///
+/// A plus keeps SQLite from using the index of a column. Only the column of `index_of` goes without a plus.
 fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilter) {
     let index = index_of(filter);
     let statuses = filter.statuses.iter().map(ToString::to_string).collect();
@@ -332,11 +334,11 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilte
     }
 }
 
-/// The column whose index finds the accounts of a filter; `None` walks through all in their order,
-/// which soon fills a page where many match.
+/// Returns the column whose index finds the accounts of a filter. `None` walks all accounts in order, which
+/// fills a page soon if many accounts match.
 ///
-/// SQLite has no statistics here, so the statement chooses: a user's accounts are few, and any other index is
-/// of use only where it also has the order of the list.
+/// SQLite has no statistics here, so the statement chooses the index. A user's accounts are few. Any other
+/// index helps only if it also has the order of the list.
 fn index_of(filter: &AccountFilter) -> Option<&'static str> {
     let in_order = |values: usize| values == 1 && !filter.by_change;
     if !filter.ids.is_empty() {

@@ -11,7 +11,7 @@ use super::error::store_error;
 use super::page::push_page;
 use crate::{AuthConfigChange, AuthConfigFilter, AuthConfigs, Rows, StoredAuthConfig};
 
-/// The columns of an auth config, with the number of its accounts, which triggers keep.
+/// The columns of an auth config, and the number of its accounts, which triggers maintain.
 const SELECT: &str = "SELECT c.*, (SELECT coalesce(sum(accounts), 0) FROM account_counts \
      WHERE auth_config_id = c.id) AS accounts FROM auth_configs c";
 
@@ -114,7 +114,7 @@ fn update(id: &str, change: &AuthConfigChange, at: i64) -> QueryBuilder<Sqlite> 
     query
 }
 
-/// How many there are in all.
+/// Counts the auth configs of all pages.
 fn count(filter: &AuthConfigFilter) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT count(*) FROM auth_configs WHERE TRUE");
     restrict(&mut query, filter);

@@ -14,7 +14,7 @@ use crate::{CallRecord, Calls};
 impl Calls for SqliteStore {
     async fn insert_calls(&self, mut calls: Vec<CallRecord>) -> Result<()> {
         let mut transaction = self.writer.begin().await.map_err(store_error)?;
-        // Few lengths, so that each is a statement that was prepared before.
+        // Use only a few lengths, so that each statement is prepared once.
         for length in [512, 64, 8, 1] {
             while calls.len() >= length {
                 insert(calls.drain(..length)).execute(&mut *transaction).await.map_err(store_error)?;
@@ -37,9 +37,9 @@ impl Calls for SqliteStore {
     }
 }
 
-/// The statement that inserts calls. SQLite takes 32 766 values in one, which is 2 730 calls.
+/// Returns the statement that inserts calls. SQLite takes 32 766 values in one statement: 2 730 calls.
 ///
-/// The calls are given away, so that their texts are not copied.
+/// The statement takes ownership of the calls, so that their texts are not copied.
 fn insert(calls: impl ExactSizeIterator<Item = CallRecord>) -> Query<'static, Sqlite, SqliteArguments> {
     const COLUMNS: usize = 12;
     let row = format!("({})", ["?"; COLUMNS].join(", "));

@@ -1,4 +1,4 @@
-//! Writes to the database that another process has made.
+//! Detects writes to the database by other processes.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use super::SqliteStore;
 use super::error::store_error;
 use crate::Changes;
 
-/// How long a write of another process may go unnoticed.
+/// Upper limit for the time in which a write of another process goes unnoticed.
 const CHECKED_EVERY: Duration = Duration::from_millis(100);
 
 /// SQLite's `data_version`, which changes when another connection has written.
 #[derive(Debug)]
 pub(super) struct DataVersion {
     opened: Instant,
-    /// When it was last read, in milliseconds after `opened`.
+    /// When the version was last read, in milliseconds after `opened`.
     checked_at: AtomicU64,
-    /// What was read.
+    /// The version that was last read.
     version: AtomicI64,
 }
 
@@ -27,7 +27,7 @@ impl DataVersion {
         Self { opened: Instant::now(), checked_at: AtomicU64::new(0), version: AtomicI64::new(0) }
     }
 
-    /// Whether it is time to read it. True to one of the lookups that ask at the same time.
+    /// Whether the version is due to be read. Only one of several concurrent lookups gets true.
     fn is_due(&self) -> bool {
         let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.checked_at.load(Ordering::Relaxed);
@@ -46,7 +46,8 @@ impl Changes for SqliteStore {
         let Some(data_version) = self.data_version.as_ref().filter(|version| version.is_due()) else {
             return Ok(false);
         };
-        // The writer writes, or waits for another process. A lookup waits for neither, and reads anew.
+        // The writer is writing or waiting for another process. A lookup waits for neither, and reads the
+        // store again.
         let Some(mut writer) = self.writer.try_acquire() else { return Ok(true) };
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *writer).await;
         Ok(data_version.is_new(version.map_err(store_error)?))

@@ -1,15 +1,15 @@
-//! What it means when SQLite fails.
+//! Turns errors of SQLite into errors of the gateway.
 
 use proxy_execute_protocol::{Error, ErrorKind};
 use sqlx::error::ErrorKind as Violation;
 
-/// SQLite's own code for it, without what extends it.
+/// Returns SQLite's primary result code, without its extension.
 fn code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }
 
-/// Whether another process holds what is needed, and may let go of it.
+/// Whether another process holds a lock that it may release later.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(5 | 6))
 }
@@ -17,18 +17,18 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
 /// A rule of the schema.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// What a row refers to is there.
+    /// A row refers to a row that exists.
     Reference,
-    /// An alias is one account of a user and toolkit.
+    /// An alias belongs to one account of a user and toolkit.
     Alias,
-    /// A word id is one account of a user.
+    /// A word id belongs to one account of a user.
     WordId,
 }
 
 /// The rule that a statement would have broken.
 pub(super) fn broken(error: &sqlx::Error) -> Option<Rule> {
     let error = error.as_database_error()?;
-    // SQLite names the columns of an index, and not the index.
+    // SQLite names the columns of an index instead of the index.
     match (error.kind(), error.message()) {
         (Violation::ForeignKeyViolation, _) => Some(Rule::Reference),
         (Violation::UniqueViolation, message) if message.ends_with(".alias") => Some(Rule::Alias),
@@ -37,7 +37,7 @@ pub(super) fn broken(error: &sqlx::Error) -> Option<Rule> {
     }
 }
 
-/// Tells a damaged file from one that cannot be reached, and keeps the rest for the log.
+/// Distinguishes a damaged file from an unavailable one, and keeps other errors for the log.
 pub(super) fn store_error(error: sqlx::Error) -> Error {
     if is_locked(&error) {
         return Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")

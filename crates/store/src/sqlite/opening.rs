@@ -1,4 +1,4 @@
-//! Opening a store: in memory, or in a file, which is looked at before anything in it is changed.
+//! Opens a store in memory or in a file. A file is checked before anything in it is changed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,25 +17,25 @@ use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
 use crate::Clock;
 
-/// Marks a database file as ours (SQLite's `application_id`): "pxex".
+/// Marks a database file as one of the gateway (SQLite's `application_id`): "pxex".
 const APPLICATION_ID: i64 = 0x7078_6578;
 
-/// How long a write waits for another process to finish its own.
+/// How long a write waits for the write of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long to wait before another attempt to set up a locked new file.
+/// The pause before the next attempt to set up a new file that is locked.
 const LOCKED_FOR: Duration = Duration::from_millis(20);
 
-/// How many calls are remembered; the oldest go first.
+/// How many calls are kept. The oldest calls are deleted first.
 const CALLS_IN_MEMORY: i64 = 10_000;
 const CALLS_IN_FILE: i64 = 1_000_000;
 
-/// Tells whether the gateway has the key that a store was written with.
+/// Checks whether the gateway has the key that a store was written with.
 #[derive(Clone, Copy)]
 pub struct KeyCheck<'a> {
-    /// A text that the gateway's key has sealed. A new store keeps it.
+    /// A text that the gateway's key has sealed. A new store keeps the text.
     pub sealed: &'a [u8],
-    /// Whether the gateway's key opens the text that a store kept.
+    /// Returns whether the gateway's key opens the text that a store kept.
     pub opens: &'a (dyn Fn(&[u8]) -> bool + Sync),
 }
 
@@ -56,10 +56,11 @@ impl fmt::Debug for KeyCheck<'_> {
 }
 
 impl SqliteStore {
-    /// A store that lives as long as the gateway does.
+    /// Opens a store that lives as long as the gateway.
     pub async fn in_memory(key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-        // Every connection to `:memory:` is a database of its own, so there is exactly one, forever.
+        // Every connection to `:memory:` has its own database, so the pool keeps exactly one connection
+        // forever.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -74,11 +75,11 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// The store in this file, which is made if it is not there.
+    /// Opens the store in this file. A missing file is created.
     ///
     /// # Errors
-    /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is
-    /// changed only when it is ours and the key is right.
+    /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is changed only
+    /// if it is a store of the gateway and the key is right.
     pub async fn in_file(path: &Path, key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
         let name_file = |error: Error| {
             let message = format!("{}: {}", path.display(), error.body().message);
@@ -90,17 +91,17 @@ impl SqliteStore {
         };
         let marker = beside(path, "-made");
         if path.exists() {
-            // Looked for before the file itself: another process that is making the store just now makes
-            // the file first, then the log and then the marker.
+            // Check the marker and the log before the file. Another process may be creating the store now: it
+            // creates the file first, then the log and then the marker.
             let (was_made, has_log) = (marker.exists(), has_log(path));
             let has_bytes = path.metadata().map_or(true, |file| file.len() > 0);
-            // SQLite would delete a log beside a file of 0 bytes, so it is not asked about one.
+            // SQLite deletes a log beside a file of 0 bytes, so such a file is not opened here.
             let has_tables = has_bytes && Self::inspect(path, key).await.map_err(name_file)?;
             if !has_tables && (was_made || (has_log && !has_bytes)) {
                 return Err(name_file(emptied(&marker)));
             }
         } else {
-            // The operator has removed the store, to begin with a new one.
+            // The operator has deleted the store, to begin with a new one.
             _ = std::fs::remove_file(&marker);
             make_private(path);
         }
@@ -108,7 +109,7 @@ impl SqliteStore {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // An account that was imported must be there after a power cut.
+            // An imported account must survive a power failure.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
@@ -127,8 +128,10 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Looks at an existing file without changing it: is it ours, is it whole, is the key right? Tells
-    /// whether there is anything in it.
+    /// Checks an existing file without changing it: whether it is a store of the gateway, is intact, and has
+    /// the right key.
+    ///
+    /// Returns whether the file has tables.
     async fn inspect(path: &Path, key: KeyCheck<'_>) -> Result<bool> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -137,13 +140,13 @@ impl SqliteStore {
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(store_error)?;
         let result = Self::inspect_with(&mut connection, key).await;
-        // Dropped, it would let go of the file some time later.
+        // A dropped connection would release the file some time later, so the connection is closed here.
         connection.close().await.map_err(store_error)?;
         result
     }
 
     async fn inspect_with(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<bool> {
-        // All questions are about one moment: another process may be making the store right now.
+        // All queries see one snapshot, because another process may be creating the store now.
         let mut moment = connection.begin().await.map_err(store_error)?;
         let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
         let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
@@ -162,11 +165,13 @@ impl SqliteStore {
         check.map_or(Ok(()), |row| key.check(row.get(0))).map(|()| true)
     }
 
-    /// Brings the schema up to date, and notes the key in a new store. In one transaction, because
-    /// several processes may make the same store at the same moment: each sees all of it or nothing.
+    /// Migrates the schema, and notes the key in a new store.
+    ///
+    /// This is one transaction, because several processes may create the same store at once: each sees all of
+    /// it or nothing.
     async fn prepare(&self, key: KeyCheck<'_>) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        // The public `run` makes this future one that cannot change threads, says the compiler.
+        // With the public `run`, the compiler rejects this future as one that cannot change threads.
         let migrated = sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
@@ -179,7 +184,7 @@ impl SqliteStore {
             .fetch_one(&mut *transaction)
             .await
             .map_err(store_error)?;
-        // A write at each opening would make other processes wait.
+        // A write each time the store is opened would make other processes wait.
         if id != APPLICATION_ID {
             sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")))
                 .execute(&mut *transaction)
@@ -191,7 +196,7 @@ impl SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
-        // A process that came first may have another key.
+        // Another process may have created the store with another key.
         let row = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
             .fetch_one(&mut *transaction)
             .await
@@ -201,8 +206,10 @@ impl SqliteStore {
     }
 }
 
-/// Connects to a file. A new one becomes one with a write-ahead log, for which nobody else may use it
-/// at that moment, and for which SQLite itself does not wait (<https://sqlite.org/wal.html>).
+/// Connects to a file. Retries while another process has a new file locked.
+///
+/// Switching a new file to a write-ahead log needs exclusive access, and SQLite does not wait for that
+/// (<https://sqlite.org/wal.html>).
 async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let give_up = Instant::now() + BUSY_TIMEOUT;
     loop {
@@ -216,19 +223,19 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
     }
 }
 
-/// The file beside the store with this ending.
+/// Returns the path of the file beside the store with this ending.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// Whether there is a write-ahead log, which an empty store does not have.
+/// Whether the file has a write-ahead log with content. An empty store has none.
 fn has_log(path: &Path) -> bool {
     beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0)
 }
 
-/// A store that is empty now, and was not.
+/// The error of a store that was emptied.
 fn emptied(marker: &Path) -> Error {
     Error::new(ErrorKind::StoreCorrupt, "the file is empty, but a store was in it before.").fix(format!(
         "Restore it from a backup. To begin with an empty store, delete the file, {} and the `-wal` beside it.",
@@ -236,8 +243,9 @@ fn emptied(marker: &Path) -> Error {
     ))
 }
 
-/// Makes a file that only this user reads; the files beside it are made alike. Whatever hinders it is
-/// told by the attempt to open the file.
+/// Creates a file that only this user can read. SQLite gives the files beside it the same permissions.
+///
+/// Errors are ignored: opening the file reports them.
 fn make_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);

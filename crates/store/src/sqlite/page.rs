@@ -4,7 +4,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use crate::PageAsked;
 
-/// Takes the rows of a page, and one more that shows whether there is a next one.
+/// Selects the rows of a page, and one more row that shows whether there is a next page.
 pub(super) fn push_page(
     query: &mut QueryBuilder<Sqlite>,
     time: &str,
