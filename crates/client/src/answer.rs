@@ -1,8 +1,8 @@
-//! What the backend's answer means, whatever form it has.
+//! Interprets the backend's responses in all their forms.
 //!
-//! A proxied call's answer is handed on as text, unread. Everything else is small and read here:
-//! sessions, and errors in each of the forms that gateways, the hosted backend and the load
-//! balancers before them use.
+//! The response to a proxied call is passed to the caller as text, without parsing. All other responses are
+//! small and parsed here: sessions, and errors in each form that gateways, the hosted backend and the load
+//! balancers in front of them use.
 
 use std::future::ready;
 use std::time::SystemTime;
@@ -25,26 +25,26 @@ use url::Url;
 use crate::attempt::{origin, reason};
 use crate::retry::{Failure, Replay};
 
-/// How long the head of a streamed answer may be, in bytes.
+/// Upper limit for the head of a streamed response, in bytes.
 const MAX_HEAD: usize = 1 << 20;
 
-/// How much of an answer that is not an error envelope is quoted, in characters.
+/// Upper limit for the quote of a response that is not an error envelope, in characters.
 const QUOTED: usize = 200;
 
-/// An answer of the backend, of any status: complete, or of success and about to be handed on.
+/// A response of the backend, of any status. It is complete, or it is a success that is streamed.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Where it came from, for messages.
+    /// The URL that the response came from, for messages.
     pub(crate) url: Url,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Of which the body has not been read, in the place of `body`.
+    /// The body of a streamed response, instead of `body`.
     pub(crate) rest: Option<ResponseBody>,
 }
 
 impl Answer {
-    /// The answer of a proxied call, unread but for its first byte.
+    /// Returns the response to a proxied call. Only its first byte is parsed.
     pub(crate) fn into_envelope(self, api_key: &SecretString) -> ProtocolResult<Envelope> {
         if self.body.trim_ascii_start().first() != Some(&b'{') {
             return Err(self.not_in_the_documented_form(api_key));
@@ -56,17 +56,17 @@ impl Answer {
         Ok(Envelope::from_wire(text))
     }
 
-    /// An answer that is read here.
+    /// Parses the response.
     pub(crate) fn json<T: DeserializeOwned>(self, api_key: &SecretString) -> ProtocolResult<T> {
         serde_json::from_slice(&self.body).map_err(|_| self.not_in_the_documented_form(api_key))
     }
 
-    /// An answer that is handed on: a line of JSON, and then the bytes (`docs/wire.md`).
+    /// Streams the response: a line of JSON, and then the bytes (`docs/wire.md`).
     pub(crate) async fn into_stream(mut self, api_key: &SecretString) -> ProtocolResult<StreamedAnswer> {
         let mut body = self.take_body();
         let mut read = 0;
         let end = loop {
-            // Each byte is searched once, however small the chunks are.
+            // Each byte is searched only once, even if the chunks are small.
             if let Some(end) = self.body[read..].iter().position(|byte| *byte == b'\n') {
                 break read + end;
             }
@@ -84,9 +84,9 @@ impl Answer {
         Ok(StreamedAnswer { head, body: ByteStream::new(body) })
     }
 
-    /// A file that is handed on.
+    /// Streams a file.
     pub(crate) fn into_download(mut self) -> ProtocolResult<Download> {
-        // Another success, such as 206 or 202, is not the whole file.
+        // Another success status, such as 206 or 202, does not bring the whole file.
         if self.status != StatusCode::OK {
             let (origin, path, status) = (origin(&self.url), self.url.path(), self.status.as_u16());
             let message = format!("{origin}{path} answered {status}, and a whole file comes with 200.");
@@ -134,7 +134,7 @@ impl Answer {
             .with_headers(headers(&self.headers, api_key))
     }
 
-    /// The error that an answer with a status of 4xx or 5xx describes.
+    /// Returns the error that a response with a status of 4xx or 5xx describes.
     pub(crate) fn into_failure(self, api_key: &SecretString) -> Failure {
         let text = without_key(&String::from_utf8_lossy(&self.body), api_key);
 
@@ -159,7 +159,7 @@ impl Answer {
         Failure { replay, error }
     }
 
-    /// What can be said about an error that does not describe itself in a known form.
+    /// Describes an error response of an unknown form.
     fn undescribed(&self, text: &str) -> ErrorBody {
         let quoted = if self.is_html() { text_of_html(text) } else { shortened(text) };
         let (origin, status) = (origin(&self.url), self.status);
@@ -167,8 +167,8 @@ impl Answer {
             "" => format!("{origin} answered {status} without saying why."),
             quoted => format!("{origin} answered {status}: {quoted}"),
         };
-        // What stands in front of a gateway fails in HTML with 5xx; a client error in HTML says
-        // that there is no gateway.
+        // A proxy in front of a gateway sends HTML with a 5xx. A client error in HTML means that the URL
+        // leads to no gateway.
         let fix = (self.is_html() && status.is_client_error())
             .then(|| "It does not look like a gateway: check baseURL.".to_owned());
         ErrorBody { suggested_fix: fix, ..error_body(message) }
@@ -179,7 +179,7 @@ impl Answer {
     }
 }
 
-/// The body of an error of which only the message is known.
+/// Returns the body of an error with only a message.
 pub(crate) fn error_body(message: String) -> ErrorBody {
     ErrorBody {
         message,
@@ -192,7 +192,7 @@ pub(crate) fn error_body(message: String) -> ErrorBody {
     }
 }
 
-/// Names a 429: its own flat form has no slug (`docs/wire.md`).
+/// Adds the code and slug of a 429, because its flat form has no slug (`docs/wire.md`).
 fn named(body: ErrorBody) -> ErrorBody {
     let known = Error::new(ErrorKind::RateLimited, "").body().clone();
     let code = if body.slug.is_none() { body.code.or(known.code) } else { body.code };
@@ -201,8 +201,7 @@ fn named(body: ErrorBody) -> ErrorBody {
 
 /// Reads `{"error":{"message":…}}`, `{"error":"…"}` and the flat `{"message":…}`.
 ///
-/// It takes what it can use and passes over what has another type than documented: a strict reader
-/// would lose the message over a detail.
+/// Fields of another type than documented are ignored: a strict parser would lose the message over a detail.
 fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
     let fields = match body.get("error") {
         Some(Value::Object(fields)) => fields,
@@ -210,7 +209,7 @@ fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
         _ => body,
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-    // `error_code` is its older name.
+    // `error_code` is the older name of `code`.
     let code =
         ["code", "error_code"].into_iter().find_map(|name| fields.get(name).filter(|it| !it.is_null()));
     let (code, name) = match code {
@@ -233,7 +232,7 @@ fn described(body: &Map<String, Value>) -> Option<ErrorBody> {
     })
 }
 
-/// An answer's headers for the caller: names in lower case, repeats joined, cookies left out.
+/// Returns a response's headers for the caller: lower-case names, repeated headers joined, no cookies.
 fn headers(headers: &HeaderMap, api_key: &SecretString) -> Headers {
     let names = headers.keys().filter(|name| **name != SET_COOKIE);
     let joined = names.map(|name| {
@@ -244,16 +243,16 @@ fn headers(headers: &HeaderMap, api_key: &SecretString) -> Headers {
     Headers(joined.collect())
 }
 
-/// The text without the API key, which some servers quote when they refuse it.
+/// Removes the API key from a text. Some servers quote the key when they reject it.
 fn without_key(text: &str, api_key: &SecretString) -> String {
     let key = api_key.expose_secret();
-    // A key this short is a placeholder, and may well be part of a word.
+    // A key this short is a placeholder, and may occur as part of a word.
     if key.len() < 8 { text.to_owned() } else { text.replace(key, "[apiKey]") }
 }
 
-/// The title of an HTML page, or else its text.
+/// Returns the title of an HTML page, or else its text.
 fn text_of_html(html: &str) -> String {
-    // Offsets in the lower-case copy hold in the original: only ASCII changes.
+    // Offsets in the lower-case copy are valid in the original, because only ASCII changes.
     let lower = html.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|start| {
         let begin = start + lower[start..].find('>')? + 1;
@@ -270,7 +269,7 @@ fn without_tags(html: &str, lower: &str) -> String {
         text.push_str(&html[rest..rest + length]);
         text.push(' ');
         let tag = rest + length;
-        // Scripts and styles are text between tags, but none that anyone reads.
+        // Scripts and styles are text between tags, but the page does not show them.
         let end = ["script", "style"]
             .into_iter()
             .find(|name| lower[tag + 1..].starts_with(name))
@@ -282,7 +281,7 @@ fn without_tags(html: &str, lower: &str) -> String {
     text + &html[rest..]
 }
 
-/// The text on one line, cut after [`QUOTED`] characters.
+/// Joins the text into one line, and cuts it after [`QUOTED`] characters.
 fn shortened(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {

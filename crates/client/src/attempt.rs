@@ -1,6 +1,6 @@
-//! One attempt of a call: a request, the redirects that may be followed, a complete answer.
+//! One attempt of a call: a request, the redirects that it may follow, and a complete response.
 //!
-//! All remotes of a process share one HTTP client, and with it its connections and TLS sessions.
+//! All remotes of a process share one HTTP client, with its connections and TLS sessions.
 
 use std::error::Error as StdError;
 use std::io;
@@ -20,30 +20,30 @@ use url::Url;
 use crate::answer::{self, Answer};
 use crate::retry::{Failure, Replay};
 
-/// How long an unused connection is kept; common load balancers drop theirs after a minute.
+/// How long an idle connection is kept. Common load balancers drop theirs after a minute.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// How often a connection with a call on it is asked whether it still works (HTTP/2 only).
+/// The interval of pings on a connection with a call in flight (HTTP/2 only).
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How many redirects one attempt follows.
+/// Upper limit for the redirects that one attempt follows.
 const MAX_REDIRECTS: usize = 3;
 
-/// One HTTP request, to be made at least once.
+/// One HTTP request, which is sent at least once.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
-    /// Whether the body of a good answer is handed on, unread.
+    /// Whether the body of a success response is streamed to the caller.
     pub(crate) hands_on: bool,
-    /// How many bytes any other may have.
+    /// Upper limit for any other body, in bytes.
     pub(crate) max_answer: usize,
-    /// Whether the call changes nothing, neither at the backend nor behind it.
+    /// Whether the call changes nothing, neither at the backend nor at the API behind it.
     pub(crate) only_reads: bool,
     pub(crate) deadline: Deadline,
-    /// What was left until the deadline when the call began, for messages.
+    /// The time from the start of the call to the deadline, for messages.
     pub(crate) timeout: Duration,
 }
 
@@ -53,16 +53,16 @@ pub(crate) enum Body {
     Empty,
     /// A JSON text.
     Json(Bytes),
-    /// Bytes as they come, which can be sent once.
+    /// Streamed bytes, which can be sent only once.
     Once {
         content_type: HeaderValue,
         bytes: ByteStream,
     },
-    /// They were sent.
+    /// The streamed bytes were sent.
     Sent,
 }
 
-/// What an attempt waits for.
+/// The event that an attempt waits for.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Connection,
@@ -71,9 +71,10 @@ enum Stage {
 }
 
 impl Call {
-    /// Makes the request once. The answer may have any status but those of a redirect.
+    /// Sends the request once, and follows redirects. The response may have any status except a redirect.
     pub(crate) async fn attempt(&mut self) -> Result<Answer, Failure> {
-        // A timer is looked at after what it limits has begun, which could let the request out.
+        // A timer is polled after the future that it limits, and the first poll could already send the
+        // request.
         if self.deadline.remaining().is_zero() {
             return Err(self.too_late(Stage::Connection));
         }
@@ -134,7 +135,7 @@ impl Call {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(None) => break,
-                // The status of an error is worth more than the rest of its text.
+                // The status of an error is worth more than the rest of its body.
                 Ok(Some(_)) | Err(_) if !status.is_success() => break,
                 Ok(Some(_)) => return Err(self.too_large(&url)),
                 Err(error) => return Err(self.cut_off(&url, error.as_ref())),
@@ -143,8 +144,10 @@ impl Call {
         Ok(Answer { url, status, headers, body, rest: None })
     }
 
-    /// Where a redirect leads, if it may be followed: to the same origin, and without turning the
-    /// call into another one, as 301, 302 and 303 do with everything but GET.
+    /// Returns the target of a redirect, if the call may follow it.
+    ///
+    /// The target must have the same origin. The redirect must keep the method, which 301, 302 and 303 do
+    /// only for GET.
     fn redirected(&self, from: &Url, response: &Response, redirects: usize) -> Result<Url, Failure> {
         let status = response.status();
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -162,7 +165,8 @@ impl Call {
             }
             Some(_) if redirects == MAX_REDIRECTS => format!("for the {}th time", redirects + 1),
             Some(mut target) => {
-                // The call has its own credential; these would only end up in someone's log.
+                // The call has its own credential. The URL's user name and password would only end up in a
+                // log.
                 let _ = target.set_username("").and(target.set_password(None));
                 return Ok(target);
             }
@@ -199,7 +203,7 @@ impl Call {
         Failure { replay: Replay::Harmless, error: Error::new(ErrorKind::Connection, message).fix(fix) }
     }
 
-    /// A redirect, or an attempt after one that did not work.
+    /// The error of a redirect, or of another attempt, after the body was sent.
     fn cannot_be_repeated(&self, url: &Url) -> Failure {
         let message =
             format!("{} wants the call sent once more, but its body was sent and is gone.", origin(url));
@@ -209,7 +213,7 @@ impl Call {
         }
     }
 
-    /// URLs have no limit, but what is sent has (64 KiB).
+    /// The error of a URL that is too long. The URL standard has no limit, but a request has one (64 KiB).
     fn too_long(&self) -> Failure {
         let message = "The call's URL is too long to be sent.";
         Failure { replay: Replay::Never, error: Error::new(ErrorKind::InvalidRequest, message) }
@@ -248,15 +252,15 @@ impl Call {
         Failure { replay: Replay::Never, error: Error::new(ErrorKind::DeadlineExceeded, message) }
     }
 
-    /// What the caller has to know about a call that may have been done.
+    /// A warning for the caller that the call may have taken effect.
     fn doubt(&self) -> &'static str {
         if self.only_reads { "" } else { " The call may have taken effect." }
     }
 }
 
-/// The HTTP client of the process, made for the first call.
+/// Returns the HTTP client of the process. The first call creates it.
 ///
-/// A failure is not kept: the file of `NODE_EXTRA_CA_CERTS` may be there for the next call.
+/// A failure is not cached: the file of `NODE_EXTRA_CA_CERTS` may exist at the next call.
 fn shared_client() -> ProtocolResult<&'static Client> {
     static SHARED: OnceLock<Client> = OnceLock::new();
     match SHARED.get() {
@@ -287,7 +291,7 @@ pub(crate) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// Why it failed, from the innermost cause: those around it only say that something failed.
+/// Returns the innermost cause. The errors around it only say that something failed.
 pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -297,7 +301,7 @@ pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
     if !cause.is::<io::Error>() {
         return text;
     }
-    // "Connection refused (os error 111)": the number says nothing more.
+    // "Connection refused (os error 111)": the number adds nothing.
     let mut text = text.split(" (os error").next().unwrap_or_default().to_owned();
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_lowercase();
@@ -305,7 +309,7 @@ pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// Why a body could not be read, where that is what failed.
+/// Returns the error of a request body that could not be read, if that is the cause.
 fn of_the_body(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(inner) = cause {
@@ -317,8 +321,9 @@ fn of_the_body(error: &(dyn StdError + 'static)) -> Option<Error> {
     None
 }
 
-/// A duration as people say it: `60 s`, `1.5 s`, `200 ms`. It is rounded up, because a timeout that
-/// was set to 60 s has a little less left by the time a call begins.
+/// Formats a duration: `60 s`, `1.5 s`, `200 ms`.
+///
+/// The duration is rounded up: of a timeout of 60 s, a little less is left when a call begins.
 fn seconds(duration: Duration) -> String {
     let hundredths = duration.as_micros().div_ceil(10_000);
     if hundredths < 100 {

@@ -1,17 +1,18 @@
-//! The backend that asks over HTTP: the hosted service, or a gateway on a port.
+//! A backend that is called over HTTP: the hosted service, or a gateway on a port.
 //!
 //! [`Remote`] turns a [`Backend`](proxy_execute_protocol::Backend) call into an HTTP request of the
-//! documented wire and the answer, or what came instead of one, back into the protocol's types. It
-//! owes its callers four things:
+//! documented wire. It turns the response, or the failure, back into the protocol's types. It guarantees four
+//! things:
 //!
-//! * **Nothing is done twice.** A call is sent again only when the backend cannot have acted on it,
-//!   or when acting on it twice changes nothing. See [`RemoteOptions::max_retries`].
-//! * **The API key reaches one origin,** the one of [`RemoteOptions::base_url`]. A redirect to
-//!   another is an error, and no error, log line or `Debug` output holds the key.
-//! * **The deadline covers the whole call:** connecting, waiting, retries and the last byte of the
+//! * **Each call takes effect at most once.** A call is retried only if the backend cannot have acted on it,
+//!   or if acting on it twice changes nothing. See [`RemoteOptions::max_retries`].
+//! * **The API key reaches one origin,** the one of [`RemoteOptions::base_url`]. A redirect to another origin
+//!   is an error. Errors, log lines and `Debug` output never hold the key.
 //!   answer. Dropping the call's future cancels all of it.
-//! * **Every failure is an error that says what happened,** whoever made it: the backend in its
-//!   envelope, a load balancer in HTML, or a connection that broke.
+//! * **The deadline covers the whole call:** connecting, waiting, retries and the last byte of the response.
+//!   Dropping the call's future cancels all of it.
+//! * **Every failure is an error that says what happened,** from any source: the backend in its envelope, a
+//!   load balancer in HTML, or a broken connection.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a caller can set, and whether it can be used.
+//! The options of a caller, and their validation.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use url::Url;
 /// The header that carries the API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The most default headers, and the most bytes of their names and values.
+/// Upper limits for the number of default headers, and for the bytes of their names and values.
 const MOST_HEADERS: usize = 100;
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
-/// Headers that say how this client asks and reads; another value would break the call.
+/// Headers that describe how this client sends and reads. Another value would break the call.
 const OWN_HEADERS: [HeaderName; 10] = [
     ACCEPT,
     ACCEPT_ENCODING,
@@ -39,26 +39,28 @@ pub struct RemoteOptions {
     /// The project's API key, sent as `x-api-key` with every request.
     #[serde(deserialize_with = "secret")]
     pub api_key: SecretString,
-    /// Where the backend is: an `http` or `https` URL. A path is kept as a prefix of every route.
+    /// The URL of the backend, with `http` or `https`. A path is kept as a prefix of every route.
     pub base_url: String,
     /// The version of the wire to speak; `v3.1` when absent.
     #[serde(default)]
     pub api_version: Option<ApiVersion>,
-    /// How often a call may be sent again; 2 when absent, 0 for never.
+    /// How often a call may be retried; 2 if absent, 0 for never.
     ///
-    /// Every call is sent again when no connection could be made, on HTTP 429, and on an HTTP 503
-    /// that the backend itself sent or that says when to come back. A call that only reads is sent
-    /// again also when the connection broke and on any other 503.
+    /// Every call is retried if the connection failed, on HTTP 429, and on an HTTP 503 that the backend
+    /// itself sent or that has a `Retry-After`. A call that only reads is retried on any 503, and if the
+    /// connection broke, too.
     #[serde(default)]
     pub max_retries: Option<u32>,
-    /// Headers to send with every request, as names and values. They can replace `user-agent`, but
-    /// neither `x-api-key` nor what says how this client asks and reads.
+    /// Headers to send with every request, as names and values.
+    ///
+    /// They can replace `user-agent`, but neither `x-api-key` nor the headers that the client needs for
+    /// itself.
     #[serde(default)]
     pub default_headers: Vec<(String, String)>,
 }
 
 impl fmt::Debug for RemoteOptions {
-    /// Neither the key nor the headers' values are shown: either may be a credential.
+    /// Hides the key and the header values, because each may be a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteOptions")
             .field("api_version", &self.api_version)
@@ -93,9 +95,9 @@ impl ApiVersion {
 }
 
 impl RemoteOptions {
-    /// The URL that all routes are below, without a slash at its end.
+    /// Returns the URL that all routes are below, without a trailing slash.
     pub(crate) fn api_url(&self) -> Result<Url> {
-        // A URL with a password in it must not end up in a log, so no message quotes the value.
+        // A URL with a password must not reach a log, so the messages never quote the value.
         let mut url = Url::parse(&self.base_url)
             .map_err(|error| invalid(format!("baseURL is not an absolute URL: {error}.")))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -115,7 +117,7 @@ impl RemoteOptions {
         Ok(url)
     }
 
-    /// The headers of every request.
+    /// Returns the headers of every request.
     pub(crate) fn headers(&self) -> Result<HeaderMap> {
         let size: usize = self.default_headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if self.default_headers.len() > MOST_HEADERS || size > MOST_HEADER_BYTES {
@@ -152,7 +154,7 @@ fn default_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> 
             "The value of {name} in defaultHeaders holds a character that a header cannot carry."
         ))
     })?;
-    // It may be a credential of whatever stands in front of the backend.
+    // The value may be a credential for a proxy in front of the backend.
     value.set_sensitive(true);
     Ok((name, value))
 }

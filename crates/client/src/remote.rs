@@ -1,4 +1,4 @@
-//! The backend itself: each method is one request of the documented wire.
+//! The backend: each method sends one request of the documented wire.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -25,35 +25,35 @@ use crate::options::RemoteOptions;
 use crate::retry::RetryPolicy;
 use crate::upload;
 
-/// The header by which a gateway of this project is known.
+/// The response header that identifies a gateway of this project.
 const GATEWAY: &str = "x-proxy-execute";
 
-/// How long until an account that is being connected is asked for again.
+/// The pause between two checks of an account that is being connected.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// The header that asks for another form of the response: `text` or `stream`.
+/// The request header that selects another form of the response: `text` or `stream`.
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 
-/// What a path segment may hold as it is (RFC 3986 §2.3).
+/// The characters that a path segment holds unencoded (RFC 3986 §2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A backend that is asked over HTTP. See the crate's documentation.
+/// A backend that is called over HTTP. See the crate's documentation.
 ///
-/// All remotes of a process share their connections, so one may be made per key or per call.
+/// All remotes of a process share their connections, so a remote per key or per call is cheap.
 pub struct Remote {
     api: Url,
     headers: HeaderMap,
-    /// Kept so that it can be taken out of what the backend says.
+    /// Kept to redact the key in the backend's errors.
     api_key: SecretString,
     pub(crate) retry: RetryPolicy,
-    /// How many bytes of an answer are read into memory.
+    /// Upper limit for a response that is held in memory, in bytes.
     pub(crate) max_answer: usize,
-    /// Whether the backend is a gateway of this project, once it has answered.
+    /// Whether the backend is a gateway of this project; unset until a response has told.
     is_gateway: OnceLock<bool>,
 }
 
 impl Remote {
-    /// A backend at `options.base_url`. Nothing is sent before the first call.
+    /// Creates a backend at `options.base_url`. The first request is sent at the first call.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidOption`] with a message that names the option.
@@ -68,8 +68,8 @@ impl Remote {
         })
     }
 
-    /// Makes the request `{method} {base}/api/{version}{path}` until it is answered, as often as
-    /// is harmless and allowed.
+    /// Sends the request `{method} {base}/api/{version}{path}`. Retries it as often as is harmless and
+    /// allowed.
     async fn call(&self, request: Outgoing, deadline: Deadline) -> Result<Answer> {
         let mut url = self.api.clone();
         url.set_path(&format!("{}{}", self.api.path(), request.path));
@@ -125,7 +125,7 @@ impl Remote {
             }
             let Some(wait) = waits.next() else { return Err(failure.error) };
             let wait = wait.max(failure.error.retry_after().unwrap_or_default());
-            // The caller learns now what it would otherwise learn at the deadline, and less of it.
+            // The caller gets the error now. At the deadline, the error would only say that time ran out.
             if wait >= deadline.remaining() {
                 return Err(failure.error);
             }
@@ -137,7 +137,8 @@ impl Remote {
 }
 
 impl Remote {
-    /// Notes what kind of backend it is. An error without the header may be of what is in front of it.
+    /// Notes the kind of the backend. An error without the header may come from a proxy in front of the
+    /// backend.
     fn learn_from(&self, call: &Call, answer: &Answer) {
         let names_itself = answer.headers.contains_key(GATEWAY);
         let tells = names_itself || answer.status.is_success();
@@ -146,7 +147,7 @@ impl Remote {
         }
     }
 
-    /// A proxied call, which travels as POST and does what the method inside it does.
+    /// Builds the request of a proxied call. It is a POST, and has the effects of the method inside it.
     async fn proxied(
         &self,
         session_id: Option<&str>,
@@ -172,7 +173,7 @@ impl Remote {
         Ok(Outgoing { method: Method::POST, path, query: None, body, response_type, only_reads })
     }
 
-    /// A proxied call whose response is in memory.
+    /// Sends a proxied call, and holds its response in memory.
     async fn execute(
         &self,
         session_id: Option<&str>,
@@ -185,7 +186,8 @@ impl Remote {
         if !data_as_text {
             return Ok(envelope);
         }
-        // A gateway has done it, and nothing changes. The hosted backend does not know the header.
+        // A gateway has already converted the data, and this changes nothing. The hosted backend does not
+        // know the header.
         envelope.with_data_as_text().map_err(|error| {
             let message =
                 format!("The backend's answer is not the documented {{ status, data, headers }}: {error}.");
@@ -193,8 +195,8 @@ impl Remote {
         })
     }
 
-    /// Whether the backend is a gateway of this project. Any answer tells; if there was none yet,
-    /// something small is asked for.
+    /// Whether the backend is a gateway of this project. Any response tells; if there was no response yet,
+    /// this sends a small request.
     async fn is_gateway(&self, deadline: Deadline) -> Result<bool> {
         if let Some(known) = self.is_gateway.get() {
             return Ok(*known);
@@ -209,7 +211,7 @@ impl Remote {
             only_reads: true,
         };
         let answer = self.call(request, deadline).await;
-        // The answer may be an error; without any, there is nothing to go by.
+        // An error response tells, too. Without any response, the kind of the backend stays unknown.
         match self.is_gateway.get() {
             Some(known) => Ok(*known),
             None => answer.map(|_| false),
@@ -277,7 +279,7 @@ impl Backend for Remote {
 
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession> {
         let path = session_path(id)?;
-        // A second DELETE would answer 404 for a deletion that worked.
+        // A retried DELETE would get a 404 for a deletion that worked.
         let request = Outgoing {
             method: Method::DELETE,
             path,
@@ -320,7 +322,7 @@ impl Backend for Remote {
         self.call(request, deadline).await?.into_stream(&self.api_key).await
     }
 
-    /// The URL is all that is needed, so nothing else is sent: it may lead to another host.
+    /// The request has no API key or other header, because the URL may lead to another host.
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download> {
         let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| {
@@ -382,7 +384,7 @@ impl Backend for Remote {
     }
 }
 
-/// The response to a change of a session. Only its configuration is always there.
+/// The response to a session update. Only the configuration is always present.
 #[derive(Deserialize)]
 struct Updated {
     config: Value,
@@ -392,10 +394,10 @@ struct Updated {
     warnings: Option<Value>,
 }
 
-/// A call before it knows its backend.
+/// A call without the backend's URL and headers.
 struct Outgoing {
     method: Method,
-    /// Below `/api/{version}`.
+    /// The path below `/api/{version}`.
     path: String,
     query: Option<String>,
     body: Body,
@@ -403,24 +405,24 @@ struct Outgoing {
     only_reads: bool,
 }
 
-/// The form of the response that is asked for.
+/// The requested form of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseType {
     Documented,
-    /// `data` is text, JSON unparsed.
+    /// `data` is text; JSON is not parsed.
     Text,
     /// A line of JSON, then the bytes of the API's response.
     Stream,
 }
 
-/// The path of a session, its id as one segment whatever is in it.
+/// Returns the path of a session. The id is one segment, whatever characters it has.
 fn session_path(id: &str) -> Result<String> {
     Ok(format!("/tool_router/session{}", segment(id)?))
 }
 
-/// `/name`, as one segment whatever is in it.
+/// Returns `/name` as one segment, whatever characters the name has.
 fn segment(name: &str) -> Result<String> {
-    // URLs have no way to write these as a name.
+    // A URL cannot express these names as a segment.
     if matches!(name, "" | "." | "..") {
         return Err(Error::new(ErrorKind::InvalidRequest, format!("\"{}\" is not an id.", quoted(name))));
     }
@@ -428,7 +430,7 @@ fn segment(name: &str) -> Result<String> {
 }
 
 fn json(request: &impl Serialize) -> Result<Bytes> {
-    // Only credentials given in the call can be malformed, and the cause would quote them.
+    // Only credentials that the call brings can be malformed, and the cause would quote them.
     let malformed = |_| Error::new(ErrorKind::InvalidRequest, "custom_connection_data is not JSON.");
     Ok(serde_json::to_vec(request).map_err(malformed)?.into())
 }

@@ -1,7 +1,7 @@
-//! What may be sent again, and when.
+//! Which calls are retried, and when.
 //!
-//! The rule is never to send twice what may have been done. So what counts is not how likely a
-//! second attempt is to succeed, but what the first one proves: see [`Replay`].
+//! A call that may have taken effect is never sent twice. So a retry depends on the proof that the first
+//! attempt gives, and ignores the chance that the second succeeds: see [`Replay`].
 
 use std::time::Duration;
 
@@ -9,28 +9,29 @@ use http::StatusCode;
 use http::header::{HeaderMap, RETRY_AFTER};
 use proxy_execute_protocol::Error;
 
-/// What a failed attempt says about sending the call again.
+/// Whether a call may be retried after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replay {
-    /// The backend did not act on the call, so any call may be sent again.
+    /// The backend did not act on the call, so any call may be retried.
     Harmless,
-    /// The backend may have acted on it, so only a call that only reads may be sent again.
+    /// The backend may have acted on the call, so it may be retried only if it only reads.
     IfItOnlyReads,
-    /// The outcome is final: another attempt would end the same way, or there is no time for one.
+    /// The outcome is final: another attempt would end the same way, or has no time left.
     Never,
 }
 
 impl Replay {
-    /// What an answer with a status of 3xx to 5xx says.
+    /// Interprets a response with a status of 3xx to 5xx.
     pub(crate) fn after(status: StatusCode, headers: &HeaderMap, has_envelope: bool) -> Self {
-        // Only the backend knows that it is pointless; that it is safe, `true` does not prove.
+        // `false` means that a retry is pointless, which only the backend knows. `true` does not prove that a
+        // retry is safe.
         if headers.get("x-should-retry").is_some_and(|value| value == "false") {
             return Self::Never;
         }
         match status {
             StatusCode::TOO_MANY_REQUESTS => Self::Harmless,
-            // The backend sends 503 before it acts. A load balancer sends it for whatever reason,
-            // also after the backend took the call and went away.
+            // The backend sends 503 before it acts. A load balancer sends 503 for any reason, even after the
+            // backend took the call and went down.
             StatusCode::SERVICE_UNAVAILABLE if has_envelope || headers.contains_key(RETRY_AFTER) => {
                 Self::Harmless
             }
@@ -39,7 +40,7 @@ impl Replay {
         }
     }
 
-    /// Whether a call may be sent again.
+    /// Whether a call may be retried.
     pub(crate) fn allows(self, only_reads: bool) -> bool {
         match self {
             Self::Harmless => true,
@@ -49,20 +50,20 @@ impl Replay {
     }
 }
 
-/// An attempt that did not end in an answer to hand on.
+/// A failed attempt: it has no response for the caller.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) replay: Replay,
     pub(crate) error: Error,
 }
 
-/// How often a call is sent again and how long it waits before.
+/// How often a call is retried, and how long it waits before each retry.
 #[derive(Debug, Clone)]
 pub(crate) struct RetryPolicy {
     pub(crate) max_retries: u32,
-    /// The longest wait before the first retry; it doubles with each one.
+    /// Upper limit for the wait before the first retry. The limit doubles with each retry.
     pub(crate) base: Duration,
-    /// The longest wait before any retry.
+    /// Upper limit for every wait.
     pub(crate) cap: Duration,
 }
 
@@ -75,10 +76,10 @@ impl RetryPolicy {
         }
     }
 
-    /// The waits before each retry of one call.
+    /// Returns the waits before each retry of one call.
     ///
-    /// Each is drawn evenly from zero to its limit: clients that a restart of the backend threw off
-    /// together do not come back together.
+    /// Each wait is uniformly random between zero and its limit. Otherwise all clients that a restart of the
+    /// backend disconnects would retry at the same time.
     pub(crate) fn waits(&self, mut random: fastrand::Rng) -> impl Iterator<Item = Duration> + Send + use<> {
         let Self { max_retries, base, cap } = *self;
         (0..max_retries).map(move |retry| {

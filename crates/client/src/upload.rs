@@ -1,5 +1,5 @@
-//! How bytes travel that a call sends up: to a gateway as they come, to the hosted backend inside the
-//! request, as far as it takes them there.
+//! Sends the bytes that a call uploads. A gateway gets them as a stream. The hosted backend gets them inside
+//! the request, up to its limit.
 
 use std::future::ready;
 
@@ -15,9 +15,9 @@ use crate::attempt::Body;
 /// Upper limit for bytes inside a request to the hosted backend.
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 
-/// A form of two parts, `request` and `body` (`docs/wire.md`).
+/// Builds a form of two parts, `request` and `body` (`docs/wire.md`).
 pub(crate) fn form(request: &[u8], bytes: ByteStream) -> Body {
-    // Long enough that no body has it in it by chance.
+    // The boundary is so long that a body does not contain it by chance.
     let boundary = format!("proxy-execute-{:032x}", fastrand::u128(..));
     let before = [
         format!("--{boundary}\r\ncontent-disposition: form-data; name=\"request\"\r\ncontent-type: application/json\r\n\r\n").as_bytes(),
@@ -37,7 +37,7 @@ pub(crate) fn form(request: &[u8], bytes: ByteStream) -> Body {
 /// Reads the bytes into the request.
 ///
 /// # Errors
-/// `NeedsGateway` if they are too many for that; nothing has been sent.
+/// `NeedsGateway` if the bytes exceed the limit. The request was not sent.
 pub(crate) async fn into_base64(request: &mut ProxyRequest, mut bytes: ByteStream) -> Result<()> {
     let mut all = Vec::new();
     while let Some(chunk) = bytes.try_next().await? {

@@ -1,4 +1,4 @@
-//! The client: a request on its way out, and the head of its response on its way in.
+//! The HTTP client: it sends a request and reads the head of the response.
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,49 +22,49 @@ use crate::settings::Settings;
 use crate::trust::client_config;
 use crate::{AddressFilter, BoxError, TrustError};
 
-/// The longest URL that a request can hold: as much as a `http::Uri`.
+/// Upper limit for the URL of a request: the limit of `http::Uri`.
 const MAX_URL: usize = u16::MAX as usize - 1;
 
-/// A request that is ready to leave.
+/// A request to send.
 #[derive(Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The target.
     pub url: Url,
-    /// All headers but those that follow from the URL and the body.
+    /// The headers, except those that follow from the URL and the body.
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
 }
 
-/// A response, up to its head.
+/// A response whose head has arrived.
 pub type Response = http::Response<ResponseBody>;
 
 /// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL standard allows the URL, and HTTP does not. Nothing was sent.
+    /// The URL is valid in the URL standard and invalid in HTTP. The request was not sent.
     #[error(transparent)]
     Url(BadUrl),
     /// The body of the request could not be read to its end.
     #[error("the body of the request failed")]
     Body(#[source] BoxError),
-    /// The head of the response is refused.
+    /// The client rejects the head of the response.
     #[error(transparent)]
     Head(BadHead),
-    /// Anything else.
+    /// Any other failure.
     #[error(transparent)]
     Http(reqwest::Error),
 }
 
-/// Why no request can hold a URL.
+/// Why a URL cannot be sent in a request.
 #[derive(Debug, thiserror::Error)]
 pub enum BadUrl {
-    /// It is longer than 64 KiB.
+    /// The URL is longer than 64 KiB.
     #[error("the URL of the request is too long to be sent")]
     TooLong,
-    /// Its host has a character that RFC 3986 does not allow.
+    /// The host has a character that RFC 3986 does not allow.
     #[error("the URL of the request has a character in it that cannot be sent")]
     Character,
 }
@@ -75,16 +75,16 @@ impl Error {
             let is_long = error.url().is_some_and(|url| url.as_str().len() > MAX_URL);
             return Self::Url(if is_long { BadUrl::TooLong } else { BadUrl::Character });
         }
-        // The query may have a credential in it.
+        // The query may contain a credential.
         Self::Http(error.without_url())
     }
 
-    /// Whether no connection could be made, so that nothing was sent.
+    /// Whether the connection failed, so that the request was not sent.
     pub fn is_connect(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_connect())
     }
 
-    /// Whether nothing was sent: the URL or a connection was missing.
+    /// Whether the request was not sent, because of its URL or a failed connection.
     pub fn is_unsent(&self) -> bool {
         matches!(self, Self::Url(_)) || self.is_connect()
     }
@@ -103,30 +103,30 @@ fn hyper_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e h
     error.downcast_ref().or_else(|| hyper_error(error.source()?))
 }
 
-/// How a client is used.
+/// The options of a client.
 #[derive(Debug)]
 pub struct Options {
-    /// Whether the environment's proxies are used: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for
-    /// the hosts of `NO_PROXY`.
+    /// Whether requests use the environment's proxies: `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, except
+    /// for the hosts of `NO_PROXY`.
     pub environment_proxies: bool,
-    /// Chooses among the addresses of a name. Default: all of them. An address in the place of a
-    /// name is not asked about.
+    /// Selects the addresses of a name that may be connected to. Default: all of them. The filter is not
+    /// called for a URL with an address instead of a name.
     pub address_filter: Option<AddressFilter>,
-    /// How long a connection is kept that is not used.
+    /// How long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// How often an HTTP/2 connection with a request on it is asked whether it still works.
+    /// The interval of pings on an HTTP/2 connection with a request in flight.
     pub ping_interval: Option<Duration>,
-    /// How many times its size a decoded body may have, beyond its first MiB. Default: no limit.
+    /// Upper limit for the growth of a decoded body, as a multiple of its coded size. The first MiB is free.
+    /// Default: no limit.
     pub max_expansion: Option<u64>,
 }
 
-/// A client. It shares its connections among all requests that are made in one runtime; they may be
-/// made at once.
+/// An HTTP client. All its requests in one runtime share connections, and may run concurrently.
 #[derive(Debug)]
 pub struct Client {
     settings: Arc<Settings>,
     max_expansion: Option<u64>,
-    /// One for each runtime, which drives its connections and without which they end.
+    /// One pool for each runtime. The runtime drives the connections of its pool, and they end with it.
     pub(crate) pools: RwLock<Vec<Pool>>,
 }
 
@@ -135,7 +135,7 @@ pub struct Client {
 pub(crate) struct Pool {
     runtime: runtime::Id,
     connections: Arc<Connections>,
-    /// Its other end is in a task of the runtime, so that it is closed when the runtime has ended.
+    /// A task of the runtime holds the receiver, so this channel is closed when the runtime has ended.
     end: oneshot::Sender<Infallible>,
 }
 
@@ -165,10 +165,10 @@ impl Connections {
 }
 
 impl Client {
-    /// A client that trusts what Node.js trusts. Nothing is connected before the first request.
+    /// Creates a client that trusts the same certificates as Node.js. It connects at the first request.
     ///
     /// # Errors
-    /// When `NODE_EXTRA_CA_CERTS` is set and unusable.
+    /// If `NODE_EXTRA_CA_CERTS` is set and unusable.
     pub fn new(options: Options) -> Result<Self, TrustError> {
         let Options { environment_proxies, address_filter, idle_timeout, ping_interval, max_expansion } =
             options;
@@ -186,7 +186,7 @@ impl Client {
         Self { settings: Arc::new(settings), max_expansion: None, pools: RwLock::default() }
     }
 
-    /// The connections of this runtime.
+    /// Returns the connections of the current runtime.
     fn pooled(&self) -> Arc<Connections> {
         let here = Handle::current().id();
         let of = |pools: &[Pool]| {
@@ -209,18 +209,21 @@ impl Client {
     /// Sends a request, and returns the head of the response. Dropping the future or the response's body
     /// cancels the request.
     ///
-    /// The response is decoded, and its `Content-Encoding` and `Content-Length` are gone with the
-    /// coding, unless the request has an `Accept-Encoding` of its own, the response has no body or is a
-    /// part (206), or one of its codings is not known. A kept
-    /// connection that turns out to be closed before anything of the request was written is replaced.
+    /// The response is decoded, and its `Content-Encoding` and `Content-Length` are removed. It stays coded
+    /// if the request has its own `Accept-Encoding`, if the response has no body or is partial (206), or if
+    /// one of its codings is unknown.
+    ///
+    /// If a kept connection turns out to be closed before any byte of the request was written, the client
+    /// replaces the connection.
     ///
     /// # Errors
-    /// [`Error::is_connect`] tells whether nothing was sent. What caused it is the innermost source.
+    /// [`Error::is_connect`] tells whether the connection failed before the request was sent. The innermost
+    /// source is the cause.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let Request { method, url, mut headers, body: Body { body, failure } } = request;
         let wants_bytes = headers.contains_key(ACCEPT_ENCODING);
         if !wants_bytes {
-            // A range is one of the coded bytes, which cannot be decoded from their middle.
+            // A range selects coded bytes, and a decoder cannot start in the middle of them.
             let accepted = if headers.contains_key(RANGE) { "identity" } else { "gzip,deflate,br,zstd" };
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
         }
@@ -233,7 +236,8 @@ impl Client {
         let response = http::Response::<reqwest::Body>::from(response);
         framing::check(&response).map_err(Error::Head)?;
         let response = Framed::new(response, in_flight);
-        // The headers of a response without a body tell of another's, such as HEAD of GET's.
+        // The headers of a response without a body describe another body: those of HEAD describe the body of
+        // GET.
         let decode = !wants_bytes
             && !response.body().is_end_stream()
             && response.status() != StatusCode::PARTIAL_CONTENT;
