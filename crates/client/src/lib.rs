@@ -1,14 +1,12 @@
 //! A backend that is called over HTTP: the hosted service, or a gateway on a port.
 //!
 //! [`Remote`] turns a [`Backend`](proxy_execute_protocol::Backend) call into an HTTP request of the
-//! documented wire. It turns the response, or the failure, back into the protocol's types. It guarantees four
-//! things:
+//! documented wire, and the response or failure back into the protocol's types. It guarantees four things:
 //!
 //! * **Each call takes effect at most once.** A call is retried only if the backend cannot have acted on it,
 //!   or if acting on it twice changes nothing. See [`RemoteOptions::max_retries`].
 //! * **The API key reaches one origin,** the one of [`RemoteOptions::base_url`]. A redirect to another origin
 //!   is an error. Errors, log lines and `Debug` output never hold the key.
-//!   answer. Dropping the call's future cancels all of it.
 //! * **The deadline covers the whole call:** connecting, waiting, retries and the last byte of the response.
 //!   Dropping the call's future cancels all of it.
 //! * **Every failure is an error that says what happened,** from any source: the backend in its envelope, a

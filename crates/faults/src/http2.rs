@@ -26,7 +26,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A header block (RFC 7541 §6.2.2): literals without Huffman coding. `:status: 200` is an index.
+/// Returns a header block (RFC 7541 §6.2.2) of literals without Huffman coding. `:status: 200` is an index.
 pub(crate) fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in headers {
@@ -54,7 +54,7 @@ pub(crate) fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// The head of a response with JSON.
+/// Returns the head of a response with JSON.
 pub(crate) fn head(stream: u32, flags: u8, more: &[(&str, &str)]) -> Vec<u8> {
     let headers = [&[(":status", "200"), ("content-type", "application/json")], more].concat();
     frame(HEADERS, END_HEADERS | flags, stream, &block(&headers))

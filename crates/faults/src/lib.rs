@@ -1,7 +1,7 @@
-//! For tests: a table of faults that a server can have on the wire, and calls that meet them.
+//! A table of faults of a server on the wire, and calls that meet them, for tests.
 //!
-//! The server plays a fault on its first connection. It serves every other connection well, so a test
-//! makes the call that meets the fault, and then the next.
+//! The server plays a fault on its first connection, and serves every other connection well. So a test makes
+//! the call that meets the fault, and then the next call.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
@@ -21,23 +21,23 @@ use crate::table::table;
 /// A fault that a server plays.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// Its name in the output of a test.
+    /// The name of the fault in the output of a test.
     pub(crate) name: String,
     /// The protocol that the client speaks.
     pub(crate) layer: Layer,
     /// The server's behaviour on the first connection.
     pub(crate) steps: Vec<Step>,
-    /// What a client may make of it: more than one where it depends on timing, or on a choice that
-    /// the RFCs leave to the client.
+    /// The allowed results of the call. There are several if the result depends on timing, or on a choice
+    /// that the RFCs leave to the client.
     pub(crate) outcomes: &'static [Outcome],
 }
 
-/// What a connection carries.
+/// The protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layer {
     /// HTTP/1.1 over TCP.
     Plain,
-    /// The bytes of the steps are sent in the place of a TLS handshake.
+    /// The bytes of the steps are sent instead of a TLS handshake.
     NoTls,
     /// HTTP/1.1 over TLS.
     Tls,
@@ -45,37 +45,37 @@ pub(crate) enum Layer {
     Http2,
 }
 
-/// What a call comes to.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A response.
     Answer,
     /// The response is cut off or damaged.
     Broken,
-    /// The response is over a limit.
+    /// The response exceeds a limit.
     TooLarge,
     /// The deadline passed.
     Late,
-    /// There was no connection.
+    /// The connection failed.
     NoConnection,
 }
 
-/// What a server does on a connection.
+/// An action of a server on a connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Reads a request to its end.
     Request,
     /// Sends bytes.
     Send(Vec<u8>),
-    /// Sends bytes again and again until the client goes away.
+    /// Sends bytes again and again until the client disconnects.
     Flood(Vec<u8>),
-    /// Sends bytes again and again, slowly, until the client goes away.
+    /// Sends bytes again and again, slowly, until the client disconnects.
     Drip(Vec<u8>),
-    /// Sends nothing more until the client goes away.
+    /// Sends nothing more until the client disconnects.
     Stall,
-    /// Closes its own direction: with TLS in good order.
+    /// Closes the server's direction; with TLS, in good order.
     HalfClose,
-    /// Closes the connection under TLS, without saying so in TLS.
+    /// Closes the connection under TLS, without a closing message of TLS.
     Cut,
     /// Breaks the connection off (RST).
     Reset,
@@ -83,10 +83,10 @@ pub(crate) enum Step {
     Serve,
 }
 
-/// The body of the response that has a fault, in the form of both an API and a backend.
+/// The body of the response with a fault. It has the form of both an API and a backend.
 pub(crate) const FAULTY: &str = r#"{"status":200,"headers":{},"data":{"from":"fault"}}"#;
 
-/// The body of every response without one.
+/// The body of every response without a fault.
 pub(crate) const GOOD: &str = r#"{"status":200,"headers":{},"data":{"from":"next"}}"#;
 
 /// Writes a self-signed certificate for `127.0.0.1`, `cert.pem`, and its key, `key.pem`.

@@ -13,31 +13,31 @@ use crate::{Fault, Layer, Outcome, Server, table, write_identity};
 /// The deadline of a call that meets a fault.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time in which such a call has to end, on a machine that is busy with the other faults.
+/// Upper limit for the time of such a call, on a machine that is busy with the other faults.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// How many faults are played at once.
+/// The number of faults that are played at once.
 const AT_ONCE: usize = 8;
 
 /// Fewer faults than this mean that a part of the table is missing.
 const MIN_FAULTS: usize = 60;
 
-/// Where [`over_tls`] tells the test that it runs about the certificate.
+/// The environment variable that names the folder of the certificate for [`over_tls`].
 const IDENTITY: &str = "FAULTS_IDENTITY";
 
 /// A client under test.
 pub trait Client: Sized {
-    /// A client that calls this origin.
+    /// Creates a client that calls this origin.
     fn open(origin: &str) -> impl Future<Output = Self>;
 
-    /// Makes a call that may write, which is never sent twice. Returns the outcome, and the text of the
+    /// Makes a call that may write, and so is never retried. Returns the outcome, and the text of the
     /// response or the error.
     ///
     /// # Errors
-    /// An error of a kind that no fault should lead to.
+    /// An error of a kind that no fault should cause.
     fn call(&self, timeout: Duration) -> impl Future<Output = Result<(Outcome, String), String>>;
 
-    /// Whether an outcome is the expected one, in the kinds of error that the client has.
+    /// Whether an outcome is the expected outcome, in the kinds of error that the client has.
     fn is_expected(expected: Outcome, outcome: Outcome) -> bool {
         expected == outcome
     }
@@ -46,7 +46,7 @@ pub trait Client: Sized {
 /// Plays all faults of HTTP/1.1 over TCP.
 ///
 /// # Panics
-/// When a call ends in another way or too late, or when the next call fails.
+/// If a call ends in another way or too late, or if the next call fails.
 pub async fn over_tcp<C: Client>() {
     play::<C>(None, |layer| layer == Layer::Plain).await;
 }
@@ -54,17 +54,18 @@ pub async fn over_tcp<C: Client>() {
 /// Plays all faults of TLS and HTTP/2 in the process that [`trusting`] starts.
 ///
 /// # Panics
-/// As [`over_tcp`], and without the variable that tells where the certificate is.
+/// Like [`over_tcp`], and if the variable that names the folder of the certificate is missing.
 pub async fn over_tls<C: Client>() {
     let folder = PathBuf::from(std::env::var_os(IDENTITY).unwrap());
     play::<C>(Some(&folder), |layer| layer != Layer::Plain).await;
 }
 
-/// Runs an ignored test of the same binary in a process that trusts the certificate of [`over_tls`]:
-/// a variable of the environment names the certificate.
+/// Runs an ignored test of the same binary in a process that trusts the certificate of [`over_tls`].
+///
+/// An environment variable names the certificate.
 ///
 /// # Panics
-/// When the test fails.
+/// If the test fails.
 pub fn trusting(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     write_identity(folder.path());
@@ -93,7 +94,7 @@ async fn play<C: Client>(identity: Option<&Path>, layers: impl Fn(Layer) -> bool
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
 }
 
-/// One call that meets the fault, and the next.
+/// Makes the call that meets the fault, and the next call.
 async fn meet<C: Client>(fault: &Fault, identity: Option<&Path>) -> Result<(), String> {
     let server = Server::start(fault, identity).await;
     let client = C::open(&server.origin).await;

@@ -30,7 +30,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Listens on a port of its own. The certificate is in `identity`, if TLS is spoken.
+    /// Listens on its own port. With TLS, the certificate is in `identity`.
     pub(crate) async fn start(fault: &Fault, identity: Option<&Path>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if fault.layer == Layer::Plain { "http" } else { "https" };
@@ -64,7 +64,7 @@ fn acceptor(folder: &Path, layer: Layer) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Clients go away at any moment, which ends a connection and nothing else.
+/// Serves a connection. A client may disconnect at any moment, which ends only its connection.
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, fault: Fault, is_first: bool) {
     let steps = if is_first { fault.steps } else { vec![Step::Serve] };
     match tls {
@@ -103,7 +103,7 @@ impl Stream for TlsStream<TcpStream> {
     }
 }
 
-/// `None` once the client is gone.
+/// Plays the steps. Returns `None` once the client has disconnected.
 async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Option<()> {
     let mut is_open = !is_http2;
     for step in steps {
@@ -120,7 +120,7 @@ async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Opti
             }
             Step::Flood(bytes) => loop {
                 stream.write_all(&bytes).await.ok()?;
-                // Without a pause a flood would take the processor from all other faults.
+                // Without this pause, a flood would take the processor from all other faults.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             },
             Step::Drip(bytes) => loop {
@@ -150,13 +150,13 @@ async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Opti
             },
         }
     }
-    // Closed in good order: what the client has sent is read, so that the kernel sends no RST.
+    // Read the rest of the client's bytes before the close, so that the kernel sends no RST.
     stream.shutdown().await.ok()?;
     while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
     None
 }
 
-/// A request with its body, which has a `Content-Length` if it has one.
+/// Reads a request with its body. A body has a `Content-Length`.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -169,13 +169,13 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<()> {
     Some(())
 }
 
-/// A response to HTTP/1.1 whose head has these lines.
+/// Returns an HTTP/1.1 response whose head has these lines.
 pub(crate) fn response(lines: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{lines}\r\n");
     [head.as_bytes(), body.as_ref()].concat()
 }
 
-/// A response without a fault, in the place of one that has a fault.
+/// Returns a response without a fault, instead of one with a fault.
 pub(crate) fn whole() -> Vec<u8> {
     response(&format!("content-length: {}\r\n", FAULTY.len()), FAULTY)
 }

@@ -35,7 +35,7 @@ fn send(bytes: impl AsRef<[u8]>) -> Step {
     Send(bytes.as_ref().to_vec())
 }
 
-/// Faults over plain HTTP/1.1, after a request was read.
+/// Returns faults over plain HTTP/1.1, which are played after the server has read a request.
 fn after_request<const N: usize>(
     rows: [(&str, Vec<Step>, &'static [Outcome]); N],
 ) -> impl Iterator<Item = Fault> {
@@ -50,7 +50,7 @@ fn announced(length: usize) -> String {
     format!("content-length: {length}\r\n")
 }
 
-/// A response whose body has the right length, and whose head has these lines.
+/// Sends a response whose body has the right length, and whose head has these lines.
 fn with(lines: &str) -> Step {
     Send(response(&(announced(FAULTY.len()) + lines), FAULTY))
 }
@@ -455,7 +455,7 @@ fn over_http2<const N: usize>(rows: [(&str, Vec<Step>, &'static [Outcome]); N]) 
         .collect()
 }
 
-/// Of the only stream of a connection.
+/// Returns a DATA frame of the only stream of a connection.
 fn data(flags: u8, bytes: &str) -> Vec<u8> {
     frame(DATA, flags, 1, bytes.as_bytes())
 }
@@ -618,7 +618,7 @@ fn http2_heads() -> Vec<Fault> {
         vec![Request, Send([head(1, 0, more), data(END_STREAM, FAULTY)].concat()), Serve]
     };
     let long = "y".repeat(16_000);
-    // In frames of the size that every client takes.
+    // Every client accepts frames of this size.
     let split = |headers: &[(&str, &str)]| {
         let block = block(&[&[(":status", "200"), ("content-type", "application/json")], headers].concat());
         let pieces: Vec<_> = block.chunks(16_000).collect();
@@ -719,7 +719,7 @@ fn http2_resets() -> Vec<Fault> {
     for (name, code) in codes {
         let reset = frame(RST_STREAM, 0, 1, &code.to_be_bytes());
         let length = FAULTY.len().to_string();
-        // A request that was refused unprocessed is sent again (RFC 9113 §8.7).
+        // The client retries a request that was refused unprocessed (RFC 9113 §8.7).
         let before: &[Outcome] = if name == "REFUSED_STREAM" { &[Answer] } else { &[Broken] };
         for (place, sent, outcomes) in [
             ("before the head", Vec::new(), before),

@@ -1,4 +1,4 @@
-//! What travels up and down.
+//! The bodies of requests and responses.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,25 +15,25 @@ use crate::BoxError;
 use crate::decode::Decoded;
 use crate::framing::Framed;
 
-/// The body of a request: in memory, or bytes as they come, which can be sent once.
+/// The body of a request. It is in memory, or it is a stream that can be sent only once.
 #[derive(Debug)]
 pub struct Body {
     pub(crate) body: reqwest::Body,
-    /// Of a body that is not in memory.
+    /// The failure of a streamed body.
     pub(crate) failure: Option<Failure>,
 }
 
-/// Why the body of a request ended before its end, once it has. Over HTTP/2, hyper resets the stream and
-/// drops the reason.
+/// Why the body of a request failed, once it has. Over HTTP/2, hyper resets the stream and drops the reason.
 #[derive(Clone, Default)]
 pub(crate) struct Failure(Arc<Mutex<Option<BoxError>>>);
 
-/// A body in memory; an empty one is none.
+/// Creates a body in memory. Empty bytes mean no body.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Body { body: bytes.into().into(), failure: None }
 }
 
-/// A body of bytes as they come. An error in it ends the request, and is in the chain of its error.
+/// Creates a streamed body. An error in the stream ends the request, and is in the error chain of the
+/// request.
 pub fn streamed<E>(bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Body
 where
     E: Into<BoxError> + 'static,
@@ -42,7 +42,7 @@ where
 }
 
 impl Body {
-    /// A body of another crate. An error in it is treated as one of [`streamed`].
+    /// Wraps a body of another crate. An error in it is treated like one of [`streamed`].
     pub fn wrap<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
@@ -61,7 +61,7 @@ impl fmt::Debug for Failure {
 }
 
 impl Failure {
-    /// Keeps the reason, and returns something in its place.
+    /// Keeps the error, and returns a substitute.
     fn note(&self, error: BoxError) -> BoxError {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         "the body of the request failed".into()
@@ -72,21 +72,21 @@ impl Failure {
     }
 }
 
-/// The body of an answer, decoded: chunks as they come. It is read no faster than it is asked for.
+/// The decoded body of a response, as a stream. It is read no faster than its reader polls it.
 ///
-/// An answer that breaks off because the request's body did ends with that body's error. One that
-/// cannot be decoded ends with a [`DecodeError`](crate::DecodeError).
+/// If the response breaks off because the request body failed, the stream ends with the error of the request
+/// body. If the response cannot be decoded, it ends with a [`DecodeError`](crate::DecodeError).
 pub struct ResponseBody {
     pub(crate) decoded: Decoded<Framed>,
-    /// Of the request's body, if that is sent as it comes.
+    /// The failure of the request body, if that is streamed.
     pub(crate) failure: Option<Failure>,
 }
 
-/// How much memory an announced length is trusted with.
+/// Upper limit for the memory that an announced length allocates.
 const TRUSTED_LENGTH: u64 = 1 << 20;
 
 impl ResponseBody {
-    /// How many bytes are still to come, if that was announced and they come as they were sent.
+    /// Returns how many bytes are still to come, if that was announced and the bytes are not coded.
     pub fn announced(&self) -> Option<u64> {
         self.decoded.size_hint().exact()
     }
@@ -98,8 +98,9 @@ impl ResponseBody {
         self
     }
 
-    /// An empty buffer for them, of the announced length, which is trusted with 1 MiB at most before the
-    /// bytes are there.
+    /// Creates an empty buffer for the body, with the announced length as its capacity.
+    ///
+    /// The announcement is trusted with 1 MiB at most before the bytes arrive.
     pub fn buffer(&self) -> Vec<u8> {
         let trusted = self.announced().unwrap_or_default().min(TRUSTED_LENGTH);
         Vec::with_capacity(usize::try_from(trusted).unwrap_or_default())
@@ -117,7 +118,7 @@ impl Stream for ResponseBody {
                     let cause = self.failure.as_ref().and_then(Failure::take);
                     return Poll::Ready(Some(Err(cause.unwrap_or(error))));
                 }
-                // Trailers are of no use to anyone here.
+                // Trailers are dropped, because they have no reader.
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Poll::Ready(Some(Ok(bytes)));

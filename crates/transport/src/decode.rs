@@ -1,7 +1,7 @@
 //! Decodes the content codings of a response (RFC 9110 §8.4) while it streams.
 //!
-//! [`Decoded`] wraps any body. It reads the body no faster than its own reader asks, and one poll
-//! does a bounded amount of work, because other calls share the thread.
+//! [`Decoded`] wraps any body. It reads the body no faster than its own reader polls. One poll does a bounded
+//! amount of work, because other calls share the thread.
 
 mod coding;
 mod decoder;
@@ -18,27 +18,28 @@ use http_body::{Body, Frame, SizeHint};
 use self::decoder::{Decoder, Step};
 use crate::BoxError;
 
-/// How many codings a body may have, as in curl and in the `fetch` of Node.js.
+/// Upper limit for the codings of a body, as in curl and in the `fetch` of Node.js.
 const MAX_CODINGS: usize = 5;
 
-/// How many steps one poll takes, each of at most 64 KiB in and 8 KiB out, before other tasks have a turn.
+/// Upper limit for the steps of one poll, after which other tasks run. A step reads at most 64 KiB and writes
+/// 8 KiB.
 const STEPS_PER_POLL: usize = 32;
 
 /// Why a body cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes are not of the coding that the response names.
+    /// The bytes do not match the coding that the response names.
     #[error("the {coding} coding of its body is damaged: {reason}")]
     Damaged {
         /// The coding.
         coding: &'static str,
-        /// What the decoder says.
+        /// The message of the decoder.
         reason: String,
     },
     /// The body ends before its coding does.
     #[error("its body ends in the middle of the {0} coding")]
     Truncated(&'static str),
-    /// Bytes follow the end of the coding, and they are no further member or frame of it.
+    /// Bytes follow the end of the coding, and are not another member or frame.
     #[error("bytes follow the end of the {0} coding of its body")]
     Trailing(&'static str),
     /// The decoder would need more memory than HTTP allows: 8 MiB for zstd (RFC 9659), 16 MiB for
@@ -48,16 +49,16 @@ pub enum DecodeError {
     /// The body has more codings than are decoded.
     #[error("its body has {0} content codings, more than {MAX_CODINGS}")]
     TooManyCodings(usize),
-    /// Decoding makes the body larger than this many times its size.
+    /// The decoded body is larger than this many times its coded size.
     #[error("its body grows to more than {0} times its size when it is decoded")]
     Expansion(u64),
 }
 
-/// A body whose codings are decoded, if it has any that are known.
+/// A body whose codings are decoded, if all of them are known.
 pub(crate) enum Decoded<B> {
-    /// The bytes as they were sent.
+    /// The bytes as the server sent them.
     AsSent(B),
-    /// The bytes that come out of a decoder.
+    /// The bytes that the decoder returns.
     Coded(Box<Coded<B>>),
 }
 
@@ -70,7 +71,8 @@ pub(crate) struct Coded<B> {
 
 impl<B> Decoded<B> {
     /// Wraps a body. If its codings are known, the headers that describe the coded bytes are removed.
-    /// One unknown coding leaves the whole body as it is.
+    ///
+    /// If one coding is unknown, the whole body stays as it is.
     pub(crate) fn new(headers: &mut HeaderMap, body: B, max_expansion: Option<u64>) -> Self {
         let lines = headers.get_all(CONTENT_ENCODING).iter().map(|line| line.to_str().unwrap_or("?"));
         match coding::parse(lines) {
@@ -84,7 +86,7 @@ impl<B> Decoded<B> {
         }
     }
 
-    /// Lets the body grow without limit, for a reader that counts the decoded bytes itself.
+    /// Removes the limit on expansion, for a reader that counts the decoded bytes itself.
     pub(crate) fn lift_expansion_limit(&mut self) {
         if let Self::Coded(coded) = self
             && let Ok(decoder) = &mut coded.decoder
@@ -114,7 +116,7 @@ where
                         continue;
                     }
                     Some(Ok(frame)) => {
-                        // Trailers have no reader.
+                        // Trailers are dropped, because they have no reader.
                         if let Ok(bytes) = frame.into_data() {
                             decoder.feed(bytes);
                         }
@@ -166,11 +168,10 @@ where
     }
 }
 
-/// Decodes a body that is in memory, up to `most` bytes: for tests. `codings` is a value of
-/// `Content-Encoding`.
+/// Decodes a body in memory, up to `most` bytes, for tests. `codings` is a value of `Content-Encoding`.
 ///
 /// # Errors
-/// When the bytes are not of these codings.
+/// If the bytes do not match these codings.
 #[doc(hidden)]
 pub fn decode<'a>(
     codings: &str,

@@ -1,4 +1,4 @@
-//! Where a response ends, and which heads of responses are accepted.
+//! Detects the end of a response, and checks its head.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,29 +11,29 @@ use http_body::{Body, Frame, SizeHint};
 use crate::BoxError;
 use crate::in_flight::InFlight;
 
-/// The limit of a response's header section. Each header counts as its line does in HTTP/1.1, and as
-/// much in HTTP/2.
+/// Upper limit for a response's header section. Each header counts like its line in HTTP/1.1, in HTTP/2 as
+/// well.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// What a header line has beside its name and value: `: ` and the line end.
+/// The bytes of a header line besides its name and value: `: ` and the line end.
 const LINE: usize = 4;
 
-/// More headers than this are over [`MAX_HEAD`], each with a name of one byte and no value.
+/// More headers than this exceed [`MAX_HEAD`], even if each has a name of one byte and an empty value.
 pub(crate) const MAX_HEADERS: usize = MAX_HEAD / (LINE + 1);
 
-/// [`MAX_HEAD`] as HTTP/2 counts, which adds 32 bytes for each header (RFC 9113 §6.5.2).
+/// [`MAX_HEAD`] in the units of HTTP/2, which adds 32 bytes for each header (RFC 9113 §6.5.2).
 pub(crate) const MAX_HEADER_LIST: u32 = (MAX_HEAD + MAX_HEADERS * (32 - LINE)) as u32;
 
-/// Why the head of a response is refused.
+/// Why the client rejects the head of a response.
 #[derive(Debug, thiserror::Error)]
 pub enum BadHead {
-    /// Its headers are over [`MAX_HEAD`].
+    /// The headers exceed [`MAX_HEAD`].
     #[error("the headers of the response are larger than {} KiB", MAX_HEAD / 1024)]
     TooLarge,
-    /// A 101. The client never asks for another protocol.
+    /// The status is 101. The client never asks for another protocol.
     #[error("the server switched to another protocol, which the request did not ask for")]
     SwitchedProtocols,
-    /// The request accepts no transfer coding but `chunked`, and nothing here decodes another.
+    /// The request accepts only the transfer coding `chunked`, and the client decodes no other.
     #[error("the response has a transfer coding other than chunked")]
     TransferCoding,
 }
@@ -53,7 +53,7 @@ pub(crate) fn check(response: &http::Response<reqwest::Body>) -> Result<(), BadH
     if is_chunked_at_most { Ok(()) } else { Err(BadHead::TransferCoding) }
 }
 
-/// The transfer codings in lower case. `identity` stood for none before RFC 7230.
+/// Returns the transfer codings in lower case. Before RFC 7230, `identity` stood for no coding.
 fn transfer_codings(headers: &HeaderMap) -> impl Iterator<Item = Vec<u8>> {
     headers
         .get_all(TRANSFER_ENCODING)
@@ -68,7 +68,7 @@ fn transfer_codings(headers: &HeaderMap) -> impl Iterator<Item = Vec<u8>> {
 #[error("the server reset the stream before the end of the response")]
 struct CutOff;
 
-/// The body of a response as it comes. Its end is the end that the server sent.
+/// The body of a response, streamed. It ends only at the end that the server sent.
 pub(crate) struct Framed {
     body: reqwest::Body,
     /// HTTP/2 ends each body with a flag, `END_STREAM`.
@@ -91,7 +91,8 @@ impl Framed {
         })
     }
 
-    /// The response has come to its end, or its connection is shared with no other request.
+    /// Marks the end of the request in flight: the response has ended, or it shares its connection with no
+    /// other request.
     fn end(&mut self) {
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.end();
@@ -113,8 +114,8 @@ impl Body for Framed {
             self.end();
         }
         Poll::Ready(match frame {
-            // hyper takes NO_ERROR in a RST_STREAM or GOAWAY for the end. It only asks for the end of
-            // the upload, and comes after END_STREAM then (RFC 9113 §8.1).
+            // hyper treats NO_ERROR in a RST_STREAM or GOAWAY as the end of the response. NO_ERROR only asks
+            // to end the upload, and then comes after END_STREAM (RFC 9113 §8.1).
             None if self.has_end_flag && !has_ended => Some(Err(CutOff.into())),
             frame => frame.map(|frame| frame.map_err(Into::into)),
         })

@@ -1,4 +1,4 @@
-//! A connection that hangs or misbehaves is used by no later request.
+//! Keeps later requests off a connection that hangs or misbehaves.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use crate::servers::Server;
 
 /// A request whose response has not ended.
 ///
-/// Dropping it takes its HTTP/2 connection out of use for later requests: a request that was cancelled
-/// may have waited for a connection that hangs, and a server that reset one stream may answer no other.
-/// HTTP/1.1 closes the connection in both cases anyway.
+/// Dropping it takes its HTTP/2 connection out of use for later requests. A cancelled request may have waited
+/// for a connection that hangs. A server that reset one stream may fail on the others. HTTP/1.1 closes the
+/// connection in both cases anyway.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     server: Arc<Server>,
     client: Arc<reqwest::Client>,
-    /// Whether it is on its way.
+    /// Whether the request is in flight on a connection.
     has_begun: bool,
 }
 
@@ -22,12 +22,12 @@ impl InFlight {
         Self { server, client, has_begun: false }
     }
 
-    /// The request has a connection.
+    /// Notes that the request has a connection.
     pub(crate) fn begin(&mut self) {
         self.has_begun = true;
     }
 
-    /// The response has come to its end, or its connection is shared with no other request.
+    /// Notes that the response has ended, or that it shares its connection with no other request.
     pub(crate) fn end(&mut self) {
         self.has_begun = false;
     }

@@ -1,9 +1,9 @@
-//! How every outgoing request leaves: reqwest, with the rules of this project around it.
+//! Sends every outgoing request, with reqwest and the rules of this project.
 //!
-//! This is the only crate that knows reqwest. It decides which certificates are trusted, which addresses
-//! and proxies are used, which heads are accepted and how responses are decoded. Callers decide what a
-//! request means and what an error says. No redirect is followed, and no request is sent twice that a
-//! server may have acted on.
+//! This is the only crate that uses reqwest. It decides which certificates, addresses and proxies to use,
+//! which response heads to accept, and how to decode responses. Callers decide the meaning of a request and
+//! the text of an error. The client follows no redirect. It never resends a request that a server may have
+//! acted on.
 
 mod body;
 mod client;
@@ -31,5 +31,5 @@ pub use crate::resolver::AddressFilter;
 pub use crate::retry_after::retry_after;
 pub use crate::trust::TrustError;
 
-/// Why something underneath failed.
+/// The cause of a failure in a lower layer.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

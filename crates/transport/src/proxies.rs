@@ -1,8 +1,8 @@
-//! The HTTP proxies that the environment names, and the hosts that are called without one.
+//! The HTTP proxies that the environment names, and the hosts that bypass them.
 //!
 //! `NO_PROXY` has no standard. An entry means here what it means to curl or to Node.js
-//! (`NODE_USE_ENV_PROXY`): a request that should have stayed in the network must not reach a proxy
-//! because of the way in which its host is written.
+//! (`NODE_USE_ENV_PROXY`). A request that should stay in the network must not reach a proxy because of the
+//! spelling of its host.
 
 use std::env;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// Which proxy a request goes through.
+/// Selects the proxy of a request.
 #[derive(Clone)]
 pub(crate) struct Proxies {
     /// For URLs with `http`.
@@ -25,7 +25,7 @@ pub(crate) struct Proxies {
 #[derive(Debug, Clone, PartialEq)]
 struct Exempt {
     hosts: Hosts,
-    /// All ports where there is none.
+    /// The port; `None` stands for all ports.
     port: Option<u16>,
 }
 
@@ -42,10 +42,10 @@ enum Hosts {
 }
 
 impl Proxies {
-    /// Reads the environment, if it names a proxy. The name in lower case takes precedence, as for curl
-    /// and Node.js.
+    /// Reads the proxies from the environment; `None` if it names none. The lower-case name takes precedence,
+    /// as in curl and Node.js.
     pub(crate) fn from_env() -> Option<Self> {
-        // A CGI server passes the header `Proxy` of a request on as HTTP_PROXY.
+        // A CGI server passes the header `Proxy` of a request to its program as `HTTP_PROXY`.
         if env::var_os("REQUEST_METHOD").is_some() {
             return None;
         }
@@ -61,7 +61,7 @@ impl Proxies {
         )
     }
 
-    /// `None` if no text but the last names a proxy.
+    /// Parses the values of the four variables. Returns `None` if the first three name no proxy.
     pub(crate) fn new(http: &str, https: &str, all: &str, no_proxy: &str) -> Option<Self> {
         let all = parse(all);
         let (http, https) = (parse(http).or_else(|| all.clone()), parse(https).or(all));
@@ -70,7 +70,7 @@ impl Proxies {
         (http.is_some() || https.is_some()).then_some(Self { http, https, exempt })
     }
 
-    /// The proxy that requests to a URL go through.
+    /// Returns the proxy for requests to a URL.
     pub(crate) fn proxy_to(&self, url: &Url) -> Option<&Url> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let (host, port) = (url.host()?, url.port_or_known_default()?);
@@ -78,15 +78,16 @@ impl Proxies {
     }
 }
 
-/// Without values, which may have a password in them.
+/// Hides the proxies' URLs, which may contain a password.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxies").field("exempt", &self.exempt).finish_non_exhaustive()
     }
 }
 
-/// The URL of a proxy. A proxy without a scheme speaks HTTP. One that speaks SOCKS stays a proxy, whose
-/// requests fail: they must not leave without it.
+/// Parses the URL of a proxy. A proxy without a scheme speaks HTTP.
+///
+/// A SOCKS proxy is kept although its requests fail, because they must not bypass the proxy.
 fn parse(text: &str) -> Option<Url> {
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
     let is_known = |url: &Url| matches!(url.scheme(), "http" | "https") || url.scheme().starts_with("socks");
@@ -170,7 +171,7 @@ impl Hosts {
     }
 }
 
-/// What a host has before a name that it ends with: nothing, or labels and their dot.
+/// Returns the part of a host before a name that the host ends with: nothing, or labels with their dot.
 fn is_below<'h>(host: &'h str, name: &str) -> Option<&'h str> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let (prefix, end) = host.split_at_checked(host.len().checked_sub(name.len())?)?;

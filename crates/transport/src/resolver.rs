@@ -1,4 +1,4 @@
-//! Name look-up: as the system does it, but for the addresses that may not be connected to.
+//! Name resolution: as the system does it, without the addresses that may not be connected to.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,15 +8,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::BoxError;
 
-/// Chooses among the addresses of a name. What it returns is what is connected to; its error ends
-/// the request, and is found again in the chain of the request's.
+/// Selects the addresses of a name that may be connected to.
+///
+/// An error of the filter ends the request, and is in the error chain of the request.
 #[derive(Clone)]
 pub struct AddressFilter(Arc<Choose>);
 
 type Choose = dyn Fn(&str, Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BoxError> + Send + Sync;
 
 impl AddressFilter {
-    /// A filter that gets a name and its addresses.
+    /// Creates a filter from a function of a name and its addresses.
     pub fn new(
         choose: impl Fn(&str, Vec<SocketAddr>) -> Result<Vec<SocketAddr>, BoxError> + Send + Sync + 'static,
     ) -> Self {
@@ -30,7 +31,7 @@ impl fmt::Debug for AddressFilter {
     }
 }
 
-/// Looks names up.
+/// Resolves names.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolver {
     pub(crate) filter: Option<AddressFilter>,
@@ -40,7 +41,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let filter = self.filter.clone();
         Box::pin(async move {
-            // The port is the connection's to set.
+            // The connection sets the port.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let addresses = match filter {
                 Some(filter) => (filter.0)(name.as_str(), found)?,

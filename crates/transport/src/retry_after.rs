@@ -1,12 +1,12 @@
-//! The wait that a server asks for in the headers of an answer (RFC 9110 §10.2.3).
+//! The wait that a server requests in the headers of a response (RFC 9110 §10.2.3).
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderMap, RETRY_AFTER};
 
-/// How long a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date.
+/// Returns the wait that a server requests: `retry-after-ms`, or `retry-after` in seconds or as a date.
 ///
-/// A date that has passed is no wait; what cannot be read is no request.
+/// A date in the past means no wait. An unreadable value is ignored.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = |name: &str| headers.get(name)?.to_str().ok();
     let number = |text: &str| text.trim().parse::<f64>().ok();

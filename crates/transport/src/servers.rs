@@ -1,7 +1,7 @@
-//! The servers that may speak HTTP/2: which connections they have, and how a burst shares one.
+//! The servers that may speak HTTP/2, with their connections. The requests of a burst share one connection.
 //!
-//! One request at a time makes a handshake, and the others wait for it. Otherwise each request of a
-//! burst opens a connection of its own, and all but one are dropped once the first speaks HTTP/2.
+//! One request at a time makes a handshake, and the others wait for it. Otherwise each request of a burst
+//! would open its own connection, and all but one would be dropped once the first speaks HTTP/2.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -19,11 +19,11 @@ use crate::in_flight::InFlight;
 use crate::progress::{noting_connecting, watched};
 use crate::settings::Settings;
 
-/// How long a request waits for the handshake of another. A handshake that takes longer may hang,
-/// and a connection of its own may not.
+/// How long a request waits for the handshake of another request. A longer handshake may hang, while a new
+/// connection may work.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// How many servers are cached. A server that is evicted loses its idle connections.
+/// Upper limit for the cached servers. An evicted server loses its idle connections.
 const MAX_SERVERS: usize = 1000;
 
 /// The servers of a runtime, by host and port.
@@ -37,17 +37,16 @@ pub(crate) struct Servers {
 #[derive(Debug)]
 pub(crate) struct Server {
     settings: Arc<Settings>,
-    /// The client that keeps its connections. reqwest cannot close one of them, so a new client takes
-    /// its place when a connection may hang.
+    /// The client that holds the server's connections. reqwest cannot close a single connection, so a new
+    /// client replaces this one when a connection may hang.
     client: Mutex<Arc<reqwest::Client>>,
     /// The newest connection speaks HTTP/1.1, so each request needs a connection of its own.
     only_http1: AtomicBool,
-    /// Whether the handshake that other requests wait for has ended. A request that is dropped closes the
-    /// channel.
+    /// Whether the handshake that other requests wait for has ended. Dropping its request closes the channel.
     ended: Mutex<watch::Receiver<bool>>,
 }
 
-/// The turn of a request to make a connection, or to find that there is one.
+/// The turn of a request to make a connection, or to find an existing one.
 #[derive(Debug)]
 struct Turn(watch::Sender<bool>);
 
@@ -61,7 +60,7 @@ impl Servers {
         Self { settings, cache: Cache::new(MAX_SERVERS) }
     }
 
-    /// The server that a URL names.
+    /// Returns the server that a URL names.
     pub(crate) fn of(&self, url: &Url) -> Arc<Server> {
         let new = || Ok::<_, Infallible>(Arc::new(Server::new(Arc::clone(&self.settings))));
         let Ok(server) = self.cache.get_or_insert_with(&url[Position::BeforeHost..Position::AfterPort], new);
@@ -116,7 +115,7 @@ impl Server {
         !self.only_http1.load(Ordering::Relaxed)
     }
 
-    /// Takes the connections of a client out of use for later requests.
+    /// Replaces a client, so that later requests do not use its connections.
     pub(crate) fn replace_client(&self, client: &Arc<reqwest::Client>) {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&current, client) {
@@ -124,7 +123,7 @@ impl Server {
         }
     }
 
-    /// Waits until it is a request's turn. `None`: it needs none, and can be sent.
+    /// Waits for the turn of a request. `None` means that the request needs no turn and can be sent.
     async fn turn(&self) -> Option<Turn> {
         let deadline = Instant::now() + MAX_WAIT;
         noting_connecting(async {
@@ -136,7 +135,7 @@ impl Server {
                 let waited = timeout_at(deadline, other.wait_for(|ended| *ended)).await;
                 match waited.map(|ended| ended.map(drop)) {
                     Ok(Ok(())) => return None,
-                    // The other request was cancelled, and its connection with it.
+                    // The other request was cancelled, and its connection was dropped.
                     Ok(Err(_)) => {}
                     Err(_) => return self.replace_turn(&other),
                 }
@@ -145,7 +144,7 @@ impl Server {
         .await
     }
 
-    /// `None` where no turns are taken.
+    /// Takes the turn, or returns the turn to wait for. `None` means that the server needs no turns.
     fn begin(&self) -> Option<Begun> {
         if !self.speaks_http2() {
             return None;
@@ -158,7 +157,7 @@ impl Server {
         Some(Begun::Turn(Turn::new(&mut current)))
     }
 
-    /// Gives up waiting: later requests wait for this one, and no longer for the other.
+    /// Stops waiting: later requests wait for this request instead of the other.
     fn replace_turn(&self, other: &watch::Receiver<bool>) -> Option<Turn> {
         let mut current = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         current.same_channel(other).then(|| Turn::new(&mut current))
@@ -172,7 +171,7 @@ impl Turn {
         Self(ended)
     }
 
-    /// The request has a connection, or failed: there is nothing more to wait for.
+    /// Ends the turn, because the request has a connection or has failed.
     fn end(self) {
         self.0.send_replace(true);
     }

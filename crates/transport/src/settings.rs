@@ -1,4 +1,4 @@
-//! How a client of reqwest is built, and how it makes connections.
+//! Builds the reqwest clients, and their connections.
 
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use crate::progress::{note_connection, noting_connecting};
 use crate::proxies::Proxies;
 use crate::resolver::Resolver;
 
-/// How long making a connection may take, name look-up, proxy and TLS included. reqwest's own limit
-/// would give each address of a name a share of it.
+/// Upper limit for making a connection, including name resolution, proxy and TLS.
+///
+/// reqwest's own limit would give each address of a name only a share of the time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What all clients of a [`Client`](crate::Client) have in common.
+/// The settings that all reqwest clients of a [`Client`](crate::Client) share.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) tls: ClientConfig,
@@ -29,20 +30,20 @@ pub(crate) struct Settings {
     pub(crate) ping_interval: Option<Duration>,
 }
 
-/// No connection came about in time.
+/// The connection was not made in time.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
 struct ConnectTimeout;
 
 impl Settings {
-    /// A client with connections of its own. What a server refused unprocessed (RFC 9113 §8.7) it sends
-    /// again, twice at most.
+    /// Builds a client with its own connections. It retries a request that the server refused unprocessed
+    /// (RFC 9113 §8.7), twice at most.
     pub(crate) fn client(&self) -> reqwest::Client {
         build(self.builder())
     }
 
-    /// A client that only speaks HTTP/1.1, which has no way to refuse a request unprocessed. So it needs
-    /// no copy of a request.
+    /// Builds a client that only speaks HTTP/1.1. HTTP/1.1 cannot refuse a request unprocessed, so this
+    /// client keeps no copy of a request.
     pub(crate) fn plain_client(&self) -> reqwest::Client {
         build(self.builder().retry(retry::never().max_retries_per_request(0)))
     }
@@ -71,7 +72,7 @@ fn build(builder: reqwest::ClientBuilder) -> reqwest::Client {
     builder.build().expect("reqwest uses this version of rustls")
 }
 
-/// Makes a connection in time, and notes how far it is.
+/// Makes a connection within the limit, and notes its progress.
 async fn connect<C: Connection>(connecting: BoxFuture<'static, Result<C, BoxError>>) -> Result<C, BoxError> {
     let connection =
         noting_connecting(timeout(CONNECT_TIMEOUT, connecting)).await.map_err(|_| ConnectTimeout)??;

@@ -1,8 +1,8 @@
 //! The TLS settings that every outgoing connection of proxy-execute uses.
 //!
-//! They follow what Node.js does, so that a program that works with `fetch` works here: the
-//! Mozilla certificate authorities are compiled in (a slim container image has none of its own),
-//! and the PEM file that `NODE_EXTRA_CA_CERTS` names is trusted in addition.
+//! They match Node.js, so that a program that works with `fetch` works here. The Mozilla certificate
+//! authorities are compiled in, because a slim container image has none. The PEM file that
+//! `NODE_EXTRA_CA_CERTS` names is trusted in addition.
 
 mod verifier;
 
@@ -16,7 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use self::verifier::Verifier;
 
-/// Why the TLS settings could not be made.
+/// Why the TLS settings are unusable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
@@ -27,16 +27,16 @@ pub enum TrustError {
     ExtraCertificates {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem of the file.
         reason: String,
     },
 }
 
-/// TLS 1.2 and 1.3, certificates checked against the authorities above, HTTP/2 offered.
+/// Returns the settings: TLS 1.2 and 1.3, certificates checked against the authorities above, HTTP/2 offered.
 ///
 /// # Errors
-/// [`TrustError`] when `NODE_EXTRA_CA_CERTS` is set and unusable. Node only warns and goes on
-/// without; here the call that would fail later says why it fails.
+/// [`TrustError`] if `NODE_EXTRA_CA_CERTS` is set and unusable. Node.js warns and continues without the file.
+/// Here, the error names the cause instead of a later handshake failure.
 pub(crate) fn client_config() -> Result<ClientConfig, TrustError> {
     let extra = match std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) {
         Some(path) => read_certificates(path.into())?,

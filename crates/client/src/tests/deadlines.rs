@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Asks with a deadline of 200 ms and returns the error's message.
+/// Makes a call with a deadline of 200 ms, and returns the error's message.
 async fn too_late(base_url: &str) -> String {
     let deadline = Deadline::after(Duration::from_millis(200));
     let begin = Instant::now();
@@ -20,7 +20,7 @@ async fn too_late(base_url: &str) -> String {
 
 #[tokio::test]
 async fn while_connecting() {
-    // It takes the connection and never begins with TLS.
+    // The listener accepts the connection and never begins with TLS.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
     let message = too_late(&origin).await;
@@ -66,7 +66,7 @@ async fn in_a_later_attempt() {
 async fn before_the_call_began() {
     let server = Server::start([envelope(), envelope()]).await;
     let remote = remote(&server.origin);
-    // Leaves a connection on which a request could go out at once.
+    // This call leaves an idle connection on which the next request could be sent at once.
     write(&remote).await.unwrap();
     let passed = Deadline::after(Duration::ZERO);
     let error = remote.proxy_execute("trs_1", proxied(Method::Post), passed).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What a failure says, and what it never shows.
+//! The messages of failures, and the secrets that they never show.
 
 use std::future::ready;
 use std::io;
@@ -125,7 +125,7 @@ async fn an_answer_is_not_read_beyond_what_can_be_handed_on() {
         assert_eq!(server.requests().len(), 2, "it is not asked for once more");
     }
 
-    // Of an error, the status is worth more.
+    // An error response over the limit still reports its status.
     let server = Server::start([Step::Answer(answer(403, &[], "{"))]).await;
     let mut remote = remote(&server.origin);
     remote.max_answer = 0;
@@ -198,8 +198,8 @@ fn failures() -> Vec<Step> {
 async fn nothing_that_was_sent_shows_in_errors_debug_output_or_the_log() {
     let log = Log::default();
     let writer = log.clone();
-    // For the whole process, because a callsite that another test reaches first would stay silent.
-    // What the other tests do is logged as well, and must not show anything either.
+    // The subscriber is global, because a callsite that another test reaches first would stay silent. The
+    // calls of the other tests are logged, too, and must not show a secret either.
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())

@@ -1,4 +1,4 @@
-//! Calls over real sockets, against servers that answer, stall, lie and hang up.
+//! Calls over real sockets, to servers that respond, stall, send nonsense and hang up.
 
 mod deadlines;
 mod failures;
@@ -49,7 +49,7 @@ fn proxied(method: Method) -> ProxyRequest {
     serde_json::from_str(&json).unwrap()
 }
 
-/// A call that only reads, both at the backend and behind it.
+/// A call that only reads, both at the backend and at the API behind it.
 async fn read(remote: &Remote) -> Result<Session> {
     remote.session("trs_1", soon()).await
 }

@@ -1,4 +1,4 @@
-//! Redirects: followed within the origin, refused beyond it, and the key stays where it belongs.
+//! Redirects are followed within the origin and refused beyond it, and the key stays in the origin.
 
 use proxy_execute_protocol::{Error, ErrorKind};
 use tokio::net::TcpListener;

@@ -1,4 +1,4 @@
-//! What goes over the wire, and that a good answer comes back whole.
+//! The requests on the wire, and the responses that reach the caller complete.
 
 use proxy_execute_protocol::{CreateSession, ErrorKind, UpdateSession};
 
@@ -131,7 +131,7 @@ async fn a_compressed_answer_is_read() {
         ("deflate", b"\x78\x9c\xab\x56\x2a\x2e\x49\x2c\x29\x2d\x56\xb2\x32\x32\x30\xd0\x51\xca\x48\x4d\x4c\x49\x2d\x02\xf2\xaa\x6b\x75\x94\x52\x12\x4b\x12\x95\xac\x94\x92\xf3\x73\x0b\x8a\x52\x8b\x8b\x53\x53\x94\x6a\x01\x74\x70\x0f\xe8"),
         ("br", b"\x0b\x17\x80{\"status\":200,\"headers\":{},\"data\":\"compressed\"}\x03"),
         ("zstd", b"\x28\xb5\x2f\xfd\x04\x58\x79\x01\x00{\"status\":200,\"headers\":{},\"data\":\"compressed\"}\xa7\x95\x12\x52"),
-        // Raw, and in two members.
+        // Raw deflate, and gzip in two members.
         ("deflate", b"\x01\x2f\0\xd0\xff{\"status\":200,\"headers\":{},\"data\":\"compressed\"}"),
         ("gzip", &members),
     ];

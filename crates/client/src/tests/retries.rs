@@ -1,4 +1,4 @@
-//! What is sent again, and above all what is not. The servers count.
+//! Which calls are retried, and which are not. The servers count the requests.
 
 use std::time::Instant;
 
@@ -71,7 +71,7 @@ async fn the_number_of_retries_is_limited_and_can_be_none() {
     }
 }
 
-/// The ways in which a connection breaks once a request is on it.
+/// The ways in which a connection breaks after it has carried a request.
 fn broken() -> [Step; 4] {
     let promised = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"status\":200".to_vec();
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"sta\r\n".to_vec();
@@ -139,7 +139,7 @@ async fn a_call_that_could_not_connect_is_sent_again_even_for_writes() {
     remote.retry.max_retries = 100_000;
     remote.retry.cap = Duration::from_millis(2);
     let call = tokio::spawn(async move { write(&remote).await });
-    // Long enough for a few refusals; the test holds for any number of them.
+    // This pause allows a few refusals; the test holds for any number of them.
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(!call.is_finished());
     let server = Server::on(socket.listen(16).unwrap(), [envelope()]);
@@ -175,7 +175,7 @@ async fn the_clients_own_wait_does_not_pass_the_deadline_either() {
     let server = Server::start((0..9).map(|_| status(429, &[], "{}"))).await;
     let mut remote = remote(&server.origin);
     remote.retry.max_retries = 1000;
-    // Any wait drawn from this long a range passes the deadline.
+    // Any wait from this long a range passes the deadline.
     remote.retry.base = Duration::from_secs(1_000_000_000);
     remote.retry.cap = remote.retry.base;
     let begin = Instant::now();

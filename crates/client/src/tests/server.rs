@@ -1,4 +1,4 @@
-//! A server that does as it is told, one step per request, also what no server should do.
+//! A server that runs one given step per request, including steps that break HTTP.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,25 +7,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What to do once a request has been read.
+/// The server's reaction to a request.
 pub(super) enum Step {
-    /// Answer, and keep the connection for the next request.
+    /// Send a response, and keep the connection for the next request.
     Answer(Vec<u8>),
     /// Send these bytes and close the connection in good order.
     SendAndClose(Vec<u8>),
-    /// Send these bytes and nothing more, until the client goes away.
+    /// Send these bytes and nothing more, until the client disconnects.
     SendAndHang(Vec<u8>),
     /// Break the connection off (RST).
     Reset,
 }
 
-/// What happened so far.
+/// The events so far.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) connections: usize,
-    /// Each request's head and body, as it came.
+    /// The head and body of each request, unchanged.
     pub(super) requests: Vec<String>,
-    /// How many clients went away while the server was hanging.
+    /// The number of clients that disconnected while the server was hanging.
     pub(super) gone: usize,
 }
 
@@ -61,7 +61,7 @@ impl Server {
         self.seen.borrow().connections
     }
 
-    /// Waits until the server has seen what the condition asks for.
+    /// Waits until the events of the server meet the condition.
     pub(super) async fn has_seen(&mut self, condition: impl FnMut(&Seen) -> bool) {
         let waiting = self.seen.wait_for(condition);
         tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.unwrap().unwrap();
@@ -108,7 +108,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// The bytes of an answer.
+/// Returns the bytes of a response.
 pub(super) fn answer(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();

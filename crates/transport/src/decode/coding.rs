@@ -1,4 +1,4 @@
-//! The content codings: their names, and the decoder of each.
+//! The content codings, with the names and the decoder of each.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use compression_codecs::{DecodeV2, DeflateDecoder, GzipDecoder, ZlibDecoder, Zst
 
 use super::DecodeError;
 
-/// 8 MiB, the most for HTTP (RFC 9659 §3).
+/// 8 MiB, the upper limit for HTTP (RFC 9659 §3).
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// What libzstd says of a frame with a larger window.
+/// The error message of libzstd for a frame with a larger window.
 const ZSTD_WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
-/// A content coding that is decoded.
+/// A supported content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     Gzip,
@@ -26,8 +26,9 @@ pub(super) enum Coding {
     Zstd,
 }
 
-/// The codings that lines of `Content-Encoding` name, in the order in which a server applied them;
-/// `None` if one of them is not known. Names are case-insensitive (RFC 9110 §8.4.1), and `identity`
+/// Reads the codings in lines of `Content-Encoding`, in the order in which the server applied them.
+///
+/// Returns `None` if one of them is unknown. Names are case-insensitive (RFC 9110 §8.4.1), and `identity`
 /// stands for no coding.
 pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<Coding>> {
     let names = lines.flat_map(|line| line.split(',')).map(|name| name.trim_matches([' ', '\t']));
@@ -58,11 +59,11 @@ impl Coding {
         }
     }
 
-    /// The decoder of a body that begins with this byte.
+    /// Returns the decoder of a body that begins with this byte.
     pub(super) fn codec(self, first: u8) -> Codec {
         match self {
             Self::Gzip => Codec::Library(Box::new(GzipDecoder::new())),
-            // Servers send both forms under this name. The low half of the first byte is 8 in zlib
+            // Servers send zlib and raw deflate under this name. The low half of the first byte is 8 in zlib
             // (RFC 1950 §2.2), and in raw deflate (RFC 1951 §3.2.3) only if padding bits are set.
             Self::Deflate if first & 0x0f == 8 => Codec::Library(Box::new(ZlibDecoder::new())),
             Self::Deflate => Codec::Library(Box::new(DeflateDecoder::new())),
@@ -80,9 +81,9 @@ impl Coding {
             Self::Gzip => first == 0x1f,
             // Neither form has members.
             Self::Deflate => false,
-            // A stream has no magic number, so its decoder must tell.
+            // A brotli stream has no magic number, so its decoder must tell.
             Self::Brotli => true,
-            // A frame, or a skippable one (RFC 8878 §3.1).
+            // A frame, or a skippable frame (RFC 8878 §3.1).
             Self::Zstd => first == 0x28 || first & 0xf0 == 0x50,
         }
     }
@@ -96,7 +97,7 @@ pub(super) enum Codec {
 
 type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
-/// Strict, so that windows beyond RFC 7932 are refused: they may have 1 GiB.
+/// Creates a strict decoder. It refuses windows beyond RFC 7932, which may have 1 GiB.
 fn brotli() -> Box<Brotli> {
     Box::new(BrotliState::new_strict(
         StandardAlloc::default(),
@@ -106,7 +107,7 @@ fn brotli() -> Box<Brotli> {
 }
 
 impl Codec {
-    /// Starts over with another member.
+    /// Resets the decoder for the next member.
     pub(super) fn next_member(&mut self) -> io::Result<()> {
         match self {
             Self::Library(decoder) => decoder.reinit(),
@@ -117,7 +118,7 @@ impl Codec {
         }
     }
 
-    /// Decodes as much as fits, and returns whether the member has ended.
+    /// Decodes as much as fits into the output. Returns whether the member has ended.
     pub(super) fn decode(
         &mut self,
         coding: Coding,

@@ -6,25 +6,26 @@ use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use super::coding::{Codec, Coding};
 use super::{DecodeError, MAX_CODINGS};
 
-/// The most that one step reads.
+/// Upper limit for the bytes that one step reads.
 const MOST_INPUT: usize = 64 * 1024;
 
-/// The most that one step decodes: small enough to stay in the processor's cache until it is read.
+/// Upper limit for the bytes that one step decodes. They stay in the processor's cache until they are read.
 const CHUNK: usize = 8 * 1024;
 
-/// How many decoded bytes are free of the limit on expansion.
+/// The decoded bytes that the limit on expansion does not count.
 const FREE: u64 = 1 << 20;
 
-/// How many times its size a body may have between two of its codings. What is coded twice was
-/// compressed before, so an honest body does not come near.
+/// Upper limit for the growth of a body between two of its codings.
+///
+/// The input of a second coding is already compressed, so an honest body stays far below.
 const INNER_EXPANSION: u64 = 200;
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Decoded bytes, never none.
+    /// Decoded bytes, at least one.
     Chunk(Bytes),
-    /// Nothing yet; there is more to do.
+    /// No bytes yet, but the decoder has more to do.
     Working,
     /// [`Decoder::feed`] or [`Decoder::end`] is needed.
     NeedsInput,
@@ -32,16 +33,16 @@ pub(super) enum Step {
     Ended,
 }
 
-/// Decodes what a server has coded, once or several times.
+/// Decodes a body that a server has coded once or several times.
 pub(super) struct Decoder {
-    /// The coding that was applied last is decoded first.
+    /// The layers, outermost first: the coding that was applied last is decoded first.
     layers: Vec<Layer>,
-    /// How many bytes were fed.
+    /// The number of bytes that were fed.
     received: u64,
 }
 
 impl Decoder {
-    /// A decoder for codings in the order in which they were applied.
+    /// Creates a decoder for codings in the order in which they were applied.
     pub(super) fn new(codings: &[Coding], max_expansion: Option<u64>) -> Result<Self, DecodeError> {
         if codings.len() > MAX_CODINGS {
             return Err(DecodeError::TooManyCodings(codings.len()));
@@ -60,18 +61,18 @@ impl Decoder {
         }
     }
 
-    /// Hands over the next bytes of the body, after [`Step::NeedsInput`].
+    /// Supplies the next bytes of the body, after [`Step::NeedsInput`].
     pub(super) fn feed(&mut self, bytes: Bytes) {
         self.received += bytes.len() as u64;
         self.layers[0].input = bytes;
     }
 
-    /// Says that no more bytes follow, after [`Step::NeedsInput`].
+    /// Marks the end of the body, after [`Step::NeedsInput`].
     pub(super) fn end(&mut self) {
         self.layers[0].input_ended = true;
     }
 
-    /// Runs the last layer that has something to do, so that at most a chunk waits between two layers.
+    /// Runs the last layer that has work to do, so that at most one chunk waits between two layers.
     pub(super) fn step(&mut self) -> Result<Step, DecodeError> {
         let last = self.layers.len() - 1;
         for index in (0..=last).rev() {
@@ -97,19 +98,19 @@ struct Layer {
     coding: Coding,
     /// `None` until the first byte.
     codec: Option<Codec>,
-    /// Whether a member has begun and not ended.
+    /// Whether a member has begun and has not ended.
     in_member: bool,
-    /// Whether zeros followed the last member, after which none may begin.
+    /// Whether zeros followed the last member. Another member may not follow the zeros.
     padded: bool,
     input: Bytes,
     input_ended: bool,
-    /// Free space for the next chunk, behind those that were handed on.
+    /// Free space for the next chunk, behind the chunks that were returned.
     buffer: BytesMut,
-    /// Whether the last chunk was filled, so that the codec may hold more.
+    /// Whether the last chunk was full, so that the codec may hold more bytes.
     filled: bool,
     decoded: u64,
     max_expansion: Option<u64>,
-    /// The fault behind the last chunk.
+    /// The error to report after the last chunk.
     fault: Option<DecodeError>,
 }
 
@@ -150,8 +151,8 @@ impl Layer {
             if !self.begin_member(first)? {
                 return Ok(Step::Working);
             }
-            // libzstd decodes a frame that it has in one piece without regard to its window. A first
-            // byte on its own has it treat all frames alike.
+            // libzstd ignores the window of a frame that it gets in one piece. A first byte on its own makes
+            // it check the window of every frame.
             if self.coding == Coding::Zstd {
                 most = 1;
             }
@@ -168,8 +169,8 @@ impl Layer {
         Ok(Step::Chunk(self.buffer.split().freeze()))
     }
 
-    /// Prepares for the member that begins with this byte. Returns whether there is one: zeros after
-    /// the last member of gzip are padding, as in gzip(1).
+    /// Prepares for the member that begins with this byte. Returns whether a member begins: zeros after the
+    /// last member of gzip are padding, as in gzip(1).
     fn begin_member(&mut self, first: u8) -> Result<bool, DecodeError> {
         let coding = self.coding.name();
         match &mut self.codec {
@@ -209,7 +210,7 @@ impl Layer {
                 self.fault = Some(fault);
                 false
             }
-            // Without input, a codec that holds nothing more reports an error.
+            // Without input, a codec that holds no more bytes reports an error.
             Err(_) if given == 0 => false,
             Err(fault) => return Err(fault),
         };

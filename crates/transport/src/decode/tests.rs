@@ -1,4 +1,4 @@
-//! The decoder on its own: every split, every cut, every changed byte, and how much one poll does.
+//! Tests the decoder alone: every split, every cut, every changed byte, and the work of one poll.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn in_pieces(codings: &str, body: &[u8], size: usize) -> Result<Vec<u8>, DecodeE
     decode(codings, body.chunks(size), MOST)
 }
 
-/// Coded bodies of one text, each with the lengths to which it may be cut and still be whole.
+/// Coded bodies of one text, each with the lengths to which it may be cut and still be complete.
 fn samples() -> Vec<(&'static str, Vec<u8>, Vec<usize>)> {
     let (one, two) = (&TEXT[..100], &TEXT[100..]);
     let members = |first: Vec<u8>, second: Vec<u8>| {
@@ -101,7 +101,7 @@ fn a_byte_after_the_end_is_an_error() {
             let longer = [&body[..], &[byte]].concat();
             match whole(codings, &longer) {
                 Err(_) => {}
-                // Padding, and the shortest streams of brotli, which are empty.
+                // The byte is padding, or a shortest stream of brotli, which is empty.
                 Ok(read) => {
                     assert_eq!(read, TEXT);
                     let outer = codings.rsplit(' ').next();
@@ -167,7 +167,7 @@ fn a_window_beyond_http_is_refused_before_it_is_filled() {
             assert_eq!(in_pieces("zstd", &body, size), Err(DecodeError::Window("zstd")), "{log}");
         }
     }
-    // Of 256 times x, which fit into one chunk: libzstd alone would decode it.
+    // A frame of 256 times x, which fits into one chunk. libzstd alone would decode the frame.
     let known_size = b"\x28\xb5\x2f\xfd\x40\x88\0\0\x03\x08\0x";
     for size in [1, 5, 100] {
         assert_eq!(in_pieces("zstd", known_size, size), Err(DecodeError::Window("zstd")));
@@ -202,13 +202,13 @@ fn each_fault_has_its_own_error() {
 
 #[test]
 fn a_bomb_between_two_codings_is_refused() {
-    // Frames that are skipped: what is between the codings is large, what comes out is nothing.
+    // The frames are skipped: the data between the codings is large, and the output is empty.
     let skippable = [&b"\x50\x2a\x4d\x18\0\0\x01\0"[..], &[0; 1 << 16]].concat().repeat(40);
     assert_eq!(whole("zstd", &skippable).as_deref(), Ok(&b""[..]));
     assert_eq!(whole("zstd, br", &brotli(&skippable)), Err(DecodeError::Expansion(200)));
 }
 
-/// A body under a coding, of these chunks, and how many of them were read.
+/// Returns a coded body of these chunks, and the number of chunks that were read.
 fn coded(
     codings: &'static str,
     chunks: Vec<Vec<u8>>,

@@ -26,7 +26,7 @@ pub(crate) fn brotli(body: &[u8]) -> Vec<u8> {
     encoder.into_inner()
 }
 
-/// A stream in the extension of brotli that has windows up to 1 GiB.
+/// Returns a stream in the extension of brotli with windows of up to 1 GiB.
 pub(crate) fn brotli_with_large_window(body: &[u8]) -> Vec<u8> {
     let parameters = brotli::enc::BrotliEncoderParams { large_window: true, lgwin: 28, ..Default::default() };
     let mut coded = Vec::new();
@@ -38,7 +38,7 @@ pub(crate) fn zstd(body: &[u8]) -> Vec<u8> {
     zstd::encode_all(body, 3).unwrap()
 }
 
-/// A zstd frame whose window is this large, without the size of its content.
+/// Returns a zstd frame with a window of this size, without the size of its content.
 pub(crate) fn zstd_with_window(log: u32, body: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(log).unwrap();
@@ -47,7 +47,7 @@ pub(crate) fn zstd_with_window(log: u32, body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A member whose header has every optional field, with its checksum.
+/// Returns a gzip member whose header has every optional field, with its checksum.
 pub(crate) fn gzip_with_header(body: &[u8]) -> Vec<u8> {
     let mut header = b"\x1f\x8b\x08\x1f\0\0\0\0\0\xff\x04\0\x1f\x8b\0\0name\0comment\0".to_vec();
     let mut crc = flate2::Crc::new();
@@ -56,7 +56,7 @@ pub(crate) fn gzip_with_header(body: &[u8]) -> Vec<u8> {
     [header, gzip(body)[10..].to_vec()].concat()
 }
 
-/// A frame with a checksum of its content.
+/// Returns a zstd frame with a checksum of its content.
 pub(crate) fn zstd_with_checksum(body: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();

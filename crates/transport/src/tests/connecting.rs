@@ -1,4 +1,4 @@
-//! How connections are made: to which address, in what time, and what is known of it when time is up.
+//! How the client connects: the address, the time limit, and the state at the deadline.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -25,7 +25,7 @@ async fn what_the_filter_returns_is_what_is_connected_to() {
     let noted = Arc::clone(&asked);
     let filter = AddressFilter::new(move |name, found| {
         noted.lock().unwrap().push(name.to_owned());
-        // The first one does not listen.
+        // The first address does not listen.
         Ok(found.iter().flat_map(|_| ["127.0.0.2:0", "127.0.0.1:0"]).map(|it| it.parse().unwrap()).collect())
     });
     let client = client(tls(&[]).1, Some(filter), None);
@@ -33,7 +33,7 @@ async fn what_the_filter_returns_is_what_is_connected_to() {
     assert_eq!(text(client.send(get(&url)).await.unwrap()).await, "ok");
     assert_eq!(*asked.lock().unwrap(), ["localhost"]);
 
-    // An address in the place of a name is for the caller to judge.
+    // The caller checks an address instead of a name itself.
     client.send(get(&format!("http://{}/", server.address))).await.unwrap();
     assert_eq!(asked.lock().unwrap().len(), 1);
 }
@@ -65,7 +65,7 @@ async fn a_refused_connection_says_so_and_that_nothing_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_ten_seconds_with_tls() {
-    // It takes the connection and never begins with TLS.
+    // The listener accepts the connection and never begins with TLS.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let begin = Instant::now();
     let url = format!("https://{}/", listener.local_addr().unwrap());
@@ -98,7 +98,8 @@ async fn a_request_on_a_kept_connection_does_not_wait_for_the_one_that_was_begun
         let mut stream = TlsAcceptor::from(Arc::new(server_tls)).accept(stream).await.unwrap();
         read_head(&mut stream).await.unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await.unwrap();
-        // The second request asks for a connection, which gets no TLS; then the first is free.
+        // The second request makes a connection, whose TLS handshake hangs. Then the first connection becomes
+        // free.
         let stalled = listener.accept().await.unwrap();
         stream.write_all(b"ok").await.unwrap();
         let head = read_head(&mut stream).await.unwrap();

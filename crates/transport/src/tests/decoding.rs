@@ -1,4 +1,4 @@
-//! Which responses are decoded, and what is left of their headers.
+//! Which responses are decoded, and which of their headers stay.
 
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, RANGE};
 
@@ -8,7 +8,7 @@ use super::*;
 
 const HELLO: &[u8] = b"\x0b\x02\x80hello\x03";
 
-/// A server that sends this response to every request.
+/// Starts a server that sends this response to every request.
 async fn answering(head: &str, body: &[u8]) -> (Server, String) {
     let head = format!("HTTP/1.1 {head}\r\n\r\n");
     let server = Server::start(None, [head.as_bytes(), body].concat()).await;
@@ -16,7 +16,7 @@ async fn answering(head: &str, body: &[u8]) -> (Server, String) {
     (server, url)
 }
 
-/// The body that a client reads of a response with these lines of `Content-Encoding`.
+/// Returns the body that a client reads from a response with these lines of `Content-Encoding`.
 async fn decoded(lines: &[&str], body: &[u8]) -> Result<Vec<u8>, String> {
     let lines: String = lines.iter().map(|line| format!("content-encoding: {line}\r\n")).collect();
     let (_server, url) = answering(&format!("200 OK\r\n{lines}content-length: {}", body.len()), body).await;
@@ -194,7 +194,7 @@ async fn a_coding_that_is_not_known_is_left_alone_and_all_beside_it() {
 async fn an_answer_without_a_body_has_nothing_to_decode() {
     for coding in ["gzip", "br", "zstd", "deflate"] {
         for (method, status) in [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")] {
-            // What it tells of an answer with a body stays.
+            // The headers that describe a response with a body stay.
             let length = if status == "204 No Content" { "" } else { "\r\ncontent-length: 1000" };
             let head = format!("{status}\r\ncontent-encoding: {coding}{length}");
             let (_server, url) = answering(&head, b"").await;

@@ -1,4 +1,4 @@
-//! HTTP/2 responses that end before their end.
+//! HTTP/2 responses that break off before their end.
 
 use bytes::Bytes;
 use h2::Reason;
@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use super::codings::{brotli, deflate, gzip, zlib, zstd};
 use super::*;
 
-/// What a server does once it has sent a response's head and its first bytes.
+/// The server's behaviour after it has sent a response's head and first bytes.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     EndStream,
@@ -20,7 +20,7 @@ enum Then {
     Close,
 }
 
-/// The bytes of a response with this content-length, or the error that its body ends with.
+/// Returns the bytes of a response with this content-length, or the error that its body ends with.
 async fn read(length: Option<usize>, sent: &'static str, then: Then) -> Result<String, String> {
     let length = length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length)));
     read_with(length, Bytes::from_static(sent.as_bytes()), then).await
@@ -45,7 +45,7 @@ async fn read_with(
         let mut stream = respond.send_response(head, false).unwrap();
         let ends = matches!(then, Then::EndStream | Then::EndStreamAndReset(_));
         stream.send_data(sent, ends).unwrap();
-        // What is queued has left once the connection has been polled until it is idle.
+        // The queued frames are sent once the connection was polled until it is idle.
         let idle = tokio::time::timeout(Duration::from_millis(50), connection.accept());
         assert!(idle.await.is_err());
         match then {
@@ -93,7 +93,7 @@ async fn a_response_that_came_to_its_end_stays_one() {
     }
 }
 
-/// The end of a coding is no end of the response.
+/// The end of a coding is not the end of the response.
 #[tokio::test]
 async fn a_coded_response_without_its_end_is_broken() {
     let body = b"whole";

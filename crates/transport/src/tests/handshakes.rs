@@ -1,4 +1,4 @@
-//! How many connections a burst of requests opens, and what a handshake that fails costs the others.
+//! Counts the connections of a burst of requests, and the effect of a failed handshake on other requests.
 
 use std::future::pending;
 use std::sync::Mutex;
@@ -17,11 +17,11 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::until;
 
-/// What a server does with its first connections. All others it serves.
+/// The server's behaviour on its first connections. It serves all other connections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum First {
     Serve,
-    /// TLS never begins.
+    /// The TLS handshake never begins.
     Hang,
     Close,
 }
@@ -66,8 +66,7 @@ async fn serving(protocols: &[&str], first: First, how_many: usize) -> Server {
     Server { url, client: Arc::new(client(client_tls, None, None)), connections, running }
 }
 
-/// Each response takes a while, so that the requests of a burst are in flight together. The response of
-/// `/never` does not come.
+/// Delays each response, so that the requests of a burst are in flight together. `/never` gets no response.
 async fn serve(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let service = service_fn(|request: http::Request<Incoming>| async move {
@@ -81,7 +80,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream) {
 }
 
 impl Server {
-    /// So many requests at once: how many were answered.
+    /// Sends so many requests at once, and returns how many got a response.
     async fn burst(&self, count: usize) -> usize {
         let requests = (0..count).map(|_| self.client.send(get(&self.url)));
         let mut answered = 0;
@@ -121,14 +120,14 @@ async fn a_cold_burst_of_several_threads_shares_one_connection() {
 
 #[tokio::test]
 async fn a_burst_over_http1_has_a_connection_for_each_request() {
-    // A server without ALPN speaks HTTP/1.1.
+    // Without ALPN, the server speaks HTTP/1.1.
     for protocols in [&["http/1.1"][..], &[]] {
         let server = serving(protocols, First::Serve, 0).await;
         let started = Instant::now();
         assert_eq!(server.burst(20).await, 20);
         assert!((20..=21).contains(&server.connections()), "{}", server.connections());
-        // Twice the time of a response: the requests that wait for the first handshake do not wait for
-        // its response.
+        // The limit is twice the time of a response: requests that wait for the first handshake do not wait
+        // for its response.
         assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
     }
 }
@@ -160,7 +159,7 @@ async fn a_handshake_that_fails_fails_one_request() {
 async fn a_handshake_that_hangs_holds_up_the_others_for_a_second() {
     for protocol in ["h2", "http/1.1"] {
         let server = server(protocol, First::Hang, 1).await;
-        // The request whose own handshake hangs takes a connection of the others.
+        // The request whose own handshake hangs uses a connection of another request.
         let answered = tokio::time::timeout(Duration::from_secs(4), server.burst(20)).await;
         assert_eq!(answered, Ok(20), "{protocol}");
     }
@@ -223,7 +222,7 @@ async fn a_burst_after_the_connection_was_lost_shares_the_next() {
         };
         let (another, ()) = tokio::join!(accept, ask);
         assert!(!another, "one connection");
-        // The end of the connection arrives.
+        // The pause lets the end of the connection arrive.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

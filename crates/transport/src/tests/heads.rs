@@ -1,4 +1,4 @@
-//! Heads of responses: what is accepted as `fetch` and curl accept it, and up to which size.
+//! Heads of responses: the client accepts the same heads as `fetch` and curl, up to a size.
 
 use h2::server::handshake;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,14 +9,14 @@ use super::server::Server;
 use super::*;
 use crate::{BadHead, MAX_HEAD};
 
-/// What the client makes of a response with these header lines.
+/// Returns the client's result for a response with these header lines.
 async fn answer_to(lines: &[u8]) -> Result<Response, Error> {
     let end = b"content-length: 2\r\n\r\nok";
     let server = Server::start(None, [b"HTTP/1.1 200 OK\r\n", lines, end].concat()).await;
     plain_client().send(get(&format!("http://{}/", server.address))).await
 }
 
-/// What the client makes of a response over HTTP/2.
+/// Returns the client's result for a response over HTTP/2.
 async fn answer_over_h2(headers: HeaderMap) -> Result<Response, Error> {
     let (server_tls, client_tls) = tls(&["h2"]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
@@ -34,7 +34,7 @@ async fn answer_over_h2(headers: HeaderMap) -> Result<Response, Error> {
     client(client_tls, None, None).send(get(&url)).await
 }
 
-/// So many headers, each with a value of so many bytes.
+/// Returns so many headers, each with a value of so many bytes.
 fn headers(count: usize, value: usize) -> HeaderMap {
     let value = HeaderValue::try_from("v".repeat(value)).unwrap();
     (0..count).map(|index| (HeaderName::try_from(format!("x-{index:05}")).unwrap(), value.clone())).collect()
@@ -46,7 +46,7 @@ fn lines(headers: &HeaderMap) -> Vec<u8> {
     lines.flatten().flatten().copied().collect()
 }
 
-/// Its header lines in HTTP/1.1.
+/// The size of the header lines in HTTP/1.1.
 fn size(headers: &HeaderMap) -> usize {
     lines(headers).len()
 }
@@ -127,7 +127,7 @@ async fn lines_that_old_servers_write_are_read() {
     }
 }
 
-/// The client itself reads these headers: where the body ends, and how it is coded.
+/// The client itself reads these headers, to find the end of the body and its coding.
 #[tokio::test]
 async fn old_lines_are_read_where_they_frame_a_body() {
     let chunked = b"2\r\nok\r\n0\r\n\r\n".to_vec();

@@ -1,4 +1,4 @@
-//! Requests over real sockets, to servers that hang, refuse and stand in between.
+//! Requests over real sockets, to servers that hang and refuse, and through proxies.
 
 pub(crate) mod codings;
 mod connecting;
@@ -25,7 +25,7 @@ use crate::resolver::Resolver;
 use crate::settings::Settings;
 use crate::{AddressFilter, Body, Client, Error, Request, Response, whole};
 
-/// A server's and a client's side of TLS, with a certificate for `localhost` and `127.0.0.1`.
+/// Returns the TLS settings of a server and a client, with a certificate for `localhost` and `127.0.0.1`.
 fn tls(protocols: &[&str]) -> (ServerConfig, ClientConfig) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let own = rcgen::generate_simple_self_signed(names).unwrap();
@@ -59,7 +59,7 @@ fn client(tls: ClientConfig, filter: Option<AddressFilter>, proxies: Option<Prox
     })
 }
 
-/// A client that has no use for TLS.
+/// A client that does not use TLS.
 fn plain_client() -> Client {
     client(tls(&[]).1, None, None)
 }
@@ -77,7 +77,7 @@ async fn text(response: Response) -> String {
     String::from_utf8(chunks.concat()).unwrap()
 }
 
-/// What an error and all its causes say.
+/// Returns the messages of an error and all its causes.
 fn chain(error: &Error) -> String {
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(error);

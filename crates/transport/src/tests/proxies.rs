@@ -1,4 +1,4 @@
-//! Proxies: what they get to see, and what goes through them unseen.
+//! Proxies: which data they see, and which data passes through them unseen.
 
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use super::*;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A proxy that connects one request through to an address, and returns its head.
+/// Starts a proxy that tunnels one request to an address, and returns the head of its request.
 async fn tunnel(to: String) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! What an HTTP/2 server refuses, and what it may have done.
+//! Requests that an HTTP/2 server refuses, and requests that it may have acted on.
 
 use std::sync::Mutex;
 
@@ -12,14 +12,14 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::streamed;
 
-/// What becomes of a request.
+/// The server's reaction to a request.
 #[derive(Clone, Copy)]
 enum Step {
     Answer,
     Reset(Reason),
 }
 
-/// A server that does one step per request, and keeps the bodies that it got.
+/// Starts a server that runs one step per request, and keeps the bodies that it read.
 async fn server(steps: Vec<Step>) -> (String, Client, Arc<Mutex<Vec<String>>>) {
     let (server_tls, client_tls) = tls(&["h2"]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
@@ -94,8 +94,10 @@ async fn a_body_that_was_streamed_is_not_there_to_be_sent_again() {
     assert_eq!(*bodies.lock().unwrap(), ["body"]);
 }
 
-/// A server whose first connection ends in good order as soon as a request comes, naming the last
-/// stream that it may have done something with; the next answers. Returns how many requests came.
+/// Sends a request to a server that ends its first connection in good order as soon as a request comes.
+///
+/// The server names the last stream that it may have acted on. Its next connection sends a response. Returns
+/// the number of requests that came.
 async fn going_away(last_stream: u8) -> (Result<Response, Error>, usize) {
     let (server_tls, client_tls) = tls(&["h2"]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
@@ -108,9 +110,9 @@ async fn going_away(last_stream: u8) -> (Result<Response, Error>, usize) {
             let (stream, _) = listener.accept().await.unwrap();
             let mut stream = acceptor.accept(stream).await.unwrap();
             stream.read_exact(&mut [0; 24]).await.unwrap();
-            // SETTINGS, empty.
+            // Send empty SETTINGS.
             stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
-            // Until there are HEADERS.
+            // Read until HEADERS come.
             while {
                 let mut head = [0; 9];
                 stream.read_exact(&mut head).await.unwrap();
@@ -120,12 +122,12 @@ async fn going_away(last_stream: u8) -> (Result<Response, Error>, usize) {
             } {}
             *seen.lock().unwrap() += 1;
             if *seen.lock().unwrap() == 1 {
-                // GOAWAY with NO_ERROR.
+                // Send GOAWAY with NO_ERROR.
                 let frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last_stream, 0, 0, 0, 0];
                 stream.write_all(&frame).await.unwrap();
                 stream.shutdown().await.unwrap();
             } else {
-                // HEADERS with the end of the stream: `:status: 200`.
+                // Send HEADERS with the end of the stream: `:status: 200`.
                 stream.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]).await.unwrap();
                 return stream;
             }

@@ -22,7 +22,7 @@ fn each_runtime_keeps_connections_of_its_own() {
         assert_eq!(runtime.block_on(ask()), "hi");
         assert_eq!(server.connections(), connections);
     }
-    // What it kept has ended with it, and nobody else misses it.
+    // The first runtime's connections have ended with it, and the other runtimes do not need them.
     drop(first);
     assert_eq!(second.block_on(ask()), "hi");
     assert_eq!(runtime().block_on(ask()), "hi");

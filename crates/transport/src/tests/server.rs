@@ -1,4 +1,4 @@
-//! A server of HTTP/1.1 that answers each request with the next text, and keeps what it got.
+//! An HTTP/1.1 server that sends the next text to each request, and keeps the requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
@@ -63,7 +63,7 @@ async fn serve(
     }
 }
 
-/// A request without a body, up to its empty line.
+/// Reads a request without a body, up to its empty line.
 pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Bodies that break off on their way up: who sent them learns why, whatever protocol is spoken.
+//! Request bodies that break off: the caller gets the reason, over every protocol.
 
 use std::future::ready;
 
@@ -24,16 +24,16 @@ const PROTOCOLS: [&str; 2] = ["http/1.1", "h2"];
 #[error("the disk is gone")]
 struct Broken;
 
-/// When a server sends the head of its answer.
+/// When a server sends the head of its response.
 #[derive(Clone, Copy)]
 enum Answer {
-    /// Once it has all of the body.
+    /// After the server has the whole body.
     AfterTheBody,
-    /// At once, and then nothing until it has all of the body.
+    /// At once; the server then sends nothing until it has the whole body.
     BeforeTheBody,
 }
 
-/// A server of one protocol, and what tells of each piece of a body that it gets.
+/// Starts a server of one protocol. The receiver gets each piece of a body that the server reads.
 async fn server(protocol: &str, answer: Answer) -> (String, Client, mpsc::UnboundedReceiver<Bytes>) {
     let (server_tls, client_tls) = tls(&[protocol]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
@@ -72,7 +72,7 @@ async fn serve(
     Ok(http::Response::new(StreamBody::new(Box::pin(once(rest)))))
 }
 
-/// A body of so many pieces, which breaks when the server has got them.
+/// A body of so many pieces, which breaks after the server has read them.
 fn breaking(pieces: usize, got: mpsc::UnboundedReceiver<Bytes>) -> Body {
     streamed(unfold((0, got), move |(sent, mut got)| async move {
         if sent < pieces {

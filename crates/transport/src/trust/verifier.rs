@@ -1,8 +1,8 @@
 //! The check of a server's certificate when `NODE_EXTRA_CA_CERTS` is set.
 //!
-//! `openssl req -x509` makes a certificate that is its own authority. Node accepts a server that
-//! presents one which `NODE_EXTRA_CA_CERTS` names; rustls refuses it, because an authority should
-//! not serve. This accepts exactly that case, and leaves every other check as it is.
+//! `openssl req -x509` creates a certificate that is its own authority. Node.js accepts a server with such a
+//! certificate if `NODE_EXTRA_CA_CERTS` names it. rustls refuses it, because an authority should not be a
+//! server. This verifier accepts exactly that case, and changes no other check.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
-/// Checks as usual, with the exception above.
+/// Checks like rustls, with the exception above.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     usual: Arc<WebPkiServerVerifier>,
@@ -33,7 +33,7 @@ impl Verifier {
     }
 }
 
-/// Whether a certificate was refused because an authority may not be a server, too.
+/// Whether a certificate was refused because an authority may not also be a server.
 fn is_authority(OtherError(error): &OtherError) -> bool {
     matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
@@ -49,7 +49,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let usual = self.usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match usual {
-            // The period of validity has been checked when this is found; the name has not.
+            // The verifier has checked the validity period before this error, and has not checked the name.
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if is_authority(&other) && self.extra.iter().any(|extra| extra == end_entity) =>
             {
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// What `openssl req -x509` makes.
+    /// A certificate as `openssl req -x509` creates it.
     fn own_authority(name: &str, until: i32) -> CertificateDer<'static> {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
