@@ -46,9 +46,9 @@ pub struct RemoteOptions {
     pub api_version: Option<ApiVersion>,
     /// How often a call may be retried; 2 if absent, 0 for never.
     ///
-    /// Every call is retried if the connection failed, on HTTP 429, and on an HTTP 503 that the backend
-    /// itself sent or that has a `Retry-After`. A call that only reads is retried on any 503, and if the
-    /// connection broke, too.
+    /// Every call is retried if no connection could be made, and on HTTP 429. It is retried on an HTTP 503
+    /// that the backend itself sent or that has a `Retry-After`. A call that only reads is retried on any
+    /// 503, and if the connection broke, too.
     #[serde(default)]
     pub max_retries: Option<u32>,
     /// Headers to send with every request, as names and values.

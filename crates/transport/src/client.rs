@@ -210,8 +210,8 @@ impl Client {
     /// cancels the request.
     ///
     /// The response is decoded, and its `Content-Encoding` and `Content-Length` are removed. It stays coded
-    /// if the request has its own `Accept-Encoding`, if the response has no body or is partial (206), or if
-    /// one of its codings is unknown.
+    /// if the request has its own `Accept-Encoding` or a coding is unknown. A response without a body, or
+    /// with a part (206), also stays as it is.
     ///
     /// If a kept connection turns out to be closed before any byte of the request was written, the client
     /// replaces the connection.

@@ -37,8 +37,8 @@ pub(crate) struct Servers {
 #[derive(Debug)]
 pub(crate) struct Server {
     settings: Arc<Settings>,
-    /// The client that holds the server's connections. reqwest cannot close a single connection, so a new
-    /// client replaces this one when a connection may hang.
+    /// The client that holds the server's connections. reqwest cannot close one connection, so a new client
+    /// replaces this one when a connection may hang.
     client: Mutex<Arc<reqwest::Client>>,
     /// The newest connection speaks HTTP/1.1, so each request needs a connection of its own.
     only_http1: AtomicBool,

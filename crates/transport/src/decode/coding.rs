@@ -63,8 +63,8 @@ impl Coding {
     pub(super) fn codec(self, first: u8) -> Codec {
         match self {
             Self::Gzip => Codec::Library(Box::new(GzipDecoder::new())),
-            // Servers send zlib and raw deflate under this name. The low half of the first byte is 8 in zlib
-            // (RFC 1950 §2.2), and in raw deflate (RFC 1951 §3.2.3) only if padding bits are set.
+            // Servers send zlib and raw deflate under this name. In zlib, the low half of the first byte is 8
+            // (RFC 1950 §2.2). In raw deflate (RFC 1951 §3.2.3), it is 8 only if padding bits are set.
             Self::Deflate if first & 0x0f == 8 => Codec::Library(Box::new(ZlibDecoder::new())),
             Self::Deflate => Codec::Library(Box::new(DeflateDecoder::new())),
             Self::Brotli => Codec::Brotli(brotli()),
