@@ -100,8 +100,8 @@ pub trait Links: Send + Sync {
     /// Returns when the next unused link after `at` ends.
     async fn next_link_expiry(&self, at: i64) -> Result<Option<i64>>;
 
-    /// Expires accounts whose links have ended unused by the time `at`, and accounts without a link that were
-    /// begun a `lifetime` ago.
+    /// Expires accounts whose links have ended unused by the time `at`, and accounts without an unused link
+    /// that were begun a `lifetime` ago.
     ///
     /// Deletes links that ended a day ago. Returns the ids of the expired accounts.
     async fn expire_links(&self, reason: &str, at: i64, lifetime: i64) -> Result<Vec<String>>;
