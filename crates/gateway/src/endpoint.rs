@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use http::uri::Authority;
 use proxy_execute_protocol::quoted;
 use url::{Host, Url};
 
@@ -154,6 +155,10 @@ fn absolute(endpoint: &str, after_scheme: &str) -> Result<Url, Refusal> {
     }
     url.set_fragment(None);
     without_root_dot(&mut url)?;
+    // The URL standard allows hosts such as `{name.example.com`, which RFC 3986 does not and no request holds.
+    if url.authority().parse::<Authority>().is_err() {
+        return Err(Refusal::Malformed("its host has a character that HTTP does not allow"));
+    }
     Ok(url)
 }
 
