@@ -1,4 +1,4 @@
-//! Who asks, and how what they ask is answered.
+//! The caller of a request: the check of its key, and the responses to it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::reply::{Failure, RequestId, SHOULD_RETRY};
 use proxy_execute_gateway::api_key;
 use proxy_execute_gateway::{Gateway, Parts};
 
-/// Marks a request of the gateway's owner, who needs no key. Only code in this process can set it.
+/// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner;
 
-/// A request with whoever sent it.
+/// A request's sender, before its key is checked.
 pub(super) struct Caller {
     gateway: Gateway,
     request_id: RequestId,
@@ -47,7 +47,7 @@ impl FromRequestParts<Gateway> for Caller {
 }
 
 impl Caller {
-    /// Answers with what `work` finds, if the caller may read in the area.
+    /// Responds with the result of `work`, if the caller may read in the area.
     pub(super) async fn reading<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,
         area: &str,
@@ -57,7 +57,7 @@ impl Caller {
         self.json(result, StatusCode::OK)
     }
 
-    /// Answers with what `work` changed, if the caller may write in the area.
+    /// Responds with the result of `work`, if the caller may write in the area.
     pub(super) async fn writing<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,
         area: &str,
@@ -68,7 +68,7 @@ impl Caller {
         self.json(result, status)
     }
 
-    /// Answers with what a proxied call has brought, if the caller may make one.
+    /// Responds with the result of a proxied call, if the caller may make proxied calls.
     pub(super) async fn calling<Work: Future<Output = Result<Response>> + Send>(
         self,
         work: impl FnOnce(Arc<Parts>) -> Work,
@@ -90,7 +90,7 @@ impl Caller {
         work: impl FnOnce(Arc<Parts>) -> Work,
     ) -> Result<T> {
         let parts = self.gateway.parts();
-        // In a box, because each function that hands a future on holds it twice.
+        // The future is boxed, because each function that passes a future to another holds it twice.
         let work = Box::pin(work(Arc::clone(parts)));
         self.gateway
             .run(async {

@@ -1,11 +1,11 @@
-//! The addresses of clients, and how many connections each has open.
+//! The addresses of clients, and the number of open connections of each client.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What stands for one client: an IPv4 address, or the 64 leading bits of an IPv6 address. A client of
-/// IPv6 usually has a whole network of that size.
+/// The address that identifies a client: an IPv4 address, or the first 64 bits of an IPv6 address. An IPv6
+/// client usually has a whole network of that size.
 pub(super) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -13,14 +13,14 @@ pub(super) fn client_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The connections that are open, by client.
+/// The open connections, by client.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     most: u32,
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-/// A connection that is counted until this is dropped.
+/// A connection in the count of its client, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     connections: Connections,
@@ -36,7 +36,7 @@ impl Connections {
         self.most
     }
 
-    /// Counts one more connection of a client, unless it has as many as it may.
+    /// Counts a new connection of a client; `None` if the client is at its limit.
     pub(super) fn add(&self, address: IpAddr) -> Option<Counted> {
         let client = client_of(address);
         let mut open = self.lock();

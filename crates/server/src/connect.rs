@@ -1,13 +1,14 @@
-//! `/connect`: the pages on which people connect accounts. They are for browsers, and are no part of
-//! the described wire.
+//! `/connect`: the pages on which users connect accounts. The pages are for browsers, so the description of
+//! the wire does not include them.
 //!
-//! * A browser is known by a cookie, and a form is taken only with the proof that its page was
-//!   shown to the browser that sends it.
-//! * A page sends the browser on by `Refresh`, never by a redirect: a browser applies the
-//!   `form-action` of the page with the form, ours or the provider's, to every redirect after it,
-//!   and so would stop people on their way to a third host.
-//! * A callback that is posted (`response_mode=form_post`) is led on to the same address by GET: a browser sends
-//!   the cookie, which is `SameSite=Lax`, with no form of another site.
+//! * A cookie identifies the browser. A form must prove that its page was shown to the browser that sends
+//!   the form.
+//! * A page sends the browser to the next address by `Refresh`, never by a redirect. The `form-action` of the
+//!   page with the form, the gateway's or the provider's, applies to every redirect that follows. It would
+//!   stop users on their way to a third host.
+//! * A provider may post its callback (`response_mode=form_post`). The gateway then redirects the browser to
+//!   the same address by GET. The cookie is `SameSite=Lax`, so the browser does not send it with a form of
+//!   another site.
 
 mod page;
 
@@ -34,16 +35,16 @@ use proxy_execute_gateway::connect::{self, Browser, Callback, Next, Stop};
 use proxy_execute_gateway::id::hash;
 use proxy_execute_gateway::{Gateway, Parts};
 
-/// Upper limit for what a provider sends back, in a query or a form. Codes have up to 2 KiB.
+/// Upper limit for the parameters of a callback, in a query or a form. Codes have up to 2 KiB.
 const MAX_CALLBACK_BYTES: usize = 16 * 1024;
 
-/// More than any form needs; a key file has a few KiB.
+/// Upper limit for a form. The largest field is a key file, which has a few KiB.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// How long a form may take to arrive.
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pages.
+/// The routes of the pages.
 pub(super) fn router() -> Router<Gateway> {
     let pages = Router::new()
         .route("/callback", get(come_back).post(lead_back))
@@ -79,7 +80,7 @@ async fn submit(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    // What the head alone refuses is refused before the body is read, and kept in memory.
+    // Requests that the head alone rules out are refused before their body is read and held in memory.
     let Some(browser) = cookie_of(&gateway, &headers) else { return Page::no_cookie().into() };
     if is_from_elsewhere(&headers) {
         return Page::foreign_form().into();
@@ -103,7 +104,7 @@ async fn submit(
     if !is_proven {
         return Page::foreign_form().into();
     }
-    // Not ended by a browser that goes away: what was begun at an API is to be kept.
+    // A browser that disconnects does not cancel this work: the gateway must keep what it began at an API.
     let work = {
         let (gateway, browser) = (gateway.clone(), Browser(browser.0.clone()));
         Arc::clone(gateway.parts()).spawn(async move {
@@ -127,7 +128,7 @@ async fn come_back(
     server: Option<Path<String>>,
     uri: Uri,
 ) -> Response {
-    // Neither asks for a page to be shown, and to go on here is to use the state up.
+    // HEAD and prefetch requests show no page to the user, and the exchange below uses up the state.
     let only_looks =
         headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
     if method == Method::HEAD || only_looks {
@@ -143,7 +144,7 @@ async fn come_back(
         parameters: parameters.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect(),
     };
     let browser = cookie_of(&gateway, &headers);
-    // A code can be exchanged once, so the exchange is not ended by a browser that goes away.
+    // A code can be exchanged once, so a browser that disconnects does not cancel the exchange.
     let work = Arc::clone(gateway.parts()).spawn(async move {
         let parts = gateway.parts();
         gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), &callback).await) }).await
@@ -154,14 +155,15 @@ async fn come_back(
     }
 }
 
-/// Leads a browser that posts a callback on to the same address with the form as the query. It
-/// takes nothing from the form: the browser is not known here.
+/// Redirects a browser that posts a callback to the same address, with the form as the query.
+///
+/// The gateway uses nothing of the form here, because the browser is not known.
 async fn lead_back(request_id: RequestId, request: Request) -> Response {
     let body = match read_bytes(request, MAX_CALLBACK_BYTES, callback_too_large).await {
         Ok(body) => body,
         Err(error) => return Page::stop(Stop::Broken(error), request_id).into(),
     };
-    // Written anew, so that a header can hold it.
+    // The parameters are encoded again, so that a header can hold them.
     let parameters = form_urlencoded::parse(&body);
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     if query.len() > MAX_CALLBACK_BYTES {
@@ -174,14 +176,14 @@ async fn unknown(request_id: RequestId) -> Response {
     Page::stop(Stop::Unknown, request_id).into()
 }
 
-/// The token in the path, as it is written: one has no letters that would be encoded.
+/// The token as it stands in the path. A token has no characters that a URL encodes.
 fn token_of(uri: &Uri) -> &str {
     uri.path().trim_start_matches('/')
 }
 
 type Outcome<T> = Result<T, Stop>;
 
-/// The gateway is closed.
+/// The result of a step when the gateway is closed.
 fn broken<T>(error: Error) -> Outcome<T> {
     Err(Stop::Broken(error))
 }
@@ -209,19 +211,19 @@ fn form_too_slow() -> Error {
     Error::new(ErrorKind::InvalidRequest, message).fix("Send it once more from its page.")
 }
 
-/// Whether a browser says that another site has sent the request. One that says nothing is known by
-/// the proof in the form alone.
+/// Whether the browser says that another site sent the request. For a browser that says nothing, only the
+/// proof in the form counts.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin")
 }
 
-/// What shows that a form was shown to this browser: no other site can read it, or the cookie that
-/// it is made from.
+/// The proof that a form was shown to this browser. Another site can read neither the proof nor the cookie
+/// that it is made from.
 fn proof(browser: &Browser) -> String {
     HEXLOWER.encode(&hash(&format!("form {}", browser.0.expose_secret())))
 }
 
-/// The cookie's name and its attributes. `__Host-` keeps other hosts of the domain from setting it,
+/// The cookie's name and its attributes. `__Host-` keeps other hosts of the domain from setting the cookie,
 /// and needs TLS and the path `/`.
 fn cookie(gateway: &Parts) -> (&'static str, String) {
     let url = gateway.public_url().ok().and_then(|url| Url::parse(url).ok());
@@ -256,7 +258,7 @@ fn with_cookie(gateway: &Parts, browser: &Browser, page: Page) -> Response {
     response
 }
 
-/// The headers that every page has.
+/// The headers of every page.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-store"),

@@ -1,5 +1,5 @@
-//! Routes of the hosted backend that a gateway does not have. Each says what is not here, and what to
-//! use.
+//! Routes of the hosted backend that a gateway does not have. Each route says what is missing, and what to
+//! use instead.
 
 use axum::Router;
 use axum::routing::any;
@@ -64,7 +64,7 @@ const VENDOR: (&str, &str) = (
     "Use `npx proxy-execute --help`, or the routes that /openapi.json describes.",
 );
 
-/// Every path, below a version, with what to say there.
+/// Every path, below a version, with the error and the fix that it responds with.
 const ELSEWHERE: &[(&str, (&str, &str))] = &[
     ("/tools", TOOLS),
     ("/tools/{*rest}", TOOLS),
@@ -122,7 +122,7 @@ pub(super) fn router() -> Router<Gateway> {
             router = router.route(&format!("{version}{path}"), any(move |id| refuse(id, *words)));
         }
     }
-    // Hosted sessions have their MCP endpoint outside of the API.
+    // The MCP endpoint of a hosted session is outside of the API.
     router.route("/tool_router/{id}/mcp", any(|id| refuse(id, MCP)))
 }
 

@@ -1,4 +1,4 @@
-//! The gateway as a backend of the process that opened it.
+//! The gateway as a backend in the process that opened it.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -20,16 +20,16 @@ use proxy_execute_protocol::{
 use crate::caller::Owner;
 use crate::{Listen, answer, router, start};
 
-/// Everything but the unreserved characters of RFC 3986, which a route is found by.
+/// The characters to encode: all but the unreserved ones of RFC 3986, which the routes contain as they are.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A gateway in this process, whose owner needs no API key. Cheap to clone; all clones are one gateway.
+/// A gateway in this process. Its owner needs no API key. It is cheap to clone; all clones are one gateway.
 ///
-/// Resources go through the routes of the port, so both have one description.
+/// Resources go through the routes of the port, so that both have one description.
 #[derive(Debug, Clone)]
 pub struct Embedded {
     gateway: Gateway,
-    /// The routes without a limit on requests.
+    /// The routes, without the limit on requests.
     routes: Router,
 }
 
@@ -42,17 +42,17 @@ impl Embedded {
         Gateway::open(options).await.map(Self::from)
     }
 
-    /// Offers the gateway on a port until it is closed.
+    /// Serves the gateway on a port until it is closed.
     ///
     /// # Errors
-    /// `InvalidOption` when the address cannot be used.
+    /// `InvalidOption` if the address cannot be used.
     pub async fn listen(&self, listen: Listen) -> Result<SocketAddr> {
         let (address, server) = self.gateway.run(start(self.gateway.clone(), listen)).await?;
         self.gateway.close_after(server);
         Ok(address)
     }
 
-    /// Answers a request of the owner.
+    /// Responds to a request of the owner.
     pub(crate) async fn respond(&self, mut request: Request) -> Response {
         request.extensions_mut().insert(Owner);
         let Ok(response) = answer(self.routes.clone(), request).await;
@@ -75,7 +75,7 @@ impl Deref for Embedded {
     }
 }
 
-/// The caller enforces the deadline. The gateway has limits of its own for each step.
+/// The caller enforces the deadline. The gateway has its own limits for each step.
 #[async_trait]
 impl Backend for Embedded {
     async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
@@ -142,7 +142,7 @@ impl Backend for Embedded {
     }
 }
 
-/// The text of a response, or the error that it was made from.
+/// The text of a response, or the error that the response was made from.
 async fn read(mut response: Response) -> Result<String> {
     if let Some(error) = response.extensions_mut().remove::<Error>() {
         return Err(error);

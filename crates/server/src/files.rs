@@ -1,4 +1,4 @@
-//! Files, by the signed URLs that answers have named them with. Whoever has the URL has the file.
+//! Files, by the signed URLs in the responses of calls. Every client that has the URL can read the file.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::reply::{Failure, RequestId};
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::files::{NoSuchRange, OpenFile, PartRequest};
 
-/// How long a reader may take none of a file: it is one of few that are open at once. Longer than the
-/// pause of a request, as what the system holds for a slow reader is taken in large pieces.
+/// How long a reader may read none of a file, because only a few files may be open at once. The limit is
+/// longer than for a request's pause: the system takes its buffer for a slow reader in large pieces.
 const PAUSE: Duration = Duration::from_secs(120);
 
-/// All of a file, or the range that is asked for.
+/// Sends the whole file, or the requested range.
 pub(super) async fn get(
     State(gateway): State<Gateway>,
     request_id: RequestId,
@@ -43,7 +43,7 @@ pub(super) async fn get(
     }
 }
 
-/// The part that a request asks for. Of a header that is there twice, neither line counts.
+/// The part that a request asks for. If a header appears twice, both lines are ignored.
 fn part_of(headers: &HeaderMap) -> Option<PartRequest<'_>> {
     let only = |name| {
         let mut lines = headers.get_all(name).iter();
@@ -53,7 +53,7 @@ fn part_of(headers: &HeaderMap) -> Option<PartRequest<'_>> {
     Some(PartRequest { range: only(header::RANGE)?, if_range })
 }
 
-/// A browser must save it, whatever it is: it is somebody else's, and on this origin.
+/// Makes the response for a file. A browser must save the file: its content is foreign, and on this origin.
 fn served(gateway: &Gateway, OpenFile { content_type, etag, size, part, body }: OpenFile) -> Response {
     let body = Body::from_stream(gateway.parts().until_closed(body, None, PAUSE));
     let mut response = body.into_response();
@@ -107,7 +107,7 @@ mod tests {
         };
         tokio::time::pause();
         let mut stalled = read().await.into_body().into_data_stream();
-        // Who reads slowly is let be.
+        // A slow reader is not interrupted.
         for _ in 0..3 {
             sleep(PAUSE - Duration::from_secs(1)).await;
             stalled.try_next().await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! The body of the fuzz target for callbacks; the others are in the crate of the gateway.
+//! The body of the fuzz target for callbacks. The other targets are in the crate of the gateway.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::Embedded;
 /// A secret that no page may show.
 const CANARY: &str = "canary-7f3a9c";
 
-/// A gateway with a link on its way to the provider and back.
+/// A gateway with a link whose user is at the provider.
 struct Consent {
     runtime: Runtime,
     gateway: Embedded,
@@ -26,7 +26,7 @@ struct Consent {
 
 static CONSENT: LazyLock<Consent> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it has threads");
-    // Its token endpoint is refused before anything is sent.
+    // The gateway refuses this token endpoint before it sends a request.
     let acme = json!({
         "slug": "acme", "name": "Acme", "base_url": "https://api.acme.example",
         "schemes": { "OAUTH2": {
@@ -61,7 +61,7 @@ async fn ask(gateway: &Embedded, path: &str, body: &Value) -> Value {
     serde_json::from_str(&answer).expect("the answer is JSON")
 }
 
-/// A page: its status, headers and text.
+/// Requests a page, and returns its status, headers and text.
 async fn page(gateway: &Embedded, mut request: Request) -> (StatusCode, HeaderMap, String) {
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("gateway.example"));
     let response = gateway.respond(request).await;
@@ -71,7 +71,7 @@ async fn page(gateway: &Embedded, mut request: Request) -> (StatusCode, HeaderMa
 }
 
 impl Consent {
-    /// A new link: the cookie of its browser, and the state at the provider.
+    /// Opens a new link, and returns the cookie of its browser and the state at the provider.
     async fn begin(&self) -> (String, String) {
         let link = json!({ "auth_config_id": self.auth_config, "user_id": "ann",
             "callback_url": "https://app.example/done" });
@@ -97,8 +97,8 @@ impl Consent {
     }
 }
 
-/// The query that a provider sends a browser back with. `STATE` in it is a state that the gateway
-/// waits for, in the browser that began.
+/// Runs a callback with the query that a provider sends. `STATE` in the query stands for a state that the
+/// gateway expects, in the browser that began.
 pub fn callback(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
     let Consent { runtime, gateway, .. } = &*CONSENT;
@@ -141,7 +141,7 @@ mod tests {
         let files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(files.len() >= 10, "{} files", files.len());
         for path in files {
-            // Shown if the target fails.
+            // The test's output shows the path if the target fails.
             println!("{}", path.display());
             callback(&std::fs::read(&path).unwrap());
         }

@@ -1,4 +1,4 @@
-//! What the head of a request has to be, before any route sees it.
+//! The checks of a request's head, before a route sees it.
 
 use std::net::Ipv6Addr;
 
@@ -8,16 +8,16 @@ use proxy_execute_protocol::{Error, ErrorKind, Result};
 
 use super::socket::Unreadable;
 
-/// The largest head, in bytes: its URI, and the names and values of its headers.
+/// Upper limit for a head, in bytes: its URI, and the names and values of its headers.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The most headers of a request.
+/// Upper limit for the number of headers of a request.
 pub(super) const MAX_HEADERS: usize = 100;
 
-/// The longest name of a host (RFC 1035 §2.3.4).
+/// Upper limit for the name of a host, in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_BYTES: usize = 255;
 
-/// Refuses a head that no route may see.
+/// Refuses a head that must not reach a route.
 ///
 /// # Errors
 /// `HeadTooLarge` for a head over the limits, `InvalidRequest` for a `Host` that is not exactly one and
@@ -67,7 +67,7 @@ fn wrong_host(message: &str) -> Error {
         .fix("Send one `Host`, which is the host and the port of the URL that is called.")
 }
 
-/// Whether this is `uri-host [ ":" port ]` (RFC 9110 §7.2), with a host in it.
+/// Whether the text is `uri-host [ ":" port ]` (RFC 9110 §7.2) with a host that is not empty.
 fn is_host(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let (is_valid, rest) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
@@ -83,7 +83,7 @@ fn is_host(text: &[u8]) -> bool {
     is_valid && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
-/// Whether this is a `reg-name` that is not empty (RFC 3986 §3.2.2). An IPv4 address is one.
+/// Whether the text is a `reg-name` that is not empty (RFC 3986 §3.2.2), such as an IPv4 address.
 fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() || name.len() > MAX_HOST_BYTES {
         return false;
@@ -107,13 +107,13 @@ fn check_coding(headers: &HeaderMap) -> Result<()> {
     Err(unknown_coding())
 }
 
-/// What a head that hyper cannot read is answered with.
+/// The error for a head that hyper cannot read.
 pub(super) fn unreadable(Unreadable { status, error }: &Unreadable) -> Error {
     match status {
         414 => Error::new(ErrorKind::UriTooLong, "The URI of the request is longer than 65 534 bytes.")
             .fix("Send long values in the body."),
         431 => head_too_large(),
-        // hyper tells this one apart by its words alone.
+        // hyper distinguishes this error from others only by its text.
         _ if error.to_string() == "invalid transfer-encoding parsed" => unknown_coding(),
         _ => Error::new(ErrorKind::InvalidRequest, format!("The request is not valid HTTP: {error}."))
             .fix("Send HTTP/1.1 or HTTP/2 without TLS, which this port does not speak."),

@@ -1,10 +1,10 @@
-//! A gateway on a port, and in the process of its owner: one file per resource of the wire.
+//! A gateway on a port, and in the process of its owner. Each resource of the wire has its own file.
 //!
-//! Every route is there twice, under `/api/v3.1` and `/api/v3`, which share a shape. Every response
-//! has an `x-request-id`, and every error is an envelope that repeats it. `/openapi.json` describes
-//! all of it, from the code.
+//! Every route exists under `/api/v3.1` and `/api/v3`, with the same shape. Every response has an
+//! `x-request-id`, and every error is an envelope that repeats it. `/openapi.json` describes all routes, and
+//! is generated from the code.
 //!
-//! [`Embedded`] asks for resources through the same routes, as the owner, without a key.
+//! [`Embedded`] requests resources through the same routes, as the owner, without a key.
 
 mod auth_configs;
 mod caller;
@@ -62,7 +62,7 @@ use self::threads::Serving;
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
 
-/// The resources, each once, with their description.
+/// The resources, each with its description. Each is listed once, for all versions.
 static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {
     vec![
         routes!(session::create),
@@ -86,18 +86,18 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
     ]
 });
 
-/// What the paths of resources begin with.
+/// The prefixes of the paths of resources.
 const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
 
 /// Where to listen. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
-    /// A name or address; `127.0.0.1` by default, which only this machine reaches.
+    /// A name or an address. The default is `127.0.0.1`, which only this machine can reach.
     pub host: Option<String>,
-    /// 0, the default, takes one that is free.
+    /// The port. 0, the default, takes a free port.
     pub port: Option<u16>,
-    /// How many requests a key may make in a minute; as many as it likes when absent.
+    /// How many requests a key may make in a minute. Without a value, there is no limit.
     pub requests_per_minute: Option<u32>,
     /// How many connections an address may have open. Default: 4096.
     pub max_connections_per_address: Option<u32>,
@@ -105,7 +105,7 @@ pub struct Listen {
     pub request_timeout_ms: Option<u64>,
 }
 
-/// Generous, since all callers behind a reverse proxy have its address.
+/// The limit is high, because all callers behind a reverse proxy share its address.
 const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 4096;
 
 /// Starts to listen; the task ends when the gateway closes.
@@ -147,7 +147,7 @@ fn serving(listen: &Listen) -> Result<Serving> {
     Ok(Serving { request_timeout, connections: Connections::at_most(connections), refuse })
 }
 
-/// The response to what no route gets to see: a connection too many, or a head that is not HTTP.
+/// Makes the response to a connection too many or to a head that is not HTTP, which reach no route.
 fn refuse(error: Error) -> Vec<u8> {
     let request_id = id::random("req");
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()).unwrap_or_default();
@@ -187,8 +187,8 @@ fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
         Some(limit) => router.layer(middleware::from_fn_with_state(limit, rate_limit::apply)),
         None => router,
     };
-    // Browsers have no key, so the pages have no part in the limit of keys; and a file's URL stands for
-    // a call that has been counted.
+    // Browsers have no key, so the limit of keys does not apply to the pages. A file's URL belongs to a call
+    // that was counted already.
     router
         .merge(connect::router())
         .route("/files/{name}", get(files::get))
@@ -196,27 +196,27 @@ fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
         .route("/", get(root::get).fallback(method_not_allowed))
 }
 
-/// One text for all readers, so that readers that are slow hold no copies of it.
+/// All readers share one text, so a slow reader holds no copy of it.
 async fn openapi_text() -> impl IntoResponse {
     static TEXT: LazyLock<Bytes> =
         LazyLock::new(|| serde_json::to_vec(openapi()).expect("a description is JSON").into());
     ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }
 
-/// Says to a load balancer, which has no key, that calls can be made: that the store answers.
+/// Tells a load balancer, which has no key, that calls can be made: the store responds.
 async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result<Json<Value>, Failure> {
     gateway.run(gateway.parts().check_store()).await.map_err(|error| Failure::new(error, request_id))?;
     Ok(Json(json!({ "status": "ok" })))
 }
 
-/// Gives every request a name that is in its log lines, its answer and its error; and says what
-/// answers, so that a client knows what it may ask of it.
+/// Gives every request an id for its log lines, its response and its error. Adds the gateway's version.
 ///
-/// Around all routes and not a layer of each, which would be made anew for every request.
+/// The version tells a client which features the gateway has. This function wraps all routes. A layer on each
+/// route would be created again for every request.
 async fn answer(routes: Router, mut request: Request) -> Result<Response, Infallible> {
     let request_id = id::random("req");
     let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
-    // Whoever knows the path of a page can use it.
+    // A user who knows the path of a page can use the page, so the log does not show it.
     let path = request.uri().path();
     let path = if path.starts_with("/connect/") { "/connect/…" } else { path };
     let span = tracing::info_span!(
@@ -225,7 +225,7 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
         method = %quoted(request.method().as_str()),
         path = quoted(path).to_string()
     );
-    // The owner's requests are made by this process, and have no such head.
+    // The owner's requests come from this process, and have no head to check.
     let is_owner = request.extensions().get::<Owner>().is_some();
     let refused = head::check(&request).err().filter(|_| !is_owner);
     request.extensions_mut().insert(RequestId(request_id.clone()));
@@ -233,7 +233,7 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
         None => routes.oneshot(request).instrument(span).await?,
         Some(error) => {
             let mut response = span.in_scope(|| Failure::new(error, RequestId(request_id)).into_response());
-            // What follows on the connection may not be what it seems.
+            // The bytes that follow on the connection may not be a request, so the connection is closed.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             response
         }

@@ -1,4 +1,4 @@
-//! The description of the wire, from the code.
+//! The description of the wire, generated from the code.
 
 use proxy_execute_protocol::{AccountType, ErrorEnvelope, OrderBy, OrderDirection};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -63,13 +63,13 @@ pub(super) enum UpstreamErrors {
     TooManyFiles(ErrorEnvelope),
 }
 
-/// The shapes that only responses of all operations and query parameters name: the routes bring the
-/// others along.
+/// The schemas that only the responses of all operations and the query parameters use. The routes add the
+/// other schemas.
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(AccountType, ErrorEnvelope, OrderBy, OrderDirection, TooManyRequests,)))]
 struct Shared;
 
-/// Title, version and the way to authenticate.
+/// The title, the version and the way to authenticate.
 pub(super) fn head() -> OpenApi {
     let info = InfoBuilder::new()
         .title("proxy-execute")
@@ -78,7 +78,7 @@ pub(super) fn head() -> OpenApi {
         .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()));
     let mut openapi = OpenApiBuilder::new().info(info.build()).paths(Paths::new()).build();
     openapi.merge(Shared::openapi());
-    // Relative to where the document was read, which is the gateway that it describes.
+    // The URL is relative to the address of the document, which is the gateway that it describes.
     openapi.servers = Some(vec![Server::new("/")]);
     openapi.security = Some(vec![SecurityRequirement::new("ApiKeyAuth", Vec::<String>::new())]);
     let components = openapi.components.get_or_insert_default();
@@ -87,7 +87,7 @@ pub(super) fn head() -> OpenApi {
     openapi
 }
 
-/// The same description with every path below `prefix`.
+/// The same description, with every path below `prefix`.
 pub(super) fn below(prefix: &str, openapi: &OpenApi) -> OpenApi {
     let mut openapi = openapi.clone();
     // `CreateSession` has the fields of this schema and one more, which a closed schema would forbid.

@@ -28,14 +28,16 @@ use super::reply::{
 };
 use proxy_execute_gateway::proxy;
 
-/// Asks for the response as it comes (`stream`), or with its text as `data` (`text`).
+/// Requests a streamed response (`stream`), or the response's text as `data` (`text`).
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 
-/// The most of a form that may come before the content of a part: its headers, and before the first
-/// one whatever a form begins with. All of it is in memory, and is searched whenever more has come.
+/// Upper limit for the bytes of a form before the content of a part. They are the part's headers; for the
+/// first part, the preamble of the form as well.
+///
+/// All of these bytes are in memory, and are searched each time more arrive.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
 
-/// A line of JSON, `{ status, headers }`, and then the bytes of the API's answer.
+/// A line of JSON, `{ status, headers }`, and then the bytes of the API's response.
 const STREAM: HeaderValue = HeaderValue::from_static("application/vnd.proxy-execute.stream");
 
 /// Calls an endpoint of a toolkit as the session's user.
@@ -104,14 +106,15 @@ fn stream(StreamedAnswer { head, body }: StreamedAnswer) -> Response {
     ([(header::CONTENT_TYPE, STREAM)], Body::from_stream(body)).into_response()
 }
 
-/// A call as JSON, or as a form of two parts: `request` with that JSON, and `body` with bytes, which
-/// are handed on as they come.
+/// Reads a call, as JSON or as a form of two parts.
+///
+/// The parts are `request` with the same JSON, and `body` with bytes, which are streamed.
 async fn read_call(request: Request) -> Result<ProxyRequest> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let Ok(boundary) = multer::parse_boundary(content_type.unwrap_or_default()) else {
         return read_json(&read_bytes(request, MAX_REQUEST_BYTES, too_large).await?);
     };
-    // Rare, and large enough to be felt by calls that are none.
+    // Forms are rare. The box keeps the large future of a form out of the future of every other call.
     Box::pin(read_form(request, boundary)).await
 }
 
@@ -120,7 +123,7 @@ async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     let came = Arc::<AtomicU64>::default();
     let body = ReadToTheEnd { rest: Some(request.into_body().into_data_stream()), came: Arc::clone(&came) };
     let mut parts = Multipart::new(body, boundary);
-    // The bytes of the body may take longer; the upload has a pace of its own.
+    // The bytes of the body may take longer, because the upload has its own limits.
     let (mut call, bytes) = in_time(arrive_by, async {
         let json = part(&mut parts, &came, "request").await?;
         let call: ProxyRequest =
@@ -136,11 +139,13 @@ async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     Ok(call)
 }
 
-/// A request's body, of which the rest is read although nobody wants it. A client that is still
-/// sending would otherwise find its connection closed, and not the answer that says why.
+/// A request's body. The rest of it is read even if the gateway does not use it.
+///
+/// Otherwise a client that is still sending would find its connection closed, and would not see the response
+/// that says why.
 struct ReadToTheEnd {
     rest: Option<BodyDataStream>,
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     came: Arc<AtomicU64>,
 }
 
@@ -162,19 +167,20 @@ impl Drop for ReadToTheEnd {
     fn drop(&mut self) {
         if let Some(rest) = self.rest.take() {
             let read = rest.take_while(|chunk| future::ready(chunk.is_ok())).for_each(|_| future::ready(()));
-            // By then the client has the answer, and either hangs up or does not listen.
+            // By then the client has the response. It either hangs up or does not read.
             tokio::spawn(timeout(Duration::from_secs(5), read));
         }
     }
 }
 
-/// The next part, which must have this name. Of what comes before its content there may not be much,
-/// and it must not stop coming.
+/// Reads the next part, which must have this name.
+///
+/// The bytes before its content are limited in size, and so is each pause between them.
 async fn part<'a>(parts: &mut Multipart<'a>, came: &AtomicU64, name: &str) -> Result<Field<'a>> {
     let before = came.load(Ordering::Relaxed);
     let mut seen = before;
     let part = loop {
-        // Ends with the part, or with more bytes that do not make one yet.
+        // This step ends with the part, or when more bytes have arrived without completing the part.
         let step = poll_fn(|context| match parts.poll_next_field(context) {
             Poll::Pending if came.load(Ordering::Relaxed) > seen => Poll::Ready(None),
             part => part.map(Some),
@@ -209,7 +215,7 @@ mod tests {
         {\"endpoint\":\"/\",\"method\":\"POST\"}\r\n--b\r\n";
     const BODY: &str = "content-disposition: form-data; name=\"body\"\r\n\r\n";
 
-    /// Reads a form that comes in these chunks, each a second short of the pause, and then stops coming.
+    /// Reads a form that arrives in these chunks, each a second before the pause would end, and then stalls.
     async fn read_stalling(chunks: &[&'static str]) -> Result<ProxyRequest> {
         let chunks = iter(chunks.to_vec()).then(async |chunk| {
             tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
@@ -227,7 +233,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.to_string().contains("for 30 s"), "{error}");
         }
-        // The body has a pause of its own.
+        // The body has its own limit for pauses.
         let call = read_stalling(&["preamble", "\r\n", first, last, BODY]).await.unwrap();
         let mut body = call.binary_body.and_then(|body| body.stream).unwrap();
         assert!(timeout(2 * PAUSE, body.next()).await.is_err());

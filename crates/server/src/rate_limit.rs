@@ -27,27 +27,27 @@ pub(super) struct TooManyRequests {
     message: String,
 }
 
-/// What a request counts against.
+/// The bucket that a request counts against.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Bucket {
-    /// A key that there is, by its SHA-256, so that the table holds none.
+    /// A valid key, as its SHA-256, so that the table holds no key.
     Key([u8; 32]),
-    /// The client, of a request without such a key. A made-up key would otherwise bring a bucket of its own.
+    /// The client of a request without a valid key. Otherwise each made-up key would create a bucket.
     Client(IpAddr),
-    /// All clients for which the table has no room.
+    /// All clients that find the table full.
     Others,
 }
 
-/// How many buckets are kept before the idle ones are dropped.
+/// The number of buckets from which on idle buckets are dropped.
 const BUCKETS_BEFORE_CLEANING: usize = 10_000;
 
-/// How many buckets there may be before further clients share one.
+/// The number of buckets from which on further clients share one.
 const MOST_BUCKETS: usize = 100_000;
 
-/// How far apart cleanings are at least, since each looks at all buckets.
+/// The least time between two cleanings, because each cleaning visits all buckets.
 const BETWEEN_CLEANINGS: Duration = Duration::from_secs(1);
 
-/// The limit of a port.
+/// The rate limit of a port.
 pub(super) struct RateLimit {
     per_minute: NonZeroU32,
     clock: DefaultClock,
@@ -57,7 +57,7 @@ pub(super) struct RateLimit {
 
 impl RateLimit {
     /// # Errors
-    /// `InvalidOption` for none at all.
+    /// `InvalidOption` if `requests` is 0.
     pub(super) fn per_minute(requests: u32) -> Result<Self> {
         let per_minute = NonZeroU32::new(requests).ok_or_else(|| {
             Error::new(ErrorKind::InvalidOption, "requestsPerMinute: must be at least 1.")
@@ -67,9 +67,9 @@ impl RateLimit {
         Ok(Self { per_minute, clock: DefaultClock::default(), buckets, cleaned: Mutex::new(Instant::now()) })
     }
 
-    /// Drops the idle buckets, if there are many and it was not just done.
+    /// Drops the idle buckets, if there are many and the last cleaning was not just now.
     fn clean(&self, now: Instant) {
-        // Another request that holds the lock is cleaning.
+        // If another request holds the lock, that request is cleaning.
         if self.buckets.len() > BUCKETS_BEFORE_CLEANING
             && let Ok(mut cleaned) = self.cleaned.try_lock()
             && now.saturating_duration_since(*cleaned) >= BETWEEN_CLEANINGS
@@ -88,7 +88,7 @@ impl RateLimit {
     }
 }
 
-/// Counts a request against its key, or against its client if there is no such key.
+/// Counts a request against its key, or against its client if the key is missing or not valid.
 pub(super) async fn apply(
     State((limit, gateway)): State<(Arc<RateLimit>, Gateway)>,
     request: Request,
@@ -109,7 +109,7 @@ pub(super) async fn apply(
     let (remaining, mut response) = match limit.buckets.check_key(&bucket) {
         Ok(state) => (state.remaining_burst_capacity(), next.run(request).await),
         Err(until) => {
-            // Rounded up: a client that waits as long as it is told must not be refused again.
+            // Rounded up, so that a client that waits as long as it is told is not refused again.
             let wait = until.wait_time_from(limit.clock.now()).as_secs() + 1;
             let message = format!("Rate limit exceeded. Limit: {} requests per 1 minutes", limit.per_minute);
             let retry_after = (header::RETRY_AFTER, HeaderValue::from(wait));
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn idle_buckets_are_dropped_once_a_second() {
-        // So many that a bucket is idle again within a moment.
+        // With this many requests a minute, a bucket is idle again within a moment.
         let limit = RateLimit::per_minute(u32::MAX).unwrap();
         let fill = |clients: usize| {
             for number in 0..clients {

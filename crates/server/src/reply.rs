@@ -1,4 +1,4 @@
-//! How requests become values, and errors become responses.
+//! Parses requests into values, and turns errors into responses.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use utoipa::ToSchema;
 
 use super::threads::ArriveBy;
 
-/// The largest request taken, in bytes.
+/// The size limit of a proxied call, in bytes.
 pub(super) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
-/// The largest request taken that is no proxied call, in bytes.
+/// The size limit of any other request, in bytes.
 const MAX_RESOURCE_BYTES: usize = 1024 * 1024;
 
-/// How long the next bytes of a request may take.
+/// How long a request may pause between two chunks.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
-/// Tells the vendor's SDKs, which send a request again after any 5xx, that they must not.
+/// Tells the vendor's SDKs not to retry. Without it, they retry after any 5xx.
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// The name that this request got.
+/// The id of this request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);
 
@@ -45,7 +45,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// What the path names.
+/// The parameters in the path.
 #[derive(Debug)]
 pub(super) struct Named<T>(pub(super) T);
 
@@ -64,7 +64,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
     }
 }
 
-/// An error on its way out.
+/// An error that becomes a response.
 #[derive(Debug)]
 pub(super) struct Failure(Error);
 
@@ -76,7 +76,7 @@ impl Failure {
         }
         let error = match error.status() {
             Some(_) => error,
-            // A store that fails while it is used has no status of its own; to a caller it is ours.
+            // A failing store has no status of its own. For the caller, it is a failure of the gateway.
             None => Error::new(ErrorKind::Internal, error.to_string()),
         };
         Self(error.with_request_id(request_id.0))
@@ -98,15 +98,15 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = self.status();
         let is_unsupported = self.0.kind() == ErrorKind::Unsupported;
-        // Whole seconds (RFC 9110 §10.2.3), and none too early.
+        // Whole seconds (RFC 9110 §10.2.3), rounded up so that the caller does not retry too early.
         let seconds = self.0.retry_after().map(|after| after.as_millis().div_ceil(1_000) as u64);
         let mut response = (status, Json(self.0.clone().into_envelope())).into_response();
-        // A caller in the process gets the error itself, with what does not travel.
+        // A caller in this process gets the error itself, with the parts that the wire does not carry.
         response.extensions_mut().insert(self.0);
         if let Some(seconds) = seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        // It is a 501, and the vendor's SDKs repeat any 5xx.
+        // The status is 501, and the vendor's SDKs retry any 5xx.
         if is_unsupported {
             response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
@@ -125,13 +125,14 @@ impl Success {
     pub(super) const DONE: Self = Self { success: true };
 }
 
-/// Reads the body of a request for a resource. Not before it is known who asks: until then nothing of
-/// it is in memory.
+/// Reads the body of a request for a resource.
+///
+/// The caller must be authorized before. Until then, no byte of the body is in memory.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T> {
     read_json(&read_bytes(request, MAX_RESOURCE_BYTES, resource_too_large).await?)
 }
 
-/// Reads a request's body of at most so many bytes.
+/// Reads a request's body of at most this many bytes.
 pub(super) async fn read_bytes(request: Request, most: usize, too_large: fn() -> Error) -> Result<Vec<u8>> {
     let arrive_by = arrive_by(&request);
     let body = request.into_body();
@@ -142,12 +143,12 @@ pub(super) async fn read_bytes(request: Request, most: usize, too_large: fn() ->
     in_time(arrive_by, gather(body.into_data_stream().map_err(broken_off), most, too_large)).await
 }
 
-/// When a request has to have arrived. One that was made in this process has no such time.
+/// The time by which a request has to arrive; `None` for a request that this process made.
 pub(super) fn arrive_by(request: &Request) -> Option<ArriveBy> {
     request.extensions().get::<ArriveBy>().copied()
 }
 
-/// Reads what has to arrive by a time.
+/// Limits reading to the time by which the request has to arrive.
 pub(super) async fn in_time<T>(
     arrive_by: Option<ArriveBy>,
     arriving: impl Future<Output = Result<T>>,
@@ -162,7 +163,7 @@ fn too_slow() -> Error {
         .advise(Advice::RaiseOption("requestTimeout"))
 }
 
-/// The bytes of a request, which must not be too many, and must not stop coming.
+/// Collects the chunks of a request, up to a size, and with a limit on each pause.
 pub(super) async fn gather(
     chunks: impl Stream<Item = Result<Bytes>>,
     most: usize,
@@ -196,8 +197,9 @@ pub(super) fn stalled() -> Error {
     Error::new(ErrorKind::InvalidRequest, message).fix("Send all of a request at once.")
 }
 
-/// Reads a request's query. A list may be given as repeats, with or without `[]`, or with commas;
-/// which names are lists, numbers and flags follows from `lists`, `numbers` and `flags`.
+/// Reads a request's query. `lists`, `numbers` and `flags` name the parameters of these types.
+///
+/// A list may be repeated parameters, with or without `[]`, or one parameter with commas.
 pub(super) fn read_query<T: DeserializeOwned>(
     uri: &Uri,
     lists: &[&str],

@@ -1,4 +1,4 @@
-//! What the port is, for those that open its address.
+//! The page about the port, for a browser or program that opens the port's address.
 
 use askama::Template;
 use axum::Json;
@@ -18,7 +18,7 @@ struct RootTemplate {
     about: &'static str,
 }
 
-/// A page for browsers; the same as JSON for programs.
+/// Sends a page to browsers, and the same facts as JSON to programs.
 pub(super) async fn get(headers: HeaderMap) -> Response {
     let mut response = if wants_html(&headers) {
         html(StatusCode::OK, &RootTemplate { style: STYLE, about: ABOUT })
@@ -36,7 +36,7 @@ pub(super) async fn get(headers: HeaderMap) -> Response {
     response
 }
 
-/// Whether HTML is asked for by name. `*/*` alone is what programs send.
+/// Whether the request names HTML. Programs send `*/*` alone.
 fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {

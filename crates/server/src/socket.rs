@@ -1,7 +1,7 @@
-//! The socket of a connection on the port. It watches two things that hyper does by itself.
+//! The socket of a connection on the port. The socket corrects two things that hyper does by itself.
 //!
-//! * hyper answers a head that it cannot read with a bare status. The socket holds that response back,
-//!   and the port sends an envelope in its place.
+//! * hyper responds to a head that it cannot read with a bare status. The socket holds that response back,
+//!   and the port sends an envelope instead.
 //! * hyper waits without a limit for a client that reads nothing. The socket closes such a connection.
 
 use std::future::poll_fn;
@@ -18,14 +18,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long a client may read nothing while there is something to send.
 pub(super) const UNREAD: Duration = Duration::from_secs(120);
 
-/// How long a closed connection waits for the client to close it, too. Closed with bytes of the client
-/// unread, the system would reset it, and the client might lose the response.
+/// How long a closed connection waits until the client closes it, too. Otherwise the system would reset a
+/// connection with unread bytes of the client, and the client might lose the response.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
 
-/// The longest head that hyper writes by itself.
+/// Upper limit for the length of a head that hyper writes by itself.
 const BARE_HEAD: usize = 160;
 
 /// The side of a socket that hyper reads and writes.
@@ -36,10 +36,10 @@ pub(super) struct Watched(Arc<Mutex<Inner>>);
 
 struct Inner {
     stream: TcpStream,
-    /// A bare response, or the bytes of a body that look like it. Which one it is follows from how the
-    /// connection goes on.
+    /// A bare response, or the bytes of a body that look like one. The next event on the connection tells
+    /// which.
     held: Vec<u8>,
-    /// Since when the client reads nothing.
+    /// The time since which the client reads nothing.
     unread_since: Option<Instant>,
 }
 
@@ -81,16 +81,16 @@ impl Watched {
             Some(Unreadable { status: bare_status(&held)?, error: *error })
         });
         let last = match unreadable {
-            // The client reads nothing.
+            // The client reads nothing, so the connection is closed without more bytes.
             None => return,
             Some(Some(unreadable)) => refuse(unreadable),
             Some(None) => held,
         };
-        // The client may be gone; there is nothing to do for it then.
+        // The client may be gone, and then the result does not matter.
         _ = timeout(LINGER, close(&mut stream, &last)).await;
     }
 
-    /// How the connection ends; `None` when the client has read nothing for too long.
+    /// Waits for the end of the connection; returns `None` if the client has read nothing for too long.
     async fn ended<Connection: Future>(&self, connection: Connection) -> Option<Connection::Output> {
         let mut connection = pin!(connection);
         let mut patience = pin!(sleep_until(Instant::now() + UNREAD));
@@ -99,8 +99,8 @@ impl Watched {
                 return Poll::Ready(Some(ended));
             }
             let mut inner = lock(&self.0);
-            // The connection goes on, so what was held back is no bare response. A failure to send it is
-            // for the next write to find.
+            // The connection goes on, so the bytes held back are no bare response. If they cannot be sent,
+            // the next write reports the failure.
             _ = inner.poll_release(context);
             let Some(since) = inner.unread_since else { return Poll::Pending };
             if patience.deadline() != since + UNREAD {
@@ -121,14 +121,14 @@ async fn close(stream: &mut TcpStream, last: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The status of a response that hyper writes by itself, if that is all that these bytes are.
+/// The status of a response that hyper writes by itself, if these bytes are exactly such a response.
 fn bare_status(bytes: &[u8]) -> Option<u16> {
     let head = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?.strip_suffix("\r\n\r\n")?;
     let is_bare = !head.contains("\r\n\r\n") && head.contains("\r\ncontent-length: 0");
     head.get(..3).filter(|_| is_bare)?.parse().ok().filter(|status| (400..500).contains(status))
 }
 
-/// Where a bare response begins in these bytes, if they end with one.
+/// The position where a bare response begins in these bytes, if they end with one.
 fn bare_response(bytes: &[u8]) -> Option<usize> {
     if !bytes.ends_with(END) {
         return None;
@@ -149,7 +149,7 @@ impl Inner {
         sent
     }
 
-    /// Sends what was held back.
+    /// Sends the bytes that were held back.
     fn poll_release(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
@@ -175,7 +175,7 @@ impl Inner {
             self.held.extend_from_slice(last);
             return Poll::Ready(Ok(last.len()));
         }
-        // What comes before it is sent now; hyper comes back with the rest.
+        // The bytes before the bare response are sent now; hyper then writes the rest.
         self.poll_send(context, &before)
     }
 }
@@ -207,12 +207,12 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// TCP has nothing to flush, and what is held back waits for the connection to go on or to end.
+    /// TCP has nothing to flush. Bytes held back wait until the connection goes on or ends.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// The port closes the socket when the connection has ended.
+    /// Does nothing, because the port closes the socket when the connection has ended.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -232,7 +232,7 @@ mod tests {
         (client, socket, watched)
     }
 
-    /// Sends without an end.
+    /// Sends bytes without an end.
     async fn send(mut socket: Socket) -> io::Result<()> {
         loop {
             socket.write_all(&[0; 64 * 1024]).await?;

@@ -1,9 +1,8 @@
-//! The threads that a port is served on, as many as the runtime has that opens it.
+//! The threads that serve a port. There are as many as the runtime that opens the port has workers.
 //!
-//! Each has a runtime of its own, and a connection stays on its thread: a call is read, sent on and
-//! answered there, over connections to upstreams of that thread's own, so that no thread has to wake
-//! another. What one thread has to do does not move to one that is idle; connections are dealt out in
-//! turn.
+//! Each thread has its own runtime, and a connection stays on its thread. The thread reads a call, forwards
+//! it and responds to it over its own connections to upstreams, so no thread has to wake another. The port
+//! assigns connections to the threads in turn. The work of a busy thread does not move to an idle one.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -34,48 +33,51 @@ use super::clients::{Connections, Counted};
 use super::head::{self, MAX_HEAD_BYTES};
 use super::socket;
 
-/// How long a request may take to arrive: its head, counted from when the connection was opened or the
-/// last response ended, and then its body, unless that is handed on as it comes. Clients keep idle
-/// connections for less, so none of them sends into a connection that closes. A connection of HTTP/2 is
-/// kept for as long as its client answers pings, which are as far apart.
+/// How long a request may take to arrive.
+///
+/// The limit for the head starts when the connection is opened or the last response has ended. The limit for
+/// the body starts after the head; it does not apply to a body that is streamed. Clients close idle
+/// connections sooner, so no client sends a request into a connection that closes. On HTTP/2, this is the
+/// time between two pings; the connection stays open as long as the client responds to them.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How long no connection is taken when the system has no room for another.
+/// The pause before the next connection is accepted, after the system had no room for one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The largest head that HTTP takes. It is more than a request may have, so that the port answers a head
-/// over its own limit, and not a library without an envelope.
+/// The largest request head that hyper reads. It is more than a request may have. So the port itself refuses
+/// a head over the port's limit, with an envelope, and hyper does not refuse it without one.
 const MAX_READ_HEAD: u32 = 4 * MAX_HEAD_BYTES as u32;
 
-/// How many bytes the kernel takes for a connection before the client's window has room for them. Without
-/// a limit it copies megabytes of responses for each client that reads nothing.
+/// How many unsent bytes the kernel buffers for a connection. Without a limit, the kernel copies megabytes of
+/// responses for each client that reads nothing.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
 
-/// A connection, where it comes from, and its place among those of its client.
+/// A connection, the client's address, and the connection's place in the count of its client.
 type Accepted = (net::TcpStream, SocketAddr, Counted);
 
 /// The time by which a request has to have arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArriveBy(pub(super) Instant);
 
-/// How connections are served.
+/// The settings for serving connections.
 #[derive(Debug, Clone)]
 pub(super) struct Serving {
     pub(super) request_timeout: Duration,
     pub(super) connections: Connections,
-    /// The response to a connection or a head that no route gets to see, as it is sent.
+    /// Makes the response to a connection or a head that reaches no route, as the bytes to send.
     pub(super) refuse: fn(Error) -> Vec<u8>,
 }
 
-/// Where a thread gets its connections, and what tells that it has ended.
+/// The channel that gives a thread its connections, and the signal that the thread has ended.
 type Thread = (mpsc::UnboundedSender<Accepted>, oneshot::Receiver<()>);
 
-/// Answers on a port until `closing`, and then what is still asked. The task that it returns ends
-/// with the last answer; stopping it ends the threads at once.
+/// Serves a port until `closing`, and then finishes the requests in flight.
+///
+/// The returned task ends with the last response. Aborting the task ends the threads at once.
 ///
 /// # Errors
-/// When the system makes no thread.
+/// An I/O error if the system creates no thread.
 pub(super) fn serve<Answer, Answered>(
     listener: TcpListener,
     closing: CancellationToken,
@@ -96,22 +98,22 @@ where
         closing.run_until_cancelled(deal(&listener, &threads, &serving)).await;
         drop(listener);
         let (connections, ended): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
-        // All of them hear of the end before one is waited for.
+        // All threads learn of the end before this task waits for the first.
         drop(connections);
         join_all(ended).await;
     }))
 }
 
-/// Deals connections out to the threads, in turn.
+/// Assigns connections to the threads in turn.
 async fn deal(listener: &TcpListener, threads: &[Thread], serving: &Serving) {
     for (connections, _) in threads.iter().cycle() {
         let (stream, from, counted) = accept_counted(listener, serving).await;
-        // A thread that has panicked takes none; its client sees a connection that closes.
+        // A thread that has panicked receives no connections; its client sees the connection close.
         _ = stream.into_std().map(|stream| connections.send((stream, from, counted)));
     }
 }
 
-/// The next connection of a client that does not have too many.
+/// Accepts the next connection of a client that is below its limit of connections.
 async fn accept_counted(listener: &TcpListener, serving: &Serving) -> (TcpStream, SocketAddr, Counted) {
     loop {
         let (stream, from) = accept(listener).await;
@@ -119,7 +121,7 @@ async fn accept_counted(listener: &TcpListener, serving: &Serving) -> (TcpStream
             Some(counted) => return (stream, from, counted),
             None => {
                 tracing::debug!("a connection was refused: its address has too many");
-                // The kernel of a new connection has room for this. Nothing waits for the client.
+                // The kernel has room for this in a new connection, so the port does not wait for the client.
                 _ = stream.try_write(&(serving.refuse)(too_many(serving.connections.most())));
             }
         }
@@ -137,7 +139,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // That connection has gone, not the port.
+            // Only that connection is lost. The port still works.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -163,14 +165,14 @@ where
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("proxy-execute/p".to_owned()).spawn(move || {
         runtime.block_on(stopped.run_until_cancelled(answer_all(inbox, serving, answer)));
-        // Whatever still looks a name up is not waited for.
+        // The thread does not wait for lookups of names that are still running.
         Runtime::shutdown_background(runtime);
         _ = ended.send(());
     })?;
     Ok((connections, end))
 }
 
-/// Answers on all connections of a thread, until there are no more and nothing is asked on them.
+/// Serves all connections of a thread, until no connection can come and no request is in flight.
 async fn answer_all<Answer, Answered>(
     mut connections: mpsc::UnboundedReceiver<Accepted>,
     Serving { request_timeout, refuse, .. }: Serving,
@@ -188,11 +190,11 @@ async fn answer_all<Answer, Answered>(
     http2.max_header_list_size(MAX_READ_HEAD);
     let open = GracefulShutdown::new();
     while let Some((stream, from, counted)) = connections.recv().await {
-        // Answers are written in one piece, so waiting to fill a packet only delays them.
+        // A response is written in one piece, so waiting to fill a packet only delays it.
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
             continue;
         };
-        // A system that knows no such limit serves the connection without it.
+        // A system without this limit serves the connection without it.
         #[cfg(target_os = "linux")]
         {
             _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
@@ -211,11 +213,11 @@ async fn answer_all<Answer, Answered>(
         let connection = open.watch(server.serve_connection(TokioIo::new(socket), service).into_owned());
         let connection = async move {
             let mut connection = pin!(connection);
-            // The server's own limit begins when it is known which HTTP is spoken, and is of HTTP/1 alone.
+            // hyper's own limit is for HTTP/1 only, and starts after hyper has detected the version of HTTP.
             tokio::select! {
                 biased;
                 ended = &mut connection => return ended,
-                // It is dropped at the first request.
+                // The first request drops the sender.
                 _ = asked => {}
                 () = tokio::time::sleep(request_timeout) => return Ok(()),
             }
@@ -244,17 +246,17 @@ mod tests {
 
     const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-    /// What a connection of HTTP/2 begins with: the preface, and SETTINGS without any.
+    /// The bytes that begin an HTTP/2 connection: the preface, and a SETTINGS frame without settings.
     const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-    /// What is asked at `/wait`: that it was, and that it may be answered.
+    /// The signals of `/wait`: the request has arrived, and the port may respond.
     #[derive(Default)]
     struct Waiting {
         asked: Notify,
         answer: Notify,
     }
 
-    /// A port that answers with the name of the thread; at `/wait` when it is told to.
+    /// A port that responds with the name of the thread; at `/wait`, only once the test allows it.
     async fn port(waiting: &Arc<Waiting>) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -279,7 +281,7 @@ mod tests {
         Serving { request_timeout, connections: Connections::at_most(100), refuse }
     }
 
-    /// A connection that is answered with this limit, and what keeps its thread open.
+    /// A connection that is served with this limit, and the sender that keeps its thread running.
     async fn connect(request_timeout: Duration) -> (TcpStream, mpsc::UnboundedSender<Accepted>) {
         connect_to(request_timeout, |_| async { Ok(Response::new(Body::empty())) }).await
     }
@@ -304,7 +306,7 @@ mod tests {
         (client, connections)
     }
 
-    /// Asks on a connection, and returns the thread that answers.
+    /// Sends a request on a connection, and returns the thread that responds.
     async fn ask(connection: &mut BufReader<TcpStream>) -> String {
         connection.write_all(ASKED).await.unwrap();
         let mut thread = None;
@@ -340,7 +342,7 @@ mod tests {
         let mut idle = BufReader::new(TcpStream::connect(address).await.unwrap());
         assert_ne!(ask(&mut asking).await, ask(&mut idle).await);
         asking.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        // A request that the port has not read yet is one that nobody waits for.
+        // The port does not wait for a request that it has not read yet.
         waiting.asked.notified().await;
         closing.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(30), idle.read_u8()).await;
@@ -359,7 +361,7 @@ mod tests {
         let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
         ask(&mut connection).await;
         server.abort();
-        // Not within the time that heads have, and without being closed by whoever asks.
+        // The connection ends before the time limit of a head, and the client does not close it.
         let ended = tokio::time::timeout(Duration::from_secs(30), connection.read_u8()).await.unwrap();
         assert!(ended.is_err());
     }
@@ -412,7 +414,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_of_http2_is_kept_while_its_client_answers_pings() {
         let (mut client, _open) = connect(Duration::from_millis(500)).await;
-        // HEADERS of stream 1, which end it: GET, http, `/`, authority `x`.
+        // The HEADERS frame of stream 1, which ends the stream: GET, http, `/`, authority `x`.
         let asked = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x";
         client.write_all(&[HTTP2, asked].concat()).await.unwrap();
         let all = async {

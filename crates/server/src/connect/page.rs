@@ -1,4 +1,4 @@
-//! The pages: their words, in the templates of `templates/`.
+//! The pages and their texts, from the templates in `templates/`.
 
 use std::sync::LazyLock;
 
@@ -14,12 +14,12 @@ use super::HEADERS;
 use crate::reply::RequestId;
 use proxy_execute_gateway::connect::{AskedField, Connected, Form, NotConnected, Step, Stop};
 
-/// The field that has the proof of where a form is from.
+/// The form field with the proof that the form comes from its page.
 pub(super) const PROOF: &str = "proof";
 
 pub(crate) const STYLE: &str = include_str!("../../templates/connect.css");
 
-/// Nothing may be loaded, framed or sent elsewhere; the one style is known by its hash.
+/// Forbids the page to load anything, to be framed and to send a form elsewhere. A hash allows its one style.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = BASE64.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
     let policy = format!(
@@ -28,11 +28,11 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("base64 is a valid header value")
 });
 
-/// A page.
+/// A page and its status.
 pub(super) struct Page {
     status: StatusCode,
     html: String,
-    /// The header that sends the browser on, and where to.
+    /// The header that sends the browser to the next address, and its value.
     onward: Option<(HeaderName, String)>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Page {
 struct FormTemplate<'a> {
     style: &'static str,
     form: &'a Form,
-    /// How many fields have a problem.
+    /// The number of fields with a problem.
     problems: usize,
     proof_name: &'static str,
     proof: &'a str,
@@ -53,14 +53,14 @@ struct MessageTemplate<'a> {
     style: &'static str,
     heading: &'a str,
     texts: &'a [&'a str],
-    /// A link, by its words.
+    /// A link, as its text and its URL.
     onward: Option<(&'a str, &'a str)>,
-    /// What the log has more under.
+    /// The id under which the log has the details.
     reference: Option<&'a str>,
 }
 
 impl Page {
-    /// What there is to do.
+    /// The form of a link.
     pub(super) fn form(form: &Form, proof: &str) -> Self {
         let problems = form.fields.iter().filter(|field| field.problem.is_some()).count();
         let status = if problems > 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -68,14 +68,14 @@ impl Page {
         Self { status, html: rendered(&template), onward: None }
     }
 
-    /// On the way to the provider.
+    /// The page that leads to the provider.
     pub(super) fn provider(toolkit: &str, url: &Url) -> Self {
         let words = format!("Continue to {toolkit}");
         let heading = format!("You go on to {toolkit} …");
         Self::message(StatusCode::OK, &heading, &[], Some((&words, url)), None).going_to(url.clone())
     }
 
-    /// It is done.
+    /// The page after an account is connected.
     pub(super) fn connected(Connected { toolkit, back }: &Connected) -> Self {
         let heading = format!("{toolkit} is connected");
         match back {
@@ -87,7 +87,7 @@ impl Page {
         }
     }
 
-    /// Why it does not go on, and what to do.
+    /// The page that says why the account cannot be connected, and what the user can do.
     pub(super) fn stop(stop: Stop, RequestId(request_id): RequestId) -> Self {
         let plain = |status, heading: &str, texts: &[&str]| Self::message(status, heading, texts, None, None);
         const ASK: &str = "Ask for a new link where you got this one.";
@@ -167,7 +167,7 @@ impl Page {
         }
     }
 
-    /// A form without the cookie of its page.
+    /// The page for a form without the cookie of its page.
     pub(super) fn no_cookie() -> Self {
         let texts = [
             "Your browser did not send the cookie of this page, which keeps others from acting for you.",
@@ -176,20 +176,20 @@ impl Page {
         Self::message(StatusCode::FORBIDDEN, "This needs a cookie", &texts, None, None)
     }
 
-    /// A form that another site has sent, or that is from before the cookie was lost.
+    /// The page for a form that another site sent, or that is older than the browser's cookie.
     pub(super) fn foreign_form() -> Self {
         let texts =
             ["This form was not sent from its own page. Nothing was connected.", "Open the link once more."];
         Self::message(StatusCode::FORBIDDEN, "Please begin again", &texts, None, None)
     }
 
-    /// On to the address that was posted to, by GET with this query.
+    /// Redirects the browser to the address that it posted to, by GET with this query.
     pub(super) fn led_back(query: &str) -> Self {
         let page = Self::message(StatusCode::SEE_OTHER, "One moment …", &[], None, None);
         Self { onward: Some((header::LOCATION, format!("?{query}"))), ..page }
     }
 
-    /// For what asks for a page, and does not show it.
+    /// The response to a client that requests a page without showing it.
     pub(super) fn not_shown() -> Self {
         Self::message(StatusCode::METHOD_NOT_ALLOWED, "Please open this page", &[], None, None)
     }
@@ -207,7 +207,7 @@ impl Page {
     }
 
     fn going_to(self, url: Url) -> Self {
-        // A URL that was parsed has neither spaces nor control characters.
+        // A parsed URL has neither spaces nor control characters.
         Self { onward: Some((header::REFRESH, format!("0;url={url}"))), ..self }
     }
 }
@@ -224,7 +224,7 @@ impl From<Page> for Response {
     }
 }
 
-/// A page of [`STYLE`] with the headers that every page has.
+/// A page with [`STYLE`] and the headers of every page.
 pub(crate) fn html(status: StatusCode, template: &impl Template) -> Response {
     answered(status, rendered(template))
 }
@@ -249,7 +249,7 @@ fn back_words(url: &Url) -> String {
 }
 
 impl FormTemplate<'_> {
-    /// The field's name for people: `API key`.
+    /// The field's name as users read it: `API key`.
     fn label(&self, field: &AskedField) -> String {
         let name = &field.input.display_name;
         if let Some(rest) = name.strip_prefix("api ") {
@@ -259,7 +259,7 @@ impl FormTemplate<'_> {
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
     }
 
-    /// The ids of what is said about the field, what is wrong first.
+    /// The ids of the texts about the field. The id of its problem comes first.
     fn described_by(&self, field: &AskedField) -> Option<String> {
         let name = &field.input.name;
         let problem = field.problem.as_ref().map(|_| format!("{name}-problem"));
@@ -268,8 +268,8 @@ impl FormTemplate<'_> {
         Some(ids.join(" ")).filter(|ids| !ids.is_empty())
     }
 
-    /// Whether this is where a user begins: at the first problem, else at the first field that has to be
-    /// filled in and is empty.
+    /// Whether the user begins at this field: the first field with a problem, or else the first required
+    /// field that is empty.
     fn is_first(&self, asked: &AskedField) -> bool {
         let is_missing = |field: &&AskedField| field.input.required && field.value.is_empty();
         let fields = || self.form.fields.iter();
