@@ -1,4 +1,4 @@
-//! Tells the linker how a Node.js addon is loaded.
+//! Sets the linker options that a Node.js addon needs.
 
 fn main() {
     napi_build::setup();

@@ -1,4 +1,4 @@
-//! What calls are made on: a remote backend, or a gateway in this process.
+//! The backend of a call: a remote backend, or a gateway in this process.
 
 #![expect(clippy::use_self, reason = "#[napi] repeats the signatures where there is no Self")]
 
@@ -18,7 +18,7 @@ use crate::failure::NativeFailure;
 use crate::settled::Settled;
 use crate::upload::{Source, Upload};
 
-/// Something that answers calls.
+/// A backend that runs calls.
 #[napi]
 #[derive(Debug)]
 pub struct Backend {
@@ -28,7 +28,7 @@ pub struct Backend {
 
 #[napi]
 impl Backend {
-    /// A backend that is asked over HTTP.
+    /// Creates a backend that is called over HTTP.
     #[napi(catch_unwind, ts_return_type = "Backend | NativeFailure")]
     pub fn remote(options: String, completions: &Completions) -> Either<Backend, NativeFailure> {
         match parse_options(&options).and_then(Remote::new) {
@@ -110,7 +110,7 @@ impl Backend {
         })
     }
 
-    /// The same calls, in a session or outside of one, with an answer that is handed on as it comes.
+    /// Makes the same calls, with a session or without. The response is streamed.
     #[napi(catch_unwind)]
     pub fn proxy_stream(
         &self,
@@ -130,7 +130,7 @@ impl Backend {
         settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
     }
 
-    /// Opens a file by the URL that an answer has named it with.
+    /// Opens a file by its URL from a response.
     #[napi(catch_unwind)]
     pub fn download(&self, url: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
@@ -142,7 +142,7 @@ impl Backend {
         settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
     }
 
-    /// Asks for a resource beside sessions and calls: `{ method, path, query?, body? }`.
+    /// Requests a resource other than sessions and calls: `{ method, path, query?, body? }`.
     #[napi(catch_unwind)]
     pub fn resource(&self, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
@@ -151,7 +151,7 @@ impl Backend {
         })
     }
 
-    /// Waits until it is settled whether an account is connected.
+    /// Waits until an account is connected, or until it is certain that it will not be.
     #[napi(catch_unwind)]
     pub fn connected_account(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);
@@ -161,7 +161,7 @@ impl Backend {
     }
 }
 
-/// A request, with the bytes that it sends up.
+/// Parses a request, and adds the bytes to upload.
 async fn request_of(text: &str, source: Option<Source>, data_as_text: bool) -> Result<ProxyRequest> {
     let mut request = ProxyRequest { data_as_text, ..read_json(text.as_bytes())? };
     if let Some(source) = source {

@@ -1,4 +1,4 @@
-//! How a call leaves JavaScript and comes back: its limits, and the form of its answer.
+//! A call from JavaScript: its limits, and the form of its result.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::completions::Completions;
 use crate::failure::NativeFailure;
 use crate::settled::Settled;
 
-/// Runs a call within its time and until it is cancelled by its number, and returns its number.
+/// Runs a call until it ends, its time is over or it is cancelled by its number. Returns the call's number.
 pub(crate) fn within<Call, Answer>(
     completions: &Completions,
     timeout_ms: f64,
@@ -26,7 +26,7 @@ where
     settling(completions, timeout_ms, cancelled(completions, cancel), call, text)
 }
 
-/// The same for a call that ends with something else than a text, or that something else cancels.
+/// The same for a call whose result is not a text, or that is cancelled in another way.
 pub(crate) fn settling<Call, Answer, T>(
     completions: &Completions,
     timeout_ms: f64,
@@ -53,7 +53,7 @@ where
     })
 }
 
-/// Waits until the call that is about to start is cancelled by its number, if it has one.
+/// Waits until the call that is about to start is cancelled by its number; waits forever without a number.
 pub(crate) fn cancelled(
     completions: &Completions,
     cancel: Option<u32>,
@@ -67,7 +67,7 @@ pub(crate) fn cancelled(
     }
 }
 
-/// Runs work that nothing but its own end stops.
+/// Runs work without a limit on its time, and without a way to cancel it.
 pub(crate) fn to_its_end(
     completions: &Completions,
     work: impl Future<Output = Result<String>> + Send + 'static,
@@ -75,20 +75,20 @@ pub(crate) fn to_its_end(
     completions.run(|| async move { no_panic(work).await.map_or_else(Settled::failure, text) })
 }
 
-/// Reads options that `lib/` has written.
+/// Parses options that `lib/` has written.
 pub(crate) fn parse_options<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::InvalidOption, format!("An option cannot be used: {error}.")))
 }
 
-/// Writes an answer.
+/// Writes a result as JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| {
         Error::new(ErrorKind::Internal, format!("The answer cannot be written as JSON: {error}."))
     })
 }
 
-/// Makes an error of a panic. The hook has printed where it was, for the report it asks for.
+/// Turns a panic into an error. The panic hook has already printed the place, for the user's report.
 pub(crate) async fn no_panic<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::Internal, "This is a bug in proxy-execute: a call has panicked.")

@@ -1,25 +1,25 @@
-//! The native ends of `AbortSignal`s.
+//! The native side of `AbortSignal`s.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// The calls under way that have a signal, by a number that `lib/` gives each.
+/// The calls in flight that have a signal, by a number that `lib/` gives each of them.
 ///
-/// A number, because an object of a class would have to be made for each call, and collected.
+/// An object of a class would have to be created and collected for each call, so a call has a number instead.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancellations(Arc<Mutex<HashMap<u32, CancellationToken>>>);
 
 impl Cancellations {
-    /// Begins a call that can be cancelled, until what is returned is dropped.
+    /// Registers a call that can be cancelled, until the returned value is dropped.
     pub(crate) fn begin(&self, number: u32) -> Cancellation {
         let token = CancellationToken::new();
         self.lock().insert(number, token.clone());
         Cancellation { number, token, all: self.clone() }
     }
 
-    /// Cancels a call, if it is still under way.
+    /// Cancels a call, if it is still in flight.
     pub(crate) fn cancel(&self, number: u32) {
         if let Some(token) = self.lock().get(&number) {
             token.cancel();
@@ -31,7 +31,7 @@ impl Cancellations {
     }
 }
 
-/// That a call can be cancelled.
+/// The registration of a call that can be cancelled.
 #[derive(Debug)]
 pub(crate) struct Cancellation {
     number: u32,

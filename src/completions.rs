@@ -1,9 +1,8 @@
-//! How calls settle: all those of an environment through one threadsafe function.
+//! Settles calls. All calls of an environment settle through one threadsafe function.
 //!
-//! A promise of napi's own has a threadsafe function to itself, which costs the JavaScript thread
-//! more than anything else about a small call. Here a call is a number; its outcome waits in a
-//! list, and the JavaScript thread is woken once for all that is in it. `lib/native.ts` keeps the
-//! promises.
+//! Each promise of napi has its own threadsafe function. For a small call, that function costs the JavaScript
+//! thread more than everything else. Here a call is a number, and its result waits in a list. The JavaScript
+//! thread is woken once for all results in the list. `lib/native.ts` keeps the promises.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 use crate::cancel::{Cancellation, Cancellations};
 use crate::settled::{Batch, Settled};
 
-/// Weak: while it waits for nothing, a process may end. `lib/native.ts` knows whether it does.
+/// The function is weak, so it does not keep the process alive. `lib/native.ts` does, while calls are in
+/// flight.
 type Wake = ThreadsafeFunction<(), (), Batch, Status, false, true>;
 
-/// The calls of an environment, which is that of the main thread or of a worker.
+/// The calls of an environment, which belongs to the main thread or to a worker.
 #[napi]
 #[derive(Clone)]
 pub struct Completions(Arc<Environment>);
@@ -35,7 +35,7 @@ struct Environment {
     ended: CancellationToken,
 }
 
-/// What JavaScript has not heard of. For each batch it is woken once, and it is for all but the last.
+/// The results that JavaScript has not received. Each batch wakes JavaScript once; all but the last have.
 #[derive(Clone, Default)]
 struct Done(Arc<Mutex<Waiting>>);
 
@@ -43,13 +43,13 @@ struct Done(Arc<Mutex<Waiting>>);
 struct Waiting {
     batches: VecDeque<Batch>,
     is_last_announced: bool,
-    /// There is nobody left to hear of anything.
+    /// Whether the environment has ended, so that JavaScript cannot receive results any more.
     has_ended: bool,
 }
 
 #[napi]
 impl Completions {
-    /// `settle` is called with calls that are done, and what each ended with: see `src/settled.rs`.
+    /// `settle` receives the calls that are done, each with its result: see `src/settled.rs`.
     #[napi(constructor)]
     pub fn new(
         env: &Env,
@@ -74,8 +74,7 @@ impl Completions {
         Ok(Self(Arc::new(Environment { last: AtomicU32::default(), cancellations, done, wake, ended })))
     }
 
-    /// Drops the work of the call that was given this number to be cancelled by, and settles it as
-    /// aborted.
+    /// Cancels the call that was started with this number. Drops its work, and settles it as aborted.
     #[napi(catch_unwind)]
     pub fn cancel(&self, number: u32) {
         self.0.cancellations.cancel(number);
@@ -89,25 +88,25 @@ impl Completions {
         Call: FnOnce() -> End + Send + 'static,
         End: Future<Output = Settled> + Send,
     {
-        // Numbers come again after four thousand million calls; the first of those are done by then.
+        // Numbers repeat after four thousand million calls. By then, the first of those calls are done.
         let number = self.0.last.fetch_add(1, Ordering::Relaxed);
         let environment = Arc::clone(&self.0);
         spawn(async move {
-            // The future of a call has several kilobytes. In a box, it is made where it runs, and the
-            // JavaScript thread copies none of it.
+            // The future of a call has several kilobytes. It is boxed where it runs, so that the JavaScript
+            // thread copies none of it.
             let settled = Box::pin(call()).await;
             environment.settle(number, settled).await;
         });
         number
     }
 
-    /// Makes the call that is about to start one that can be cancelled by a number.
+    /// Registers the call that is about to start, so that this number can cancel it.
     pub(crate) fn cancellation(&self, number: u32) -> Cancellation {
         self.0.cancellations.begin(number)
     }
 
-    /// Cancelled when the environment ends, as that of a worker does when it is terminated: there
-    /// is nobody left to hear an answer.
+    /// The token that is cancelled when the environment ends, as when a worker is terminated. Results can
+    /// then no longer reach JavaScript.
     pub(crate) fn environment_ended(&self) -> &CancellationToken {
         &self.0.ended
     }
@@ -118,24 +117,25 @@ impl Environment {
         let is_to_wake = match self.done.push(call, settled) {
             Pushed::Filled => true,
             Pushed::First => {
-                // What else is ready is done first, so that JavaScript is woken once for all of it.
+                // Other tasks that are ready run first, so that JavaScript is woken once for all their
+                // results.
                 tokio::task::yield_now().await;
                 self.done.announce()
             }
             Pushed::Next => false,
         };
         if is_to_wake {
-            // A status other than `Ok` means that the environment is gone, and all who wait.
+            // A status other than `Ok` means that the environment is gone, and with it all promises.
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 }
 
 enum Pushed {
-    /// Of a batch that JavaScript has to be told of, soon.
+    /// The first result of a batch. JavaScript must be woken soon.
     First,
     Next,
-    /// The batch, which counts as announced.
+    /// The batch is full, and counts as announced.
     Filled,
 }
 
@@ -159,7 +159,7 @@ impl Done {
         }
     }
 
-    /// Counts the last batch as announced, and says whether it was not before.
+    /// Marks the last batch as announced, and returns whether it was not announced before.
     fn announce(&self) -> bool {
         let mut waiting = self.lock();
         let is_new = !waiting.batches.is_empty() && !waiting.is_last_announced;
@@ -171,8 +171,10 @@ impl Done {
         self.lock().batches.pop_front().unwrap_or_default()
     }
 
-    /// Lets go of what waits, and of all that comes: bytes to read hold on to the environment, and
-    /// with it to what they wait in, and would keep their connection open for ever.
+    /// Drops the results that wait, and all that come later.
+    ///
+    /// A waiting `ByteReader` holds the environment, and thereby the list that it waits in. This cycle would
+    /// keep its connection open forever.
     fn end(&self) {
         let mut waiting = self.lock();
         waiting.has_ended = true;

@@ -1,4 +1,4 @@
-//! The bytes of an answer or a file, on their way to JavaScript.
+//! The bytes of a response or a file, on their way to JavaScript.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::settled::Settled;
 #[derive(Debug)]
 pub struct ByteReader {
     head: String,
-    /// Until its end.
+    /// `None` after the end.
     body: Arc<Mutex<Option<ByteStream>>>,
     cancelled: CancellationToken,
     completions: Completions,
@@ -25,13 +25,13 @@ pub struct ByteReader {
 
 #[napi]
 impl ByteReader {
-    /// What comes with the bytes: `{ status, headers }` of an answer, `{ content_type, size? }` of a file.
+    /// The data beside the bytes: `{ status, headers }` of a response, `{ content_type, size? }` of a file.
     #[napi(getter, catch_unwind)]
     pub fn head(&self) -> String {
         self.head.clone()
     }
 
-    /// Asks for the next bytes; null is the end. One at a time.
+    /// Reads the next bytes; null means the end. Only one read may be in flight.
     #[napi(catch_unwind)]
     pub fn read(&self, timeout_ms: f64) -> u32 {
         let (body, cancelled) = (Arc::clone(&self.body), self.cancelled.clone());
@@ -51,11 +51,11 @@ impl ByteReader {
         settling(&self.completions, timeout_ms, cancelled.cancelled_owned(), read, settled)
     }
 
-    /// Lets go of the rest, and of what it comes from.
+    /// Drops the rest of the bytes and closes their source.
     #[napi(catch_unwind)]
     pub fn cancel(&self) {
         self.cancelled.cancel();
-        // While a read is under way it has the body; it ends now, and nothing follows it.
+        // A read in flight holds the body. The token ends that read, and the next read finds no body.
         let body = Arc::clone(&self.body);
         napi::bindgen_prelude::spawn(async move { *body.lock().await = None });
     }

@@ -1,4 +1,4 @@
-//! Why a call failed, in the form in which JavaScript turns it into an error class.
+//! The reason why a call failed, in the form from which JavaScript makes an error class.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_protocol::{Advice, Error, ErrorCode, ErrorKind};
 
-/// Which family of error classes a failure belongs to.
+/// The family of error classes that a failure belongs to.
 #[napi(string_enum = "lowercase")]
 #[derive(Debug)]
 #[expect(missing_docs, reason = "NativeFailure::new is the definition")]
@@ -18,7 +18,7 @@ pub enum FailureKind {
     Option,
 }
 
-/// What to do about a failure, as data.
+/// The action that the user can take, as data.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 pub struct NativeAdvice {
@@ -26,7 +26,7 @@ pub struct NativeAdvice {
     pub action: String,
     /// The name, the account's id, or the option.
     pub subject: Option<String>,
-    /// The entry that the option lacks, where it is more than the host.
+    /// The entry to add to the option, if the host alone is not enough.
     pub entry: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl From<Advice> for NativeAdvice {
     }
 }
 
-/// A settled call without an answer.
+/// The result of a call that failed.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are those of proxy_execute_protocol::Error")]
@@ -61,12 +61,12 @@ pub struct NativeFailure {
     pub field: Option<String>,
     pub advice: Option<NativeAdvice>,
     pub headers: Option<HashMap<String, String>>,
-    /// In milliseconds.
+    /// The time to wait before a retry, in milliseconds.
     pub retry_after: Option<f64>,
 }
 
 impl NativeFailure {
-    /// The caller's signal was aborted; JavaScript throws the signal's reason instead of this.
+    /// The failure of a call whose signal was aborted. JavaScript throws the signal's reason instead.
     pub(crate) fn aborted() -> Self {
         Self {
             kind: FailureKind::Aborted,

@@ -1,4 +1,4 @@
-//! The gateway in this process, and the administration of it.
+//! The gateway in this process, and its administration.
 
 #![expect(clippy::use_self, reason = "#[napi] repeats the signatures where there is no Self")]
 
@@ -16,7 +16,7 @@ use crate::call::{no_panic, parse_options, to_its_end, to_json};
 use crate::completions::Completions;
 use crate::failure::NativeFailure;
 
-/// A gateway that is open, or has been.
+/// A gateway that is open or closed.
 #[napi]
 #[derive(Debug)]
 pub struct Gateway {
@@ -44,20 +44,20 @@ impl Gateway {
         .build(env)
     }
 
-    /// The gateway as something that calls are made on.
+    /// Returns the gateway as a backend for calls.
     #[napi(catch_unwind)]
     pub fn backend(&self) -> Backend {
         Backend { inner: Arc::new(self.inner.clone()), completions: self.completions.clone() }
     }
 
-    /// Answers on a port.
+    /// Serves the gateway on a port.
     #[napi(catch_unwind)]
     pub fn listen(&self, options: String) -> u32 {
         let gateway = self.inner.clone();
         let ended = self.completions.environment_ended().clone();
         to_its_end(&self.completions, async move {
             let address = gateway.listen(parse_options(&options)?).await?;
-            // Nobody could close a port that outlives the worker it was opened in.
+            // The port is closed with the worker that opened it, because no other thread could close it.
             tokio::spawn(async move {
                 tokio::select! {
                     () = gateway.closing() => {}
@@ -77,7 +77,7 @@ impl Gateway {
         })
     }
 
-    /// Makes a key for the port.
+    /// Creates an API key for the port.
     #[napi(catch_unwind)]
     pub fn create_api_key(&self, request: String) -> u32 {
         let gateway = self.inner.clone();
@@ -86,28 +86,28 @@ impl Gateway {
         })
     }
 
-    /// Lists the keys, without what makes them keys.
+    /// Lists the API keys. Their secrets are not shown.
     #[napi(catch_unwind)]
     pub fn list_api_keys(&self) -> u32 {
         let gateway = self.inner.clone();
         to_its_end(&self.completions, async move { to_json(&gateway.list_api_keys().await?) })
     }
 
-    /// Makes a key invalid.
+    /// Revokes an API key.
     #[napi(catch_unwind)]
     pub fn revoke_api_key(&self, id: String) -> u32 {
         let gateway = self.inner.clone();
         to_its_end(&self.completions, async move { to_json(&gateway.revoke_api_key(&id).await?) })
     }
 
-    /// Lists the latest calls, the newest first.
+    /// Lists the latest calls, newest first.
     #[napi(catch_unwind)]
     pub fn calls(&self, limit: u32) -> u32 {
         let gateway = self.inner.clone();
         to_its_end(&self.completions, async move { to_json(&gateway.calls(limit).await?) })
     }
 
-    /// Ends what is under way, stops listening and closes the store.
+    /// Ends the calls in flight, stops listening and closes the store.
     #[napi(catch_unwind)]
     pub fn close(&self) -> u32 {
         let gateway = self.inner.clone();

@@ -1,16 +1,16 @@
 //! The bridge to JavaScript: one file per JavaScript noun, and no logic.
 //!
-//! Only `lib/` calls it, so its interface is free to change with it. What holds for all of it:
+//! Only `lib/` calls the bridge, so both may change together. Three rules hold everywhere:
 //!
-//! * Requests, options and answers cross as JSON text, in the wire's own form. `JSON.parse` makes
-//!   objects several times faster than the addon interface can, and keeps what a number type here
-//!   would round.
-//! * A method that starts a call returns the call's number, and [`completions`] tells how it ended:
-//!   with the text, or with a [`failure::NativeFailure`], from which `lib/errors.ts` makes the class
-//!   to throw: that way its stack shows where the call was made.
-//! * No method is an `async fn` with `&self`: a worker thread may be torn down while a call is in
-//!   flight, and JavaScript then frees the object behind the reference. Methods clone what they
-//!   need and start a future that owns it.
+//! * Requests, options and responses cross as JSON text, in the form of the wire. `JSON.parse` makes objects
+//!   several times faster than the addon interface can, and keeps numbers that a number type here would
+//!   round.
+//! * A method that starts a call returns the call's number. [`completions`] then passes the call's text, or
+//!   its [`failure::NativeFailure`]. `lib/errors.ts` makes the error to throw from the failure, so the stack
+//!   shows where the call was made.
+//! * No method is an `async fn` with `&self`. A worker thread may be torn down while a call is in flight, and
+//!   JavaScript then frees the object behind the reference. Methods clone the fields that they need, and
+//!   start a future that owns the clones.
 
 pub mod backend;
 mod call;

@@ -1,4 +1,4 @@
-//! The log of what goes on inside: lines on the standard error output.
+//! The log of the native code: lines on the standard error output.
 
 use std::{env, io};
 
@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Error, Status};
 use napi_derive::{module_init, napi};
 use tracing_subscriber::filter::LevelFilter;
 
-/// What is logged from the moment that the addon is loaded on; nothing when it is not there.
+/// The level of the log from the moment when the addon is loaded. Without it, nothing is logged.
 const LEVEL: &str = "PROXY_EXECUTE_LOG";
 
 #[module_init]
@@ -17,15 +17,16 @@ fn start() {
     }
 }
 
-/// Logs what is of this level or more serious, on the standard error output: `off`, `error`, `warn`,
-/// `info`, `debug` or `trace`. The first level that is asked for stays.
+/// Logs lines of this level or more serious to the standard error output.
+///
+/// The levels are `off`, `error`, `warn`, `info`, `debug` and `trace`. The first level that was set stays.
 #[napi]
 pub fn log_from(level: String) -> napi::Result<()> {
     let level: LevelFilter = level.parse().map_err(|_| {
         let message = format!("`{level}` is not one of off, error, warn, info, debug and trace.");
         Error::new(Status::InvalidArg, message)
     })?;
-    // A worker thread loads the addon anew, into the process that has a log already.
+    // A worker thread loads the addon again, into a process that already has a log.
     _ = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).try_init();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The threads that native work runs on.
+//! The threads of the native code.
 
 use std::env;
 use std::thread::available_parallelism;
@@ -7,12 +7,12 @@ use napi::bindgen_prelude::create_custom_tokio_runtime;
 use napi_derive::module_init;
 use tokio::runtime::Builder;
 
-/// How many threads there are, where the process knows better: the command `proxy-execute` does, in
-/// which JavaScript only waits.
+/// The number of threads. The command `proxy-execute` sets it, because JavaScript only waits in that process.
 const THREADS: &str = "PROXY_EXECUTE_THREADS";
 
-/// Makes the runtime, when the addon is loaded: one worker less than there are cores, because one
-/// core is busy with JavaScript. A further worker would only make it wait.
+/// Creates the runtime when the addon is loaded, with one worker less than there are cores.
+///
+/// JavaScript keeps one core busy. Another worker would only make JavaScript wait.
 #[module_init]
 fn start() {
     let asked = env::var(THREADS).ok().and_then(|text| text.parse().ok()).filter(|threads| *threads > 0);
@@ -22,7 +22,7 @@ fn start() {
     });
     let runtime =
         Builder::new_multi_thread().worker_threads(workers).thread_name("proxy-execute").enable_all().build();
-    // Without one, napi makes its own, and says what is wrong when that fails, too.
+    // Without this runtime, napi creates its own, and reports the error if that fails, too.
     if let Ok(runtime) = runtime {
         create_custom_tokio_runtime(runtime);
     }

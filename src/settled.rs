@@ -1,4 +1,4 @@
-//! What calls end with, and how it becomes values of JavaScript.
+//! The results of calls, and their conversion to values of JavaScript.
 
 #![expect(unsafe_code, reason = "only so can a type say itself how it becomes a value of JavaScript")]
 
@@ -12,7 +12,7 @@ use crate::download::ByteReader;
 use crate::failure::NativeFailure;
 use crate::text::Text;
 
-/// What a call ends with: a text or a failure; or bytes to read, some of them, or their end.
+/// The result of a call: a text, a failure, a reader of bytes, bytes, or the end of the bytes.
 pub(crate) enum Settled {
     Text(Text),
     Failure(Box<NativeFailure>),
@@ -42,13 +42,13 @@ impl ToNapiValue for Settled {
     }
 }
 
-/// Calls that have settled, for JavaScript to hear of all at once: `settle(texts, call, settled, call,
-/// settled, …)`, in which the texts of small answers are one, and a number says where in it one ends.
+/// Settled calls that JavaScript receives at once, as `settle(texts, call, settled, call, settled, …)`.
 ///
-/// Each of these is an argument, because putting it into an array costs several times as much.
+/// `texts` holds all short texts. For a short text, `settled` is a number: the position where the text ends.
+/// Each value is an argument, because storing it in an array costs several times as much.
 #[derive(Default)]
 pub struct Batch {
-    /// In ASCII.
+    /// Only ASCII.
     texts: Vec<u8>,
     calls: Vec<(u32, Part)>,
 }
@@ -60,24 +60,24 @@ impl fmt::Debug for Batch {
 }
 
 enum Part {
-    /// A text that follows that of the last such part.
+    /// The end of a short text in `texts`. The text starts where the previous short text ends.
     EndOfText(u32),
     Own(Settled),
 }
 
 impl Batch {
-    /// How many calls one holds. JavaScript is not told of more at once: it hears of the first the
-    /// sooner, and a function cannot have any number of arguments.
+    /// The number of calls in a full batch. A small batch lets JavaScript receive its first call sooner, and
+    /// a function takes a limited number of arguments.
     pub(crate) const CALLS: usize = 32;
 
-    /// Texts above this size are strings of their own: copying them costs more than a string does.
+    /// Texts above this size become strings of their own, because copying them costs more than a string.
     const SMALL: usize = 4096;
 
     pub(crate) fn push(&mut self, call: u32, settled: Settled) {
         let part = match settled {
             Settled::Text(Text::Ascii(text)) if text.len() <= Self::SMALL => {
                 self.texts.extend_from_slice(&text);
-                // At most `CALLS` texts of `SMALL` bytes.
+                // There are at most `CALLS` texts of `SMALL` bytes.
                 Part::EndOfText(u32::try_from(self.texts.len()).unwrap_or(u32::MAX))
             }
             Settled::Text(text) if text.length() > LONGEST_TEXT => {
@@ -103,7 +103,7 @@ impl JsValuesTupleIntoVec for Batch {
                 arguments.push(u32::to_napi_value(env, call)?);
                 arguments.push(match part {
                     Part::EndOfText(end) => u32::to_napi_value(env, end)?,
-                    // One that cannot be made must not keep the others from settling.
+                    // A value that cannot be created must not keep the other calls from settling.
                     Part::Own(settled) => Settled::to_napi_value(env, settled)
                         .or_else(|error| NativeFailure::to_napi_value(env, not_made(&error).into()))?,
                 });
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_text_that_javascript_cannot_hold_is_a_failure() {
-        // Zeros that nobody looks at cost no memory.
+        // Zeros that are never read take no memory.
         let texts = [
             (Text::Ascii(vec![0; LONGEST_TEXT]), true),
             (Text::Utf16(vec![0; LONGEST_TEXT]), true),

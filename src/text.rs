@@ -1,4 +1,4 @@
-//! The texts of answers, as strings of JavaScript.
+//! The texts of results, as strings of JavaScript.
 
 #![expect(unsafe_code, reason = "only so can a text become a string of JavaScript without a copy")]
 
@@ -12,7 +12,7 @@ use napi_sys::{
     node_api_create_external_string_latin1, node_api_create_external_string_utf16,
 };
 
-/// A text, in the make of string that costs the JavaScript thread least.
+/// A text, in the kind of string that costs the JavaScript thread least.
 pub(crate) enum Text {
     Ascii(Vec<u8>),
     Utf16(Vec<u16>),
@@ -21,7 +21,7 @@ pub(crate) enum Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        // Below this, making UTF-16 here costs more than V8's own conversion.
+        // For a shorter text, making UTF-16 here costs more than V8's own conversion.
         const LARGE: usize = 4096;
         if text.is_ascii() {
             Self::Ascii(text.into_bytes())
@@ -34,7 +34,7 @@ impl From<String> for Text {
 }
 
 impl Text {
-    /// As JavaScript counts, or a little more.
+    /// The length as JavaScript counts it, or slightly more.
     pub(crate) fn length(&self) -> usize {
         match self {
             Self::Ascii(text) => text.len(),
@@ -61,14 +61,14 @@ impl ToNapiValue for Text {
     }
 }
 
-/// Whether V8 is to use the text where it is. Below this size, a copy costs less than to keep track.
+/// Whether V8 uses the text in place. Below this size, a copy costs less than keeping track of the text.
 fn is_external<Unit>(env: &Env, text: &[Unit]) -> bool {
     const LARGE: usize = 64 * 1024;
-    // Node.js has had the functions since 20.4.
+    // Node.js has had these functions since 20.4.
     size_of_val(text) >= LARGE && env.get_node_version().is_ok_and(|node| (node.major, node.minor) >= (20, 4))
 }
 
-/// One of the two functions of Node.js. They differ in what they call a character.
+/// One of two functions of Node.js, which differ in the type of a character.
 type Create<Char> = unsafe fn(
     napi_env,
     *const Char,
@@ -79,36 +79,37 @@ type Create<Char> = unsafe fn(
     *mut bool,
 ) -> napi_status;
 
-/// Makes a string of a text that stays where it is.
+/// Makes a string of a text without moving the text.
 fn external<Unit, Char>(env: &Env, text: Vec<Unit>, create: Create<Char>) -> napi::Result<napi_value> {
     let (start, length) = (text.as_ptr().cast(), text.len().cast_signed());
     let text = Box::new(text);
     account(env, bytes(&text));
     let (mut string, mut is_copied) = (null_mut(), false);
     let owner = Box::into_raw(text).cast();
-    // SAFETY: this is the thread of `env`. Nobody moves or changes the text before `free`, which is
-    // called once: when the string is collected, or at once should Node.js copy the text nevertheless.
+    // SAFETY: this is the thread of `env`. The text is not moved or changed before `free`. Node.js calls
+    // `free` once: when the string is collected, or immediately if Node.js copies the text.
     let status =
         unsafe { create(env.raw(), start, length, Some(free::<Unit>), owner, &mut string, &mut is_copied) };
     if status != Status::napi_ok {
-        // SAFETY: without a string, Node.js does not call it.
+        // SAFETY: without a string, Node.js does not call `free`.
         unsafe { free::<Unit>(env.raw().cast(), null_mut(), owner) };
         return Err(napi::Error::new(status.into(), "An answer cannot be made a string."));
     }
     Ok(string)
 }
 
-/// Frees a text, when nobody has its string any more.
+/// Frees a text once its string is collected.
 unsafe extern "C" fn free<Unit>(env: node_api_basic_env, _: *mut c_void, owner: *mut c_void) {
-    // SAFETY: `external` has made this of a box, and it is called once.
+    // SAFETY: `external` made `owner` of a box, and `free` is called once.
     let text = unsafe { Box::from_raw(owner.cast::<Vec<Unit>>()) };
     account(&Env::from_raw(env.cast()), -bytes(&text));
 }
 
-/// Tells V8 of memory that its strings hold outside of its heap, or no longer do: without, it would
-/// not collect them before there are hundreds of megabytes.
+/// Tells V8 how much memory its strings hold or release outside of its heap.
+///
+/// Otherwise V8 would not collect the strings before they hold hundreds of megabytes.
 fn account(env: &Env, bytes: i64) {
-    // It is only for V8 to know when to collect.
+    // V8 uses the number only to decide when to collect, so a failure has no other effect.
     _ = env.adjust_external_memory(bytes);
 }
 

@@ -1,4 +1,4 @@
-//! The bytes of a body, on their way from JavaScript.
+//! The bytes of a request body, on their way from JavaScript.
 
 #![expect(clippy::use_self, reason = "#[napi] repeats the signatures where there is no Self")]
 
@@ -21,26 +21,26 @@ use crate::failure::NativeFailure;
 use crate::settled::Settled;
 use crate::text::Text;
 
-/// How many chunks wait to be sent. More would only be more memory.
+/// How many chunks may wait to be sent. A larger number would only use more memory.
 const WAITING: usize = 2;
 
-/// What is read at once from a file.
+/// How many bytes of a file are read at once.
 const READ: usize = 256 * 1024;
 
 /// A body that is sent once: chunks that JavaScript pushes, or a file that is read here.
 #[napi]
 #[derive(Debug)]
 pub struct Upload {
-    /// Until the end.
+    /// `None` after the end.
     chunks: Mutex<Option<mpsc::Sender<Bytes>>>,
-    /// Whether the chunks were all; without it, they were cut off.
+    /// Whether the chunks are complete. Otherwise the body was cut off.
     complete: Arc<AtomicBool>,
-    /// Until a call takes it.
+    /// `None` after a call has taken it.
     source: Mutex<Option<Source>>,
     completions: Completions,
 }
 
-/// Where the bytes come from.
+/// The source of the bytes.
 #[derive(Debug)]
 pub(crate) enum Source {
     Chunks(ByteStream),
@@ -49,7 +49,7 @@ pub(crate) enum Source {
 
 #[napi]
 impl Upload {
-    /// A body of which the chunks are pushed.
+    /// Creates a body whose chunks JavaScript pushes.
     #[napi(constructor)]
     pub fn new(completions: &Completions) -> Self {
         let (chunks, inbox) = mpsc::channel(WAITING);
@@ -67,15 +67,15 @@ impl Upload {
         Self { chunks: Mutex::new(Some(chunks)), complete, source, completions: completions.clone() }
     }
 
-    /// The bytes of a file, which are read as they are sent.
+    /// Creates a body from a file, which is read while it is sent.
     #[napi(factory)]
     pub fn file(path: String, completions: &Completions) -> Upload {
         let source = Mutex::new(Some(Source::File(path.into())));
         Self { chunks: Mutex::default(), complete: Arc::default(), source, completions: completions.clone() }
     }
 
-    /// Hands on a copy of a chunk. It settles when there is room for the next one: with an empty
-    /// text, or as aborted when nobody wants any more.
+    /// Passes a copy of a chunk to the call. It settles when there is room for the next chunk: with an empty
+    /// text, or as aborted if the call reads no more chunks.
     #[napi(catch_unwind)]
     pub fn push(&self, chunk: Uint8Array) -> u32 {
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -100,7 +100,7 @@ impl Upload {
         })
     }
 
-    /// That was all, or, if it is not complete, all that will come.
+    /// Ends the body. If it is not `complete`, the body is cut off.
     #[napi(catch_unwind)]
     pub fn end(&self, complete: bool) {
         self.complete.store(complete, Ordering::Release);
@@ -113,10 +113,10 @@ impl Upload {
 }
 
 impl Source {
-    /// Puts the bytes into a request, and their number where it is known here.
+    /// Puts the bytes into a request, and their number if it is known here.
     ///
     /// # Errors
-    /// `InvalidRequest` for a file that cannot be read.
+    /// `InvalidRequest` if the file cannot be read.
     pub(crate) async fn put_into(self, request: &mut ProxyRequest) -> Result<()> {
         let body = request.binary_body.get_or_insert_default();
         match self {
@@ -129,7 +129,7 @@ impl Source {
                 };
                 let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
                 let size = file.metadata().await.map_err(unreadable)?.len();
-                // A file that grows while it is sent is sent as it was.
+                // If the file grows while it is sent, only the bytes up to its size at the start are sent.
                 let bytes = ReaderStream::with_capacity(file.take(size), READ);
                 let message = format!("binaryBody.path: {shown} could not be read to its end.");
                 let bytes = bytes.map_err(move |_| Error::new(ErrorKind::UploadBroken, message.as_str()));
