@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 use crate::filled::Filled;
 use crate::store::Figures;
 
-/// One thing to do; as a line of JSON.
+/// One piece of work, written as a line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Work {
-    /// Calls, one after the other, in as many sessions in turn.
+    /// Makes calls one after the other, in this many sessions in turn.
     Call { sessions: usize },
-    /// One of [`ASKED`].
+    /// Requests the resource with this name in [`ASKED`].
     Ask { what: String },
-    /// Puts calls into the record.
+    /// Adds calls to the record.
     Record { calls: usize },
 }
 
-/// What is asked for, beside calls: a path below `/api/v3.1` and its query. `{config}`, `{session}`
-/// and `{middle}` stand for the store's own.
+/// The resources to request: a name, and a path below `/api/v3.1` with its query.
+///
+/// `{config}`, `{session}` and `{middle}` stand for ids and a cursor of the store.
 pub(crate) const ASKED: &[(&str, &str)] = &[
     ("a session", "tool_router/session/{session}"),
     ("toolkits of a session, with their accounts", "tool_router/session/{session}/toolkits"),
@@ -53,12 +54,12 @@ pub(crate) const ASKED: &[(&str, &str)] = &[
 const CALLS: usize = 2_000;
 const LOOK_UPS: usize = 60;
 
-/// Does what standard input asks for until it ends, and answers each line with one.
+/// Does the work of each line of standard input, and writes one line of results for it.
 pub(crate) async fn answer(accounts: usize, upstream: &str) {
     let store = Filled::open(accounts, upstream).await;
     for line in std::io::stdin().lock().lines() {
         let micros = match serde_json::from_str(&line.unwrap()).unwrap() {
-            // Enough that each session has its turn.
+            // There are enough calls for each session to have its turn.
             Work::Call { sessions } => {
                 time(CALLS.max(sessions), async |call| store.call(call % sessions).await).await
             }
@@ -79,7 +80,7 @@ pub(crate) async fn answer(accounts: usize, upstream: &str) {
 }
 
 impl Filled {
-    /// A call in a session, with all that belongs to it.
+    /// Makes a call in a session, and checks the response.
     async fn call(&self, session: usize) {
         let request =
             br#"{"toolkit_slug":"tool3","endpoint":"/issues/1","method":"POST","body":{"title":"x"}}"#;
@@ -95,7 +96,7 @@ impl Filled {
     }
 }
 
-/// Asks for a resource, and returns what is answered.
+/// Requests a resource, and returns the response.
 pub(crate) async fn ask(gateway: &Embedded, path: &str) -> Value {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let path: Vec<_> = path.split('/').collect();
@@ -105,7 +106,7 @@ pub(crate) async fn ask(gateway: &Embedded, path: &str) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
-/// The median of many times, in µs.
+/// The median of the times of many runs, in µs.
 async fn time(times: usize, work: impl AsyncFn(usize)) -> f64 {
     let mut took = Vec::with_capacity(times);
     for number in 0..times {
@@ -117,7 +118,7 @@ async fn time(times: usize, work: impl AsyncFn(usize)) -> f64 {
     took[times / 2].as_secs_f64() * 1e6
 }
 
-/// 0 where the system does not tell.
+/// The resident memory of the process; 0 if the system does not tell it.
 fn memory_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

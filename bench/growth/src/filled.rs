@@ -1,4 +1,4 @@
-//! A gateway on a SQLite file with as many accounts as are asked for.
+//! A gateway on a SQLite file with a given number of accounts.
 
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
 use proxy_execute_protocol::{Backend, read_json};
@@ -8,28 +8,28 @@ use sqlx::SqlitePool;
 
 use crate::asked::{ask, deadline};
 
-/// A user has one account of each.
+/// The number of toolkits. A user has one account of each.
 const TOOLKITS: usize = 10;
 
-/// Their accounts are made through the gateway, as any caller would make them.
+/// The number of users whose accounts are all created through the gateway, as any caller would.
 const FIRST_USERS: usize = 10;
 
-/// Sessions of each of the first users, so that a small store has as many as calls are spread over.
+/// The sessions of each first user, so that a small store has as many sessions as calls are spread over.
 const THEIR_SESSIONS: usize = 10;
 
-/// Those that calls are made for. A credential is sealed for its row, so these have one of their own;
-/// the further accounts are copies whose credential nobody asks for.
+/// The number of users for whom calls are made. A credential is sealed for its row, so each of these users
+/// has a credential of its own. The other accounts are copies, and no call uses their credentials.
 const CALLED_USERS: usize = 10_000;
 
-/// The one that is called.
+/// The toolkit that is called.
 pub(crate) const CALLED: &str = "tool3";
 
 pub(crate) struct Filled {
     pub(crate) gateway: Embedded,
-    /// Of the first users, and then of the others, one each.
+    /// The sessions of the first users, and then one of each other user.
     pub(crate) sessions: Vec<String>,
     pub(crate) config: String,
-    /// The cursor of half-way through the first thousand accounts.
+    /// The cursor of the middle of the first thousand accounts.
     pub(crate) middle: String,
     pool: SqlitePool,
     _folder: tempfile::TempDir,
@@ -65,7 +65,7 @@ impl Filled {
         Self { gateway, sessions, config, middle, pool, _folder: folder }
     }
 
-    /// Puts as many calls into the record.
+    /// Adds this many calls to the record.
     pub(crate) async fn record(&self, calls: usize) {
         let statement = format!(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {calls}) \
@@ -85,7 +85,8 @@ fn toolkit(number: usize, upstream: &str) -> Value {
     })
 }
 
-/// All accounts of the first users, the one of each other user that is called, and the first users' sessions.
+/// Creates all accounts of the first users, the called account of each other user, and the first users'
+/// sessions.
 async fn through_the_gateway(gateway: &Embedded, users: usize) -> Vec<String> {
     for user in 0..users.min(CALLED_USERS) {
         for toolkit in (0..TOOLKITS).map(slug).filter(|slug| user < FIRST_USERS || slug == CALLED) {
@@ -106,7 +107,7 @@ async fn through_the_gateway(gateway: &Embedded, users: usize) -> Vec<String> {
     sessions
 }
 
-/// The rest: copies of the first user's rows, older than all that are there.
+/// Creates the rest: copies of the first user's rows, older than all existing rows.
 async fn through_sql(pool: &SqlitePool, users: usize) {
     let further_users = format!(
         "WITH RECURSIVE users (n) AS (SELECT {FIRST_USERS} UNION ALL SELECT n + 1 FROM users WHERE n + 1 < {users})"

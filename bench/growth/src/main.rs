@@ -1,13 +1,15 @@
-//! What a call costs as a gateway's store grows: with 100, 10 000 and a million connected accounts,
-//! with calls spread over one session, 100 and 10 000, and with the record of a million calls; and
-//! whether look-ups and lists stay fast.
+//! Measures a call while a gateway's store grows, and checks that look-ups and lists stay fast.
+//!
+//! The stores have 100, 10 000 and a million connected accounts. The calls are spread over one session, 100
+//! and 10 000. A last run has a record of a million calls.
 //!
 //!     cargo run --release --package proxy-execute-bench-growth [-- --json]
 //!
-//! Each store is a SQLite file of a gateway in a process of its own, so that its memory is its own.
-//! The gateway of the smallest store is asked in turn with each of the others, so that a busy
-//! machine is as bad for one as for the other; a ratio is the median of the ratios of neighbouring
-//! turns. It takes about three minutes, prints tables, and fails when a look-up or a list takes more
+//! Each store is a SQLite file of a gateway in its own process, so that each has its own memory. The gateway
+//! of the smallest store takes turns with each of the others, so that a busy machine slows both alike. A
+//! ratio is the median of the ratios of neighbouring turns.
+//!
+//! The benchmark takes about three minutes, and prints tables. It fails if a look-up or a list takes more
 //! than [`MOST`] times as long in the largest store.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic where it likes")]
@@ -34,7 +36,8 @@ const MANY_CALLS: usize = 1_000_000;
 const MOST: f64 = 1.5;
 const ROUNDS: usize = 7;
 
-/// Calls are spread over as many sessions as are given; `log` is for how many calls there are in the record.
+/// `sessions` is the number of sessions that the calls are spread over; `log` is the number of recorded
+/// calls.
 struct Row {
     accounts: usize,
     sessions: usize,
@@ -65,7 +68,7 @@ async fn main() -> ExitCode {
     for sessions in [1, 100, 10_000] {
         rows.push(compare(&mut few, &mut many, MANY, sessions, 0));
     }
-    // The benchmark beside shows calls only.
+    // The benchmark beside this one shows only calls.
     let asked = if as_json { &[] } else { ASKED };
     let look_ups: Vec<_> =
         asked.iter().map(|(what, _)| (*what, look_up(&mut few, &mut many, what))).collect();
@@ -86,11 +89,12 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Asks both stores in turn for the same calls, but that the smaller one has fewer users to make them for.
+/// Measures the same calls in both stores in turn. The smaller store has fewer users, so it has fewer
+/// sessions.
 fn compare(few: &mut Store, other: &mut Store, accounts: usize, sessions: usize, log: usize) -> Row {
     eprintln!("{accounts} accounts, {sessions} sessions, a record of {log} calls");
     let (small, large) = (calls(100), calls(sessions));
-    // Whatever can be in memory is, before it is measured.
+    // This run fills the caches before the measurement.
     other.measure(&large);
     let turns: Vec<_> = (0..ROUNDS).map(|_| (few.measure(&small), other.measure(&large))).collect();
     let ratio = median(turns.iter().map(|(few, other)| other.micros / few.micros));
@@ -136,7 +140,7 @@ fn print(rows: &[Row], look_ups: &[(&str, [f64; 2])]) {
     }
 }
 
-/// What the calls are for: 1 KB of JSON, at once.
+/// The upstream of the calls. It responds immediately, with 1 KB of JSON.
 async fn upstream() -> String {
     let answer = json!({ "title": "Found a bug", "body": "x".repeat(960) }).to_string();
     let answer = move || async { ([("content-type", "application/json")], answer) };

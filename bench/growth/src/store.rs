@@ -1,4 +1,4 @@
-//! A store in a process of its own, and what it is asked to do.
+//! A store in its own process, and the work that it is given.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::asked::Work;
 
-/// The first argument of such a process; how many accounts and which upstream follow.
+/// The first argument of the process of a store. The number of accounts and the upstream follow.
 const STORE: &str = "store";
 
-/// What a piece of work cost.
+/// The cost of a piece of work.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// The median of one time.
+    /// The median time of one call or look-up.
     pub(crate) micros: f64,
-    /// Of the process, when it was done.
+    /// The memory of the process after the work.
     pub(crate) memory_mib: f64,
 }
 
-/// The process; it ends when this is dropped.
+/// The process of a store. The process ends when this is dropped.
 pub(crate) struct Store {
     process: Child,
     asks: Option<ChildStdin>,
@@ -39,7 +39,7 @@ impl Store {
         Self { process, asks, answers }
     }
 
-    /// Has work done, and waits for it.
+    /// Sends work to the process, and waits for its end.
     pub(crate) fn measure(&mut self, work: &Work) -> Figures {
         let asks = self.asks.as_mut().unwrap();
         writeln!(asks, "{}", serde_json::to_string(work).unwrap()).unwrap();
@@ -52,12 +52,12 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         drop(self.asks.take());
-        // It has said why it failed, if it did.
+        // If the process failed, it has printed the reason.
         _ = self.process.wait();
     }
 }
 
-/// How many accounts, and the upstream, if this is the process of a store.
+/// The number of accounts and the upstream, if this is the process of a store.
 pub(crate) fn of_child(arguments: &[String]) -> Option<(usize, &str)> {
     match arguments {
         [store, accounts, upstream] if store == STORE => Some((accounts.parse().unwrap(), upstream)),

@@ -1,4 +1,4 @@
-//! HTTP to the gateway's port, byte by byte.
+//! HTTP requests to the gateway's port, byte by byte.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::soon;
 
-/// An answer on the port.
+/// A response of the port.
 #[derive(Debug)]
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
@@ -27,7 +27,7 @@ impl HttpAnswer {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) async fn http(
     address: SocketAddr,
     method: &str,
@@ -43,7 +43,7 @@ pub(crate) async fn http(
     http_bytes(address, request.as_bytes()).await
 }
 
-/// Sends these bytes and reads the answer that ends with the connection.
+/// Sends these bytes, and reads a response that ends with the connection.
 pub(crate) async fn http_bytes(address: SocketAddr, request: &[u8]) -> HttpAnswer {
     soon(async {
         let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();

@@ -1,4 +1,4 @@
-//! What the suites share: an upstream, a gateway that calls it, and requests as text.
+//! The helpers that the suites share: an upstream, a gateway that calls it, and requests as text.
 
 mod client;
 mod upstream;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) use self::client::{HttpAnswer, http, http_bytes};
 pub(crate) use self::upstream::{Request, Step, Upstream, answer, gzip, head, json_answer};
 
-/// Waits for something that must happen soon, on a slow machine too.
+/// Waits for an event that must happen soon, with enough time for a slow machine.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("it should have happened by now")
 }
@@ -25,7 +25,7 @@ pub(crate) fn deadline() -> Deadline {
     Deadline::after(Duration::from_secs(60))
 }
 
-/// Toolkits that live on one origin, one per way of signing:
+/// Toolkits on one origin, one for each way of signing:
 /// `bearer`, `header`, `query`, `basic` and `open`, which needs no credential.
 pub(crate) fn toolkits(origin: &str) -> Vec<ToolkitSource> {
     let toolkit = |slug: &str, schemes: Value| {
@@ -52,7 +52,7 @@ pub(crate) fn toolkits(origin: &str) -> Vec<ToolkitSource> {
     .into()
 }
 
-/// The credential of each toolkit, with `secret` in it.
+/// The credential of each toolkit, which contains `secret`.
 pub(crate) fn credential(toolkit: &str, secret: &str) -> Value {
     match toolkit {
         "bearer" => json!({ "authScheme": "BEARER_TOKEN", "val": { "token": secret } }),
@@ -74,7 +74,7 @@ pub(crate) fn options(upstream: &Upstream) -> GatewayOptions {
     }
 }
 
-/// A gateway in memory that may call this upstream.
+/// Opens a gateway in memory that may call this upstream.
 pub(crate) async fn gateway(upstream: &Upstream) -> Embedded {
     Embedded::open(options(upstream)).await.unwrap()
 }
@@ -89,7 +89,7 @@ pub(crate) async fn import(
     try_import(gateway, user, toolkit, credential).await.unwrap()
 }
 
-/// Imports a credential that may be refused.
+/// Imports a credential that the gateway may refuse.
 pub(crate) async fn try_import(
     gateway: &Embedded,
     user: &str,
@@ -100,7 +100,7 @@ pub(crate) async fn try_import(
     soon(gateway.import_account(read_json(request.to_string().as_bytes())?)).await
 }
 
-/// Opens a session: its id.
+/// Opens a session, and returns its id.
 pub(crate) async fn session(gateway: &Embedded, user: &str) -> String {
     session_with(gateway, json!({ "user_id": user })).await.unwrap()["session_id"]
         .as_str()
@@ -108,7 +108,7 @@ pub(crate) async fn session(gateway: &Embedded, user: &str) -> String {
         .to_owned()
 }
 
-/// Opens a session from the wire's request, to the wire's answer.
+/// Opens a session with a request of the wire, and returns the response of the wire.
 pub(crate) async fn session_with(gateway: &Embedded, request: Value) -> Result<Value> {
     let request = read_json(request.to_string().as_bytes())?;
     let session = soon(gateway.create_session(request, deadline())).await?;
@@ -122,28 +122,28 @@ pub(crate) async fn update(gateway: &Embedded, id: &str, request: Value) -> Resu
     Ok(serde_json::to_value(session).unwrap())
 }
 
-/// A call in a session.
+/// Makes a call in a session.
 pub(crate) async fn call(gateway: &Embedded, session: &str, request: Value) -> Result<Answer> {
     call_text(gateway, session, &request.to_string()).await
 }
 
-/// A call whose request must reach the gateway as it is written.
+/// Makes a call whose request must reach the gateway exactly as it is written.
 pub(crate) async fn call_text(gateway: &Embedded, session: &str, request: &str) -> Result<Answer> {
     soon(gateway.proxy_execute(session, read_json(request.as_bytes())?, deadline())).await.map(Answer::from)
 }
 
-/// A call outside of a session.
+/// Makes a call without a session.
 pub(crate) async fn tools_call(gateway: &Embedded, request: Value) -> Result<Answer> {
     let request = read_json(request.to_string().as_bytes())?;
     soon(gateway.tools_proxy_execute(request, deadline())).await.map(Answer::from)
 }
 
-/// A GET of `/x` on a toolkit.
+/// The request of a GET of `/x` on a toolkit.
 pub(crate) fn get(toolkit: &str) -> Value {
     json!({ "toolkit_slug": toolkit, "endpoint": "/x", "method": "GET" })
 }
 
-/// A request with header parameters.
+/// Adds header parameters to a request.
 pub(crate) fn with_headers(mut request: Value, headers: &[(&str, &str)]) -> Value {
     request["parameters"] = headers
         .iter()
@@ -152,7 +152,7 @@ pub(crate) fn with_headers(mut request: Value, headers: &[(&str, &str)]) -> Valu
     request
 }
 
-/// A gateway with an upstream, one account and one session, for suites that only call.
+/// A gateway with an upstream, one account and one session, for suites that only make calls.
 pub(crate) struct Caller {
     pub(crate) gateway: Embedded,
     pub(crate) session: String,
@@ -160,7 +160,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// A user of `toolkit` whose credential is `secret`.
+    /// Opens a gateway with a user of `toolkit` whose credential is `secret`.
     pub(crate) async fn new(upstream: &Upstream, toolkit: &str, secret: &str) -> Self {
         Self::with(options(upstream), toolkit, secret).await
     }
@@ -180,14 +180,14 @@ impl Caller {
         self.call("GET", "/x").await
     }
 
-    /// Sends a request, on this caller's toolkit.
+    /// Sends a request on this caller's toolkit.
     pub(crate) async fn send(&self, mut request: Value) -> Result<Answer> {
         request["toolkit_slug"] = json!(self.toolkit);
         call(&self.gateway, &self.session, request).await
     }
 }
 
-/// The answer of a proxied call: its text, and what the text says.
+/// The result of a proxied call, as its text.
 pub(crate) struct Answer {
     pub(crate) text: String,
 }
@@ -217,7 +217,7 @@ impl Answer {
         self.json()["data"].clone()
     }
 
-    /// A header of the upstream's answer, by its lower-case name.
+    /// A header of the upstream's response, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.json()["headers"].get(name).map(|value| value.as_str().unwrap().to_owned())
     }
@@ -229,7 +229,7 @@ impl Answer {
     }
 }
 
-/// Asserts the kind of an error, and that it says what to look at.
+/// Asserts the kind of an error, and that its message contains a text.
 #[track_caller]
 pub(crate) fn assert_error<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, says: &str) -> Error {
     let error = result.expect_err("it should have been refused");

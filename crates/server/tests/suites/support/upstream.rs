@@ -1,4 +1,4 @@
-//! An upstream that does as it is told, one step per request, also what no server should do.
+//! An upstream that takes a given step for each request. A step may break the rules of HTTP.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -12,40 +12,40 @@ use tokio::sync::{Notify, watch};
 
 use super::soon;
 
-/// What to do once a request has been read.
+/// The upstream's step after it has read a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Send these bytes, and keep the connection for the next request.
     Send(Vec<u8>),
-    /// Send these bytes and close the connection in good order.
+    /// Send these bytes and close the connection cleanly.
     SendAndClose(Vec<u8>),
-    /// Send these bytes and nothing more, until the client goes away.
+    /// Send these bytes and nothing more, until the client closes the connection.
     SendAndHang(Vec<u8>),
-    /// Send these bytes and break the connection off (RST).
+    /// Send these bytes and reset the connection (RST).
     SendAndReset(Vec<u8>),
-    /// Send the first, then the second so many times, then close.
+    /// Send the first bytes, then the second bytes this many times, then close.
     Repeat(Vec<u8>, Vec<u8>, usize),
-    /// Send these bytes once the signal is given.
+    /// Send these bytes once the test gives the signal.
     SendWhen(Arc<Notify>, Vec<u8>),
     /// Send the bytes one by one, each in a packet of its own.
     Drip(Vec<u8>),
 }
 
-/// A request, as it came.
+/// A request, as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// Every byte of it.
+    /// Every byte of the request.
     pub(crate) bytes: Vec<u8>,
     pub(crate) method: String,
     /// The request target: path and query.
     pub(crate) target: String,
-    /// Names as they were written.
+    /// Names are as they were written.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    /// All values of a header, in order, whatever the case of its name.
+    /// All values of a header, in order. The case of its name does not matter.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect()
@@ -55,18 +55,18 @@ impl Request {
         self.all(name).first().copied()
     }
 
-    /// Whether these bytes are anywhere in it.
+    /// Whether these bytes are anywhere in the request.
     pub(crate) fn contains(&self, text: &str) -> bool {
         self.bytes.windows(text.len()).any(|window| window == text.as_bytes())
     }
 }
 
-/// What happened so far.
+/// The events so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) connections: usize,
     pub(crate) requests: Vec<Request>,
-    /// How many clients went away before they had their whole answer.
+    /// How many clients closed the connection before they had their whole response.
     pub(crate) gone: usize,
 }
 
@@ -80,24 +80,24 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Does the same for every request.
+    /// Takes the same step for every request.
     pub(crate) async fn always(step: Step) -> Self {
         Self::with(move |_| step.clone()).await
     }
 
-    /// Answers every request with an empty JSON object.
+    /// Responds to every request with an empty JSON object.
     pub(crate) async fn pleasant() -> Self {
         Self::always(json_answer("{}")).await
     }
 
-    /// Takes one step per request, then answers 599.
+    /// Takes one step for each request, then responds with 599.
     pub(crate) async fn scripted(steps: impl IntoIterator<Item = Step>) -> Self {
         let steps = Mutex::new(steps.into_iter().collect::<VecDeque<_>>());
         let over = || Step::Send(answer(599, &[], "the script is over"));
         Self::with(move |_| steps.lock().unwrap().pop_front().unwrap_or_else(over)).await
     }
 
-    /// Does what the request asks for.
+    /// Takes the step that `script` chooses for a request.
     pub(crate) async fn with(script: impl Fn(&Request) -> Step + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -138,7 +138,7 @@ impl Upstream {
         self.seen.borrow().connections
     }
 
-    /// Waits until it has seen what the condition asks for.
+    /// Waits until the upstream has seen events that fulfil the condition.
     pub(crate) async fn has_seen(&self, condition: impl FnMut(&Seen) -> bool) {
         drop(soon(self.seen.clone().wait_for(condition)).await.unwrap());
     }
@@ -149,7 +149,7 @@ async fn serve(mut stream: TcpStream, script: Script, note: Arc<watch::Sender<Se
     while let Some(request) = read_request(&mut stream).await {
         let step = script(&request);
         note.send_modify(|seen| seen.requests.push(request));
-        // A client may go away at any moment, which is its right.
+        // A client may close the connection at any moment, so a failure to send does not fail the test.
         let sent = match step {
             Step::Send(bytes) => match stream.write_all(&bytes).await {
                 Ok(()) => continue,
@@ -232,25 +232,25 @@ fn parse(bytes: &[u8]) -> Option<Request> {
     Some(Request { bytes: bytes.to_vec(), method, target, headers, body })
 }
 
-/// The head of an answer.
+/// The head of a response.
 pub(crate) fn head(status: u16, headers: &[&str]) -> Vec<u8> {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     format!("HTTP/1.1 {status} Reason\r\n{headers}\r\n").into_bytes()
 }
 
-/// The bytes of an answer, with its length announced.
+/// The bytes of a response with a `Content-Length`.
 pub(crate) fn answer(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let length = format!("content-length: {}", body.len());
     [head(status, &[headers, &[&length]].concat()).as_slice(), body].concat()
 }
 
-/// A 200 with JSON.
+/// A response of 200 with JSON.
 pub(crate) fn json_answer(body: impl AsRef<[u8]>) -> Step {
     Step::Send(answer(200, &["content-type: application/json"], body))
 }
 
-/// The bytes, compressed.
+/// Compresses the bytes.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
