@@ -74,8 +74,9 @@ impl Upload {
         Self { chunks: Mutex::default(), complete: Arc::default(), source, completions: completions.clone() }
     }
 
-    /// Passes a copy of a chunk to the call. It settles when there is room for the next chunk: with an empty
-    /// text, or as aborted if the call reads no more chunks.
+    /// Passes a copy of a chunk to the call, and settles when there is room for the next chunk.
+    ///
+    /// It settles with an empty text, or as aborted if the call reads no more chunks.
     #[napi(catch_unwind)]
     pub fn push(&self, chunk: Uint8Array) -> u32 {
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).clone();

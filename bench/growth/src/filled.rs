@@ -17,8 +17,10 @@ const FIRST_USERS: usize = 10;
 /// The sessions of each first user, so that a small store has as many sessions as calls are spread over.
 const THEIR_SESSIONS: usize = 10;
 
-/// The number of users for whom calls are made. A credential is sealed for its row, so each of these users
-/// has a credential of its own. The other accounts are copies, and no call uses their credentials.
+/// The number of users for whom calls are made.
+///
+/// A credential is sealed for its row, so each of these users has a credential of its own. The other accounts
+/// are copies, and no call uses their credentials.
 const CALLED_USERS: usize = 10_000;
 
 /// The toolkit that is called.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The address that identifies a client: an IPv4 address, or the first 64 bits of an IPv6 address. An IPv6
-/// client usually has a whole network of that size.
+/// The address that identifies a client: an IPv4 address, or the first 64 bits of an IPv6 address.
+///
+/// An IPv6 client usually has a whole network of that size.
 pub(super) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

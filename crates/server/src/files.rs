@@ -13,8 +13,10 @@ use super::reply::{Failure, RequestId};
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::files::{NoSuchRange, OpenFile, PartRequest};
 
-/// How long a reader may read none of a file, because only a few files may be open at once. The limit is
-/// longer than for a request's pause: the system takes its buffer for a slow reader in large pieces.
+/// How long a reader may read none of a file, because only a few files may be open at once.
+///
+/// The limit is longer than that for a request's pause, because the system takes its buffer for a slow reader
+/// in large pieces.
 const PAUSE: Duration = Duration::from_secs(120);
 
 /// Sends the whole file, or the requested range.

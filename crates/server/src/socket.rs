@@ -18,8 +18,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long a client may read nothing while there is something to send.
 pub(super) const UNREAD: Duration = Duration::from_secs(120);
 
-/// How long a closed connection waits until the client closes it, too. Otherwise the system would reset a
-/// connection with unread bytes of the client, and the client might lose the response.
+/// How long a closed connection waits until the client closes it, too.
+///
+/// Otherwise the system would reset a connection with unread bytes of the client, and the client might lose
+/// the response.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The end of a head.

@@ -44,12 +44,14 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// The pause before the next connection is accepted, after the system had no room for one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The largest request head that hyper reads. It is more than a request may have. So the port itself refuses
-/// a head over the port's limit, with an envelope, and hyper does not refuse it without one.
+/// The largest request head that hyper reads. It is more than a request may have.
+///
+/// The port itself thus refuses a head over the port's limit, with an envelope. hyper would send none.
 const MAX_READ_HEAD: u32 = 4 * MAX_HEAD_BYTES as u32;
 
-/// How many unsent bytes the kernel buffers for a connection. Without a limit, the kernel copies megabytes of
-/// responses for each client that reads nothing.
+/// How many unsent bytes the kernel buffers for a connection.
+///
+/// Without a limit, the kernel copies megabytes of responses for each client that reads nothing.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
 
