@@ -30,9 +30,9 @@ pub(super) struct TooManyRequests {
 /// The bucket that a request counts against.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Bucket {
-    /// A valid key, as its SHA-256, so that the table holds no key.
+    /// A key of the store, as its SHA-256, so that the table holds no key.
     Key([u8; 32]),
-    /// The client of a request without a valid key. Otherwise each made-up key would create a bucket.
+    /// The client of a request without such a key. Otherwise each made-up key would create a bucket.
     Client(IpAddr),
     /// All clients that find the table full.
     Others,
@@ -88,7 +88,7 @@ impl RateLimit {
     }
 }
 
-/// Counts a request against its key, or against its client if the key is missing or not valid.
+/// Counts a request against its key, or against its client if the store has no such key.
 pub(super) async fn apply(
     State((limit, gateway)): State<(Arc<RateLimit>, Gateway)>,
     request: Request,
