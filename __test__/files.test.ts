@@ -626,8 +626,10 @@ describe('an abort while the next bytes of a file are waited for', () => {
 describe('a stream that nobody reads', () => {
   it('is let go of when it is collected, although its signal lives on', async () => {
     const { signal } = new AbortController();
+    let opened = 0;
     let open = 0;
     api.on('/base/unread', (_, response) => {
+      opened++;
       open++;
       response.on('close', () => open--);
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
@@ -638,7 +640,8 @@ describe('a stream that nobody reads', () => {
       for (let count = 0; count < 20; count++) await session.proxyExecute(call, options);
       const held = (await session.proxyExecute(call, options)).data.getReader();
       await held.read();
-      assert.equal(open, 21);
+      // Some may have been collected already.
+      assert.equal(opened, 21);
       setFlagsFromString('--expose-gc');
       const gc: () => void = runInNewContext('gc');
       await until('the others are gone', () => {

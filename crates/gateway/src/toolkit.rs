@@ -757,10 +757,7 @@ impl Toolkit {
         Error::of_field(
             ErrorKind::InvalidRequest,
             format!("val.{name}"),
-            format!(
-                "The field `val.{name}` of the credential for toolkit `{}` cannot be used: {why}.",
-                self.slug
-            ),
+            format!("The field `val.{name}` for toolkit `{}` cannot be used: {why}.", self.slug),
         )
     }
 }
