@@ -186,6 +186,7 @@ impl Files {
             Place::Folder(folder) if named => Some(in_folder(folder).map_err(|cause| {
                 let message = format!("files.folder: {} cannot be used: {cause}.", folder.display());
                 Error::new(ErrorKind::StoreUnavailable, message)
+                    .about("files.folder")
                     .fix("Name a folder that the gateway may write to, or that it may make.")
             })?),
             _ => None,
