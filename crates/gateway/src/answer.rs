@@ -32,8 +32,8 @@ use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
 
 use crate::egress::Response;
+use crate::header::{is_hop_by_hop, is_json, media_type, named_by_connection};
 use crate::record::CallInProgress;
-use crate::request::{is_hop_by_hop, is_json, media_type, named_by_connection};
 
 /// Media types below `application/` with text content.
 const TEXT_BY_NATURE: &[&str] = &[

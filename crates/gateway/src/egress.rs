@@ -37,7 +37,8 @@ pub(crate) use self::redirect::Step;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::redirect::next as next_step;
 use crate::credential::oauth1::Signer;
-use crate::request::{DEFAULT_USER_AGENT, append_query, media_type};
+use crate::header::{DEFAULT_USER_AGENT, media_type};
+use crate::query::append_query;
 
 /// The time that an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock::rfc3339;
 use crate::id;
-use crate::request::QUERY;
+use crate::query::QUERY;
 
 /// The path prefix of all files.
 pub(crate) const PATH: &str = "/files/";

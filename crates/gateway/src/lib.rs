@@ -22,10 +22,12 @@ pub mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod gateway;
+mod header;
 pub mod id;
 pub mod link;
 mod page;
 pub mod proxy;
+mod query;
 mod record;
 mod request;
 pub mod session;

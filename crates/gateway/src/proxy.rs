@@ -28,6 +28,7 @@ use crate::credential::{Fields, GivenCredential, refresh};
 use crate::egress::{Body, Injection, Outgoing, Response};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
+use crate::header::DEFAULT_USER_AGENT;
 use crate::record::CallInProgress;
 use crate::request::{self, require};
 use crate::toolkit::Toolkit;
@@ -307,7 +308,7 @@ pub(crate) fn prepare(
             headers.insert(name, value.clone());
         }
     }
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(request::DEFAULT_USER_AGENT));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(DEFAULT_USER_AGENT));
     let behalf = toolkit.behalf(scheme, &url);
     Ok(Outgoing { method: request.method, url, headers, credential, body, behalf })
 }

@@ -6,27 +6,20 @@
 //! - All other headers are sent as given, with their repeats. A header that has one value must not repeat.
 //! - A value outside ASCII is rejected, not re-encoded.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE,
-    CONTENT_TYPE, DATE, ETAG, EXPECT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, MAX_FORWARDS, ORIGIN, RANGE, REFERER,
-    TRANSFER_ENCODING, USER_AGENT,
+    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, DATE,
+    ETAG, EXPECT, FROM, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, MAX_FORWARDS, ORIGIN, RANGE, REFERER, TRANSFER_ENCODING,
+    USER_AGENT,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
     Error, ErrorKind, Parameter, ParameterLocation, ProxyRequest, Result, json_in_string, missing, quoted,
 };
 use url::Url;
 
-/// Sent if neither the caller nor the toolkit sets one. Several APIs reject calls without a `User-Agent`.
-pub(crate) const DEFAULT_USER_AGENT: &str = concat!("proxy-execute/", env!("CARGO_PKG_VERSION"));
-
-/// Headers that describe one connection, not the request (RFC 9110 §7.6.1). All `proxy-…` headers do too.
-const HOP_BY_HOP: &[&str] =
-    &["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+use crate::header::{header_value, is_hop_by_hop, is_json, named_by_connection};
+use crate::query::append_query;
 
 /// Headers that have one value (RFC 9110, RFC 6454, RFC 6266). Servers disagree on which of two values
 /// counts.
@@ -50,26 +43,6 @@ const SINGLE_VALUED: [HeaderName; 18] = [
     REFERER,
     USER_AGENT,
 ];
-
-/// The characters that are encoded in a query parameter: all but the unreserved characters of RFC 3986.
-pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Whether a header is hop-by-hop, by itself or because `Connection` names it.
-pub(crate) fn is_hop_by_hop(name: &HeaderName, named_by_connection: &HashSet<String>) -> bool {
-    let name = name.as_str();
-    HOP_BY_HOP.contains(&name) || name.starts_with("proxy-") || named_by_connection.contains(name)
-}
-
-/// The header names that `Connection` lists, in lower case.
-pub(crate) fn named_by_connection(headers: &HeaderMap) -> HashSet<String> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect()
-}
 
 /// Builds the headers from the caller's parameters. `bounds::call` has already checked their number.
 ///
@@ -127,13 +100,6 @@ pub(crate) fn headers(
     Ok(kept)
 }
 
-/// A header value that is sent as written: visible ASCII, blanks and tabs.
-///
-/// Other text would have to be re-encoded, and servers disagree on the encoding (RFC 9110 §5.5).
-pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
-}
-
 fn invalid(index: usize, field: &str, problem: &str) -> Error {
     Error::of_field(
         ErrorKind::InvalidRequest,
@@ -146,23 +112,6 @@ fn invalid(index: usize, field: &str, problem: &str) -> Error {
 pub(crate) fn append_query_parameters(url: &mut Url, parameters: &[Parameter]) {
     let query = parameters.iter().filter(|parameter| parameter.location == ParameterLocation::Query);
     append_query(url, query.map(|parameter| (parameter.name.as_str(), parameter.value.as_str())));
-}
-
-/// Appends to a query without changing its existing bytes.
-pub(crate) fn append_query<'a>(url: &mut Url, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
-    let mut query = url.query().unwrap_or_default().to_owned();
-    let before = query.len();
-    for (name, value) in pairs {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        query.extend(utf8_percent_encode(name, QUERY));
-        query.push('=');
-        query.extend(utf8_percent_encode(value, QUERY));
-    }
-    if query.len() > before {
-        url.set_query(Some(&query));
-    }
 }
 
 /// Returns the JSON body of a call, and sets `Content-Type` if the caller did not.
@@ -206,16 +155,6 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
         let message = format!("`body` cannot be sent with Content-Type `{content_type}`: {problem}.");
         Error::of_field(ErrorKind::InvalidRequest, "body", message)
     })
-}
-
-/// Whether the content type is JSON.
-pub(crate) fn is_json(content_type: &HeaderValue) -> bool {
-    proxy_execute_protocol::is_json(&String::from_utf8_lossy(content_type.as_bytes()))
-}
-
-/// The media type that a `Content-Type` names.
-pub(crate) fn media_type(content_type: &HeaderValue) -> Option<mime::Mime> {
-    proxy_execute_protocol::media_type(&String::from_utf8_lossy(content_type.as_bytes()))
 }
 
 /// Rejects a missing or blank field.

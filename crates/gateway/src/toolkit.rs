@@ -32,7 +32,7 @@ use crate::credential::oauth1::Signer;
 use crate::credential::oauth2::ClientMetadata;
 use crate::egress::{Behalf, Injection};
 use crate::endpoint::{HostPattern, without_root_dot};
-use crate::request;
+use crate::header;
 
 /// The schemes that connect an account without an OAuth client of the operator, in order of preference.
 const CLIENTLESS: [AuthScheme; 4] =
@@ -889,7 +889,7 @@ fn header_name(name: &str, key: &str) -> Result<HeaderName, String> {
 }
 
 fn header_value(value: &str) -> Result<HeaderValue, &'static str> {
-    request::header_value(value).ok_or("has a character in it that a header cannot hold")
+    header::header_value(value).ok_or("has a character in it that a header cannot hold")
 }
 
 /// Why a text cannot be part of basic authentication (RFC 7617 §2).

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::egress::Body;
 use crate::gateway::Parts;
+use crate::header::header_value;
 use crate::stream::Bounds;
 
 /// Upper limit for the decoded base64 form, the same as that of the hosted backend.
@@ -42,7 +43,7 @@ pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut Head
 }
 
 fn content_type_of(text: &str) -> Result<HeaderValue> {
-    crate::request::header_value(text).filter(|value| !value.is_empty()).ok_or_else(|| {
+    header_value(text).filter(|value| !value.is_empty()).ok_or_else(|| {
         Error::of_field(
             ErrorKind::InvalidRequest,
             "binary_body.content_type",

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
 
 use crate::clock::now;
-use crate::request::QUERY;
+use crate::query::QUERY;
 
 /// The parties of a signature: a client at the provider, and the user of its token.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use super::oauth2::TokenRequest;
 use super::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::egress::{Behalf, Body, Egress, Injection, Outgoing};
-use crate::request::DEFAULT_USER_AGENT;
+use crate::header::DEFAULT_USER_AGENT;
 use crate::toolkit::Rules;
 
 /// The time limit of a request. It is longer than providers need, and shorter than callers wait.

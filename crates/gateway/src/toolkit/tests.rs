@@ -15,7 +15,7 @@ use crate::account::Credential;
 use crate::credential::GivenCredential;
 use crate::credential::oauth2::{self, Client, Grant, Verifier};
 use crate::proxy::prepare;
-use crate::request::append_query;
+use crate::query::append_query;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
