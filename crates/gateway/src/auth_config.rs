@@ -18,8 +18,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
-use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
+use crate::oauth::client::OAuthClient;
 use crate::page::Place;
 use crate::session::names_something;
 use crate::toolkit::Toolkit;
@@ -199,9 +199,9 @@ pub(crate) fn fields(gateway: &Parts, toolkit: &Toolkit, config: &StoredAuthConf
 ///
 /// # Errors
 /// `InvalidRequest` that names the missing part.
-pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<Client> {
+pub(crate) fn client(gateway: &Parts, config: &StoredAuthConfig) -> Result<OAuthClient> {
     let (credentials, settings) = self::credentials(gateway, config)?;
-    Client::read(&credentials, &settings)
+    OAuthClient::read(&credentials, &settings)
 }
 
 /// Lists auth configs, newest first.
@@ -368,7 +368,7 @@ fn new(
 /// Returns whether the client of an auth config allows its accounts to be refreshed. Only `OAUTH2` needs this
 /// client and accepts no other.
 fn has_client(scheme: AuthScheme, credentials: &SecretJson) -> bool {
-    scheme != AuthScheme::OAuth2 || Client::read(credentials, &Value::Null).is_ok()
+    scheme != AuthScheme::OAuth2 || OAuthClient::read(credentials, &Value::Null).is_ok()
 }
 
 /// Refuses a choice of tools, because the gateway would send calls regardless of it.

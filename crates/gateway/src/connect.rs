@@ -27,12 +27,15 @@ use url::Url;
 
 use crate::account::Credential;
 use crate::callback_url::with_parameters;
-use crate::credential::oauth2::{self, Client, ClientMetadata, Grant, Verifier};
-use crate::credential::token_answer::{NotGranted, shortened};
-use crate::credential::{Fields, dynamic_client, refresh, renewal, token_endpoint};
+use crate::credential::{Fields, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::id::hash;
-use crate::toolkit::{AuthorizationServer, Toolkit};
+use crate::oauth::client::{ClientMetadata, OAuthClient};
+use crate::oauth::registration;
+use crate::oauth::requests::{self, CodeVerifier, Grant};
+use crate::oauth::server::AuthorizationServer;
+use crate::oauth::token_answer::{NotGranted, shortened};
+use crate::toolkit::Toolkit;
 use crate::vault::Place;
 use crate::{account, auth_config, id, proxy};
 
@@ -310,7 +313,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
             return Err(Error::of_field(ErrorKind::InvalidRequest, "client_id", message)
                 .fix(auth_config::how_to_register(gateway, toolkit, Some(&config.id))));
         }
-        Client::of_account(toolkit, scheme, &Fields::default(), &credentials, &settings)?;
+        toolkit.client_of(scheme, &Fields::default(), &credentials, &settings)?;
     }
     let metadata = ClientMetadata::read(&credentials, &settings)?;
     let fields = Fields::read(&auth_config::fields(gateway, toolkit, config)?)?;
@@ -547,11 +550,11 @@ impl<'a> Flow<'a> {
                 return Err(self.fail(Step::Registration, not_registered.in_words()).await);
             }
         }
-        let (client, verifier, state) = (self.client()?, Verifier::random(), id::secret("cs"));
+        let (client, verifier, state) = (self.client()?, CodeVerifier::random(), id::secret("cs"));
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let redirect = self.redirect(&client.metadata)?;
-        let url = oauth2::authorize_url(&server, &client, &redirect.uri, &state, &verifier)?;
+        let url = requests::authorize_url(&server, &client, &redirect.uri, &state, &verifier)?;
         let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.gateway.vault);
         let state = LinkState {
             hash: hash(&state),
@@ -575,7 +578,11 @@ impl<'a> Flow<'a> {
             let redirect = self.redirect(&self.client_metadata()?)?;
             let registered = fields.get("registered_redirect_uri");
             let is_elsewhere = registered.is_none_or(|uri| uri.expose_secret() != redirect.uri);
-            return Ok(is_elsewhere || dynamic_client::is_expired(&fields, self.gateway.clock.now() / 1_000));
+            return Ok(is_elsewhere
+                || registration::is_expired(
+                    fields.get("client_secret_expires_at"),
+                    self.gateway.clock.now() / 1_000,
+                ));
         }
         // An operator may have set one client for all accounts.
         Ok(auth_config::client(self.gateway, &self.config).is_err())
@@ -593,11 +600,10 @@ impl<'a> Flow<'a> {
         })?;
         let redirect_uri = self.redirect(&metadata)?.uri;
         let request =
-            dynamic_client::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
+            registration::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
         let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
         let answer = token_endpoint::exchange(&self.gateway.egress, behalf, request).await;
-        let registered =
-            answer.and_then(|answered| dynamic_client::read_registration(server.rules, &answered));
+        let registered = answer.and_then(|answered| registration::read_registration(server.rules, &answered));
         Ok(match registered {
             Ok(registered) => {
                 self.give(&registered)?;
@@ -684,16 +690,16 @@ impl<'a> Flow<'a> {
     async fn exchange(
         &mut self,
         code: &SecretString,
-        client: &Client,
+        client: &OAuthClient,
         redirect_uri: &str,
     ) -> Result<(), Halt> {
         let row = HEXLOWER.encode(&self.link.token_hash);
         let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = Verifier(open_sealed(self.gateway, place(&row, "verifier"), sealed)?);
+        let verifier = CodeVerifier(open_sealed(self.gateway, place(&row, "verifier"), sealed)?);
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier };
-        let request = oauth2::token_request(&server, client, &grant);
+        let request = requests::token_request(&server, client, &grant);
         let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
         let granted = token_endpoint::ask(&self.gateway.egress, behalf, server.rules, request).await;
         let granted = granted.map_err(|not_granted| Halt::Failed(Step::Exchange, not_granted.in_words()))?;
@@ -808,10 +814,10 @@ impl<'a> Flow<'a> {
     }
 
     /// Returns the OAuth client. Its metadata includes the extra scopes of this link.
-    fn client(&self) -> Result<Client> {
+    fn client(&self) -> Result<OAuthClient> {
         let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
-        let client = Client::of_account(self.toolkit, self.scheme, &self.fields()?, &credentials, &settings)?;
-        Ok(Client { metadata: self.client_metadata()?, ..client })
+        let client = self.toolkit.client_of(self.scheme, &self.fields()?, &credentials, &settings)?;
+        Ok(OAuthClient { metadata: self.client_metadata()?, ..client })
     }
 
     fn client_metadata(&self) -> Result<ClientMetadata> {

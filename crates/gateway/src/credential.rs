@@ -3,16 +3,12 @@
 //! The toolkit defines how a scheme signs requests ([`crate::toolkit`]): headers, query values or basic
 //! authentication, as templates with the credential's fields (`docs/toolkits.md`).
 
-pub(crate) mod dynamic_client;
 pub(crate) mod idle;
 pub(crate) mod oauth1;
-pub(crate) mod oauth2;
 pub(crate) mod refresh;
-pub(crate) mod refusal;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
 pub(crate) mod service_account;
-pub(crate) mod token_answer;
 pub(crate) mod token_endpoint;
 
 use std::collections::BTreeMap;
@@ -23,6 +19,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::oauth::token_answer;
 
 /// The `val` of a credential: its fields by name.
 ///

@@ -25,6 +25,7 @@ mod gateway;
 mod header;
 pub mod id;
 pub mod link;
+mod oauth;
 mod page;
 pub mod proxy;
 mod query;

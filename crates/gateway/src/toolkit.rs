@@ -13,15 +13,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use url::{Host, Url};
 
 use self::authorization_server::Unresolved;
-pub(crate) use self::authorization_server::{
-    AuthorizationServer, CallbackField, ClientAuthentication, Rules, TokenRequestFormat,
-};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::catalogue::read as read_definition;
 pub use self::catalogue::{Catalogue, ToolkitSource};
@@ -29,10 +27,11 @@ pub use self::shown::{details, in_session, list};
 use self::template::{FieldProblem, Template};
 use crate::credential::Fields;
 use crate::credential::oauth1::Signer;
-use crate::credential::oauth2::ClientMetadata;
 use crate::egress::{Behalf, Injection};
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::header;
+use crate::oauth::client::{ClientFields, ClientMetadata, OAuthClient};
+use crate::oauth::server::{AuthorizationServer, CallbackField, Rules};
 
 /// The schemes that connect an account without an OAuth client of the operator, in order of preference.
 const CLIENTLESS: [AuthScheme; 4] =
@@ -523,6 +522,34 @@ impl Toolkit {
             return Err("it is not one of the `values` in the toolkit's definition");
         }
         Ok(value.to_owned())
+    }
+
+    /// Returns the client of an account: its own (`S2S_OAUTH2` and `DCR_OAUTH`), or else that of its auth
+    /// config, whose `credentials` and `settings` these are.
+    ///
+    /// The client of an auth config is sent only to the host that the auth config names.
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names the missing field, or the field with another host.
+    pub(crate) fn client_of(
+        &self,
+        scheme: AuthScheme,
+        own: &Fields,
+        credentials: &SecretJson,
+        settings: &Value,
+    ) -> Result<OAuthClient> {
+        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
+        if let Some(id) = own.get("client_id").filter(|_| has_own) {
+            return Ok(OAuthClient {
+                id: id.expose_secret().to_owned(),
+                secret: own.get("client_secret").cloned(),
+                metadata: ClientMetadata::read(credentials, settings)?,
+            });
+        }
+        let client = OAuthClient::read(credentials, settings)?;
+        let of_config = ClientFields::read(credentials)?;
+        self.check_client_host(scheme, own, |name| of_config.text(name))?;
+        Ok(client)
     }
 
     /// Rejects fields that would send a client to another host than its auth config says.

@@ -11,7 +11,6 @@ use super::credential::{check, sealed, with_fields_of};
 use super::shown::shown;
 use crate::auth_config;
 use crate::credential::GivenCredential;
-use crate::credential::oauth2::Client;
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
@@ -161,7 +160,7 @@ fn is_unfinished(
     let fields = given.fields()?;
     if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
         let (client, settings) = auth_config::credentials(gateway, config)?;
-        return Ok(Client::of_account(toolkit, given.auth_scheme, &fields, &client, &settings).is_err());
+        return Ok(toolkit.client_of(given.auth_scheme, &fields, &client, &settings).is_err());
     }
     Ok(toolkit.lacks_secret(given.auth_scheme, &fields))
 }

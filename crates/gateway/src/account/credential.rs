@@ -11,7 +11,6 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::credential::oauth2::Client;
 use crate::credential::{Fields, GivenCredential, renewal};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
@@ -42,7 +41,7 @@ pub(super) fn check(
     };
     if !toolkit.exchanges(scheme) {
         if renewal::is_renewable(scheme, &fields) && config.is_some_and(|config| config.has_client) {
-            Client::of_account(toolkit, scheme, &fields, &client, &settings)?;
+            toolkit.client_of(scheme, &fields, &client, &settings)?;
         }
         return toolkit.injection(scheme, &fields).map(drop);
     }

@@ -20,10 +20,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::renewal::{self, Renewal};
-use super::token_answer::{NotGranted, Refusal};
 use super::token_endpoint;
 use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
+use crate::oauth::token_answer::{NotGranted, Refusal};
 use crate::{account, auth_config, id};
 
 /// How long before its end a credential is refreshed, in milliseconds. A short lifetime loses at most this

@@ -5,11 +5,13 @@ use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
 
 use super::Fields;
-use super::oauth2::{Client, ClientMetadata, Grant, TokenRequest, login_request, token_request};
 use super::service_account::{github_app_request, google_request};
 use crate::clock::now;
 use crate::egress::Behalf;
-use crate::toolkit::{AuthorizationServer, Rules, Toolkit};
+use crate::oauth::client::ClientMetadata;
+use crate::oauth::requests::{Grant, TokenRequest, login_request, token_request};
+use crate::oauth::server::{AuthorizationServer, Rules};
+use crate::toolkit::Toolkit;
 
 /// A request that refreshes a credential, and the rules for reading its response.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(crate) fn request<'a>(
     settings: &Value,
 ) -> Result<Renewal<'a>> {
     let server = authorization_server(toolkit, scheme, fields)?;
-    let client = || Client::of_account(toolkit, scheme, fields, credentials, settings);
+    let client = || toolkit.client_of(scheme, fields, credentials, settings);
     let request = match scheme {
         AuthScheme::OAuth2 | AuthScheme::DcrOauth => {
             let token = fields.get("refresh_token").ok_or_else(|| {

@@ -3,11 +3,11 @@
 use proxy_execute_protocol::Result;
 use proxy_execute_store::StoredAccount;
 
-use super::oauth2::{self, Client, TokenRequest};
-use super::refusal::{TokenErrors, is_revoked, not_granted};
 use super::token_endpoint;
 use crate::egress::Behalf;
 use crate::gateway::Parts;
+use crate::oauth::refusal::{TokenErrors, is_revoked, not_granted};
+use crate::oauth::requests::{self, TokenRequest};
 use crate::{account, auth_config};
 
 /// The fields of a credential that are revoked, starting with the token that lives longest. Many providers
@@ -75,10 +75,10 @@ async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<(Requests,
     };
     let config = auth_config::find(gateway, &account.auth_config_id).await?;
     let (client, settings) = auth_config::credentials(gateway, &config)?;
-    let client = Client::of_account(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
+    let client = toolkit.client_of(credential.scheme, &credential.fields, &client, &settings)?;
     let request = |name: &&'static str| {
         let token = credential.fields.get(name)?;
-        let request = oauth2::revocation_request(&server, &client, token)?;
+        let request = requests::revocation_request(&server, &client, token)?;
         Some((*name, toolkit.behalf_at_server(credential.scheme, &request.url), request))
     };
     Ok((TOKENS.iter().filter_map(request).collect(), server.rules.token_errors.clone()))

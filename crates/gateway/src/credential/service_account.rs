@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::Fields;
-use super::oauth2::TokenRequest;
-use crate::toolkit::AuthorizationServer;
+use crate::oauth::requests::TokenRequest;
+use crate::oauth::server::AuthorizationServer;
 
 /// The lifetime of a Google assertion: the maximum that Google accepts.
 const GOOGLE_LIFETIME_SECONDS: i64 = 3_600;

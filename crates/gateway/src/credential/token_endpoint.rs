@@ -9,11 +9,11 @@ use proxy_execute_protocol::{ErrorKind, Method};
 use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
-use super::oauth2::TokenRequest;
-use super::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::egress::{Behalf, Body, Egress, Injection, Outgoing};
 use crate::header::DEFAULT_USER_AGENT;
-use crate::toolkit::Rules;
+use crate::oauth::requests::TokenRequest;
+use crate::oauth::server::Rules;
+use crate::oauth::token_answer::{Answered, Granted, NotGranted, read_answer};
 
 /// The time limit of a request. It is longer than providers need, and shorter than callers wait.
 const TIMEOUT: Duration = Duration::from_secs(20);

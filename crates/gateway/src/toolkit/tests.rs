@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::Credential;
 use crate::credential::GivenCredential;
-use crate::credential::oauth2::{self, Client, Grant, Verifier};
+use crate::oauth::client::OAuthClient;
+use crate::oauth::requests::{self, CodeVerifier, Grant};
 use crate::proxy::prepare;
 use crate::query::append_query;
 
@@ -122,8 +123,8 @@ fn every_toolkit_and_scheme_has_a_case() {
 #[test]
 fn what_authorization_servers_are_asked() {
     let client = json!({ "client_id": "the client", "client_secret": "its+secret" }).to_string();
-    let client = Client::read(&SecretJson::new(client), &json!({})).unwrap();
-    let verifier = Verifier("verifier".into());
+    let client = OAuthClient::read(&SecretJson::new(client), &json!({})).unwrap();
+    let verifier = CodeVerifier("verifier".into());
     let redirect_uri = "https://gw.example/connect/callback";
     // Values for all fields in the addresses.
     let fields = json!({ "subdomain": "acme", "domain": "acme.example" });
@@ -134,14 +135,14 @@ fn what_authorization_servers_are_asked() {
             assert!(toolkit.check_scheme(AuthScheme::OAuth2).is_err(), "{} has no server", toolkit.slug);
             continue;
         };
-        let url = oauth2::authorize_url(&server, &client, redirect_uri, "state", &verifier).unwrap();
+        let url = requests::authorize_url(&server, &client, redirect_uri, "state", &verifier).unwrap();
         writeln!(asked, "{}\n  authorize {url}", toolkit.slug).unwrap();
         let (code, token) = ("code".into(), "token".into());
         let code = Grant::AuthorizationCode { code: &code, redirect_uri, verifier: &verifier };
         let requests = [
-            ("code", Some(oauth2::token_request(&server, &client, &code))),
-            ("refresh", Some(oauth2::token_request(&server, &client, &Grant::RefreshToken(&token)))),
-            ("revoke", oauth2::revocation_request(&server, &client, &token)),
+            ("code", Some(requests::token_request(&server, &client, &code))),
+            ("refresh", Some(requests::token_request(&server, &client, &Grant::RefreshToken(&token)))),
+            ("revoke", requests::revocation_request(&server, &client, &token)),
         ];
         for (name, request) in requests {
             let Some(request) = request else { continue };

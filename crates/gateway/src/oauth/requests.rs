@@ -4,135 +4,25 @@
 //! This module does no I/O: `egress` sends the requests, and `token_answer` reads the responses.
 //!
 //! All providers share this code. The toolkit's file declares the deviations of a provider
-//! ([`crate::toolkit::Rules`]).
+//! ([`super::server::Rules`]).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
+use proxy_execute_protocol::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use super::Fields;
-use crate::toolkit::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat, Toolkit};
-
-/// The OAuth client of an auth config: its registration at the provider.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) id: String,
-    /// `None` for a public client.
-    pub(crate) secret: Option<SecretString>,
-    pub(crate) metadata: ClientMetadata,
-}
-
-/// The settings of a client in an auth config, besides its id and secret.
-#[derive(Debug)]
-pub(crate) struct ClientMetadata {
-    /// The requested scopes; if empty, those of the toolkit.
-    pub(crate) scopes: Vec<String>,
-    pub(crate) user_scopes: Vec<String>,
-    /// The redirect URI registered at the provider instead of the gateway's own `/connect/callback`.
-    pub(crate) redirect_uri: Option<String>,
-}
-
-impl ClientMetadata {
-    /// Reads the `credentials` of an auth config. `settings` are later changes, and override them.
-    ///
-    /// # Errors
-    /// `Internal` if the stored credentials cannot be parsed.
-    pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
-        let fields = credential_fields(credentials)?;
-        Ok(Self {
-            scopes: scopes_named("scopes", &fields, settings),
-            user_scopes: scopes_named("user_scopes", &fields, settings),
-            redirect_uri: text_of(&fields, "oauth_redirect_uri").or_else(|| text_of(&fields, "redirect_uri")),
-        })
-    }
-}
-
-impl Client {
-    /// Reads the `credentials` of an auth config. `settings` are later changes, and override them.
-    ///
-    /// # Errors
-    /// `InvalidRequest` that names the missing field.
-    pub(crate) fn read(credentials: &SecretJson, settings: &Value) -> Result<Self> {
-        let fields = credential_fields(credentials)?;
-        let id = text_of(&fields, "client_id").ok_or_else(|| {
-            Error::of_field(ErrorKind::InvalidRequest, "client_id", "The auth config has no `client_id`.")
-                .fix("Give it the id and secret of your client at the provider, in its `credentials`.")
-        })?;
-        Ok(Self {
-            id,
-            secret: text_of(&fields, "client_secret").map(SecretString::from),
-            metadata: ClientMetadata::read(credentials, settings)?,
-        })
-    }
-
-    /// Returns the client of an account: its own (`S2S_OAUTH2` and `DCR_OAUTH`), or else that of its auth
-    /// config.
-    ///
-    /// The client of an auth config is sent only to the host that the auth config names.
-    ///
-    /// # Errors
-    /// `InvalidRequest` that names the missing field, or the field with another host.
-    pub(crate) fn of_account(
-        toolkit: &Toolkit,
-        scheme: AuthScheme,
-        own: &Fields,
-        credentials: &SecretJson,
-        settings: &Value,
-    ) -> Result<Self> {
-        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
-        if let Some(id) = own.get("client_id").filter(|_| has_own) {
-            return Ok(Self {
-                id: id.expose_secret().to_owned(),
-                secret: own.get("client_secret").cloned(),
-                metadata: ClientMetadata::read(credentials, settings)?,
-            });
-        }
-        let client = Self::read(credentials, settings)?;
-        let fields = credential_fields(credentials)?;
-        toolkit.check_client_host(scheme, own, |name| text_of(&fields, name))?;
-        Ok(client)
-    }
-}
-
-fn credential_fields(credentials: &SecretJson) -> Result<BTreeMap<String, Value>> {
-    let unreadable = |_| Error::new(ErrorKind::Internal, "A stored auth config cannot be read.");
-    serde_json::from_str(credentials.expose()).map_err(unreadable)
-}
-
-fn text_of(fields: &BTreeMap<String, Value>, name: &str) -> Option<String> {
-    match fields.get(name) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn scopes_named(name: &str, fields: &BTreeMap<String, Value>, settings: &Value) -> Vec<String> {
-    let changed = Some(&settings[name]).filter(|value| !value.is_null());
-    scopes_of(changed.or_else(|| fields.get(name)).unwrap_or(&Value::Null))
-}
-
-/// Reads scopes from a list, or from a text that separates them with spaces or commas.
-fn scopes_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => {
-            text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
-        }
-        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
+use super::client::OAuthClient;
+use super::server::{AuthorizationServer, ClientAuthentication, Rules, TokenRequestFormat};
 
 /// The secret that binds a code to the flow that requested it (RFC 7636).
 #[derive(Debug)]
-pub(crate) struct Verifier(pub(crate) SecretString);
+pub(crate) struct CodeVerifier(pub(crate) SecretString);
 
-impl Verifier {
+impl CodeVerifier {
     /// 256 random bits.
     pub(crate) fn random() -> Self {
         let mut bytes = [0; 32];
@@ -153,10 +43,10 @@ impl Verifier {
 /// `Unsupported` if the toolkit's file names no such URL.
 pub(crate) fn authorize_url(
     server: &AuthorizationServer<'_>,
-    client: &Client,
+    client: &OAuthClient,
     redirect_uri: &str,
     state: &str,
-    verifier: &Verifier,
+    verifier: &CodeVerifier,
 ) -> Result<Url> {
     let rules = server.rules;
     let mut url = server.authorize_url.clone().ok_or_else(|| {
@@ -190,7 +80,7 @@ pub(crate) fn authorize_url(
 #[derive(Debug)]
 pub(crate) enum Grant<'a> {
     /// RFC 6749 §4.1.3.
-    AuthorizationCode { code: &'a SecretString, redirect_uri: &'a str, verifier: &'a Verifier },
+    AuthorizationCode { code: &'a SecretString, redirect_uri: &'a str, verifier: &'a CodeVerifier },
     /// RFC 6749 §6.
     RefreshToken(&'a SecretString),
     /// RFC 6749 §4.4.
@@ -213,7 +103,7 @@ impl fmt::Debug for TokenRequest {
 /// Builds the request for a token.
 pub(crate) fn token_request(
     server: &AuthorizationServer<'_>,
-    client: &Client,
+    client: &OAuthClient,
     grant: &Grant<'_>,
 ) -> TokenRequest {
     let rules = server.rules;
@@ -273,7 +163,7 @@ fn with_further<'a>(parameters: &mut Vec<(&'a str, String)>, server: &'a Authori
 /// The request omits the optional `token_type_hint`, because endpoints older than the RFC do not know it.
 pub(crate) fn revocation_request(
     server: &AuthorizationServer<'_>,
-    client: &Client,
+    client: &OAuthClient,
     token: &SecretString,
 ) -> Option<TokenRequest> {
     let url = server.revoke_url.clone()?;
@@ -284,7 +174,7 @@ pub(crate) fn revocation_request(
 }
 
 fn authenticate<'a>(
-    client: &Client,
+    client: &OAuthClient,
     rules: &'a Rules,
     headers: &mut HeaderMap,
     parameters: &mut Vec<(&'a str, String)>,

@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::refusal::not_granted;
+use super::server::Rules;
 use crate::clock::now;
-use crate::toolkit::Rules;
 
 /// Upper limit for a lifetime, in seconds. A larger number is ignored: it is a point in time, or means "for
 /// ever".
@@ -185,7 +185,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// A lifetime in whole seconds; `None` if the number is not positive, or too large.
-pub(super) fn seconds(number: f64) -> Option<u64> {
+pub(crate) fn seconds(number: f64) -> Option<u64> {
     let seconds = number as u64;
     (1..LONGEST_LIFETIME).contains(&seconds).then_some(seconds)
 }

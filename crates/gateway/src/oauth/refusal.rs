@@ -222,7 +222,7 @@ const OTHER_CODES: &[&str] = &[
 ];
 
 /// Interprets a response that lacks the `wanted` value.
-pub(super) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) -> NotGranted {
+pub(crate) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) -> NotGranted {
     let status = answered.status;
     let words = Words::of(answered);
     let description = words.description.as_deref();
@@ -278,7 +278,7 @@ fn wait_in(answered: &Answered) -> Option<Duration> {
 /// Whether the response to a revocation means that the token is no longer valid.
 ///
 /// Some providers send an error for a token that is already invalid. Some send status 200 with every error.
-pub(super) fn is_revoked(answered: &Answered, own: &TokenErrors) -> bool {
+pub(crate) fn is_revoked(answered: &Answered, own: &TokenErrors) -> bool {
     match not_granted(answered, own, "success") {
         NotGranted::Refused { refusal: Refusal::Grant, .. } => true,
         _ => answered.status.is_success() && Words::of(answered).code.is_none(),

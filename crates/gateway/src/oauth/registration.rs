@@ -5,15 +5,15 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use proxy_execute_protocol::SecretJson;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::Fields;
-use super::oauth2::{ClientMetadata, TokenRequest};
+use super::client::ClientMetadata;
 use super::refusal::not_granted;
+use super::requests::TokenRequest;
+use super::server::{ClientAuthentication, Rules};
 use super::token_answer::{Answered, NotGranted};
-use crate::toolkit::{ClientAuthentication, Rules};
 
 /// The name that the provider shows to users when it asks for consent.
 const CLIENT_NAME: &str = "proxy-execute";
@@ -21,11 +21,10 @@ const CLIENT_NAME: &str = "proxy-execute";
 /// The fields of a registration that the account keeps.
 const KEPT: [&str; 4] = ["client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at"];
 
-/// Whether the secret of an account's client has expired, at `at` in seconds. The value 0 means "never" (RFC
-/// 7591 §3.2.1).
-pub(crate) fn is_expired(fields: &Fields, at: i64) -> bool {
-    let expires_at = fields.get("client_secret_expires_at");
-    expires_at
+/// Whether the secret of a client has expired, at `at` in seconds. `client_secret_expires_at` is the field of
+/// its registration. The value 0 means "never" (RFC 7591 §3.2.1).
+pub(crate) fn is_expired(client_secret_expires_at: Option<&SecretString>, at: i64) -> bool {
+    client_secret_expires_at
         .and_then(|seconds| seconds.expose_secret().parse::<i64>().ok())
         .is_some_and(|seconds| seconds != 0 && seconds <= at)
 }

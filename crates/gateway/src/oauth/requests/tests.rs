@@ -1,8 +1,9 @@
 use http::StatusCode;
+use proxy_execute_protocol::{AuthScheme, SecretJson};
 
 use super::*;
 use crate::credential::Fields;
-use crate::credential::token_answer::{Answered, Granted, NotGranted, read_answer};
+use crate::oauth::token_answer::{Answered, Granted, NotGranted, read_answer};
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
 /// A toolkit whose authorization server has these keys besides its addresses.
@@ -29,10 +30,10 @@ fn lifetime_of(granted: &Granted) -> Option<u64> {
     Fields::read(&granted.val).unwrap().expires_in()
 }
 
-fn client() -> Client {
+fn client() -> OAuthClient {
     let credentials =
         SecretJson::new(r#"{"client_id":"i d","client_secret":"s:c","scopes":"read write"}"#.to_owned());
-    Client::read(&credentials, &json!({})).unwrap()
+    OAuthClient::read(&credentials, &json!({})).unwrap()
 }
 
 fn answer(rules: Value, status: u16, body: &str) -> Result<Granted, NotGranted> {
@@ -54,7 +55,7 @@ fn answered(status: u16, body: &str) -> Answered {
 fn a_person_is_sent_with_state_and_challenge() {
     let toolkit = toolkit(json!({ "authorize_parameters": { "access_type": "offline" } }));
     // RFC 7636, appendix B.
-    let verifier = Verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
+    let verifier = CodeVerifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
     let url =
         authorize_url(&server(&toolkit), &client(), "https://gw.test/connect/callback", "st", &verifier);
     assert_eq!(
@@ -77,8 +78,8 @@ fn a_persons_scopes_are_asked_for_beside_those_of_the_app() {
         ("", "u", "&user_scope=u&state=s"),
     ] {
         let credentials = json!({ "client_id": "c", "scopes": scopes, "user_scopes": user_scopes });
-        let client = Client::read(&SecretJson::new(credentials.to_string()), &json!({})).unwrap();
-        let url = authorize_url(&server(&toolkit), &client, "https://gw.test", "s", &Verifier::random());
+        let client = OAuthClient::read(&SecretJson::new(credentials.to_string()), &json!({})).unwrap();
+        let url = authorize_url(&server(&toolkit), &client, "https://gw.test", "s", &CodeVerifier::random());
         let url = url.unwrap();
         assert!(url.as_str().ends_with(&format!("https%3A%2F%2Fgw.test{expected}")), "{url}");
     }
@@ -174,9 +175,10 @@ fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
     let toolkit = toolkit(json!({}));
     let read = |scheme: AuthScheme, own: Value| {
         let own: Fields = serde_json::from_value(own).unwrap();
-        Client::of_account(&toolkit, scheme, &own, &credentials, &json!({})).unwrap()
+        toolkit.client_of(scheme, &own, &credentials, &json!({})).unwrap()
     };
-    let secret = |client: &Client| client.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+    let secret =
+        |client: &OAuthClient| client.secret.as_ref().map(|secret| secret.expose_secret().to_owned());
     let client = read(AuthScheme::DcrOauth, json!({}));
     assert_eq!((client.id.as_str(), secret(&client)), ("theirs", Some("s".to_owned())));
     let client = read(AuthScheme::DcrOauth, json!({ "client_id": "own" }));
@@ -260,17 +262,5 @@ fn a_refusal_is_told_from_a_failure() {
             matches!(answer(json!({}), status, body), Err(NotGranted::Unavailable { .. })),
             "{status} {body}"
         );
-    }
-}
-
-#[test]
-fn scopes_come_as_a_list_or_as_text() {
-    for (given, expected) in [
-        (json!("a b"), vec!["a", "b"]),
-        (json!("a,b"), vec!["a", "b"]),
-        (json!(["a", "b c"]), vec!["a", "b c"]),
-        (json!(null), vec![]),
-    ] {
-        assert_eq!(scopes_of(&given), expected, "{given}");
     }
 }
