@@ -247,7 +247,7 @@ function checkCall(check: Check, request: Record<string, unknown>): CheckedCall 
     custom_connection_data: request.customConnectionData,
     endpoint,
     method,
-    body,
+    body: body ?? undefined,
     binary_body: bytes?.wire,
     parameters,
   };

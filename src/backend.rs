@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_client::Remote;
 use proxy_execute_protocol as protocol;
-use proxy_execute_protocol::{Download, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{Download, ProxyCall, ProxyRequest, Result, read_json};
 use serde_json::json;
 
 use crate::call::{cancelled, parse_options, settling, to_json, within};
@@ -87,8 +87,8 @@ impl Backend {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            let request = request_of(&request, source, data_as_text).await?;
-            Ok(backend.proxy_execute(&session_id, request, deadline).await?.into_text())
+            let call = call_of(request, source, data_as_text).await?;
+            Ok(backend.proxy_execute(&session_id, call, deadline).await?.into_text())
         })
     }
 
@@ -105,8 +105,8 @@ impl Backend {
         let backend = Arc::clone(&self.inner);
         let source = upload.and_then(Upload::take);
         within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            let request = request_of(&request, source, data_as_text).await?;
-            Ok(backend.tools_proxy_execute(request, deadline).await?.into_text())
+            let call = call_of(request, source, data_as_text).await?;
+            Ok(backend.tools_proxy_execute(call, deadline).await?.into_text())
         })
     }
 
@@ -123,8 +123,8 @@ impl Backend {
         let (backend, completions) = (Arc::clone(&self.inner), self.completions.clone());
         let source = upload.and_then(Upload::take);
         let call = move |deadline| async move {
-            let request = request_of(&request, source, false).await?;
-            let answer = backend.proxy_stream(session_id.as_deref(), request, deadline).await?;
+            let call = call_of(request, source, false).await?;
+            let answer = backend.proxy_stream(session_id.as_deref(), call, deadline).await?;
             Ok(ByteReader::new(answer.head.into_text(), answer.body, completions))
         };
         settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
@@ -161,11 +161,10 @@ impl Backend {
     }
 }
 
-/// Parses a request, and adds the bytes to upload.
-async fn request_of(text: &str, source: Option<Source>, data_as_text: bool) -> Result<ProxyRequest> {
+/// Adds the bytes to upload to a request. A request without bytes stays the text that it is.
+async fn call_of(text: String, source: Option<Source>, data_as_text: bool) -> Result<ProxyCall> {
+    let Some(source) = source else { return Ok(ProxyCall::Written { text, data_as_text }) };
     let mut request = ProxyRequest { data_as_text, ..read_json(text.as_bytes())? };
-    if let Some(source) = source {
-        source.put_into(&mut request).await?;
-    }
-    Ok(request)
+    source.put_into(&mut request).await?;
+    Ok(request.into())
 }

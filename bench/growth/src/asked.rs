@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
-use proxy_execute_protocol::{Backend, Deadline, read_json};
+use proxy_execute_protocol::{Backend, Deadline, ProxyCall, read_json};
 use proxy_execute_server::Embedded;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,9 +83,9 @@ impl Filled {
     /// Makes a call in a session, and checks the response.
     async fn call(&self, session: usize) {
         let request =
-            br#"{"toolkit_slug":"tool3","endpoint":"/issues/1","method":"POST","body":{"title":"x"}}"#;
-        let request = read_json(request).unwrap();
-        let answer = self.gateway.proxy_execute(&self.sessions[session], request, deadline()).await.unwrap();
+            r#"{"toolkit_slug":"tool3","endpoint":"/issues/1","method":"POST","body":{"title":"x"}}"#;
+        let call = ProxyCall::Written { text: request.to_owned(), data_as_text: false };
+        let answer = self.gateway.proxy_execute(&self.sessions[session], call, deadline()).await.unwrap();
         assert!(answer.into_text().contains("Found a bug"));
     }
 

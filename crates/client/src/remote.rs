@@ -1,6 +1,7 @@
 //! The backend: each method sends one request of the documented wire.
 
 use std::fmt;
+use std::mem::take;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -11,12 +12,13 @@ use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
     AccountStatus, Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
-    LONGEST_TEXT, Mcp, ProxyRequest, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer,
+    LONGEST_TEXT, Mcp, ProxyCall, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer,
     UpdateSession, quoted,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::answer::Answer;
@@ -151,16 +153,29 @@ impl Remote {
     async fn proxied(
         &self,
         session_id: Option<&str>,
-        mut request: ProxyRequest,
+        call: ProxyCall,
         deadline: Deadline,
     ) -> Result<Outgoing> {
         let path = match session_id {
             Some(id) => session_path(id)? + "/proxy_execute",
             None => "/tools/execute/proxy".to_owned(),
         };
+        let response_type = if call.data_as_text() { ResponseType::Text } else { ResponseType::Documented };
+        let (body, only_reads) = self.written(call, deadline).await?;
+        Ok(Outgoing { method: Method::POST, path, query: None, body, response_type, only_reads })
+    }
+
+    /// Writes the request for the kind of backend that it goes to, and tells whether it only reads.
+    async fn written(&self, mut call: ProxyCall, deadline: Deadline) -> Result<(Body, bool)> {
+        if let ProxyCall::Written { text, .. } = &mut call
+            && let Some(method) = method_if_sendable(text)
+        {
+            return Ok((Body::Json(take(text).into()), method.is_safe()));
+        }
+        let mut request = call.read()?;
         request.unwrap_json_body()?;
-        let bytes = request.binary_body.as_mut().and_then(|body| body.stream.take());
         let only_reads = request.method.is_safe();
+        let bytes = request.binary_body.as_mut().and_then(|body| body.stream.take());
         let body = match bytes {
             None => Body::Json(json(&request)?),
             Some(bytes) if self.is_gateway(deadline).await? => upload::form(&json(&request)?, bytes),
@@ -169,19 +184,18 @@ impl Remote {
                 Body::Json(json(&request)?)
             }
         };
-        let response_type = if request.data_as_text { ResponseType::Text } else { ResponseType::Documented };
-        Ok(Outgoing { method: Method::POST, path, query: None, body, response_type, only_reads })
+        Ok((body, only_reads))
     }
 
     /// Sends a proxied call, and holds its response in memory.
     async fn execute(
         &self,
         session_id: Option<&str>,
-        request: ProxyRequest,
+        call: ProxyCall,
         deadline: Deadline,
     ) -> Result<Envelope> {
-        let data_as_text = request.data_as_text;
-        let request = self.proxied(session_id, request, deadline).await?;
+        let data_as_text = call.data_as_text();
+        let request = self.proxied(session_id, call, deadline).await?;
         let envelope = self.call(request, deadline).await?.into_envelope(&self.api_key)?;
         if !data_as_text {
             return Ok(envelope);
@@ -291,23 +305,18 @@ impl Backend for Remote {
         self.call(request, deadline).await?.json(&self.api_key)
     }
 
-    async fn proxy_execute(
-        &self,
-        session_id: &str,
-        request: ProxyRequest,
-        deadline: Deadline,
-    ) -> Result<Envelope> {
-        self.execute(Some(session_id), request, deadline).await
+    async fn proxy_execute(&self, session_id: &str, call: ProxyCall, deadline: Deadline) -> Result<Envelope> {
+        self.execute(Some(session_id), call, deadline).await
     }
 
-    async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope> {
-        self.execute(None, request, deadline).await
+    async fn tools_proxy_execute(&self, call: ProxyCall, deadline: Deadline) -> Result<Envelope> {
+        self.execute(None, call, deadline).await
     }
 
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,
-        request: ProxyRequest,
+        call: ProxyCall,
         deadline: Deadline,
     ) -> Result<StreamedAnswer> {
         if !self.is_gateway(deadline).await? {
@@ -317,7 +326,7 @@ impl Backend for Remote {
             )
             .fix("Leave `responseType: 'stream'` out: a file comes back as `binaryData`."));
         }
-        let request = self.proxied(session_id, request, deadline).await?;
+        let request = self.proxied(session_id, call, deadline).await?;
         let request = Outgoing { response_type: ResponseType::Stream, ..request };
         self.call(request, deadline).await?.into_stream(&self.api_key).await
     }
@@ -392,6 +401,20 @@ struct Updated {
     mcp: Option<Mcp>,
     tool_router_tools: Option<Vec<String>>,
     warnings: Option<Value>,
+}
+
+/// The method of a written request that any backend takes as it is. `None` for a body that is a string,
+/// which a backend may encode a second time, and for a text that is no request.
+fn method_if_sendable(text: &str) -> Option<proxy_execute_protocol::Method> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        method: proxy_execute_protocol::Method,
+        #[serde(borrow)]
+        body: Option<&'a RawValue>,
+    }
+    let Fields { method, body } = serde_json::from_str(text).ok()?;
+    let is_string = body.is_some_and(|body| body.get().starts_with('"'));
+    (!is_string).then_some(method)
 }
 
 /// A call without the backend's URL and headers.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proxy_execute_client::{Remote, RemoteOptions};
 use proxy_execute_faults::{Client, Outcome, over_tcp, trusting};
-use proxy_execute_protocol::{Backend, Deadline, ErrorKind};
+use proxy_execute_protocol::{Backend, Deadline, ErrorKind, ProxyCall};
 
 struct Caller(Remote);
 
@@ -25,8 +25,8 @@ impl Client for Caller {
 
     async fn call(&self, timeout: Duration) -> Result<(Outcome, String), String> {
         let json = r#"{"toolkit_slug":"github","endpoint":"/user","method":"POST","body":{"a":1}}"#;
-        let request = serde_json::from_str(json).unwrap();
-        let result = self.0.proxy_execute("trs_1", request, Deadline::after(timeout)).await;
+        let call = ProxyCall::Written { text: json.to_owned(), data_as_text: false };
+        let result = self.0.proxy_execute("trs_1", call, Deadline::after(timeout)).await;
         let error = match result {
             Ok(envelope) => return Ok((Outcome::Answer, envelope.into_text())),
             Err(error) => error,

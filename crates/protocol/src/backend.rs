@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::{
-    ByteStream, CreateSession, DeletedSession, Envelope, ProxyRequest, ResourceRequest, Result, Session,
+    ByteStream, CreateSession, DeletedSession, Envelope, ProxyCall, ResourceRequest, Result, Session,
     UpdateSession,
 };
 
@@ -73,15 +73,10 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession>;
 
     /// Calls an endpoint of a toolkit as the session's user.
-    async fn proxy_execute(
-        &self,
-        session_id: &str,
-        request: ProxyRequest,
-        deadline: Deadline,
-    ) -> Result<Envelope>;
+    async fn proxy_execute(&self, session_id: &str, call: ProxyCall, deadline: Deadline) -> Result<Envelope>;
 
     /// Calls an endpoint with a named account or with credentials given in the call.
-    async fn tools_proxy_execute(&self, request: ProxyRequest, deadline: Deadline) -> Result<Envelope>;
+    async fn tools_proxy_execute(&self, call: ProxyCall, deadline: Deadline) -> Result<Envelope>;
 
     /// The same two calls with an answer that is not read but handed on: in the session of this
     /// id, or outside of one. The deadline is that of the answer's head; how long its body may
@@ -89,7 +84,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,
-        request: ProxyRequest,
+        call: ProxyCall,
         deadline: Deadline,
     ) -> Result<StreamedAnswer>;
 

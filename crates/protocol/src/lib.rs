@@ -50,7 +50,7 @@ pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};
 #[cfg(feature = "openapi")]
 pub use openapi::{SessionProxyRequest, ToolsProxyRequest};
 pub use page::Page;
-pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyRequest};
+pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyCall, ProxyRequest};
 pub use quoted::quoted;
 pub use read::{missing, read_json, read_json_as, without_value};
 pub use reference::{AuthConfigRef, ToolkitRef};

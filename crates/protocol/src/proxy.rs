@@ -6,7 +6,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{ByteStream, SecretJson};
+use crate::{ByteStream, Result, SecretJson, read_json};
 
 /// The HTTP methods a proxied call may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,7 +95,9 @@ pub(crate) const TOO_MANY_PARAMETERS: &str =
     "has more than 200 entries; at most 100 headers and 100 query parameters are taken";
 
 /// Reads parameters, and stops at the first one over the limit: the rest costs nothing.
-fn read_parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Parameter>, D::Error> {
+fn read_parameters<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<Parameter>, D::Error> {
     struct Parameters;
 
     impl<'de> Visitor<'de> for Parameters {
@@ -105,7 +107,7 @@ fn read_parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Par
             f.write_str("a sequence")
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> std::result::Result<Self::Value, A::Error> {
             let mut parameters = Vec::new();
             while let Some(parameter) = entries.next_element()? {
                 if parameters.len() == 2 * MOST_PARAMETERS {
@@ -210,5 +212,57 @@ impl fmt::Debug for ProxyRequest {
             .field("endpoint", &self.endpoint.split(['?', '#']).next().unwrap_or_default())
             .field("parameters", &self.parameters)
             .finish_non_exhaustive()
+    }
+}
+
+/// A proxied call on its way to a backend.
+pub enum ProxyCall {
+    /// The JSON text of a [`ProxyRequest`]. A remote backend can pass it on unread.
+    Written {
+        /// The text.
+        text: String,
+        /// [`ProxyRequest::data_as_text`].
+        data_as_text: bool,
+    },
+    /// A request that was read, such as one with a stream in it.
+    Read(Box<ProxyRequest>),
+}
+
+impl ProxyCall {
+    /// [`ProxyRequest::data_as_text`].
+    pub fn data_as_text(&self) -> bool {
+        match self {
+            Self::Written { data_as_text, .. } => *data_as_text,
+            Self::Read(request) => request.data_as_text,
+        }
+    }
+
+    /// The request.
+    ///
+    /// # Errors
+    /// `InvalidRequest`, as [`read_json`].
+    pub fn read(self) -> Result<ProxyRequest> {
+        match self {
+            Self::Written { text, data_as_text } => {
+                Ok(ProxyRequest { data_as_text, ..read_json(text.as_bytes())? })
+            }
+            Self::Read(request) => Ok(*request),
+        }
+    }
+}
+
+impl From<ProxyRequest> for ProxyCall {
+    fn from(request: ProxyRequest) -> Self {
+        Self::Read(Box::new(request))
+    }
+}
+
+impl fmt::Debug for ProxyCall {
+    /// The text is the user's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written { .. } => f.debug_struct("Written").finish_non_exhaustive(),
+            Self::Read(request) => request.fmt(f),
+        }
     }
 }

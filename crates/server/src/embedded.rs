@@ -13,7 +13,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy, session};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyRequest,
+    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyCall,
     ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
 };
 
@@ -94,21 +94,21 @@ impl Backend for Embedded {
         self.run(session::delete(self.parts(), id)).await
     }
 
-    async fn proxy_execute(&self, session_id: &str, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(self.parts(), Some(session_id), request)).await
+    async fn proxy_execute(&self, session_id: &str, call: ProxyCall, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::execute(self.parts(), Some(session_id), call.read()?)).await
     }
 
-    async fn tools_proxy_execute(&self, request: ProxyRequest, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(self.parts(), None, request)).await
+    async fn tools_proxy_execute(&self, call: ProxyCall, _: Deadline) -> Result<Envelope> {
+        self.run(proxy::execute(self.parts(), None, call.read()?)).await
     }
 
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,
-        request: ProxyRequest,
+        call: ProxyCall,
         _: Deadline,
     ) -> Result<StreamedAnswer> {
-        self.run(proxy::stream(self.parts(), session_id, request)).await
+        self.run(proxy::stream(self.parts(), session_id, call.read()?)).await
     }
 
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {

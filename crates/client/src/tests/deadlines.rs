@@ -11,7 +11,8 @@ use super::*;
 async fn too_late(base_url: &str) -> String {
     let deadline = Deadline::after(Duration::from_millis(200));
     let begin = Instant::now();
-    let error = remote(base_url).proxy_execute("trs_1", proxied(Method::Post), deadline).await.unwrap_err();
+    let error =
+        remote(base_url).proxy_execute("trs_1", proxied(Method::Post).into(), deadline).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{error}");
     let elapsed = begin.elapsed();
     assert!(elapsed >= Duration::from_millis(190) && elapsed < Duration::from_secs(10), "{elapsed:?}");
@@ -69,7 +70,7 @@ async fn before_the_call_began() {
     // This call leaves an idle connection on which the next request could be sent at once.
     write(&remote).await.unwrap();
     let passed = Deadline::after(Duration::ZERO);
-    let error = remote.proxy_execute("trs_1", proxied(Method::Post), passed).await.unwrap_err();
+    let error = remote.proxy_execute("trs_1", proxied(Method::Post).into(), passed).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
     assert_eq!(server.requests().len(), 1);
 }

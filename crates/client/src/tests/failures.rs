@@ -92,10 +92,10 @@ async fn a_body_that_breaks_off_says_so_itself_also_when_the_answer_has_begun() 
             request.binary_body = Some(BinaryBody { stream, ..BinaryBody::default() });
             let call = async {
                 if hands_on {
-                    let answer = remote.proxy_stream(None, request, soon()).await?;
+                    let answer = remote.proxy_stream(None, request.into(), soon()).await?;
                     answer.body.try_for_each(|_| ready(Ok(()))).await
                 } else {
-                    remote.tools_proxy_execute(request, soon()).await.map(drop)
+                    remote.tools_proxy_execute(request.into(), soon()).await.map(drop)
                 }
             };
             let breaking = async {
@@ -210,7 +210,7 @@ async fn nothing_that_was_sent_shows_in_errors_debug_output_or_the_log() {
         let mut remote = remote(&server.origin);
         remote.retry.max_retries = 1;
         let deadline = Deadline::after(Duration::from_millis(300));
-        let error = remote.proxy_execute("trs_1", proxied(Method::Post), deadline).await.unwrap_err();
+        let error = remote.proxy_execute("trs_1", proxied(Method::Post).into(), deadline).await.unwrap_err();
         let mut headers = error.headers().clone();
         headers.0.retain(|(name, _)| name != "location");
         let shown = format!("{error} {error:?} {headers:?} {remote:?} {:?}", options(&server.origin));

@@ -56,7 +56,7 @@ async fn read(remote: &Remote) -> Result<Session> {
 
 /// A call that may write.
 async fn write(remote: &Remote) -> Result<Envelope> {
-    remote.proxy_execute("trs_1", proxied(Method::Post), soon()).await
+    remote.proxy_execute("trs_1", proxied(Method::Post).into(), soon()).await
 }
 
 fn session() -> Step {

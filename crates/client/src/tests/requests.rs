@@ -1,6 +1,6 @@
 //! The requests on the wire, and the responses that reach the caller complete.
 
-use proxy_execute_protocol::{CreateSession, ErrorKind, UpdateSession};
+use proxy_execute_protocol::{CreateSession, ErrorKind, ProxyCall, UpdateSession};
 
 use super::*;
 use crate::ApiVersion;
@@ -21,7 +21,7 @@ async fn every_method_is_its_documented_request() {
     remote.update_session("trs_1", update, soon()).await.unwrap();
     assert!(remote.delete_session("trs_1", soon()).await.unwrap().deleted);
     assert_eq!(write(&remote).await.unwrap().into_text(), ENVELOPE);
-    remote.tools_proxy_execute(proxied(Method::Get), soon()).await.unwrap();
+    remote.tools_proxy_execute(proxied(Method::Get).into(), soon()).await.unwrap();
 
     let requests = server.requests();
     let lines: Vec<_> = requests.iter().map(|request| request.lines().next().unwrap()).collect();
@@ -111,7 +111,7 @@ async fn a_session_id_is_one_path_segment_whatever_is_in_it() {
     }
     for id in ["", ".", ".."] {
         assert_eq!(remote.session(id, soon()).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
-        let proxied = remote.proxy_execute(id, proxied(Method::Get), soon()).await;
+        let proxied = remote.proxy_execute(id, proxied(Method::Get).into(), soon()).await;
         assert_eq!(proxied.unwrap_err().kind(), ErrorKind::InvalidRequest);
     }
     assert_eq!(server.requests().len(), ids.len());
@@ -157,10 +157,10 @@ async fn credentials_given_in_the_call_travel_and_malformed_ones_are_not_quoted(
         ..proxied(Method::Get)
     };
     let data = r#"{"authScheme":"BEARER_TOKEN","val":{"token":"t"}}"#;
-    remote.tools_proxy_execute(with(data), soon()).await.unwrap();
+    remote.tools_proxy_execute(with(data).into(), soon()).await.unwrap();
     assert!(server.requests()[0].contains(&format!(r#""custom_connection_data":{data}"#)));
 
-    let error = remote.tools_proxy_execute(with("canary_token"), soon()).await.unwrap_err();
+    let error = remote.tools_proxy_execute(with("canary_token").into(), soon()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert_eq!(server.requests().len(), 1);
@@ -178,12 +178,42 @@ async fn text_is_asked_for_and_nothing_else_of_the_envelope_changes() {
         let server = Server::start(steps).await;
         let remote = remote(&server.origin);
         let request = || ProxyRequest { data_as_text: true, ..proxied(Method::Post) };
-        let in_session = remote.proxy_execute("trs_1", request(), soon()).await.unwrap();
+        let in_session = remote.proxy_execute("trs_1", request().into(), soon()).await.unwrap();
         assert_eq!(in_session.into_text(), expected);
-        let outside = remote.tools_proxy_execute(request(), soon()).await.unwrap();
+        let outside = remote.tools_proxy_execute(request().into(), soon()).await.unwrap();
         assert_eq!(outside.into_text(), expected);
         for request in server.requests() {
             assert!(request.contains("\r\nx-proxy-execute-response: text\r\n"), "{request}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_written_request_goes_out_as_it_is() {
+    // Blanks, a name from a later version, and a number that a float cannot hold.
+    let text = r#"{ "endpoint":"/x","method":"GET","later":[1.0],"body":{"n":12345678901234567890.10}}"#;
+    let server = Server::start([Step::Reset, envelope()]).await;
+    let call = || ProxyCall::Written { text: text.to_owned(), data_as_text: false };
+    remote(&server.origin).tools_proxy_execute(call(), soon()).await.unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2, "a GET is repeated");
+    assert!(requests.iter().all(|request| request.ends_with(text)), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_written_request_with_a_string_as_its_body_is_read_first() {
+    let server = Server::start([envelope()]).await;
+    let remote = remote(&server.origin);
+    let call = |body: &str| ProxyCall::Written {
+        text: format!(r#"{{"endpoint":"/x","method":"POST","body":{body}}}"#),
+        data_as_text: false,
+    };
+    remote.tools_proxy_execute(call(r#""{\"a\":1}""#), soon()).await.unwrap();
+    assert!(server.requests()[0].ends_with(r#""body":{"a":1}}"#), "{:?}", server.requests());
+
+    for body in [r#""no JSON""#, "{"] {
+        let error = remote.tools_proxy_execute(call(body), soon()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    }
+    assert_eq!(server.requests().len(), 1);
 }

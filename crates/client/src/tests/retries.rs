@@ -110,13 +110,13 @@ async fn a_call_that_only_reads_is_sent_again_on_a_connection_that_broke() {
     for method in [Method::Get, Method::Head] {
         for breaking in broken() {
             let server = Server::start([breaking, envelope()]).await;
-            remote(&server.origin).proxy_execute("trs_1", proxied(method), soon()).await.unwrap();
+            remote(&server.origin).proxy_execute("trs_1", proxied(method).into(), soon()).await.unwrap();
             assert_eq!(server.requests().len(), 2);
         }
     }
     for method in [Method::Put, Method::Patch, Method::Delete] {
         let server = Server::start([Step::Reset, envelope()]).await;
-        remote(&server.origin).proxy_execute("trs_1", proxied(method), soon()).await.unwrap_err();
+        remote(&server.origin).proxy_execute("trs_1", proxied(method).into(), soon()).await.unwrap_err();
         assert_eq!(server.requests().len(), 1);
     }
 }

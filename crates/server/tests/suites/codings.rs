@@ -6,10 +6,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::TryStreamExt;
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{Backend, ErrorKind, Result};
 
 use crate::support::{
-    Caller, Step, Upstream, answer, assert_error, deadline, get, gzip, json_answer, options, soon,
+    Caller, Step, Upstream, answer, assert_error, deadline, get, gzip, json_answer, options, soon, written,
 };
 
 const JSON: &str = "content-type: application/json";
@@ -26,8 +26,8 @@ async fn caller(headers: &[&str], body: &[u8], max_expansion: Option<u64>) -> Ca
 
 /// The size of the body as a stream, or the error that it ends with.
 async fn streamed(caller: &Caller) -> Result<usize> {
-    let request = read_json(get("header").to_string().as_bytes())?;
-    let answer = soon(caller.gateway.proxy_stream(Some(&caller.session), request, deadline())).await?;
+    let call = written(get("header"));
+    let answer = soon(caller.gateway.proxy_stream(Some(&caller.session), call, deadline())).await?;
     soon(answer.body.try_fold(0, async |size, chunk| Ok(size + chunk.len()))).await
 }
 

@@ -2,12 +2,12 @@
 
 use futures::TryStreamExt;
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{Backend, ErrorKind, ProxyCall, Result};
 use serde_json::{Value, json};
 
 use crate::port::Port;
 use crate::support::{
-    Answer, Caller, Step, Upstream, answer, assert_error, deadline, gzip, head, http, options, soon,
+    Answer, Caller, Step, Upstream, answer, assert_error, deadline, gzip, head, http, options, soon, written,
 };
 
 const JSON: &str = "content-type: application/json";
@@ -171,8 +171,8 @@ async fn is_as_expected(result: Result<Answer>, status: u16, is: Is, case: &str,
 
 async fn execute(caller: &Caller, data_as_text: bool) -> Result<Answer> {
     let request = json!({ "toolkit_slug": caller.toolkit, "endpoint": "/x", "method": "POST" });
-    let request = ProxyRequest { data_as_text, ..read_json(request.to_string().as_bytes())? };
-    soon(caller.gateway.proxy_execute(&caller.session, request, deadline())).await.map(Answer::from)
+    let call = ProxyCall::Written { text: request.to_string(), data_as_text };
+    soon(caller.gateway.proxy_execute(&caller.session, call, deadline())).await.map(Answer::from)
 }
 
 #[tokio::test]
@@ -254,8 +254,8 @@ async fn a_status_outside_http_is_an_error_that_names_it() {
         let caller = Caller::new(&upstream, "header", "a-secret").await;
         assert_error(execute(&caller, false).await, ErrorKind::UpstreamBroken, &format!("status {status}"));
         let request = json!({ "toolkit_slug": caller.toolkit, "endpoint": "/x", "method": "POST" });
-        let request = read_json(request.to_string().as_bytes()).unwrap();
-        let stream = soon(caller.gateway.proxy_stream(Some(&caller.session), request, deadline())).await;
+        let stream =
+            soon(caller.gateway.proxy_stream(Some(&caller.session), written(request), deadline())).await;
         assert_error(stream, ErrorKind::UpstreamBroken, &format!("status {status}"));
     }
 }

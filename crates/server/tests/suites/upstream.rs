@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{Backend, ErrorKind, Result};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
 use crate::support::{
     Answer, Caller, Step, Upstream, answer, assert_error, deadline, get, gzip, head, json_answer, options,
-    soon,
+    soon, written,
 };
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -443,6 +443,5 @@ async fn dropping_a_call_ends_it_at_the_upstream() {
 }
 
 async fn call_forever(gateway: &Embedded, session: &str, request: Value) {
-    let request = read_json(request.to_string().as_bytes()).unwrap();
-    drop(gateway.proxy_execute(session, request, deadline()).await);
+    drop(gateway.proxy_execute(session, written(request), deadline()).await);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
 use proxy_execute_protocol::{
-    Backend, ConnectedAccount, Deadline, Envelope, Error, ErrorKind, Result, read_json,
+    Backend, ConnectedAccount, Deadline, Envelope, Error, ErrorKind, ProxyCall, Result, read_json,
 };
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
@@ -129,13 +129,17 @@ pub(crate) async fn call(gateway: &Embedded, session: &str, request: Value) -> R
 
 /// Makes a call whose request must reach the gateway exactly as it is written.
 pub(crate) async fn call_text(gateway: &Embedded, session: &str, request: &str) -> Result<Answer> {
-    soon(gateway.proxy_execute(session, read_json(request.as_bytes())?, deadline())).await.map(Answer::from)
+    soon(gateway.proxy_execute(session, written(request), deadline())).await.map(Answer::from)
 }
 
 /// Makes a call without a session.
 pub(crate) async fn tools_call(gateway: &Embedded, request: Value) -> Result<Answer> {
-    let request = read_json(request.to_string().as_bytes())?;
-    soon(gateway.tools_proxy_execute(request, deadline())).await.map(Answer::from)
+    soon(gateway.tools_proxy_execute(written(request), deadline())).await.map(Answer::from)
+}
+
+/// A call with this request.
+pub(crate) fn written(request: impl ToString) -> ProxyCall {
+    ProxyCall::Written { text: request.to_string(), data_as_text: false }
 }
 
 /// The request of a GET of `/x` on a toolkit.
