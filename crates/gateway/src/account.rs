@@ -17,9 +17,7 @@ pub(crate) use self::change::{activated, changed_meanwhile, set_status};
 pub use self::change::{delete, refresh, revoke, set_enabled, update};
 pub(crate) use self::creation::begin;
 pub use self::creation::{create, import};
-pub(crate) use self::credential::{
-    Credential, changed, merged, raw_fields, sealed, unseal, val, with_fields_of, written,
-};
+pub(crate) use self::credential::{Credential, changed, sealed, unseal, val, with_fields_of};
 pub(crate) use self::for_call::{by_id, for_session, named};
 use self::shown::shown;
 pub use self::shown::{get, list};

@@ -18,12 +18,14 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
+use crate::credential::fields::{merged, raw_fields, written};
+use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::gateway::Parts;
 use crate::oauth::client::OAuthClient;
 use crate::page::Place;
 use crate::session::names_something;
 use crate::toolkit::Toolkit;
-use crate::{account, bounds, connect, id, vault};
+use crate::{bounds, connect, id, vault};
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -102,17 +104,11 @@ pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option
             "composio.authConfigs.create('{slug}', {{ type: 'use_custom_auth', authScheme: '{scheme}'{credentials} }})"
         )
     };
-    let oauth = AuthScheme::OAuth2;
-    if !toolkit.has_consent(oauth) {
-        let schemes: Vec<_> = toolkit.schemes().collect();
-        let names: Vec<_> = schemes.iter().map(ToString::to_string).collect();
-        let scheme = schemes.first().copied().unwrap_or(oauth);
-        return format!(
-            "Create an auth config with {}; its schemes are {}.",
-            create(scheme, ""),
-            names.join(", ")
-        );
-    }
+    let Some(oauth) = toolkit.operators_scheme() else {
+        let names: Vec<_> = toolkit.schemes().map(|scheme| scheme.to_string()).collect();
+        let first = toolkit.schemes().next().map(|scheme| create(scheme, "")).unwrap_or_default();
+        return format!("Create an auth config with {first}; its schemes are {}.", names.join(", "));
+    };
     let page = match (toolkit.client_page(oauth), &toolkit.docs) {
         (Some(page), _) => format!(" at {page}"),
         (None, Some(docs)) => format!(" at the provider (see {docs})"),
@@ -134,9 +130,7 @@ pub(crate) fn how_to_register(gateway: &Parts, toolkit: &Toolkit, config: Option
         ),
         None => format!("Then call {}.", create(oauth, &format!(", credentials: {fields}"))),
     };
-    let other = [AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
-    let other = other.into_iter().find(|scheme| toolkit.check_scheme(*scheme).is_ok());
-    let other = other.map(|scheme| {
+    let other = toolkit.entered_scheme().map(|scheme| {
         format!(" Users who have a key or token already can enter it with an auth config of authScheme '{scheme}'.")
     });
     format!(
@@ -190,9 +184,9 @@ pub(crate) fn credentials(gateway: &Parts, config: &StoredAuthConfig) -> Result<
 /// `Internal` if the stored secret cannot be decrypted.
 pub(crate) fn fields(gateway: &Parts, toolkit: &Toolkit, config: &StoredAuthConfig) -> Result<SecretJson> {
     let (credentials, _) = self::credentials(gateway, config)?;
-    let mut fields = account::raw_fields(&credentials)?;
+    let mut fields = raw_fields(&credentials)?;
     fields.retain(|name, value| toolkit.describes(name) && !matches!(value.get(), "null" | "\"\""));
-    account::written(&fields)
+    written(&fields)
 }
 
 /// Returns the OAuth client of an auth config.
@@ -277,12 +271,12 @@ pub async fn update(gateway: &Parts, id: &str, request: UpdateAuthConfig) -> Res
 fn changed(gateway: &Parts, config: &StoredAuthConfig, given: &SecretJson) -> Result<SecretJson> {
     // If the old credentials cannot be decrypted, the caller can still replace them as a whole.
     let Ok((old, _)) = credentials(gateway, config) else { return Ok(given.clone()) };
-    let all = account::merged(&old, given)?;
+    let all = merged(&old, given)?;
     let hosts = gateway.catalogue.get(&config.toolkit)?.client_host_fields(config.auth_scheme);
-    let (old, new) = (account::raw_fields(&old)?, account::raw_fields(&all)?);
+    let (old, new) = (raw_fields(&old)?, raw_fields(&all)?);
     let is_moved =
         hosts.iter().any(|name| old.get(name).map(|raw| raw.get()) != new.get(name).map(|raw| raw.get()));
-    if is_moved { account::merged(&SecretJson::new("{}".to_owned()), given) } else { Ok(all) }
+    if is_moved { merged(&SecretJson::new("{}".to_owned()), given) } else { Ok(all) }
 }
 
 /// Enables or disables an auth config, and all its accounts with it.
@@ -365,10 +359,11 @@ fn new(
     }
 }
 
-/// Returns whether the client of an auth config allows its accounts to be refreshed. Only `OAUTH2` needs this
-/// client and accepts no other.
+/// Returns whether the client of an auth config allows its accounts to be refreshed. Other schemes need none, or
+/// accept one of the account.
 fn has_client(scheme: AuthScheme, credentials: &SecretJson) -> bool {
-    scheme != AuthScheme::OAuth2 || OAuthClient::read(credentials, &Value::Null).is_ok()
+    Scheme::of(scheme).client != ClientOwner::AuthConfig
+        || OAuthClient::read(credentials, &Value::Null).is_ok()
 }
 
 /// Refuses a choice of tools, because the gateway would send calls regardless of it.

@@ -27,6 +27,8 @@ use url::Url;
 
 use crate::account::Credential;
 use crate::callback_url::with_parameters;
+use crate::credential::fields::{raw_fields, written};
+use crate::credential::scheme::{ClientOwner, Obtained, Scheme};
 use crate::credential::{Fields, refresh, renewal, token_endpoint};
 use crate::gateway::Parts;
 use crate::id::hash;
@@ -294,7 +296,7 @@ pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthSchem
 pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let scheme = config.auth_scheme;
-    if !matches!(scheme, AuthScheme::OAuth2 | AuthScheme::DcrOauth) {
+    if Scheme::of(scheme).obtained != Obtained::ByConsent {
         return Ok(());
     }
     if !toolkit.has_consent(scheme) {
@@ -305,9 +307,9 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
     let (credentials, settings) = auth_config::credentials(gateway, config)?;
-    // An account of `DCR_OAUTH` may have no client yet: the gateway registers it when the user submits the
-    // form.
-    if scheme == AuthScheme::OAuth2 {
+    // An account with a client of its own may have none yet: the gateway registers it when the user submits
+    // the form.
+    if Scheme::of(scheme).client == ClientOwner::AuthConfig {
         if !config.has_client {
             let message = format!("Auth config {} has no `client_id`.", config.id);
             return Err(Error::of_field(ErrorKind::InvalidRequest, "client_id", message)
@@ -569,7 +571,7 @@ impl<'a> Flow<'a> {
 
     /// Returns whether a client has to be registered for the account.
     fn lacks_client(&self) -> Result<bool> {
-        if self.scheme != AuthScheme::DcrOauth {
+        if Scheme::of(self.scheme).client != ClientOwner::Registration {
             return Ok(false);
         }
         let fields = self.fields()?;
@@ -798,9 +800,9 @@ impl<'a> Flow<'a> {
     /// Adds to the changes of the credential. A null removes a field of the account, so it stays in the
     /// changes.
     fn give(&mut self, more: &SecretJson) -> Result<()> {
-        let mut given = account::raw_fields(&self.given)?;
-        given.extend(account::raw_fields(more)?);
-        self.given = account::written(&given)?;
+        let mut given = raw_fields(&self.given)?;
+        given.extend(raw_fields(more)?);
+        self.given = written(&given)?;
         Ok(())
     }
 

@@ -15,19 +15,17 @@ mod redirect;
 use std::time::Duration;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 use http::StatusCode;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName,
+    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
 use percent_encoding::percent_decode_str;
 use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
 use proxy_execute_transport::{
     AddressFilter, BadUrl, Client, MAX_HEAD, Options, Request, ResponseBody, streamed, whole,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 pub(crate) use self::private_hosts::{Allowed, Behalf, PrivateHosts};
@@ -36,8 +34,8 @@ use self::redirect::MAX_REDIRECTS;
 pub(crate) use self::redirect::Step;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::redirect::next as next_step;
-use crate::credential::oauth1::Signer;
-use crate::header::{DEFAULT_USER_AGENT, media_type};
+use crate::credential::injection::Injection;
+use crate::header::DEFAULT_USER_AGENT;
 use crate::query::append_query;
 
 /// The time that an unused connection is kept.
@@ -84,32 +82,13 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// The bytes of a body that is in memory.
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
+    /// The bytes of the body, unless they are streamed.
+    fn known(&self) -> Option<&[u8]> {
         match self {
+            Self::Empty => Some(&[]),
             Self::Whole(bytes) => Some(bytes),
-            Self::Empty | Self::Stream { .. } => None,
+            Self::Stream { .. } => None,
         }
-    }
-}
-
-/// The headers, query values and signer that a credential adds to a request.
-#[derive(Default)]
-pub(crate) struct Injection {
-    /// Marked as sensitive, so that neither `Debug` nor a header compressor shows the values.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) query: Vec<(String, SecretString)>,
-    /// Signs the request when it is sent.
-    pub(crate) signer: Option<Signer>,
-}
-
-impl std::fmt::Debug for Injection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Injection")
-            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("query", &self.query.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .field("signer", &self.signer)
-            .finish()
     }
 }
 
@@ -304,9 +283,7 @@ impl Outgoing {
                 absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
             );
             if let Some(signer) = &self.credential.signer {
-                let is_form = headers.get(CONTENT_TYPE).is_some_and(is_form);
-                let form = self.body.whole().filter(|_| is_form);
-                headers.insert(AUTHORIZATION, signer.authorization(self.method.as_str(), &url, form));
+                signer.sign(self.method, &url, &mut headers, self.body.known());
             }
         }
         let length = match &self.body {
@@ -328,42 +305,6 @@ impl Outgoing {
         };
         Request { method: http_method(self.method), url, headers, body }
     }
-}
-
-impl Injection {
-    /// Adds a user name and a password (RFC 7617).
-    pub(crate) fn basic(&mut self, username: &str, password: &str) {
-        let pair = SecretString::from(format!("{username}:{password}"));
-        let encoded = SecretString::from(format!("Basic {}", BASE64.encode(pair.expose_secret().as_bytes())));
-        let mut value =
-            HeaderValue::from_str(encoded.expose_secret()).expect("base64 is a valid header value");
-        value.set_sensitive(true);
-        self.headers.push((AUTHORIZATION, value));
-    }
-
-    /// Whether the credential adds nothing to a request.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.query.is_empty() && self.signer.is_none()
-    }
-
-    /// Whether a URL that the upstream chose contains a secret of the credential.
-    fn is_quoted_in(&self, url: &Url) -> bool {
-        let decoded = percent_encoding::percent_decode_str(url.as_str()).decode_utf8_lossy();
-        let quoted = |secret: &str| {
-            // A shorter value is not a secret, and may appear by chance.
-            secret.len() >= 8 && (decoded.contains(secret) || url.as_str().contains(secret))
-        };
-        self.query.iter().any(|(_, value)| quoted(value.expose_secret()))
-            || self.headers.iter().any(|(_, value)| {
-                let value = value.to_str().unwrap_or_default();
-                quoted(value.split_once(' ').map_or(value, |(_, secret)| secret))
-            })
-    }
-}
-
-/// Whether an OAuth 1.0 signature covers a body of this type.
-fn is_form(content_type: &HeaderValue) -> bool {
-    media_type(content_type).is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
 }
 
 fn harmless(headers: &HeaderMap) -> HeaderMap {

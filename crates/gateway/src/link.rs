@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{
-    AccountStatus, AuthConfigType, AuthScheme, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession,
-    Result, SecretJson,
+    AccountStatus, AuthConfigType, Error, ErrorKind, Link, LinkAccount, LinkAgain, LinkInSession, Result,
+    SecretJson,
 };
 use proxy_execute_store::{Clock, Store, StoredAuthConfig, StoredLink, StoredSession};
 use serde_json::json;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::AccountChanges;
 use crate::clock::rfc3339;
+use crate::credential::scheme::{Obtained, Scheme};
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
@@ -85,7 +86,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
         bounds::length(url, bounds::LONGEST_URL, "callback_url")?;
         gateway.callback_urls.check(url)?;
     }
-    if config.auth_scheme == AuthScheme::NoAuth {
+    if Scheme::of(config.auth_scheme).obtained == Obtained::NotNeeded {
         return Err(needs_none(&config.toolkit));
     }
     gateway.public_url()?;
@@ -99,7 +100,7 @@ pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let scheme = config.auth_scheme;
     let is_of_imports = config.kind == AuthConfigType::Default && toolkit.link_scheme() != Some(scheme);
-    if is_of_imports && toolkit.has_consent(AuthScheme::OAuth2) {
+    if is_of_imports && toolkit.operators_scheme().is_some() {
         return Err(auth_config::needs_client(gateway, toolkit));
     }
     Ok(())
@@ -207,8 +208,7 @@ async fn auth_config_of(
     if let Some(config) = auth_config::newest_custom(gateway, slug).await? {
         return Ok(config);
     }
-    let schemes: Vec<_> = toolkit.schemes().collect();
-    if schemes == [AuthScheme::NoAuth] {
+    if toolkit.schemes().all(|scheme| Scheme::of(scheme).obtained == Obtained::NotNeeded) {
         return Err(needs_none(slug));
     }
     match toolkit.link_scheme() {

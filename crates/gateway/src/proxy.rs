@@ -24,8 +24,9 @@ use url::Url;
 
 use crate::account::{self, Credential};
 use crate::answer::Answer;
+use crate::credential::injection::Injection;
 use crate::credential::{Fields, GivenCredential, refresh};
-use crate::egress::{Body, Injection, Outgoing, Response};
+use crate::egress::{Body, Outgoing, Response};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::header::DEFAULT_USER_AGENT;

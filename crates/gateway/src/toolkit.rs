@@ -26,16 +26,13 @@ pub use self::catalogue::{Catalogue, ToolkitSource};
 pub use self::shown::{details, in_session, list};
 use self::template::{FieldProblem, Template};
 use crate::credential::Fields;
-use crate::credential::oauth1::Signer;
-use crate::egress::{Behalf, Injection};
+use crate::credential::injection::{BuildSigner, Injection};
+use crate::credential::scheme::{CLIENTLESS, ClientOwner, Obtained, Scheme, SchemeDefinition};
+use crate::egress::Behalf;
 use crate::endpoint::{HostPattern, without_root_dot};
 use crate::header;
 use crate::oauth::client::{ClientFields, ClientMetadata, OAuthClient};
-use crate::oauth::server::{AuthorizationServer, CallbackField, Rules};
-
-/// The schemes that connect an account without an OAuth client of the operator, in order of preference.
-const CLIENTLESS: [AuthScheme; 4] =
-    [AuthScheme::DcrOauth, AuthScheme::ApiKey, AuthScheme::BearerToken, AuthScheme::Basic];
+use crate::oauth::server::{AuthorizationServer, CallbackField};
 
 /// Upper limit for an account field that comes with a callback.
 const MAX_CALLBACK_FIELD_BYTES: usize = 1024;
@@ -108,41 +105,6 @@ impl Field {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SchemeDefinition {
-    #[serde(default)]
-    base_url: Option<String>,
-    #[serde(default)]
-    hosts: Option<Vec<String>>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    query: BTreeMap<String, String>,
-    #[serde(default)]
-    basic: Option<BasicDefinition>,
-    #[serde(default)]
-    oauth1: Option<OAuth1Definition>,
-    #[serde(default)]
-    authorization_server: Option<Rules>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BasicDefinition {
-    username: String,
-    password: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OAuth1Definition {
-    consumer_key: String,
-    consumer_secret: String,
-    token: String,
-    token_secret: String,
-}
-
 /// Upper limit for the length of a slug.
 const LONGEST_SLUG: usize = 100;
 
@@ -170,12 +132,12 @@ pub struct Toolkit {
     /// The scheme of a link without an auth config, if the definition names one.
     default_scheme: Option<AuthScheme>,
     fields: BTreeMap<String, Field>,
-    schemes: BTreeMap<AuthScheme, Scheme>,
+    schemes: BTreeMap<AuthScheme, ToolkitScheme>,
 }
 
 /// How one auth scheme reaches and signs requests to a toolkit.
 #[derive(Debug)]
-struct Scheme {
+struct ToolkitScheme {
     base_url: Template,
     /// The base URL, if it has no fields in it.
     fixed_base_url: Option<Url>,
@@ -187,17 +149,15 @@ struct Scheme {
     headers: Vec<(HeaderName, Template)>,
     query: Vec<(String, Template)>,
     basic: Option<(Template, Template)>,
-    oauth1: Option<OAuth1>,
+    signature: Option<Signature>,
     authorization_server: Option<Unresolved>,
 }
 
-/// The parties of an OAuth 1.0 signature: the consumer and the token.
+/// The signature of requests: texts with placeholders, and the signer that takes them.
 #[derive(Debug)]
-struct OAuth1 {
-    consumer_key: Template,
-    consumer_secret: Template,
-    token: Template,
-    token_secret: Template,
+struct Signature {
+    texts: Vec<Template>,
+    signer: BuildSigner,
 }
 
 /// The base URL and the allowed hosts of an account's calls.
@@ -250,7 +210,7 @@ impl Toolkit {
             let parsed = AuthScheme::parse(name).ok_or_else(|| {
                 format!("schemes.{name}: is not an auth scheme, such as OAUTH2, API_KEY or BASIC")
             })?;
-            let scheme = Scheme::from_definition(
+            let scheme = ToolkitScheme::from_definition(
                 parsed,
                 scheme,
                 &definition.base_url,
@@ -289,7 +249,7 @@ impl Toolkit {
     /// The fields that accounts of a scheme can have, except their own base URL.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn field_names(&self, scheme: AuthScheme) -> impl Iterator<Item = String> {
-        let signing = self.schemes.get(&scheme).map(Scheme::signing_fields).unwrap_or_default();
+        let signing = self.schemes.get(&scheme).map(ToolkitScheme::signing_fields).unwrap_or_default();
         signing.into_iter().chain(self.fields.keys().cloned())
     }
 
@@ -307,9 +267,11 @@ impl Toolkit {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return false };
         let mut secrets = scheme.signing_fields();
         secrets.retain(|name| !scheme.may_lack(auth_scheme, name));
-        if let Some(server) = scheme.authorization_server.as_ref().filter(|_| auth_scheme.is_exchanged()) {
+        if let Some(server) =
+            scheme.authorization_server.as_ref().filter(|_| Scheme::of(auth_scheme).is_exchanged())
+        {
             secrets.retain(|name| !server.answers(name));
-            secrets.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
+            secrets.extend(Scheme::of(auth_scheme).exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
         secrets.iter().any(|name| self.field(fields, name).is_none())
     }
@@ -322,13 +284,29 @@ impl Toolkit {
         if self.default_scheme.is_some() {
             return self.default_scheme;
         }
-        if self.has_consent(AuthScheme::OAuth2) && !self.has_consent(AuthScheme::DcrOauth) {
+        let registers = |scheme| Scheme::of(scheme).client == ClientOwner::Registration;
+        if self.operators_scheme().is_some()
+            && !self.schemes().any(|scheme| registers(scheme) && self.has_consent(scheme))
+        {
             return None;
         }
         // A user who can consent need not look for an API key.
         CLIENTLESS.into_iter().find(|scheme| {
-            self.schemes.contains_key(scheme)
-                && (*scheme != AuthScheme::DcrOauth || self.has_consent(*scheme))
+            let by_consent = Scheme::of(*scheme).obtained == Obtained::ByConsent;
+            self.schemes.contains_key(scheme) && (!by_consent || self.has_consent(*scheme))
+        })
+    }
+
+    /// The scheme by which users sign in at the provider with an OAuth client of the operator.
+    pub(crate) fn operators_scheme(&self) -> Option<AuthScheme> {
+        self.schemes()
+            .find(|scheme| Scheme::of(*scheme).client == ClientOwner::AuthConfig && self.has_consent(*scheme))
+    }
+
+    /// The preferred scheme of users who have a key, a token or a password already.
+    pub(crate) fn entered_scheme(&self) -> Option<AuthScheme> {
+        CLIENTLESS.into_iter().find(|scheme| {
+            Scheme::of(*scheme).obtained == Obtained::ByForm && self.schemes.contains_key(scheme)
         })
     }
 
@@ -336,7 +314,7 @@ impl Toolkit {
         self.schemes.get(&scheme)?.authorization_server.as_ref()
     }
 
-    fn scheme(&self, scheme: AuthScheme) -> Result<&Scheme> {
+    fn scheme(&self, scheme: AuthScheme) -> Result<&ToolkitScheme> {
         self.schemes.get(&scheme).ok_or_else(|| {
             let known: Vec<_> = self.schemes.keys().map(ToString::to_string).collect();
             Error::new(
@@ -453,7 +431,7 @@ impl Toolkit {
         let of_config = self.client_host_fields(scheme);
         let addresses = self.server_of(scheme).into_iter().flat_map(Unresolved::addresses);
         let mut hosts = addresses.flat_map(Template::host_fields);
-        scheme == AuthScheme::DcrOauth
+        Scheme::of(scheme).client == ClientOwner::Registration
             || hosts.any(|name| !of_config.contains(&name) && !self.is_listed(&name))
     }
 
@@ -524,7 +502,7 @@ impl Toolkit {
         Ok(value.to_owned())
     }
 
-    /// Returns the client of an account: its own (`S2S_OAUTH2` and `DCR_OAUTH`), or else that of its auth
+    /// Returns the client of an account: its own, if the scheme has such clients, or else that of its auth
     /// config, whose `credentials` and `settings` these are.
     ///
     /// The client of an auth config is sent only to the host that the auth config names.
@@ -538,7 +516,7 @@ impl Toolkit {
         credentials: &SecretJson,
         settings: &Value,
     ) -> Result<OAuthClient> {
-        let has_own = matches!(scheme, AuthScheme::S2sOauth2 | AuthScheme::DcrOauth);
+        let has_own = matches!(Scheme::of(scheme).client, ClientOwner::Account | ClientOwner::Registration);
         if let Some(id) = own.get("client_id").filter(|_| has_own) {
             return Ok(OAuthClient {
                 id: id.expose_secret().to_owned(),
@@ -584,7 +562,7 @@ impl Toolkit {
 
     /// Whether accounts of a scheme have a secret that is exchanged for an access token.
     pub(crate) fn exchanges(&self, scheme: AuthScheme) -> bool {
-        scheme.is_exchanged() && self.has_authorization_server(scheme)
+        Scheme::of(scheme).is_exchanged() && self.has_authorization_server(scheme)
     }
 
     /// Whether accounts of a scheme have an authorization server.
@@ -664,7 +642,7 @@ impl Toolkit {
         let problem = |template| self.with_fields(template, fields).err();
         match &scheme.authorization_server {
             Some(server) if server.authorize_url.is_some() => server.addresses().find_map(problem),
-            Some(server) if auth_scheme.is_exchanged() => {
+            Some(server) if Scheme::of(auth_scheme).is_exchanged() => {
                 problem(&scheme.base_url).or_else(|| server.addresses().find_map(problem))
             }
             _ => problem(&scheme.base_url).or_else(|| self.injected(auth_scheme, scheme, fields).err()),
@@ -728,7 +706,7 @@ impl Toolkit {
     fn injected(
         &self,
         auth_scheme: AuthScheme,
-        scheme: &Scheme,
+        scheme: &ToolkitScheme,
         fields: &Fields,
     ) -> Result<Injection, FieldProblem> {
         let render = |template: &Template| self.with_secrets(auth_scheme, template, fields);
@@ -760,13 +738,9 @@ impl Toolkit {
             }
             injection.query.push((name.clone(), value));
         }
-        if let Some(oauth1) = &scheme.oauth1 {
-            injection.signer = Some(Signer {
-                consumer_key: render(&oauth1.consumer_key)?,
-                consumer_secret: render(&oauth1.consumer_secret)?,
-                token: render(&oauth1.token)?,
-                token_secret: render(&oauth1.token_secret)?,
-            });
+        if let Some(signature) = &scheme.signature {
+            let texts = signature.texts.iter().map(render).collect::<Result<_, _>>()?;
+            injection.signer = Some((signature.signer)(texts));
         }
         Ok(injection)
     }
@@ -789,22 +763,20 @@ impl Toolkit {
     }
 }
 
-impl Scheme {
+impl ToolkitScheme {
     /// The fields that the scheme's headers, query values, basic authentication and signature use, in the
     /// order that users know.
     fn signing_fields(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let query = self.query.iter().map(|(_, template)| template);
         let basic = self.basic.iter().flat_map(|(username, password)| [username, password]);
-        let oauth1 = self.oauth1.iter().flat_map(|oauth1| {
-            [&oauth1.consumer_key, &oauth1.consumer_secret, &oauth1.token, &oauth1.token_secret]
-        });
-        headers.chain(query).chain(basic).chain(oauth1).flat_map(Template::field_names).collect()
+        let signature = self.signature.iter().flat_map(|signature| &signature.texts);
+        headers.chain(query).chain(basic).chain(signature).flat_map(Template::field_names).collect()
     }
 
     /// Whether a field is optional: a password beside a user name.
     fn may_lack(&self, auth_scheme: AuthScheme, field: &str) -> bool {
-        auth_scheme.may_lack(field) && self.signing_fields().iter().any(|other| other != field)
+        Scheme::of(auth_scheme).may_lack(field) && self.signing_fields().iter().any(|other| other != field)
     }
 
     fn from_definition(
@@ -856,13 +828,10 @@ impl Scheme {
                 template("basic.password", &basic.password)?,
             ))
         });
-        let oauth1 = definition.oauth1.as_ref().map(|oauth1| {
-            Ok::<_, String>(OAuth1 {
-                consumer_key: template("oauth1.consumer_key", &oauth1.consumer_key)?,
-                consumer_secret: template("oauth1.consumer_secret", &oauth1.consumer_secret)?,
-                token: template("oauth1.token", &oauth1.token)?,
-                token_secret: template("oauth1.token_secret", &oauth1.token_secret)?,
-            })
+        let signature = definition.signature().map(|signature| {
+            let texts = signature.texts.iter();
+            let texts = texts.map(|(name, text)| template(&format!("{}.{name}", signature.key), text));
+            Ok::<_, String>(Signature { texts: texts.collect::<Result<_, _>>()?, signer: signature.signer })
         });
         if let Some(server) = &authorization_server {
             let addresses = server.addresses().chain([&base_url]);
@@ -885,7 +854,7 @@ impl Scheme {
             headers: headers.collect::<Result<_, String>>()?,
             query: query.collect::<Result<_, String>>()?,
             basic: basic.transpose()?,
-            oauth1: oauth1.transpose()?,
+            signature: signature.transpose()?,
             authorization_server,
         })
     }

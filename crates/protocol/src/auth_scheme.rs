@@ -33,28 +33,6 @@ pub enum AuthScheme {
 }
 
 impl AuthScheme {
-    /// Whether an account gives a key, a client or a password that is exchanged for an access token.
-    pub fn is_exchanged(self) -> bool {
-        !self.exchanged_fields().is_empty()
-    }
-
-    /// The fields that are exchanged for an access token, without a consent of the user.
-    pub fn exchanged_fields(self) -> &'static [&'static str] {
-        match self {
-            Self::S2sOauth2 => &["client_id", "client_secret"],
-            Self::GoogleServiceAccount => &["credentials_json"],
-            Self::ServiceAccount => &["application_id", "installation_id", "private_key"],
-            Self::BasicWithJwt => &["username", "password"],
-            _ => &[],
-        }
-    }
-
-    /// Whether a field may be left out, and is then empty: many APIs take a key as the user name, and
-    /// no password.
-    pub fn may_lack(self, field: &str) -> bool {
-        self == Self::Basic && field == "password"
-    }
-
     /// Reads a scheme's name as the wire writes it.
     pub fn parse(name: &str) -> Option<Self> {
         let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();

@@ -1,8 +1,8 @@
 //! The creation of an account: with an imported or given credential, or with a link where the user enters it.
 
 use proxy_execute_protocol::{
-    AccountStatus, AuthConfigStatus, AuthScheme, ConnectedAccount, CreateAccount, CreatedAccount, Error,
-    ErrorKind, ImportAccount, NewConnection, Result, SecretJson,
+    AccountStatus, AuthConfigStatus, ConnectedAccount, CreateAccount, CreatedAccount, Error, ErrorKind,
+    ImportAccount, NewConnection, Result, SecretJson,
 };
 use proxy_execute_store::{Insertion, StoredAccount, StoredAuthConfig};
 
@@ -11,6 +11,7 @@ use super::credential::{check, sealed, with_fields_of};
 use super::shown::shown;
 use crate::auth_config;
 use crate::credential::GivenCredential;
+use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
@@ -150,7 +151,7 @@ async fn insert(
     Ok(account)
 }
 
-/// Returns whether the user has to enter a missing part. The client of `S2S_OAUTH2` may be the auth config's.
+/// Returns whether the user has to enter a missing part. The client may be the auth config's.
 fn is_unfinished(
     gateway: &Parts,
     toolkit: &Toolkit,
@@ -158,7 +159,7 @@ fn is_unfinished(
     given: &GivenCredential,
 ) -> Result<bool> {
     let fields = given.fields()?;
-    if given.auth_scheme == AuthScheme::S2sOauth2 && toolkit.exchanges(given.auth_scheme) {
+    if Scheme::of(given.auth_scheme).client == ClientOwner::Account && toolkit.exchanges(given.auth_scheme) {
         let (client, settings) = auth_config::credentials(gateway, config)?;
         return Ok(toolkit.client_of(given.auth_scheme, &fields, &client, &settings).is_err());
     }

@@ -3,14 +3,13 @@
 //!
 //! [`crate::credential`] signs the calls.
 
-use std::collections::BTreeMap;
-
 use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use proxy_execute_store::{SealedCredential, StoredAccount, StoredAuthConfig};
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use crate::credential::fields::{merged, raw_fields, written};
+use crate::credential::scheme::Scheme;
 use crate::credential::{Fields, GivenCredential, renewal};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
@@ -40,7 +39,7 @@ pub(super) fn check(
         None => (SecretJson::new("{}".to_owned()), Value::Null),
     };
     if !toolkit.exchanges(scheme) {
-        if renewal::is_renewable(scheme, &fields) && config.is_some_and(|config| config.has_client) {
+        if Scheme::of(scheme).is_renewable(&fields) && config.is_some_and(|config| config.has_client) {
             toolkit.client_of(scheme, &fields, &client, &settings)?;
         }
         return toolkit.injection(scheme, &fields).map(drop);
@@ -65,7 +64,7 @@ pub(crate) fn sealed(
         sealed: gateway.vault.seal(place(id), val.expose()),
         key_id: gateway.vault.key_id().to_owned(),
         expires_at: lifetime.and_then(|milliseconds| at.checked_add_unsigned(milliseconds)),
-        renewable: renewal::is_renewable(scheme, &fields),
+        renewable: Scheme::of(scheme).is_renewable(&fields),
     })
 }
 
@@ -124,35 +123,6 @@ pub(crate) fn with_fields_of(
         }
     }
     merged(val, &of_config)
-}
-
-/// Puts the fields of `new` on top of those of `old`. A null removes a field. Values stay as written.
-pub(crate) fn merged(old: &SecretJson, new: &SecretJson) -> Result<SecretJson> {
-    let mut fields = raw_fields(old)?;
-    for (name, value) in raw_fields(new)? {
-        if value.get() == "null" {
-            fields.remove(&name)
-        } else {
-            fields.insert(name, value)
-        };
-    }
-    written(&fields)
-}
-
-type RawFields<'a> = BTreeMap<String, &'a RawValue>;
-
-/// Returns the fields of a credential, as they were written.
-pub(crate) fn raw_fields(val: &SecretJson) -> Result<RawFields<'_>> {
-    serde_json::from_str(val.expose()).map_err(unreadable)
-}
-
-/// Writes fields as the text of a credential.
-pub(crate) fn written(fields: &RawFields<'_>) -> Result<SecretJson> {
-    serde_json::to_string(fields).map(SecretJson::new).map_err(unreadable)
-}
-
-fn unreadable(_: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, "A stored credential cannot be read.")
 }
 
 /// Decrypts an account's credential.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proxy_execute_protocol::{AccountStatus, Advice, AuthScheme, Error, ErrorKind, Result, quoted};
+use proxy_execute_protocol::{AccountStatus, Advice, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{StoredAccount, StoredSession};
 
 use super::{find, not_found};
@@ -36,7 +36,7 @@ pub(crate) async fn for_session(
             None => return Ok(found),
             Some(why) => format!("their most recent one, {}, {why}", account.id),
         },
-        None if toolkit.schemes().any(|scheme| scheme == AuthScheme::NoAuth) => return Ok(None),
+        None if toolkit.needs_no_account() => return Ok(None),
         None => "they have not connected one".to_owned(),
     };
     let error = Error::new(

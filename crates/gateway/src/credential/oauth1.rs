@@ -6,32 +6,72 @@
 use std::fmt;
 
 use data_encoding::{BASE64, HEXLOWER};
-use http::HeaderValue;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use percent_encoding::utf8_percent_encode;
+use proxy_execute_protocol::Method;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
+use super::injection::{SignatureDefinition, Signer};
 use crate::clock::now;
+use crate::header::media_type;
 use crate::query::QUERY;
 
-/// The parties of a signature: a client at the provider, and the user of its token.
-#[derive(Clone)]
-pub(crate) struct Signer {
-    pub(crate) consumer_key: SecretString,
-    pub(crate) consumer_secret: SecretString,
-    pub(crate) token: SecretString,
-    pub(crate) token_secret: SecretString,
+/// The `oauth1` table of a toolkit's file: the parties of a signature.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OAuth1Definition {
+    consumer_key: String,
+    consumer_secret: String,
+    token: String,
+    token_secret: String,
 }
 
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").finish_non_exhaustive()
+impl OAuth1Definition {
+    pub(crate) fn signature(&self) -> SignatureDefinition<'_> {
+        SignatureDefinition {
+            key: "oauth1",
+            texts: vec![
+                ("consumer_key", &self.consumer_key),
+                ("consumer_secret", &self.consumer_secret),
+                ("token", &self.token),
+                ("token_secret", &self.token_secret),
+            ],
+            signer: |texts| {
+                let [consumer_key, consumer_secret, token, token_secret] =
+                    texts.try_into().expect("the definition has four texts");
+                Box::new(OAuth1Signer { consumer_key, consumer_secret, token, token_secret })
+            },
+        }
     }
 }
 
-impl Signer {
+/// The parties of a signature: a client at the provider, and the user of its token.
+struct OAuth1Signer {
+    consumer_key: SecretString,
+    consumer_secret: SecretString,
+    token: SecretString,
+    token_secret: SecretString,
+}
+
+impl fmt::Debug for OAuth1Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth1Signer").finish_non_exhaustive()
+    }
+}
+
+impl Signer for OAuth1Signer {
+    fn sign(&self, method: Method, url: &Url, headers: &mut HeaderMap, body: Option<&[u8]>) {
+        let is_form = headers.get(CONTENT_TYPE).is_some_and(is_form);
+        let form = body.filter(|_| is_form);
+        headers.insert(AUTHORIZATION, self.authorization(method.as_str(), url, form));
+    }
+}
+
+impl OAuth1Signer {
     /// Computes the `Authorization` header of a request. `form` is the request's body if it is form-encoded.
-    pub(crate) fn authorization(&self, method: &str, url: &Url, form: Option<&[u8]>) -> HeaderValue {
+    fn authorization(&self, method: &str, url: &Url, form: Option<&[u8]>) -> HeaderValue {
         let mut nonce = [0; 16];
         aws_lc_rs::rand::fill(&mut nonce).expect("the system has a random number generator");
         let parameters = [
@@ -72,6 +112,11 @@ impl Signer {
     }
 }
 
+/// Whether the signature covers a body of this type.
+fn is_form(content_type: &HeaderValue) -> bool {
+    media_type(content_type).is_some_and(|mime| mime.essence_str() == mime::APPLICATION_WWW_FORM_URLENCODED)
+}
+
 /// The text that is signed (§3.4.1).
 fn base_string(method: &str, url: &Url, form: Option<&[u8]>, parameters: &[(&str, String)]) -> String {
     let in_body = form_urlencoded::parse(form.unwrap_or_default());
@@ -99,8 +144,8 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn signer(consumer: (&str, &str), token: (&str, &str)) -> Signer {
-        Signer {
+    fn signer(consumer: (&str, &str), token: (&str, &str)) -> OAuth1Signer {
+        OAuth1Signer {
             consumer_key: consumer.0.into(),
             consumer_secret: consumer.1.into(),
             token: token.0.into(),
@@ -109,7 +154,7 @@ mod tests {
     }
 
     fn signed(
-        signer: &Signer,
+        signer: &OAuth1Signer,
         (method, url, form): (&str, &str, Option<&str>),
         parameters: &[(&str, &str)],
     ) -> String {

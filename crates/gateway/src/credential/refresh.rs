@@ -19,7 +19,9 @@ use proxy_execute_store::{LEASE, LONGEST_PAUSE, RefreshEnd, StoredAccount};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::fields::merged;
 use super::renewal::{self, Renewal};
+use super::scheme::{ClientOwner, Scheme};
 use super::token_endpoint;
 use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
@@ -292,7 +294,7 @@ async fn ask(
                 has_refresh_token = granted.has_refresh_token,
                 "a credential was renewed"
             );
-            let val = account::merged(&account::val(gateway, account)?, &granted.val)?;
+            let val = merged(&account::val(gateway, account)?, &granted.val)?;
             RefreshEnd::Renewed(account::sealed(gateway, &account.id, scheme, &val, asked_at)?)
         }
         Err(NotGranted::Refused { refusal, code, description }) => {
@@ -365,13 +367,13 @@ fn pause_after(failures: u32) -> i64 {
 
 /// The `status_reason` of an account that cannot be refreshed any more. `told` are the provider's words.
 fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered: bool) -> String {
-    let scheme = account.auth_scheme;
+    let scheme = Scheme::of(account.auth_scheme);
     let why = match refusal {
         _ if scheme.is_exchanged() => format!(
             "the provider does not accept the account's credential ({told}). Correct it there or here, then \
              refresh the account"
         ),
-        Refusal::Client if scheme == AuthScheme::OAuth2 => format!(
+        Refusal::Client if scheme.client == ClientOwner::AuthConfig => format!(
             "the provider does not accept the client of auth config {} ({told}). Correct its client_id and \
              client_secret, then refresh the account",
             account.auth_config_id

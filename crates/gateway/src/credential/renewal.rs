@@ -5,11 +5,10 @@ use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
 
 use super::Fields;
-use super::service_account::{github_app_request, google_request};
+use super::scheme::{Exchange, Renewed, Scheme};
 use crate::clock::now;
 use crate::egress::Behalf;
-use crate::oauth::client::ClientMetadata;
-use crate::oauth::requests::{Grant, TokenRequest, login_request, token_request};
+use crate::oauth::requests::{Grant, TokenRequest, token_request};
 use crate::oauth::server::{AuthorizationServer, Rules};
 use crate::toolkit::Toolkit;
 
@@ -19,14 +18,6 @@ pub(crate) struct Renewal<'a> {
     pub(crate) request: TokenRequest,
     pub(crate) behalf: Behalf,
     pub(crate) rules: &'a Rules,
-}
-
-/// Whether a credential contains a secret that refreshes it.
-pub(crate) fn is_renewable(scheme: AuthScheme, fields: &Fields) -> bool {
-    match scheme {
-        AuthScheme::OAuth2 | AuthScheme::DcrOauth => fields.get("refresh_token").is_some(),
-        scheme => scheme.is_exchanged(),
-    }
 }
 
 /// Builds the request that refreshes a credential. `credentials` and `settings` are those of its auth config.
@@ -43,21 +34,18 @@ pub(crate) fn request<'a>(
 ) -> Result<Renewal<'a>> {
     let server = authorization_server(toolkit, scheme, fields)?;
     let client = || toolkit.client_of(scheme, fields, credentials, settings);
-    let request = match scheme {
-        AuthScheme::OAuth2 | AuthScheme::DcrOauth => {
+    let request = match Scheme::of(scheme).renewed {
+        Renewed::ByRefreshToken => {
             let token = fields.get("refresh_token").ok_or_else(|| {
                 Error::new(ErrorKind::AccountUnusable, "The credential has no refresh token.")
             })?;
             token_request(&server, &client()?, &Grant::RefreshToken(token))
         }
-        AuthScheme::S2sOauth2 => token_request(&server, &client()?, &Grant::ClientCredentials),
-        AuthScheme::GoogleServiceAccount => {
-            let metadata = ClientMetadata::read(credentials, settings)?;
-            google_request(&server, fields, server.rules.scopes_for(&metadata), now() / 1_000)?
+        Renewed::ByExchange { request, .. } => {
+            let (server, client, now_seconds) = (&server, &client, now() / 1_000);
+            request(&Exchange { server, fields, client, credentials, settings, now_seconds })?
         }
-        AuthScheme::ServiceAccount => github_app_request(&server, fields, now() / 1_000)?,
-        AuthScheme::BasicWithJwt => login_request(&server),
-        scheme => {
+        Renewed::Never => {
             let message = format!("A credential of scheme {scheme} has nothing that renews it.");
             return Err(Error::new(ErrorKind::AccountUnusable, message));
         }

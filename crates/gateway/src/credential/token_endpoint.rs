@@ -9,7 +9,8 @@ use proxy_execute_protocol::{ErrorKind, Method};
 use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
-use crate::egress::{Behalf, Body, Egress, Injection, Outgoing};
+use super::injection::Injection;
+use crate::egress::{Behalf, Body, Egress, Outgoing};
 use crate::header::DEFAULT_USER_AGENT;
 use crate::oauth::requests::TokenRequest;
 use crate::oauth::server::Rules;

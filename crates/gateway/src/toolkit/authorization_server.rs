@@ -4,6 +4,7 @@ use proxy_execute_protocol::AuthScheme;
 use url::Url;
 
 use super::Template;
+use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::oauth::server::Rules;
 
 /// The callback parameters that the protocol defines.
@@ -60,18 +61,20 @@ impl Unresolved {
         scheme: AuthScheme,
         field_exists: impl Fn(&str) -> bool,
     ) -> Result<Self, String> {
-        match (scheme, &rules.registration_url, &rules.authorize_url) {
-            (AuthScheme::DcrOauth, None, _) => {
-                return Err(
-                    "registration_url: is missing; DCR_OAUTH registers a client for each account there"
-                        .to_owned(),
-                );
+        let registers = Scheme::of(scheme).client == ClientOwner::Registration;
+        match (registers, &rules.registration_url, &rules.authorize_url) {
+            (true, None, _) => {
+                return Err(format!(
+                    "registration_url: is missing; {scheme} registers a client for each account there"
+                ));
             }
-            (AuthScheme::DcrOauth, _, None) => {
-                return Err("authorize_url: is missing; with DCR_OAUTH a person agrees there".to_owned());
+            (true, _, None) => {
+                return Err(format!("authorize_url: is missing; with {scheme} a person agrees there"));
             }
-            (AuthScheme::DcrOauth, ..) | (_, None, _) => {}
-            (_, Some(_), _) => return Err(format!("registration_url: is for DCR_OAUTH, not for {scheme}")),
+            (true, ..) | (false, None, _) => {}
+            (false, Some(_), _) => {
+                return Err(format!("registration_url: is for DCR_OAUTH, not for {scheme}"));
+            }
         }
         let url = |key: &str, text: &String| {
             let template = Template::parse(text).map_err(|why| format!("{key}: {why}"))?;

@@ -12,6 +12,7 @@ use proxy_execute_store::{Rows, StoredAccount};
 
 use super::Toolkit;
 use crate::clock::rfc3339;
+use crate::credential::scheme::{ClientOwner, Obtained, Scheme};
 use crate::gateway::Parts;
 use crate::page::Place;
 use crate::{bounds, connect, session};
@@ -165,18 +166,18 @@ impl Toolkit {
         let Some(scheme) = self.schemes.get(&auth_scheme) else { return Vec::new() };
         let mut names = scheme.signing_fields();
         if scheme.authorization_server.is_some() {
-            names.extend(auth_scheme.exchanged_fields().iter().map(|name| (*name).to_owned()));
+            names.extend(Scheme::of(auth_scheme).exchanged_fields().iter().map(|name| (*name).to_owned()));
         }
         let of_credential: BTreeSet<_> = names.iter().cloned().collect();
         names.extend(scheme.base_url.field_names());
         if let Some(server) = &scheme.authorization_server {
             names.extend(server.field_names());
-            let is_exchanged = |name: &str| auth_scheme.exchanged_fields().contains(&name);
+            let is_exchanged = |name: &str| Scheme::of(auth_scheme).exchanged_fields().contains(&name);
             names.retain(|name| {
                 is_exchanged(name) || !(server.answers(name) || server.is_told_by_callback(name))
             });
         }
-        if auth_scheme == AuthScheme::OAuth2 {
+        if Scheme::of(auth_scheme).client == ClientOwner::AuthConfig {
             // The auth config sets the fields for the host that receives its client.
             let given = self.client_host_fields(auth_scheme);
             names.retain(|name| !given.contains(name));
@@ -220,11 +221,12 @@ impl Toolkit {
             name: name.to_owned(),
         };
         let mut fields = Vec::new();
-        if matches!(scheme, AuthScheme::OAuth2 | AuthScheme::S2sOauth2) {
+        let owner = Scheme::of(scheme).client;
+        if matches!(owner, ClientOwner::AuthConfig | ClientOwner::Account) {
             fields.push(field("client_id", "The id of your client at the provider", true, None));
             fields.push(field("client_secret", "Its secret", true, None));
         }
-        if scheme == AuthScheme::OAuth2 {
+        if owner == ClientOwner::AuthConfig {
             let hosts = self.client_host_fields(scheme).into_iter();
             fields.extend(hosts.map(|name| self.input_field(scheme, name)));
         }
@@ -232,7 +234,7 @@ impl Toolkit {
             let description = "Where the provider sends users back to, if not to this gateway's own address";
             fields.push(field("oauth_redirect_uri", description, false, None));
         }
-        if !matches!(scheme, AuthScheme::ServiceAccount | AuthScheme::BasicWithJwt) {
+        if Scheme::of(scheme).takes_scopes {
             let scopes = server.rules.scopes.join(&server.rules.scope_separator);
             let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
             fields.push(field("scopes", "What is asked for", false, scopes));
@@ -254,7 +256,7 @@ impl Toolkit {
 
     /// Whether calls need no account.
     pub(crate) fn needs_no_account(&self) -> bool {
-        self.schemes.contains_key(&AuthScheme::NoAuth)
+        self.schemes().any(|scheme| Scheme::of(scheme).obtained == Obtained::NotNeeded)
     }
 
     fn is_found_by(&self, search: Option<&str>) -> bool {

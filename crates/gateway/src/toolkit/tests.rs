@@ -67,8 +67,9 @@ fn leaving(
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     if let Some(signer) = &outgoing.credential.signer {
         // The parameters after the first one differ in every request.
-        let value = signer.authorization(outgoing.method.as_str(), &outgoing.url, None);
-        let (who, _) = value.to_str().unwrap().split_once(", ").unwrap();
+        let mut signed = HeaderMap::new();
+        signer.sign(outgoing.method, &outgoing.url, &mut signed, None);
+        let (who, _) = signed[AUTHORIZATION].to_str().unwrap().split_once(", ").unwrap();
         headers.insert("authorization".to_owned(), format!("{who}, …"));
     }
     Ok((outgoing.url.into(), headers))
