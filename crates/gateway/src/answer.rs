@@ -31,7 +31,7 @@ use proxy_execute_protocol::{
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
 
-use crate::egress::Response;
+use crate::egress::UpstreamResponse;
 use crate::header::{is_hop_by_hop, is_json, media_type, named_by_connection};
 use crate::record::CallInProgress;
 
@@ -57,15 +57,15 @@ const TEXT_BY_NATURE: &[&str] = &[
 const COMPRESSIONS: &[&str] = &["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"];
 
 /// A response, as far as this module reads it.
-pub(crate) enum Answer {
+pub(crate) enum Received {
     /// The whole response.
     Whole(Envelope),
     /// The head of a response whose body is a file.
-    File(File),
+    File(ReceivedFile),
 }
 
 /// A file that is still being received.
-pub(crate) struct File {
+pub(crate) struct ReceivedFile {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
     pub(crate) content_type: String,
@@ -77,20 +77,20 @@ pub(crate) struct File {
 /// # Errors
 /// `UpstreamBroken` and `UpstreamTooLarge`.
 pub(crate) async fn receive(
-    mut response: Response,
+    mut response: UpstreamResponse,
     method: Method,
     data_as_text: bool,
     max_bytes: u64,
     record: &mut CallInProgress,
-) -> Result<Answer> {
+) -> Result<Received> {
     let status = status(&response)?;
     let headers = returned(&response.headers, method);
     let content_type = content_type(&response.headers);
     let kind = Kind::of(&response.headers);
     let is_attachment = is_attachment(&response.headers);
-    let file = |body| Answer::File(File { status, headers: headers.clone(), content_type, body });
+    let file = |body| Received::File(ReceivedFile { status, headers: headers.clone(), content_type, body });
 
-    let without_data = || Ok(Answer::Whole(Envelope::without_data(status, &headers)));
+    let without_data = || Ok(Received::Whole(Envelope::without_data(status, &headers)));
     let succeeded = response.status.is_success();
     let host = response.host.clone();
     if matches!(kind, Kind::File) {
@@ -130,9 +130,11 @@ pub(crate) async fn receive(
         return Err(broken(&host, &what, " `responseType: 'text'` returns such a body as a string."));
     }
     Ok(match content {
-        Content::Json(json) if !data_as_text => Answer::Whole(Envelope::around_json(status, &headers, &json)),
+        Content::Json(json) if !data_as_text => {
+            Received::Whole(Envelope::around_json(status, &headers, &json))
+        }
         Content::Json(text) | Content::Text(text) => {
-            Answer::Whole(Envelope::around_text(status, &headers, &text))
+            Received::Whole(Envelope::around_text(status, &headers, &text))
         }
         // Decoding in a wrong charset would lose bytes. A file keeps all of them.
         Content::Bytes => file(ByteStream::whole(body.into())),
@@ -143,13 +145,13 @@ pub(crate) async fn receive(
 ///
 /// # Errors
 /// `UpstreamBroken`.
-pub(crate) fn stream(response: Response, method: Method) -> Result<StreamedAnswer> {
+pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<StreamedAnswer> {
     let head = Envelope::head(status(&response)?, &returned(&response.headers, method));
     Ok(StreamedAnswer { head, body: ByteStream::new(body_of(response)) })
 }
 
 /// Returns the status if it is a valid HTTP status (RFC 9110 §15). Clients reject any other.
-fn status(response: &Response) -> Result<u16> {
+fn status(response: &UpstreamResponse) -> Result<u16> {
     match response.status.as_u16() {
         status @ 100..=599 => Ok(status),
         status => {
@@ -160,8 +162,8 @@ fn status(response: &Response) -> Result<u16> {
 }
 
 /// The body of a response, decompressed. If the connection breaks off, the stream ends with an error.
-fn body_of(response: Response) -> impl Stream<Item = Result<Bytes>> {
-    let Response { host, body, .. } = response;
+fn body_of(response: UpstreamResponse) -> impl Stream<Item = Result<Bytes>> {
+    let UpstreamResponse { host, body, .. } = response;
     body.map_err(move |error| cut_off(&host, error))
 }
 

@@ -31,7 +31,7 @@ use url::Url;
 pub(crate) use self::private_hosts::{Allowed, Behalf, PrivateHosts};
 use self::private_hosts::{Refused, public_and_private, public_only};
 use self::redirect::MAX_REDIRECTS;
-pub(crate) use self::redirect::Step;
+pub(crate) use self::redirect::RedirectStep;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::redirect::next as next_step;
 use crate::credential::injection::Injection;
@@ -57,20 +57,20 @@ const HARMLESS: &[HeaderName] = &[
 
 /// A request that is ready to be sent.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct UpstreamRequest {
     pub(crate) method: Method,
     /// The target, without the credential's query values.
     pub(crate) url: Url,
     /// The headers of the caller and the toolkit.
     pub(crate) headers: HeaderMap,
     pub(crate) credential: Injection,
-    pub(crate) body: Body,
+    pub(crate) body: UpstreamBody,
     pub(crate) behalf: Behalf,
 }
 
 /// The body of a request.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum UpstreamBody {
     Empty,
     Whole(Bytes),
     /// Bytes that are streamed. They can be sent only once.
@@ -81,7 +81,7 @@ pub(crate) enum Body {
     },
 }
 
-impl Body {
+impl UpstreamBody {
     /// The bytes of the body, unless they are streamed.
     fn known(&self) -> Option<&[u8]> {
         match self {
@@ -94,7 +94,7 @@ impl Body {
 
 /// A response, up to its head.
 #[derive(Debug)]
-pub(crate) struct Response {
+pub(crate) struct UpstreamResponse {
     /// The host that sent the response, after redirects.
     pub(crate) host: String,
     pub(crate) status: StatusCode,
@@ -137,7 +137,7 @@ impl Egress {
     }
 
     /// Selects the client for a request.
-    fn client_for(&self, outgoing: &Outgoing) -> Result<&Client> {
+    fn client_for(&self, outgoing: &UpstreamRequest) -> Result<&Client> {
         let is_allowed = self.private_hosts.check(&outgoing.url, &outgoing.behalf)?;
         Ok(if is_allowed { &self.private } else { &self.public })
     }
@@ -147,19 +147,19 @@ impl Egress {
     /// # Errors
     /// `AddressRefused`, `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`,
     /// `RedirectRefused`.
-    pub(crate) async fn send(&self, mut outgoing: Outgoing) -> Result<Response> {
+    pub(crate) async fn send(&self, mut outgoing: UpstreamRequest) -> Result<UpstreamResponse> {
         let mut with_credential = true;
         for _ in 0..=MAX_REDIRECTS {
             let mut response = self.attempt(&mut outgoing, with_credential).await?;
 
             let locations = response.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
             match redirect::next(outgoing.method, &outgoing.url, response.status, locations) {
-                Step::Return => {
+                RedirectStep::Return => {
                     quoted::leave_out(&outgoing.credential.query, &mut response.headers);
                     return Ok(response);
                 }
-                Step::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
-                Step::Follow { url, same_origin } => {
+                RedirectStep::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
+                RedirectStep::Follow { url, same_origin } => {
                     if !same_origin {
                         if outgoing.credential.is_quoted_in(&url) {
                             return Err(redirect_refused(
@@ -182,7 +182,7 @@ impl Egress {
     ///
     /// # Errors
     /// `AddressRefused` and `UpstreamUnreachable` (nothing was sent), `UpstreamBroken`.
-    pub(crate) async fn send_once(&self, outgoing: &mut Outgoing) -> Result<Response> {
+    pub(crate) async fn send_once(&self, outgoing: &mut UpstreamRequest) -> Result<UpstreamResponse> {
         let client = self.client_for(outgoing)?;
         match client.send(outgoing.compose(true)).await {
             Ok(response) => Ok(outgoing.answered(response, true)),
@@ -195,7 +195,7 @@ impl Egress {
     ///
     /// # Errors
     /// `AddressRefused` and `SourceUnusable`.
-    pub(crate) async fn fetch(&self, mut url: Url) -> Result<Response> {
+    pub(crate) async fn fetch(&self, mut url: Url) -> Result<UpstreamResponse> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let unusable = |what: String| {
             Error::new(ErrorKind::SourceUnusable, format!("binary_body.url: {what}"))
@@ -213,9 +213,9 @@ impl Egress {
             // A URL with a user name has a host, so removing the user name cannot fail.
             _ = url.set_username("").and(url.set_password(None));
         }
-        let body = Body::Empty;
+        let body = UpstreamBody::Empty;
         let outgoing =
-            Outgoing { method: Method::Get, url, headers, credential, body, behalf: Behalf::BodyUrl };
+            UpstreamRequest { method: Method::Get, url, headers, credential, body, behalf: Behalf::BodyUrl };
         let response = self.send(outgoing).await.map_err(|error| match error.kind() {
             ErrorKind::AddressRefused => error,
             _ => unusable(error.body().message.clone()),
@@ -235,7 +235,11 @@ impl Egress {
     /// Sends a request. A read is retried once if its connection was dropped.
     ///
     /// A write may have been carried out, but a read has changed nothing (RFC 9110 §9.2.1).
-    async fn attempt(&self, outgoing: &mut Outgoing, with_credential: bool) -> Result<Response> {
+    async fn attempt(
+        &self,
+        outgoing: &mut UpstreamRequest,
+        with_credential: bool,
+    ) -> Result<UpstreamResponse> {
         let client = self.client_for(outgoing)?;
         let mut result = client.send(outgoing.compose(with_credential)).await;
         if let Err(error) = &result
@@ -252,10 +256,14 @@ impl Egress {
     }
 }
 
-impl Outgoing {
-    fn answered(&self, response: proxy_execute_transport::Response, with_credential: bool) -> Response {
+impl UpstreamRequest {
+    fn answered(
+        &self,
+        response: proxy_execute_transport::Response,
+        with_credential: bool,
+    ) -> UpstreamResponse {
         let (head, body) = response.into_parts();
-        Response {
+        UpstreamResponse {
             host: self.url.host_str().unwrap_or_default().to_owned(),
             status: head.status,
             headers: head.headers,
@@ -289,19 +297,21 @@ impl Outgoing {
         let length = match &self.body {
             // Some servers respond with 411 to a write without a `Content-Length`, even if it has no body
             // (RFC 9110 §8.6).
-            Body::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
-            Body::Whole(bytes) if bytes.is_empty() => Some(0),
-            Body::Empty | Body::Whole(_) => None,
-            Body::Stream { size, .. } => *size,
+            UpstreamBody::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
+            UpstreamBody::Whole(bytes) if bytes.is_empty() => Some(0),
+            UpstreamBody::Empty | UpstreamBody::Whole(_) => None,
+            UpstreamBody::Stream { size, .. } => *size,
         };
         if let Some(length) = length {
             headers.insert(CONTENT_LENGTH, length.into());
         }
         let body = match &mut self.body {
-            Body::Empty => whole(Bytes::new()),
-            Body::Whole(bytes) => whole(bytes.clone()),
+            UpstreamBody::Empty => whole(Bytes::new()),
+            UpstreamBody::Whole(bytes) => whole(bytes.clone()),
             // The gateway retries only reads, which have no body. So a stream is never taken twice.
-            Body::Stream { bytes, .. } => streamed(std::mem::replace(bytes, ByteStream::whole(Bytes::new()))),
+            UpstreamBody::Stream { bytes, .. } => {
+                streamed(std::mem::replace(bytes, ByteStream::whole(Bytes::new())))
+            }
         };
         Request { method: http_method(self.method), url, headers, body }
     }
@@ -347,7 +357,7 @@ fn unsendable(url: &Url, why: &BadUrl) -> Error {
     Error::new(ErrorKind::InvalidRequest, message).fix(fix)
 }
 
-fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Outgoing) -> Error {
+fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &UpstreamRequest) -> Error {
     if let proxy_execute_transport::Error::Url(why) = error {
         return unsendable(&outgoing.url, why);
     }

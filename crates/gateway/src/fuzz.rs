@@ -26,7 +26,7 @@ use url::{Host, Url, form_urlencoded};
 
 use crate::account::Credential;
 use crate::credential::{Fields, GivenCredential};
-use crate::egress::{Body as UpstreamBody, Step, next_step};
+use crate::egress::{RedirectStep, UpstreamBody, next_step};
 use crate::endpoint::{HostPattern, MAX_ENDPOINT_BYTES, resolve};
 use crate::file_url::{FileName, UrlKeys};
 use crate::toolkit::{Catalogue, ToolkitSource, base_url, read_definition};
@@ -402,7 +402,7 @@ pub fn redirect(data: &[u8]) {
         methods.into_iter().flat_map(|method| [(method, 301), (method, 303), (method, 308)])
     {
         let status = StatusCode::from_u16(status).expect("it is a status");
-        let Step::Follow { url, same_origin } =
+        let RedirectStep::Follow { url, same_origin } =
             next_step(method, &current, status, std::iter::once(location))
         else {
             continue;

@@ -23,10 +23,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::account::{self, Credential};
-use crate::answer::Answer;
+use crate::answer::Received;
 use crate::credential::injection::Injection;
 use crate::credential::{Fields, GivenCredential, refresh};
-use crate::egress::{Body, Outgoing, Response};
+use crate::egress::{UpstreamBody, UpstreamRequest, UpstreamResponse};
 use crate::endpoint::{self, Refusal};
 use crate::gateway::Parts;
 use crate::header::DEFAULT_USER_AGENT;
@@ -68,8 +68,8 @@ async fn read(
         in_time(gateway, &host, &sent, exchange).await?
     };
     let file = match answer {
-        Answer::Whole(envelope) => return Ok(envelope),
-        Answer::File(file) => file,
+        Received::Whole(envelope) => return Ok(envelope),
+        Received::File(file) => file,
     };
     // A file may take any time, as long as its bytes keep coming.
     let body = gateway.paced(file.body, &host);
@@ -118,7 +118,7 @@ struct Authorized<'a> {
     toolkit: &'a Toolkit,
     /// The account whose credential signs the call; `None` if the call brings its own.
     account: Option<Arc<StoredAccount>>,
-    outgoing: Outgoing,
+    outgoing: UpstreamRequest,
     /// The request that `outgoing` was built from, for a replay; `None` if the body can be sent only once.
     request: Option<ProxyRequest>,
     /// Counts the chunks of the body that were sent.
@@ -166,10 +166,10 @@ async fn authorize<'a>(
         return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
     };
     outgoing.body = upload::open(gateway, binary, &mut outgoing.headers).await?;
-    if let Body::Stream { size, bytes } = outgoing.body {
+    if let UpstreamBody::Stream { size, bytes } = outgoing.body {
         let count = Arc::clone(&sent);
         let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
-        outgoing.body = Body::Stream { size, bytes };
+        outgoing.body = UpstreamBody::Stream { size, bytes };
     }
     Ok(Authorized { toolkit, account, outgoing, request: None, sent })
 }
@@ -179,7 +179,11 @@ async fn authorize<'a>(
 /// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the call is replayed once if the account
 /// can be refreshed. A body of bytes is sent only once; the next call then uses the new credential. A 401
 /// does not count if the request carried another credential or none, as after a redirect.
-async fn send(gateway: &Arc<Parts>, call: Authorized<'_>, record: &mut CallInProgress) -> Result<Response> {
+async fn send(
+    gateway: &Arc<Parts>,
+    call: Authorized<'_>,
+    record: &mut CallInProgress,
+) -> Result<UpstreamResponse> {
     let mut response = gateway.egress.send(call.outgoing).await?;
     if response.status == StatusCode::UNAUTHORIZED
         && response.with_credential
@@ -293,7 +297,7 @@ pub(crate) fn prepare(
     toolkit: &Toolkit,
     credential: &Credential,
     request: &ProxyRequest,
-) -> Result<Outgoing> {
+) -> Result<UpstreamRequest> {
     let scheme = credential.scheme;
     let target = toolkit.target(credential.scheme, &credential.fields)?;
     let mut url = endpoint::resolve(&target.base_url, target.hosts, &request.endpoint)
@@ -303,7 +307,7 @@ pub(crate) fn prepare(
     let injection = toolkit.injection(credential.scheme, &credential.fields)?;
     let mut headers = request::headers(&request.parameters, &injection.headers)?;
     let credential = unless_overridden(injection, &headers, &url);
-    let body = request::body(request, &mut headers)?.map_or(Body::Empty, Body::Whole);
+    let body = request::body(request, &mut headers)?.map_or(UpstreamBody::Empty, UpstreamBody::Whole);
     for (name, value) in &toolkit.headers {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());
@@ -311,7 +315,7 @@ pub(crate) fn prepare(
     }
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(DEFAULT_USER_AGENT));
     let behalf = toolkit.behalf(scheme, &url);
-    Ok(Outgoing { method: request.method, url, headers, credential, body, behalf })
+    Ok(UpstreamRequest { method: request.method, url, headers, credential, body, behalf })
 }
 
 /// A caller's `Authorization` replaces the credential, and so does any header or query key that the

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use proxy_execute_protocol::{Advice, BinaryBody, ByteStream, Error, ErrorKind, Result};
 use url::Url;
 
-use crate::egress::Body;
+use crate::egress::UpstreamBody;
 use crate::gateway::Parts;
 use crate::header::header_value;
 use crate::stream::Bounds;
@@ -20,12 +20,16 @@ const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 /// # Errors
 /// `InvalidRequest` or `PayloadTooLarge`. For the URL of a body: `AddressRefused` or `SourceUnusable`. The
 /// gateway has sent nothing to the upstream at that time.
-pub(crate) async fn open(gateway: &Parts, binary: BinaryBody, headers: &mut HeaderMap) -> Result<Body> {
+pub(crate) async fn open(
+    gateway: &Parts,
+    binary: BinaryBody,
+    headers: &mut HeaderMap,
+) -> Result<UpstreamBody> {
     let BinaryBody { url, base64, content_type, size, stream } = binary;
     let given = content_type.map(|text| content_type_of(&text)).transpose()?;
     let (body, found) = match (url, base64, stream) {
         (Some(url), None, None) => fetch(gateway, &url).await?,
-        (None, Some(text), None) => (Body::Whole(decode(&text)?), None),
+        (None, Some(text), None) => (UpstreamBody::Whole(decode(&text)?), None),
         (None, None, Some(stream)) => (given_stream(gateway, stream, size)?, None),
         _ => {
             return Err(Error::of_field(
@@ -73,7 +77,7 @@ fn too_much_base64() -> Error {
 }
 
 /// Requests a URL, and returns its bytes as a stream after the head of the response.
-async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)> {
+async fn fetch(gateway: &Parts, url: &str) -> Result<(UpstreamBody, Option<HeaderValue>)> {
     let url = Url::parse(url)
         .ok()
         .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
@@ -102,11 +106,11 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(Body, Option<HeaderValue>)
         most: Some((gateway.max_upload_bytes, too_large(gateway.max_upload_bytes))),
     };
     let bytes = response.body.map_err(move |_| cut_off.clone());
-    Ok((Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
+    Ok((UpstreamBody::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
 }
 
 /// A stream that the caller supplies.
-fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Result<Body> {
+fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Result<UpstreamBody> {
     let most = gateway.max_upload_bytes;
     if size.is_some_and(|size| size > most) {
         return Err(too_large(most));
@@ -121,7 +125,7 @@ fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Resul
     };
     // An empty chunk would end a chunked body.
     let bytes = stream.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
-    Ok(Body::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) })
+    Ok(UpstreamBody::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) })
 }
 
 fn too_large(most: u64) -> Error {

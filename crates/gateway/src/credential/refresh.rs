@@ -25,7 +25,7 @@ use super::scheme::{ClientOwner, Scheme};
 use super::token_endpoint;
 use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
-use crate::oauth::token_answer::{NotGranted, Refusal};
+use crate::oauth::token_answer::{NotGranted, TokenRefusal};
 use crate::{account, auth_config, id};
 
 /// How long before its end a credential is refreshed, in milliseconds. A short lifetime loses at most this
@@ -304,7 +304,7 @@ async fn ask(
             };
             // A requested refresh ignores the pause, so its refusal does not count.
             let refusals = account.refusals + u32::from(!is_pausing(gateway, account));
-            if refusal != Refusal::Unknown || refusals >= UNKNOWN_REFUSALS {
+            if refusal != TokenRefusal::Unknown || refusals >= UNKNOWN_REFUSALS {
                 tracing::warn!(account = account.id, told, was_unanswered, "a refresh was refused for good");
                 RefreshEnd::Refused(reason(account, refusal, &told, was_unanswered))
             } else {
@@ -366,31 +366,31 @@ fn pause_after(failures: u32) -> i64 {
 }
 
 /// The `status_reason` of an account that cannot be refreshed any more. `told` are the provider's words.
-fn reason(account: &StoredAccount, refusal: Refusal, told: &str, was_unanswered: bool) -> String {
+fn reason(account: &StoredAccount, refusal: TokenRefusal, told: &str, was_unanswered: bool) -> String {
     let scheme = Scheme::of(account.auth_scheme);
     let why = match refusal {
         _ if scheme.is_exchanged() => format!(
             "the provider does not accept the account's credential ({told}). Correct it there or here, then \
              refresh the account"
         ),
-        Refusal::Client if scheme.client == ClientOwner::AuthConfig => format!(
+        TokenRefusal::Client if scheme.client == ClientOwner::AuthConfig => format!(
             "the provider does not accept the client of auth config {} ({told}). Correct its client_id and \
              client_secret, then refresh the account",
             account.auth_config_id
         ),
-        Refusal::Client => format!(
+        TokenRefusal::Client => format!(
             "the provider does not accept the client that was registered for the account ({told}). The user has \
              to authorize again"
         ),
-        Refusal::Unknown => format!(
+        TokenRefusal::Unknown => format!(
             "the provider has refused {UNKNOWN_REFUSALS} refreshes in a row ({told}). The user has to authorize again, \
              unless the provider can say what to correct; then refresh the account"
         ),
-        Refusal::Grant if was_unanswered => format!(
+        TokenRefusal::Grant if was_unanswered => format!(
             "the provider does not accept the refresh token ({told}). An earlier refresh was cut off, and may \
              have spent it. The user has to authorize again"
         ),
-        Refusal::Grant => {
+        TokenRefusal::Grant => {
             format!(
                 "the provider does not accept the refresh token ({told}). The user has to authorize again"
             )

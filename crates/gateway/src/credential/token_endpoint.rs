@@ -10,7 +10,7 @@ use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
 use super::injection::Injection;
-use crate::egress::{Behalf, Body, Egress, Outgoing};
+use crate::egress::{Behalf, Egress, UpstreamBody, UpstreamRequest};
 use crate::header::DEFAULT_USER_AGENT;
 use crate::oauth::requests::TokenRequest;
 use crate::oauth::server::Rules;
@@ -42,12 +42,12 @@ pub(crate) async fn exchange(
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let mut headers = request.headers;
     headers.insert(USER_AGENT, HeaderValue::from_static(DEFAULT_USER_AGENT));
-    let mut outgoing = Outgoing {
+    let mut outgoing = UpstreamRequest {
         method: Method::Post,
         url: request.url,
         headers,
         credential: Injection::default(),
-        body: Body::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
+        body: UpstreamBody::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
         behalf,
     };
     let broken = |what: &str| NotGranted::unavailable(format!("{host} {what}"), true);

@@ -18,7 +18,7 @@ const MAX_LOCATION_BYTES: usize = 16 * 1024;
 
 /// The next step after a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum RedirectStep {
     /// Return the response to the caller.
     Return,
     /// Send the request to this URL.
@@ -38,20 +38,20 @@ pub(crate) fn next<'a>(
     current: &Url,
     status: StatusCode,
     mut locations: impl Iterator<Item = &'a [u8]>,
-) -> Step {
+) -> RedirectStep {
     let followable = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && method.is_safe();
     let Some(location) = locations.next().filter(|location| followable && !location.is_empty()) else {
-        return Step::Return;
+        return RedirectStep::Return;
     };
     if locations.any(|another| another != location) {
-        return Step::Refuse("it has two different Locations");
+        return RedirectStep::Refuse("it has two different Locations");
     }
     match target(current, location) {
         Ok(url) => {
             let same_origin = url.origin() == current.origin();
-            Step::Follow { url, same_origin }
+            RedirectStep::Follow { url, same_origin }
         }
-        Err(why) => Step::Refuse(why),
+        Err(why) => RedirectStep::Refuse(why),
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
         let request_url = Url::parse(&case.request_url).unwrap();
         let Some(locations) = &case.location else {
             return match next(case.method, &request_url, status, std::iter::empty()) {
-                Step::Return => "return_3xx_verbatim",
+                RedirectStep::Return => "return_3xx_verbatim",
                 _ => "something else",
             };
         };
@@ -134,9 +134,9 @@ mod tests {
                 None => (hop, None),
             };
             match next(case.method, &current, status, std::iter::once(location.as_bytes())) {
-                Step::Return => return "return_3xx_verbatim",
-                Step::Refuse(_) => return "fail_blocked",
-                Step::Follow { url, same_origin } => {
+                RedirectStep::Return => return "return_3xx_verbatim",
+                RedirectStep::Refuse(_) => return "fail_blocked",
+                RedirectStep::Follow { url, same_origin } => {
                     let literal = url.host_str().unwrap().trim_matches(['[', ']']).parse().ok();
                     if resolved.or(literal).is_some_and(|address| judge(address) != Verdict::Public) {
                         return "fail_blocked";
@@ -163,21 +163,21 @@ mod tests {
         let current = Url::parse("https://api.github.com/a").unwrap();
         let next =
             |locations: &[&[u8]]| next(Method::Get, &current, StatusCode::FOUND, locations.iter().copied());
-        let follows = |step: Step, to: &str| matches!(step, Step::Follow { url, .. } if url.as_str() == to);
+        let follows = |step: RedirectStep, to: &str| matches!(step, RedirectStep::Follow { url, .. } if url.as_str() == to);
         for latin1 in
             [&b"/caf\xe9"[..], b"https://api.github.com/\xff", b"\xa0/b", b"https://caf\xe9.example/"]
         {
-            assert_eq!(next(&[latin1]), Step::Refuse("its Location is not UTF-8"));
+            assert_eq!(next(&[latin1]), RedirectStep::Refuse("its Location is not UTF-8"));
         }
         assert!(follows(next(&["/café".as_bytes()]), "https://api.github.com/caf%C3%A9"));
         let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1)).into_bytes();
-        assert!(matches!(next(&[&long(MAX_LOCATION_BYTES)]), Step::Follow { .. }));
+        assert!(matches!(next(&[&long(MAX_LOCATION_BYTES)]), RedirectStep::Follow { .. }));
         assert_eq!(
             next(&[&long(MAX_LOCATION_BYTES + 1)]),
-            Step::Refuse("its Location is longer than 16 KiB")
+            RedirectStep::Refuse("its Location is longer than 16 KiB")
         );
         assert!(follows(next(&[b"/b", b"/b"]), "https://api.github.com/b"));
-        assert_eq!(next(&[b"/b", b"/c"]), Step::Refuse("it has two different Locations"));
-        assert_eq!(next(&[b"", b"/c"]), Step::Return);
+        assert_eq!(next(&[b"/b", b"/c"]), RedirectStep::Refuse("it has two different Locations"));
+        assert_eq!(next(&[b"", b"/c"]), RedirectStep::Return);
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::token_answer::{Answered, NotGranted, Refusal, shortened};
+use super::token_answer::{Answered, NotGranted, TokenRefusal, shortened};
 
 /// A toolkit's own words for errors, which override all others. Each is an error code, or a part of a
 /// description.
@@ -265,7 +265,7 @@ pub(crate) fn not_granted(answered: &Answered, own: &TokenErrors, wanted: &str) 
             None if words.code.is_none() || status.is_redirection() => {
                 later(&told, !status.is_client_error(), asked)
             }
-            None => refused(Refusal::Unknown),
+            None => refused(TokenRefusal::Unknown),
         },
     }
 }
@@ -280,14 +280,14 @@ fn wait_in(answered: &Answered) -> Option<Duration> {
 /// Some providers send an error for a token that is already invalid. Some send status 200 with every error.
 pub(crate) fn is_revoked(answered: &Answered, own: &TokenErrors) -> bool {
     match not_granted(answered, own, "success") {
-        NotGranted::Refused { refusal: Refusal::Grant, .. } => true,
+        NotGranted::Refused { refusal: TokenRefusal::Grant, .. } => true,
         _ => answered.status.is_success() && Words::of(answered).code.is_none(),
     }
 }
 
 enum Meaning {
     Later,
-    Refused(Refusal),
+    Refused(TokenRefusal),
 }
 
 /// The words of an error response.
@@ -399,9 +399,9 @@ impl Words {
         if is_said(&own.later) {
             Some(Meaning::Later)
         } else if is_said(&own.expired) {
-            Some(Meaning::Refused(Refusal::Grant))
+            Some(Meaning::Refused(TokenRefusal::Grant))
         } else {
-            is_said(&own.client).then_some(Meaning::Refused(Refusal::Client))
+            is_said(&own.client).then_some(Meaning::Refused(TokenRefusal::Client))
         }
     }
 
@@ -423,13 +423,13 @@ impl Words {
             Some(Meaning::Later)
         } else if is_code(CLIENT_CODES) {
             // Some providers send such a code for a dead refresh token.
-            refused(if is_wrong(REFRESH_TOKEN) { Refusal::Grant } else { Refusal::Client })
+            refused(if is_wrong(REFRESH_TOKEN) { TokenRefusal::Grant } else { TokenRefusal::Client })
         } else if is_code(GRANT_CODES) || is_wrong(REFRESH_TOKEN) {
-            refused(Refusal::Grant)
+            refused(TokenRefusal::Grant)
         } else if is_wrong(CLIENT) {
-            refused(Refusal::Client)
+            refused(TokenRefusal::Client)
         } else if is_wrong(TOKEN) || is_wrong(LOGIN) {
-            refused(Refusal::Grant)
+            refused(TokenRefusal::Grant)
         } else {
             None
         }

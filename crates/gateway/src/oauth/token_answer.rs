@@ -92,7 +92,7 @@ pub(crate) struct Granted {
 #[derive(Debug)]
 pub(crate) enum NotGranted {
     /// The provider refused the request with `invalid_grant` or a similar error (RFC 6749 §5.2).
-    Refused { refusal: Refusal, code: String, description: Option<String> },
+    Refused { refusal: TokenRefusal, code: String, description: Option<String> },
     /// A later request may succeed: the provider failed, was busy, or sent an unexpected response.
     Unavailable {
         why: String,
@@ -105,7 +105,7 @@ pub(crate) enum NotGranted {
 
 /// The thing that a provider rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum TokenRefusal {
     /// The refresh token, the code, or the credential that is exchanged.
     Grant,
     /// The client: its id or its secret.
