@@ -94,7 +94,7 @@ pub struct ListAccounts {
     /// `PRIVATE` (the default), `SHARED` or `ALL`; a gateway's accounts are private.
     #[cfg_attr(feature = "openapi", param(value_type = Option<AccountType>))]
     pub account_type: Option<String>,
-    /// At most so many: 1 to 1 000, 20 by default.
+    /// Page size: 1 to 1 000, 20 by default.
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
     /// Where the last page ended: its `next_cursor`.
@@ -110,25 +110,25 @@ pub struct ConnectedAccount {
     /// The name given to it.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub alias: Option<String>,
-    /// A name made up for it, such as `gmail_red-castle`.
+    /// A generated name, such as `gmail_red-castle`.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub word_id: Option<String>,
     /// The caller's own id of the user.
     pub user_id: String,
     /// `ACTIVE`, `EXPIRED`, ….
     pub status: AccountStatus,
-    /// Why it is in this state, where that needs a reason.
+    /// The reason for this state, if the state needs one.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status_reason: Option<String>,
-    /// Whether it may not be used for now.
+    /// Whether calls with the account are refused for now.
     pub is_disabled: bool,
     /// The toolkit.
     pub toolkit: ToolkitRef,
-    /// How it was connected.
+    /// The auth config that it was connected with.
     pub auth_config: AuthConfigRef,
     /// How it signs requests.
     pub auth_scheme: AuthScheme,
-    /// What is known of the credential; secrets are `REDACTED`.
+    /// The credential's fields; secrets are `REDACTED`.
     pub state: AccountState,
     /// Deprecated on the wire, and always empty.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
@@ -144,7 +144,7 @@ pub struct ConnectedAccount {
     pub updated_at: String,
 }
 
-/// A credential as it is shown.
+/// A credential in the form that responses show.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccountState {
@@ -166,23 +166,23 @@ pub struct ImportAccount {
     pub toolkit: String,
     /// `{ authScheme, val }`.
     pub credential: SecretJson,
-    /// A name for the account, that no other account of the user and toolkit has.
+    /// A name for the account, unique among the accounts of the user and toolkit.
     #[serde(default)]
     pub alias: Option<String>,
-    /// The auth config, whose OAuth client the tokens were given to: with it they can be refreshed.
-    /// Default: one without a client, which the toolkit and scheme have in common.
+    /// The auth config whose OAuth client the tokens belong to; the gateway needs it to refresh them.
+    /// Default: an auth config without a client, which all such imports of the toolkit and scheme share.
     #[serde(default)]
     pub auth_config_id: Option<String>,
 }
 
-/// The request of the wire that connects an account. Unknown keys are refused.
+/// The request that connects an account. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateAccount {
     pub auth_config: AuthConfigId,
     pub connection: NewConnection,
-    /// A gateway does not call the toolkit to try the credential; accepted and without effect.
+    /// Accepted and without effect: a gateway does not call the toolkit to test the credential.
     pub validate_credentials: Option<bool>,
 }
 
@@ -214,12 +214,12 @@ pub struct NewConnection {
     pub deprecated_is_v1_rerouted: Option<bool>,
 }
 
-/// The answer to a creation.
+/// The response to a creation.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreatedAccount {
     pub id: String,
-    /// What is known of the account, without secrets.
+    /// The account's scheme and fields, without secrets.
     #[serde(rename = "connectionData")]
     pub connection_data: AccountState,
     pub status: AccountStatus,
@@ -252,7 +252,7 @@ pub struct ChangedConnection {
     pub state: SecretJson,
 }
 
-/// The answer to a change.
+/// The response to a change.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangedAccount {
@@ -267,20 +267,20 @@ pub struct ChangedAccount {
 #[serde(deny_unknown_fields)]
 pub struct Enabled {
     pub enabled: bool,
-    /// For people; nothing is kept of it.
+    /// For human readers; the gateway does not store it.
     pub reason: Option<String>,
 }
 
-/// The answer to a deletion.
+/// The response to a deletion.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeletedAccount {
     /// Always true.
     pub success: bool,
-    /// With `revoke_on_delete`: the tokens that the provider has taken back, such as `refresh_token`.
+    /// With `revoke_on_delete`: the tokens that the provider revoked, such as `refresh_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_tokens: Option<Vec<String>>,
-    /// With `revoke_on_delete`: tokens that may live on at the provider, each with the reason.
+    /// With `revoke_on_delete`: tokens that may still be valid at the provider, each with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_revoked: Option<Vec<String>>,
 }
@@ -295,7 +295,7 @@ pub struct RefreshAccount {
     pub redirect_url: Option<String>,
 }
 
-/// The answer to a refresh.
+/// The response to a refresh.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshedAccount {
@@ -306,16 +306,16 @@ pub struct RefreshedAccount {
     pub redirect_url: Option<String>,
 }
 
-/// The answer to a revocation: what every change says, and what SDKs of v3.1 read.
+/// The response to a revocation: the members of every change, and those that SDKs of v3.1 read.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RevokedAccount {
     #[serde(flatten)]
     pub changed: ChangedAccount,
-    /// The tokens that the provider has taken back, such as `refresh_token`; none where it has no
-    /// endpoint for that. The gateway has forgotten all of them.
+    /// The tokens that the provider revoked, such as `refresh_token`; empty if it has no revocation
+    /// endpoint. The gateway has deleted all tokens of the account.
     pub revoked_tokens: Vec<String>,
-    /// Tokens that may live on at the provider, each with the reason.
+    /// Tokens that may still be valid at the provider, each with the reason.
     pub not_revoked: Vec<String>,
     pub connected_account: ShortAccount,
 }

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a key may do in an area.
+/// A key's access to an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Nothing.
     None,
-    /// Look.
+    /// Read.
     Read,
-    /// Change or run.
+    /// Change, or run calls.
     Write,
     /// Both.
     ReadWrite,
 }
 
 impl Level {
-    /// Whether a key with this level may do what needs another.
+    /// Whether this level includes another.
     pub fn covers(self, needed: Self) -> bool {
         self == needed || self == Self::ReadWrite
     }
@@ -44,7 +44,7 @@ pub type Permissions = BTreeMap<String, Level>;
 pub struct CreateApiKey {
     /// A name to tell keys apart.
     pub name: Option<String>,
-    /// What the key may do, fixed at creation; everything when absent.
+    /// The key's permissions, fixed at creation; all when absent.
     pub permissions: Option<Permissions>,
     /// When it ends, as RFC 3339; never when absent.
     pub expires_at: Option<String>,
@@ -52,25 +52,25 @@ pub struct CreateApiKey {
     pub allowed_addresses: Option<Vec<String>>,
 }
 
-/// A key that was just made. Not `Debug`: it holds the key.
+/// A new key. This type is not `Debug`, because it holds the secret.
 #[derive(Serialize)]
 #[expect(missing_debug_implementations, reason = "it holds the key")]
 pub struct NewApiKey {
     /// The key itself, shown this once.
     pub key: String,
-    /// The rest.
+    /// Its record.
     #[serde(flatten)]
     pub shown: ApiKey,
 }
 
-/// A key, without the key.
+/// The record of a key, without the secret.
 #[derive(Debug, Serialize)]
 pub struct ApiKey {
     /// `key_…`
     pub id: String,
     /// The name given to it.
     pub name: Option<String>,
-    /// What it may do; everything when null.
+    /// Its permissions; all when null.
     pub permissions: Option<Permissions>,
     /// Where it may be used from; anywhere when null.
     pub allowed_addresses: Option<Vec<String>>,

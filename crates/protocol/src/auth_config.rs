@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::wire_name::wire_name;
 use crate::{AuthConfigRef, AuthScheme, InputField, SecretJson, ToolkitRef};
 
-/// `default` is the one that imports make.
+/// `default` is the type that imports create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -29,7 +29,7 @@ pub enum AuthConfigStatus {
 
 wire_name!(AuthConfigStatus);
 
-/// The request that makes an auth config. Unknown keys are refused.
+/// The request that creates an auth config. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -38,8 +38,8 @@ pub struct CreateAuthConfig {
     pub auth_config: Option<NewAuthConfig>,
 }
 
-/// The auth config to make.
-// Flat, because credentials are kept as their own text, which serde cannot hand on through a tagged enum.
+/// The auth config to create.
+// Flat, because credentials keep their own text, which serde cannot pass through a tagged enum.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -62,14 +62,14 @@ pub struct NewAuthConfig {
     pub is_enabled_for_tool_router: Option<bool>,
 }
 
-/// What kind of auth config to make.
+/// The kind of auth config to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NewAuthConfigType {
     /// With the operator's own client, or for a scheme that needs none.
     UseCustomAuth,
-    /// With a client of the vendor's, which a gateway has none of.
+    /// With a client of the vendor's. A gateway has none.
     UseComposioManagedAuth,
 }
 
@@ -116,13 +116,13 @@ pub struct ListAuthConfigs {
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
     pub cursor: Option<String>,
-    /// Understood and without effect.
+    /// Accepted and without effect.
     pub deprecated_app_id: Option<String>,
-    /// Understood and without effect.
+    /// Accepted and without effect.
     pub deprecated_status: Option<String>,
 }
 
-/// The answer to a creation.
+/// The response to a creation.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreatedAuthConfig {
@@ -151,7 +151,7 @@ pub struct AuthConfig {
     /// The fields' names; every value is `REDACTED`.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub credentials: Value,
-    /// What an account needs to be connected.
+    /// The fields that a user enters to connect an account.
     pub expected_input_fields: Vec<InputField>,
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub tool_access_config: Value,
@@ -162,7 +162,7 @@ pub struct AuthConfig {
     pub last_updated_at: String,
 }
 
-/// The answer to a change, which has the auth config in it as it is now.
+/// The response to a change, with the auth config after it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangedAuthConfig {
@@ -172,13 +172,13 @@ pub struct ChangedAuthConfig {
     pub auth_config: AuthConfig,
 }
 
-/// What every change of an auth config says.
+/// The members of every response to a change of an auth config.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Done {
     /// Always true.
     pub success: bool,
-    /// For people.
+    /// For human readers.
     pub message: String,
 }
 
@@ -187,6 +187,6 @@ pub struct Done {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ToolkitWithLogo {
     pub slug: String,
-    /// Empty: a gateway serves no pictures.
+    /// Empty: a gateway serves no logos.
     pub logo: String,
 }

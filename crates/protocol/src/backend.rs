@@ -1,4 +1,4 @@
-//! The seam everything rests on: one trait, asked in process or over HTTP.
+//! The seam between callers and backends: one trait, called in process or over HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use crate::{
 
 /// The moment by which a call must have ended, body included.
 ///
-/// A backend uses it to decide whether a wait still makes sense; whoever made the deadline also
-/// enforces it by dropping the call's future, which cancels the work behind it.
+/// A backend uses it to decide whether a wait still makes sense. The caller enforces the deadline by
+/// dropping the call's future, which cancels the work behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -20,7 +20,7 @@ impl Deadline {
     /// A deadline `timeout` from now.
     pub fn after(timeout: Duration) -> Self {
         let now = Instant::now();
-        // A timeout too large for the clock is no limit that anyone would see the end of.
+        // A timeout that overflows the clock becomes one year.
         Self(now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365)))
     }
 
@@ -35,7 +35,7 @@ impl Deadline {
     }
 }
 
-/// An answer whose body is handed on as it comes.
+/// A response whose body is streamed.
 #[derive(Debug)]
 pub struct StreamedAnswer {
     /// `{ status, headers }`.
@@ -44,7 +44,7 @@ pub struct StreamedAnswer {
     pub body: ByteStream,
 }
 
-/// A file that an answer has named, opened.
+/// An open file that a response named.
 #[derive(Debug)]
 pub struct Download {
     /// Its media type.
@@ -55,9 +55,9 @@ pub struct Download {
     pub body: ByteStream,
 }
 
-/// What can be asked on behalf of a user.
+/// The calls that a backend serves on behalf of a user.
 ///
-/// Dropping a returned future cancels the call: nothing of it keeps running.
+/// Dropping a returned future cancels the call, with all of its work.
 #[async_trait]
 pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// Opens a session for a user.
@@ -78,9 +78,8 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// Calls an endpoint with a named account or with credentials given in the call.
     async fn tools_proxy_execute(&self, call: ProxyCall, deadline: Deadline) -> Result<Envelope>;
 
-    /// The same two calls with an answer that is not read but handed on: in the session of this
-    /// id, or outside of one. The deadline is that of the answer's head; how long its body may
-    /// take is up to its reader.
+    /// The same two calls with a streamed response: in the session with this id, or outside of one.
+    /// The deadline applies to the response's head. The reader decides how long the body may take.
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,
@@ -88,15 +87,15 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<StreamedAnswer>;
 
-    /// Opens a file by the URL that an answer has named it with (`BinaryData::url`). The deadline
-    /// is that of its first byte.
+    /// Opens a file by the URL that a response gave for it (`BinaryData::url`). The deadline applies
+    /// to its first byte.
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download>;
 
-    /// Asks for one of the resources beside sessions and calls: connected accounts, auth configs,
-    /// toolkits, links. The response is the JSON text of the wire.
+    /// Requests one of the other resources: connected accounts, auth configs, toolkits, links. The
+    /// response is the JSON text of the wire.
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String>;
 
-    /// Waits until a person has connected an account, or it is settled that nobody will. The answer
-    /// is the account, in the JSON text of the wire.
+    /// Waits until the user has connected an account, or can no longer connect it. The response is the
+    /// account, in the JSON text of the wire.
     async fn connected_account(&self, id: &str, deadline: Deadline) -> Result<String>;
 }

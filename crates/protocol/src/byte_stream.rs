@@ -1,4 +1,4 @@
-//! Bytes that come as they are asked for: a body on its way up, an answer or a file on its way down.
+//! Streams of bytes that are read on demand: the body of a request, a response or a file.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::Result;
 
 /// A body, chunk by chunk. It can be read once, and ends after its first error.
 ///
-/// Nothing is read ahead of who asks, so a slow reader slows the writer down.
+/// The stream reads nothing ahead of its reader, so a slow reader slows the writer down.
 pub struct ByteStream(SyncWrapper<BoxStream<'static, Result<Bytes>>>);
 
 impl ByteStream {
@@ -21,7 +21,7 @@ impl ByteStream {
         Self(SyncWrapper::new(Box::pin(stream)))
     }
 
-    /// Bytes that are there already.
+    /// Bytes that are in memory.
     pub fn whole(bytes: Bytes) -> Self {
         Self::new(futures::stream::once(std::future::ready(Ok(bytes))))
     }

@@ -2,22 +2,22 @@
 
 use serde::Serialize;
 
-/// A call, as it is remembered.
+/// A recorded call.
 #[derive(Debug, Serialize)]
 pub struct Call {
     /// When it began, RFC 3339.
     pub at: String,
-    /// Whose account it was made as.
+    /// The user whose account it used.
     pub user_id: Option<String>,
     /// The session it was made in.
     pub session_id: Option<String>,
     /// The toolkit's slug.
     pub toolkit: Option<String>,
-    /// The account it was made as.
+    /// The account that it used.
     pub connected_account_id: Option<String>,
     /// The HTTP method.
     pub method: String,
-    /// The host that was called; null when nothing was.
+    /// The host that was called; null when the gateway called none.
     pub host: Option<String>,
     /// The path that was called, without its query.
     pub path: Option<String>,
@@ -25,8 +25,8 @@ pub struct Call {
     pub outcome: String,
     /// The upstream's status.
     pub status: Option<i64>,
-    /// Of the answer's body, decompressed.
+    /// The size of the response's body, decompressed.
     pub bytes: i64,
-    /// From the question to the end of the answer, in milliseconds.
+    /// From the request to the end of the response, in milliseconds.
     pub duration_ms: f64,
 }

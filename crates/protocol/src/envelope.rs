@@ -1,7 +1,7 @@
 //! The response of a proxied call, which travels as its own text (`docs/wire.md`).
 //!
-//! The gateway writes the text once, around the upstream's bytes; the port sends it, the client
-//! hands it on, and the caller parses it once. Nothing in between reads it.
+//! The gateway writes the text once, around the upstream's bytes. The port sends it, the client
+//! passes it through, and the caller parses it once. No code in between reads it.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The most characters that a string of JavaScript has, as V8 counts them: in UTF-16. An answer that
-/// is handed on as text can have no more.
+/// The length limit of a JavaScript string, as V8 counts it: in UTF-16. A response that is passed as
+/// text can have no more.
 pub const LONGEST_TEXT: usize = (1 << 29) - 24;
 
 /// Header names (lower case) with their values, in order. The values of a repeated header follow
@@ -38,7 +38,7 @@ impl Serialize for Headers {
     }
 }
 
-/// All values of the headers that are repeated: joined, those of `set-cookie` could not be told apart.
+/// All values of repeated headers. If they were joined, the values of `set-cookie` could not be told apart.
 struct Repeated<'a>(&'a Headers);
 
 impl Serialize for Repeated<'_> {
@@ -57,21 +57,21 @@ pub struct BinaryData {
     pub content_type: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Until when the URL works, RFC 3339.
+    /// When the URL expires, RFC 3339.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: String,
 }
 
 /// The text of `{ status, headers, data }`, with `repeated_headers` where headers are repeated, and
-/// `binary_data` where the answer is a file.
+/// `binary_data` where the response is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope(String);
 
 impl Envelope {
     /// Wraps an upstream's JSON, byte for byte.
     ///
-    /// `json` must be well-formed; the caller has checked it, and a second pass over a large
-    /// answer would cost as much as the rest of the call.
+    /// `json` must be well-formed. The caller has checked it, and a second pass over a large
+    /// response would cost as much as the rest of the call.
     pub fn around_json(status: u16, headers: &Headers, json: &str) -> Self {
         Self::write(status, headers, json)
     }
@@ -81,28 +81,28 @@ impl Envelope {
         Self::write(status, headers, &to_json(&text))
     }
 
-    /// The answer of an upstream that sent no body: `data` is null.
+    /// The response of an upstream that sent no body: `data` is null.
     pub fn without_data(status: u16, headers: &Headers) -> Self {
         Self::write(status, headers, "null")
     }
 
-    /// The answer of an upstream that sent a file, which is kept for download.
+    /// The response of an upstream that sent a file, which is stored for download.
     pub fn around_file(status: u16, headers: &Headers, file: &BinaryData) -> Self {
         let (head, file) = (head(status, headers), to_json(file));
         Self(format!(r#"{{{head},"data":null,"binary_data":{file}}}"#))
     }
 
-    /// An answer without what it brought: the body is handed on beside it.
+    /// A response without its body, which is streamed beside it.
     pub fn head(status: u16, headers: &Headers) -> Self {
         Self(format!("{{{}}}", head(status, headers)))
     }
 
     fn write(status: u16, headers: &Headers, data: &str) -> Self {
-        // At its whole length: the text is most of what is held of an answer, and would else be copied.
+        // Allocated at its whole length: the text is most of a response, and growing it would copy it.
         Self(["{", &head(status, headers), r#","data":"#, data, "}"].concat())
     }
 
-    /// Takes over the text of an answer that came over the wire. It is not read.
+    /// Takes over the text of a response that came over the wire. This function does not read it.
     pub fn from_wire(text: String) -> Self {
         Self(text)
     }
@@ -112,9 +112,9 @@ impl Envelope {
         self.0
     }
 
-    /// The same envelope with `data` as a string that holds its JSON unparsed, for callers who need
-    /// every digit of it. A string and null stay as they are. Nothing else of the text changes,
-    /// whatever else is in it.
+    /// The same envelope with `data` as a string that holds its JSON unparsed, for callers that need
+    /// every digit of it. A string and null stay as they are. The rest of the text stays unchanged,
+    /// including members that this version does not know.
     ///
     /// # Errors
     /// When the text, which may come from another system, is not a JSON object.
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for Data<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Data<'de>, A::Error> {
                 let mut data = None;
-                // Names are raw, too: other members may have names that are no `String`, such as half an emoji.
+                // Names are raw, too: another name may have half an emoji in it, which no `String` can hold.
                 while let Some((name, value)) = members.next_entry::<&RawValue, &RawValue>()? {
                     if serde_json::from_str::<String>(name.get()).is_ok_and(|name| name == "data") {
                         data = Some(value);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_an_error() {
+    fn an_envelope_that_is_not_an_object_is_an_error() {
         for text in ["<html>", "[]", "\"data\"", "", "{\"data\":1", "{\"data\":1}}"] {
             assert!(Envelope::from_wire(text.into()).with_data_as_text().is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, by meaning.
+//! Errors, by meaning.
 //!
 //! * [`ErrorKind`] names the meaning. Its [`ErrorKind::facts`] is the one table from meaning to
 //!   HTTP status, numeric code and slug (`docs/errors.md` is the same table with
@@ -6,7 +6,7 @@
 //! * [`Error`] is what functions return: a kind, a sentence on what happened to what, and, where
 //!   there is one, a sentence on what to do.
 //! * [`ErrorEnvelope`] is the form in which an error travels. A remote backend turns it back into
-//!   the [`Error`] it was made from, and keeps what it does not know.
+//!   the [`Error`] it was made from, and keeps members that it does not know.
 //!
 //! Causes that help an operator but not a caller go to the log, never into the message. No message
 //! holds a credential, a header's value, a query or a body.
@@ -21,7 +21,7 @@ use crate::Headers;
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Declares the kinds together with their place on the wire, so that neither can be forgotten.
+/// Declares the kinds together with their place on the wire, so that neither can be missing.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $status:literal, $code:literal, $slug:literal;)*) => {
         /// What an error means. See the module's documentation.
@@ -33,8 +33,8 @@ macro_rules! kinds {
             /// All kinds, for tables and tests.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// HTTP status, numeric code and slug. A status of 0 never travels: the error is made
-            /// where the caller is.
+            /// HTTP status, numeric code and slug. A status of 0 never travels: such an error is made
+            /// in the caller's process.
             pub fn facts(self) -> (u16, i64, &'static str) {
                 match self { $(Self::$kind => ($status, $code, $slug),)* }
             }
@@ -81,7 +81,7 @@ kinds! {
     NotFound => 404, 10404, "NotFound";
     /// The resource does not have this method.
     MethodNotAllowed => 405, 10405, "MethodNotAllowed";
-    /// A link would lead nowhere, for the gateway does not listen.
+    /// A link would lead nowhere, because the gateway does not listen.
     NotListening => 409, 10416, "GatewayNotListening";
     /// Another change came first.
     Conflict => 409, 10409, "Conflict";
@@ -91,41 +91,41 @@ kinds! {
     UriTooLong => 414, 10419, "UriTooLong";
     /// The head of a request is over the limits.
     HeadTooLarge => 431, 10431, "HeadTooLarge";
-    /// The bytes of a body ended early, are not as many as announced, or stopped coming.
+    /// The bytes of a body ended early, differ from the announced size, or stalled.
     UploadBroken => 400, 10406, "UploadBroken";
-    /// The URL of a binary body did not give its bytes.
+    /// The URL of a binary body did not return its bytes.
     SourceUnusable => 400, 10407, "SourceUnusable";
-    /// The URL of a file is not one that the gateway has given, or no longer.
+    /// The gateway did not sign the URL of a file, or the URL has expired.
     FileUrlRefused => 403, 10418, "FileUrlRefused";
-    /// The file is not there.
+    /// The file does not exist.
     FileNotFound => 404, 10417, "FileNotFound";
     /// The account is disabled, expired or otherwise not usable.
     AccountUnusable => 422, 1810, "ConnectedAccountNotUsable";
     /// The caller sends more than the key's rate allows.
     RateLimited => 429, 10429, "RateLimited";
-    /// Something in the gateway failed that is not the caller's doing.
+    /// The gateway failed. The request is not the cause.
     Internal => 500, 10500, "InternalServerError";
     /// The gateway does not support this.
     Unsupported => 501, 10501, "NotSupported";
     /// No connection to the upstream could be made; nothing was sent.
     UpstreamUnreachable => 502, 10502, "UpstreamUnreachable";
-    /// The upstream's answer is cut off or cannot be what it says it is.
+    /// The upstream's response is cut off or not of its declared form.
     UpstreamBroken => 502, 10503, "UpstreamBroken";
-    /// The upstream's answer is larger than the gateway takes, or JavaScript can hold.
+    /// The upstream's response is over the gateway's limit, or over that of a JavaScript string.
     UpstreamTooLarge => 502, 10505, "UpstreamTooLarge";
-    /// As many files as the gateway takes are open at once.
+    /// The number of files that are open at once is at its limit.
     TooManyFiles => 507, 10510, "TooManyFiles";
-    /// A file could not be kept, or not be read.
+    /// A file could not be written or read.
     FileStoreFailed => 500, 10509, "FileStoreFailed";
-    /// The upstream redirects to where a call must not follow.
+    /// The upstream redirects to an address that a call must not follow.
     RedirectRefused => 502, 10506, "RedirectRefused";
-    /// An access token has expired, and the provider gives no other one for now.
+    /// An access token has expired, and the provider does not issue another for now.
     TokenRefreshFailed => 502, 10508, "TokenRefreshFailed";
-    /// The upstream did not answer in time.
+    /// The upstream did not respond in time.
     UpstreamTimeout => 504, 10504, "UpstreamTimeout";
-    /// The gateway is closed or closing; the call was not begun.
+    /// The gateway is closed or closing. The call was not started.
     GatewayClosed => 503, 10507, "GatewayClosed";
-    /// The gateway was closed before the call came to its end.
+    /// The gateway was closed before the call ended.
     CallCutOff => 500, 10511, "CallCutOff";
     /// An option of the gateway or of the client cannot be used.
     InvalidOption => 0, 0, "InvalidOption";
@@ -139,15 +139,15 @@ kinds! {
     StoreCorrupt => 0, 0, "StoreCorrupt";
     /// The store cannot be opened.
     StoreUnavailable => 0, 0, "StoreUnavailable";
-    /// No connection to the backend, or it broke.
+    /// No connection to the backend could be made, or it broke.
     Connection => 0, 0, "ConnectionError";
     /// The call's deadline passed.
     DeadlineExceeded => 0, 0, "DeadlineExceeded";
-    /// The backend's answer is not in the documented form.
+    /// The backend's response is not in the documented form.
     InvalidAnswer => 0, 0, "InvalidAnswer";
-    /// The backend is not a gateway of this project, and cannot do what was asked.
+    /// The backend is not a gateway of this project, and does not support the call.
     NeedsGateway => 0, 0, "NeedsGateway";
-    /// The backend answered with a status that has no meaning of its own here.
+    /// The backend responded with a status that has no kind of its own.
     OtherStatus => 0, 0, "UnexpectedStatus";
 }
 
@@ -175,8 +175,8 @@ impl ErrorKind {
         })
     }
 
-    /// Whether an API may have carried out a proxied call that ended so. All others end before
-    /// anything is sent, or are the caller's to correct.
+    /// Whether an API may have carried out a proxied call that ended with this error. All other
+    /// errors end a call before anything is sent, or are the caller's to correct.
     pub fn may_be_done(self) -> bool {
         matches!(
             self,
@@ -195,7 +195,7 @@ impl ErrorKind {
 /// What to do about an error, where a surface such as the command has words of its own for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
-    /// Use the name that was probably meant.
+    /// Use this name, which was probably meant.
     UseName(String),
     /// Enable the connected account with this id.
     EnableAccount(String),
@@ -214,7 +214,7 @@ pub enum Advice {
 
 /// An error. See the module's documentation.
 ///
-/// Boxed, because it travels in every `Result` of a call and is rarely there.
+/// Boxed, because every `Result` of a call has room for it and few hold one.
 #[derive(Clone)]
 pub struct Error(Box<Details>);
 
@@ -229,7 +229,7 @@ struct Details {
 }
 
 impl Error {
-    /// An error of a kind, with a sentence on what happened to what.
+    /// An error of a kind, with a sentence on the fact and its subject.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (status, code, slug) = kind.facts();
         let body = ErrorBody {
@@ -249,7 +249,7 @@ impl Error {
         Self(Box::new(Details { kind, body, field: None, advice: None, retry_after: None, headers }))
     }
 
-    /// An error about one field of a request: its sentence also stands in the list of what is wrong.
+    /// An error about one field of a request. Its sentence is the one entry of `errors`, too.
     pub fn of_field(kind: ErrorKind, field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut error = Self::new(kind, message).about(field);
         error.0.body.errors = vec![error.0.body.message.clone()];
@@ -263,7 +263,7 @@ impl Error {
         self
     }
 
-    /// Lists other sentences on what is wrong.
+    /// Lists one sentence per problem.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<String>) -> Self {
         self.0.body.errors = errors;
@@ -274,12 +274,12 @@ impl Error {
     pub fn from_wire(status: u16, mut body: ErrorBody) -> Self {
         let kind = ErrorKind::from_wire(status, body.slug.as_deref());
         body.status = status;
-        // A gateway's message ends with the advice, which would stand there twice.
+        // A gateway's message ends with the advice, which would else be repeated.
         if let Some(fix) = &body.suggested_fix
             && let Some(message) = body.message.strip_suffix(fix.as_str())
         {
             body.message = message.trim_end().to_owned();
-            // Where there is nothing but the advice, it is the message.
+            // If the message consists of the advice alone, the advice becomes the message.
             if body.message.is_empty() {
                 body.message = body.suggested_fix.take().unwrap_or_default();
             }
@@ -294,7 +294,7 @@ impl Error {
         self
     }
 
-    /// Says the same as data, for a surface with words of its own.
+    /// Adds the advice as data, for a surface with words of its own.
     #[must_use]
     pub fn advise(mut self, advice: Advice) -> Self {
         self.0.advice = Some(advice);
@@ -315,14 +315,14 @@ impl Error {
         self
     }
 
-    /// Keeps the headers of the answer that carried it.
+    /// Keeps the headers of the response that carried it.
     #[must_use]
     pub fn with_headers(mut self, headers: Headers) -> Self {
         self.0.headers = headers;
         self
     }
 
-    /// What it means.
+    /// Its meaning.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -337,7 +337,7 @@ impl Error {
         self.0.advice.as_ref()
     }
 
-    /// The HTTP status; `None` for an error that did not come over HTTP and would not leave by it.
+    /// The HTTP status; `None` for an error that neither came over HTTP nor is sent over it.
     pub fn status(&self) -> Option<u16> {
         (self.0.body.status != 0).then_some(self.0.body.status)
     }
@@ -352,7 +352,7 @@ impl Error {
         self.0.retry_after
     }
 
-    /// The headers of the answer that carried it; empty when there was none.
+    /// The headers of the response that carried it; empty without a response.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
@@ -385,11 +385,11 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// What went wrong.
+/// The error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
-    /// What happened, to what.
+    /// The fact and its subject, in one sentence.
     pub message: String,
     /// A number. The hosted backend sometimes sends the slug here instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -420,11 +420,11 @@ pub struct ErrorBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorEnvelope {
-    /// What went wrong.
+    /// The error.
     pub error: ErrorBody,
 }
 
-/// The code of an error: a number, or in some answers of the hosted backend a name.
+/// The code of an error: a number, or in some responses of the hosted backend a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ErrorCode {

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::{Error, ErrorKind, ParameterLocation, ProxyRequest, Result};
 
-/// The media type that a `Content-Type` names. Of one that is not well-formed, or there twice, it is
-/// what stands before the first `;` or `,`.
+/// The media type that a `Content-Type` names. If the value is malformed or repeated, the media type
+/// ends before the first `;` or `,`.
 pub fn media_type(content_type: &str) -> Option<Mime> {
     content_type.parse().ok().or_else(|| content_type.split([';', ',']).next()?.trim().parse().ok())
 }
@@ -18,34 +18,35 @@ pub fn is_json(content_type: &str) -> bool {
         .is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON))
 }
 
-/// The characters of a body that is a string, which must be JSON themselves; `None` for any other body.
+/// The characters of a body that is a string. They must be JSON themselves. `None` for any other body.
 ///
 /// # Errors
-/// `InvalidRequest` when they are not JSON: as a JSON string they would reach the API without a word,
-/// and hardly ever be what was meant.
+/// `InvalidRequest` when they are not JSON. As a JSON string they would reach the API without a
+/// warning, and callers hardly ever mean that.
 pub fn json_in_string(body: &RawValue) -> Result<Option<String>> {
     if !body.get().starts_with('"') {
         return Ok(None);
     }
     let refused = |why: &str| {
-        let message = format!("`body` is a string, which is sent as it is, and under a JSON type {why}.");
+        let message = format!("`body` is a string that cannot be sent unchanged under a JSON type: {why}.");
         Error::of_field(ErrorKind::InvalidRequest, "body", message).fix(
             "Pass the value itself, or its JSON text; for text that is not JSON set the header Content-Type, such as text/plain.",
         )
     };
-    let text: String = serde_json::from_str(body.get())
-        .map_err(|_| refused("it has half of a surrogate pair in it: a character was cut in two"))?;
+    let text: String = serde_json::from_str(body.get()).map_err(|_| {
+        refused("it has half of a surrogate pair in it: a character, such as an emoji, was cut in two")
+    })?;
     match serde_json::from_str::<IgnoredAny>(&text) {
         Ok(_) => Ok(Some(text)),
         Err(_) if text.trim().is_empty() => Err(refused("it is empty; leave `body` out for no body")),
-        Err(_) => Err(refused("it must be JSON, which it is not")),
+        Err(_) => Err(refused("it is not JSON")),
     }
 }
 
 impl ProxyRequest {
-    /// Puts the JSON that a string body is into the place of the string, for a backend that may encode
-    /// strings. What would mean something else there stays a string: `null`, another string, and text
-    /// with blanks at an end, of which a JSON value keeps none.
+    /// Replaces a string body by the JSON that the string holds, for a backend that may encode strings.
+    /// Text that would change its meaning stays a string: `null`, another string, and text with blanks
+    /// at an end, which a JSON value does not keep.
     ///
     /// # Errors
     /// `InvalidRequest` as [`json_in_string`].
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_gives_way_to_the_json_that_it_is() {
+    fn a_string_is_replaced_by_the_json_it_holds() {
         for (content_type, body, sent) in [
             (None, r#"{"b":1, "a":12345678901234567890}"#, r#"{"b":1, "a":12345678901234567890}"#),
             (Some("application/vnd.api+json"), "[]", "[]"),

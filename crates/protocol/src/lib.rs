@@ -1,6 +1,6 @@
-//! What can be asked of a backend, what it answers and what can go wrong. No I/O.
+//! The requests, responses and errors of a backend. No I/O.
 //!
-//! Two things answer a [`Backend`] call: the gateway in this process, and a client that asks a
+//! Two things serve a [`Backend`] call: the gateway in this process, and a client that calls a
 //! gateway over HTTP. Both speak in the types of this crate, whose serialised form is the
 //! documented wire (`snake_case` keys, see `docs/wire.md`).
 

@@ -28,14 +28,14 @@ pub struct LinkAccount {
     pub user_id: String,
     pub callback_url: Option<String>,
     pub alias: Option<String>,
-    /// Fields of the credential that are known already, and not asked for.
+    /// Fields of the credential that are known already. The page does not ask for them.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub connection_data: Option<SecretJson>,
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub experimental: Option<Value>,
 }
 
-/// The request for a link to an account that there is. Unknown keys are refused.
+/// The request for a link to an existing account. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]

@@ -1,5 +1,5 @@
-//! Schemas that no type has by itself: the two forms of a proxied call, and the envelope, which is
-//! written as text.
+//! Schemas without a type of their own: the two forms of a proxied call, and the envelope, which the
+//! gateway writes as text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ struct Fields {
     status: u16,
     /// Repeats are joined with a comma.
     headers: BTreeMap<String, String>,
-    /// Each value of the headers that came more than once, such as `set-cookie`. Left out if none did.
+    /// Each value of the headers that came more than once, such as `set-cookie`. Absent if none did.
     #[schema(nullable = false)]
     repeated_headers: Option<BTreeMap<String, Vec<String>>>,
     /// JSON as it is, text as a string, null when there is none.

@@ -23,7 +23,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method as it stands in a request line.
+    /// The method's name in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -78,7 +78,7 @@ pub struct Parameter {
 }
 
 impl fmt::Debug for Parameter {
-    /// Callers put tokens in headers and keys in queries, so the value is not shown.
+    /// The value is not shown, because callers put tokens in headers and keys in queries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parameter")
             .field("name", &self.name)
@@ -87,12 +87,12 @@ impl fmt::Debug for Parameter {
     }
 }
 
-/// The most headers, and the most query parameters, of a call.
+/// Upper limit for the headers of a call, and for its query parameters.
 pub const MOST_PARAMETERS: usize = 100;
 
-/// The error about more [`Parameter`]s than a call may have of both kinds.
+/// The error about more [`Parameter`]s than a call may have of both kinds together.
 pub(crate) const TOO_MANY_PARAMETERS: &str =
-    "has more than 200 entries; at most 100 headers and 100 query parameters are taken";
+    "has more than 200 entries; the limits are 100 headers and 100 query parameters";
 
 /// Reads parameters, and stops at the first one over the limit: the rest costs nothing.
 fn read_parameters<'de, D: Deserializer<'de>>(
@@ -127,7 +127,7 @@ fn read_parameters<'de, D: Deserializer<'de>>(
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BinaryBody {
-    /// Where the gateway fetches the bytes.
+    /// The URL from which the gateway fetches the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub url: Option<String>,
@@ -139,17 +139,17 @@ pub struct BinaryBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub content_type: Option<String>,
-    /// How many bytes `stream` has, where that is known beforehand.
+    /// The size of `stream` in bytes, if it is known beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub size: Option<u64>,
-    /// The bytes as they come. They travel beside the text of the request (`docs/wire.md`).
+    /// The bytes, streamed. They travel beside the text of the request (`docs/wire.md`).
     #[serde(skip)]
     pub stream: Option<ByteStream>,
 }
 
 impl fmt::Debug for BinaryBody {
-    /// A URL may have a key in it, and the bytes are the user's.
+    /// Neither is shown: a URL may hold a key, and the bytes are the user's data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BinaryBody")
             .field("content_type", &self.content_type)
@@ -160,9 +160,9 @@ impl fmt::Debug for BinaryBody {
 
 /// A call to an endpoint of a toolkit.
 ///
-/// One shape serves both proxy endpoints; they differ in who the call is made as. In a session
-/// `toolkit_slug` is required, and the account follows from it unless `custom_connection_data` is
-/// there. Outside of one, exactly one of `connected_account_id` and `custom_connection_data` is.
+/// One shape serves both proxy endpoints. They differ in the account that the call uses. In a session
+/// `toolkit_slug` is required, and selects the account unless `custom_connection_data` is present.
+/// Outside of one, exactly one of `connected_account_id` and `custom_connection_data` is present.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// How many characters of a caller's text an error or a log line shows.
+/// The number of characters of a caller's text that an error or a log line shows.
 const LONGEST: usize = 80;
 
 /// Shows at most 80 characters of a text. Control and bidirectional characters are escaped, so that

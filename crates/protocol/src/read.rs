@@ -1,5 +1,5 @@
-//! Reading a request. Where it cannot be read, the error names the field and what to do, in the words
-//! that `lib/validate.ts` has for the same mistake.
+//! Reading a request. If it cannot be read, the error names the field and the advice, in the words of
+//! `lib/validate.ts` for the same mistake.
 
 use serde::de::DeserializeOwned;
 use strsim::levenshtein;
@@ -7,7 +7,7 @@ use strsim::levenshtein;
 use crate::proxy::TOO_MANY_PARAMETERS;
 use crate::{Error, ErrorKind, Result, quoted};
 
-/// What to do about a field that is missing or empty.
+/// Advice for a field that is missing or empty.
 const PURPOSES: [(&str, &str); 4] = [
     ("toolkit_slug", "name the toolkit to call, for example 'github'"),
     ("endpoint", "give a path such as /user, or an absolute URL on one of the hosts of the toolkit"),
@@ -15,7 +15,7 @@ const PURPOSES: [(&str, &str); 4] = [
     ("method", "use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'"),
 ];
 
-/// What other libraries call the parts of a call.
+/// Names that other libraries have for the parts of a call.
 const MEANT: [(&[&str], &str, &str); 5] = [
     (&["headers", "header"], "parameters", "a header is one of `parameters`, with `in: 'header'`"),
     (
@@ -25,11 +25,11 @@ const MEANT: [(&[&str], &str, &str); 5] = [
     ),
     (&["url", "path"], "endpoint", "did you mean `endpoint`?"),
     (&["data", "json", "payload"], "body", "did you mean `body`?"),
-    // The user stands beside the configuration of a session, of which this is a key.
+    // `user_id` is read beside the session's configuration. `manage_connections` is a key of the latter.
     (&["user", "userId", "userid", "entity_id"], "manage_connections", "did you mean `user_id`?"),
 ];
 
-/// What to do about a value that its own type refuses.
+/// Advice for a value that its own type refuses.
 const REFUSALS: [(&str, &str); 1] = [(TOO_MANY_PARAMETERS, "send fewer, or put the values into the body")];
 
 /// Texts that may be empty.
@@ -44,7 +44,7 @@ pub fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     read_json_as(ErrorKind::InvalidRequest, text)
 }
 
-/// Reads from JSON text what it is an error of this kind to be wrong.
+/// Reads a request from JSON text. A request that cannot be read is an error of this kind.
 ///
 /// # Errors
 /// As those of [`read_json`].
@@ -62,7 +62,7 @@ fn purpose(field: &str) -> Option<&'static str> {
     PURPOSES.iter().find(|(name, _)| *name == field).map(|(_, purpose)| *purpose)
 }
 
-/// An error about a field: what is wrong, and what to do.
+/// An error about a field: the fact, and the advice.
 fn problem(kind: ErrorKind, field: &str, fact: &str, advice: Option<&str>) -> Error {
     let error = Error::of_field(kind, field, format!("{fact}."));
     let Some(advice) = advice else { return error };
@@ -73,7 +73,7 @@ fn problem(kind: ErrorKind, field: &str, fact: &str, advice: Option<&str>) -> Er
     error.with_errors(vec![format!("{fact}: {advice}{end}")]).fix(fix + end)
 }
 
-/// Reads once more, slower, to learn which field it was.
+/// Reads once more, slower, to find the field.
 fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json::Error) -> Error {
     if error.is_syntax() || error.is_eof() {
         let message = format!("The request is not valid JSON: {error}.");
@@ -98,7 +98,7 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
         return problem(
             kind,
             &below(name),
-            &format!("`{}` stands there twice", quoted(&below(name))),
+            &format!("`{}` appears twice", quoted(&below(name))),
             Some("leave one of them out"),
         );
     }
@@ -123,7 +123,7 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
             }
         };
     }
-    // A list where an object is wanted is read as the list of its fields, which are too few.
+    // serde reads a list instead of an object as the list of its fields, which are too few.
     let list = found.starts_with("invalid length ").then_some("sequence");
     let value = found.strip_prefix("invalid type: ").or(found.strip_prefix("invalid value: ")).or(list);
     if let Some(value) = value {
@@ -135,7 +135,7 @@ fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json
     problem(kind, &path, &format!("{field} {told}"), advice)
 }
 
-/// The words of the error, without line and column: the field is told by its path.
+/// The words of the error, without line and column: the path names the field.
 fn without_place(error: &serde_json::Error) -> String {
     let mut text = error.to_string();
     if let Some(at) = text.rfind(" at line ") {
@@ -144,8 +144,8 @@ fn without_place(error: &serde_json::Error) -> String {
     text
 }
 
-/// What was found, and what was expected in its place. What was found may hold anything, so the rest
-/// begins at the last separator.
+/// The value that was found, and the expected one. The former may hold any text, so the latter begins
+/// at the last separator.
 fn split(text: &str) -> (&str, &str) {
     let at = ["`, expected ", "`, there are no ", ", expected "]
         .iter()
@@ -163,7 +163,7 @@ fn names(expected: &str) -> impl Iterator<Item = &str> {
     expected.split('`').skip(1).step_by(2)
 }
 
-/// The name that was probably meant, or all that there are.
+/// The name that was probably meant, or all known names.
 fn suggestion(name: &str, known: &[&str]) -> String {
     let of_others = MEANT.iter().find(|(others, meant, _)| others.contains(&name) && known.contains(meant));
     if let Some((_, _, words)) = of_others {
@@ -171,7 +171,7 @@ fn suggestion(name: &str, known: &[&str]) -> String {
     }
     let plain = |text: &str| text.to_lowercase().replace('_', "");
     let longest = known.iter().map(|known| known.len()).max().unwrap_or_default();
-    // Longer ones are like none of them, and would only take time.
+    // A longer name resembles none of them, and comparing it would only take time.
     let nearest = (name.len() <= longest + 2)
         .then(|| known.iter().min_by_key(|known| levenshtein(&plain(name), &plain(known))))
         .flatten()
@@ -186,7 +186,7 @@ fn suggestion(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// What serde expected, in the words of JSON.
+/// The type that serde expected, in the words of JSON.
 fn wanted(expected: &str, may_be_empty: bool) -> &str {
     match expected.trim_start_matches(", expected ") {
         "a string" | "string" if may_be_empty => "a string",
@@ -202,7 +202,7 @@ fn wanted(expected: &str, may_be_empty: bool) -> &str {
     }
 }
 
-/// What kind of value was found, without the value: it may be a secret in the wrong place.
+/// The kind of value that was found, without the value, which may be a secret in the wrong place.
 fn kind_of(found: &str) -> &'static str {
     match found.split([' ', ',']).next().unwrap_or_default() {
         "string" if found == "string \"\"" => "empty",
@@ -216,7 +216,7 @@ fn kind_of(found: &str) -> &'static str {
     }
 }
 
-/// What was expected, without the value that was found: it may be a secret in the wrong place. The
+/// The expected type, without the value that was found, which may be a secret in the wrong place. The
 /// name of an unknown field or variant is quoted.
 pub fn without_value(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -248,21 +248,19 @@ mod tests {
         let text = |count: usize, rest: &str| {
             format!(r#"{{"endpoint":"/","method":"GET","parameters":[{}{rest}"#, entry.repeat(count))
         };
-        // The text that follows is no JSON, and is not looked at.
+        // The text that follows is not JSON, and is not read.
         let error = read_json::<ProxyRequest>(text(201, "!").as_bytes()).unwrap_err();
         assert_eq!(
             error.body().errors,
-            [
-                "`parameters` has more than 200 entries; at most 100 headers and 100 query parameters are taken: \
-              send fewer, or put the values into the body."
-            ]
+            ["`parameters` has more than 200 entries; the limits are 100 headers and 100 query parameters: \
+              send fewer, or put the values into the body."]
         );
         let last = format!("{}]}}", entry.trim_end_matches(','));
         assert_eq!(read_json::<ProxyRequest>(text(199, &last).as_bytes()).unwrap().parameters.len(), 200);
     }
 
     #[test]
-    fn the_field_is_named_with_what_to_do() {
+    fn an_error_names_the_field_and_the_advice() {
         let parameter =
             |parameter: &str| format!(r#"{{"endpoint":"/","method":"GET","parameters":[{parameter}]}}"#);
         for (text, says) in [
@@ -301,7 +299,7 @@ mod tests {
             (r#"{"endpoint":"/","method":"GET","json":{}}"#, "Unknown key `json`: did you mean `body`?"),
             (
                 r#"{"endpoint":"/","endpoint":"/","method":"GET"}"#,
-                "`endpoint` stands there twice: leave one of them out.",
+                "`endpoint` appears twice: leave one of them out.",
             ),
             (
                 r#"{"endpoint":"/","method":"GET","parameters":{}}"#,
@@ -409,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_quoted_and_no_more_of_it_than_80_characters() {
+    fn an_unknown_name_is_quoted_up_to_80_characters() {
         let long = "x`, expected y\n".repeat(1 << 16);
         let text = |field: &str, method: &str| {
             serde_json::json!({ "endpoint": "/", "method": method, field: 1 }).to_string()
@@ -432,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_not_told() {
+    fn an_error_does_not_show_the_value() {
         for value in ["canary", "canary, expected canary", "x`, expected canary", "x`, there are no canary"] {
             let text = serde_json::json!({ "endpoint": "/", "method": "GET", "parameters": value });
             let told = problem::<ProxyRequest>(&text.to_string());
@@ -441,13 +439,13 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_told_with_its_place() {
+    fn an_error_about_broken_json_names_the_line() {
         let told = problem::<ProxyRequest>("{\"endpoint\": \n");
         assert!(told.contains("line 2"), "{told}");
     }
 
     #[test]
-    fn a_body_survives_as_it_was_written() {
+    fn a_body_keeps_its_own_text() {
         let text = r#"{"endpoint":"/","method":"POST","body": {"z":1, "a":12345678901234567890} }"#;
         let request: ProxyRequest = read_json(text.as_bytes()).unwrap();
         assert_eq!(request.body.unwrap().get(), r#"{"z":1, "a":12345678901234567890}"#);

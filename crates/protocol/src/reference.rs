@@ -13,7 +13,7 @@ pub struct ToolkitRef {
     pub slug: String,
 }
 
-/// An auth config as other answers name it.
+/// An auth config as other responses name it.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuthConfigRef {
@@ -23,6 +23,6 @@ pub struct AuthConfigRef {
     pub auth_scheme: AuthScheme,
     /// Always false in a gateway.
     pub is_composio_managed: bool,
-    /// Whether its accounts may not be used for now.
+    /// Whether calls with its accounts are refused for now.
     pub is_disabled: bool,
 }

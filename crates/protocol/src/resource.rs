@@ -1,13 +1,13 @@
 //! A request for one of the backend's resources, in the form it travels.
 //!
-//! These are many and small, and none is on the path of a proxied call, so they cross the seam as
-//! method, path, query and body: over HTTP they are sent as they are, and in process they are
-//! routed to the same handlers that the port has.
+//! These requests are many and small, and none is on the path of a proxied call. They cross the seam
+//! as method, path, query and body. Over HTTP they are sent unchanged. In process they are routed to
+//! the handlers of the port.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What is done to a resource.
+/// The action on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names are HTTP's own")]
@@ -19,7 +19,7 @@ pub enum ResourceMethod {
 }
 
 impl ResourceMethod {
-    /// The method as it stands in a request line.
+    /// The method's name in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -34,7 +34,7 @@ impl ResourceMethod {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceRequest {
-    /// What is done.
+    /// The action.
     pub method: ResourceMethod,
     /// The segments of the path below the version, unencoded: `["connected_accounts", "ca_1"]`.
     pub path: Vec<String>,

@@ -1,4 +1,4 @@
-//! JSON that holds credentials: it can be read by those who ask for it, and cannot print itself.
+//! JSON that holds credentials. Code reads it explicitly, and it cannot print itself.
 
 use std::fmt;
 

@@ -120,7 +120,7 @@ pub struct SessionConfig {
     pub experimental: Option<Value>,
 }
 
-/// v3 named one account per toolkit, v3.1 names a list; both are understood.
+/// v3 named one account per toolkit, v3.1 names a list. Both are accepted.
 fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<BTreeMap<String, Vec<String>>>, D::Error> {
@@ -167,7 +167,7 @@ pub struct CreateSession {
     pub config: SessionConfig,
 }
 
-// serde cannot refuse unknown fields beside `flatten`, hence these two by hand.
+// serde cannot refuse unknown fields beside `flatten`, hence these two handwritten impls.
 impl<'de> Deserialize<'de> for CreateSession {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(CreateVisitor)
@@ -192,8 +192,8 @@ impl<'de> Visitor<'de> for CreateVisitor {
     }
 }
 
-/// The fields of a request without the user, which is put aside. The fields are read where they stand,
-/// so that an error knows its path.
+/// The fields of a request without the user, which is stored apart. The fields are read in place, so
+/// that an error knows its path.
 struct WithoutUser<'a, A> {
     map: A,
     user_id: &'a mut Option<String>,
@@ -274,7 +274,7 @@ impl UpdateSession {
     }
 }
 
-/// What a backend may answer with null where nothing is meant.
+/// Reads null as the default: some backends send null for an absent value.
 fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -316,7 +316,7 @@ pub struct Session {
     /// The configuration, with the user in it.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub config: Value,
-    /// Remarks of the backend on the configuration.
+    /// Warnings of the backend about the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub warnings: Option<Value>,
@@ -326,7 +326,7 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeletedSession {
-    /// The session that is gone.
+    /// The deleted session.
     pub session_id: String,
     /// Always true.
     pub deleted: bool,

@@ -14,13 +14,13 @@ use crate::AuthConfigRef;
 pub struct ListToolkits {
     /// A part of the slug or name.
     pub search: Option<String>,
-    /// A gateway has no categories, so any lists none.
+    /// A gateway has no categories, so every category lists none.
     pub category: Option<String>,
     /// `composio` lists none, `project` and `all` list all.
     pub managed_by: Option<String>,
-    /// Understood and without effect: the order is by slug.
+    /// Accepted and without effect: the order is by slug.
     pub sort_by: Option<String>,
-    /// Understood and without effect.
+    /// Accepted and without effect.
     pub include_deprecated: Option<bool>,
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
@@ -50,7 +50,7 @@ pub struct ListSessionToolkits {
 pub struct ToolkitItem {
     pub slug: String,
     pub name: String,
-    /// `native`, as all that a gateway knows.
+    /// `native` for every toolkit of a gateway.
     #[serde(rename = "type")]
     pub kind: String,
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::AuthScheme>))]
@@ -80,7 +80,7 @@ pub struct ToolkitDetails {
     pub auth_config_details: Vec<AuthConfigDetails>,
 }
 
-/// What a toolkit is described by.
+/// The description of a toolkit.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ToolkitMeta {
@@ -98,7 +98,7 @@ pub struct ToolkitMeta {
     pub app_url: Option<String>,
 }
 
-/// What older SDKs call a toolkit.
+/// A toolkit's names in older SDKs.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeprecatedIds {
@@ -116,9 +116,9 @@ pub struct AuthConfigDetails {
     #[cfg_attr(feature = "openapi", schema(value_type = crate::AuthScheme))]
     pub mode: String,
     pub name: String,
-    /// The scopes that are asked for when the auth config names none.
+    /// The scopes that the gateway requests when the auth config names none.
     pub required_scopes: Vec<String>,
-    /// The redirect URI of a client at the provider; null where there is none, or where it is not known yet.
+    /// The redirect URI of a client at the provider; null if there is none, or if it is not known yet.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub redirect_uri: Option<String>,
     /// The provider's page where a client is registered.
@@ -127,7 +127,7 @@ pub struct AuthConfigDetails {
     pub fields: AuthConfigFields,
 }
 
-/// The fields that it takes, and when.
+/// Its fields, by the step that takes them.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuthConfigFields {
@@ -156,7 +156,7 @@ pub struct InputField {
     pub kind: String,
     pub required: bool,
     pub is_secret: bool,
-    /// Always true: a gateway asks for nothing that it could find out.
+    /// Always true: a gateway asks only for values that it cannot find out.
     pub user_visible: bool,
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub default: Option<String>,
@@ -177,7 +177,7 @@ pub struct SessionToolkit {
     pub connected_account: Option<SessionAccount>,
 }
 
-/// What a session's toolkit is described by.
+/// The description of a session's toolkit.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionToolkitMeta {

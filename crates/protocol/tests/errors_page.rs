@@ -1,4 +1,4 @@
-//! `docs/errors.md` says what the table of kinds says.
+//! `docs/errors.md` matches the table of kinds.
 
 use proxy_execute_protocol::ErrorKind;
 
@@ -13,7 +13,7 @@ fn rows() -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn every_kind_has_its_row_and_no_other_is_there() {
+fn the_page_has_one_row_for_every_kind() {
     let told: Vec<_> = rows()
         .iter()
         .filter_map(|cells| match cells.as_slice() {
