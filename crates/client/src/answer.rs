@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_type_than_documented_is_passed_over() {
+    fn members_of_another_type_than_documented_are_ignored() {
         let error = failure(answer(
             422,
             r#"{"error":{"message":"m","code":1.5,"slug":null,"errors":[{"path":"a"}],"request_id":7}}"#,
@@ -463,13 +463,13 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_is_handed_on_unread() {
+    fn an_envelope_is_passed_through_unread() {
         let text = " {\"status\":200,\"data\":[1e999,";
         assert_eq!(answer(200, text).into_envelope(&key()).unwrap().into_text(), text);
     }
 
     #[test]
-    fn an_answer_that_no_gateway_gives_names_the_route_and_the_option() {
+    fn the_error_about_a_foreign_response_names_the_route_and_the_option() {
         for (body, form) in [
             ("", "an empty body"),
             ("<html>", "HTML"),

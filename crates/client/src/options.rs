@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn default_headers_replace_the_user_agent_and_nothing_else_of_ours() {
+    fn default_headers_replace_only_the_user_agent() {
         let with = |name: &str, value: &str| RemoteOptions {
             default_headers: vec![(name.to_owned(), value.to_owned())],
             ..options("http://h")
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn they_read_as_json_and_do_not_show_what_is_secret() {
+    fn options_read_as_json_and_do_not_show_secrets() {
         let json = r#"{"api_key":"ak_canary","base_url":"http://h","api_version":"v3",
                        "default_headers":[["x-tenant","canary"]]}"#;
         let options: RemoteOptions = serde_json::from_str(json).unwrap();

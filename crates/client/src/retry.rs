@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_backend_did_not_act_on_is_harmless() {
+    fn only_calls_that_the_backend_did_not_act_on_are_safe_to_retry() {
         let bare = headers(&[]);
         let after = |status: u16| Replay::after(StatusCode::from_u16(status).unwrap(), &bare, true);
         for status in [400, 401, 403, 404, 408, 409, 422, 425, 500, 501, 502, 504, 302] {

@@ -36,7 +36,7 @@ fn passes(test: &str, environment: &[(&str, &str)]) {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// A proxy that takes one request, returns its head, and answers with a session.
+/// A proxy that takes one request, returns its head, and responds with a session.
 fn proxy() -> (String, std::thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -56,21 +56,21 @@ fn proxy() -> (String, std::thread::JoinHandle<String>) {
 #[test]
 fn http_proxy_is_used() {
     let (address, proxy) = proxy();
-    passes("asks_a_backend_that_only_the_proxy_reaches", &[("HTTP_PROXY", &address)]);
+    passes("calls_a_backend_that_only_the_proxy_reaches", &[("HTTP_PROXY", &address)]);
     let head = proxy.join().unwrap();
     assert!(head.starts_with("GET http://backend.invalid/api/v3.1/tool_router/session/trs_1 "), "{head}");
 }
 
 #[tokio::test]
 #[ignore = "http_proxy_is_used runs it"]
-async fn asks_a_backend_that_only_the_proxy_reaches() {
+async fn calls_a_backend_that_only_the_proxy_reaches() {
     assert_eq!(ask("http://backend.invalid").await.unwrap(), "trs_1");
 }
 
 #[test]
 fn https_proxy_gets_a_tunnel_and_no_key() {
     let (address, proxy) = proxy();
-    passes("asks_for_a_tunnel_that_does_not_come_about", &[("HTTPS_PROXY", &address)]);
+    passes("requests_a_tunnel_that_the_proxy_refuses", &[("HTTPS_PROXY", &address)]);
     let head = proxy.join().unwrap();
     assert!(head.starts_with("CONNECT backend.invalid:443 "), "{head}");
     assert!(!head.contains("canary"), "{head}");
@@ -78,7 +78,7 @@ fn https_proxy_gets_a_tunnel_and_no_key() {
 
 #[tokio::test]
 #[ignore = "https_proxy_gets_a_tunnel_and_no_key runs it"]
-async fn asks_for_a_tunnel_that_does_not_come_about() {
+async fn requests_a_tunnel_that_the_proxy_refuses() {
     let error = ask("https://backend.invalid").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
 }
@@ -87,12 +87,12 @@ async fn asks_for_a_tunnel_that_does_not_come_about() {
 fn no_proxy_goes_around_it() {
     // Nothing listens there: a request by way of the proxy would not come back as a look-up error.
     let environment = [("HTTP_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", "backend.invalid")];
-    passes("asks_a_backend_without_an_address", &environment);
+    passes("calls_a_backend_without_an_address", &environment);
 }
 
 #[tokio::test]
 #[ignore = "no_proxy_goes_around_it runs it"]
-async fn asks_a_backend_without_an_address() {
+async fn calls_a_backend_without_an_address() {
     let error = ask("http://backend.invalid").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(!error.to_string().contains("refused"), "{error}");
@@ -100,12 +100,12 @@ async fn asks_a_backend_without_an_address() {
 
 #[test]
 fn unusable_extra_certificates_are_named_by_the_first_call() {
-    passes("asks_with_extra_certificates_that_are_missing", &[("NODE_EXTRA_CA_CERTS", "/nonexistent.pem")]);
+    passes("calls_with_extra_certificates_that_are_missing", &[("NODE_EXTRA_CA_CERTS", "/nonexistent.pem")]);
 }
 
 #[tokio::test]
 #[ignore = "unusable_extra_certificates_are_named_by_the_first_call runs it"]
-async fn asks_with_extra_certificates_that_are_missing() {
+async fn calls_with_extra_certificates_that_are_missing() {
     let error = ask("https://backend.invalid").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
     assert!(error.to_string().contains("/nonexistent.pem"), "{error}");

@@ -257,7 +257,7 @@ fn codings() -> Vec<Fault> {
             &[Late],
         ),
         (
-            "a transfer coding that was not asked for",
+            "a transfer coding that was not requested",
             vec![Send(response("transfer-encoding: gzip, chunked\r\n", chunk(FAULTY) + "0\r\n\r\n"))],
             &[Broken],
         ),
@@ -359,7 +359,7 @@ fn status_lines() -> Vec<Fault> {
 fn order() -> Vec<Fault> {
     let interim = |status: &str| send(format!("HTTP/1.1 {status}\r\n\r\n"));
     let mut faults: Vec<_> = after_request([
-        ("a 100 that was not asked for", vec![interim("100 Continue"), Send(whole()), Serve], &[Answer]),
+        ("a 100 that was not requested", vec![interim("100 Continue"), Send(whole()), Serve], &[Answer]),
         (
             "early hints",
             vec![send("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"), Send(whole()), Serve],
@@ -378,7 +378,7 @@ fn order() -> Vec<Fault> {
         ("interim responses that drip", vec![Drip(b"HTTP/1.1 102 Processing\r\n\r\n".to_vec())], &[Late]),
         ("an interim response and no other", vec![interim("100 Continue")], &[Broken]),
         (
-            "a 101 that was not asked for",
+            "a 101 that was not requested",
             vec![
                 send("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
                 Stall,
@@ -425,7 +425,7 @@ fn handshakes() -> Vec<Fault> {
     ]
     .into_iter()
     .map(|(name, steps, outcomes)| {
-        fault(Layer::NoTls, format!("in the place of TLS: {name}"), steps, outcomes)
+        fault(Layer::NoTls, format!("instead of TLS: {name}"), steps, outcomes)
     })
     .collect()
 }

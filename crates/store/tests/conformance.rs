@@ -191,7 +191,7 @@ async fn a_session_changes_only_from_the_version_that_was_read() {
 }
 
 #[tokio::test]
-async fn a_key_opens_until_it_is_revoked() {
+async fn a_key_works_until_it_is_revoked() {
     each(async |store, clock| {
         for (id, hash) in [("ak_1", 1), ("ak_2", 2)] {
             store.insert_key(&key(id, hash)).await.unwrap();
@@ -224,7 +224,7 @@ async fn calls_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn a_change_of_an_account_counts_from_the_next_lookup() {
+async fn a_change_of_an_account_takes_effect_from_the_next_lookup() {
     each(async |store, _| {
         let new_key = AccountChange { credential: Some(sealed("new")), ..AccountChange::default() };
         store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
@@ -319,7 +319,7 @@ async fn conflicts_of_a_new_row_are_told_apart() {
 
 /// Two concurrent changes of an auth config both take effect, in either order.
 #[tokio::test]
-async fn a_change_of_an_auth_config_leaves_what_it_does_not_name() {
+async fn a_change_of_an_auth_config_leaves_unnamed_fields() {
     each(async |store, _| {
         let with = |settings: &[(&'static str, &str)]| {
             settings.iter().map(|(name, json)| (*name, (*json).to_owned())).collect()
@@ -431,7 +431,7 @@ async fn a_refresh_has_one_holder_until_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn a_link_is_one_browser_s_and_its_state_is_taken_once() {
+async fn a_link_belongs_to_one_browser_and_its_state_is_taken_once() {
     each(async |store, _| {
         store.insert_account(&unfinished("ca_1", "ann", 1)).await.unwrap();
         let link = link("ca_1", i64::MAX);
@@ -477,7 +477,7 @@ async fn a_link_has_ended_or_is_the_next_to_end() {
 
 /// A time too far ahead was written before the clock was set back.
 #[tokio::test]
-async fn a_row_that_a_wrong_clock_wrote_neither_lives_on_nor_is_left_out() {
+async fn a_row_from_a_wrong_clock_is_neither_kept_nor_skipped() {
     each(async |store, clock| {
         let at = clock.now();
         for (id, ends) in [("ca_1", at + 25 * HOUR), ("ca_2", at + 23 * HOUR)] {

@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_asked_for_is_read_in_every_form() {
+    fn retry_after_is_read_in_every_form() {
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         let read = |pairs: &[(&'static str, &str)]| retry_after(&headers(pairs), now);
         let seconds = Duration::from_secs;

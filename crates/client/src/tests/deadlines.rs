@@ -30,7 +30,7 @@ async fn while_connecting() {
 }
 
 #[tokio::test]
-async fn while_waiting_for_the_answer() {
+async fn while_waiting_for_the_response() {
     let mut server = Server::start([Step::SendAndHang(Vec::new())]).await;
     let origin = server.origin.clone();
     let message = too_late(&origin).await;
@@ -47,7 +47,7 @@ async fn while_waiting_on_a_kept_connection() {
 }
 
 #[tokio::test]
-async fn while_reading_the_answer() {
+async fn while_reading_the_response() {
     let part = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":".to_vec();
     let mut server = Server::start([Step::SendAndHang(part)]).await;
     let origin = server.origin.clone();

@@ -21,7 +21,7 @@ async fn failing(step: Step) -> Error {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn no_server_listens() {
     let (_socket, origin) = refusing();
     let error = write(&remote(&origin)).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, None));
@@ -52,7 +52,7 @@ async fn the_connection_breaks() {
 }
 
 #[tokio::test]
-async fn the_answer_is_cut_off() {
+async fn the_response_is_cut_off() {
     for bytes in [
         &b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"status\":200}"[..],
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"sta\r\n",
@@ -77,7 +77,7 @@ async fn an_error_that_is_cut_off_keeps_its_status() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_says_so_itself_also_when_the_answer_has_begun() {
+async fn the_error_of_a_broken_body_wins_even_after_the_response_has_begun() {
     let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{".to_vec();
     for before in [Vec::new(), begun] {
         for hands_on in [false, true] {
@@ -109,7 +109,7 @@ async fn a_body_that_breaks_off_says_so_itself_also_when_the_answer_has_begun() 
 }
 
 #[tokio::test]
-async fn an_answer_is_not_read_beyond_what_can_be_handed_on() {
+async fn a_response_is_not_read_beyond_the_longest_string() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let length = ENVELOPE.len();
     let chunked = format!("{chunked}{length:x}\r\n{ENVELOPE}\r\n0\r\n\r\n").into_bytes();
@@ -133,7 +133,7 @@ async fn an_answer_is_not_read_beyond_what_can_be_handed_on() {
 }
 
 #[tokio::test]
-async fn what_answers_does_not_speak_http() {
+async fn the_server_does_not_speak_http() {
     let error = failing(Step::SendAndClose(b"220 mail.example ESMTP\r\n".to_vec())).await;
     assert_eq!(error.kind(), ErrorKind::Connection);
     let error = failing(Step::SendAndClose(b"\x15\x03\x01\x00\x02\x02\x16".to_vec())).await;
@@ -156,7 +156,7 @@ async fn tls_to_a_server_without_it() {
 }
 
 #[tokio::test]
-async fn a_page_where_a_gateway_should_be() {
+async fn a_web_page_instead_of_a_gateway() {
     let page = "<!doctype html><title>Welcome</title>";
     let error = failing(Step::Answer(answer(200, &["content-type: text/html"], page))).await;
     assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
@@ -167,7 +167,7 @@ async fn a_page_where_a_gateway_should_be() {
 }
 
 #[tokio::test]
-async fn an_empty_success_is_not_an_answer() {
+async fn an_empty_success_is_an_error() {
     let error = failing(Step::Answer(answer(204, &[], ""))).await;
     assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
 }
@@ -195,7 +195,7 @@ fn failures() -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn nothing_that_was_sent_shows_in_errors_debug_output_or_the_log() {
+async fn errors_debug_output_and_the_log_show_no_sent_data() {
     let log = Log::default();
     let writer = log.clone();
     // The subscriber is global, because a callsite that another test reaches first would stay silent. The

@@ -49,7 +49,7 @@ async fn a_get_is_followed_within_its_origin() {
 }
 
 #[tokio::test]
-async fn a_write_is_followed_only_where_it_stays_the_same_call() {
+async fn a_write_is_redirected_only_if_it_stays_the_same_call() {
     for status in [307, 308] {
         let server = Server::start([redirect(status, "/moved"), envelope()]).await;
         write(&remote(&server.origin)).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_write_is_followed_only_where_it_stays_the_same_call() {
 }
 
 #[tokio::test]
-async fn a_circle_ends() {
+async fn a_redirect_loop_ends() {
     let server = Server::start((0..9).map(|_| redirect(307, "/again"))).await;
     assert_refused(&write(&remote(&server.origin)).await.unwrap_err(), 307, "for the 4th time");
     assert_eq!(server.requests().len(), 4);
@@ -81,7 +81,7 @@ async fn a_redirect_without_a_usable_target_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_location_brings_no_credentials_of_its_own() {
+async fn a_location_adds_no_credentials() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let location = format!("http://name:canary@{}/moved", listener.local_addr().unwrap());
     let server = Server::on(listener, [redirect(307, &location), session()]);

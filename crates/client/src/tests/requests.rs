@@ -52,7 +52,7 @@ async fn every_method_is_its_documented_request() {
 }
 
 #[tokio::test]
-async fn an_answer_about_a_session_needs_no_more_than_what_is_used() {
+async fn a_session_response_needs_only_the_members_that_are_used() {
     let answered = |body: &str| Step::Answer(answer(200, &["content-type: application/json"], body));
     let update = async |body: &str| {
         let server = Server::start([answered(body)]).await;
@@ -118,7 +118,7 @@ async fn a_session_id_is_one_path_segment_whatever_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_read() {
+async fn a_compressed_response_is_decoded() {
     let members = [
         b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x1b\0\xe4\xff{\"status\":200,\"headers\":{},".as_slice(),
         b"\xbb\x47\xd8\xaa\x1b\x00\x00\x00",
@@ -167,7 +167,7 @@ async fn credentials_given_in_the_call_travel_and_malformed_ones_are_not_quoted(
 }
 
 #[tokio::test]
-async fn text_is_asked_for_and_nothing_else_of_the_envelope_changes() {
+async fn text_changes_only_the_data_of_the_envelope() {
     let text = r#"{"result_type":"completed","data":{"id":1.0},"status":200,"later":[1]}"#;
     let plain = r#"{"status":200,"data":"a","repeated_headers":{"x":["1","2"]}}"#;
     for (sent, expected) in [

@@ -11,7 +11,7 @@ fn status(status: u16, headers: &[&str], body: &str) -> Step {
 }
 
 #[tokio::test]
-async fn a_429_and_a_503_of_the_backend_itself_are_sent_again_even_for_writes() {
+async fn a_429_and_a_503_of_the_backend_itself_are_retried_even_for_writes() {
     let refusals: [fn() -> Step; 4] = [
         || status(429, &[], r#"{"message":"Rate limit exceeded."}"#),
         || status(429, &["content-type: text/html"], "<html>slow down</html>"),
@@ -28,7 +28,7 @@ async fn a_429_and_a_503_of_the_backend_itself_are_sent_again_even_for_writes() 
 }
 
 #[tokio::test]
-async fn a_bare_503_is_sent_again_only_for_calls_that_only_read() {
+async fn a_bare_503_is_retried_only_for_reads() {
     let bare = || status(503, &["content-type: text/html"], "<html><title>503</title></html>");
 
     let server = Server::start([bare(), session()]).await;
@@ -41,7 +41,7 @@ async fn a_bare_503_is_sent_again_only_for_calls_that_only_read() {
 }
 
 #[tokio::test]
-async fn no_other_status_is_sent_again_not_even_for_calls_that_only_read() {
+async fn no_other_status_is_retried_even_for_reads() {
     for code in [400, 401, 404, 408, 409, 425, 500, 501, 502, 504, 599] {
         let body = r#"{"error":{"message":"no","status":0}}"#;
         let hints = ["retry-after: 0", "x-should-retry: true"];
@@ -52,7 +52,7 @@ async fn no_other_status_is_sent_again_not_even_for_calls_that_only_read() {
 }
 
 #[tokio::test]
-async fn a_backend_that_says_not_to_is_not_asked_again() {
+async fn a_backend_can_forbid_a_retry() {
     for code in [429, 503] {
         let server = Server::start([status(code, &["x-should-retry: false"], UNAVAILABLE), session()]).await;
         assert_eq!(read(&remote(&server.origin)).await.unwrap_err().status(), Some(code));
@@ -61,7 +61,7 @@ async fn a_backend_that_says_not_to_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn the_number_of_retries_is_limited_and_can_be_none() {
+async fn the_number_of_retries_has_a_limit_which_may_be_zero() {
     for (max_retries, attempts) in [(None, 3), (Some(0), 1), (Some(4), 5)] {
         let server = Server::start((0..9).map(|_| status(429, &[], "{}"))).await;
         let mut remote = Remote::new(RemoteOptions { max_retries, ..options(&server.origin) }).unwrap();
@@ -79,7 +79,7 @@ fn broken() -> [Step; 4] {
 }
 
 #[tokio::test]
-async fn a_write_on_a_connection_that_broke_is_not_sent_again() {
+async fn a_write_on_a_connection_that_broke_is_not_retried() {
     for breaking in broken() {
         let server = Server::start([breaking, envelope()]).await;
         let error = write(&remote(&server.origin)).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn a_write_on_a_connection_that_broke_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_write_on_a_kept_connection_that_broke_is_not_sent_again() {
+async fn a_write_on_a_reused_connection_that_broke_is_not_retried() {
     for breaking in broken() {
         let server = Server::start([envelope(), breaking, envelope()]).await;
         let remote = remote(&server.origin);
@@ -101,7 +101,7 @@ async fn a_write_on_a_kept_connection_that_broke_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_call_that_only_reads_is_sent_again_on_a_connection_that_broke() {
+async fn a_read_on_a_connection_that_broke_is_retried() {
     for breaking in broken() {
         let server = Server::start([breaking, session()]).await;
         read(&remote(&server.origin)).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_session_is_not_created_changed_or_deleted_twice() {
 }
 
 #[tokio::test]
-async fn a_call_that_could_not_connect_is_sent_again_even_for_writes() {
+async fn a_failed_connection_attempt_is_retried_even_for_writes() {
     let (socket, origin) = refusing();
     let mut remote = remote(&origin);
     remote.retry.max_retries = 100_000;
@@ -148,7 +148,7 @@ async fn a_call_that_could_not_connect_is_sent_again_even_for_writes() {
 }
 
 #[tokio::test]
-async fn the_wait_that_the_backend_asks_for_is_kept() {
+async fn the_client_waits_as_long_as_the_backend_asks() {
     for header in ["retry-after-ms: 150", "retry-after: 0.15"] {
         let server = Server::start([status(429, &[header], "{}"), envelope()]).await;
         let begin = Instant::now();
@@ -158,7 +158,7 @@ async fn the_wait_that_the_backend_asks_for_is_kept() {
 }
 
 #[tokio::test]
-async fn a_wait_that_would_pass_the_deadline_is_the_callers_to_decide() {
+async fn a_wait_beyond_the_deadline_is_left_to_the_caller() {
     for header in ["retry-after: 60", "retry-after-ms: 60000"] {
         let server = Server::start([status(429, &[header], "{}"), envelope()]).await;
         let begin = Instant::now();
@@ -171,7 +171,7 @@ async fn a_wait_that_would_pass_the_deadline_is_the_callers_to_decide() {
 }
 
 #[tokio::test]
-async fn the_clients_own_wait_does_not_pass_the_deadline_either() {
+async fn the_clients_own_wait_does_not_pass_the_deadline() {
     let server = Server::start((0..9).map(|_| status(429, &[], "{}"))).await;
     let mut remote = remote(&server.origin);
     remote.retry.max_retries = 1000;

@@ -78,7 +78,7 @@ fn a_body_is_the_same_however_it_is_split() {
 }
 
 #[test]
-fn a_body_that_is_cut_is_never_short_but_an_error() {
+fn a_truncated_body_is_an_error() {
     for (codings, body, ends) in samples() {
         assert_eq!(whole(codings, b"").as_deref(), Ok(&b""[..]), "{codings}");
         for length in (1..body.len()).filter(|length| !ends.contains(length)) {
@@ -113,7 +113,7 @@ fn a_byte_after_the_end_is_an_error() {
 }
 
 #[test]
-fn a_changed_byte_does_not_change_what_has_a_checksum() {
+fn a_changed_byte_does_not_pass_a_checksum() {
     for (codings, body, _) in samples() {
         for (at, flip) in (0..body.len()).flat_map(|at| [1, 0x10, 0x80, 0xff].map(|flip| (at, flip))) {
             let mut changed = body.clone();
@@ -241,7 +241,7 @@ fn a_poll_does_a_bounded_amount_of_work() {
 }
 
 #[test]
-fn no_more_is_read_than_is_asked_for() {
+fn the_decoder_reads_only_on_demand() {
     let zeros = gzip(&vec![0; 10 << 20]);
     let (mut body, read) = coded("gzip", zeros.chunks(1_000).map(<[u8]>::to_vec).collect(), None);
     let mut size = 0;
@@ -270,7 +270,7 @@ fn the_expansion_is_limited_beyond_the_first_mebibyte() {
 }
 
 #[tokio::test]
-async fn what_came_before_a_fault_is_not_lost() {
+async fn data_before_a_fault_is_not_lost() {
     let mut wrong_sum = gzip(TEXT);
     let sum_at = wrong_sum.len() - 8;
     wrong_sum[sum_at] ^= 1;
@@ -290,7 +290,7 @@ async fn what_came_before_a_fault_is_not_lost() {
 }
 
 #[test]
-fn an_error_is_told_once() {
+fn an_error_is_returned_once() {
     let mut headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
     let mut body = Decoded::new(&mut headers, Full::new(Bytes::from_static(b"text")), None);
     assert!(body.frame().now_or_never().unwrap().unwrap().is_err());

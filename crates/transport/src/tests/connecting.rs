@@ -19,7 +19,7 @@ fn port(server: &Server) -> &str {
 }
 
 #[tokio::test]
-async fn what_the_filter_returns_is_what_is_connected_to() {
+async fn the_client_connects_to_the_address_that_the_filter_returns() {
     let server = Server::start(None, OK).await;
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&asked);
@@ -43,7 +43,7 @@ async fn what_the_filter_returns_is_what_is_connected_to() {
 struct Refused;
 
 #[tokio::test]
-async fn what_the_filter_refuses_is_not_connected_to() {
+async fn the_client_does_not_connect_to_a_refused_address() {
     let server = Server::start(None, OK).await;
     let filter = AddressFilter::new(|_, _: Vec<SocketAddr>| Err(Refused.into()));
     let client = client(tls(&[]).1, Some(filter), None);
@@ -54,7 +54,7 @@ async fn what_the_filter_refuses_is_not_connected_to() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_says_so_and_that_nothing_was_sent() {
+async fn the_error_of_a_refused_connection_says_that_nothing_was_sent() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let error =
@@ -76,7 +76,7 @@ async fn a_connection_has_ten_seconds_with_tls() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_passes_says_whether_a_connection_was_being_made() {
+async fn the_error_of_a_deadline_says_whether_the_client_was_connecting() {
     let soon = || Instant::now() + Duration::from_millis(100);
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = plain_client();
@@ -88,7 +88,7 @@ async fn a_deadline_that_passes_says_whether_a_connection_was_being_made() {
 }
 
 #[tokio::test]
-async fn a_request_on_a_kept_connection_does_not_wait_for_the_one_that_was_begun_for_it() {
+async fn a_request_on_a_free_connection_does_not_wait_for_its_own_handshake() {
     let (server_tls, client_tls) = tls(&["http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());

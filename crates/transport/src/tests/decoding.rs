@@ -26,7 +26,7 @@ async fn decoded(lines: &[&str], body: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 #[tokio::test]
-async fn each_coding_is_undone_to_its_end() {
+async fn each_coding_is_decoded_to_its_end() {
     let mut wrong = Vec::new();
     let skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
     for (name, lines, body, expected) in [
@@ -69,7 +69,7 @@ async fn each_coding_is_undone_to_its_end() {
 }
 
 #[tokio::test]
-async fn what_a_coding_does_not_account_for_is_an_error() {
+async fn bytes_that_a_coding_does_not_account_for_are_an_error() {
     let cut = |mut bytes: Vec<u8>| {
         bytes.pop();
         bytes
@@ -117,7 +117,7 @@ async fn an_empty_body_under_a_coding_is_empty() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_coded_body_is_left_as_it_is() {
+async fn a_part_of_a_coded_body_stays_coded() {
     let body = &gzip(b"one")[4..9];
     let head =
         "206 Partial Content\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\ncontent-range: bytes 4-8/23";
@@ -132,7 +132,7 @@ async fn a_part_of_a_coded_body_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_is_decoded() {
+async fn the_client_decodes_the_codings_that_it_requests() {
     let (server, url) = answering("200 OK\r\ncontent-encoding: br\r\ncontent-length: 9", HELLO).await;
     let response = plain_client().send(get(&url)).await.unwrap();
     assert!(!response.headers().contains_key(CONTENT_ENCODING));
@@ -145,7 +145,7 @@ async fn what_is_asked_for_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_coding_is_known_by_each_of_its_names() {
+async fn a_coding_is_recognised_by_each_of_its_names() {
     const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0";
     for (coding, body) in [("GZIP", GZIP), ("x-gzip", GZIP), ("X-GZip", GZIP), ("Br", HELLO)] {
         let head = format!("200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}", body.len());
@@ -157,7 +157,7 @@ async fn a_coding_is_known_by_each_of_its_names() {
 }
 
 #[tokio::test]
-async fn who_says_what_they_accept_gets_the_bytes_as_they_are() {
+async fn a_caller_that_sets_accept_encoding_gets_the_bytes_unchanged() {
     let (server, url) = answering("200 OK\r\ncontent-encoding: br\r\ncontent-length: 9", HELLO).await;
     let mut request = get(&url);
     request.headers.insert(ACCEPT_ENCODING, "br;q=0.5".parse().unwrap());
@@ -171,7 +171,7 @@ async fn who_says_what_they_accept_gets_the_bytes_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_coding_that_is_not_known_is_left_alone_and_all_beside_it() {
+async fn an_unknown_coding_leaves_the_whole_body_coded() {
     for coding in [
         "compress",
         "x-compress",
@@ -191,7 +191,7 @@ async fn a_coding_that_is_not_known_is_left_alone_and_all_beside_it() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_has_nothing_to_decode() {
+async fn a_response_without_a_body_is_not_decoded() {
     for coding in ["gzip", "br", "zstd", "deflate"] {
         for (method, status) in [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")] {
             // The headers that describe a response with a body stay.

@@ -83,7 +83,7 @@ async fn a_response_without_its_end_is_broken() {
 }
 
 #[tokio::test]
-async fn a_response_that_came_to_its_end_stays_one() {
+async fn a_complete_response_stays_complete() {
     let reasons = [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR];
     let ends = reasons.map(Then::EndStreamAndReset).into_iter().chain([Then::EndStream, Then::Trailers]);
     for then in ends {

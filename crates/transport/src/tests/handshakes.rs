@@ -228,7 +228,7 @@ async fn a_burst_after_the_connection_was_lost_shares_the_next() {
 }
 
 #[tokio::test]
-async fn a_connection_that_hangs_is_not_used_again() {
+async fn a_connection_that_hangs_is_not_reused() {
     let (server_tls, client_tls) = tls(&["h2"]);
     let acceptor = TlsAcceptor::from(Arc::new(server_tls));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

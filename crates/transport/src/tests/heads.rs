@@ -162,7 +162,7 @@ async fn lines_that_could_mean_two_things_are_refused() {
 }
 
 #[tokio::test]
-async fn a_protocol_that_was_not_asked_for_is_refused() {
+async fn an_unrequested_protocol_is_refused() {
     let head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
     let server = Server::start(None, head).await;
     let error = plain_client().send(get(&format!("http://{}/", server.address))).await.unwrap_err();
@@ -170,7 +170,7 @@ async fn a_protocol_that_was_not_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn a_transfer_coding_that_was_not_asked_for_is_refused() {
+async fn an_unrequested_transfer_coding_is_refused() {
     let sent = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n2\r\nok\r\n0\r\n\r\n");
     for (coding, accepted) in [
         ("transfer-encoding: chunked\r\n", true),

@@ -56,7 +56,7 @@ async fn a_request_with_tls_goes_through_a_tunnel_unseen() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
+async fn a_refusal_by_a_proxy_is_a_failed_connection() {
     let proxy = Server::start(None, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
     let proxies = Proxies::new("", &format!("http://{}", proxy.address), "", "");
     let error = client(tls(&[]).1, None, proxies).send(get("https://api.invalid/")).await.unwrap_err();
@@ -65,7 +65,7 @@ async fn a_proxy_that_refuses_is_a_connection_that_did_not_come_about() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_excepted_are_called_directly() {
+async fn excluded_hosts_are_called_directly() {
     let (server, proxy) = (Server::start(None, OK).await, Server::start(None, OK).await);
     let proxies = Proxies::new("", "", &format!("http://{}", proxy.address), "127.0.0.1");
     client(tls(&[]).1, None, proxies).send(get(&format!("http://{}/", server.address))).await.unwrap();

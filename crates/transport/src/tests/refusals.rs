@@ -62,7 +62,7 @@ async fn serve(
 const REFUSED: Step = Step::Reset(Reason::REFUSED_STREAM);
 
 #[tokio::test]
-async fn what_was_refused_unprocessed_is_sent_again_also_a_write() {
+async fn a_request_that_was_refused_unprocessed_is_retried_even_a_write() {
     let (url, client, bodies) = server(vec![REFUSED, REFUSED, Step::Answer]).await;
     let response = client.send(post(&url, whole("body"))).await.unwrap();
     assert_eq!(response.version(), http::Version::HTTP_2);
@@ -70,7 +70,7 @@ async fn what_was_refused_unprocessed_is_sent_again_also_a_write() {
 }
 
 #[tokio::test]
-async fn who_goes_on_refusing_is_not_asked_for_ever() {
+async fn retries_of_refused_requests_have_a_limit() {
     let (url, client, bodies) = server(vec![REFUSED, REFUSED, REFUSED, Step::Answer]).await;
     let error = client.send(post(&url, whole("body"))).await.unwrap_err();
     assert!(!error.is_connect());
@@ -78,7 +78,7 @@ async fn who_goes_on_refusing_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_not_sent_again() {
+async fn a_request_that_may_have_been_carried_out_is_not_retried() {
     for reason in [Reason::INTERNAL_ERROR, Reason::CANCEL, Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM] {
         let (url, client, bodies) = server(vec![Step::Reset(reason), Step::Answer]).await;
         client.send(post(&url, whole("body"))).await.unwrap_err();
@@ -87,7 +87,7 @@ async fn what_may_have_been_done_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_body_that_was_streamed_is_not_there_to_be_sent_again() {
+async fn a_streamed_body_cannot_be_sent_twice() {
     let (url, client, bodies) = server(vec![REFUSED, Step::Answer]).await;
     let body = streamed(iter([Ok::<_, std::io::Error>(Bytes::from_static(b"body"))]));
     client.send(post(&url, body)).await.unwrap_err();
@@ -140,13 +140,13 @@ async fn going_away(last_stream: u8) -> (Result<Response, Error>, usize) {
 }
 
 #[tokio::test]
-async fn who_goes_away_with_nothing_done_is_asked_on_a_new_connection() {
+async fn a_request_that_goaway_left_undone_is_retried_on_a_new_connection() {
     let (result, requests) = going_away(0).await;
     assert_eq!((result.unwrap().status(), requests), (http::StatusCode::OK, 2));
 }
 
 #[tokio::test]
-async fn who_goes_away_in_the_middle_of_a_request_may_have_done_it() {
+async fn a_request_that_goaway_includes_may_have_been_carried_out() {
     let (result, requests) = going_away(1).await;
     assert!(!result.unwrap_err().is_connect());
     assert_eq!(requests, 1);

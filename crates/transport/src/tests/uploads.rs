@@ -91,7 +91,7 @@ fn is_of_the_body(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_is_why_there_is_no_answer() {
+async fn the_error_of_a_broken_body_replaces_the_response() {
     for protocol in PROTOCOLS {
         for (pieces, length) in [(0, None), (1, None), (3, None), (0, Some(100)), (3, Some(100))] {
             let (url, client, got) = server(protocol, Answer::AfterTheBody).await;
@@ -107,7 +107,7 @@ async fn a_body_that_breaks_is_why_there_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_is_why_an_answer_breaks_off() {
+async fn the_error_of_a_broken_body_ends_the_response() {
     for protocol in PROTOCOLS {
         let (url, client, _) = server(protocol, Answer::BeforeTheBody).await;
         let (begun, wait) = oneshot::channel();
@@ -123,7 +123,7 @@ async fn a_body_that_breaks_is_why_an_answer_breaks_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_whole_is_answered() {
+async fn a_whole_body_gets_a_response() {
     for protocol in PROTOCOLS {
         let (url, client, _) = server(protocol, Answer::AfterTheBody).await;
         let body = streamed(once(ready(Ok::<_, Broken>(Bytes::from_static(b"piece")))));
