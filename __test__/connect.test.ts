@@ -48,7 +48,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await page.reload();
     assert.equal(await heading(page), 'This step is over');
     await page.goto(url);
-    assert.equal(await heading(page), 'This link was used already');
+    assert.equal(await heading(page), 'This link was already used');
   });
 
   it('leads back to the application', async () => {
@@ -131,9 +131,9 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
 
     const other = (await connecting.person()).page;
     await other.goto(callback);
-    assert.equal(await heading(other), 'This was begun in another browser');
+    assert.equal(await heading(other), 'This was started in another browser');
     await other.goto(url);
-    assert.equal(await heading(other), 'This was begun in another browser');
+    assert.equal(await heading(other), 'This was started in another browser');
     const tampered = new URL(callback);
     tampered.searchParams.set('state', `${tampered.searchParams.get('state')}x`);
     await page.goto(tampered.href);
@@ -234,12 +234,12 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
         'Connect Acme',
         'Acme is connected',
         'This step is over',
-        'This link was used already',
+        'This link was already used',
         'This link is not valid',
         'Connect Acme Weather',
         'Connect Acme Weather',
         'Connect Acme Weather',
-        'This was begun in another browser',
+        'This was started in another browser',
         'Acme was not connected',
       ]);
     });

@@ -11,9 +11,9 @@ export type Form = 'string' | 'number' | 'boolean' | readonly [Form] | { readonl
 
 /** Reads a response in JSON. A response in another form is an error that names the field. */
 export function readAnswer<T>(text: string, form: Form): T {
-  const answer = parseAnswer(text, 'The answer of the backend is not JSON.');
+  const answer = parseAnswer(text, 'The backend's response is not JSON.');
   const wrong = findWrong(answer, form, '');
-  if (wrong !== undefined) throw invalidAnswer(`The answer of the backend is not in the documented form: ${wrong}.`);
+  if (wrong !== undefined) throw invalidAnswer(`The backend's response is not in the documented form: ${wrong}.`);
   return answer as T;
 }
 
@@ -30,7 +30,7 @@ export function parseAnswer(text: string, unlessJson: string): unknown {
 export function invalidAnswer(message: string, cause?: unknown): APIConnectionError {
   return new APIConnectionError(message, {
     slug: 'InvalidAnswer',
-    suggestedFix: 'Check that `baseURL` is that of a backend, and that nothing on the way changes its answers.',
+    suggestedFix: 'Check that `baseURL` is that of a backend, and that no proxy on the way changes its responses.',
     cause,
   });
 }

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_is_left_to_hear_of_is_not_kept() {
+    fn completions_after_the_end_are_dropped() {
         let done = Done::default();
         done.push(1, Settled::End);
         done.end();

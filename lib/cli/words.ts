@@ -75,7 +75,7 @@ function advised(error: ComposioError, given: Given): string | undefined {
     case 'enable-account':
       return `It is enabled by: npx proxy-execute accounts enable ${subject}`;
     case 'listen-elsewhere': {
-      if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes one that is free.';
+      if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes a free port.';
       const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;
       return `If a gateway serves this store there, add --public-url ${url}; else choose another --port.`;
     }

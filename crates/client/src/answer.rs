@@ -51,7 +51,7 @@ impl Answer {
         }
         let text = String::from_utf8(self.body).map_err(|_| {
             let (origin, path) = (origin(&self.url), self.url.path());
-            Error::new(ErrorKind::InvalidAnswer, format!("The answer of {origin}{path} is not UTF-8 text."))
+            Error::new(ErrorKind::InvalidAnswer, format!("The response of {origin}{path} is not UTF-8 text."))
         })?;
         Ok(Envelope::from_wire(text))
     }
@@ -89,9 +89,9 @@ impl Answer {
         // Another success status, such as 206 or 202, does not bring the whole file.
         if self.status != StatusCode::OK {
             let (origin, path, status) = (origin(&self.url), self.url.path(), self.status.as_u16());
-            let message = format!("{origin}{path} answered {status}, and a whole file comes with 200.");
+            let message = format!("{origin}{path} responded with {status}, but a whole file comes with 200.");
             return Err(Error::new(ErrorKind::InvalidAnswer, message)
-                .fix("Check what stands between this client and the server of the file."));
+                .fix("Check the proxies between this client and the server of the file."));
         }
         let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Ok(Download {
@@ -107,7 +107,7 @@ impl Answer {
             Ok(of_the_requests_body) => *of_the_requests_body,
             Err(error) => {
                 let reason = reason(error.as_ref());
-                let message = format!("The answer of {origin} was cut off or damaged ({reason}).");
+                let message = format!("The response of {origin} was cut off or damaged ({reason}).");
                 Error::new(ErrorKind::Connection, message)
             }
         };
@@ -125,10 +125,10 @@ impl Answer {
         } else if serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok() {
             "JSON of another form than documented"
         } else {
-            "something that is not JSON"
+            "a body that is not JSON"
         };
         let (origin, path, status) = (origin(&self.url), self.url.path(), self.status.as_u16());
-        let message = format!("{origin}{path} answered {status} with {form}.");
+        let message = format!("{origin}{path} responded with {status} and {form}.");
         Error::new(ErrorKind::InvalidAnswer, message)
             .fix("It does not look like a gateway: check baseURL.")
             .with_headers(headers(&self.headers, api_key))
@@ -164,8 +164,8 @@ impl Answer {
         let quoted = if self.is_html() { text_of_html(text) } else { shortened(text) };
         let (origin, status) = (origin(&self.url), self.status);
         let message = match quoted.as_str() {
-            "" => format!("{origin} answered {status} without saying why."),
-            quoted => format!("{origin} answered {status}: {quoted}"),
+            "" => format!("{origin} responded with {status} and no reason."),
+            quoted => format!("{origin} responded with {status}: {quoted}"),
         };
         // A proxy in front of a gateway sends HTML with a 5xx. A client error in HTML means that the URL
         // leads to no gateway.
@@ -393,33 +393,35 @@ mod tests {
     fn html_becomes_its_title_or_its_text() {
         let title = "<!doctype html><html><head><TITLE>\n 502 Bad\n Gateway </TITLE></head><body>x</body>";
         let error = failure(answer(502, title)).error;
-        assert_eq!(error.to_string(), "http://h answered 502 Bad Gateway: 502 Bad Gateway");
+        assert_eq!(error.to_string(), "http://h responded with 502 Bad Gateway: 502 Bad Gateway");
         assert_eq!(error.status(), Some(502));
 
         let text = "<html><style>p{}</style><SCRIPT>if (a < b) x()</SCRIPT><p>Not <b>here</b></p> ünd";
         let error = failure(answer(404, text)).error;
         assert_eq!(
             error.to_string(),
-            "http://h answered 404 Not Found: Not here ünd It does not look like a gateway: check baseURL."
+            "http://h responded with 404 Not Found: Not here ünd It does not look like a gateway: check baseURL."
         );
         for broken in ["<", "<title", "<title>", "<script", "<script>x", "<ü", "<p>a</p"] {
-            assert!(failure(answer(500, broken)).error.to_string().starts_with("http://h answered 500"));
+            assert!(
+                failure(answer(500, broken)).error.to_string().starts_with("http://h responded with 500")
+            );
         }
     }
 
     #[test]
     fn any_other_body_still_gives_an_error_of_its_status() {
         for (status, body, message) in [
-            (500, "", "http://h answered 500 Internal Server Error without saying why."),
-            (403, r#"{"error":{"mess"#, r#"http://h answered 403 Forbidden: {"error":{"mess"#),
+            (500, "", "http://h responded with 500 Internal Server Error and no reason."),
+            (403, r#"{"error":{"mess"#, r#"http://h responded with 403 Forbidden: {"error":{"mess"#),
             (401, r#"{"error":"Invalid API key"}"#, "Invalid API key"),
-            (404, r#"{"detail":"no"}"#, r#"http://h answered 404 Not Found: {"detail":"no"}"#),
+            (404, r#"{"detail":"no"}"#, r#"http://h responded with 404 Not Found: {"detail":"no"}"#),
             (
                 504,
                 "upstream\n\trequest timeout",
-                "http://h answered 504 Gateway Timeout: upstream request timeout",
+                "http://h responded with 504 Gateway Timeout: upstream request timeout",
             ),
-            (500, "[1]", "http://h answered 500 Internal Server Error: [1]"),
+            (500, "[1]", "http://h responded with 500 Internal Server Error: [1]"),
         ] {
             let error = failure(answer(status, body)).error;
             assert_eq!((error.status(), error.to_string().as_str()), (Some(status), message));
@@ -433,7 +435,7 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         for body in ["ü".repeat(5000), "word ".repeat(5000), format!("<p>{}", "ü ".repeat(5000))] {
             let message = failure(answer(500, &body)).error.to_string();
-            let quoted = message.strip_prefix("http://h answered 500 Internal Server Error: ").unwrap();
+            let quoted = message.strip_prefix("http://h responded with 500 Internal Server Error: ").unwrap();
             assert!(quoted.ends_with('…') && quoted.chars().count() <= QUOTED, "{quoted}");
         }
     }
@@ -474,7 +476,7 @@ mod tests {
             ("", "an empty body"),
             ("<html>", "HTML"),
             ("{}", "JSON of another form"),
-            ("hello", "something that is not JSON"),
+            ("hello", "a body that is not JSON"),
         ] {
             let error = answer(200, body).json::<proxy_execute_protocol::Session>(&key()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidAnswer);

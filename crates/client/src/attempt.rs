@@ -156,7 +156,7 @@ impl Call {
             || matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
 
         let refusal = match target {
-            None => "without saying where to".to_owned(),
+            None => "without a target".to_owned(),
             Some(target) if target.origin() != from.origin() => {
                 format!("to {}. The API key was not sent there", origin(&target))
             }
@@ -171,7 +171,7 @@ impl Call {
                 return Ok(target);
             }
         };
-        let message = format!("{} answered {} with a redirect {refusal}.", origin(from), status.as_u16());
+        let message = format!("{} responded with {}, a redirect {refusal}.", origin(from), status.as_u16());
         let error = Error::from_wire(status.as_u16(), answer::error_body(message)).fix("Check baseURL.");
         Err(Failure { replay: Replay::Never, error })
     }
@@ -191,7 +191,7 @@ impl Call {
             return Failure { replay: Replay::Never, error };
         }
         if !error.is_connect() {
-            let message = format!("The connection to {origin} broke before it answered ({reason}).");
+            let message = format!("The connection to {origin} broke before the response ({reason}).");
             return self.broken(message);
         }
         let fix = if reason.contains("certificate") {
@@ -205,8 +205,10 @@ impl Call {
 
     /// The error of a redirect, or of another attempt, after the body was sent.
     fn cannot_be_repeated(&self, url: &Url) -> Failure {
-        let message =
-            format!("{} wants the call sent once more, but its body was sent and is gone.", origin(url));
+        let message = format!(
+            "{} asks for a retry, but the body of the call was a stream and cannot be sent twice.",
+            origin(url)
+        );
         Failure {
             replay: Replay::Never,
             error: Error::new(ErrorKind::Connection, message).fix("Check baseURL."),
@@ -223,13 +225,14 @@ impl Call {
         if let Some(error) = of_the_body(error) {
             return Failure { replay: Replay::Never, error };
         }
-        self.broken(format!("The answer of {} was cut off or damaged ({}).", origin(url), reason(error)))
+        self.broken(format!("The response of {} was cut off or damaged ({}).", origin(url), reason(error)))
     }
 
     fn too_large(&self, url: &Url) -> Failure {
         let (origin, most) = (origin(url), self.max_answer);
-        let message =
-            format!("The answer of {origin} is larger than {most} bytes, the most that JavaScript can hold.");
+        let message = format!(
+            "The response of {origin} is larger than {most} bytes, the limit of a JavaScript string."
+        );
         let error = Error::new(ErrorKind::UpstreamTooLarge, message + self.doubt())
             .fix("Ask for less at a time, or read it with `responseType: 'stream'`.");
         Failure { replay: Replay::Never, error }
@@ -244,9 +247,9 @@ impl Call {
         let (origin, timeout) = (origin(&self.url), seconds(self.timeout));
         let message = match stage {
             Stage::Connection => format!("Could not connect to {origin} within {timeout}."),
-            Stage::Answer => format!("{origin} did not answer within {timeout}.{}", self.doubt()),
+            Stage::Answer => format!("{origin} did not respond within {timeout}.{}", self.doubt()),
             Stage::RestOfAnswer => {
-                format!("{origin} did not finish its answer within {timeout}.{}", self.doubt())
+                format!("{origin} did not finish its response within {timeout}.{}", self.doubt())
             }
         };
         Failure { replay: Replay::Never, error: Error::new(ErrorKind::DeadlineExceeded, message) }

@@ -111,7 +111,7 @@ impl Remote {
                 Ok(answer) => {
                     self.learn_from(&call, &answer);
                     let status = answer.status.as_u16();
-                    tracing::debug!(%method, path, attempt, status, "the backend answered");
+                    tracing::debug!(%method, path, attempt, status, "the backend responded");
                     if answer.status.is_success() {
                         return Ok(answer);
                     }
@@ -204,7 +204,7 @@ impl Remote {
         // know the header.
         envelope.with_data_as_text().map_err(|error| {
             let message =
-                format!("The backend's answer is not the documented {{ status, data, headers }}: {error}.");
+                format!("The backend's response is not the documented {{ status, data, headers }}: {error}.");
             Error::new(ErrorKind::InvalidAnswer, message)
         })
     }
@@ -322,7 +322,7 @@ impl Backend for Remote {
         if !self.is_gateway(deadline).await? {
             return Err(Error::new(
                 ErrorKind::NeedsGateway,
-                "responseType: the backend cannot hand an answer on as a stream; a gateway of this package can.",
+                "responseType: the backend cannot stream a response; a gateway of this package can.",
             )
             .fix("Leave `responseType: 'stream'` out: a file comes back as `binaryData`."));
         }
@@ -382,7 +382,7 @@ impl Backend for Remote {
             };
             let answer = self.resource(request, deadline).await?;
             let account: Account = serde_json::from_str(&answer).map_err(|error| {
-                let message = format!("The backend's answer is not an account with a status: {error}.");
+                let message = format!("The backend's response is not an account with a status: {error}.");
                 Error::new(ErrorKind::InvalidAnswer, message)
             })?;
             if !AccountStatus::try_from(account.status).is_ok_and(AccountStatus::is_being_connected) {

@@ -45,7 +45,7 @@ pub(crate) async fn into_base64(request: &mut ProxyRequest, mut bytes: ByteStrea
         if all.len() > MAX_BASE64_BYTES {
             return Err(Error::new(
                 ErrorKind::NeedsGateway,
-                "binaryBody: the backend takes at most 4 MiB of bytes in a call; a gateway of this package takes more.",
+                "binaryBody: the backend accepts at most 4 MiB of bytes in a call; a gateway of this package accepts more.",
             )
             .fix("Put the bytes where the backend can fetch them, and pass `binaryBody: { url }`."));
         }

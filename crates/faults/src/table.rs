@@ -424,9 +424,7 @@ fn handshakes() -> Vec<Fault> {
         ("a reset", vec![Reset], &[NoConnection]),
     ]
     .into_iter()
-    .map(|(name, steps, outcomes)| {
-        fault(Layer::NoTls, format!("instead of TLS: {name}"), steps, outcomes)
-    })
+    .map(|(name, steps, outcomes)| fault(Layer::NoTls, format!("instead of TLS: {name}"), steps, outcomes))
     .collect()
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
         .await
 }
 
-/// Makes an auth config.
+/// Creates an auth config.
 #[utoipa::path(post, path = "/auth_configs", operation_id = "createAuthConfig", tag = "auth configs",
     request_body = CreateAuthConfig,
     responses((status = 201, body = CreatedAuthConfig,
@@ -71,7 +71,7 @@ pub(super) async fn update(
 
 /// Deletes an auth config with its accounts.
 #[utoipa::path(delete, path = "/auth_configs/{id}", operation_id = "deleteAuthConfig", tag = "auth configs",
-    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Understood and without effect")),
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Accepted and without effect")),
     responses((status = 200, body = Done,
         description = "The auth config and its accounts were deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
@@ -80,7 +80,7 @@ pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<R
         .await
 }
 
-/// Enables or disables an auth config, and with it its accounts.
+/// Enables or disables an auth config and all of its accounts.
 #[utoipa::path(patch, path = "/auth_configs/{id}/{status}", operation_id = "setAuthConfigStatus", tag = "auth configs",
     params(("id" = String, Path), ("status" = AuthConfigStatus, Path)),
     responses((status = 200, body = ChangedAuthConfig,

@@ -190,25 +190,25 @@ fn broken<T>(error: Error) -> Outcome<T> {
 
 async fn ended<T>(work: tokio::task::JoinHandle<proxy_execute_protocol::Result<Outcome<T>>>) -> Outcome<T> {
     let panicked = |_| {
-        let message = "A step of a connection has panicked.";
+        let message = "A step of a connection panicked.";
         Error::new(ErrorKind::Internal, message)
     };
     work.await.map_err(panicked)??
 }
 
 fn callback_too_large() -> Error {
-    Error::new(ErrorKind::PayloadTooLarge, "The callback is larger than 16 KiB, the most that is taken.")
+    Error::new(ErrorKind::PayloadTooLarge, "The callback is larger than the limit of 16 KiB.")
         .fix("Ask the provider for a shorter code, or register the client for `response_mode=query`.")
 }
 
 fn form_too_large() -> Error {
-    Error::new(ErrorKind::PayloadTooLarge, "The form is larger than 64 KiB, the most that is taken.")
-        .fix("Send it from its page, with no more than is asked for there.")
+    Error::new(ErrorKind::PayloadTooLarge, "The form is larger than the limit of 64 KiB.")
+        .fix("Send it from its page, with the fields of the page only.")
 }
 
 fn form_too_slow() -> Error {
     let message = format!("The form did not arrive within {} s.", FORM_TIMEOUT.as_secs());
-    Error::new(ErrorKind::InvalidRequest, message).fix("Send it once more from its page.")
+    Error::new(ErrorKind::InvalidRequest, message).fix("Send it again from its page.")
 }
 
 /// Whether the browser says that another site sent the request. For a browser that says nothing, only the

@@ -79,7 +79,7 @@ pub(super) async fn update(
 
 /// Deletes an account and its credential.
 #[utoipa::path(delete, path = "/connected_accounts/{id}", operation_id = "deleteConnectedAccount", tag = "connected accounts",
-    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Has the provider take the tokens back before")),
+    params(("id" = String, Path), ("revoke_on_delete" = Option<bool>, Query, description = "Revokes the tokens at the provider before")),
     responses((status = 200, body = DeletedAccount,
         description = "The account was deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
@@ -115,7 +115,7 @@ pub(super) async fn set_enabled(
 #[utoipa::path(post, path = "/connected_accounts/{id}/refresh", operation_id = "refreshConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path), RefreshAccount),
     responses((status = 200, body = RefreshedAccount,
-        description = "The account was refreshed, or has to be connected again."), Errors))]
+        description = "The account was refreshed, or the user has to connect it again."), Errors))]
 pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
@@ -124,7 +124,7 @@ pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) 
         .await
 }
 
-/// Has the provider take an account's tokens back, and forgets them.
+/// Revokes an account's tokens at the provider, and deletes them here.
 #[utoipa::path(post, path = "/connected_accounts/{id}/revoke", operation_id = "revokeConnectedAccount", tag = "connected accounts",
     params(("id" = String, Path)),
     responses((status = 200, body = RevokedAccount,

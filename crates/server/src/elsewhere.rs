@@ -14,7 +14,7 @@ const TOOLS: (&str, &str) = (
     "Call the API's endpoint with POST …/tool_router/session/{id}/proxy_execute or POST …/tools/execute/proxy.",
 );
 const OWN_TOOLS: (&str, &str) = (
-    "A gateway has no tools, so a session takes none of the caller's own.",
+    "A gateway has no tools, so a session cannot have tools of the caller.",
     "Run such tools in your program, and let them call APIs with proxy_execute.",
 );
 const MCP: (&str, &str) = (
@@ -22,7 +22,7 @@ const MCP: (&str, &str) = (
     "Give the agent a tool of your own that calls APIs with proxy_execute.",
 );
 const CONFIGURATIONS: (&str, &str) = (
-    "A gateway keeps no earlier and no shared configuration of sessions.",
+    "A gateway stores neither earlier nor shared configurations of sessions.",
     "Read the present configuration with GET …/tool_router/session/{id}.",
 );
 const SESSION_FILES: (&str, &str) = (
@@ -30,7 +30,7 @@ const SESSION_FILES: (&str, &str) = (
     "Send bytes with `binary_body` of a proxied call; files of APIs come back as `binary_data`.",
 );
 const UPLOADS: (&str, &str) = (
-    "A gateway takes no files for tools.",
+    "A gateway accepts no files for tools.",
     "Send bytes with `binary_body` of a proxied call; files of APIs come back as `binary_data`.",
 );
 const TRIGGERS: (&str, &str) = (
@@ -44,11 +44,11 @@ const TOOLKITS: (&str, &str) = (
     "GET …/toolkits lists the toolkits, GET …/toolkits/{slug} has the details of one.",
 );
 const OWN_TOOLKITS: (&str, &str) = (
-    "A gateway takes no toolkits over the port.",
+    "A gateway accepts no toolkits over the port.",
     "The operator gives toolkit definitions to the gateway when it is opened.",
 );
 const VERIFIED: (&str, &str) = (
-    "A gateway has no step after the consent that a program completes.",
+    "A gateway has no step that a program completes after the consent.",
     "The link's own page connects the account. Wait until GET …/connected_accounts/{id} says ACTIVE.",
 );
 const RECORDS: (&str, &str) = (
@@ -56,8 +56,8 @@ const RECORDS: (&str, &str) = (
     "The operator reads the record of calls with gateway.calls.list() or `proxy-execute calls`.",
 );
 const KEYS: (&str, &str) = (
-    "A gateway has no organisations, projects or accounts of its own users.",
-    "The operator makes and revokes keys with gateway.apiKeys or `proxy-execute keys`.",
+    "A gateway has no organisations, projects or user logins.",
+    "The operator creates and revokes keys with gateway.apiKeys or `proxy-execute keys`.",
 );
 const VENDOR: (&str, &str) = (
     "This route serves the vendor's own command and SDKs.",

@@ -32,7 +32,7 @@ pub(super) async fn get(
     let found = gateway.run(async {
         let url = uri.path_and_query().and_then(|asked| Url::parse(&format!("http://gateway{asked}")).ok());
         let url =
-            url.ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "The path is not one of a URL."))?;
+            url.ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "The path cannot be part of a URL."))?;
         gateway.parts().files.read(&url, part).await
     });
     match found.await {
@@ -97,7 +97,7 @@ mod tests {
     use proxy_execute_gateway::{FilesOptions, GatewayOptions};
 
     #[tokio::test]
-    async fn a_reader_who_stops_reading_lets_others_read() {
+    async fn a_stalled_reader_does_not_block_others() {
         let files = FilesOptions { max_open: Some(1), ..FilesOptions::default() };
         let gateway = Gateway::open(GatewayOptions { files, ..GatewayOptions::default() }).await.unwrap();
         let mebibyte = Bytes::from_static(&[b'x'; 1024 * 1024]);

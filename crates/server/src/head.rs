@@ -50,9 +50,9 @@ fn check_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<()> {
     }
     match (uri.authority(), host) {
         (None, None) => Err(wrong_host("The request has neither `:authority` nor a `Host` header.")),
-        (Some(authority), _) if !is_host(authority.as_str().as_bytes()) => {
-            Err(wrong_host("`:authority`, which stands for `Host`, is not a host with an optional port."))
-        }
+        (Some(authority), _) if !is_host(authority.as_str().as_bytes()) => Err(wrong_host(
+            "`:authority`, which replaces `Host` in HTTP/2, is not a host with an optional port.",
+        )),
         (Some(authority), Some(host))
             if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
         {
@@ -64,7 +64,7 @@ fn check_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<()> {
 
 fn wrong_host(message: &str) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
-        .fix("Send one `Host`, which is the host and the port of the URL that is called.")
+        .fix("Send one `Host` header with the host and port of the request's URL.")
 }
 
 /// Whether the text is `uri-host [ ":" port ]` (RFC 9110 §7.2) with a host that is not empty.
@@ -116,7 +116,7 @@ pub(super) fn unreadable(Unreadable { status, error }: &Unreadable) -> Error {
         // hyper distinguishes this error from others only by its text.
         _ if error.to_string() == "invalid transfer-encoding parsed" => unknown_coding(),
         _ => Error::new(ErrorKind::InvalidRequest, format!("The request is not valid HTTP: {error}."))
-            .fix("Send HTTP/1.1 or HTTP/2 without TLS, which this port does not speak."),
+            .fix("Send HTTP/1.1 or HTTP/2 without TLS. This port does not support TLS."),
     }
 }
 

@@ -117,7 +117,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
             ErrorKind::InvalidOption,
             format!("The gateway cannot listen on {host}, port {port}: {error}."),
         )
-        .fix("Choose another `host` or `port`; port 0 takes one that is free.")
+        .fix("Choose another `host` or `port`; port 0 takes a free port.")
         .advise(Advice::ListenElsewhere)
     };
     let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
@@ -244,7 +244,7 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
 }
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {
-    let message = format!("There is nothing at {}.", quoted(request.uri().path()));
+    let message = format!("There is no route {}.", quoted(request.uri().path()));
     let is_below = VERSIONS
         .iter()
         .any(|version| request.uri().path().strip_prefix(version).is_some_and(|rest| rest.starts_with('/')));
@@ -257,7 +257,10 @@ async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse
 }
 
 async fn method_not_allowed(request_id: RequestId, request: Request) -> impl IntoResponse {
-    let message =
-        format!("{} does not take {}.", quoted(request.uri().path()), quoted(request.method().as_str()));
+    let message = format!(
+        "{} does not have the method {}.",
+        quoted(request.uri().path()),
+        quoted(request.method().as_str())
+    );
     Failure::new(Error::new(ErrorKind::MethodNotAllowed, message), request_id)
 }

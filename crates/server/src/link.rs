@@ -10,7 +10,7 @@ use super::openapi::Errors;
 use super::reply::{Failure, Named, read};
 use proxy_execute_gateway::link;
 
-/// Begins an account for the session's user, and gives out a link to finish it.
+/// Creates an account for the session's user, and a link to connect it.
 #[utoipa::path(post, path = "/tool_router/session/{id}/link", operation_id = "createSessionLink", tag = "sessions",
     params(("id" = String, Path)),
     request_body = LinkInSession,
@@ -28,7 +28,7 @@ pub(super) async fn in_session(
         .await
 }
 
-/// Begins an account with an auth config, and gives out a link to finish it.
+/// Creates an account with an auth config, and a link to connect it.
 #[utoipa::path(post, path = "/connected_accounts/link", operation_id = "createLink", tag = "connected accounts",
     request_body = LinkAccount,
     responses((status = 201, body = Link,
@@ -41,8 +41,8 @@ pub(super) async fn with_auth_config(caller: Caller, request: Request) -> Result
         .await
 }
 
-/// Gives out a link to an account that there is, to connect it once more in its place: because it no
-/// longer works, or to ask for more scopes. The hosted backend does not have this.
+/// Creates a link that reconnects an account: it no longer works, or needs more scopes. The account keeps its
+/// id. The hosted backend does not have this.
 #[utoipa::path(post, path = "/connected_accounts/{id}/link", operation_id = "createReconnectLink", tag = "connected accounts",
     params(("id" = String, Path)),
     request_body = LinkAgain,

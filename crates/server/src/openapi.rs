@@ -9,9 +9,9 @@ use utoipa::{IntoResponses, OpenApi as _};
 
 use super::rate_limit::TooManyRequests;
 
-/// The errors that every operation may answer with.
+/// The errors of every operation.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "it describes responses, and is never made")]
+#[expect(dead_code, reason = "it describes responses, and is never constructed")]
 pub(super) enum Errors {
     /// The request cannot be used.
     #[response(status = 400)]
@@ -19,16 +19,16 @@ pub(super) enum Errors {
     /// There is no API key, or it is not valid.
     #[response(status = 401)]
     Unauthenticated(ErrorEnvelope),
-    /// The API key, or the session, does not allow it.
+    /// The API key or the session does not allow it.
     #[response(status = 403)]
     Forbidden(ErrorEnvelope),
-    /// There is no such thing.
+    /// The resource does not exist.
     #[response(status = 404)]
     NotFound(ErrorEnvelope),
-    /// The path does not take this method.
+    /// The path does not have this method.
     #[response(status = 405)]
     MethodNotAllowed(ErrorEnvelope),
-    /// Another change came first, or a name is taken.
+    /// Another change came first, or the name is in use.
     #[response(status = 409)]
     Conflict(ErrorEnvelope),
     /// The request is too large.
@@ -48,17 +48,17 @@ pub(super) enum Errors {
     Closing(ErrorEnvelope),
 }
 
-/// The errors of a proxied call that the third-party API is the reason for.
+/// The errors of a proxied call that the third-party API causes.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "it describes responses, and is never made")]
+#[expect(dead_code, reason = "it describes responses, and is never constructed")]
 pub(super) enum UpstreamErrors {
-    /// The third-party API could not be reached, or its answer is broken.
+    /// The third-party API could not be reached, or its response is broken.
     #[response(status = 502)]
     Broken(ErrorEnvelope),
-    /// The third-party API did not answer in time.
+    /// The third-party API did not respond in time.
     #[response(status = 504)]
     Timeout(ErrorEnvelope),
-    /// The answer is a file, and as many as may be are open.
+    /// The response is a file, and too many files are open.
     #[response(status = 507)]
     TooManyFiles(ErrorEnvelope),
 }

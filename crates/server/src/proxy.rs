@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_form_that_stops_coming_before_its_body_is_not_waited_for() {
+    async fn a_form_that_stalls_before_its_body_times_out() {
         let (first, last) = REQUEST.split_at(20);
         for chunks in [&[][..], &["preamble"], &[first], &["preamble", "\r\n", first, last]] {
             let error = read_stalling(chunks).await.unwrap_err();

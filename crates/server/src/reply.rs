@@ -114,7 +114,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// The answer where there is nothing else to say.
+/// The response without other members.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Success {
     /// Always true.
@@ -139,7 +139,7 @@ pub(super) async fn read_bytes(request: Request, most: usize, too_large: fn() ->
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
-    let broken_off = |_| Error::new(ErrorKind::InvalidRequest, "The request broke off before its end.");
+    let broken_off = |_| Error::new(ErrorKind::InvalidRequest, "The request ended before its last byte.");
     in_time(arrive_by, gather(body.into_data_stream().map_err(broken_off), most, too_large)).await
 }
 
@@ -182,18 +182,17 @@ pub(super) async fn gather(
 }
 
 pub(super) fn too_large() -> Error {
-    Error::new(ErrorKind::PayloadTooLarge, "The request is larger than 32 MiB, the most that is taken.")
+    Error::new(ErrorKind::PayloadTooLarge, "The request is larger than the limit of 32 MiB.")
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
 }
 
 fn resource_too_large() -> Error {
-    let message = "The request is larger than 1 MiB, the most that is taken of one that is no proxied call.";
+    let message = "The request is larger than 1 MiB, the limit for requests other than proxied calls.";
     Error::new(ErrorKind::PayloadTooLarge, message).fix("Send less, such as shorter lists.")
 }
 
 pub(super) fn stalled() -> Error {
-    let message =
-        format!("Nothing more of the request has come for {} s. Nothing was done.", PAUSE.as_secs());
+    let message = format!("The request stalled: no data for {} s. Nothing was done.", PAUSE.as_secs());
     Error::new(ErrorKind::InvalidRequest, message).fix("Send all of a request at once.")
 }
 
@@ -210,9 +209,10 @@ pub(super) fn read_query<T: DeserializeOwned>(
     for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decode = |text: &str| {
-            percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned()).map_err(
-                |_| Error::new(ErrorKind::InvalidRequest, "The query is not UTF-8 behind its percent signs."),
-            )
+            percent_decode_str(&text.replace('+', " "))
+                .decode_utf8()
+                .map(|text| text.into_owned())
+                .map_err(|_| Error::new(ErrorKind::InvalidRequest, "The percent-encoded query is not UTF-8."))
         };
         let (name, value) = (decode(name)?, decode(value)?);
         let name = name.strip_suffix("[]").unwrap_or(&name).to_owned();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_stops_coming_is_not_waited_for() {
+    async fn a_request_that_stalls_times_out() {
         let slow = iter([&b"{\"a\""[..], b": 1"]).then(async |chunk| {
             tokio::time::sleep(PAUSE - Duration::from_secs(1)).await;
             chunk
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_may_come_in_pieces_up_to_its_limit() {
+    async fn a_request_may_arrive_in_pieces_up_to_its_limit() {
         let pieces = iter([&b"{\"a\""[..], b": ", b"1}"]);
         assert_eq!(read::<Value>(request(pieces)).await.unwrap()["a"], 1);
         static MEBIBYTE: [u8; 1024 * 1024] = [b' '; 1024 * 1024];

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::connect::{STYLE, html};
 
 const ABOUT: &str =
-    "A proxy-execute gateway: it calls APIs with the accounts of users, for programs that have a key.";
+    "A proxy-execute gateway. It calls APIs with users' accounts, for programs that have an API key.";
 
 #[derive(Template)]
 #[template(path = "root.html")]

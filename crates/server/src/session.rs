@@ -34,7 +34,7 @@ pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Resp
     caller.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
 }
 
-/// Changes a session; only the keys that are given.
+/// Changes the given keys of a session.
 #[utoipa::path(patch, path = "/tool_router/session/{id}", operation_id = "updateSession", tag = "sessions",
     params(("id" = String, Path)),
     request_body = SessionConfig,

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_response_is_told_by_its_head() {
+    fn a_bare_response_is_recognised_by_its_head() {
         let bare =
             b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\
             date: Fri, 27 Nov 2026 07:48:37 GMT\r\n\r\n";

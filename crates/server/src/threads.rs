@@ -150,7 +150,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                         | io::ErrorKind::ConnectionReset
                 ) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be taken");
+                tracing::error!(%error, "no connection can be accepted");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-    async fn connections_are_dealt_out_and_stay_where_they_are() {
+    async fn connections_are_assigned_in_turn_and_stay_on_their_thread() {
         let (address, closing, server) = port(&Arc::default()).await;
         let mut served = HashMap::<_, usize>::new();
         for _ in 0..6 {
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn closing_waits_for_what_is_asked_and_for_nothing_else() {
+    async fn closing_waits_for_received_requests_only() {
         let waiting = Arc::<Waiting>::default();
         let (address, closing, server) = port(&waiting).await;
         let mut asking = BufReader::new(TcpStream::connect(address).await.unwrap());
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn threads_end_with_the_task_that_has_them() {
+    async fn threads_end_with_their_task() {
         let (address, _, server) = port(&Arc::default()).await;
         let mut connection = BufReader::new(TcpStream::connect(address).await.unwrap());
         ask(&mut connection).await;
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_does_not_come_is_not_waited_for() {
+    async fn a_missing_head_times_out() {
         for begun in [&b""[..], &ASKED[..20], ASKED, &HTTP2[..8], HTTP2] {
             let (mut client, _open) = connect(Duration::from_millis(100)).await;
             client.write_all(begun).await.unwrap();
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_of_http2_is_kept_while_its_client_answers_pings() {
+    async fn an_http2_connection_stays_open_while_its_client_responds_to_pings() {
         let (mut client, _open) = connect(Duration::from_millis(500)).await;
         // The HEADERS frame of stream 1, which ends the stream: GET, http, `/`, authority `x`.
         let asked = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x";

@@ -26,7 +26,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
 
 /// Reads a toolkit.
 #[utoipa::path(get, path = "/toolkits/{slug}", operation_id = "getToolkit", tag = "toolkits",
-    params(("slug" = String, Path), ("version" = Option<String>, Query, description = "Understood and without effect")),
+    params(("slug" = String, Path), ("version" = Option<String>, Query, description = "Accepted and without effect")),
     responses((status = 200, body = ToolkitDetails,
         description = "The toolkit."), Errors))]
 pub(super) async fn get(caller: Caller, Named(slug): Named<String>) -> Result<Response, Failure> {

@@ -34,7 +34,7 @@ async fn while_waiting_for_the_response() {
     let mut server = Server::start([Step::SendAndHang(Vec::new())]).await;
     let origin = server.origin.clone();
     let message = too_late(&origin).await;
-    assert!(message.starts_with(&format!("{origin} did not answer within ")), "{message}");
+    assert!(message.starts_with(&format!("{origin} did not respond within ")), "{message}");
     assert!(message.ends_with(" ms. The call may have taken effect."), "{message}");
     server.has_seen(|seen| seen.gone == 1).await;
 }
@@ -43,7 +43,7 @@ async fn while_waiting_for_the_response() {
 async fn while_waiting_on_a_kept_connection() {
     let server = Server::start([envelope(), Step::SendAndHang(Vec::new())]).await;
     write(&remote(&server.origin)).await.unwrap();
-    assert!(too_late(&server.origin).await.contains("did not answer within"));
+    assert!(too_late(&server.origin).await.contains("did not respond within"));
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn while_reading_the_response() {
     let part = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":".to_vec();
     let mut server = Server::start([Step::SendAndHang(part)]).await;
     let origin = server.origin.clone();
-    assert!(too_late(&origin).await.contains("did not finish its answer within "));
+    assert!(too_late(&origin).await.contains("did not finish its response within "));
     server.has_seen(|seen| seen.gone == 1).await;
 }
 
@@ -59,7 +59,7 @@ async fn while_reading_the_response() {
 async fn in_a_later_attempt() {
     let busy = Step::Answer(answer(429, &[], "{}"));
     let server = Server::start([busy, Step::SendAndHang(Vec::new())]).await;
-    assert!(too_late(&server.origin).await.contains("did not answer"));
+    assert!(too_late(&server.origin).await.contains("did not respond"));
     assert_eq!(server.requests().len(), 2);
 }
 

@@ -46,9 +46,9 @@ async fn the_host_has_no_address() {
 #[tokio::test]
 async fn the_connection_breaks() {
     let error = failing(Step::Reset).await;
-    assert!(error.to_string().contains("broke before it answered (connection reset by peer)"), "{error}");
+    assert!(error.to_string().contains("broke before the response (connection reset by peer)"), "{error}");
     let error = failing(Step::SendAndClose(Vec::new())).await;
-    assert!(error.to_string().contains("broke before it answered (connection closed"), "{error}");
+    assert!(error.to_string().contains("broke before the response (connection closed"), "{error}");
 }
 
 #[tokio::test]
@@ -161,7 +161,10 @@ async fn a_web_page_instead_of_a_gateway() {
     let error = failing(Step::Answer(answer(200, &["content-type: text/html"], page))).await;
     assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
     let message = error.to_string();
-    assert!(message.contains("/tool_router/session/trs_1/proxy_execute answered 200 with HTML"), "{message}");
+    assert!(
+        message.contains("/tool_router/session/trs_1/proxy_execute responded with 200 and HTML"),
+        "{message}"
+    );
     assert!(message.contains("check baseURL"), "{message}");
     assert_eq!(error.headers().get("content-type"), Some("text/html"));
 }
@@ -249,7 +252,7 @@ async fn a_download_is_a_whole_file_or_an_error() {
         let url = format!("{}/files/f", server.origin);
         let error = remote(&server.origin).download(&url, soon()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
-        assert!(error.to_string().contains(&format!("/files/f answered {status}")), "{error}");
+        assert!(error.to_string().contains(&format!("/files/f responded with {status}")), "{error}");
     }
     let server = Server::start([Step::Answer(answer(200, &[], "whole"))]).await;
     let file = remote(&server.origin).download(&format!("{}/f", server.origin), soon()).await.unwrap();

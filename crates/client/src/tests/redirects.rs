@@ -76,7 +76,7 @@ async fn a_redirect_loop_ends() {
 async fn a_redirect_without_a_usable_target_is_an_error() {
     for headers in [&[][..], &["location: http://["]] {
         let server = Server::start([Step::Answer(answer(302, headers, ""))]).await;
-        assert_refused(&read(&remote(&server.origin)).await.unwrap_err(), 302, "without saying where to");
+        assert_refused(&read(&remote(&server.origin)).await.unwrap_err(), 302, "without a target");
     }
 }
 

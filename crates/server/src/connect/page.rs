@@ -71,7 +71,7 @@ impl Page {
     /// The page that leads to the provider.
     pub(super) fn provider(toolkit: &str, url: &Url) -> Self {
         let words = format!("Continue to {toolkit}");
-        let heading = format!("You go on to {toolkit} …");
+        let heading = format!("Continuing to {toolkit} …");
         Self::message(StatusCode::OK, &heading, &[], Some((&words, url)), None).going_to(url.clone())
     }
 
@@ -90,12 +90,12 @@ impl Page {
     /// The page that says why the account cannot be connected, and what the user can do.
     pub(super) fn stop(stop: Stop, RequestId(request_id): RequestId) -> Self {
         let plain = |status, heading: &str, texts: &[&str]| Self::message(status, heading, texts, None, None);
-        const ASK: &str = "Ask for a new link where you got this one.";
+        const ASK: &str = "Ask the sender of this link for a new one.";
         match stop {
             Stop::Unknown => plain(
                 StatusCode::NOT_FOUND,
                 "This link is not valid",
-                &["It may be incomplete, or replaced by a newer one.", ASK],
+                &["The link may be incomplete, or a newer link may have replaced it.", ASK],
             ),
             Stop::Expired => plain(
                 StatusCode::GONE,
@@ -104,37 +104,37 @@ impl Page {
             ),
             Stop::Used => plain(
                 StatusCode::GONE,
-                "This link was used already",
+                "This link was already used",
                 &["A link works once. If your account is connected, there is nothing left to do.", ASK],
             ),
             Stop::OtherBrowser => plain(
                 StatusCode::FORBIDDEN,
-                "This was begun in another browser",
+                "This was started in another browser",
                 &[
-                    "For your safety, it can only be finished in the browser in which it was begun. Nothing was connected here.",
-                    "Go on there, or ask for a new link. If you did not begin this yourself, close this page.",
+                    "For your safety, only the browser in which it was started can finish it. Nothing was connected here.",
+                    "Continue there, or ask for a new link. If you did not start this yourself, close this page.",
                 ],
             ),
             Stop::UnknownState => plain(
                 StatusCode::BAD_REQUEST,
                 "This step is over",
                 &[
-                    "It was done already, or a newer one has taken its place. Nothing was connected here.",
-                    "If your account is not connected, open the link once more, or ask for a new one.",
+                    "It was already done, or a newer step replaced it. Nothing was connected here.",
+                    "If your account is not connected, open the link again, or ask for a new one.",
                 ],
             ),
             Stop::NotConnected(not_connected) => {
                 let NotConnected { toolkit, step, why, back } = *not_connected;
                 let heading = format!("{toolkit} was not connected");
                 let says = format!("{toolkit} says: {why}");
-                let unusable = format!("What {toolkit} needs is not complete or cannot be used. {why}");
-                let again = "It may help to try once more, with a new link.";
+                let unusable = format!("The details for {toolkit} are incomplete or cannot be used. {why}");
+                let again = "Try again with a new link.";
                 let (status, texts) = match step {
                     Step::Consent => (
                         StatusCode::OK,
                         [
                             "You did not allow it, so nothing was connected.",
-                            "To do it after all, ask for a new link.",
+                            "To connect your account, ask for a new link.",
                         ],
                     ),
                     Step::Registration | Step::Exchange => (StatusCode::BAD_GATEWAY, [says.as_str(), again]),
@@ -142,8 +142,8 @@ impl Page {
                     Step::Sender => (
                         StatusCode::BAD_REQUEST,
                         [
-                            "For your safety nothing was connected: you came back from another place than you were sent to.",
-                            "If you did not begin this yourself, close this page. Else ask for a new link.",
+                            "For your safety, nothing was connected: you came back from another site than the one you were sent to.",
+                            "If you did not start this yourself, close this page. Otherwise, ask for a new link.",
                         ],
                     ),
                 };
@@ -158,7 +158,7 @@ impl Page {
                     tracing::debug!(%error, "a form was refused");
                 }
                 let texts = [
-                    "This is not your doing. Whoever gave you the link can look it up by the reference below.",
+                    "You did nothing wrong. The sender of the link can look up the problem by the reference below.",
                 ];
                 let status = error.status().and_then(|status| StatusCode::from_u16(status).ok());
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -170,8 +170,8 @@ impl Page {
     /// The page for a form without the cookie of its page.
     pub(super) fn no_cookie() -> Self {
         let texts = [
-            "Your browser did not send the cookie of this page, which keeps others from acting for you.",
-            "Allow cookies for this site, then open the link once more.",
+            "Your browser did not send this page's cookie, which keeps other people from acting for you.",
+            "Allow cookies for this site, then open the link again.",
         ];
         Self::message(StatusCode::FORBIDDEN, "This needs a cookie", &texts, None, None)
     }
@@ -179,8 +179,8 @@ impl Page {
     /// The page for a form that another site sent, or that is older than the browser's cookie.
     pub(super) fn foreign_form() -> Self {
         let texts =
-            ["This form was not sent from its own page. Nothing was connected.", "Open the link once more."];
-        Self::message(StatusCode::FORBIDDEN, "Please begin again", &texts, None, None)
+            ["This form was not sent from its own page. Nothing was connected.", "Open the link again."];
+        Self::message(StatusCode::FORBIDDEN, "Please start again", &texts, None, None)
     }
 
     /// Redirects the browser to the address that it posted to, by GET with this query.

@@ -1,4 +1,4 @@
-//! What a caller sends has bounds, which are checked before anything is done with it: `docs/limits.md`.
+//! The gateway checks the limits of a request before any other work: `docs/limits.md`.
 
 use proxy_execute_gateway::GatewayOptions;
 use proxy_execute_protocol::{Backend, ErrorKind, Parameter, ParameterLocation, Result, read_json};
@@ -11,7 +11,7 @@ use crate::support::{
     tools_call, update,
 };
 
-/// Refused, in few words, and without a character that a terminal acts upon.
+/// Asserts a short error without a control character of terminals.
 #[track_caller]
 fn assert_refused<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, says: &str) {
     let error = assert_error(result, kind, says);
@@ -37,7 +37,7 @@ fn names(count: usize) -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn parameters_are_counted_before_anything_is_done_with_them() {
+async fn parameters_are_counted_before_any_other_work() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "secret").await;
     let kib = "v".repeat(1024);
@@ -76,7 +76,7 @@ fn brought(toolkit: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_port_refuses_the_same_and_goes_on() {
+async fn a_port_refuses_the_same_and_keeps_serving() {
     let upstream = Upstream::pleasant().await;
     let port = Port::open(&upstream).await;
     let path = format!("/api/v3.1/tool_router/session/{}/proxy_execute", port.caller.session);
@@ -95,13 +95,13 @@ async fn a_port_refuses_the_same_and_goes_on() {
     assert_eq!(port.ask("POST", &path, &get("header").to_string()).await.status, 200);
 }
 
-/// Texts that are far too long, of letters that are like a toolkit's and of others.
+/// Texts that are far too long, with letters of a toolkit's slug and with others.
 fn overlong(times: usize) -> [String; 3] {
     ["headr", "\u{1b}[31m\u{202e}\n", "\u{1f600}"].map(|text| text.repeat(times))
 }
 
 #[tokio::test]
-async fn a_toolkit_that_does_not_exist_is_told_in_few_words() {
+async fn the_error_about_an_unknown_toolkit_is_short() {
     let upstream = Upstream::pleasant().await;
     let gateway = gateway(&upstream).await;
     let id = session(&gateway, "ann").await;
@@ -139,7 +139,7 @@ async fn a_toolkit_that_does_not_exist_is_told_in_few_words() {
 }
 
 #[tokio::test]
-async fn names_and_ids_have_a_length() {
+async fn names_and_ids_have_a_limited_length() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "secret").await;
     let Caller { gateway, session: id, .. } = &caller;
@@ -206,7 +206,7 @@ async fn names_and_ids_have_a_length() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_session_have_a_size() {
+async fn the_parts_of_a_session_have_a_limited_size() {
     let gateway = Embedded::open(GatewayOptions::default()).await.unwrap();
     let id = session(&gateway, "ann").await;
     let map = |value: Value| (0..1_001).map(|index| (format!("t{index}"), value.clone())).collect::<Value>();
@@ -232,7 +232,7 @@ async fn the_parts_of_a_session_have_a_size() {
 }
 
 #[tokio::test]
-async fn lists_of_a_query_have_a_length() {
+async fn lists_of_a_query_have_a_limited_length() {
     let port = Port::open(&Upstream::pleasant().await).await;
     let ids = |count: usize| vec!["a"; count].join(",");
     for (path, status) in [
@@ -295,7 +295,7 @@ async fn an_auth_config_that_would_restrict_its_accounts_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_in_a_query_has_a_length() {
+async fn a_secret_in_a_query_has_a_limited_length() {
     let upstream = Upstream::pleasant().await;
     let gateway = gateway(&upstream).await;
     for (length, is_sent) in [(4_096, true), (4_097, false)] {

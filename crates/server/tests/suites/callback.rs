@@ -1,5 +1,5 @@
-//! What a provider sends a browser back with: which server it is from, how it arrives, and the fields of
-//! an account in it. No code gets to another authorization server than the one that made it.
+//! The callback with which a provider sends a browser back: its issuer, its transport, and the account's
+//! fields in it. A code reaches only the authorization server that issued it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::port::{Port, assert_refused};
 use crate::resources::{ask, call_as, expect, read, text};
 use crate::support::{HttpAnswer, Upstream, deadline, json_answer, options, soon};
 
-/// An upstream that gives a client to whoever registers, and tokens for any code.
+/// An upstream that registers every client, and issues tokens for every code.
 async fn provider() -> Upstream {
     Upstream::with(|request| match request.target.as_str() {
         "/register" => json_answer(r#"{"client_id":"registered"}"#),
@@ -56,7 +56,7 @@ fn with_toolkits(upstream: &Upstream, toolkits: impl IntoIterator<Item = Value>)
     options
 }
 
-/// Makes an auth config with a client, and these credentials beside it.
+/// Creates an auth config with a client and these credentials.
 async fn config(port: &Port, toolkit: &str, scheme: &str, more: Value) -> String {
     let mut credentials = json!({ "client_id": "c", "client_secret": "canary-client" });
     credentials.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -65,7 +65,7 @@ async fn config(port: &Port, toolkit: &str, scheme: &str, more: Value) -> String
     text(&expect(ask(port, "POST", "/auth_configs", request).await, 201)["auth_config"]["id"])
 }
 
-/// A browser that was sent on to the provider, what it was sent with, and its account.
+/// A browser that was sent to the provider, the parameters of that request, and the account.
 async fn sent_on(
     port: &Port,
     toolkit: &str,
@@ -87,7 +87,7 @@ fn codes(upstream: &Upstream) -> Vec<String> {
     forms.filter_map(|request| code(&request.body)).collect()
 }
 
-/// The account failed for a reason that says so; the token endpoint was not asked.
+/// Asserts that the account failed with this reason, and that the token endpoint got no request.
 async fn assert_failed(port: &Port, account: &str, page: &HttpAnswer, on_page: (u16, &str), says: &str) {
     assert_page(page, on_page.0, on_page.1);
     let (status, reason) = status(port, account).await;
@@ -96,7 +96,7 @@ async fn assert_failed(port: &Port, account: &str, page: &HttpAnswer, on_page: (
     assert!(!reason.contains("canary") && !page.body.contains("canary"), "{reason}");
 }
 
-const ELSEWHERE: (u16, &str) = (400, "another place than you were sent to");
+const ELSEWHERE: (u16, &str) = (400, "another site than the one you were sent to");
 
 #[tokio::test]
 async fn a_callback_of_another_issuer_is_refused() {
@@ -168,8 +168,8 @@ async fn an_issuer_may_have_fields_of_the_account_in_it() {
     }
 }
 
-/// The attack of RFC 9700 §4.4.1: a user begins at a server of the attacker's, which sends the browser on to an
-/// honest one with the state of its own flow, and wants the code that comes back.
+/// The attack of RFC 9700 §4.4.1: a user begins at the attacker's server. It redirects the browser to an
+/// honest server with the state of its own flow, to get the code that comes back.
 #[tokio::test]
 async fn a_server_that_was_chosen_for_an_account_does_not_get_codes_of_others() {
     let (honest, evil) = (provider().await, provider().await);
@@ -190,7 +190,7 @@ async fn a_server_that_was_chosen_for_an_account_does_not_get_codes_of_others() 
             vec![("host", "localhost")],
             &of_localhost,
         ),
-        // The client is the auth config's, the place where users agree is the account's.
+        // The client belongs to the auth config, and the consent page to the account.
         (
             "OAUTH2",
             json!({ "authorize_url": "https://{{host}}/authorize" }),
@@ -203,7 +203,7 @@ async fn a_server_that_was_chosen_for_an_account_does_not_get_codes_of_others() 
             vec![("subdomain", "evil")],
             evil.authority(),
         ),
-        // All hosts are the provider's, and one client is registered for them.
+        // All hosts belong to the provider, and one client is registered for them.
         (
             "OAUTH2",
             json!({ "authorize_url": "https://{{subdomain}}.acme.example/authorize",
@@ -227,7 +227,7 @@ async fn a_server_that_was_chosen_for_an_account_does_not_get_codes_of_others() 
         let (mut browser, asked, account) = sent_on(&port, "chosen", &fields).await;
         assert_eq!(asked["redirect_uri"], format!("{shared}/{own}"), "{keys}");
         let before = codes(&evil).len();
-        // The honest server sends to the address that its client is registered with, and not to that of the other.
+        // The honest server redirects to the address of its own client's registration only.
         for path in ["/connect/callback", "/connect/callback/honest.example"] {
             browser.callback = path.to_owned();
             let page = browser.come_back(&[("code", "canary"), ("state", &asked["state"])]).await;
@@ -260,7 +260,7 @@ async fn a_server_that_always_names_its_issuer_may_share_the_address() {
 }
 
 #[tokio::test]
-async fn an_operator_may_give_every_server_an_address_of_its_own() {
+async fn an_operator_may_give_every_server_its_own_address() {
     let upstream = provider().await;
     let mut options = with_toolkits(&upstream, [toolkit(&upstream, "acme", "OAUTH2", json!({}))]);
     options.own_callback_paths = true;
@@ -304,7 +304,7 @@ async fn details(port: &Port, toolkit: &str) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn a_shared_address_is_not_taken_for_a_server_that_was_chosen() {
+async fn a_shared_address_is_refused_for_a_server_that_an_account_chose() {
     let upstream = provider().await;
     let keys = json!({ "authorize_url": "https://{{subdomain}}.provider.example/authorize" });
     let port = port(&upstream, [toolkit(&upstream, "acme", "OAUTH2", keys)]).await;
@@ -318,7 +318,7 @@ async fn a_shared_address_is_not_taken_for_a_server_that_was_chosen() {
         assert_refused(&refused, 400, "InvalidRequest", "`oauth_redirect_uri`");
         assert!(text(&refused.json()["error"]["suggested_fix"]).contains(&own), "{refused:?}");
     }
-    // One that is elsewhere has to lead to the server's own.
+    // A redirect URI on another host must lead to the server's own path.
     config(&port, "acme", "OAUTH2", json!({ "oauth_redirect_uri": "https://front.example/done" })).await;
     for (arrives, page) in [("/connect/callback", ELSEWHERE), ("own", (200, "is connected"))] {
         let (mut browser, asked, _) = sent_on(&port, "acme", &[("subdomain", "a")]).await;
@@ -330,11 +330,11 @@ async fn a_shared_address_is_not_taken_for_a_server_that_was_chosen() {
 }
 
 #[tokio::test]
-async fn a_client_is_registered_anew_for_another_address() {
+async fn a_client_is_registered_again_for_another_address() {
     let upstream = provider().await;
     let keys = json!({ "registration_url": format!("{}/register", upstream.origin()) });
     let port = port(&upstream, [toolkit(&upstream, "acme", "DCR_OAUTH", keys)]).await;
-    // It was registered elsewhere, or before a server had an address of its own.
+    // The client was registered with another address, or before the server had its own address.
     let val = json!({ "access_token": "t", "client_id": "older", "refresh_token": "r" });
     let credential = json!({ "authScheme": "DCR_OAUTH", "val": val });
     let account = crate::support::import(&port.caller.gateway, "bea", "acme", credential).await.id;
@@ -355,7 +355,7 @@ async fn a_client_is_registered_anew_for_another_address() {
 }
 
 #[tokio::test]
-async fn a_posted_callback_is_led_on_to_where_the_cookie_comes_along() {
+async fn a_posted_callback_is_redirected_so_that_the_cookie_is_sent() {
     let upstream = provider().await;
     let keys = json!({ "authorize_parameters": { "response_mode": "form_post" },
         "registration_url": format!("{}/register", upstream.origin()) });
@@ -377,13 +377,13 @@ async fn a_posted_callback_is_led_on_to_where_the_cookie_comes_along() {
     assert_page(&browser.send("GET", &format!("{path}{location}"), &[], "").await, 200, "is connected");
     assert_eq!(codes(&upstream), ["a/b c\nd"]);
 
-    // Whatever a form has in it is one header and no more, and has a limit.
+    // The fields of a form become one header, which has a limit.
     let page = post("/connect/callback", "a=%0d%0aset-cookie:%20x&\u{e4}=\u{1f600}&=%ff").await;
     assert_page(&page, 303, "One moment");
     assert!(page.header("set-cookie").is_none(), "{page:?}");
     let page = post("/connect/callback", &format!("code={}", "a".repeat(16 * 1024))).await;
     assert_page(&page, 413, "This does not work right now");
-    // Written anew it would be longer than it came.
+    // Encoded again, the form would be longer than it was.
     let page = post("/connect/callback", &"\u{e4}".repeat(4 * 1024)).await;
     assert_page(&page, 413, "This does not work right now");
     let long = format!("/connect/callback?code={}", "a".repeat(16 * 1024));
@@ -391,7 +391,7 @@ async fn a_posted_callback_is_led_on_to_where_the_cookie_comes_along() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_there_twice_is_not_believed() {
+async fn a_repeated_parameter_is_refused() {
     let upstream = provider().await;
     let keys = json!({ "issuer": "https://a.example", "callback_fields": { "realm": "realmId" } });
     let port = port(&upstream, [toolkit(&upstream, "acme", "OAUTH2", keys)]).await;
@@ -413,14 +413,14 @@ async fn a_parameter_that_is_there_twice_is_not_believed() {
         assert_failed(&port, &account, &page, (502, "was not connected"), says).await;
     }
     assert!(codes(&upstream).is_empty());
-    // What nobody looks at may be there as often as it likes.
+    // A parameter that the gateway does not read may be repeated.
     let (mut browser, asked, _) = sent_on(&port, "acme", &[]).await;
     let query = [("x", "1"), ("x", "2"), ("code", "c"), ("state", &asked["state"])];
     assert_page(&browser.come_back(&query).await, 200, "is connected");
 }
 
 #[tokio::test]
-async fn an_account_has_fields_of_its_callback() {
+async fn an_account_stores_fields_of_its_callback() {
     let upstream = provider().await;
     let mut realms =
         toolkit(&upstream, "realms", "OAUTH2", json!({ "callback_fields": { "realm": "realmId" } }));
@@ -506,7 +506,7 @@ async fn an_account_has_fields_of_its_callback() {
         let page = browser.come_back(&query).await;
         if let Some(says) = refused {
             assert_failed(&port, &account, &page, failed, says).await;
-            // Only what is found out by trying it has cost the code.
+            // Only a failure that the exchange itself detects has used up the code.
             assert!(says == "`val.realm`" || codes(&upstream).len() == before, "{told:?}");
             continue;
         }
@@ -518,7 +518,7 @@ async fn an_account_has_fields_of_its_callback() {
             if toolkit == "realms" { format!("/v3/company/{}/x", told[0].1) } else { "/api/x".to_owned() };
         assert_eq!(called, expected);
     }
-    // Nobody is asked for what the callback tells, but for what the way there is made of.
+    // The page does not ask for fields of the callback. It asks for the fields of the authorize URL.
     for (toolkit, is_asked) in [("realms", false), ("regions", false), ("shops", true)] {
         let (_, details) = details(&port, toolkit).await;
         let asked = details["fields"]["connected_account_initiation"].to_string();
@@ -527,7 +527,7 @@ async fn an_account_has_fields_of_its_callback() {
 }
 
 #[tokio::test]
-async fn what_an_auth_config_says_is_not_changed_by_a_callback() {
+async fn a_callback_does_not_change_a_field_of_the_auth_config() {
     let upstream = provider().await;
     let toolkit =
         toolkit(&upstream, "realms", "OAUTH2", json!({ "callback_fields": { "realm": "realmId" } }));
@@ -538,7 +538,7 @@ async fn what_an_auth_config_says_is_not_changed_by_a_callback() {
         let query = [("realmId", realm), ("code", "c"), ("state", &asked["state"])];
         assert_page(&browser.come_back(&query).await, page.0, page.1);
     }
-    // Connected once more, another one takes the place of what the last callback told.
+    // A reconnect replaces the field from the last callback.
     let (mut browser, asked, account) = sent_on(&port, "realms", &[]).await;
     let query = [("code", "c"), ("state", asked["state"].as_str())];
     assert_page(&browser.come_back(&query).await, 200, "is connected");

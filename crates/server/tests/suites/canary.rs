@@ -1,5 +1,5 @@
-//! A credential leaves towards its upstream and nowhere else: not into a log line at any level, an
-//! error, a debug print, a record of a call or a file.
+//! A credential is sent to its upstream only. It reaches no log line of any level, error, debug output,
+//! record of a call or file.
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::support::{
     soon, toolkits, tools_call, try_import, with_headers,
 };
 
-/// In every secret, so that any piece of one is found.
+/// A part of every secret, so that the test finds any piece of one.
 const CANARY: &str = "canary+/=\u{26}9f3a";
 const KEY: &str = "ca4a7900112233445566778899aabbccddeeff00112233445566778899aabbcc";
 
@@ -94,7 +94,7 @@ fn listen_to_all_logs() {
     });
 }
 
-/// What was shown to someone so far.
+/// The texts that were shown so far.
 #[derive(Default)]
 struct Shown(String);
 
@@ -123,7 +123,7 @@ fn assert_clean(what: &str, bytes: &[u8]) {
     }
 }
 
-/// What the upstream does is in the path.
+/// The path says what the upstream does.
 fn obey(home: &str, target: &str) -> Step {
     let json = "content-type: application/json";
     let path = target.split('?').next().unwrap();
@@ -191,7 +191,7 @@ async fn a_credential_is_shown_nowhere() {
     let gateway = Embedded::open(options).await.unwrap();
     shown.debug(&gateway);
 
-    // Every scheme, in a session, as a named account and brought along; every success and failure.
+    // Every scheme, in a session, with a named account and with a credential in the call; every outcome.
     for toolkit in ["bearer", "header", "query", "basic"] {
         let credential = credential(toolkit, CANARY);
         let request = json!({ "user_id": "ann", "toolkit": toolkit, "credential": credential });
@@ -236,7 +236,7 @@ async fn a_credential_is_shown_nowhere() {
             format!("/\\{CANARY}"),
         ] {
             own["endpoint"] = json!(endpoint);
-            // A host or path is no place for a secret, but it need not be quoted either.
+            // A host or a path should not hold a secret, but an error must still not quote it.
             drop(text_of(&gateway, &session, &own).await);
         }
     }
@@ -267,7 +267,7 @@ async fn a_credential_is_shown_nowhere() {
     assert_clean("the log", &logged);
 }
 
-/// A value is the caller's own data back; only an error is looked at.
+/// Checks errors only: a value returns the caller's own data.
 fn note(shown: &mut Shown, result: Result<Answer>) {
     if result.is_err() {
         shown.error(result);
@@ -278,7 +278,7 @@ fn assert_files_clean(folder: &Path) {
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // The files of answers, which are the caller's own data back.
+        // The files of responses return the caller's own data.
         if path.is_dir() {
             continue;
         }
@@ -317,8 +317,8 @@ async fn refused_imports(gateway: &Embedded, shown: &mut Shown) {
     }
 }
 
-/// Keys, clients and passwords that are exchanged for tokens or sign requests, at a provider that refuses
-/// them, fails, or gives a token that is a secret like them.
+/// Keys, clients and passwords that are exchanged for tokens or sign requests. The provider refuses them,
+/// fails, or issues a token, which is a secret, too.
 async fn exchanged_and_signed(gateway: &Embedded, shown: &mut Shown) {
     let json = "content-type: application/json";
     for step in [
@@ -369,7 +369,7 @@ async fn exchanged_and_signed(gateway: &Embedded, shown: &mut Shown) {
     assert!(!logged.windows(key.len()).any(|window| window == key), "nor logged");
 }
 
-/// Clients that a provider registers for an account, or does not, though it names a secret.
+/// Clients that a provider registers for an account, and refusals that contain a secret.
 async fn registered_clients(shown: &mut Shown) {
     for status in [201, 400, 500] {
         let provider = Upstream::with(move |request| match request.target.as_str() {
@@ -396,7 +396,7 @@ async fn registered_clients(shown: &mut Shown) {
     }
 }
 
-/// A toolkit with the schemes whose credential is not what is sent.
+/// A toolkit with the schemes that do not send the credential itself.
 fn machine(origin: &str) -> Vec<ToolkitSource> {
     let exchanged = json!({
         "headers": { "Authorization": "Bearer {{access_token}}" },
@@ -427,7 +427,7 @@ static PRIVATE_KEY: LazyLock<String> = LazyLock::new(|| {
     format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n")
 });
 
-/// Neither a refused connection nor a name that does not exist quotes the URL.
+/// Neither the error of a refused connection nor that of an unknown host quotes the URL.
 async fn unreachable_upstream(shown: &mut Shown) {
     let refusing = tokio::net::TcpSocket::new_v4().unwrap();
     refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -42,7 +42,7 @@ async fn all_members_arrive_as_text_as_a_file_and_as_a_stream() {
 }
 
 #[tokio::test]
-async fn what_follows_the_end_of_a_coding_is_an_error_that_says_so() {
+async fn bytes_after_the_end_of_a_coding_are_an_error() {
     let trailing = [gzip(b"{}"), b"<p>".to_vec()].concat();
     for content_type in [JSON, TEXT, FILE] {
         let caller = caller(&[content_type, GZIP], &trailing, None).await;
@@ -53,7 +53,7 @@ async fn what_follows_the_end_of_a_coding_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn stacked_codings_are_all_undone() {
+async fn stacked_codings_are_all_decoded() {
     let twice = gzip(&gzip(b"[1]"));
     for lines in [vec![JSON, "content-encoding: gzip, x-gzip"], vec![JSON, GZIP, GZIP]] {
         let answer = caller(&lines, &twice, None).await.get().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_file_or_a_stream_that_grows_out_of_proportion_is_refused() {
 }
 
 #[tokio::test]
-async fn an_expansion_of_nothing_is_no_option() {
+async fn an_expansion_of_zero_is_refused() {
     let upstream = Upstream::always(json_answer("1")).await;
     let options = GatewayOptions { max_expansion: Some(0), ..options(&upstream) };
     let error = proxy_execute_server::Embedded::open(options).await.err().unwrap();

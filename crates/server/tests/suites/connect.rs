@@ -1,6 +1,5 @@
-//! Links, from being given out to an account that is connected: the rules of the flow and of its
-//! pages, with a browser made of raw HTTP. What a real browser makes of them is in
-//! `__test__/connect.test.ts`.
+//! Links, from their creation to a connected account: the rules of the flow and of its pages, with a browser
+//! made of raw HTTP. `__test__/connect.test.ts` tests them in a real browser.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,7 +39,7 @@ fn oauth_toolkit(upstream: &Upstream) -> ToolkitSource {
     }))
 }
 
-/// A toolkit that can be asked whether it accepts a key.
+/// A toolkit with a check for keys.
 fn checked_toolkit(upstream: &Upstream) -> ToolkitSource {
     ToolkitSource::Definition(json!({
         "slug": "checked", "name": "Checked", "base_url": format!("{}/{{{{region}}}}", upstream.origin()),
@@ -60,7 +59,7 @@ async fn port(upstream: &Upstream) -> Port {
     Port::with(with_toolkits(upstream)).await
 }
 
-/// An upstream that gives tokens for any code.
+/// An upstream that issues tokens for every code.
 async fn granting() -> Upstream {
     Upstream::with(|request| match request.target.as_str() {
         "/token" => json_answer(r#"{"access_token":"the-token","refresh_token":"r","expires_in":3600}"#),
@@ -84,7 +83,7 @@ pub(crate) async fn link(port: &Port, request: Value) -> (String, String) {
     (text(&link["link_token"]), text(&link["connected_account_id"]))
 }
 
-/// A link to an account that there is.
+/// A link to an existing account.
 pub(crate) async fn again(port: &Port, account: &str) -> String {
     let path = format!("/connected_accounts/{account}/link");
     text(&expect(ask(port, "POST", &path, json!({})).await, 201)["link_token"])
@@ -95,7 +94,7 @@ pub(crate) async fn status(port: &Port, account: &str) -> (String, Option<String
     (text(&account["status"]), account["status_reason"].as_str().map(str::to_owned))
 }
 
-/// A browser: it keeps the cookie, and sends what forms have in them.
+/// A browser: it keeps the cookie, and sends the fields of forms.
 pub(crate) struct Browser {
     pub(crate) address: SocketAddr,
     pub(crate) cookie: Option<String>,
@@ -157,7 +156,7 @@ impl Browser {
         self.send("POST", &format!("/connect/{token}"), &headers, &body).await
     }
 
-    /// Agrees to go on: the query of the provider's URL.
+    /// Continues to the provider, and returns the query of its URL.
     pub(crate) async fn go_to_provider(&mut self, token: &str) -> BTreeMap<String, String> {
         let page = self.submit(token, &[]).await;
         let url = refresh_of(&page);
@@ -216,7 +215,7 @@ async fn a_key_is_entered_on_the_page() {
     assert_page(&page, 200, "Connect query");
     assert!(page.body.contains(r#"<label for="api_key">API key</label>"#), "{}", page.body);
     assert!(page.body.contains(r#"name="api_key" type="password" value="""#), "{}", page.body);
-    assert!(page.body.contains("come back to app.example"), "{}", page.body);
+    assert!(page.body.contains("return to app.example"), "{}", page.body);
     let page = browser.submit(&token, &[("api_key", "  ")]).await;
     assert_page(&page, 422, "Please fill this in.");
     assert!(page.body.contains(r#"aria-describedby="api_key-problem""#), "{}", page.body);
@@ -233,12 +232,12 @@ async fn a_key_is_entered_on_the_page() {
     assert!(upstream.request().target.contains("api_key=key%07"), "{}", upstream.request().target);
 
     for page in [browser.open(&token).await, Browser::new(&port).open(&token).await] {
-        assert_page(&page, 410, "was used already");
+        assert_page(&page, 410, "was already used");
     }
 }
 
 #[tokio::test]
-async fn a_password_may_be_left_out() {
+async fn a_password_is_optional() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let toolkit = read(&port, "/toolkits/basic").await;
@@ -259,13 +258,13 @@ async fn a_password_may_be_left_out() {
     expect(ask(&port, "POST", &call, get("basic")).await, 200);
     assert_eq!(upstream.request().header("authorization"), Some("Basic a2V5Og=="));
 
-    // Connected once more, the user name may change, although there is no password.
+    // A reconnect may change the user name, although there is no password.
     let again = ask(&port, "POST", &format!("/connected_accounts/{account}/link"), json!({})).await;
     let page = browser.open(&text(&expect(again, 201)["link_token"])).await;
     assert!(page.body.contains(r#"name="username" type="text" value="key""#), "{}", page.body);
 }
 
-/// A toolkit whose accounts give what is exchanged for an access token.
+/// A toolkit whose accounts have fields that the gateway exchanges for an access token.
 fn exchanging_toolkit(upstream: &Upstream) -> ToolkitSource {
     let scheme = |server: Value| json!({ "headers": { "Authorization": "Bearer {{access_token}}" }, "authorization_server": server });
     let token_url = format!("{}/token", upstream.origin());
@@ -283,7 +282,7 @@ fn exchanging_toolkit(upstream: &Upstream) -> ToolkitSource {
 }
 
 #[tokio::test]
-async fn what_is_exchanged_for_a_token_is_entered_on_the_page() {
+async fn fields_to_exchange_for_a_token_are_entered_on_the_page() {
     let upstream = granting().await;
     let mut options = options(&upstream);
     options.toolkits.push(exchanging_toolkit(&upstream));
@@ -320,7 +319,7 @@ async fn what_is_exchanged_for_a_token_is_entered_on_the_page() {
 }
 
 #[tokio::test]
-async fn a_person_agrees_at_the_provider() {
+async fn a_user_consents_at_the_provider() {
     let upstream = granting().await;
     let port = port(&upstream).await;
     oauth_config(&port).await;
@@ -370,7 +369,7 @@ async fn a_person_agrees_at_the_provider() {
 }
 
 #[tokio::test]
-async fn a_state_is_used_once_and_only_in_its_browser() {
+async fn a_state_works_once_and_only_in_its_browser() {
     let upstream = granting().await;
     let port = port(&upstream).await;
     oauth_config(&port).await;
@@ -380,15 +379,23 @@ async fn a_state_is_used_once_and_only_in_its_browser() {
     let asked = browser.go_to_provider(&token).await;
     let state = asked["state"].as_str();
 
-    // Another browser, with a cookie of its own and without one, as somebody has who was lured here.
+    // Another browser, with its own cookie and without one, like that of a user whom an attacker sent here.
     let mut other = Browser::new(&port);
-    assert_page(&other.come_back(&[("code", "c"), ("state", state)]).await, 403, "begun in another browser");
+    assert_page(
+        &other.come_back(&[("code", "c"), ("state", state)]).await,
+        403,
+        "started in another browser",
+    );
     let (another_token, _) = link(&port, json!({ "toolkit": "query" })).await;
     other.open(&another_token).await;
-    assert_page(&other.come_back(&[("code", "c"), ("state", state)]).await, 403, "begun in another browser");
-    assert_page(&other.open(&token).await, 403, "begun in another browser");
+    assert_page(
+        &other.come_back(&[("code", "c"), ("state", state)]).await,
+        403,
+        "started in another browser",
+    );
+    assert_page(&other.open(&token).await, 403, "started in another browser");
 
-    // States that are not the one that is out.
+    // States other than the current one.
     let tampered = format!("{state}x");
     for query in [
         vec![("code", "c"), ("state", tampered.as_str())],
@@ -403,7 +410,7 @@ async fn a_state_is_used_once_and_only_in_its_browser() {
     assert_eq!(status(&port, &account).await.0, "INITIATED");
     assert!(upstream.requests().is_empty(), "no code was exchanged");
 
-    // All of that has not used it up.
+    // None of these requests has used up the state.
     let query = [("code", "c"), ("state", state)];
     let (mut one, mut two) =
         (Browser { cookie: browser.cookie.clone(), callback: browser.callback.clone(), ..browser }, browser);
@@ -417,7 +424,7 @@ async fn a_state_is_used_once_and_only_in_its_browser() {
 }
 
 #[tokio::test]
-async fn who_only_looks_changes_nothing() {
+async fn a_get_of_the_page_changes_nothing() {
     let upstream = granting().await;
     let port = port(&upstream).await;
     oauth_config(&port).await;
@@ -436,7 +443,7 @@ async fn who_only_looks_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_is_taken_from_its_own_page_only() {
+async fn a_form_is_accepted_from_its_own_page_only() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let (token, account) = link(&port, json!({ "toolkit": "query" })).await;
@@ -444,20 +451,20 @@ async fn a_form_is_taken_from_its_own_page_only() {
     let proof = proof(&browser.open(&token).await.body);
     let key = ("api_key", "k");
 
-    assert_page(&browser.post(&token, &[key], &[]).await, 403, "Please begin again");
+    assert_page(&browser.post(&token, &[key], &[]).await, 403, "Please start again");
     let wrong = format!("{}0", &proof[1..]);
-    assert_page(&browser.post(&token, &[key, ("proof", &wrong)], &[]).await, 403, "Please begin again");
+    assert_page(&browser.post(&token, &[key, ("proof", &wrong)], &[]).await, 403, "Please start again");
     for site in ["cross-site", "same-site", "none"] {
         let headers = [("sec-fetch-site", site)];
         let page = browser.post(&token, &[key, ("proof", &proof)], &headers).await;
-        assert_page(&page, 403, "Please begin again");
+        assert_page(&page, 403, "Please start again");
     }
-    // The proof of one browser is none in another.
+    // The proof of one browser is not valid in another.
     let page = Browser::new(&port).post(&token, &[key, ("proof", &proof)], &[]).await;
     assert_page(&page, 403, "This needs a cookie");
     let mut other = Browser::new(&port);
     other.open(&token).await;
-    assert_page(&other.post(&token, &[key, ("proof", &proof)], &[]).await, 403, "Please begin again");
+    assert_page(&other.post(&token, &[key, ("proof", &proof)], &[]).await, 403, "Please start again");
     let large = "k".repeat(70_000);
     let page = browser.post(&token, &[("api_key", &large), ("proof", &proof)], &[]).await;
     assert_eq!(page.status, 413);
@@ -468,7 +475,7 @@ async fn a_form_is_taken_from_its_own_page_only() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_for_these_pages_and_no_script() {
+async fn the_cookie_is_sent_to_these_pages_only_and_hidden_from_scripts() {
     let upstream = Upstream::pleasant().await;
     for (public_url, name, attributes) in [
         (None, "proxy-execute-connect", "Path=/connect; HttpOnly; SameSite=Lax"),
@@ -493,14 +500,14 @@ async fn the_cookie_is_for_these_pages_and_no_script() {
         let (told_name, value) = pair.split_once('=').unwrap();
         assert_eq!((told_name, told), (name, attributes));
         assert!(value.len() > 50, "256 random bits: {value}");
-        // It is the same one for all links of a browser.
+        // The cookie is the same for all links of a browser.
         assert!(browser.open(&token).await.header("set-cookie").unwrap().starts_with(pair));
         assert_page(&browser.submit(&token, &[("api_key", "k")]).await, 200, "is connected");
     }
 }
 
 #[tokio::test]
-async fn a_person_may_refuse() {
+async fn a_user_may_refuse() {
     let upstream = granting().await;
     let port = port(&upstream).await;
     oauth_config(&port).await;
@@ -526,12 +533,12 @@ async fn a_person_may_refuse() {
     assert_eq!(status(&port, &account).await, ("FAILED".to_owned(), Some(reason.to_owned())));
     let waited: Value = serde_json::from_str(&soon(waiting).await.unwrap().unwrap()).unwrap();
     assert_eq!((&waited["status"], &waited["status_reason"]), (&json!("FAILED"), &json!(reason)));
-    assert_page(&browser.open(&token).await, 410, "was used already");
+    assert_page(&browser.open(&token).await, 410, "was already used");
     assert!(upstream.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_failed_exchange_is_told_in_words() {
+async fn the_page_explains_a_failed_exchange() {
     let refused = r#"{"error":"invalid_grant","error_description":"<b>expired"}"#;
     for (step, told, stored) in [
         (
@@ -561,7 +568,7 @@ async fn a_failed_exchange_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn a_browser_that_goes_away_does_not_end_the_exchange() {
+async fn a_browser_that_disconnects_does_not_cancel_the_exchange() {
     let go_on = Arc::new(Notify::new());
     let granted = answer(200, &[], r#"{"access_token":"t"}"#);
     let upstream = Upstream::always(Step::SendWhen(Arc::clone(&go_on), granted)).await;
@@ -586,7 +593,7 @@ async fn a_browser_that_goes_away_does_not_end_the_exchange() {
 }
 
 #[tokio::test]
-async fn a_key_is_tried_where_the_toolkit_says_how() {
+async fn a_key_is_tested_if_the_toolkit_has_a_check() {
     let upstream = Upstream::with(|request| match (request.target.as_str(), request.header("x-api-key")) {
         ("/eu/me", Some("right" | "broken")) if request.contains("broken") => {
             Step::Send(answer(500, &[], ""))
@@ -634,7 +641,7 @@ async fn a_key_is_tried_where_the_toolkit_says_how() {
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_asked_for() {
+async fn the_page_does_not_ask_for_known_fields() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let config = json!({ "toolkit": { "slug": "checked" },
@@ -649,7 +656,7 @@ async fn what_is_known_is_not_asked_for() {
     assert_page(&browser.submit(&token, &[("api_key", "k")]).await, 200, "is connected");
     assert_eq!(upstream.request().target, "/eu/me");
 
-    // Connected once more, all of it may change; what is no secret is shown.
+    // A reconnect may change all fields. The page shows those that are not secret.
     let token = again(&port, &account).await;
     let page = browser.open(&token).await;
     assert!(page.body.contains(r#"name="region" type="text" value="eu""#), "{}", page.body);
@@ -681,7 +688,7 @@ async fn a_link_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn an_account_is_connected_once_more_in_its_place() {
+async fn an_account_can_be_reconnected() {
     let upstream = Upstream::with(|request| match request.target.as_str() {
         "/token" if request.contains("code=bad") => {
             Step::Send(answer(400, &[], r#"{"error":"invalid_grant"}"#))
@@ -698,12 +705,12 @@ async fn an_account_is_connected_once_more_in_its_place() {
     browser.come_back(&[("error", "access_denied"), ("state", &asked["state"])]).await;
     assert_eq!(status(&port, &account).await.0, "FAILED");
 
-    // A refresh that has nothing to renew says where to consent again, and where one comes out.
+    // A refresh without a refresh token returns the page to consent again, and its callback URL.
     let refresh = format!("/connected_accounts/{account}/refresh?redirect_url=https://app.example/again");
     let refreshed = expect(ask(&port, "POST", &refresh, json!({})).await, 200);
     assert_eq!((&refreshed["id"], &refreshed["status"]), (&json!(account), &json!("INITIALIZING")));
     let token = text(&refreshed["redirect_url"]).rsplit('/').next().unwrap().to_owned();
-    assert_page(&browser.open(&token).await, 200, "come back to app.example");
+    assert_page(&browser.open(&token).await, 200, "return to app.example");
     let elsewhere = format!("/connected_accounts/{account}/refresh?redirect_url=javascript:1");
     let asked = browser.go_to_provider(&token).await;
     browser.come_back(&[("error", "server_error"), ("state", &asked["state"])]).await;
@@ -723,7 +730,7 @@ async fn an_account_is_connected_once_more_in_its_place() {
     assert_eq!(first, ("INITIALIZING".to_owned(), "read <write>".to_owned(), 200));
     assert_eq!(status(&port, &account).await, ("ACTIVE".to_owned(), None));
 
-    // While it is ACTIVE it stays so, also when nothing comes of it.
+    // An ACTIVE account stays ACTIVE, even if the user does not finish the reconnect.
     let more = json!({ "scopes": ["admin", "read"] });
     let wider = connect(&mut browser, more.clone(), "bad").await;
     assert_eq!(wider, ("ACTIVE".to_owned(), "read <write> admin".to_owned(), 502));
@@ -738,14 +745,14 @@ async fn an_account_is_connected_once_more_in_its_place() {
         "ConnectedAccountNotFound",
         "ca_none",
     );
-    // A newer link takes the place of an older one.
+    // A newer link replaces an older one.
     let older = expect(ask(&port, "POST", &again, json!({})).await, 201);
     expect(ask(&port, "POST", &again, json!({})).await, 201);
     assert_page(&browser.open(&text(&older["link_token"])).await, 404, "This link is not valid");
 }
 
 #[tokio::test]
-async fn what_a_new_grant_does_not_say_is_not_taken_from_the_old_one() {
+async fn a_new_grant_inherits_no_fields_of_the_old_one() {
     let upstream = Upstream::always(json_answer(r#"{"access_token":"fresh"}"#)).await;
     let port = port(&upstream).await;
     let config = oauth_config(&port).await;
@@ -761,7 +768,7 @@ async fn what_a_new_grant_does_not_say_is_not_taken_from_the_old_one() {
 }
 
 #[tokio::test]
-async fn links_that_nobody_knows_are_told_apart_by_nothing() {
+async fn unknown_links_all_look_alike() {
     let port = port(&Upstream::pleasant().await).await;
     for path in ["/connect/lt_unknown", "/connect/", "/connect", "/connect/a/b", "/connect/%00"] {
         let page = Browser::new(&port).send("GET", path, &[], "").await;
@@ -770,7 +777,7 @@ async fn links_that_nobody_knows_are_told_apart_by_nothing() {
 }
 
 #[tokio::test]
-async fn people_are_sent_on_to_allowed_places_only() {
+async fn users_are_redirected_to_allowed_urls_only() {
     let upstream = Upstream::pleasant().await;
     let options =
         GatewayOptions { callback_urls: vec!["https://app.example".to_owned()], ..options(&upstream) };
@@ -799,7 +806,7 @@ async fn people_are_sent_on_to_allowed_places_only() {
 }
 
 #[tokio::test]
-async fn a_link_that_would_lead_nowhere_is_not_given_out() {
+async fn a_link_without_a_reachable_page_is_refused() {
     let upstream = granting().await;
     let caller = Caller::with(with_toolkits(&upstream), "header", "a-secret").await;
     let request = |path: &[&str], body: Value| -> ResourceRequest {
@@ -818,14 +825,14 @@ async fn a_link_that_would_lead_nowhere_is_not_given_out() {
         "ToolRouterV2_NoManagedAuth",
         "your own client",
     );
-    // The newest auth config is the one that is used, and it has no client.
+    // The newest auth config is used, and it has no client.
     let config = json!({ "toolkit": { "slug": "oauth" },
         "auth_config": { "type": "use_custom_auth", "authScheme": "OAUTH2" } });
     expect(ask(&port, "POST", "/auth_configs", config).await, 201);
     assert_refused(&ask(&port, "POST", &path, oauth.clone()).await, 400, "InvalidRequest", "client_id");
     oauth_config(&port).await;
     expect(ask(&port, "POST", &path, oauth).await, 201);
-    // A toolkit that does not say where a person agrees.
+    // A toolkit without an authorize URL.
     let config = json!({ "toolkit": { "slug": "bearer" },
         "auth_config": { "type": "use_custom_auth", "authScheme": "OAUTH2", "credentials": { "client_id": "c" } } });
     expect(ask(&port, "POST", "/auth_configs", config).await, 201);
@@ -856,11 +863,11 @@ async fn options_of_links_are_checked() {
 }
 
 #[tokio::test]
-async fn who_waits_hears_of_it_at_once() {
+async fn a_waiting_caller_is_notified_at_once() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let mut browser = Browser::new(&port);
-    // Ten in a row that each asked once a second would take longer.
+    // Ten waits in a row that poll once a second would take longer.
     let began = Instant::now();
     for _ in 0..10 {
         let (token, account) = link(&port, json!({ "toolkit": "query" })).await;
@@ -872,7 +879,7 @@ async fn who_waits_hears_of_it_at_once() {
     }
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 
-    // An account that is deleted meanwhile.
+    // An account that is deleted during the wait.
     let (_, account) = link(&port, json!({ "toolkit": "query" })).await;
     let gateway = port.caller.gateway.clone();
     let id = account.clone();
@@ -906,7 +913,7 @@ async fn port_with_label(answered: Value) -> (Port, Upstream) {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_used_fail_the_account_and_tell_at_once() {
+async fn unusable_tokens_fail_the_account_and_notify_at_once() {
     for (instance, says) in [
         (json!("https://eu.evil.test"), "val.label"),
         (json!(null), "val.label"),
@@ -936,12 +943,12 @@ async fn tokens_that_cannot_be_used_fail_the_account_and_tell_at_once() {
         assert_eq!(status, "FAILED", "{instance}");
         assert!(reason.starts_with("OAuth callback failed during token exchange: "), "{reason}");
         assert!(reason.contains(says) && !reason.contains("canary"), "{reason}");
-        assert_page(&browser.open(&token).await, 410, "was used already");
+        assert_page(&browser.open(&token).await, 410, "was already used");
     }
 }
 
 #[tokio::test]
-async fn a_callback_url_says_once_how_it_went() {
+async fn a_callback_url_gets_the_outcome_once() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     for (callback, query, fragment) in [
@@ -966,7 +973,7 @@ async fn a_callback_url_says_once_how_it_went() {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_used_are_told_at_once() {
+async fn the_page_reports_unusable_tokens_at_once() {
     for (token, says) in [("bad\\ntoken", "`val.access_token`"), ("\\u0000", "`val.access_token`")] {
         let answer = format!(r#"{{"access_token":"{token}","refresh_token":"canary"}}"#);
         let upstream = Upstream::always(json_answer(&answer)).await;
@@ -992,7 +999,7 @@ async fn tokens_that_cannot_be_used_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_label_comes_out_of_a_host_or_a_url() {
+async fn a_label_is_extracted_from_a_host_or_a_url() {
     for instance in [
         "eu.acme.test",
         "https://eu.acme.test",
@@ -1017,7 +1024,7 @@ async fn a_label_comes_out_of_a_host_or_a_url() {
 }
 
 #[tokio::test]
-async fn an_oauth_toolkit_without_a_client_says_what_to_register() {
+async fn the_error_about_a_missing_oauth_client_names_the_redirect_uri() {
     let port = port(&Upstream::pleasant().await).await;
     let redirect_uri = format!("http://{}/connect/callback", port.address);
     let path = format!("/tool_router/session/{}/link", port.caller.session);
@@ -1044,7 +1051,7 @@ async fn an_oauth_toolkit_without_a_client_says_what_to_register() {
         let refused = ask(&port, "POST", &path, json!({ "toolkit": toolkit })).await;
         assert_refused(&refused, 400, "ToolRouterV2_NoManagedAuth", "your own client");
         says(&refused, &[&uri, &create, " at https://"]);
-        // What asks for an auth config of the backend's, and one without a client.
+        // A request for an auth config of the backend, and one without a client.
         let managed = ask(&port, "POST", "/auth_configs", json!({ "toolkit": { "slug": toolkit } })).await;
         assert_refused(&managed, 400, "ToolRouterV2_NoManagedAuth", toolkit);
         says(&managed, &[&uri, &create]);
@@ -1071,7 +1078,7 @@ async fn an_oauth_toolkit_without_a_client_says_what_to_register() {
         }
     }
 
-    // The auth config that imports have in common asks nobody for a token, one that was made for it does.
+    // The auth config that imports share has no page for a token. An auth config for tokens has one.
     let token = json!({ "authScheme": "BEARER_TOKEN", "val": { "token": "t" } });
     let config = import(&port.caller.gateway, "bea", "slack", token).await.auth_config.id;
     for (path, request) in [
@@ -1092,7 +1099,7 @@ async fn an_oauth_toolkit_without_a_client_says_what_to_register() {
 }
 
 #[tokio::test]
-async fn a_toolkit_whose_users_have_keys_asks_for_one() {
+async fn a_toolkit_with_api_keys_asks_for_a_key() {
     let port = port(&Upstream::pleasant().await).await;
     for (toolkit, field) in
         [("exa", "api_key"), ("linear", "api_key"), ("jira", "email"), ("google_maps", "api_key")]
@@ -1104,7 +1111,7 @@ async fn a_toolkit_whose_users_have_keys_asks_for_one() {
 }
 
 #[tokio::test]
-async fn a_form_begins_with_what_is_needed() {
+async fn a_form_begins_with_its_required_fields() {
     let upstream = Upstream::pleasant().await;
     let scheme = |scheme: Value| json!({ "BASIC": scheme });
     for (name, schemes, expected) in [

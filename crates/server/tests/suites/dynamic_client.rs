@@ -1,5 +1,5 @@
-//! Accounts of scheme `DCR_OAUTH`: the gateway registers a client for each at the provider, on the way
-//! there. That a real authorization server takes part is in `__test__/connect.test.ts`.
+//! Accounts of scheme `DCR_OAUTH`: the gateway registers a client for each at the provider, before it sends
+//! the user there. `__test__/connect.test.ts` tests this with a real authorization server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +14,8 @@ use crate::port::Port;
 use crate::resources::{ask, expect};
 use crate::support::{Request, Step, Upstream, answer, get, json_answer, options};
 
-/// A provider that gives every client a secret of its own, which ends at that time, and tokens to
-/// the clients that it knows.
+/// A provider that issues each client its own secret, which expires at that time, and tokens to registered
+/// clients.
 async fn provider(secret_expires_at: u64) -> Upstream {
     let registered = AtomicUsize::new(0);
     Upstream::with(move |request| match request.target.as_str() {
@@ -75,7 +75,7 @@ fn requests(provider: &Upstream, target: &str) -> Vec<Request> {
 async fn a_client_is_registered_once_for_each_account() {
     let provider = provider(0).await;
     let port = port(&provider).await;
-    // Nobody has made an auth config.
+    // There is no auth config yet.
     let (token, account) = link(&port, json!({ "toolkit": "registering" })).await;
     let mut browser = Browser::new(&port);
 
@@ -91,7 +91,7 @@ async fn a_client_is_registered_once_for_each_account() {
         (&*asked["client_id"], &*asked["redirect_uri"], &*asked["scope"]),
         ("client-1", &*redirect_uri, "read")
     );
-    // It is kept by the time that the person is sent on: who begins anew is the same client.
+    // The client is stored before the user is sent on, so a second start uses the same client.
     assert_eq!(browser.go_to_provider(&token).await["client_id"], "client-1");
     let asked = browser.go_to_provider(&token).await;
 
@@ -102,7 +102,7 @@ async fn a_client_is_registered_once_for_each_account() {
     expect(ask(&port, "POST", &call, get("registering")).await, 200);
     assert_eq!(requests(&provider, "/api/x")[0].header("authorization"), Some("Bearer the-token"));
 
-    // The account's own client refreshes, connects it once more, and takes its tokens back.
+    // The account's own client refreshes and reconnects the account, and revokes its tokens.
     expect(ask(&port, "POST", &format!("/connected_accounts/{account}/refresh"), json!({})).await, 200);
     assert_eq!(browser.go_to_provider(&again(&port, &account).await).await["client_id"], "client-1");
     let revoked = ask(&port, "POST", &format!("/connected_accounts/{account}/revoke"), json!({})).await;
@@ -117,7 +117,7 @@ async fn a_client_is_registered_once_for_each_account() {
 }
 
 #[tokio::test]
-async fn a_client_whose_secret_has_expired_is_registered_anew() {
+async fn a_client_whose_secret_has_expired_is_registered_again() {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     for (expires_at, expected) in [(seconds - 1, "client-2"), (seconds + 3_600, "client-1")] {
         let provider = provider(expires_at).await;
@@ -135,7 +135,7 @@ async fn a_client_whose_secret_has_expired_is_registered_anew() {
 }
 
 #[tokio::test]
-async fn a_refused_registration_is_told_in_words() {
+async fn the_page_explains_a_refused_registration() {
     let refused = r#"{"error":"invalid_redirect_uri","error_description":"<b>no","client_secret":"canary"}"#;
     for (step, told, stored) in [
         (
@@ -159,7 +159,7 @@ async fn a_refused_registration_is_told_in_words() {
         assert!(reason.starts_with("The provider did not register a client for the account: "), "{reason}");
         assert!(reason.contains(stored), "{reason}");
         assert!(!page.body.contains("canary") && !reason.contains("canary"), "{reason}");
-        assert_page(&browser.open(&token).await, 410, "was used already");
+        assert_page(&browser.open(&token).await, 410, "was already used");
         assert_eq!(provider.requests().len(), 1);
     }
 }

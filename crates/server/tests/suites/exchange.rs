@@ -24,7 +24,7 @@ use crate::support::{
 
 const JSON: &str = "content-type: application/json";
 
-/// A private key as it is given out, and the public key that checks what it signs.
+/// A private key in the form that providers issue, and the public key that verifies its signatures.
 static KEY: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
     let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
     let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap();
@@ -37,7 +37,7 @@ fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The claims of a JWT, if its signature holds and it is good for this moment.
+/// The claims of a JWT, if its signature and its times are valid.
 fn claims(jwt: &str) -> Option<Value> {
     let (signed, signature) = jwt.rsplit_once('.')?;
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
@@ -48,7 +48,7 @@ fn claims(jwt: &str) -> Option<Value> {
     lives.then_some(claims)
 }
 
-/// Whether a token request proves what it has to.
+/// Whether a token request has a valid proof.
 fn is_proven(request: &Request) -> bool {
     let form: BTreeMap<_, _> = form_urlencoded::parse(&request.body).into_owned().collect();
     match request.target.as_str() {
@@ -74,8 +74,8 @@ fn is_proven(request: &Request) -> bool {
     }
 }
 
-/// A provider. The API answers with the credential that it got, and refuses the tokens before the
-/// one of this number.
+/// A provider. The API returns the credential that it got, and refuses the tokens before the one with this
+/// number.
 async fn provider(oldest: usize) -> Upstream {
     let given = AtomicUsize::new(0);
     Upstream::with(move |request| {
@@ -137,7 +137,7 @@ fn options(provider: &Upstream) -> GatewayOptions {
 
 const SCHEMES: [&str; 4] = ["GOOGLE_SERVICE_ACCOUNT", "SERVICE_ACCOUNT", "S2S_OAUTH2", "BASIC_WITH_JWT"];
 
-/// What an account of each scheme gives.
+/// The fields of an account of each scheme.
 fn credential(scheme: &str) -> Value {
     let google = json!({
         "client_email": "robot", "private_key": KEY.0, "token_uri": "https://evil.example/token",
@@ -186,13 +186,13 @@ async fn the_first_call_gets_a_token_and_the_others_share_it() {
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_asked_for_anew() {
+async fn a_rejected_token_is_requested_again() {
     for scheme in SCHEMES {
         let provider = provider(2).await;
         let gateway = Embedded::open(options(&provider)).await.unwrap();
         import(&gateway, "ann", "machine", credential(scheme)).await;
         let session = session(&gateway, "ann").await;
-        // The first token is fresh when it is rejected, and another would fare no better.
+        // The API rejects a fresh token, so another token would not help.
         assert_eq!(call(&gateway, &session, get()).await.unwrap().status(), 401, "{scheme}");
         assert_eq!(token_requests(&provider), 1, "{scheme}");
         let accounts = resource(&gateway, "GET", &["connected_accounts"], Value::Null).await.unwrap();
@@ -222,13 +222,13 @@ async fn a_refused_credential_ends_the_account_until_it_is_corrected() {
     resource(&gateway, "PATCH", &path, json!({ "connection": { "state": state } })).await.unwrap();
     assert_eq!(call(&gateway, &session, get()).await.unwrap().data(), "Bearer token-1");
 
-    // Another password is exchanged for another token, however long the old one would have lived.
+    // A new password is exchanged for a new token, even if the old one has not expired.
     resource(&gateway, "PATCH", &path, json!({ "connection": { "state": state } })).await.unwrap();
     assert_eq!(call(&gateway, &session, get()).await.unwrap().data(), "Bearer token-2");
 }
 
 #[tokio::test]
-async fn what_could_not_be_exchanged_is_refused_at_the_import() {
+async fn a_credential_that_cannot_be_exchanged_is_refused_at_the_import() {
     let provider = provider(1).await;
     let gateway = Embedded::open(options(&provider)).await.unwrap();
     let google = json!({ "client_email": "robot", "private_key": "no key" }).to_string();
@@ -257,7 +257,7 @@ async fn what_could_not_be_exchanged_is_refused_at_the_import() {
 }
 
 #[tokio::test]
-async fn the_client_may_be_that_of_the_auth_config() {
+async fn the_client_may_belong_to_the_auth_config() {
     let provider = provider(1).await;
     let gateway = Embedded::open(options(&provider)).await.unwrap();
     let request = json!({

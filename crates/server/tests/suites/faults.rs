@@ -1,4 +1,4 @@
-//! Everything that an API can do wrong on the wire: each call ends typed and in time, and the next works.
+//! Faults of an API on the wire: each call ends typed and in time, and the next works.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What of the headers reaches the upstream and the caller: `cases/header-cases.json`, on the wire.
+//! The headers that reach the upstream and the caller: `cases/header-cases.json`, on the wire.
 
 use proxy_execute_protocol::ErrorKind;
 use proxy_execute_server::Listen;
@@ -49,7 +49,7 @@ async fn every_row_of_the_table_has_a_check_that_holds() {
     }
 }
 
-/// What the upstream saw of a GET with these headers.
+/// The request that the upstream got for a GET with these headers.
 async fn seen_with(toolkit: &str, headers: &[(&str, &str)]) -> Request {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, toolkit, "injected-secret").await;
@@ -152,7 +152,7 @@ async fn the_callers_accept_encoding_is_obeyed() {
     ));
     let upstream = Upstream::scripted([packed, json_answer(r#"{"hello":"plain"}"#)]).await;
     let caller = Caller::new(&upstream, "bearer", "secret").await;
-    // Compressed bytes are not JSON; whoever asks for them gets no text made of them but a file.
+    // Compressed bytes are not JSON. A caller that requests them gets a file, not text.
     let request = with_headers(get("bearer"), &[("Accept-Encoding", "gzip")]);
     let file = caller.send(request).await.unwrap().json()["binary_data"].clone();
     assert_eq!(file["size"], gzip(br#"{"hello":"packed"}"#).len());
@@ -339,12 +339,12 @@ async fn the_gateways_failure_is_not_the_upstreams() {
         let upstream =
             Upstream::always(Step::Send(answer(status, &["content-type: application/json"], body))).await;
         let caller = Caller::new(&upstream, "bearer", "secret").await;
-        // The upstream's: a value, whatever it says of itself.
+        // An error of the upstream is a value, whatever its headers say.
         let answer = caller.get().await.unwrap();
         assert_eq!(answer.status(), u64::from(status));
         assert_eq!(answer.data()["error"]["message"], "mine");
     }
-    // The gateway's: an error.
+    // An error of the gateway is an error.
     let upstream = Upstream::always(Step::SendAndReset(Vec::new())).await;
     let caller = Caller::new(&upstream, "bearer", "secret").await;
     assert_error(caller.get().await, ErrorKind::UpstreamBroken, "127.0.0.1");
@@ -363,7 +363,7 @@ async fn default_headers_yield_to_the_caller() {
 }
 
 #[tokio::test]
-async fn repeated_headers_leave_in_order() {
+async fn repeated_headers_are_sent_in_order() {
     let seen =
         seen_with("bearer", &[("X-Twice", "b"), ("Other", "1"), ("x-twice", "a"), ("X-Empty", "")]).await;
     assert_eq!(seen.all("x-twice"), ["b", "a"]);
@@ -448,13 +448,13 @@ async fn half_of_a_surrogate_pair_is_not_sent() {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_decoded_for_those_who_did_not_ask() {
+async fn compressed_responses_are_decoded_unless_the_caller_requested_them() {
     const HELLO: &[u8] = br#"{"hello":"packed"}"#;
     const BROTLI: &[u8] =
         b"\x8b\x08\x80\x7b\x22\x68\x65\x6c\x6c\x6f\x22\x3a\x22\x70\x61\x63\x6b\x65\x64\x22\x7d\x03";
     const DEFLATE: &[u8] =
         b"\x78\x9c\xab\x56\xca\x48\xcd\xc9\xc9\x57\xb2\x52\x2a\x48\x4c\xce\x4e\x4d\x51\xaa\x05\x00\x3a\xfa\x06\x37";
-    // One block that is stored as it is.
+    // One stored block.
     let zstd = [b"\x28\xb5\x2f\xfd\x20\x12\x91\0\0".as_slice(), HELLO].concat();
     for (encoding, body) in
         [("gzip", gzip(HELLO)), ("br", BROTLI.to_vec()), ("zstd", zstd), ("deflate", DEFLATE.to_vec())]

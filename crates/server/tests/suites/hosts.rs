@@ -1,5 +1,5 @@
-//! What is secret stays where it was given for: whoever may change an account, connect one, or is
-//! sent a link cannot lead a credential, or an operator's client, to another host.
+//! A secret stays with its host: a caller that changes or connects an account, or a user with a link, cannot
+//! send a credential, or an operator's client, to another host.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ async fn port(upstream: &Upstream) -> Port {
     Port::with(options).await
 }
 
-/// Makes an auth config with a client, and these credentials beside it: its id.
+/// Creates an auth config with a client and these credentials, and returns its id.
 async fn config(port: &Port, toolkit: &str, scheme: &str, more: Value) -> String {
     let mut credentials = json!({ "client_id": "the-client", "client_secret": "canary-client" });
     credentials.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -71,7 +71,7 @@ fn state(scheme: &str, val: Value) -> Value {
     json!({ "state": { "authScheme": scheme, "val": val } })
 }
 
-/// Makes an ACTIVE account: its id.
+/// Creates an ACTIVE account, and returns its id.
 async fn account(port: &Port, config: &str, scheme: &str, val: Value) -> String {
     let mut connection = state(scheme, val);
     connection["user_id"] = json!("bea");
@@ -111,7 +111,7 @@ async fn an_account_that_is_moved_leaves_its_secrets_behind() {
     assert_eq!(other.request().header("x-api-key"), Some("another"));
     assert_eq!(val(&port, &account).await["region"], Value::Null, "nor anything else");
 
-    // Below the same origin nothing has to be given anew, nor for what is no address.
+    // A change within the origin, or of a field outside the addresses, needs no secret again.
     let stays = json!({ "base_url": format!("{}/v2", other.origin()), "region": "us" });
     expect(ask(&port, "PATCH", &path, change(stays)).await, 200);
     assert_eq!(call_as(&port, &account).await.status, 200);
@@ -123,7 +123,7 @@ async fn an_account_that_is_moved_leaves_its_secrets_behind() {
 }
 
 #[tokio::test]
-async fn an_optional_secret_is_not_taken_along_by_a_form() {
+async fn a_form_does_not_carry_over_an_optional_secret() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let config = config(&port, "tenants", "BASIC", json!({})).await;
@@ -139,7 +139,7 @@ async fn an_optional_secret_is_not_taken_along_by_a_form() {
 }
 
 #[tokio::test]
-async fn a_reconnect_that_nobody_agrees_to_changes_nothing() {
+async fn a_reconnect_without_consent_changes_nothing() {
     let upstream = Upstream::always(json_answer(r#"{"access_token":"of-b"}"#)).await;
     let port = port(&upstream).await;
     let config = config(&port, "tenants", "OAUTH2", json!({})).await;
@@ -161,7 +161,7 @@ async fn a_reconnect_that_nobody_agrees_to_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_operators_client_goes_to_the_host_of_its_auth_config_only() {
+async fn an_operators_client_is_sent_to_the_host_of_its_auth_config_only() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let lacking = config(&port, "canvas", "OAUTH2", json!({})).await;
@@ -190,12 +190,12 @@ async fn an_operators_client_goes_to_the_host_of_its_auth_config_only() {
     let request = json!({ "toolkit": "canvas" });
     let (token, account) = link(&port, request).await;
     let mut browser = Browser::new(&port);
-    assert!(!browser.open(&token).await.body.contains(r#"name="domain""#), "nobody is asked for it");
+    assert!(!browser.open(&token).await.body.contains(r#"name="domain""#), "the page does not ask for it");
     let page = browser.submit(&token, &[("domain", "evil.example")]).await;
     assert_eq!(refresh_of(&page).host_str(), Some("school.example"));
     assert_eq!(val(&port, &account).await["domain"], "school.example");
 
-    // It need not be said again, and cannot be changed for one account.
+    // The field may be left out, and cannot be changed for one account.
     let made = create(&school, json!({ "access_token": "t", "refresh_token": "r" }));
     let made = text(&expect(ask(&port, "POST", "/connected_accounts", made).await, 201)["id"]);
     assert_eq!(val(&port, &made).await["domain"], "school.example");
@@ -212,7 +212,7 @@ async fn an_operators_client_goes_to_the_host_of_its_auth_config_only() {
 }
 
 #[tokio::test]
-async fn a_client_is_not_taken_along_to_another_host() {
+async fn a_client_is_not_sent_to_another_host() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     let school = config(&port, "canvas", "OAUTH2", json!({ "domain": "school.example" })).await;
@@ -229,7 +229,7 @@ async fn a_client_is_not_taken_along_to_another_host() {
 }
 
 #[tokio::test]
-async fn a_page_says_where_a_credential_will_be_used_if_that_is_the_accounts_own() {
+async fn a_page_names_the_host_if_each_account_has_its_own() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
     for scheme in ["API_KEY", "OAUTH2"] {
@@ -248,7 +248,7 @@ async fn a_page_says_where_a_credential_will_be_used_if_that_is_the_accounts_own
 }
 
 #[tokio::test]
-async fn a_revocation_is_not_undone_by_who_agrees_at_that_moment() {
+async fn a_concurrent_consent_does_not_undo_a_revocation() {
     let go_on = Arc::new(Notify::new());
     let granted = answer(200, &[], r#"{"access_token":"t"}"#);
     let upstream = Upstream::always(Step::SendWhen(Arc::clone(&go_on), granted)).await;
@@ -264,20 +264,20 @@ async fn a_revocation_is_not_undone_by_who_agrees_at_that_moment() {
     let revoked = ask(&port, "POST", &format!("/connected_accounts/{account}/revoke"), json!({})).await;
     assert_eq!(expect(revoked, 200)["status"], "REVOKED");
     go_on.notify_one();
-    assert_page(&soon(coming_back).await.unwrap(), 410, "was used already");
+    assert_page(&soon(coming_back).await.unwrap(), 410, "was already used");
     assert_eq!(status(&port, &account).await.0, "REVOKED");
     assert_eq!(val(&port, &account).await.get("refresh_token"), None);
 }
 
 #[tokio::test]
-async fn a_token_that_is_rotated_while_a_person_agrees_is_not_overwritten() {
+async fn a_concurrent_consent_does_not_overwrite_a_rotated_token() {
     let go_on = Arc::new(Notify::new());
     let rotated = answer(200, &[], r#"{"access_token":"a2","refresh_token":"r2"}"#);
     let upstream = Upstream::with({
         let go_on = Arc::clone(&go_on);
         move |request| match request.contains("refresh_token=r1") {
             true => Step::SendWhen(Arc::clone(&go_on), rotated.clone()),
-            // No new refresh token: the one that there is stays.
+            // Without a new refresh token, the old one stays.
             false => json_answer(r#"{"access_token":"a3"}"#),
         }
     })

@@ -1,4 +1,4 @@
-//! HTTP itself on the port: what makes a request one that is answered, over HTTP/1.1 and HTTP/2.
+//! HTTP itself on the port: which requests get a response, over HTTP/1.1 and HTTP/2.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -98,7 +98,7 @@ async fn a_request_has_one_host() {
             assert_eq!(answer.header("connection"), Some("close"), "{hosts:?}");
         }
     }
-    // HTTP/1.0 has none, but no wrong one either (RFC 9112 §3.2).
+    // HTTP/1.0 needs no `Host`, but a wrong one is refused (RFC 9112 §3.2).
     assert_eq!(http_bytes(port.address, b"GET /health HTTP/1.0\r\n\r\n").await.status, 200);
     let two = http_bytes(port.address, b"GET /health HTTP/1.0\r\nhost: a\r\nhost: a\r\n\r\n").await;
     assert_refused(&two, 400, "InvalidRequest", "Host");
@@ -109,7 +109,7 @@ async fn a_request_has_one_host() {
 }
 
 #[tokio::test]
-async fn a_request_of_http2_has_one_host() {
+async fn an_http2_request_has_one_host() {
     let port = port().await;
     let ok = async |authority, headers| {
         let answer = http2(port.address, authority, headers).await.unwrap();
@@ -202,7 +202,7 @@ async fn every_refusal_of_the_http_layer_is_an_envelope() {
         let error = &answer.json()["error"];
         assert!(error["suggested_fix"].is_string(), "{answer:?}");
     }
-    // Behind a request that is answered, too.
+    // The same after a request that gets a response.
     let pipelined = http_pieces(port.address, "GET /health HTTP/1.1\r\nhost: x\r\n\r\nGARBAGE\r\n\r\n").await;
     let (first, second) = pipelined.split_once("{\"status\":\"ok\"}").unwrap();
     assert!(first.starts_with("HTTP/1.1 200 OK\r\n"), "{pipelined}");
@@ -210,7 +210,7 @@ async fn every_refusal_of_the_http_layer_is_an_envelope() {
     assert!(second.contains("\"slug\":\"InvalidRequest\""));
 }
 
-/// All that the port sends in answer to these bytes.
+/// All bytes that the port sends in response to these bytes.
 async fn http_pieces(address: SocketAddr, request: &str) -> String {
     soon(async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -223,7 +223,7 @@ async fn http_pieces(address: SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_head_of_http2_has_a_limit() {
+async fn an_http2_head_has_a_limit() {
     let port = port().await;
     let value = "v".repeat(1_000);
     let names: Vec<_> = (0..90).map(|number| format!("x-{number}")).collect();
@@ -236,7 +236,7 @@ async fn a_head_of_http2_has_a_limit() {
 }
 
 #[tokio::test]
-async fn the_root_says_what_this_is() {
+async fn the_root_describes_the_gateway() {
     let port = port().await;
     let get = async |method: &str, accept: &[(&str, &str)]| http(port.address, method, "/", accept, "").await;
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -266,7 +266,7 @@ async fn the_root_says_what_this_is() {
 }
 
 #[tokio::test]
-async fn routes_of_the_vendor_that_are_not_here_say_so() {
+async fn missing_routes_of_the_vendor_name_the_replacement() {
     let port = port().await;
     for version in crate::port::VERSIONS {
         for (method, path, says) in [
@@ -348,7 +348,7 @@ async fn tools_of_the_caller_are_refused() {
 }
 
 #[tokio::test]
-async fn keys_that_are_made_up_share_a_limit() {
+async fn invalid_keys_share_a_limit() {
     let gateway = Embedded::open(GatewayOptions::default()).await.unwrap();
     let listen = Listen { requests_per_minute: Some(3), ..Listen::default() };
     let address = gateway.listen(listen).await.unwrap();
@@ -361,7 +361,7 @@ async fn keys_that_are_made_up_share_a_limit() {
     assert_eq!(ask(&[]).await, 401);
     assert_eq!(ask(&[("x-api-key", "made-up-3")]).await, 429);
     assert_eq!(ask(&[]).await, 429);
-    // A key that there is has a limit of its own, which others cannot use up.
+    // A valid key has its own limit, which other callers cannot use up.
     for _ in 0..3 {
         assert_eq!(ask(&[("x-api-key", &real)]).await, 200);
     }
@@ -373,7 +373,7 @@ async fn keys_that_are_made_up_share_a_limit() {
 }
 
 #[tokio::test]
-async fn the_advice_stands_in_the_message() {
+async fn the_message_contains_the_advice() {
     let port = port().await;
     for (answer, status) in [
         (port.ask("GET", "/api/v3.1/tool_router/session/trs_x", "").await, 404),
@@ -388,15 +388,15 @@ async fn the_advice_stands_in_the_message() {
     }
 }
 
-/// A port on which a request has this long to arrive, and what callers need.
+/// A port with this time limit for a request, and the details that callers need.
 async fn impatient(timeout_ms: u64) -> Port {
     let upstream = Upstream::pleasant().await;
     let listen = Listen { request_timeout_ms: Some(timeout_ms), ..Listen::default() };
     Port::listening(crate::support::options(&upstream), listen).await
 }
 
-/// Sends the head, and then a piece of the body each 50 ms. Everything that comes back, once the port has
-/// closed the connection.
+/// Sends the head, and then a piece of the body each 50 ms. Returns all bytes of the port, once it has closed
+/// the connection.
 async fn trickle(address: SocketAddr, head: &str, piece: &str) -> String {
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     let (head, piece) = (head.to_owned(), piece.to_owned());
@@ -414,7 +414,7 @@ async fn trickle(address: SocketAddr, head: &str, piece: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_trickles_is_not_waited_for() {
+async fn a_request_that_trickles_times_out() {
     let port = impatient(700).await;
     let (key, session) = (&port.key, &port.caller.session);
     let call = format!("/api/v3.1/tool_router/session/{session}/proxy_execute");
@@ -457,7 +457,7 @@ async fn a_request_that_trickles_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_request_of_http2_that_trickles_is_not_waited_for() {
+async fn an_http2_request_that_trickles_times_out() {
     let port = impatient(700).await;
     let stream = TcpStream::connect(port.address).await.unwrap();
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
@@ -483,10 +483,10 @@ async fn a_request_of_http2_that_trickles_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_head_of_http2_that_trickles_is_not_waited_for() {
+async fn an_http2_head_that_trickles_times_out() {
     let port = impatient(700).await;
     let (mut reader, mut writer) = TcpStream::connect(port.address).await.unwrap().into_split();
-    // The preface, SETTINGS, and a whole GET of `/`; then the begin of another head, which has a long name.
+    // The preface, SETTINGS, and a whole GET of `/`; then the start of another head, with a long name.
     writer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     writer.write_all(b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01x").await.unwrap();
     writer.write_all(b"\0\0\x07\x01\0\0\0\0\x03\x82\x86\x84\0\x7f\xff\x07").await.unwrap();
@@ -521,17 +521,17 @@ async fn a_form_is_refused_before_its_body_is_read() {
     assert_page(&submit(&token, "").await, 403, "This needs a cookie");
     assert_page(&submit("lt_unknown", &format!("cookie: {cookie}\r\n")).await, 404, "not valid");
     let foreign = format!("cookie: {cookie}\r\nsec-fetch-site: cross-site\r\n");
-    assert_page(&submit(&token, &foreign).await, 403, "Please begin again");
+    assert_page(&submit(&token, &foreign).await, 403, "Please start again");
     let large = format!("cookie: {cookie}\r\ncontent-length: 70000\r\n");
     assert_eq!(submit(&token, &large).await.status, 413);
-    // From here on the link is the browser's.
+    // From here on, the link belongs to the browser.
     browser.submit(&token, &[("api_key", "k")]).await;
-    assert_page(&submit(&token, &format!("cookie: {cookie}\r\n")).await, 410, "used already");
-    assert_page(&submit(&token, &format!("cookie: {other}\r\n")).await, 410, "used already");
+    assert_page(&submit(&token, &format!("cookie: {cookie}\r\n")).await, 410, "already used");
+    assert_page(&submit(&token, &format!("cookie: {other}\r\n")).await, 410, "already used");
 }
 
 #[tokio::test]
-async fn a_form_that_trickles_is_not_waited_for() {
+async fn a_form_that_trickles_times_out() {
     let port = impatient(700).await;
     let (token, _) = link(&port, json!({ "toolkit": "query" })).await;
     let mut browser = Browser::new(&port);
@@ -591,7 +591,7 @@ async fn an_address_has_a_limit_of_connections() {
 }
 
 #[tokio::test]
-async fn a_body_that_looks_like_a_response_is_sent_as_it_is() {
+async fn a_body_that_looks_like_a_response_is_sent_unchanged() {
     let bare = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: Fri, 27 Nov 2026 07:48:37 GMT\r\n\r\n";
     for body in [bare.to_owned(), format!("before{bare}"), format!("{bare}after"), bare.repeat(3)] {
         let file = answer(200, &["content-type: application/octet-stream"], &*body);
@@ -606,7 +606,7 @@ async fn a_body_that_looks_like_a_response_is_sent_as_it_is() {
                 port.key,
                 request.len()
             );
-            // With a connection that is kept, what follows is no HTTP.
+            // If the connection were kept, the next bytes would not be HTTP.
             let then = if connection == "close" { "" } else { "GARBAGE\r\n\r\n" };
             let got = http_pieces(port.address, &format!("{text}{then}")).await;
             assert_eq!(got.matches(bare).count(), body.matches(bare).count(), "{got}");

@@ -1,4 +1,4 @@
-//! Responses whose labels are wrong, or say less than they seem to: what becomes of their bodies.
+//! The bodies of responses whose labels are wrong or misleading.
 
 use futures::TryStreamExt;
 use proxy_execute_gateway::GatewayOptions;
@@ -13,7 +13,7 @@ use crate::support::{
 const JSON: &str = "content-type: application/json";
 const ATTACHMENT: &str = "content-disposition: attachment; filename=a";
 
-/// What is expected of a body.
+/// The expected form of a body.
 #[derive(Debug, Clone, Copy)]
 enum Is {
     Null,
@@ -50,7 +50,7 @@ const fn case(
 
 const TOO_MANY: &[u8] = b"Too Many Requests";
 const CASES: &[Case] = &[
-    // JSON that is none.
+    // A body that is labelled as JSON and is not JSON.
     case(&[JSON], TOO_MANY, Broken, Text("Too Many Requests"), Text("Too Many Requests")),
     case(&[JSON], b"<html>busy</html>", Broken, Text("<html>busy</html>"), Text("<html>busy</html>")),
     case(&["content-type: application/problem+json"], b"no", Broken, Text("no"), Text("no")),
@@ -84,7 +84,7 @@ const CASES: &[Case] = &[
     case(&[JSON], b"", Null, Null, Null),
     case(&["content-type: text/plain"], b"", Null, Null, Null),
     case(&[ATTACHMENT], b"", Null, Null, Null),
-    // A charset that is not that of the body. No byte is lost.
+    // A charset that differs from that of the body. No byte is lost.
     case(&[JSON], b"{\"a\":\"\xff\xfe\"}", Broken, File, File),
     case(&[JSON], b"\x1f\x8b\x08\x00", Broken, File, File),
     case(&[JSON], b"\xfcberlastet", Broken, File, File),
@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
         Text("busy!"),
     ),
     case(&["content-type: text/plain"], b"\xfcber", File, File, File),
-    // An attachment is what its type says.
+    // The type of an attachment decides its form.
     case(&[JSON, ATTACHMENT], b"{\"a\":1}", Is::Json("{\"a\":1}"), Is::Json("{\"a\":1}"), Text("{\"a\":1}")),
     case(
         &["content-type: application/vnd.api+json", "content-disposition: ATTACHMENT"],
@@ -143,7 +143,7 @@ const CASES: &[Case] = &[
     case(&["content-type: application/pdf", "content-disposition: inline"], b"{}", File, File, File),
     case(&["content-type: text/plain", "content-disposition: inline"], b"a", Text("a"), Text("a"), Text("a")),
     case(&["content-type: text/csv", ATTACHMENT], b"\xfcber", File, File, File),
-    // An attachment that is not what its type says is still worth having.
+    // An attachment whose bytes do not match its type is still returned.
     case(&[JSON, ATTACHMENT], b"{}\n{}\n", File, Text("{}\n{}\n"), Text("{}\n{}\n")),
     case(&[JSON, ATTACHMENT], b"\x1f\x8b\x08\x00", File, File, File),
 ];
@@ -176,7 +176,7 @@ async fn execute(caller: &Caller, data_as_text: bool) -> Result<Answer> {
 }
 
 #[tokio::test]
-async fn a_body_is_what_it_is_and_no_status_is_lost() {
+async fn a_label_changes_neither_the_body_nor_the_status() {
     for Case { headers, body, success, failure, as_text } in CASES {
         let statuses =
             [(200, success), (201, success), (302, failure), (400, failure), (429, failure), (503, failure)];
@@ -261,7 +261,7 @@ async fn a_status_outside_http_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_port_is_asked_for_text_by_a_header() {
+async fn a_header_requests_text_from_a_port() {
     let upstream = Upstream::with(|request| {
         Step::Send(answer(200, &[JSON], if request.target == "/v1/json" { " {\"a\":1.0}" } else { "busy" }))
     })
@@ -309,7 +309,7 @@ async fn repeated_headers_can_be_told_apart() {
 }
 
 #[tokio::test]
-async fn a_file_is_served_in_parts() {
+async fn ranges_of_a_file_are_served() {
     let pdf = Step::Send(answer(200, &["content-type: application/pdf"], "0123456789"));
     let port = Port::open(&Upstream::always(pdf).await).await;
     let url = execute(&port.caller, false).await.unwrap().json()["binary_data"]["url"].clone();
@@ -379,7 +379,7 @@ async fn a_broken_coding_costs_an_error_its_body_and_not_its_status() {
             assert_error(execute(&caller, false).await, ErrorKind::UpstreamBroken, "cannot be decompressed");
         }
     }
-    // A body that was cut off is no such case.
+    // A body that was cut off is an error.
     let half =
         [head(429, &[JSON, "content-encoding: gzip", "content-length: 900"]).as_slice(), &packed].concat();
     let caller = Caller::new(&Upstream::always(Step::SendAndClose(half)).await, "header", "a-secret").await;

@@ -1,5 +1,5 @@
-//! The gateway over real sockets, through its public interface: against upstreams that answer,
-//! stall, lie and hang up, on a port, and with its store in a file.
+//! The gateway over real sockets, through its public interface: against upstreams that respond, stall, send
+//! false headers and disconnect, on a port, and with its store in a file.
 //!
 //! One program, because linking takes longer than the tests do.
 

@@ -117,7 +117,7 @@ async fn method_address_query_and_form_are_signed() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_signed_anew_and_only_at_home() {
+async fn a_redirect_is_signed_again_and_only_on_its_own_origin() {
     let abroad = Upstream::pleasant().await;
     let away = format!("location: {}/x", abroad.origin());
     let upstream = Upstream::with(move |request| match request.target.split('?').next().unwrap() {

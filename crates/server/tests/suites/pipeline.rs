@@ -1,4 +1,4 @@
-//! Who may call what, as whom: sessions, accounts, and the request that leaves.
+//! Sessions, the accounts that calls use, and the requests that are sent.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::support::{
     with_headers,
 };
 
-/// An upstream that answers with the credential it got.
+/// An upstream that returns the credential that it got.
 async fn echo() -> Upstream {
     Upstream::with(|request| {
         let key = request.header("x-api-key").or(request.header("authorization"));
@@ -55,7 +55,7 @@ async fn a_session_lives_from_create_to_delete() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_echoed_under_the_names_of_answers() {
+async fn a_configuration_is_returned_under_the_names_of_responses() {
     let gateway = Embedded::open(GatewayOptions::default()).await.unwrap();
     let request = json!({
         "user_id": "ann",
@@ -101,7 +101,7 @@ async fn the_create_request_of_the_vendors_sdk_works() {
 }
 
 #[tokio::test]
-async fn an_update_counts_at_once() {
+async fn an_update_takes_effect_at_once() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "secret").await;
     let Caller { gateway, session, .. } = &caller;
@@ -116,7 +116,7 @@ async fn an_update_counts_at_once() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_names_and_nothing_else() {
+async fn an_update_changes_only_the_named_fields() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let account = import(&gateway, "ann", "header", credential("header", "a-secret")).await;
     let request = json!({ "user_id": "ann", "connected_accounts": { "header": [account.id] }, "search": { "enable": true } });
@@ -131,7 +131,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_a_session_cannot_be_made_of_is_named() {
+async fn errors_name_the_invalid_parts_of_a_session() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let id = session(&gateway, "ann").await;
     for (field, value, kind, says) in [
@@ -180,7 +180,7 @@ async fn what_a_session_cannot_be_made_of_is_named() {
 }
 
 #[tokio::test]
-async fn a_restriction_that_is_not_kept_to_is_refused() {
+async fn a_restriction_that_would_not_be_enforced_is_refused() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let id = session(&gateway, "ann").await;
     for (part, field) in [
@@ -233,14 +233,14 @@ async fn a_restriction_that_is_not_kept_to_is_refused() {
 }
 
 #[tokio::test]
-async fn a_toolkit_outside_the_session_is_refused_before_anything_is_looked_up() {
+async fn a_toolkit_outside_the_session_is_refused_before_any_lookup() {
     let upstream = Upstream::pleasant().await;
     let gateway = gateway(&upstream).await;
     for filter in [json!({ "enable": ["query"] }), json!({ "disable": ["header", "open"] })] {
         let request = json!({ "user_id": "nobody", "toolkits": filter });
         let created = session_with(&gateway, request).await.unwrap();
         let id = created["session_id"].as_str().unwrap();
-        // The user has no account of it; what is told is the session's rule.
+        // The user has no account of the toolkit, but the error names the session's rule.
         assert_error(call(&gateway, id, get("header")).await, ErrorKind::ToolkitNotAllowed, id);
         assert_error(call(&gateway, id, get("query")).await, ErrorKind::NoActiveConnection, "nobody");
     }
@@ -258,14 +258,14 @@ async fn a_toolkit_outside_the_session_is_refused_before_anything_is_looked_up()
 }
 
 #[tokio::test]
-async fn no_account_says_how_to_connect_one() {
+async fn the_error_about_a_missing_account_says_how_to_connect_one() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let id = session(&gateway, "ann").await;
     let error =
         assert_error(call(&gateway, &id, get("header")).await, ErrorKind::NoActiveConnection, "`header`");
     let fix = error.body().suggested_fix.as_deref().unwrap();
     assert!(fix.contains("connectedAccounts.import({ userId: 'ann', toolkit: 'header'"), "{fix}");
-    // A toolkit that needs no credential needs no account either.
+    // A toolkit that needs no credential needs no account.
     assert_eq!(call(&gateway, &id, get("open")).await.unwrap().status(), 200);
 }
 
@@ -291,7 +291,7 @@ async fn the_most_recent_account_that_works_is_used() {
 }
 
 #[tokio::test]
-async fn an_access_token_that_ran_out_is_not_sent() {
+async fn an_expired_access_token_is_not_sent() {
     let upstream = echo().await;
     let options = options(&upstream);
     let clock = options.clock.clone();
@@ -308,14 +308,14 @@ async fn an_access_token_that_ran_out_is_not_sent() {
 
     let older = import(&gateway, "ann", "bearer", token("long", 3_600)).await;
     assert_eq!(call(&gateway, &id, get("bearer")).await.unwrap().data(), "Bearer long");
-    // The one that ran out does not stand in the way of one that works, and never comes back.
+    // The expired account does not hide a working one, and is never used again.
     import(&gateway, "ann", "bearer", token("brief", 1)).await;
     clock.advance(std::time::Duration::from_millis(1_100));
     assert_eq!(call(&gateway, &id, get("bearer")).await.unwrap().data(), "Bearer long", "{}", older.id);
 }
 
 #[tokio::test]
-async fn pins_are_checked_when_they_are_made() {
+async fn pins_are_checked_when_they_are_set() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let own = import(&gateway, "ann", "header", credential("header", "a-secret")).await.id;
     let disabled = import(&gateway, "ann", "header", credential("header", "a-secret")).await.id;
@@ -397,7 +397,7 @@ async fn users_do_not_call_as_each_other() {
 }
 
 #[tokio::test]
-async fn a_call_outside_a_session_names_an_account_or_brings_credentials() {
+async fn a_call_outside_a_session_names_an_account_or_has_credentials() {
     let upstream = echo().await;
     let gateway = gateway(&upstream).await;
     let account = import(&gateway, "ann", "header", credential("header", "stored-key")).await.id;
@@ -461,7 +461,7 @@ async fn a_call_outside_a_session_names_an_account_or_brings_credentials() {
 }
 
 #[tokio::test]
-async fn a_call_in_a_session_may_bring_the_credential_of_its_toolkit() {
+async fn a_call_in_a_session_may_have_a_credential_of_its_toolkit() {
     let upstream = echo().await;
     let gateway = gateway(&upstream).await;
     import(&gateway, "ann", "header", credential("header", "stored-key")).await;
@@ -473,7 +473,7 @@ async fn a_call_in_a_session_may_bring_the_credential_of_its_toolkit() {
         request["custom_connection_data"] = credential;
         request
     };
-    // In the place of the user's account, and where there is none.
+    // Instead of the user's account, and without an account.
     for (toolkit, seen) in [("header", "brought-key"), ("bearer", "Bearer brought-key")] {
         let request = bringing(toolkit, toolkit, credential(toolkit, "brought-key"));
         assert_eq!(call(&gateway, &id, request).await.unwrap().data(), seen);
@@ -488,7 +488,7 @@ async fn a_call_in_a_session_may_bring_the_credential_of_its_toolkit() {
     assert_error(call(&gateway, &id, nameless).await, ErrorKind::InvalidRequest, "toolkitSlug");
     let incomplete = bringing("header", "header", json!({ "authScheme": "API_KEY", "val": {} }));
     assert_error(call(&gateway, &id, incomplete).await, ErrorKind::InvalidRequest, "val.api_key");
-    // What the session does not allow is not allowed with another credential, either.
+    // A toolkit outside the session is refused with any credential.
     let outside = bringing("query", "query", credential("query", "k"));
     assert_error(call(&gateway, &id, outside).await, ErrorKind::ToolkitNotAllowed, "'query'");
     assert_eq!(upstream.requests().len(), requests);
@@ -513,7 +513,7 @@ async fn a_user_name_needs_no_password() {
 }
 
 #[tokio::test]
-async fn a_base_url_brought_along_does_not_lead_inside() {
+async fn a_base_url_in_the_call_does_not_lead_to_a_private_address() {
     let upstream = Upstream::pleasant().await;
     let allowed = vec!["git.internal".to_owned()];
     let options = GatewayOptions { allow_private_hosts: allowed, ..options(&upstream) };
@@ -532,7 +532,7 @@ async fn a_base_url_brought_along_does_not_lead_inside() {
 }
 
 #[tokio::test]
-async fn an_import_that_could_not_be_used_is_refused() {
+async fn an_unusable_import_is_refused() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     let key = |val: Value| json!({ "authScheme": "API_KEY", "val": val });
     for (user, toolkit, credential, kind, says) in [
@@ -623,7 +623,7 @@ async fn page(gateway: &Embedded, request: Value) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn paging_loses_and_doubles_no_account() {
+async fn paging_neither_skips_nor_repeats_an_account() {
     let gateway = gateway(&Upstream::pleasant().await).await;
     // All at once, so that many share a millisecond.
     let imports = (0..57).map(|index| {
@@ -716,7 +716,7 @@ async fn an_account_is_shown_without_its_credential() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_meant_is_refused_by_field() {
+async fn an_invalid_request_is_refused_by_field() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "a-secret").await;
     let Caller { gateway, session, .. } = &caller;
@@ -754,7 +754,7 @@ async fn a_request_that_cannot_be_meant_is_refused_by_field() {
 }
 
 #[tokio::test]
-async fn bodies_leave_as_they_were_written() {
+async fn bodies_are_sent_unchanged() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "a-secret").await;
     for (method, body, sent) in [
@@ -784,7 +784,7 @@ async fn bodies_leave_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn the_endpoint_leaves_as_it_was_written() {
+async fn the_endpoint_is_sent_unchanged() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "a-secret").await;
     let visible: String = ('!'..='~').filter(|c| !matches!(c, '#' | '?' | '\\' | '/' | '%')).collect();
@@ -801,14 +801,14 @@ async fn the_endpoint_leaves_as_it_was_written() {
         ("/a/../b", "/v1/b"),
         ("/x#part", "/v1/x"),
         ("/x?q=\u{e9}", "/v1/x?q=%C3%A9"),
-        // The bytes that a URL does not hold.
+        // Bytes that a URL cannot hold.
         ("/a b\"<>`{}^'|", "/v1/a%20b%22%3C%3E%60%7B%7D^'|"),
         ("/x?a b\"<>`{}^'|", "/v1/x?a%20b%22%3C%3E`{}^%27|"),
     ] {
         caller.call("GET", endpoint).await.unwrap();
         assert_eq!(upstream.requests().pop().unwrap().target, target, "{endpoint}");
     }
-    // Whatever can be written can be sent.
+    // Every valid text can be sent.
     for place in ["/", "/x?"] {
         caller.call("GET", &format!("{place}{visible}")).await.unwrap();
     }
@@ -818,10 +818,10 @@ async fn the_endpoint_leaves_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn a_url_that_is_too_long_is_not_sent_in_part() {
+async fn a_url_that_is_too_long_is_not_truncated() {
     let upstream = Upstream::pleasant().await;
     let caller = Caller::new(&upstream, "header", "a-secret").await;
-    // The second is within its bound, and longer than a URL may be once it is encoded.
+    // The second text is within its limit, but its encoded form is too long for a URL.
     for value in ["a".repeat(70_000), "\u{e9}".repeat(30_000)] {
         let long = json!({ "name": "q", "value": value, "in": "query" });
         let result = caller.send(json!({ "endpoint": "/x", "method": "GET", "parameters": [long] })).await;
@@ -892,9 +892,9 @@ async fn the_credential_does_not_go_to_another_host() {
 }
 
 #[tokio::test]
-async fn every_method_arrives_as_itself() {
+async fn every_method_is_sent_unchanged() {
     let upstream = Upstream::with(|request| {
-        // An answer to HEAD has no body.
+        // A response to HEAD has no body.
         let body = if request.method == "HEAD" { "" } else { "{}" };
         Step::Send(answer(200, &["content-type: application/json"], body))
     })

@@ -1,4 +1,4 @@
-//! The gateway on a port, in raw HTTP: keys, routes, refusals, hanging up and closing.
+//! The gateway on a port, in raw HTTP: keys, routes, refusals, disconnects and closing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(crate) async fn key(gateway: &Embedded, request: Value) -> Result<String> {
     soon(gateway.create_api_key(request)).await.map(|key| key.key)
 }
 
-/// Asserts that an answer is an error in the documented form, whatever else is wrong with it.
+/// Asserts that a response is an error in the documented form.
 #[track_caller]
 pub(crate) fn assert_refused(answer: &HttpAnswer, status: u16, slug: &str, says: &str) {
     let error = &answer.json()["error"];
@@ -76,7 +76,7 @@ pub(crate) fn assert_refused(answer: &HttpAnswer, status: u16, slug: &str, says:
 }
 
 #[tokio::test]
-async fn every_route_answers_under_both_versions() {
+async fn every_route_responds_under_both_versions() {
     let upstream = Upstream::always(json_answer(r#"{"a":1}"#)).await;
     let port = Port::open(&upstream).await;
     for version in VERSIONS {
@@ -193,7 +193,7 @@ async fn every_route_needs_a_key_with_its_permission() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told() {
+async fn errors_name_the_missing_resource() {
     let port = Port::open(&Upstream::pleasant().await).await;
     for path in [
         "/api",
@@ -232,7 +232,7 @@ async fn what_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_told_with_its_place() {
+async fn errors_name_the_place_of_invalid_json() {
     let port = Port::open(&Upstream::pleasant().await).await;
     let proxy = port.proxy_path();
     for (path, body, says) in [
@@ -298,7 +298,7 @@ async fn a_form_has_little_before_the_content_of_its_parts() {
 }
 
 #[tokio::test]
-async fn nothing_is_read_for_those_without_a_key() {
+async fn no_body_is_read_without_a_valid_key() {
     let port = Port::open(&Upstream::pleasant().await).await;
     for (path, key) in [(port.proxy_path(), "ak_wrong"), ("/api/v3/tools/execute/proxy".to_owned(), "")] {
         // The body never comes.
@@ -339,7 +339,7 @@ async fn errors_of_calls_have_their_status() {
 }
 
 #[tokio::test]
-async fn an_answer_is_the_same_text_as_in_process() {
+async fn a_response_is_the_same_text_as_in_process() {
     for (content_type, body) in [
         ("application/json", "{ \"z\":12345678901234567890, \"a\":1e400,\n\"a\":\"\\ud800\" }"),
         ("application/json", "\"\u{2028}\u{1f600}\""),
@@ -356,7 +356,7 @@ async fn an_answer_is_the_same_text_as_in_process() {
 }
 
 #[tokio::test]
-async fn hanging_up_ends_the_call_at_the_upstream() {
+async fn disconnecting_cancels_the_call_at_the_upstream() {
     let upstream = Upstream::always(Step::SendAndHang(Vec::new())).await;
     let port = Port::open(&upstream).await;
     let body = get("header").to_string();
@@ -380,7 +380,7 @@ async fn hanging_up_ends_the_call_at_the_upstream() {
 }
 
 #[tokio::test]
-async fn closing_lets_calls_end_and_takes_no_more() {
+async fn closing_lets_calls_end_and_accepts_no_more() {
     let signal = Arc::new(Notify::new());
     let step = Step::SendWhen(Arc::clone(&signal), answer(200, &["content-type: application/json"], "7"));
     let upstream = Upstream::always(step).await;
@@ -394,7 +394,7 @@ async fn closing_lets_calls_end_and_takes_no_more() {
         let port = Arc::clone(&port);
         async move { port.caller.get().await }
     });
-    // One that never says what it wants must not hold the closing up for long.
+    // A connection without a request must not delay the closing for long.
     let idle = TcpStream::connect(port.address).await.unwrap();
     upstream.has_seen(|seen| seen.requests.len() == 2).await;
 
@@ -430,7 +430,7 @@ async fn closing_lets_calls_end_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn a_load_balancer_can_ask_without_a_key_and_without_a_limit() {
+async fn health_checks_need_no_key_and_have_no_limit() {
     let upstream = Upstream::pleasant().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.db");
@@ -453,7 +453,7 @@ async fn a_load_balancer_can_ask_without_a_key_and_without_a_limit() {
 }
 
 #[tokio::test]
-async fn closing_ends_what_does_not_end_by_itself() {
+async fn closing_cuts_off_calls_that_do_not_end() {
     let upstream = Upstream::always(Step::SendAndHang(Vec::new())).await;
     let port = Arc::new(Port::open(&upstream).await);
     let on_port = tokio::spawn({
@@ -466,10 +466,10 @@ async fn closing_ends_what_does_not_end_by_itself() {
     });
     upstream.has_seen(|seen| seen.requests.len() == 2).await;
     let started = Instant::now();
-    // Two who wait for one close.
+    // Two callers wait for one close.
     tokio::join!(soon(port.caller.gateway.close()), soon(port.caller.gateway.close()));
     assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
-    // Not what a gateway says that has not begun: a client would send a write again after that.
+    // The error differs from that of a call that was not started: after that, a client would retry a write.
     let on_port = soon(on_port).await.unwrap();
     assert_refused(&on_port, 500, "CallCutOff", "not known");
     assert_eq!(on_port.header("x-should-retry"), Some("false"));
@@ -478,7 +478,7 @@ async fn closing_ends_what_does_not_end_by_itself() {
 }
 
 #[tokio::test]
-async fn who_asks_is_told_not_to_repeat_what_may_be_done() {
+async fn the_caller_is_told_not_to_retry_a_call_that_may_have_taken_effect() {
     let upstream = Upstream::always(Step::SendAndReset(Vec::new())).await;
     let port = Port::open(&upstream).await;
     let post = json!({ "toolkit_slug": "header", "endpoint": "/x", "method": "POST", "body": {} });

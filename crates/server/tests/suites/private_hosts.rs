@@ -9,10 +9,10 @@ use crate::support::{
     Answer, Step, Upstream, answer, assert_error, call, import, json_answer, session, tools_call,
 };
 
-/// A public API: what is asked of it is refused in these tests, or goes elsewhere.
+/// A public API. In these tests, its requests are refused or redirected.
 const PUBLIC: &str = "https://api.example.com/v1";
 
-/// What an operator allows of the private host `inside`.
+/// The operator's permissions for the private host `inside`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
     Nothing,
@@ -38,7 +38,7 @@ const EVERYTHING: [Allowed; 7] = [
 /// The definitions that name the host.
 const NAMED: &[Allowed] = &[Allowed::Host, Allowed::HostOnAnyPort];
 
-/// The ways to the host, and what lets them there.
+/// The ways to the host, and the permission that each needs.
 const WAYS: [(&str, &[Allowed]); 18] = [
     ("the base URL of a definition", NAMED),
     ("a field's default in a definition", NAMED),
@@ -129,7 +129,7 @@ impl Scene {
             allow_private_hosts: vec![self.first.authority().to_owned()],
             ..GatewayOptions::default()
         };
-        // In place of the toolkit of this slug whose base URL has the field.
+        // Replaces the toolkit of this slug whose base URL has the field.
         if way == "a token URL, chosen by a field" {
             let port = inside.rsplit(':').next().unwrap();
             options.toolkits.push(ToolkitSource::Definition(json!({
@@ -153,7 +153,7 @@ impl Scene {
         Embedded::open(options).await.unwrap()
     }
 
-    /// Goes one of the ways.
+    /// Makes a call on one of the ways.
     async fn go(&self, gateway: &Embedded, way: &str) -> Result<Answer> {
         let inside = format!("http://{}", localhost(&self.inside));
         let given = |toolkit: &str, val: Value| given(gateway.clone(), toolkit.to_owned(), "/x", val);
@@ -228,7 +228,7 @@ async fn account_of(gateway: Embedded, toolkit: &str, val: Value) -> Result<Answ
 }
 
 #[tokio::test]
-async fn a_private_host_is_reached_by_what_the_operator_allows_and_nothing_else() {
+async fn a_private_host_is_reached_only_as_the_operator_allows() {
     for (way, reached_with) in WAYS {
         for allowed in EVERYTHING {
             let scene = Scene::new().await;
@@ -251,7 +251,7 @@ async fn a_redirect_on_the_same_origin_needs_no_permission() {
 }
 
 #[tokio::test]
-async fn each_refusal_says_which_option_would_help() {
+async fn each_refusal_names_the_option_to_set() {
     let scene = Scene::new().await;
     let gateway = scene.gateway(Allowed::Nothing, "").await;
     for (way, says, fix) in [
@@ -265,9 +265,9 @@ async fn each_refusal_says_which_option_would_help() {
     }
 }
 
-/// A name is judged where it is looked up, and like an address.
+/// A name is checked at its lookup, like an address.
 #[tokio::test]
-async fn a_name_is_judged_like_an_address() {
+async fn a_name_is_checked_like_an_address() {
     let scene = Scene::new().await;
     let port = scene.inside.origin().rsplit(':').next().unwrap();
     for (allowed, reached) in
@@ -281,7 +281,7 @@ async fn a_name_is_judged_like_an_address() {
         let gateway = Embedded::open(options).await.unwrap();
         let result = given(gateway.clone(), "default".to_owned(), "/x", json!({})).await;
         assert_eq!(result.is_ok(), reached, "{allowed}: {result:?}");
-        // The connection that was just kept is no way in for a toolkit whose definition names nothing.
+        // A toolkit whose definition does not name the host cannot reuse the idle connection.
         for base_url in [format!("http://localhost:{port}"), format!("https://localhost:{port}")] {
             let result =
                 given(gateway.clone(), "public".to_owned(), "/x", json!({ "base_url": base_url })).await;

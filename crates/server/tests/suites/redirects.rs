@@ -1,4 +1,4 @@
-//! Where a redirect leads, and what goes along: `cases/redirect-cases.json` on the wire.
+//! The targets of redirects, and the headers that they get: `cases/redirect-cases.json` on the wire.
 
 use proxy_execute_gateway::GatewayOptions;
 use proxy_execute_protocol::ErrorKind;
@@ -32,7 +32,7 @@ fn has_credential(request: &Request, toolkit: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_credential_stays_on_the_exact_origin_and_does_not_come_back() {
+async fn the_credential_stays_on_the_exact_origin_for_the_whole_chain() {
     for status in STATUSES {
         for method in ["GET", "HEAD"] {
             for toolkit in SCHEMES {
@@ -42,7 +42,7 @@ async fn the_credential_stays_on_the_exact_origin_and_does_not_come_back() {
     }
 }
 
-/// home → home → abroad → abroad → home
+/// The chain: own origin → own origin → other origin → other origin → own origin.
 async fn the_credential_stays(status: u16, method: &str, toolkit: &str) {
     let home = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
     let home_origin = std::sync::Arc::clone(&home);
@@ -91,7 +91,7 @@ async fn the_credential_stays(status: u16, method: &str, toolkit: &str) {
 }
 
 #[tokio::test]
-async fn a_callers_own_authorization_stays_at_home_too() {
+async fn a_callers_own_authorization_stays_on_the_origin_too() {
     let abroad = Upstream::pleasant().await;
     let away = abroad.origin().to_owned();
     let upstream = Upstream::with(move |_| redirect(302, &away)).await;
@@ -105,7 +105,7 @@ async fn a_callers_own_authorization_stays_at_home_too() {
 }
 
 #[tokio::test]
-async fn a_redirected_write_is_returned_as_it_is() {
+async fn a_redirect_of_a_write_is_returned_unchanged() {
     let abroad = Upstream::pleasant().await;
     for status in STATUSES {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
@@ -125,7 +125,7 @@ async fn a_redirected_write_is_returned_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_followed_is_returned_as_it_is() {
+async fn a_redirect_that_cannot_be_followed_is_returned_unchanged() {
     for (status, headers) in [
         (300, vec!["location: /v1/y"]),
         (304, vec!["location: /v1/y"]),
@@ -201,7 +201,7 @@ async fn a_redirect_does_not_reach_a_private_address() {
         format!("http://0x7f.1:{port}/"),
         format!("http://127.0.0.1.:{port}/"),
         format!("http://[::ffff:127.0.0.1]:{port}/"),
-        // A name, which only the resolver can judge.
+        // A name, which only the lookup can check.
         format!("https://localhost:{port}/"),
         format!("http://localhost:{port}/"),
         "http://169.254.169.254/latest/meta-data/".to_owned(),
@@ -223,7 +223,7 @@ async fn a_redirect_does_not_reach_a_private_address() {
 }
 
 #[tokio::test]
-async fn a_location_that_quotes_the_credential_abroad_is_refused() {
+async fn a_location_that_quotes_the_credential_to_another_host_is_refused() {
     for (toolkit, quoted) in [
         ("query", format!("api_key={SECRET}")),
         ("query", format!("next=%2Fv1%2Fx%3Fapi_key%3D{SECRET}")),
@@ -252,7 +252,7 @@ async fn a_location_that_quotes_the_credential_abroad_is_refused() {
 }
 
 #[tokio::test]
-async fn a_query_credential_goes_along_on_its_own_origin_once() {
+async fn a_query_credential_is_sent_once_on_its_own_origin() {
     for (location, target) in [
         ("/v1/y".to_owned(), format!("/v1/y?api_key={SECRET}")),
         ("y?a=1#part".to_owned(), format!("/v1/y?a=1&api_key={SECRET}")),
@@ -265,11 +265,11 @@ async fn a_query_credential_goes_along_on_its_own_origin_once() {
 }
 
 #[tokio::test]
-async fn a_returned_answer_quotes_no_query_credential() {
+async fn a_returned_response_quotes_no_query_credential() {
     let secret = "s p/ä+itself";
     let quoting = |request: &Request| {
         let query = request.target.split_once('?').unwrap().1.to_owned();
-        // As it came, and as other servers write it.
+        // Unchanged, and as other servers write it.
         let location = format!("location: /v1/x/?{query}");
         let other =
             format!("content-location: /v1/x?{}&b=2#end", query.replace("%20", "+").replace("%2F", "%2f"));
@@ -295,7 +295,7 @@ async fn a_returned_answer_quotes_no_query_credential() {
             answer.header("link").unwrap(),
             "</v1/x?page=2&a=1>; rel=\"next\", </v1/x?a=1&page=9>; rel=\"last\", </in?next=%2Fx%3Fa%3D1>; rel=login"
         );
-        // A body is the upstream's own.
+        // A body belongs to the upstream.
         assert_eq!(answer.data(), "a=1&api_key=s%20p%2F%C3%A4%2Bitself");
     }
 }

@@ -1,4 +1,4 @@
-//! Refreshing tokens: when, how often, and what becomes of an account whatever the token endpoint does.
+//! Refreshing tokens: when, how often, and the account's state after each response of the token endpoint.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +21,8 @@ use crate::support::{
 
 const JSON: &str = "content-type: application/json";
 
-/// A provider: `/token` does as it is told, given how many requests there were before, and everything
-/// else answers with the credential that it got.
+/// A provider: `/token` takes the step for the number of earlier requests, and every other path returns the
+/// credential that it got.
 async fn provider(token: impl Fn(usize, &Request) -> Step + Send + Sync + 'static) -> Upstream {
     provider_with(token, |request| json_answer(json!(request.header("authorization")).to_string())).await
 }
@@ -39,7 +39,7 @@ async fn provider_with(
     .await
 }
 
-/// The answer to the token request of this number: tokens that tell it.
+/// The response to the token request of this number: tokens that contain the number.
 fn granted(number: usize) -> Step {
     json_answer(
         json!({
@@ -82,7 +82,7 @@ fn options(provider: &Upstream) -> GatewayOptions {
     }
 }
 
-/// Asks a gateway for a resource.
+/// Requests a resource of a gateway.
 async fn resource(gateway: &Embedded, method: &str, path: &[&str], body: Value) -> Result<Value> {
     let request = json!({ "method": method, "path": path, "body": body });
     let request = read_json(request.to_string().as_bytes()).unwrap();
@@ -103,7 +103,7 @@ async fn auth_config_of(gateway: &Embedded, toolkit: &str, credentials: Value) -
     made["auth_config"]["id"].as_str().unwrap().to_owned()
 }
 
-/// Tokens whose access token lives so long.
+/// Tokens whose access token expires after this time.
 fn tokens(expires_in: u64) -> Value {
     json!({ "access_token": "access-0", "refresh_token": "refresh-0", "expires_in": expires_in })
 }
@@ -128,7 +128,7 @@ impl User {
         Self { gateway, clock, provider, session, account, auth_config }
     }
 
-    /// A user whose access token has run out, and no other.
+    /// A user whose only access token has expired.
     async fn expired(provider: Upstream) -> Self {
         let user = Self::new(provider, tokens(1)).await;
         user.clock.advance(Duration::from_millis(1_050));
@@ -173,7 +173,7 @@ fn get() -> Value {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_refreshed_once_however_many_need_it() {
+async fn an_expired_token_is_refreshed_once_for_all_callers() {
     let user = User::expired(provider(|number, _| granted(number)).await).await;
     let calls = (0..200).map(|_| user.call());
     for answer in join_all(calls).await {
@@ -188,7 +188,7 @@ async fn a_dead_token_is_refreshed_once_however_many_need_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_will_soon_be_dead_is_used_while_the_next_is_fetched() {
+async fn a_token_that_expires_soon_is_used_during_its_refresh() {
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
     let provider = provider(move |number, _| {
@@ -212,7 +212,7 @@ async fn a_token_that_will_soon_be_dead_is_used_while_the_next_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_is_the_next_to_be_spent() {
+async fn the_next_refresh_uses_the_rotated_token() {
     let user = User::expired(provider(|number, _| granted(number)).await).await;
     for number in 1..=3 {
         assert_eq!(user.refresh().await.unwrap()["status"], "ACTIVE");
@@ -225,7 +225,7 @@ async fn a_rotated_token_is_the_next_to_be_spent() {
 }
 
 #[tokio::test]
-async fn the_old_refresh_token_stays_when_there_is_no_new_one() {
+async fn the_old_refresh_token_stays_without_a_new_one() {
     for answered in [
         json!({ "access_token": "access-new", "expires_in": 3600 }),
         json!({ "access_token": "access-new", "expires_in": 3600, "refresh_token": "" }),
@@ -241,7 +241,7 @@ async fn the_old_refresh_token_stays_when_there_is_no_new_one() {
 }
 
 #[tokio::test]
-async fn a_lifetime_that_says_nothing_is_none() {
+async fn a_meaningless_lifetime_is_ignored() {
     for expires_in in [json!(null), json!(0), json!(-5), json!("soon")] {
         let text = expires_in.to_string();
         let provider = provider(move |_, _| {
@@ -254,7 +254,7 @@ async fn a_lifetime_that_says_nothing_is_none() {
         assert_eq!(user.token_requests().len(), 1, "{text}");
         assert_eq!(user.account().await["state"]["val"].get("expires_in"), None, "{text}");
     }
-    // A number in quotes is one all the same.
+    // A number in quotes is a number, too.
     let provider = provider(|_, _| json_answer(r#"{"access_token":"new","expires_in":"3600"}"#));
     let user = User::expired(provider.await).await;
     assert_eq!(user.call().await.unwrap().data(), "Bearer new");
@@ -262,7 +262,7 @@ async fn a_lifetime_that_says_nothing_is_none() {
 }
 
 #[tokio::test]
-async fn a_refusal_ends_the_account_and_says_why() {
+async fn a_refusal_expires_the_account_with_a_reason() {
     let user = User::expired(provider(|_, _| refused("invalid_grant")).await).await;
     let error = assert_error(user.call().await, ErrorKind::AccountUnusable, "invalid_grant");
     assert!(error.to_string().contains("authorize again"), "{error}");
@@ -274,12 +274,12 @@ async fn a_refusal_ends_the_account_and_says_why() {
     for _ in 0..3 {
         assert_error(user.call().await, ErrorKind::NoActiveConnection, "EXPIRED");
     }
-    assert_eq!(user.token_requests().len(), 1, "it is not asked again");
+    assert_eq!(user.token_requests().len(), 1, "the provider gets no second request");
     assert_eq!(user.calls(), 0);
 }
 
 #[tokio::test]
-async fn a_refused_client_is_named_and_its_account_can_be_revived() {
+async fn the_error_names_a_refused_client_and_its_account_can_recover() {
     let provider = provider(|number, _| match number {
         0 => Step::Send(answer(401, &[JSON], r#"{"error":"invalid_client"}"#)),
         number => granted(number),
@@ -294,7 +294,7 @@ async fn a_refused_client_is_named_and_its_account_can_be_revived() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_is_left_alone_for_a_while_and_the_account_lives() {
+async fn a_failing_provider_is_retried_later_and_the_account_stays() {
     let flood = || Step::Repeat(head(200), vec![b'x'; 1024 * 1024], 100);
     fn head(status: u16) -> Vec<u8> {
         crate::support::head(status, &[JSON, "content-length: 104857600"])
@@ -309,7 +309,7 @@ async fn a_provider_that_fails_is_left_alone_for_a_while_and_the_account_lives()
         ("temporarily_unavailable", refused("temporarily_unavailable")),
         ("100 MB", flood()),
         ("a connection that breaks", Step::SendAndReset(Vec::new())),
-        ("half an answer", Step::SendAndClose(answer(200, &[JSON], r#"{"access_token":"a"}"#)[..60].into())),
+        ("half a response", Step::SendAndClose(answer(200, &[JSON], r#"{"access_token":"a"}"#)[..60].into())),
     ];
     for (what, step) in broken {
         let user = User::expired(
@@ -326,15 +326,15 @@ async fn a_provider_that_fails_is_left_alone_for_a_while_and_the_account_lives()
             "{what}"
         );
         assert_error(user.call().await, ErrorKind::TokenRefreshFailed, "The next refresh is at");
-        assert_eq!(user.token_requests().len(), 1, "{what}: it is not asked again so soon");
-        // Who asks for it by name does not wait.
+        assert_eq!(user.token_requests().len(), 1, "{what}: the provider gets no second request so soon");
+        // A caller that requests a refresh does not wait for the pause.
         assert_eq!(user.refresh().await.unwrap()["status"], "ACTIVE", "{what}");
         assert_eq!(user.call().await.unwrap().data(), "Bearer access-2", "{what}");
     }
 }
 
 #[tokio::test]
-async fn when_to_ask_again_is_told_to_who_asks_for_a_refresh() {
+async fn a_refused_refresh_tells_the_caller_when_to_retry() {
     let user = User::expired(provider(|_, _| Step::Send(answer(500, &[JSON], "{}"))).await).await;
     let path = ["connected_accounts", &user.account, "refresh"];
     let request = json!({ "method": "POST", "path": path }).to_string();
@@ -344,7 +344,7 @@ async fn when_to_ask_again_is_told_to_who_asks_for_a_refresh() {
 }
 
 #[tokio::test]
-async fn a_provider_is_left_alone_for_as_long_as_it_asks_up_to_an_hour() {
+async fn a_provider_sets_the_pause_up_to_an_hour() {
     for (status, asked, least, most) in
         [(429, "1800", 1_790, 1_800), (503, "86400", 3_590, 3_600), (429, "1", 25, 36), (400, "soon", 25, 36)]
     {
@@ -357,7 +357,7 @@ async fn a_provider_is_left_alone_for_as_long_as_it_asks_up_to_an_hour() {
 }
 
 #[tokio::test]
-async fn a_token_that_lives_is_used_while_the_provider_fails() {
+async fn a_valid_token_is_used_while_the_provider_fails() {
     let provider = provider(|_, _| Step::Send(answer(503, &[], ""))).await;
     let user = User::new(provider, tokens(10)).await;
     user.clock.advance(Duration::from_millis(8_100));
@@ -373,7 +373,7 @@ async fn a_token_that_lives_is_used_while_the_provider_fails() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_costs_a_call_no_more_than_its_own_limit() {
+async fn a_provider_that_hangs_delays_a_call_up_to_its_own_limit() {
     let provider = provider(|_, _| Step::SendAndHang(Vec::new())).await;
     let options = GatewayOptions { upstream_timeout_ms: Some(1_500), ..options(&provider) };
     let user = User::with(options, provider, tokens(1)).await;
@@ -389,7 +389,7 @@ async fn a_provider_that_hangs_costs_a_call_no_more_than_its_own_limit() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_end_a_refresh() {
+async fn a_dropped_caller_does_not_cancel_a_refresh() {
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
     let provider = provider(move |number, _| {
@@ -410,12 +410,12 @@ async fn a_caller_who_goes_away_does_not_end_a_refresh() {
 }
 
 #[tokio::test]
-async fn closing_waits_for_a_refresh_that_is_under_way() {
+async fn closing_waits_for_a_refresh_in_flight() {
     closing_waits_for_a_refresh(false).await;
 }
 
 #[tokio::test]
-async fn closing_waits_for_a_refresh_that_a_caller_on_the_port_has_left() {
+async fn closing_waits_for_a_refresh_of_a_disconnected_caller() {
     closing_waits_for_a_refresh(true).await;
 }
 
@@ -456,7 +456,7 @@ async fn closing_waits_for_a_refresh(on_port: bool) {
         async move { gateway.close().await }
     });
     user.gateway.closing().await;
-    // Time for what must not happen: that the refresh ends with the threads of the port.
+    // Time for the refresh to end with the threads of the port, which must not happen.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!closing.is_finished());
     answered.notify_one();
@@ -472,9 +472,9 @@ async fn call_data(gateway: &Embedded, session: &str) -> Value {
     call(gateway, session, get()).await.unwrap().data()
 }
 
-/// A refresh that was cut off is known from the store: once more, and then never again.
+/// The store knows a refresh that was cut off. It is retried once.
 #[tokio::test]
-async fn a_refresh_that_was_never_answered_is_tried_once_more() {
+async fn a_refresh_without_a_response_is_retried_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("gateway.db").to_str().unwrap().to_owned();
     let provider = provider(|number, _| match number {
@@ -491,7 +491,7 @@ async fn a_refresh_that_was_never_answered_is_tried_once_more() {
     let user = User::with(in_file, provider, tokens(1)).await;
     user.clock.advance(Duration::from_millis(1_050));
     assert_error(user.call().await, ErrorKind::TokenRefreshFailed, "not refreshed within");
-    // Closing cuts it off; 30 s later its lease has run out.
+    // Closing cuts the refresh off. 30 s later, its lease has expired.
     user.gateway.close().await;
     let database = SqlitePool::connect(&format!("sqlite:{store}")).await.unwrap();
     let noted: (i64, Option<String>) =
@@ -518,7 +518,7 @@ async fn a_refresh_that_was_never_answered_is_tried_once_more() {
     assert_eq!(user.token_requests().len(), 2);
 }
 
-/// An API that takes the tokens from this number on, and answers others with this status.
+/// An API that accepts tokens from this number on, and responds to others with this status.
 async fn strict(status: u16, from: usize) -> Upstream {
     provider_with(
         |number, _| granted(number),
@@ -537,7 +537,7 @@ async fn strict(status: u16, from: usize) -> Upstream {
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_refreshed_and_the_call_replayed_once() {
+async fn a_rejected_token_is_refreshed_and_the_call_retried_once() {
     let user = User::new(strict(401, 1).await, tokens(3600)).await;
     let request = json!({
         "toolkit_slug": "oauth", "endpoint": "/x?a=1", "method": "POST", "body": { "b": [1, 2] },
@@ -553,19 +553,19 @@ async fn a_rejected_token_is_refreshed_and_the_call_replayed_once() {
 }
 
 #[tokio::test]
-async fn a_second_rejection_is_the_answer() {
+async fn a_second_rejection_is_returned() {
     let user = User::new(strict(401, 99).await, tokens(3600)).await;
     let answer = user.call().await.unwrap();
     assert_eq!((answer.status(), answer.data()["got"].clone()), (401, json!("Bearer access-1")));
     assert_eq!((user.token_requests().len(), user.calls()), (1, 2));
-    // Another new token would fare no better, so there is none for a while.
+    // Another new token would not help, so the gateway requests none for a while.
     assert_eq!(user.call().await.unwrap().status(), 401);
     assert_eq!((user.token_requests().len(), user.calls()), (1, 3));
     assert_eq!(user.account().await["status"], "ACTIVE");
 }
 
 #[tokio::test]
-async fn other_statuses_and_other_credentials_are_handed_on() {
+async fn other_statuses_and_other_credentials_are_not_retried() {
     for status in [400, 403, 407, 419, 500] {
         let user = User::new(strict(status, 1).await, tokens(3600)).await;
         assert_eq!(user.call().await.unwrap().status(), u64::from(status));
@@ -586,7 +586,7 @@ async fn other_statuses_and_other_credentials_are_handed_on() {
 }
 
 #[tokio::test]
-async fn who_was_not_sent_the_credential_has_not_rejected_it() {
+async fn a_401_of_another_origin_refreshes_nothing() {
     let rejecting = Upstream::always(Step::Send(answer(401, &[JSON], "{}"))).await;
     for (target, refreshes) in [(format!("{}/there", rejecting.origin()), 0), ("/v1/there".to_owned(), 1)] {
         let provider = provider_with(
@@ -605,7 +605,7 @@ async fn who_was_not_sent_the_credential_has_not_rejected_it() {
 }
 
 #[tokio::test]
-async fn a_rejection_that_cannot_be_mended_is_handed_on() {
+async fn a_rejection_without_a_refresh_is_returned() {
     let provider =
         provider_with(|_, _| refused("invalid_grant"), |_| Step::Send(answer(401, &[JSON], r#""no""#)));
     let user = User::new(provider.await, tokens(3600)).await;
@@ -615,7 +615,7 @@ async fn a_rejection_that_cannot_be_mended_is_handed_on() {
 }
 
 #[tokio::test]
-async fn many_rejections_at_once_are_one_refresh() {
+async fn many_rejections_at_once_cause_one_refresh() {
     let user = User::new(strict(401, 1).await, tokens(3600)).await;
     for answer in join_all((0..100).map(|_| user.call())).await {
         assert_eq!(answer.unwrap().data(), "Bearer access-1");
@@ -684,7 +684,7 @@ fn in_file(folder: &TempDir, provider: &Upstream) -> GatewayOptions {
 }
 
 #[tokio::test]
-async fn closing_begins_no_further_refresh_of_idle_accounts() {
+async fn closing_starts_no_further_refresh_of_idle_accounts() {
     let folder = tempfile::tempdir().unwrap();
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
@@ -719,10 +719,10 @@ async fn closing_begins_no_further_refresh_of_idle_accounts() {
 }
 
 #[tokio::test]
-async fn accounts_that_cannot_be_refreshed_do_not_keep_others_from_it() {
+async fn accounts_that_cannot_be_refreshed_do_not_block_others() {
     let folder = tempfile::tempdir().unwrap();
     let provider = provider(|number, _| granted(number)).await;
-    // A credential with a refresh token, and nobody to take that to.
+    // A credential with a refresh token, and no authorization server.
     let stuck = json!({
         "slug": "stuck", "name": "Stuck", "base_url": "https://api.example",
         "schemes": { "OAUTH2": { "headers": { "Authorization": "Bearer {{access_token}}" } } },
@@ -736,7 +736,7 @@ async fn accounts_that_cannot_be_refreshed_do_not_keep_others_from_it() {
     user.gateway.delete_account(&user.account).await.unwrap();
     let client = json!({ "client_id": "our-client", "client_secret": "s" });
     let config = auth_config_of(&user.gateway, "stuck", client).await;
-    // As many as are looked up at once.
+    // As many as one lookup returns.
     for number in 0..100 {
         user.import_too(&format!("user-{number}"), "stuck", &config).await;
     }
@@ -750,7 +750,7 @@ async fn accounts_that_cannot_be_refreshed_do_not_keep_others_from_it() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_made_of_the_old_credential_does_not_bring_back_a_spent_token() {
+async fn a_change_based_on_the_old_credential_does_not_restore_a_spent_token() {
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
     let provider = provider(move |number, _| {
@@ -774,7 +774,7 @@ async fn a_change_that_is_made_of_the_old_credential_does_not_bring_back_a_spent
     assert!(user.token_requests()[1].contains("refresh_token=refresh-1&"));
 }
 
-/// A provider that takes tokens back, or answers so.
+/// A provider that responds to a revocation with this status.
 async fn taking_back(status: u16) -> Upstream {
     provider_with(
         |number, _| granted(number),
@@ -793,7 +793,7 @@ fn taken_back(provider: &Upstream) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_revoked_account_has_its_tokens_taken_back() {
+async fn a_revoked_accounts_tokens_are_revoked_at_the_provider() {
     let user = User::new(taking_back(200).await, tokens(3600)).await;
     let path = ["connected_accounts", user.account.as_str(), "revoke"];
     let revoked = resource(&user.gateway, "POST", &path, Value::Null).await.unwrap();
@@ -819,7 +819,7 @@ async fn revoke_and_delete(gateway: &Embedded, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_account_of_no_use_any_more_can_be_revoked_and_deleted() {
+async fn an_unusable_account_can_be_revoked_and_deleted() {
     for without_toolkit in [true, false] {
         for delete in [false, true] {
             let folder = tempfile::tempdir().unwrap();
@@ -860,7 +860,7 @@ async fn an_account_of_no_use_any_more_can_be_revoked_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_deleted_while_it_is_revoked_is_not_revoked() {
+async fn a_concurrently_deleted_account_is_not_revoked() {
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
     let provider = provider_with(
@@ -878,7 +878,7 @@ async fn an_account_that_is_deleted_while_it_is_revoked_is_not_revoked() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
+async fn tokens_are_deleted_here_even_if_the_provider_does_not_revoke_them() {
     for delete in [false, true] {
         let user = User::new(taking_back(503).await, tokens(3600)).await;
         let path = ["connected_accounts", user.account.as_str(), "revoke"];
@@ -902,11 +902,11 @@ async fn a_provider_that_does_not_take_tokens_back_does_not_keep_them_here() {
     let deleted =
         resource(&user.gateway, "DELETE", &["connected_accounts", &user.account], Value::Null).await;
     assert_eq!(deleted.unwrap(), json!({ "success": true }));
-    assert!(taken_back(&user.provider).is_empty(), "nobody asked for that");
+    assert!(taken_back(&user.provider).is_empty(), "no other token was revoked");
 }
 
 #[tokio::test]
-async fn tokens_that_a_refresh_brings_are_taken_back_too() {
+async fn the_tokens_of_a_concurrent_refresh_are_revoked_too() {
     let answered = Arc::new(Notify::new());
     let signal = Arc::clone(&answered);
     let provider = provider(move |number, _| {
@@ -928,7 +928,7 @@ async fn tokens_that_a_refresh_brings_are_taken_back_too() {
 
 /// A time in the store that lies hours ahead was written before the clock was set back.
 #[tokio::test]
-async fn a_clock_that_was_set_back_keeps_no_account_from_its_refresh() {
+async fn a_clock_that_was_set_back_delays_no_refresh() {
     for (what, change, expires_in) in [
         ("a lease", "lease_holder = 'gone', lease_until = AHEAD", 1),
         ("a lease of nobody", "lease_until = AHEAD", 1),
@@ -960,7 +960,7 @@ async fn a_clock_that_was_set_back_keeps_no_account_from_its_refresh() {
 }
 
 #[tokio::test]
-async fn a_lease_of_another_process_is_kept_while_it_lasts() {
+async fn a_lease_of_another_process_is_respected_until_it_expires() {
     let folder = tempfile::tempdir().unwrap();
     let provider = provider(|number, _| granted(number)).await;
     let options = || GatewayOptions { upstream_timeout_ms: Some(1_500), ..in_file(&folder, &provider) };
@@ -969,7 +969,7 @@ async fn a_lease_of_another_process_is_kept_while_it_lasts() {
     user.clock.advance(Duration::from_millis(1_050));
     let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
     let database = SqlitePool::connect(&file).await.unwrap();
-    // Clocks are set back by a second now and then; that ends no lease. This one is 1 050 ms ahead of SQLite's.
+    // A clock that is set back by a second ends no lease. This lease is 1 050 ms ahead of SQLite's clock.
     let update = "UPDATE connected_accounts SET lease_holder = 'other', \
                   lease_until = CAST(unixepoch('subsec') * 1000 AS INTEGER) + 32050";
     sqlx::query(update).execute(&database).await.unwrap();
@@ -982,7 +982,7 @@ async fn a_lease_of_another_process_is_kept_while_it_lasts() {
 }
 
 #[tokio::test]
-async fn a_revocation_is_what_the_response_says() {
+async fn the_response_to_a_revocation_is_read_as_the_table_says() {
     for (status, body, revoked) in [
         (200, "", true),
         (200, "{}", true),
@@ -990,7 +990,7 @@ async fn a_revocation_is_what_the_response_says() {
         (200, r#"{"ok":true,"revoked":true}"#, true),
         (200, r#"{"ok":false,"error":"not_authed"}"#, false),
         (200, r#"{"error":"server_error"}"#, false),
-        // The token is dead already, which is what was wanted.
+        // The token is already invalid, as intended.
         (200, r#"{"ok":false,"error":"token_revoked"}"#, true),
         (400, r#"{"error":"invalid_token","error_description":"Token expired or revoked"}"#, true),
         (401, r#"{"error":"invalid_client"}"#, false),

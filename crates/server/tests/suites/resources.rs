@@ -1,5 +1,5 @@
-//! The resources of the wire, in raw HTTP: connected accounts, auth configs, links, toolkits, and
-//! what keys and limits say to them.
+//! The resources of the wire, in raw HTTP: connected accounts, auth configs, links and toolkits, with the
+//! keys and limits of their callers.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,13 +21,13 @@ async fn port() -> Port {
     Port::open(&Upstream::always(json_answer(r#"{"a":1}"#)).await).await
 }
 
-/// Asks for a resource of v3.1.
+/// Requests a resource of v3.1.
 pub(crate) async fn ask(port: &Port, method: &str, path: &str, body: Value) -> HttpAnswer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     port.ask(method, &format!("/api/v3.1{path}"), &body).await
 }
 
-/// Asks for a resource of v3.1 that is answered with this status.
+/// Requests a resource of v3.1, and asserts the status.
 #[track_caller]
 pub(crate) fn expect(answer: HttpAnswer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -38,7 +38,7 @@ pub(crate) async fn read(port: &Port, path: &str) -> Value {
     expect(ask(port, "GET", path, Value::Null).await, 200)
 }
 
-/// Makes an auth config for API keys: its id.
+/// Creates an auth config for API keys, and returns its id.
 async fn auth_config(port: &Port, toolkit: &str) -> String {
     let request = json!({
         "toolkit": { "slug": toolkit },
@@ -140,7 +140,7 @@ async fn resources_live_under_both_versions() {
 }
 
 #[tokio::test]
-async fn what_is_gone_is_not_found() {
+async fn deleted_resources_are_not_found() {
     let port = port().await;
     for (method, path, slug) in [
         ("GET", "/connected_accounts/ca_none", "ConnectedAccountNotFound"),
@@ -224,7 +224,7 @@ async fn unknown_keys_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_in_vain_is_told() {
+async fn invalid_values_are_refused_by_name() {
     let port = port().await;
     let config = auth_config(&port, "header").await;
     let session = &port.caller.session;
@@ -371,7 +371,7 @@ async fn an_account_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn a_changed_credential_is_the_one_that_is_sent() {
+async fn a_changed_credential_is_sent_with_the_next_call() {
     let upstream = Upstream::always(json_answer("{}")).await;
     let port = Port::open(&upstream).await;
     let config = auth_config(&port, "header").await;
@@ -381,7 +381,7 @@ async fn a_changed_credential_is_the_one_that_is_sent() {
     expect(ask(&port, "PATCH", &one, change(json!({ "api_key": "new", "region": "eu" }))).await, 200);
     assert_eq!(call_as(&port, &id).await.status, 200);
     assert_eq!(upstream.requests()[0].header("x-api-key"), Some("new"));
-    // What is not named stays; null removes.
+    // An unnamed field stays; null removes one.
     expect(ask(&port, "PATCH", &one, change(json!({ "region": null }))).await, 200);
     let val = &read(&port, &one).await["state"]["val"];
     assert_eq!(*val, json!({ "status": "ACTIVE", "api_key": "REDACTED" }));
@@ -408,7 +408,7 @@ async fn an_alias_is_one_account_only() {
     assert_refused(&create(named(&config, "bea", "work")).await, 409, "Conflict", "alias");
     expect(create(named(&config, "cem", "work")).await, 201);
     expect(create(named(&other, "bea", "work")).await, 201);
-    // No alias is no alias, as often as one likes.
+    // Any number of accounts may have no alias.
     let second = text(&expect(create(named(&config, "bea", "")).await, 201)["id"]);
     expect(create(named(&config, "bea", "")).await, 201);
     assert_eq!(read(&port, &format!("/connected_accounts/{second}")).await["alias"], Value::Null);
@@ -422,7 +422,7 @@ async fn an_alias_is_one_account_only() {
     expect(rename(&first, "work").await, 200);
     expect(rename(&first, "").await, 200);
     expect(rename(&second, "work").await, 200);
-    // Where one is as another's word id, the alias wins, so neither stands in the other's way.
+    // If an alias equals another account's word id, the alias wins.
     let third = text(&expect(create(named(&config, "bea", &word_id)).await, 201)["id"]);
     expect(rename(&third, "").await, 200);
     expect(rename(&second, &word_id).await, 200);
@@ -432,7 +432,7 @@ async fn an_alias_is_one_account_only() {
 }
 
 #[tokio::test]
-async fn lists_are_restricted_by_every_filter() {
+async fn every_filter_restricts_its_list() {
     let port = port().await;
     let (header, query) = (auth_config(&port, "header").await, auth_config(&port, "query").await);
     let a = connect(&port, &header, "bea").await;
@@ -484,7 +484,7 @@ async fn lists_are_restricted_by_every_filter() {
     assert_eq!(read(&port, "/auth_configs?toolkit_slug=query&show_disabled=true").await["total_items"], 1);
 }
 
-/// A gateway with its store in a file, and a way into that file.
+/// A gateway with its store in a file, and a connection to that file.
 async fn port_on_a_file(folder: &tempfile::TempDir) -> (Port, SqlitePool) {
     let file = folder.path().join("gateway.db");
     let upstream = Upstream::pleasant().await;
@@ -554,7 +554,7 @@ async fn pages_neither_skip_nor_repeat_rows_of_one_moment() {
             ("user_ids=bea&order_by=updated_at&order_direction=asc", by_change.clone()),
             ("user_ids=bea&order_by=updated_at&order_direction=desc", reversed(&by_change)),
             ("toolkit_slugs=header&statuses=ACTIVE&order_by=created_at", {
-                // The caller's own account of the toolkit is newer than all of them.
+                // The caller's own account of the toolkit is newer than all others.
                 let mine = ids(&read(&port, "/connected_accounts?user_ids=ann").await);
                 [mine, reversed(&by_age)].concat()
             }),
@@ -615,7 +615,7 @@ async fn counts_are_right_at_once() {
 }
 
 #[tokio::test]
-async fn pins_may_be_given_by_name() {
+async fn accounts_may_be_pinned_by_name() {
     let upstream = Upstream::always(json_answer("{}")).await;
     let port = Port::open(&upstream).await;
     let config = auth_config(&port, "header").await;
@@ -696,7 +696,7 @@ async fn auth_configs_of_a_session_choose_the_account() {
     }
     let session = expect(ask(&port, "POST", "/tool_router/session", json!({ "user_id": "bea" })).await, 201);
     let path = format!("/tool_router/session/{}", text(&session["session_id"]));
-    // A change counts from the next call on.
+    // A change takes effect from the next call.
     for (configs, sent) in [
         (json!(null), "of-second"),
         (json!({ "header": first }), "of-first"),
@@ -713,7 +713,7 @@ async fn auth_configs_of_a_session_choose_the_account() {
     assert_refused(&none, 400, "ToolRouterV2_NoActiveConnection", "bea");
     let wrong = json!({ "auth_configs": { "query": third } });
     assert_refused(&ask(&port, "PATCH", &path, wrong).await, 400, "ToolRouterV2_BadRequest", "`header`");
-    // The link of the session is one of that auth config.
+    // The link of the session uses that auth config.
     let link = expect(ask(&port, "POST", &format!("{path}/link"), json!({ "toolkit": "header" })).await, 201);
     let account = read(&port, &format!("/connected_accounts/{}", text(&link["connected_account_id"]))).await;
     assert_eq!(account["auth_config"]["id"], third);
@@ -724,7 +724,7 @@ fn unix_seconds() -> u64 {
 }
 
 #[tokio::test]
-async fn a_link_begins_an_account() {
+async fn a_link_creates_an_account() {
     let port = port().await;
     let session = format!("/tool_router/session/{}", port.caller.session);
     let request = json!({ "toolkit": "query", "callback_url": "https://app.example/done", "alias": "soon" });
@@ -746,13 +746,13 @@ async fn a_link_begins_an_account() {
     assert_refused(&call_as(&port, &id).await, 422, "ConnectedAccountNotUsable", "INITIALIZING");
     let call = ask(&port, "POST", &format!("{session}/proxy_execute"), get("query")).await;
     assert_refused(&call, 400, "ToolRouterV2_NoActiveConnection", "INITIALIZING");
-    // A credential that comes another way finishes it too.
+    // A credential from another request finishes the account, too.
     let state = json!({ "connection": { "state": { "authScheme": "API_KEY", "val": { "api_key": "k" } } } });
     let finished = expect(ask(&port, "PATCH", &format!("/connected_accounts/{id}"), state).await, 200);
     assert_eq!(finished["status"], "ACTIVE");
     expect(ask(&port, "POST", &format!("{session}/proxy_execute"), get("query")).await, 200);
 
-    // Without a secret, connecting gives out a link as well.
+    // Without a secret, connecting creates a link as well.
     let config = auth_config(&port, "header").await;
     for connection in [json!({ "user_id": "bea" }), json!({ "user_id": "bea", "data": { "region": "eu" } })] {
         let request = json!({ "auth_config": { "id": config }, "connection": connection });
@@ -764,7 +764,7 @@ async fn a_link_begins_an_account() {
 }
 
 #[tokio::test]
-async fn links_that_lead_nowhere_are_not_given_out() {
+async fn links_without_a_reachable_page_are_refused() {
     let port = port().await;
     let own = ids(&read(&port, "/connected_accounts?user_ids=ann").await).remove(0);
     let config = json!({
@@ -841,7 +841,7 @@ async fn toolkits_are_found() {
     assert_eq!((&fields["required"][0]["name"], &fields["optional"]), (&json!("api_key"), &json!([])));
     assert_eq!(fields["required"][0]["is_secret"], true);
 
-    // What an OAuth client is made of, and what is left to ask a person for.
+    // The fields of an OAuth client, and the fields that the user enters.
     let outlook = read(&port, "/toolkits/outlook").await;
     let details = outlook["auth_config_details"].as_array().unwrap();
     let oauth = details.iter().find(|details| details["mode"] == "OAUTH2").unwrap();
@@ -896,14 +896,14 @@ async fn a_session_lists_its_toolkits_with_their_accounts() {
     let elsewhere = read(&port, &format!("{path}/toolkits?toolkits=bearer")).await;
     assert_eq!(elsewhere["items"][0]["enabled"], false, "it is listed, and not allowed");
 
-    // The pin gone, the newest is used, then the next best.
+    // Without the pin, the newest account is used, then the next best.
     expect(ask(&port, "PATCH", &path, json!({ "connected_accounts": null })).await, 200);
     assert_eq!(listed("toolkits=header").await, [item("header", Some(&newer))]);
     let status = json!({ "enabled": false });
     expect(ask(&port, "PATCH", &format!("/connected_accounts/{newer}/status"), status).await, 200);
     assert_eq!(listed("toolkits=header").await, [item("header", Some(&own))]);
 
-    // The accounts of the session's auth config alone, and none of one that is disabled.
+    // Only accounts of the session's auth config, and none of a disabled one.
     let other = auth_config(&port, "header").await;
     let named = json!({ "auth_configs": { "header": other } });
     expect(ask(&port, "PATCH", &path, named).await, 200);
@@ -916,12 +916,12 @@ async fn a_session_lists_its_toolkits_with_their_accounts() {
     assert_eq!(disabled["items"][0]["connected_account"]["status"], "INACTIVE");
     let account = read(&port, &format!("/connected_accounts/{theirs}")).await;
     assert_eq!(account["status_reason"], "Auth config is disabled");
-    // What is not changed is not checked again.
+    // Unchanged parts are not checked again.
     expect(ask(&port, "PATCH", &path, json!({ "toolkits": { "enable": ["header"] } })).await, 200);
 }
 
 #[tokio::test]
-async fn a_session_has_the_account_that_was_connected_last() {
+async fn a_session_uses_the_account_that_was_connected_last() {
     let port = port().await;
     let config = auth_config(&port, "header").await;
     let request = json!({ "auth_config_id": config, "user_id": "ann" });
@@ -933,7 +933,7 @@ async fn a_session_has_the_account_that_was_connected_last() {
         text(&read(&port, &path).await["items"][0]["connected_account"]["id"])
     };
     assert_eq!(used().await, imported);
-    // The clock is the condition here: it counts in milliseconds.
+    // The test waits for the clock, which counts in milliseconds.
     tokio::time::sleep(Duration::from_millis(2)).await;
     let state = json!({ "authScheme": "API_KEY", "val": { "api_key": "later-key" } });
     let path = format!("/connected_accounts/{linked}");
@@ -942,7 +942,7 @@ async fn a_session_has_the_account_that_was_connected_last() {
 }
 
 #[tokio::test]
-async fn keys_end_and_stay_where_they_belong() {
+async fn keys_expire_and_work_from_allowed_addresses_only() {
     let port = port().await;
     let gateway = &port.caller.gateway;
     let ask_with = async |key: &str| port.ask_with(key, "GET", "/api/v3.1/toolkits?limit=1", "").await;
@@ -978,7 +978,7 @@ async fn keys_end_and_stay_where_they_belong() {
 }
 
 #[tokio::test]
-async fn a_limit_counts_every_key_by_itself() {
+async fn the_rate_limit_counts_each_key_separately() {
     let port = port().await;
     let gateway = &port.caller.gateway;
     let listen = Listen { requests_per_minute: Some(3), ..Listen::default() };
@@ -1002,7 +1002,7 @@ async fn a_limit_counts_every_key_by_itself() {
 
     let other = key(gateway, json!({})).await.unwrap();
     assert_eq!(ask_with(address, &other).await.status, 200);
-    // Those without a key share one, and are told that they have none.
+    // Callers without a key share a limit, and the error says that the key is missing.
     for status in [401, 401, 401, 429] {
         assert_eq!(http(address, "GET", path, &[], "").await.status, status);
     }
@@ -1023,7 +1023,7 @@ async fn the_wire_describes_itself() {
         let path = path.replace("{id}", "x").replace("{slug}", "x").replace("{status}", "x");
         for method in item.as_object().unwrap().keys() {
             let answer = http(port.address, &method.to_uppercase(), &path, &[], "").await;
-            assert_eq!(answer.status, 401, "{method} {path} is there, and needs a key");
+            assert_eq!(answer.status, 401, "{method} {path} exists, and needs a key");
         }
     }
 }
@@ -1051,18 +1051,18 @@ fn the_description_defines_its_references_and_names_each_operation_once() {
     let items = description["paths"].as_object().unwrap().values();
     for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
         let name = operation["operationId"].as_str().unwrap();
-        assert!(names.insert(name), "{name} stands twice");
+        assert!(names.insert(name), "{name} appears twice");
     }
     assert!(names.len() >= 25, "{}", names.len());
 }
 
 #[test]
-fn the_description_is_the_one_that_was_agreed_on() {
+fn the_description_matches_its_snapshot() {
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(openapi()).unwrap());
 }
 
 #[tokio::test]
-async fn links_lead_to_where_people_reach_the_gateway() {
+async fn links_begin_with_the_public_url() {
     let upstream = Upstream::pleasant().await;
     let options =
         GatewayOptions { public_url: Some("https://connect.example/".to_owned()), ..options(&upstream) };
@@ -1073,7 +1073,7 @@ async fn links_lead_to_where_people_reach_the_gateway() {
 }
 
 #[tokio::test]
-async fn many_accounts_at_once_have_names_of_their_own() {
+async fn accounts_created_at_once_have_different_names() {
     let port = port().await;
     let gateway: &Embedded = &port.caller.gateway;
     let accounts = futures::future::join_all(
@@ -1090,7 +1090,7 @@ async fn many_accounts_at_once_have_names_of_their_own() {
 }
 
 #[tokio::test]
-async fn accounts_for_several_users_are_refused_instead_of_made_for_one() {
+async fn shared_accounts_are_refused() {
     let port = port().await;
     let config = auth_config(&port, "query").await;
     let shared = json!({ "account_type": "SHARED" });

@@ -1,4 +1,4 @@
-//! The store in a file: what survives, what is refused untouched, and what is remembered of calls.
+//! The store in a file: the rows that survive, the files that are refused untouched, and the record of calls.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ async fn open(upstream: &Upstream, file: &Path) -> Embedded {
     soon(Embedded::open(in_file(upstream, file, Some(KEY)))).await.unwrap()
 }
 
-/// A folder that is gone after the test, and a file in it that is not there yet.
+/// A folder that is deleted after the test, and the path of a file in it that does not exist yet.
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.db");
@@ -83,7 +83,7 @@ async fn sql(file: &Path, statement: &'static str) -> u64 {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_new_file_is_for_its_user_alone() {
+async fn a_new_file_is_readable_by_its_user_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let upstream = echo().await;
@@ -101,7 +101,7 @@ async fn a_new_file_is_for_its_user_alone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_file_of_an_answer_is_for_its_user_alone_whatever_its_folder() {
+async fn a_stored_response_is_readable_by_its_user_only_in_any_folder() {
     use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
@@ -190,7 +190,7 @@ async fn a_gateway_that_was_never_closed_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_needs_a_key_and_the_command_that_makes_one_is_told() {
+async fn a_store_in_a_file_needs_a_key_and_the_error_names_the_command() {
     let upstream = Upstream::pleasant().await;
     let (folder, file) = place();
     let result = Embedded::open(in_file(&upstream, &file, None)).await;
@@ -217,7 +217,7 @@ async fn a_wrong_key_changes_nothing() {
         assert_error(result, ErrorKind::WrongEncryptionKey, "gateway.db");
         assert_untouched(&before, "a wrong key");
     }
-    // Nor does it while another gateway has the file open, with writes that are only in its log.
+    // The same while another gateway has the file open, with writes that are only in its log.
     let gateway = open(&upstream, &file).await;
     import(&gateway, "ann", "header", credential("header", "newer-secret")).await;
     let main = std::fs::read(&file).unwrap();
@@ -228,7 +228,7 @@ async fn a_wrong_key_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_whole_database_of_ours_is_refused_untouched() {
+async fn a_damaged_or_foreign_database_is_refused_untouched() {
     let upstream = echo().await;
     let (folder, file) = place();
     filled(&upstream, &file).await;
@@ -278,14 +278,14 @@ async fn the_database_of_another_program_is_refused_untouched() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_used_is_named() {
+async fn the_error_names_an_unusable_path() {
     let upstream = Upstream::pleasant().await;
     let (folder, file) = place();
     std::fs::write(folder.path().join("plain"), "").unwrap();
     let mut places = vec![folder.path().join("no/such/folder/x.db"), folder.path().join("plain/x.db")];
     places.push(folder.path().to_owned());
     if cfg!(target_os = "linux") {
-        // Not even root may write there.
+        // Even root may not write there.
         places.push("/proc/x.db".into());
     }
     for place in places {
@@ -308,7 +308,7 @@ async fn a_credential_cannot_be_moved_to_another_row() {
     let moved = "UPDATE connected_accounts SET credential = \
                  (SELECT credential FROM connected_accounts WHERE user_id = 'ann') WHERE user_id = 'bob'";
     assert_eq!(sql(&file, moved).await, 1);
-    // Until that is noticed, what was read before is used; never what was moved.
+    // Until the change is noticed, the cached credential is used, never the moved one.
     tokio::time::timeout(NOTICED_WITHIN, async {
         while let Ok(answer) = call(&gateway, &bobs, get("header")).await {
             assert_eq!(answer.data(), "secret-of-bob");
@@ -321,7 +321,7 @@ async fn a_credential_cannot_be_moved_to_another_row() {
     let named = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": thief });
     assert_error(tools_call(&gateway, named).await, ErrorKind::Internal, "Import the credential again");
     assert_eq!(upstream.requests().len(), seen);
-    // Where it was written, it still opens.
+    // In its own row, the credential still opens.
     let named = json!({ "endpoint": "/x", "method": "GET", "connected_account_id": victim });
     assert_eq!(tools_call(&gateway, named).await.unwrap().data(), "secret-of-ann");
 
@@ -351,7 +351,7 @@ async fn two_gateways_share_one_file() {
         tasks.push(tokio::spawn(async move {
             let (user, secret) = (format!("user-{index}"), format!("secret-{index}"));
             let account = import(&here, &user, "header", credential("header", &secret)).await;
-            // The other one knows of it at once.
+            // The other gateway sees the change at once.
             let session = session(&there, &user).await;
             assert_eq!(call(&there, &session, get("header")).await.unwrap().data(), secret.as_str());
             assert_eq!(call(&here, &session, get("header")).await.unwrap().data(), secret.as_str());
@@ -372,11 +372,11 @@ async fn two_gateways_share_one_file() {
     }
 }
 
-/// What is kept in memory of a store may be this old, as docs/operators.md says; and some time for a busy machine.
+/// The greatest age of cached rows, as docs/operators.md says, and some time for a busy machine.
 const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn what_another_gateway_writes_is_noticed() {
+async fn a_write_of_another_gateway_is_noticed() {
     let upstream = echo().await;
     let (_folder, file) = place();
     let (here, there) = (open(&upstream, &file).await, open(&upstream, &file).await);
@@ -418,13 +418,13 @@ async fn what_another_gateway_writes_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_counts_from_the_next_call_on() {
+async fn a_change_takes_effect_from_the_next_call() {
     let upstream = echo().await;
     let (_folder, file) = place();
     for gateway in [crate::support::gateway(&upstream).await, open(&upstream, &file).await] {
         import(&gateway, "ann", "header", credential("header", "a-secret")).await;
         let id = session(&gateway, "ann").await;
-        // Others look the same session up all the time.
+        // Other callers look the same session up all the time.
         let others: Vec<_> = (0..2)
             .map(|_| {
                 let (gateway, id) = (gateway.clone(), id.clone());
@@ -463,7 +463,7 @@ async fn a_change_counts_from_the_next_call_on() {
 
 /// The same for an account that a call, or a pin of its session, names.
 #[tokio::test]
-async fn a_change_to_a_named_account_counts_from_the_next_call_on() {
+async fn a_change_to_a_named_account_takes_effect_from_the_next_call() {
     let upstream = echo().await;
     let (_folder, file) = place();
     for gateway in [crate::support::gateway(&upstream).await, open(&upstream, &file).await] {
@@ -491,7 +491,7 @@ async fn a_change_to_a_named_account_counts_from_the_next_call_on() {
 }
 
 #[tokio::test]
-async fn a_new_file_may_be_made_by_several_at_once() {
+async fn several_gateways_may_create_one_file_at_once() {
     let upstream = Upstream::pleasant().await;
     for _ in 0..5 {
         let (_folder, file) = place();
@@ -503,7 +503,7 @@ async fn a_new_file_may_be_made_by_several_at_once() {
 }
 
 #[tokio::test]
-async fn a_new_file_that_somebody_writes_is_waited_for() {
+async fn opening_waits_for_the_writer_of_a_new_file() {
     let upstream = Upstream::pleasant().await;
     let (_folder, file) = place();
     let mut other =
@@ -519,7 +519,7 @@ async fn a_new_file_that_somebody_writes_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_store_that_stays_locked_is_told_and_comes_back() {
+async fn the_error_names_a_locked_store_and_later_calls_work() {
     let upstream = echo().await;
     let (_folder, file) = place();
     let gateway = open(&upstream, &file).await;
@@ -543,7 +543,7 @@ async fn a_store_that_stays_locked_is_told_and_comes_back() {
 }
 
 #[tokio::test]
-async fn of_two_changes_to_a_session_at_once_none_is_lost() {
+async fn two_concurrent_changes_to_a_session_both_take_effect() {
     let upstream = echo().await;
     let (_folder, file) = place();
     let gateway = open(&upstream, &file).await;
@@ -563,7 +563,7 @@ async fn of_two_changes_to_a_session_at_once_none_is_lost() {
 }
 
 #[tokio::test]
-async fn calls_are_remembered_without_what_was_said() {
+async fn calls_are_recorded_without_their_content() {
     let upstream = Upstream::with(|request| match request.target.split('?').next().unwrap() {
         "/v1/hang" => Step::SendAndHang(Vec::new()),
         "/v1/reset" => Step::SendAndReset(Vec::new()),
@@ -639,7 +639,7 @@ async fn calls_are_remembered_without_what_was_said() {
 }
 
 #[tokio::test]
-async fn the_oldest_calls_are_forgotten() {
+async fn the_oldest_records_of_calls_are_deleted() {
     let gateway = Embedded::open(GatewayOptions::default()).await.unwrap();
     for index in 0..10_050 {
         let request = json!({ "toolkit_slug": format!("t{index}"), "endpoint": "/", "method": "GET" });
@@ -649,7 +649,7 @@ async fn the_oldest_calls_are_forgotten() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_emptied_is_no_new_one() {
+async fn an_emptied_store_is_not_opened_as_a_new_one() {
     let upstream = echo().await;
     for (what, is_refused) in [
         ("truncated", true),

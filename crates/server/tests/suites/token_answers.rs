@@ -1,5 +1,5 @@
-//! What becomes of an account with each response of a token endpoint in `cases/token-answers.json`: over a refresh
-//! as calls begin it, row by row.
+//! The account's state after each response of a token endpoint in `cases/token-answers.json`: each row is a
+//! refresh that a call starts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ struct Accounts {
 }
 
 impl Accounts {
-    /// Each token endpoint does once what its row says, and gives tokens afterwards.
+    /// Each token endpoint sends the response of its row once, and issues tokens afterwards.
     async fn of(rows: &[Value], store: &TempDir) -> Self {
         let (responses, asked) = (rows.to_vec(), Arc::new(Mutex::new(BTreeMap::<usize, usize>::new())));
         let provider = Upstream::with(move |request| {
@@ -141,7 +141,7 @@ fn response(row: &Value) -> Step {
     Step::Send(answer(row["status"].as_u64().unwrap() as u16, &headers, body))
 }
 
-/// What is wrong with what became of a row's account.
+/// The difference between the account of a row and the expected account.
 async fn problem(accounts: &Accounts, number: usize, row: &Value) -> Option<String> {
     let called = accounts.call(number).await;
     let account = accounts.account(number).await;
@@ -187,7 +187,7 @@ async fn problem(accounts: &Accounts, number: usize, row: &Value) -> Option<Stri
             return Some(format!("it lives for {found:?} s"));
         }
     }
-    // A refresh that is asked for spends what is there now.
+    // A requested refresh spends the current refresh token.
     let next = match row["expect"] == "granted" && row["refresh_token"].is_null() {
         true => "refresh-new",
         false => OLD,
@@ -217,14 +217,14 @@ async fn each_response_is_read_as_the_table_says() {
 }
 
 #[tokio::test]
-async fn unknown_words_expire_an_account_after_a_few_refreshes_with_pauses() {
+async fn unknown_refusals_expire_an_account_after_a_few_refreshes_with_pauses() {
     let folder = tempfile::tempdir().unwrap();
     let unknown = json!({ "status": 400, "body": { "error": "ERR_4711" }, "times": 100 });
     let accounts = Accounts::of(&[unknown], &folder).await;
     let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
     let database = SqlitePool::connect(&file).await.unwrap();
     let mut pauses = Vec::new();
-    // The first five are tried again, after pauses that grow. Whoever does not wait for them expires nothing.
+    // The first five are retried after growing pauses. A caller that does not wait for them expires nothing.
     for _ in 0..5 {
         sqlx::query("UPDATE connected_accounts SET retry_at = NULL").execute(&database).await.unwrap();
         let error = assert_error(accounts.refresh(0).await, ErrorKind::TokenRefreshFailed, "ERR_4711");
@@ -245,7 +245,7 @@ async fn unknown_words_expire_an_account_after_a_few_refreshes_with_pauses() {
 }
 
 #[tokio::test]
-async fn refusals_in_unknown_words_count_in_a_row_only() {
+async fn unknown_refusals_count_in_a_row_only() {
     let folder = tempfile::tempdir().unwrap();
     let busy = json!({ "status": 503, "body": "" });
     let accounts = Accounts::of(&[busy], &folder).await;

@@ -1,4 +1,4 @@
-//! Upstreams that hang, break off, lie and flood; and data of every kind, byte for byte.
+//! Upstreams that hang, break off, send false headers and flood; and data of every kind, byte for byte.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ async fn is_well(caller: &Caller) {
     assert_eq!(caller.get().await.unwrap().data(), "well", "the next call works");
 }
 
-/// What a POST, which is never repeated, makes of this answer; the next call must work.
+/// The result of a POST, which is never retried, for this response. The next call must work.
 async fn after(step: Step) -> Result<Answer> {
     let (upstream, caller) = once(step).await;
     let result = caller.call("POST", "/x").await;
@@ -36,7 +36,7 @@ async fn after(step: Step) -> Result<Answer> {
     result
 }
 
-/// The data of an answer with these headers.
+/// The data of a response with these headers.
 async fn data(headers: &[&str], body: impl AsRef<[u8]>) -> Answer {
     after(Step::Send(answer(200, headers, body))).await.unwrap()
 }
@@ -48,7 +48,7 @@ async fn a_hanging_upstream_ends_in_time() {
         let options = GatewayOptions { upstream_timeout_ms: Some(400), ..options(&upstream) };
         let caller = Caller::with(options, "header", "a-secret").await;
         let started = Instant::now();
-        // A GET is not repeated either: time is up.
+        // A GET is not retried either, because the time is up.
         assert_error(caller.get().await, ErrorKind::UpstreamTimeout, "400ms");
         assert!(started.elapsed() < Duration::from_secs(5));
         upstream.has_seen(|seen| seen.gone == 1).await;
@@ -58,14 +58,14 @@ async fn a_hanging_upstream_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_dripping_upstream_is_waited_for() {
+async fn an_upstream_that_drips_is_read_to_its_end() {
     let (_, caller) = once(Step::Drip(answer(200, &[JSON], r#"{"slow":true}"#))).await;
     assert_eq!(caller.get().await.unwrap().raw_data(), r#"{"slow":true}"#);
     is_well(&caller).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_says_so() {
+async fn the_error_names_a_refused_connection() {
     // Bound but not listening: refuses for as long as it lives.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -89,7 +89,7 @@ async fn a_connection_that_is_refused_says_so() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_says_so() {
+async fn the_error_names_an_unknown_host() {
     let options = GatewayOptions {
         toolkits: crate::support::toolkits("https://no-such-host.invalid"),
         ..GatewayOptions::default()
@@ -120,7 +120,7 @@ async fn a_write_is_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_read_is_sent_again_once() {
+async fn a_read_is_retried_once() {
     for broken in [Step::SendAndReset(Vec::new()), Step::SendAndClose(Vec::new())] {
         for method in ["GET", "HEAD"] {
             let fine = Step::Send(answer(204, &[], ""));
@@ -139,8 +139,8 @@ async fn a_read_is_sent_again_once() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_went_stale_costs_nobody_anything() {
-    // The first answer promises to keep the connection, which is closed all the same.
+async fn a_stale_connection_fails_no_call() {
+    // The first response promises to keep the connection, but the server closes it.
     for method in ["GET", "POST"] {
         let upstream = Upstream::always(Step::SendAndClose(answer(200, &[JSON], "{}"))).await;
         let caller = Caller::new(&upstream, "header", "a-secret").await;
@@ -152,7 +152,7 @@ async fn a_kept_connection_that_went_stale_costs_nobody_anything() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_not_handed_on() {
+async fn a_truncated_response_is_not_returned() {
     let chunked = head(200, &[JSON, "transfer-encoding: chunked"]);
     let with = |body: &[u8]| [chunked.as_slice(), body].concat();
     let packed = gzip(&b"[\"truncated\"]".repeat(1_000));
@@ -189,12 +189,12 @@ async fn an_answer_that_breaks_off_is_not_handed_on() {
 }
 
 #[tokio::test]
-async fn what_follows_the_announced_length_is_not_read() {
+async fn bytes_after_the_announced_length_are_not_read() {
     let bytes = [answer(200, &[JSON], "{}").as_slice(), b"{\"smuggled\":1}"].concat();
     let (_, caller) = once(Step::Send(bytes)).await;
     assert_eq!(caller.get().await.unwrap().raw_data(), "{}");
     is_well(&caller).await;
-    // Nor may it answer the next request.
+    // The extra bytes must not become the response to the next request.
     let second = [answer(200, &[JSON], "{}"), answer(200, &[JSON], r#""smuggled""#)].concat();
     let (_, caller) = once(Step::Send(second)).await;
     assert_eq!(caller.get().await.unwrap().raw_data(), "{}");
@@ -251,14 +251,14 @@ async fn the_limit_is_exact() {
 }
 
 #[tokio::test]
-async fn forty_megabytes_arrive_whole() {
+async fn forty_megabytes_arrive_complete() {
     let body = format!("[\"{}\"]", "x".repeat(40 * MEGABYTE));
     let answer = data(&[JSON], &body).await;
     assert!(answer.raw_data() == body);
 }
 
 #[tokio::test]
-async fn answers_without_a_body_have_no_data() {
+async fn responses_without_a_body_have_no_data() {
     for (method, step, status) in [
         ("POST", Step::Send(head(204, &[])), 204),
         ("POST", Step::Send(head(204, &[JSON])), 204),
@@ -292,7 +292,7 @@ async fn answers_without_a_body_have_no_data() {
 }
 
 #[tokio::test]
-async fn json_is_handed_on_byte_for_byte() {
+async fn json_is_passed_through_byte_for_byte() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_objects = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     for body in [
@@ -374,13 +374,13 @@ async fn without_a_content_type_the_content_decides() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_a_file() {
+async fn a_body_that_is_not_text_is_a_file() {
     for (headers, content_type) in [
         (vec!["content-type: image/png"], "image/png"),
         (vec!["content-type: application/octet-stream"], "application/octet-stream"),
         (vec!["content-type: text/plain", "content-encoding: compress"], "text/plain"),
         (vec!["content-type: text/plain", "content-encoding: gzip, x-own"], "text/plain"),
-        // As text it would lose bytes: it is none in UTF-8.
+        // As text the body would lose bytes, because it is not UTF-8.
         (vec!["content-type: text/plain"], "text/plain"),
     ] {
         let answer = data(&headers, b"\x89PNG\r\n\x1a\n").await;
@@ -388,13 +388,13 @@ async fn what_is_no_text_is_a_file() {
         assert_eq!(answer.json()["binary_data"]["content_type"], content_type, "{headers:?}");
         assert_eq!(answer.json()["binary_data"]["size"], 8);
     }
-    // A coding that changes nothing is none.
+    // The coding `identity` changes nothing.
     let plain = data(&["content-type: text/plain", "content-encoding: identity"], "plain").await;
     assert_eq!(plain.data(), "plain");
 }
 
 #[tokio::test]
-async fn an_answer_before_the_answer_is_not_the_answer() {
+async fn an_interim_response_is_not_the_response() {
     let early = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
     let step = Step::Send([early.as_slice(), &answer(200, &[JSON], "1")].concat());
     assert_eq!(after(step).await.unwrap().raw_data(), "1");
@@ -410,7 +410,7 @@ async fn a_head_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn dropping_a_call_ends_it_at_the_upstream() {
+async fn dropping_a_call_cancels_it_at_the_upstream() {
     for sent in [Vec::new(), head(200, &[JSON, "content-length: 100"])] {
         let upstream = Upstream::with(move |request| match request.target.as_str() {
             "/v1/hang" => Step::SendAndHang(sent.clone()),
@@ -435,7 +435,7 @@ async fn dropping_a_call_ends_it_at_the_upstream() {
         let outcomes: Vec<_> =
             caller.gateway.calls(100).await.unwrap().into_iter().map(|call| call.outcome).collect();
         assert_eq!(outcomes.iter().filter(|outcome| *outcome == "cancelled").count(), 50);
-        // Nothing is left running that closing would have to wait for.
+        // No work is left for closing to wait for.
         let closing = Instant::now();
         soon(caller.gateway.close()).await;
         assert!(closing.elapsed() < Duration::from_secs(3));

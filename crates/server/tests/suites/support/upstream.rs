@@ -27,7 +27,7 @@ pub(crate) enum Step {
     Repeat(Vec<u8>, Vec<u8>, usize),
     /// Send these bytes once the test gives the signal.
     SendWhen(Arc<Notify>, Vec<u8>),
-    /// Send the bytes one by one, each in a packet of its own.
+    /// Send the bytes one by one, each in its own packet.
     Drip(Vec<u8>),
 }
 
