@@ -1,5 +1,5 @@
 /**
- * What an AbortSignal does: at every stage, to exactly the calls that have it, and nothing after.
+ * An AbortSignal aborts the calls that have it, at every stage, and no others.
  */
 
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ import { inProcess, overHttp, type WayIn } from './support/ways';
 
 const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
 
-/** What a call is rejected with. */
+/** The reason of a call's rejection. */
 async function reasonOf(call: Promise<unknown>): Promise<unknown> {
   return call.then(
     () => assert.fail('the call was answered'),
@@ -51,7 +51,7 @@ for (const [name, way] of [
       await upstream.close();
     });
 
-    it('a signal that is aborted already sends nothing', async () => {
+    it('a call with an aborted signal sends nothing', async () => {
       const id = (await gateway.connectedAccounts.list()).items[0]?.id ?? '';
       const reason = { why: 'the user has left' };
       const signal = AbortSignal.abort(reason);
@@ -68,11 +68,11 @@ for (const [name, way] of [
       for (const call of calls) assert.equal(await reasonOf(call()), reason);
       assert.equal(upstream.connections, 0);
       assert.equal(getEventListeners(signal, 'abort').length, 0);
-      // Neither was the session changed.
+      // The session was not changed.
       assert.equal((await session.proxyExecute(CALL)).status, 200);
     });
 
-    it("the call is rejected with the signal's own reason, whatever that is", async () => {
+    it("the call is rejected with the signal's own reason, of any type", async () => {
       class Left extends Error {}
       const reasons = [new Left('left'), 'text', 0, null, { plain: true }, new DOMException('x', 'AbortError')];
       for (const reason of reasons) {
@@ -91,7 +91,7 @@ for (const [name, way] of [
     });
 
     it('a signal of another library, which has no reason, ends calls and streams with an AbortError', async () => {
-      // As the package `abort-controller` has it.
+      // Like the signal of the package `abort-controller`.
       class OldSignal extends EventTarget {
         aborted = false;
         abort() {
@@ -129,7 +129,7 @@ for (const [name, way] of [
       assert.ok(isAbortError(await reasonOf(written)));
     });
 
-    it('AbortSignal.timeout and AbortSignal.any are signals like any other', async () => {
+    it('AbortSignal.timeout and AbortSignal.any work like any other signal', async () => {
       const timeout = AbortSignal.timeout(100);
       const elapsed = await timed(2_000, async () => {
         const reason = await reasonOf(session.proxyExecute({ ...CALL, endpoint: '/hang' }, { signal: timeout }));
@@ -154,7 +154,7 @@ for (const [name, way] of [
       assert.equal(getEventListeners(signal, 'abort').length, 0);
     });
 
-    it('aborting a call that is done does nothing', async () => {
+    it('aborting a completed call does nothing', async () => {
       const controller = new AbortController();
       const { status } = await session.proxyExecute(CALL, { signal: controller.signal });
       controller.abort();
@@ -175,7 +175,7 @@ for (const [name, way] of [
         const reasons = all.map((call) => ({ call }));
         const calls = all.map((call) =>
           session.proxyExecute<{ call: number }>(
-            // Half of them are in the middle of their answer.
+            // Half of them have received a part of their response.
             { ...CALL, endpoint: call % 4 < 2 ? `/hold?call=${call}` : `/half?call=${call}` },
             { signal: controllers[call]?.signal },
           ),
@@ -209,7 +209,7 @@ for (const [name, way] of [
         }
         const end = await load.held();
         assert.deepEqual(end, { waiting: [], gone: aborted, answered: kept });
-        // It would wait for what is still under way.
+        // Closing would wait for calls in flight.
         await timed(4_000, () => busy.close());
       } finally {
         await busy.close();
@@ -219,7 +219,7 @@ for (const [name, way] of [
   });
 }
 
-describe('a call that waits before it is sent again', () => {
+describe('a call that waits for its retry', () => {
   it('is aborted at once', async () => {
     const backend = await BackendStub.start();
     try {
@@ -238,7 +238,7 @@ describe('a call that waits before it is sent again', () => {
         settled = true;
       });
       await until('the backend has refused', () => backend.asked.length > asked);
-      // Long enough for the refusal to arrive, and nothing like the 30 s that it asks for.
+      // Long enough for the refusal to arrive, and far less than the 30 s that it asks for.
       await new Promise((resolve) => setTimeout(resolve, 200));
       assert.ok(!settled, 'the call did not wait');
       await timed(10_000, async () => {

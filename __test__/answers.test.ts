@@ -1,6 +1,5 @@
 /**
- * Answers of every size and script reach the call that asked for them, whatever else is answered
- * beside them, and leave no memory behind.
+ * Responses of every size and script reach their own call among many others, and leak no memory.
  */
 
 import assert from 'node:assert/strict';
@@ -12,7 +11,7 @@ import { BackendStub, sendJson } from './backend-stub';
 
 const CALL = { toolkit: 'github', method: 'GET' } as const;
 
-/** What makes the answer of a call with its number: of each kind in which texts cross to JavaScript. */
+/** Makes the response of a call from its number: one function for each form in which texts cross to JavaScript. */
 const KINDS = {
   empty: () => '',
   'small, in ASCII': (call: number) => `call ${call} `.repeat(20),
@@ -33,8 +32,8 @@ before(async () => {
 
 after(() => backend.close());
 
-describe('an answer', () => {
-  it('reaches the call that asked for it, among 700 of all kinds and 100 errors at once', async () => {
+describe('a response', () => {
+  it('reaches its own call, among 700 of all kinds and 100 errors at once', async () => {
     const kinds = Object.values(KINDS);
     const all = Array.from({ length: 800 }, (_, call) => call);
     const dataOf = (call: number) => kinds[call % 8]?.(call);
@@ -58,9 +57,9 @@ describe('an answer', () => {
     }
   });
 
-  it('does not stay in memory, if nobody asks for it to be collected', async (t) => {
+  it('does not stay in memory, even without an explicit collection', async (t) => {
     const data = 'žluťoučký kůň 🙂 '.repeat(16_000);
-    // A heap of its own has what the server leaves behind, which would have ours collected more often.
+    // The server's garbage is in its own heap; in this one it would cause more collections.
     const server = new Worker(SERVER, { eval: true, workerData: data });
     try {
       const [[port]] = await once(server, 'message');
@@ -84,7 +83,7 @@ describe('an answer', () => {
   });
 });
 
-/** Answers whatever is asked with what is both a session and the answer of a call. */
+/** Responds to every request with a text that is both a session and the response of a call. */
 const SERVER = `
   const { parentPort, workerData: data } = require('node:worker_threads');
   const session = { session_id: 'trs_large', config: {}, mcp: {}, config_version: 1 };

@@ -1,5 +1,5 @@
 /**
- * A backend that answers as a test tells it to, on a free port, and keeps what it was asked.
+ * A backend on a free port that responds as a test sets it, and keeps its requests.
  */
 
 import { once } from 'node:events';
@@ -13,13 +13,13 @@ export interface Asked {
   body: unknown;
 }
 
-/** Answers a proxied call. Sessions are answered by the stub itself, unless there is a body for their path. */
+/** Responds to a proxied call. The stub itself handles sessions, unless it has a body for their path. */
 export type Answer = (response: ServerResponse, asked: Asked) => void;
 
 export class BackendStub {
   readonly asked: Asked[] = [];
   answer: Answer = (response) => sendJson(response, 200, { status: 200, data: null, headers: {} });
-  /** What is answered at a path, by how it ends. */
+  /** The body of the response by the end of the path. */
   readonly bodies: Record<string, unknown> = {};
   readonly #server: Server;
 
@@ -36,7 +36,7 @@ export class BackendStub {
       const id = asked.path.split('/session/')[1] ?? 'trs_stub';
       if (asked.method === 'DELETE') return sendJson(response, 200, { session_id: id, deleted: true });
       const config = { user_id: 'user_1', preload: { tools: [] }, ...body };
-      // No more than what is documented to be read of it.
+      // Only the members that are documented to be read.
       if (asked.method === 'PATCH') return sendJson(response, 200, { config_version: 2, config, warnings: null });
       const mcp = { type: 'http', url: 'http://mcp.test' };
       return sendJson(response, asked.method === 'POST' ? 201 : 200, {

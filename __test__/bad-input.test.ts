@@ -1,6 +1,6 @@
 /**
- * What goes wrong beyond the arguments: each ends in one typed error that names what it is about
- * and says what to do, and the next call works.
+ * Failures beyond the arguments: each ends in one typed error that names its subject and the fix, and the
+ * next call works.
  */
 
 import assert from 'node:assert/strict';
@@ -48,7 +48,7 @@ beforeEach(() => {
   upstream.received.length = 0;
 });
 
-/** Asserts that nothing stands in the way of the next call. */
+/** Asserts that the next call works. */
 async function works(session: Session): Promise<void> {
   const { status } = await session.proxyExecute(CALL);
   assert.equal(status, 200);
@@ -88,7 +88,7 @@ for (const [name, way] of [
       assert.deepEqual(upstream.received, []);
     });
 
-    it('a toolkit that there is not', async () => {
+    it('an unknown toolkit', async () => {
       const all = await composio.create('ann');
       await rejection(() => all.proxyExecute({ ...CALL, toolkit: 'acmee' }), NotFoundError, {
         status: 404,
@@ -183,7 +183,7 @@ for (const [name, way] of [
       await connect(gateway, 'emil', 'another');
       await gateway.connectedAccounts.delete(own);
       const sent = upstream.received.length;
-      // The one that was pinned is gone: the other one is not taken in its place.
+      // The pinned account is deleted. The other account is not used instead.
       await rejection(() => pinned.proxyExecute(CALL), NotFoundError, {
         status: 404,
         code: 1803,
@@ -193,7 +193,7 @@ for (const [name, way] of [
       assert.equal(upstream.received.length, sent);
     });
 
-    it('a session that there is not, or no longer', async () => {
+    it('an unknown or deleted session', async () => {
       const gone = { status: 404, code: 4303, slug: 'ToolRouterV2_SessionNotFound', fix: /composio\.create\(\)/ };
       for (const id of ['trs_none', 'x', 'a/b', 'ä ?', '%00']) {
         await rejection(() => composio.use(id), NotFoundError, { ...gone, names: new RegExp(id.replace('?', '\\?')) });
@@ -208,7 +208,7 @@ for (const [name, way] of [
     });
 
     describe('an API that', () => {
-      /** How a call ends whose answer is this one. Returns how often it was sent. */
+      /** Asserts the end of a call with this response. Returns how often the call was sent. */
       async function fails(
         method: 'GET' | 'POST',
         answer: (response: ServerResponse) => void,
@@ -227,7 +227,7 @@ for (const [name, way] of [
         return sent;
       }
 
-      it('hangs before or within its answer', async () => {
+      it('hangs before or within its response', async () => {
         const timeout = {
           status: 504,
           slug: 'UpstreamTimeout',
@@ -245,7 +245,7 @@ for (const [name, way] of [
       it('resets the connection', async () => {
         const broken = { status: 502, slug: 'UpstreamBroken', names: /127\.0\.0\.1/ };
         const reset = (response: ServerResponse) => response.socket?.resetAndDestroy();
-        // What only reads is asked for once more; what writes may have been done.
+        // A read is retried. A write is not, because it may have been carried out.
         assert.equal(await fails('GET', reset, broken), 2);
         assert.equal(await fails('POST', reset, { ...broken, fix: /Check before sending a write again/ }), 1);
         const inTheMiddle = (response: ServerResponse) => {
@@ -274,13 +274,13 @@ for (const [name, way] of [
 
       it('sends more than it announces', async () => {
         const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
-        // Cut where it says its end is, this is no JSON.
+        // Cut at its declared end, this is not JSON.
         await fails('GET', (response) => response.socket?.write(`${head}Content-Length: 5\r\n\r\n{"a":1}`), {
           status: 502,
           slug: 'UpstreamBroken',
           names: /127\.0\.0\.1.*\(status 200\) is JSON, but it is not/,
         });
-        // Cut there, this is; what follows must not become the answer to another call.
+        // Cut there, this is JSON. The remaining bytes must not become the response to another call.
         const other = 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"stolen"';
         upstream.on('/base/more', (response) => response.socket?.write(`${head}Content-Length: 2\r\n\r\n{}${other}`));
         for (let round = 0; round < 5; round++) {
@@ -303,7 +303,7 @@ for (const [name, way] of [
 
       const NO_JSON = ['{"a":', '<html>502</html>', '{"a":1}}', "{'a':1}", 'NaN', '\ufeff', '[1,]'];
 
-      it('says that it sends JSON and does not', async () => {
+      it('labels text as JSON', async () => {
         for (const text of NO_JSON) {
           await fails('GET', (response) => sendJson(response, 200, text), {
             status: 502,
@@ -313,7 +313,7 @@ for (const [name, way] of [
         }
       });
 
-      it('says that its error is JSON, and it is text', async () => {
+      it('labels its error as JSON, but sends text', async () => {
         for (const text of NO_JSON) {
           upstream.on('/base/bad', (response) => sendJson(response, 500, text));
           const { status, data } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/bad', method: 'GET' });
@@ -321,7 +321,7 @@ for (const [name, way] of [
         }
       });
 
-      it('sends compressed data that is none', async () => {
+      it('sends invalid compressed data', async () => {
         const head = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
         await fails('GET', (response) => response.writeHead(200, head).end('{"a":1}'), {
           status: 502,
@@ -359,7 +359,7 @@ for (const [name, way] of [
         await fails('POST', (response) => stream(response.writeHead(200, json)), large);
         await until('the connections are given up', () => hungUp === 2);
         assert.ok(written < 100, `all ${written} MB were taken`);
-        // Little on the wire, and as much once it is decompressed.
+        // Small on the wire, and as large once it is decompressed.
         const bomb = gzipSync(Buffer.alloc(100_000_000, ' '));
         await fails(
           'GET',
@@ -369,7 +369,7 @@ for (const [name, way] of [
       });
     });
 
-    it('an API that is not there', async () => {
+    it('an unreachable API', async () => {
       await using other = await openGateway(NOBODY);
       await connect(other, 'ann');
       const other_session = await (await way(other)).composio().create('ann');
@@ -400,7 +400,7 @@ describe('API keys', () => {
 
   afterEach(() => works(session));
 
-  /** The same session, asked for with another key. */
+  /** The same session, requested with another key. */
   async function sessionBy(apiKey: string): Promise<{ composio: Composio; session: Session }> {
     const composio = new Composio({ apiKey, baseURL });
     return { composio, session: await composio.use(session.sessionId) };
@@ -472,7 +472,7 @@ describe('API keys', () => {
     await rejection(() => session.delete(), PermissionDeniedError, denied);
   });
 
-  it('of an area that there is not', () =>
+  it('of an unknown area', () =>
     rejection(() => gateway.apiKeys.create({ permissions: { sesions: 'read' } }), BadRequestError, {
       slug: 'InvalidRequest',
       names: /`sesions`.*sessions/,
@@ -544,7 +544,7 @@ describe('a store', () => {
 
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** Makes a store with an account in it, closed. */
+  /** Creates a store with an account, and closes it. */
   async function make(): Promise<Buffer> {
     await using gateway = await openGateway(upstream.port, { store, encryptionKey: KEY });
     await connect(gateway, 'ann');
@@ -552,12 +552,12 @@ describe('a store', () => {
     return readFile(store);
   }
 
-  /** How an open is refused that must leave the folder as it was. */
+  /** Asserts the error of an open that must leave the folder unchanged. */
   async function refused(
     options: { store: string; encryptionKey?: string },
     expected: { slug: string; names: RegExp; fix: RegExp },
   ): Promise<ComposioError> {
-    // Looking at a database makes files beside it that are empty, or hold nothing that lasts.
+    // Reading a database creates files beside it that are empty or temporary.
     const files = async () => {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true });
       const names = entries.filter((entry) => entry.isFile() && !entry.name.endsWith('-shm')).map(({ name }) => name);
@@ -590,7 +590,7 @@ describe('a store', () => {
     await opens();
   });
 
-  it('with an encryption key that is none', async () => {
+  it('with an invalid encryption key', async () => {
     for (const encryptionKey of ['canary-short', 'zz'.repeat(32), KEY.slice(2), Buffer.alloc(31).toString('base64')]) {
       const error = await refused(
         { store, encryptionKey },
@@ -612,7 +612,7 @@ describe('a store', () => {
     await opens();
   });
 
-  it('that is no database, or a damaged one', async () => {
+  it('that is not a database, or is damaged', async () => {
     const whole = await make();
     const damaged = { slug: 'StoreCorrupt', names: /gateway\.db.*(damaged|another program)/, fix: /./ };
     const otherProgram = Buffer.from(whole);

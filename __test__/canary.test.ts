@@ -1,5 +1,5 @@
 /**
- * Secrets are nowhere but where they are needed: not in what is printed, thrown, shown or stored.
+ * Secrets appear only where they are needed: not in printed, thrown, inspected or stored data.
  */
 
 import assert from 'node:assert/strict';
@@ -8,11 +8,11 @@ import { describe, it } from 'node:test';
 import type { Secrets } from './support/canary';
 import { run } from './support/child';
 
-/** Known nowhere else, so that finding it is no chance. */
+/** Unique texts, so that a match is no coincidence. */
 const canary = (name: string) => `${name}-${randomBytes(16).toString('hex')}`;
 
 describe('a secret', () => {
-  it('is seen by the third-party API only, whatever is logged', async (t) => {
+  it('is visible to the third-party API only, at every log level', async (t) => {
     const secrets: Secrets = {
       apiKey: canary('api-key'),
       token: canary('token'),

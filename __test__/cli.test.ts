@@ -1,5 +1,5 @@
 /**
- * The command `proxy-execute`, as it is run: in a process of its own, against an API on this machine.
+ * The command `proxy-execute` in its own process, against an API on this machine.
  */
 
 import assert from 'node:assert/strict';
@@ -26,7 +26,7 @@ interface Ended {
 describe('the command', () => {
   let folder: string;
   let upstream: Upstream;
-  /** Everything that was printed and given as an argument, where no secret may be. */
+  /** All output and arguments. They must hold no secret. */
   let traces = '';
 
   before(async () => {
@@ -52,7 +52,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     rmSync(folder, { recursive: true });
   });
 
-  /** How the program is started. Colours are asked for nowhere, and there is no terminal. */
+  /** The environment of the program: without settings for colours, and without a terminal. */
   function start(args: string[], env: Record<string, string>) {
     traces += `${args.join(' ')}\n`;
     return spawn(process.execPath, [PROGRAM, ...args], {
@@ -61,11 +61,11 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
   }
 
-  /** What a program prints first that goes on. If it ends instead, it is not waited for. */
+  /** The first output of a program that keeps running. If the program ends instead, the wait ends, too. */
   async function firstOf(child: ReturnType<typeof start>): Promise<string> {
     const ended = once(child, 'close').then(() => assert.fail('it ended, and printed nothing'));
     const [text] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended]);
-    // Its end is no failure any more.
+    // From here on, its end is not a failure.
     ended.catch(() => {});
     return text;
   }
@@ -80,7 +80,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     return { code, stdout, stderr };
   }
 
-  /** The same, which has to be done. */
+  /** The same, with the exit code 0. */
   async function done(args: string[], input = ''): Promise<string> {
     const { code, stdout, stderr } = await run(args, input);
     assert.equal(code, 0, stderr);
@@ -92,7 +92,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
   const call = (...args: string[]) =>
     acme('call', 'acme', ...args, '--allow-private-host', `127.0.0.1:${upstream.port}`);
 
-  /** A command line that cannot be used: one line that says why, and nothing else. */
+  /** Asserts that a command line is refused with one line that says why. */
   async function refused(args: string[], why: RegExp, input: string | Buffer = ''): Promise<void> {
     const { code, stdout, stderr } = await run(args, input);
     assert.match(stderr, why);
@@ -100,7 +100,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     assert.ok(stderr.startsWith('error: '));
   }
 
-  describe('helps', () => {
+  describe('prints help', () => {
     const commands = [
       'serve',
       'keys create',
@@ -139,7 +139,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       assert.equal(await done(['--version']), `${version}\n`);
     });
 
-    it('with what was probably meant', async () => {
+    it('with the command that was probably meant', async () => {
       await refused(['conect', 'acme'], /did you mean `connect`\?/);
       await refused(['frobnicate'], /the known ones are `serve`, .*--help/);
       await refused(['keys'], /the known ones are create, list, revoke/);
@@ -150,7 +150,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
   });
 
   describe('refuses', () => {
-    it('what is missing or too much, by name', async () => {
+    it('missing and extra arguments, by name', async () => {
       await refused(['call', 'acme', 'GET'], /<endpoint> is missing/);
       await refused(['call', 'acme', 'GET', '/'], /--user is missing/);
       await refused(['calls', '--limit'], /--limit needs a value/);
@@ -161,7 +161,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['accounts', 'delete', 'ca_1', 'ca_2'], /too many arguments/);
     });
 
-    it('a store that is not there, a key that is none, and no key', async () => {
+    it('a missing store, an invalid key, and no key', async () => {
       await refused(
         ['accounts', 'list', '--store', 'nowhere.db'],
         /There is no store at nowhere\.db: .*`keys create` make one/,
@@ -178,7 +178,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       );
     });
 
-    it('what the library refuses, in the words of the command', async () => {
+    it('arguments that the library refuses, in the words of the command', async () => {
       await refused(['serve', '--rate-limit', '0'], /: --rate-limit must be a whole number from 1 /);
       await refused(['serve', '--public-url', 'foo'], /: --public-url: `foo` is not an http or https URL/);
       await refused(['serve', '--callback-url', 'foo'], /: --callback-url: `foo` is not/);
@@ -205,12 +205,12 @@ basic = { username = "{{username}}", password = "{{password}}" }
       }
       await refused(['connect', 'hackernews', '--user', 'ann'], /`hackernews` needs no account/);
       await refused(['connect', 'hackernews', '--user', 'ann', '--scheme', 'no_auth'], /needs no account/);
-      // A name of a file may look like a field.
+      // The name of a file may look like a field.
       writeFileSync(join(folder, 'host.db'), 'no database');
       assert.match((await run(['keys', 'list', '--store', 'host.db'])).stderr, /^error: host\.db: /);
     });
 
-    it('an address in use as something that failed: the command line is right', async () => {
+    it('an address in use as a failure, because the command line is valid', async () => {
       const { code, stderr } = await run(['serve', '--port', `${upstream.port}`]);
       assert.deepEqual([code, /Choose another --host or --port/.test(stderr)], [1, true], stderr);
     });
@@ -236,7 +236,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
   });
 
   describe('connect', () => {
-    it('reads the one secret from standard input', async () => {
+    it('reads a single secret from standard input', async () => {
       const text = await done(acme('connect', 'acme', '--user', 'ann', '--field', 'region=eu'), `${SECRET}\n`);
       assert.match(text, /^ca_\w+ is ann's account of acme, by API_KEY\.\n$/);
     });
@@ -247,7 +247,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       assert.deepEqual([account.userId, account.authConfig.authScheme, account.alias], ['bob', 'BASIC', 'b']);
     });
 
-    it('takes no secret as an argument, and does not repeat it', async () => {
+    it('refuses a secret as an argument, and does not print it', async () => {
       const misplaced = 'misplaced-secret';
       for (const args of [[misplaced], ['--field', `api_key=${misplaced}`], ['--token', misplaced]]) {
         const child = spawnSync(process.execPath, [PROGRAM, ...acme('connect', 'acme', '--user', 'ann', ...args)], {
@@ -261,7 +261,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       }
     });
 
-    it('says what is missing', async () => {
+    it('names the missing fields', async () => {
       const args = acme('connect', 'acme', '--user', 'ann');
       await refused(args, /JSON object with api_key, region \(or --field region=…\)/, SECRET);
       await refused([...args, '--field', 'reigon=eu'], /no field reigon; the known ones are region/);
@@ -272,7 +272,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       assert.match(unknown.stderr, /nope/);
     });
 
-    it('asks on a terminal, and does not show the secret', {
+    it('prompts on a terminal, and does not show the secret', {
       skip: spawnSync('script', ['-V']).status !== 0 && 'there is no command `script` here, which makes a terminal',
     }, async () => {
       const args = acme('connect', 'acme', '--user', 'tty', '--field', 'region=eu');
@@ -289,8 +289,8 @@ basic = { username = "{{username}}", password = "{{password}}" }
       });
       const [code] = await once(child, 'close');
       assert.equal(code, 0, shown);
-      // Opening the store is told of only where it takes long, and is then taken away again.
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what a terminal is sent
+      // The note about opening the store appears only after a while, and is then erased.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: the output for a terminal has these characters
       const told = shown.replace(/(?:\r\S Opening the store)+\r\x1B\[2K/u, '');
       assert.match(told, /^api key: \r\nca_\w+ is tty's account of acme/);
       assert.ok(!shown.includes(SECRET), shown);
@@ -321,7 +321,7 @@ token_url = "${upstream.origin}/token"
       );
     });
 
-    /** Starts the command, and takes the page it prints through the browser's steps. */
+    /** Starts the command, and goes through the browser's steps from the page that it prints. */
     async function connect(args: string[], input: string, code: string): Promise<Ended> {
       const child = start([...OAUTH, ...args, '--allow-private-host', `127.0.0.1:${upstream.port}`], {});
       child.stdin.end(input);
@@ -352,7 +352,7 @@ token_url = "${upstream.origin}/token"
       return { code: exit, stdout, stderr };
     }
 
-    it('names the gateway that is there already, if its port is taken', async () => {
+    it('names the gateway that uses its port', async () => {
       const { code, stderr } = await run([...OAUTH.slice(0, -1), `${upstream.port}`, '--store', 'taken.db']);
       const advice = new RegExp(
         `add --public-url http://127\\.0\\.0\\.1:${upstream.port}; else choose another --port\\.\\n$`,
@@ -370,17 +370,17 @@ token_url = "${upstream.origin}/token"
       assert.doesNotMatch(second.stderr, /redirect URI/);
     });
 
-    it('fails with what the provider said', async () => {
+    it("fails with the provider's reason", async () => {
       const { code, stdout, stderr } = await connect([], '', 'a-wrong-code');
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /^error: Account ca_\w+ is FAILED: .*invalid_grant/m);
     });
 
-    it('says what it needs', async () => {
+    it('names the missing client', async () => {
       await refused([...OAUTH, '--store', 'empty.db', '--auth-config', ''], /--auth-config needs a value/);
       const { code, stderr } = await run([...OAUTH, '--store', 'empty.db'], 'not JSON');
       assert.deepEqual([code, /^error: .*client_id and client_secret/m.test(stderr)], [2, true], stderr);
-      // A client of one installation says which.
+      // The client of one installation names its host.
       const canvas = ['connect', 'canvas', '--scheme', 'oauth2', '--user', 'ann', '--port', '0', '--store', 'empty.db'];
       const lacking = await run(canvas, CLIENT);
       assert.match(lacking.stderr, /^error: .*client_id, client_secret, and domain/m);
@@ -388,7 +388,7 @@ token_url = "${upstream.origin}/token"
   });
 
   describe('call', () => {
-    it("prints the body, and the rest beside it, and ends by the API's status", async () => {
+    it("prints the body and, apart from it, the head, and exits by the API's status", async () => {
       const { code, stdout, stderr } = await run(call('get', '/me?a=1', '--user', 'ann', '--query', 'b=x y'));
       assert.equal(code, 0, stderr);
       assert.equal(JSON.parse(stdout).url, '/eu/me?a=1&b=x%20y');
@@ -416,7 +416,7 @@ token_url = "${upstream.origin}/token"
       await refused(call('GET', '/', '--user', 'ann', '--header', 'x'), /--header is written --header name:value/);
     });
 
-    it('sends as it is what is no text by its type or not in UTF-8, from a file and standard input', async () => {
+    it('sends bytes that are not UTF-8 text unchanged, from a file and standard input', async () => {
       const bytes = Buffer.from([0xef, 0xbb, 0xbf, 0x50, 0x4b, 0, 0xff, 0xe9, 0x0a]);
       writeFileSync(join(folder, 'body.bin'), bytes);
       const types = [
@@ -430,7 +430,7 @@ token_url = "${upstream.origin}/token"
           await run(call('PUT', '/new', '--user', 'ann', '--data', data, '--header', `Content-Type:${type}`), bytes);
           const { headers } = upstream.last;
           assert.deepEqual([headers['content-type'], upstream.last.bytes], [type, bytes], data);
-          // Bytes from standard input are sent as they come, so nobody knows beforehand how many there are.
+          // Bytes from standard input are streamed, so their number is not known beforehand.
           assert.equal(headers['content-length'] === undefined, data === '-' && !type.startsWith('text/'), type);
         }
       }
@@ -453,7 +453,7 @@ token_url = "${upstream.origin}/token"
       await refused(call('PUT', '/new', '--user', 'ann', '--data', '@.', ...zip), /--data: \. is a folder/);
     });
 
-    it('sends a file of bytes, and writes one that is the answer', async () => {
+    it('sends a file of bytes, and writes a response to a file', async () => {
       const bytes = Buffer.from([0x25, 0x50, 0x44, 0x46, 0, 0xff]);
       upstream.on('/eu/report', (response) => {
         response.writeHead(200, { 'content-type': 'application/pdf' }).end(bytes);
@@ -491,7 +491,7 @@ token_url = "${upstream.origin}/token"
       assert.equal(read(), '');
     });
 
-    it('prints each value of a repeated header on a line of its own', async () => {
+    it('prints each value of a repeated header on its own line', async () => {
       upstream.on('/eu/cookies', (response) =>
         response
           .writeHead(204, ['Set-Cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'Set-Cookie', 'b=2'])
@@ -510,7 +510,7 @@ token_url = "${upstream.origin}/token"
       await refused([...args, '--output', 'acme.toml/x'], /--output: the folder acme\.toml .*ENOTDIR/);
       await refused([...args, '--output', '.'], /--output: \. is there, and is no file/);
       assert.equal(upstream.received.length, calls);
-      // What goes wrong after the call is told with what the API answered, so that nobody repeats a write.
+      // An error after the call shows the API's status, so that the user does not repeat a write.
       mkdirSync(join(folder, 'gone'));
       upstream.on('/eu/removes', (response) => {
         rmSync(join(folder, 'gone'), { recursive: true });
@@ -524,7 +524,7 @@ token_url = "${upstream.origin}/token"
       );
     });
 
-    it('prints the whole answer as JSON, as exact as it came', async () => {
+    it('prints the whole response as JSON, with every digit', async () => {
       upstream.on('/eu/big', (response) => sendJson(response, 200, '{"id":12345678901234567890}'));
       const { code, stdout, stderr } = await run(call('GET', '/big', '--user', 'ann', '--json'));
       assert.deepEqual([code, stderr], [0, '']);
@@ -533,7 +533,7 @@ token_url = "${upstream.origin}/token"
       assert.ok(stdout.includes('"data":{"id":12345678901234567890}'));
     });
 
-    it('tells who has no account how to connect one', async () => {
+    it('tells a user without an account how to connect one', async () => {
       const { code, stdout, stderr } = await run(call('GET', '/me', '--user', 'eve'));
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /^error: .*Connect one with: npx proxy-execute connect acme --user eve\n$/);
@@ -543,7 +543,7 @@ token_url = "${upstream.origin}/token"
       assert.match(error.suggestedFix, /^Connect one with: npx /);
     });
 
-    it('tells what to do by commands and options', async () => {
+    it('words advice as commands and options', async () => {
       const unnamed = await run(acme('call', 'acme', 'GET', '/me', '--user', 'ann'));
       assert.deepEqual([unnamed.code, /name it with --allow-private-host\.\n$/.test(unnamed.stderr)], [1, true]);
       assert.doesNotMatch(unnamed.stderr, /allowPrivateHosts/);
@@ -576,7 +576,7 @@ token_url = "${upstream.origin}/token"
     assert.equal(refusal.code, 1);
     const advice = new RegExp(`is disabled\\. .*npx proxy-execute accounts enable ${id}\\n$`);
     assert.match(refusal.stderr, advice);
-    // The one account of ann is not used, and so is named.
+    // The only account of ann is not used, so the error names it.
     assert.match((await run(call('GET', '/me', '--user', 'ann'))).stderr, advice);
     await done(['accounts', 'enable', id]);
     assert.equal((await run(call('GET', '/me', '--user', 'ann', '--account', id))).code, 0);
@@ -608,7 +608,7 @@ token_url = "${upstream.origin}/token"
     assert.match(await done(['calls']), /^AT +USER.*\n(.*\n)*.* ann +acme +GET +127\.0\.0\.1\/eu\/gone +404 /);
   });
 
-  it('without its native part helps, and says what a command lacks', async () => {
+  it('prints help without its native part, and names the missing part', async () => {
     const env = { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent.node' };
     for (const args of [['--help'], ['call', '--help'], ['--version'], ['encryption-key']]) {
       const { code, stdout, stderr } = await run(args, '', env);
@@ -631,7 +631,7 @@ token_url = "${upstream.origin}/token"
   it('has a native thread for each core', {
     skip: process.platform !== 'linux' && 'threads are counted in /proc',
   }, () => {
-    // Threads that do not compute are made later, and have the same name.
+    // Threads for blocking work are created later, and have the same name.
     const count = `
       const { readdirSync, readFileSync } = require('node:fs');
       const names = readdirSync('/proc/self/task').map((id) => readFileSync('/proc/self/task/' + id + '/comm', 'utf8'));
@@ -652,7 +652,7 @@ token_url = "${upstream.origin}/token"
     assert.equal(threads(asCommand), cores);
   });
 
-  it('serve answers until it is told to end, with keys that are made and revoked meanwhile', async () => {
+  it('serve runs until a signal, with keys that are created and revoked meanwhile', async () => {
     const child = start(acme('serve', '--port', '0', '--rate-limit', '600', '--files', 'kept', '--json'), {});
     try {
       const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
@@ -669,7 +669,7 @@ token_url = "${upstream.origin}/token"
       const keys: { id: string; name: string }[] = await json(['keys', 'list']);
       const id = keys.find(({ name }) => name === 'app')?.id ?? '';
       assert.equal(await done(['keys', 'revoke', id]), `${id} is revoked.\n`);
-      // What another process writes counts within 100 ms.
+      // A write of another process takes effect within 100 ms.
       await until('the key is refused', () =>
         toolkits.get('acme').then(
           () => false,
@@ -687,7 +687,7 @@ token_url = "${upstream.origin}/token"
     await refused(['serve', '--port', '99999'], /--port must be a whole number from 0 to 65535/);
   });
 
-  it('serve keeps to the limits that it is given, and `calls` says what came of them', async () => {
+  it('serve enforces its limits, and `calls` shows the outcomes', async () => {
     const seconds = ['--upstream-timeout', '1', '--chunk-timeout', '9', '--link-lifetime', '60'];
     const files = ['--files-expire-after', '60', '--files-max-bytes', '6', '--files-max-open', '2'];
     writeFileSync(join(folder, 'urls.key'), `${KEY}\n`);
@@ -724,12 +724,12 @@ token_url = "${upstream.origin}/token"
       child.kill('SIGTERM');
     }
     await once(child, 'close');
-    // The API has answered with 200.
+    // The API responded with 200.
     const listed = await done(['calls', '--limit', '5']);
     assert.match(listed, /^AT .* OUTCOME +BYTES +TIME\n(.*\n)*.*\/limit\/text +UpstreamTooLarge +\d+ /);
   });
 
-  it('serve prints how it is reached, with the key of the store', async () => {
+  it('serve prints its address, and the command that creates a key', async () => {
     writeFileSync(join(folder, 'hints.key'), KEY);
     const store = ['--store', 'hints.db', '--encryption-key-file', 'hints.key'];
     const child = start(['serve', '--port', '0', ...store, '--public-url', 'https://gateway.example.com'], {});
@@ -758,7 +758,7 @@ token_url = "${upstream.origin}/token"
     );
   });
 
-  it('serve warns where links would lead to no machine', async () => {
+  it('serve warns if other machines cannot open its links', async () => {
     const warned = async (...args: string[]) => {
       const child = start(['serve', '--port', '0', ...args], {});
       const stderr = child.stderr.toArray();
@@ -771,9 +771,9 @@ token_url = "${upstream.origin}/token"
     assert.equal(await warned(), false);
   });
 
-  it('has shown no secret, in an argument or in what it printed', () => {
+  it('has shown no secret in its arguments or output', () => {
     assert.ok(traces.length > 1_000 && !traces.includes(`${SECRET}\n`), 'a secret was shown');
-    // The API echoes what it was sent, which is where it may be seen.
+    // The API echoes the request, so its response may show the secret.
     assert.deepEqual(
       traces.split('\n').filter((line) => line.includes(SECRET) && !line.startsWith('{"method"')),
       [],

@@ -1,5 +1,5 @@
 /**
- * One suite, unchanged, over every way in to a gateway.
+ * One suite, unchanged, over every interface of a gateway.
  */
 
 import assert from 'node:assert/strict';
@@ -41,7 +41,7 @@ describe('over HTTPS', () => {
         TLS_KEY: certificates.key,
       },
     });
-    // The failures are at the end.
+    // The output ends with the failures.
     assert.equal(code, 0, `${signal ?? code}\n${stdout.slice(-4_000)}\n${stderr}`);
     const count = (what: string) => Number(stdout.match(new RegExp(`^ℹ ${what} (\\d+)$`, 'm'))?.[1]);
     assert.ok(count('pass') > 50, stdout);
@@ -49,7 +49,7 @@ describe('over HTTPS', () => {
     t.diagnostic(`${count('pass')} tests passed over HTTPS`);
   });
 
-  it('without it, the certificate is not trusted, and it is said how to trust it', async () => {
+  it('without it, the certificate is refused with advice on how to trust it', async () => {
     const gateway = await Gateway.open();
     const wayIn = await overHttps(certificates)(gateway);
     try {

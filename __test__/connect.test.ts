@@ -11,7 +11,7 @@ import { chromiumPath, NO_CHROMIUM } from './support/chromium';
 import { Connecting } from './support/connecting';
 import { rejection } from './support/expect';
 
-/** What is run in a page is text here: these tests are no page, and have no `document`. */
+/** Code for the page is text here, because these tests have no `document`. */
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 if (chromiumPath === undefined && !process.env.CI) console.warn(`The connect page is not tested. ${NO_CHROMIUM}`);
@@ -44,7 +44,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
       method: 'GET',
     });
     assert.equal(data.user, 'ann');
-    // Once more, the step is over; and so is the link.
+    // A second time, the step is over, and so is the link.
     await page.reload();
     assert.equal(await heading(page), 'This step is over');
     await page.goto(url);
@@ -60,7 +60,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await page.waitForURL(`${connecting.app}?status=success&connected_account_id=${id}`);
   });
 
-  it('leads through a provider that registers the client on the way', async () => {
+  it('leads through a provider that registers the client first', async () => {
     const { page } = await connecting.person();
     const { url, id, waitForConnection } = await connecting.link('registering');
     const waiting = waitForConnection(60_000);
@@ -80,7 +80,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     assert.equal(data.user, 'ann');
   });
 
-  it('takes a callback that is posted from another site', async () => {
+  it('accepts a callback that is posted from another site', async () => {
     const { page } = await connecting.person({ javaScriptEnabled: true });
     const { url, id, waitForConnection } = await connecting.link('posting');
     const waiting = waitForConnection(60_000);
@@ -94,7 +94,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     assert.equal((await waiting).id, id);
   });
 
-  it('does not go on with a callback of another authorization server', async () => {
+  it('refuses a callback of another authorization server', async () => {
     const { page } = await connecting.person();
     const { url, id, waitForConnection } = await connecting.link('acme');
     await page.goto(url);
@@ -110,7 +110,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     assert.equal((await connecting.composio.connectedAccounts.get(id)).status, 'FAILED');
   });
 
-  it('takes no for an answer', async () => {
+  it('accepts a refusal by the user', async () => {
     const { page } = await connecting.person();
     const { url, id, waitForConnection } = await connecting.link('acme', connecting.app);
     await page.goto(url);
@@ -122,7 +122,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await rejection(() => waitForConnection(), ConnectionRequestFailedError, { names: /FAILED.*did not allow/ });
   });
 
-  it('does not go on with a state that was tampered with, or in another browser', async () => {
+  it('refuses a changed state, and a state of another browser', async () => {
     const { page } = await connecting.person();
     const { url, id } = await connecting.link('acme');
     await page.goto(url);
@@ -139,7 +139,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await page.goto(tampered.href);
     assert.equal(await heading(page), 'This step is over');
     assert.equal((await connecting.composio.connectedAccounts.get(id)).status, 'INITIATED');
-    // The one who began can still go on.
+    // The first browser can still continue.
     await page.goto(callback);
     assert.equal(await heading(page), 'Acme is connected');
   });
@@ -154,7 +154,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
     await short.close();
   });
 
-  it('takes a key that is right, with nothing but the keyboard, on a phone', async () => {
+  it('accepts a valid key, with the keyboard alone, on a phone', async () => {
     const { page } = await connecting.person({ viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true });
     const { url, id, waitForConnection } = await connecting.link('keyed', connecting.app);
     await page.goto(url);
@@ -187,7 +187,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    it(`has nothing that axe finds serious, in ${colorScheme}`, async () => {
+    it(`has no serious findings of axe, in ${colorScheme}`, async () => {
       const { page } = await connecting.person({ javaScriptEnabled: true, bypassCSP: true, colorScheme });
       const looked: (string | null)[] = [];
       const look = async () => {
@@ -246,7 +246,7 @@ describe('the connect page', { skip: chromiumPath === undefined && !process.env.
   }
 });
 
-/** What axe found. */
+/** The findings of axe. */
 interface Found {
   violations: { impact: string; id: string; description: string }[];
 }

@@ -1,5 +1,5 @@
 /**
- * The documentation: its examples are programs that work, its tables are what the code does.
+ * The documentation: its examples are programs that work, and its tables match the code.
  */
 
 import assert from 'node:assert/strict';
@@ -35,15 +35,15 @@ const pages = [
 ];
 const text = (page: string) => readFileSync(join(root, page), 'utf8');
 const node = promisify(execFile);
-/** Where nginx is, which the path of a user may leave out. */
+/** The folder of nginx, which a user's `PATH` may not contain. */
 const nginx = ['/usr/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path));
 
-/** The blocks of a page in a language. */
+/** A page's blocks of code in a language. */
 function blocks(page: string, language: string): string[] {
   return [...text(page).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(([, code = '']) => code);
 }
 
-/** A program with an example in it. It is in a block of its own, so that it may declare what it is given. */
+/** A program around an example. The example has its own block, so that it may declare the names of the program. */
 function program(example: string): string {
   const imported = [...example.matchAll(/^import (.*) from 'proxy-execute';$/gm)];
   const names = new Set(['Composio', 'Gateway', ...imported.flatMap(([, list = '']) => list.match(/\w+/g) ?? [])]);
@@ -62,7 +62,7 @@ describe('the examples of the documentation', () => {
   const examples = pages.flatMap((page) =>
     blocks(page, 'ts').map((code, index) => ({ name: `${page.replaceAll(/\W/g, '-')}-${index + 1}`, code })),
   );
-  // A part of a file is no toolkit.
+  // A part of a file is not a toolkit.
   const toolkits = blocks('docs/toolkits.md', 'toml').filter((toml) => toml.startsWith('slug'));
   let folder: string;
 
@@ -73,7 +73,7 @@ describe('the examples of the documentation', () => {
     symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'), 'dir');
     cpSync(join(__dirname, 'support', 'examples.mts'), join(folder, 'examples.mts'));
     for (const { name, code } of examples) writeFileSync(join(folder, `${name}.mts`), program(code));
-    // The example of a toolkit's file is where the example of its use looks for it.
+    // The example of a toolkit's file is at the path that the example of its use reads.
     mkdirSync(join(folder, 'toolkits'));
     for (const [index, toml] of toolkits.entries()) {
       writeFileSync(join(folder, 'toolkits', `${index}.toml`), toml);
@@ -85,12 +85,12 @@ describe('the examples of the documentation', () => {
 
   after(() => rmSync(folder, { recursive: true }));
 
-  it('are there', () => {
+  it('exist', () => {
     assert.ok(examples.length >= 7, `only ${examples.length} were found`);
     assert.equal(toolkits.length, 1);
   });
 
-  it('have the types that they say', async () => {
+  it('have the declared types', async () => {
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     await node(process.execPath, [tsc, '--project', folder]).catch(({ stdout }) => assert.fail(stdout));
   });
@@ -109,7 +109,7 @@ describe('the examples of the documentation', () => {
     });
   }
 
-  it('start a gateway, where docs/operators.md says how', {
+  it('start a gateway as docs/operators.md says', {
     skip: process.platform === 'win32' && 'the commands are those of a Unix',
   }, async () => {
     const state = join(folder, 'state');
@@ -122,7 +122,7 @@ describe('the examples of the documentation', () => {
         /npx proxy-execute|node_modules\/\.bin\/proxy-execute/g,
         `"${process.execPath}" "${join(root, 'bin', 'proxy-execute.js')}"`,
       );
-    // A group of its own, to end the shell and the gateway in it.
+    // The shell has its own process group, to end the gateway with it.
     const shell = spawn('sh', ['-ec', commands], { detached: true });
     const ended = once(shell, 'close');
     const errors = shell.stderr.toArray();
@@ -133,13 +133,13 @@ describe('the examples of the documentation', () => {
     assert.equal(statSync(state).mode & 0o777, 0o700);
   });
 
-  it('let nginx pass on uploads as large as the gateway takes, as they come', () => {
+  it("let nginx stream uploads up to the gateway's limit", () => {
     const [nginx = ''] = blocks('docs/operators.md', 'nginx');
     assert.match(nginx, /client_max_body_size 5g;/);
     assert.match(nginx, /proxy_request_buffering off;/);
   });
 
-  it('give nginx a configuration that it takes', {
+  it('give nginx a valid configuration', {
     skip: nginx === undefined && !process.env.CI && 'There is no nginx: `apt-get install nginx-light`.',
   }, async () => {
     const { private: key, cert } = await generate([{ name: 'commonName', value: 'gateway.example.com' }]);
@@ -158,7 +158,7 @@ describe('the examples of the documentation', () => {
     assert.match(stderr, /test is successful/);
   });
 
-  it('show what `toolkits` prints', async () => {
+  it('show the output of `toolkits`', async () => {
     const [, block = ''] = /^## toolkits\n.*?^```console\n(.*?)^```$/ms.exec(text('docs/cli.md')) ?? [];
     const shown = block.split('\n').filter((line) => line !== '…');
     const printed: string[] = [];
@@ -174,7 +174,7 @@ describe('the examples of the documentation', () => {
     );
   });
 
-  it('are JSON where they say so', () => {
+  it('are JSON if they are labelled so', () => {
     const all = pages.flatMap((page) => blocks(page, 'json'));
     assert.ok(all.length > 0);
     for (const json of all) JSON.parse(json);
@@ -182,7 +182,7 @@ describe('the examples of the documentation', () => {
 });
 
 describe('the links of the documentation', () => {
-  it('lead to files that are there', () => {
+  it('lead to existing files', () => {
     for (const page of pages) {
       const folder = join(root, page, '..');
       const links = [...text(page).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = '']) => target);
@@ -192,7 +192,7 @@ describe('the links of the documentation', () => {
   });
 });
 
-describe('what messages name', () => {
+describe('a path in a message', () => {
   it('is in the package', async () => {
     const gateway = await surface.Gateway.open();
     const { message } = await new surface.Composio({ gateway })

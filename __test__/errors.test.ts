@@ -1,5 +1,5 @@
 /**
- * What a call throws: which class, with which fields, and a stack that leads to the call.
+ * The errors of calls: their class, their fields, and a stack that leads to the call.
  */
 
 import assert from 'node:assert/strict';
@@ -38,7 +38,7 @@ before(async () => {
 
 after(() => backend.close());
 
-/** The error of a call, which has to be of this class. */
+/** The error of a call, which must be of this class. */
 async function thrown<E extends Error>(
   call: () => Promise<unknown>,
   // biome-ignore lint/suspicious/noExplicitAny: a constructor with any arguments
@@ -52,7 +52,7 @@ async function thrown<E extends Error>(
   return error;
 }
 
-/** The error of a call that the backend answers in this way. */
+/** The error of a call for this response of the backend. */
 function answered<E extends Error>(
   answer: (response: ServerResponse) => void,
   // biome-ignore lint/suspicious/noExplicitAny: a constructor with any arguments
@@ -62,7 +62,7 @@ function answered<E extends Error>(
   return thrown(() => session.proxyExecute(CALL), ErrorClass);
 }
 
-describe('an answer of the backend that is an error', () => {
+describe('a response of the backend that is an error', () => {
   const CLASSES = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -97,7 +97,7 @@ describe('an answer of the backend that is an error', () => {
     });
   }
 
-  it('has everything that the envelope has', async () => {
+  it('has all members of the envelope', async () => {
     const body = {
       error: {
         message: 'The payload is wrong.',
@@ -119,10 +119,10 @@ describe('an answer of the backend that is an error', () => {
     assert.deepEqual(error.error, body);
   });
 
-  it('has its headers, of which nothing gets into the answer of a web framework', async () => {
+  it('has its headers, and adds none to the response of a web framework', async () => {
     const error = await answered((response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic', 'x-name': Buffer.from('Zoë 🙂').toString('latin1') });
-      // In two parts, and so with `transfer-encoding: chunked`.
+      // Two parts make the response `transfer-encoding: chunked`.
       response.write('{"error":');
       response.end('{"message":"No."}}');
     }, AuthenticationError);
@@ -131,7 +131,7 @@ describe('an answer of the backend that is an error', () => {
     assert.equal(headers.get('transfer-encoding'), 'chunked');
     assert.equal(headers.get('www-authenticate'), 'Basic');
     assert.equal(Buffer.from(headers.get('x-name') ?? '', 'latin1').toString(), 'Zoë 🙂');
-    // Express copies the fields, Koa what a loop meets, methods of a prototype included.
+    // Express copies the own fields. Koa copies all enumerable ones, with methods of the prototype.
     assert.deepEqual({ ...headers }, {});
     const met: string[] = [];
     for (const name in headers) met.push(name);
@@ -139,21 +139,21 @@ describe('an answer of the backend that is an error', () => {
     assert.ok([...headers].length >= 3);
   });
 
-  it('may have a name for a code', async () => {
+  it('may have a name as its code', async () => {
     const body = { error: { code: 'OriginMismatch', message: 'Endpoint host does not match.' } };
     const error = await answered((response) => sendJson(response, 400, body), BadRequestError);
     assert.equal(error.code, 'OriginMismatch');
     assert.equal(error.message, 'Endpoint host does not match.');
   });
 
-  it('may be flat, and say when to try again', async () => {
+  it('may be flat, and say when to retry', async () => {
     const body = { message: 'Rate limit exceeded. Limit: 10 requests per 1 minutes' };
     const error = await answered((response) => sendJson(response, 429, body, { 'Retry-After': '7' }), RateLimitError);
     assert.match(error.message, /^Rate limit exceeded\. Limit: 10/);
     assert.equal(error.retryAfter, 7_000);
   });
 
-  it('may be no JSON, or nothing', async () => {
+  it('may be empty or not JSON', async () => {
     const html = (response: ServerResponse) =>
       response.writeHead(502, { 'content-type': 'text/html' }).end('<html><h1>Bad Gateway</h1></html>');
     assert.equal((await answered(html, InternalServerError)).status, 502);
@@ -161,16 +161,16 @@ describe('an answer of the backend that is an error', () => {
   });
 });
 
-describe('an answer of the third-party API that is an error', () => {
-  it('is returned', async () => {
+describe('an error of the third-party API', () => {
+  it('is returned as a response', async () => {
     backend.answer = (response) =>
       sendJson(response, 200, { status: 500, data: { message: 'no' }, headers: { a: 'b' } });
     assert.deepEqual(await session.proxyExecute(CALL), { status: 500, data: { message: 'no' }, headers: { a: 'b' } });
   });
 });
 
-describe('no answer', () => {
-  it('of a port that nobody listens on', async () => {
+describe('a call without a usable response', () => {
+  it('is an error if no server listens', async () => {
     const composio = new Composio({ apiKey: 'k', baseURL: `http://127.0.0.1:${NOBODY}`, maxRetries: 0 });
     const error = await thrown(() => composio.create('u'), APIConnectionError);
     assert.equal(error.name, 'APIConnectionError');
@@ -178,7 +178,7 @@ describe('no answer', () => {
     assert.ok(!('error' in error && error.error));
   });
 
-  it('that breaks off', async () => {
+  it('is an error if the response breaks off', async () => {
     await answered((response) => response.destroy(), APIConnectionError);
     const half = (response: ServerResponse) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
@@ -188,7 +188,7 @@ describe('no answer', () => {
     await answered(half, APIConnectionError);
   });
 
-  it('that is in the documented form', async () => {
+  it('is an error if the response is not in the documented form', async () => {
     for (const text of ['', '{"status":200,"da', '<html>', '[]', 'null', '{"data":1}', '{"status":"200"}']) {
       const error = await answered(
         (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(text),
@@ -202,7 +202,7 @@ describe('no answer', () => {
     await thrown(() => session.proxyExecute(CALL, { responseType: 'text' }), APIConnectionError);
   });
 
-  it('that a response of an API can be', async () => {
+  it('is an error if no API could send the response', async () => {
     const file = { url: 'http://files.test/f', content_type: 'image/png', size: 8, expires_at: '2030-01-01T00:00:00Z' };
     const calls = [
       () => session.proxyExecute(CALL),
@@ -255,7 +255,7 @@ describe('no answer', () => {
     assert.equal((await session.proxyExecute(CALL)).binaryData?.expiresAt, undefined);
   });
 
-  it('that a session, an account or a page of them can be', async () => {
+  it('is an error if no session, account or page has that form', async () => {
     const stub = await BackendStub.start();
     try {
       const composio = new Composio({ apiKey: 'k', baseURL: stub.url, maxRetries: 0 });
@@ -323,7 +323,7 @@ describe('no answer', () => {
     }
   });
 
-  it('within the timeout', async () => {
+  it('is an error if the timeout passes', async () => {
     backend.answer = () => {};
     const error = await thrown(() => session.proxyExecute(CALL, { timeout: 50 }), APIConnectionTimeoutError);
     assert.equal(error.name, 'APIConnectionTimeoutError');
@@ -333,7 +333,7 @@ describe('no answer', () => {
     await thrown(() => impatient.tools.proxyExecute({ endpoint: '/', method: 'GET' }), APIConnectionTimeoutError);
   });
 
-  it('of a gateway that is closed', async () => {
+  it('is an error if the gateway is closed', async () => {
     await using gateway = await Gateway.open();
     const inside = await new Composio({ gateway }).create('user_1');
     await gateway.close();
@@ -347,7 +347,7 @@ describe('no answer', () => {
 });
 
 describe('an abort', () => {
-  it('rejects with the reason, that very object', async () => {
+  it('rejects with the same object as the reason', async () => {
     backend.answer = () => {};
     const reason = { mine: true };
     const before = backend.asked.length;
@@ -366,7 +366,7 @@ describe('an abort', () => {
 });
 
 describe('a signal', () => {
-  it('serves many calls without a warning, and has no listener left after them', async () => {
+  it('serves many calls without a warning, and keeps no listener', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);
     process.on('warning', onWarning);
@@ -375,7 +375,7 @@ describe('a signal', () => {
     await Promise.all(Array.from({ length: 20 }, () => session.proxyExecute(CALL, { signal })));
     assert.deepEqual(getEventListeners(signal, 'abort'), []);
     await session.proxyExecute(CALL, { signal });
-    // Warnings are told in a turn of their own.
+    // Warnings are emitted in a later turn.
     await new Promise(setImmediate);
     process.off('warning', onWarning);
     assert.deepEqual(warnings, []);
@@ -419,7 +419,7 @@ describe('every error', () => {
     assert.match(error.stack ?? '', /at async theCallThatFails .*errors\.test\.ts/);
   });
 
-  it('has its name on the prototype, and no field but what is known', async () => {
+  it('has its name on the prototype, and only fields with a value', async () => {
     backend.answer = (response) => sendJson(response, 404, { error: { message: 'Gone.', slug: 'Gone' } });
     const error = await thrown(() => session.proxyExecute(CALL), NotFoundError);
     const { headers, ...fields } = error;

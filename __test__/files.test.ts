@@ -1,4 +1,4 @@
-/** Files and streams, up and down: no byte is lost on any way in, and every limit holds. */
+/** Files and streams, up and down: no byte is lost over any interface, and every limit holds. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -33,7 +33,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** An API that keeps what it is sent, byte by byte, and answers as it is told. */
+/** An API that keeps the bytes of its requests, and responds as a test sets it. */
 async function startApi(): Promise<{ port: number; on: (path: string, answer: Answer) => void; server: Server }> {
   const answers = new Map<string, Answer>();
   const server = createServer(async (request, response) => {
@@ -68,7 +68,7 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Works with a session of a gateway that has these options. */
+/** Runs work with a session of a gateway that has these options. */
 async function withSession(
   options: GatewayOptions,
   work: (session: Session, gateway: Gateway, way: WayIn) => Promise<void>,
@@ -115,7 +115,7 @@ const WAYS: Record<string, Way> = {
 
 for (const [name, way] of Object.entries(WAYS)) {
   describe(name, () => {
-    it(`${CORPUS.length} bodies go up as they are`, async () => {
+    it(`${CORPUS.length} bodies are sent unchanged`, async () => {
       await withSession(
         {},
         async (session) => {
@@ -144,7 +144,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
-    it(`${CORPUS.length} bodies come down as they are`, async () => {
+    it(`${CORPUS.length} bodies are received unchanged`, async () => {
       await withSession(
         {},
         async (session) => {
@@ -168,7 +168,7 @@ for (const [name, way] of Object.entries(WAYS)) {
             } else if (data === null) {
               assert.equal(answer.data, null);
             } else {
-              // A byte order mark is not part of a text.
+              // A byte order mark is not a part of the text.
               assert.equal(
                 `\ufeff${answer.data}`.slice(-bytes.toString(data as 'utf8').length),
                 bytes.toString(data as 'utf8'),
@@ -220,7 +220,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
-    it('a stream comes as it is read, and ends with its reader', async () => {
+    it('a stream is read on demand, and ends with its reader', async () => {
       await withSession(
         {},
         async (session) => {
@@ -256,7 +256,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
-    it('what breaks off is an error and never a short body', async () => {
+    it('a broken transfer is an error and never a short body', async () => {
       await withSession(
         {},
         async (session) => {
@@ -272,7 +272,7 @@ for (const [name, way] of Object.entries(WAYS)) {
 
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 11 }), 'UploadBroken');
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 9 }), 'UploadBroken');
-          // Nor is the API to blame that has begun to answer before it has all.
+          // An API that starts its response before the end of the body has not caused the failure.
           api.on('/base/early', (request, response) => {
             request.on('error', () => {}).resume();
             response.writeHead(200, { 'content-type': 'application/pdf' }).write('%PDF');
@@ -293,7 +293,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       );
     });
 
-    it('a source is let go of once the API has refused it, and read to its end by one that has accepted it', {
+    it('a source is released if the API refuses it, and read to its end if the API accepts it', {
       timeout: 30_000,
     }, async () => {
       await withSession(
@@ -378,7 +378,7 @@ function deferred(): { promise: Promise<unknown>; resolve: (value: unknown) => v
 }
 
 describe('bytes of another realm', () => {
-  it('go up like those of this one, in every form', async () => {
+  it('are sent like those of this realm, in every form', async () => {
     const { bytes, buffer } = runInNewContext(
       'const bytes = Uint8Array.of(1, 2, 3); ({ bytes, buffer: bytes.buffer })',
     );
@@ -395,7 +395,7 @@ describe('bytes of another realm', () => {
 });
 
 describe('a URL as a body', () => {
-  it('is fetched by the gateway, which sends what it got', async () => {
+  it('is fetched by the gateway, which sends its bytes', async () => {
     await withSession({ allowPrivateBodies: [`127.0.0.1:${api.port}`] }, async (session) => {
       const source = `http://127.0.0.1:${api.port}/base/down/${CORPUS.findIndex(({ name }) => name === 'PDF')}`;
       const seen = await put(session, { url: source });
@@ -413,7 +413,7 @@ describe('a URL as a body', () => {
 describe('limits', () => {
   const pdf = (index = CORPUS.findIndex(({ name }) => name === '6 MB')) => `/down/${index}`;
 
-  it('of the body that is sent', async () => {
+  it('apply to the body that is sent', async () => {
     await withSession({ maxUploadBytes: 1000 }, async (session) => {
       await put(session, Buffer.alloc(1000));
       await failure(() => put(session, Buffer.alloc(1001)), 'PayloadTooLarge');
@@ -423,7 +423,7 @@ describe('limits', () => {
     });
   });
 
-  it('of a file, as it is when it is decompressed', async () => {
+  it('apply to a file after decompression', async () => {
     api.on('/base/bomb', (_, response) => {
       response.writeHead(200, { 'content-type': 'image/png', 'content-encoding': 'gzip' });
       response.end(gzipSync(Buffer.alloc(10_000_000)));
@@ -436,7 +436,7 @@ describe('limits', () => {
     });
   });
 
-  it('of the time between two pieces', async () => {
+  it('apply to the time between two pieces', async () => {
     api.on('/base/stalls', (_, response) => {
       response.writeHead(200, { 'content-type': 'application/pdf' }).write('%PDF');
     });
@@ -453,7 +453,7 @@ describe('limits', () => {
     });
   });
 
-  it('of files that are open', async () => {
+  it('apply to the number of open files', async () => {
     await withSession({ files: { maxOpen: 1 } }, async (session) => {
       const { binaryData } = await get(session, pdf());
       assert.ok(binaryData);
@@ -461,7 +461,7 @@ describe('limits', () => {
       await failure(() => get(session, pdf()), 'TooManyFiles');
       await failure(() => session.download(binaryData), 'TooManyFiles');
       await open.cancel();
-      // It is closed a moment after nobody reads it any more.
+      // The file is closed a moment after its last reader.
       const again = async (): Promise<unknown> => get(session, pdf()).catch(again);
       await again();
     });
@@ -469,7 +469,7 @@ describe('limits', () => {
 });
 
 describe('the URL of a file', () => {
-  it('is good for that file, on a port as it is, with ranges', async () => {
+  it('works for that file, on a port without a key, with ranges', async () => {
     await withSession(
       {},
       async (session) => {
@@ -530,7 +530,7 @@ describe('the URL of a file', () => {
     });
   });
 
-  it('that was signed with an old key is still good', async () => {
+  it('that was signed with an old key still works', async () => {
     const [old, next] = ['1'.repeat(64), '2'.repeat(64)] as const;
     const shared = join(folder, 'rotated');
     const index = CORPUS.findIndex(({ name }) => name === 'PDF');
@@ -548,7 +548,7 @@ describe('the URL of a file', () => {
 });
 
 describe('a crash in the middle of a file', () => {
-  it('leaves nothing that is served or counted, and what it leaves is swept', async () => {
+  it('leaves no file that is served or counted, and its remains are swept', async () => {
     const crashed = join(folder, 'crashed');
     api.on('/base/endless', (_, response) => {
       response.writeHead(200, { 'content-type': 'application/pdf' });
@@ -585,7 +585,7 @@ describe('a crash in the middle of a file', () => {
   });
 });
 
-describe('an abort while the next bytes of a file are waited for', () => {
+describe('an abort during the wait for the next bytes of a file', () => {
   it('ends every way to read it, with the reason of the signal and not with the timeout', async () => {
     api.on('/stalled', (_, response) => {
       response.writeHead(200, { 'content-type': 'application/pdf', 'content-length': '1000' }).write('%PDF');
@@ -596,7 +596,7 @@ describe('an abort while the next bytes of a file are waited for', () => {
       const session = await new Composio({ apiKey: 'key', baseURL: stub.url, timeout: 5_000 }).create('user_1');
       const url = `http://127.0.0.1:${api.port}/stalled`;
       const reason = new Error('enough');
-      // With a signal that only writing has, and with that of the file.
+      // With a signal for the writing only, and with the signal of the file.
       for (const own of [true, false]) {
         const controller = new AbortController();
         const { signal } = controller;
@@ -623,8 +623,8 @@ describe('an abort while the next bytes of a file are waited for', () => {
   });
 });
 
-describe('a stream that nobody reads', () => {
-  it('is let go of when it is collected, although its signal lives on', async () => {
+describe('an unread stream', () => {
+  it('is released when it is collected, although its signal stays alive', async () => {
     const { signal } = new AbortController();
     let opened = 0;
     let open = 0;
@@ -655,7 +655,7 @@ describe('a stream that nobody reads', () => {
 });
 
 describe('the hosted backend', () => {
-  it('gets bytes in base64 as far as it takes them, and says what it cannot', async () => {
+  it('gets bytes in base64 up to its limit, and refuses unsupported features', async () => {
     const stub = await BackendStub.start();
     try {
       const session = await new Composio({ apiKey: 'key', baseURL: stub.url }).create('user_1');

@@ -80,7 +80,7 @@ describe('connected accounts', () => {
     assert.ok(!JSON.stringify(account).includes('canary'));
   });
 
-  it('are refused if no call could be made with them', async () => {
+  it('are refused if no call could use them', async () => {
     const given = (toolkit: string, authScheme: string, val: Record<string, unknown>) => () =>
       gateway.connectedAccounts.import({ userId: 'ann', toolkit, credential: { authScheme, val } });
     const invalid = { status: 400, slug: 'InvalidRequest' };
@@ -164,7 +164,7 @@ describe('connected accounts', () => {
     }
   });
 
-  it('make way for an older one when they are disabled', async () => {
+  it('are replaced by an older one when they are disabled', async () => {
     await connect(gateway, 'ann', 'older');
     const newer = await connect(gateway, 'ann', 'newer');
     const session = await new Composio({ gateway }).create('ann');
@@ -173,7 +173,7 @@ describe('connected accounts', () => {
     assert.equal(upstream.last.headers['x-api-key'], 'older');
   });
 
-  it('are deleted, once', async () => {
+  it('are deleted once', async () => {
     const id = await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
     assert.deepEqual(await gateway.connectedAccounts.delete(id), { success: true });
@@ -189,7 +189,7 @@ describe('connected accounts', () => {
 });
 
 describe('API keys', () => {
-  it('are made, listed without the key, and revoked', async () => {
+  it('are created, listed without their secret, and revoked', async () => {
     await using gateway = await openGateway(upstream.port);
     assert.deepEqual(await gateway.apiKeys.list(), []);
     const permissions = { proxy_execute: 'write', sessions: 'read_write' } as const;
@@ -218,13 +218,13 @@ describe('API keys', () => {
     assert.ok(Date.now() - Date.parse(revoked?.revokedAt ?? '') < 60_000);
     await rejection(() => gateway.apiKeys.revoke(made.id), NotFoundError, { status: 404, names: new RegExp(made.id) });
     await rejection(() => gateway.apiKeys.revoke('key_none'), NotFoundError, { status: 404, names: /`key_none`/ });
-    // The other one is as good as before.
+    // The other gateway still works.
     await new Composio({ apiKey: other, baseURL }).use(session.sessionId);
   });
 });
 
 describe('a port', () => {
-  it('is told, and reached from this machine only', async () => {
+  it('has a URL, and is reachable from this machine only', async () => {
     await using gateway = await Gateway.open();
     const { url, host, port } = await gateway.listen();
     assert.equal(host, '127.0.0.1');
@@ -234,7 +234,7 @@ describe('a port', () => {
     assert.ok(['127.0.0.1', '::1'].includes(named.host), named.host);
   });
 
-  it('that is taken is refused by its number', async () => {
+  it('that is in use is refused by its number', async () => {
     const port = await portToComeBackTo();
     const server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -251,7 +251,7 @@ describe('a port', () => {
     await rejection(() => gateway.listen({ port }), ComposioError, { slug: 'InvalidOption' });
   });
 
-  it('of an address that is not of this machine is refused', async () => {
+  it('at an address of another machine is refused', async () => {
     await using gateway = await Gateway.open();
     for (const host of ['192.0.2.1', 'no-such-host.invalid']) {
       await rejection(() => gateway.listen({ host }), ComposioError, {
@@ -263,7 +263,7 @@ describe('a port', () => {
     assert.ok((await gateway.listen()).port);
   });
 
-  it('answers on several', async () => {
+  it('serves several at once', async () => {
     await using gateway = await openGateway(upstream.port);
     await connect(gateway, 'ann');
     const { key: apiKey } = await gateway.apiKeys.create();
@@ -273,7 +273,7 @@ describe('a port', () => {
     assert.equal((await same.proxyExecute(CALL)).status, 200);
   });
 
-  it('answers what is no call with an error that names it', async () => {
+  it('responds to an unknown path with an error that names it', async () => {
     await using gateway = await Gateway.open();
     const { url } = await gateway.listen();
     const { key } = await gateway.apiKeys.create();
@@ -300,7 +300,7 @@ describe('a port', () => {
 });
 
 describe('closing', () => {
-  it('is done once, however often it is asked for', async () => {
+  it('happens once for all callers', async () => {
     await using gateway = await Gateway.open();
     await gateway.listen();
     await Promise.all([gateway.close(), gateway.close(), gateway.close()]);
@@ -309,7 +309,7 @@ describe('closing', () => {
     await rejection(() => gateway.connectedAccounts.list(), APIConnectionError, { slug: 'GatewayClosed' });
   });
 
-  it('is done by await using', async () => {
+  it('is triggered by await using', async () => {
     let outer: Gateway;
     let url: string;
     {
@@ -322,7 +322,7 @@ describe('closing', () => {
     await assert.rejects(fetch(url));
   });
 
-  it('lets the calls that are under way come to their end', async () => {
+  it('waits for calls in flight', async () => {
     await using gateway = await openGateway(upstream.port);
     await connect(gateway, 'ann');
     const { url: baseURL } = await gateway.listen();
@@ -349,7 +349,7 @@ describe('closing', () => {
     await closing;
   });
 
-  it('ends those that do not come to it after 5 seconds', async () => {
+  it('cuts off calls that take longer than 5 seconds', async () => {
     await using gateway = await openGateway(upstream.port);
     await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
@@ -387,7 +387,7 @@ describe('a store in a file', () => {
     const { sessionId, config } = await new Composio({ gateway: first }).create('ann', { toolkits: ['acme'] });
     await first.close();
 
-    // The same key, written in another way.
+    // The same key in another notation.
     const encryptionKey = Buffer.from(KEY, 'hex').toString('base64');
     await using second = await openGateway(upstream.port, { store, encryptionKey });
     assert.deepEqual(await second.connectedAccounts.get(id), account);
@@ -399,7 +399,7 @@ describe('a store in a file', () => {
     assert.equal(upstream.last.headers['x-api-key'], 'kept');
   });
 
-  it('is shared by gateways that are open at once', async () => {
+  it('is shared by several open gateways', async () => {
     const options = { store, encryptionKey: KEY };
     await using one = await openGateway(upstream.port, options);
     await using two = await openGateway(upstream.port, options);
@@ -409,7 +409,7 @@ describe('a store in a file', () => {
     await session.proxyExecute(CALL);
     assert.equal(upstream.last.headers['x-api-key'], 'shared');
     await one.connectedAccounts.disable(id);
-    // At once where it was done; the other one is told within 100 ms.
+    // The change takes effect at once here, and within 100 ms in the other gateway.
     const here = await new Composio({ gateway: one }).use(sessionId);
     const refused = { slug: 'ToolRouterV2_NoActiveConnection' };
     await rejection(() => here.proxyExecute(CALL), BadRequestError, refused);
@@ -420,14 +420,14 @@ describe('a store in a file', () => {
       ),
     );
     await rejection(() => session.proxyExecute(CALL), BadRequestError, refused);
-    // Both write at once, and neither loses anything.
+    // Both gateways write at once, and no write is lost.
     await Promise.all(Array.from({ length: 40 }, (_, index) => connect(index % 2 ? one : two, `user ${index}`)));
     assert.equal((await two.connectedAccounts.list({ limit: 1_000 })).items.length, 41);
     await one.close();
     assert.equal((await two.connectedAccounts.get(id)).isDisabled, true);
   });
 
-  it('in memory is of one gateway only', async () => {
+  it('in memory belongs to one gateway', async () => {
     await using one = await openGateway(upstream.port);
     await using two = await openGateway(upstream.port);
     const id = await connect(one, 'ann');
@@ -464,7 +464,7 @@ headers = { x-api-key = "{{api_key}}" }
 
   const open = (...toolkits: string[]) => Gateway.open({ toolkits, allowPrivateHosts: [`127.0.0.1:${upstream.port}`] });
 
-  it('are read: one, or a folder of them', async () => {
+  it('are read: one file, or a folder of files', async () => {
     const file = await write('acme.toml', toml(upstream.port));
     await mkdir(join(folder, 'more'));
     await write('more/other.toml', toml(upstream.port, 'other'));
@@ -488,7 +488,7 @@ headers = { x-api-key = "{{api_key}}" }
     assert.equal(upstream.last.headers['x-api-key'], 'of my own');
   });
 
-  it('that are bad are refused by file, field and reason', async () => {
+  it('that are invalid are refused by file, field and reason', async () => {
     const good = toml(upstream.port);
     const cases: [name: string, text: string, names: RegExp][] = [
       ['syntax.toml', 'slug = ', /line 1/],
@@ -512,14 +512,14 @@ headers = { x-api-key = "{{api_key}}" }
     const path = join(folder, 'not-there.toml');
     const error = await rejection(() => open(path), ComposioError, { slug: 'InvalidToolkit' });
     assert.ok(error.message.includes(path), error.message);
-    // A folder is refused for each of the files in it.
+    // The error about a folder lists each faulty file in it.
     await rejection(() => open(folder), ComposioError, { slug: 'InvalidToolkit', names: /\.toml/ });
     await (await open(await write('good.toml', good))).close();
   });
 });
 
 describe('private addresses', () => {
-  it('are called only where the gateway is told so', async () => {
+  it('are called only if an option allows them', async () => {
     for (const allowPrivateHosts of [undefined, [], ['127.0.0.2'], [`127.0.0.1:${upstream.port + 1}`], ['localhost']]) {
       await using gateway = await Gateway.open({ toolkits: [acme(upstream.port)], allowPrivateHosts });
       await connect(gateway, 'ann');
@@ -539,7 +539,7 @@ describe('private addresses', () => {
     assert.equal((await (await new Composio({ gateway }).create('ann')).proxyExecute(CALL)).status, 200);
   });
 
-  it('are not for what an account, a body or a redirect leads to, unless that is allowed too', async () => {
+  it('are allowed separately for accounts, bodies and redirects', async () => {
     const host = `127.0.0.1:${upstream.port}`;
     upstream.on('/base/away', (response) =>
       response.writeHead(302, { location: `http://localhost:${upstream.port}/` }).end(),
@@ -582,7 +582,7 @@ describe('private addresses', () => {
 });
 
 describe('limits of the gateway', () => {
-  it('are kept to the byte', async () => {
+  it('are exact to the byte', async () => {
     await using gateway = await openGateway(upstream.port, { maxResponseBytes: 1_000 });
     await connect(gateway, 'ann');
     const session = await new Composio({ gateway }).create('ann');
@@ -599,7 +599,7 @@ describe('limits of the gateway', () => {
   });
 });
 
-/** All pages of a list, and how many accounts each of them has. */
+/** All pages of a list, and the number of accounts on each. */
 async function allPages(
   gateway: Gateway,
   filter: ListConnectedAccounts,

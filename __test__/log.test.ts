@@ -1,5 +1,5 @@
 /**
- * The log: where it goes, what asks for it, and that a failed request can be found in it.
+ * The log: its destination, its settings, and the lines about a failed request.
  */
 
 import assert from 'node:assert/strict';
@@ -15,7 +15,7 @@ import { until } from './support/expect';
 const root = join(__dirname, '..');
 const node = promisify(execFile);
 
-/** A program with a gateway that is asked for one call, of which the record is written. */
+/** A program with a gateway that makes one call and writes its record. */
 const PROGRAM = `
   import { Composio, Gateway } from 'proxy-execute';
   const toolkits = [{ slug: 'down', name: 'Down', base_url: 'http://127.0.0.1:1', schemes: { NO_AUTH: {} } }];
@@ -38,7 +38,7 @@ describe('the log', () => {
   const folder = mkdtempSync(join(tmpdir(), 'proxy-execute-log-'));
   after(() => rmSync(folder, { recursive: true }));
 
-  it('has each call from the level info on, under the name of its request', async () => {
+  it('has each call from the level info, with its request id', async () => {
     const { stdout, stderr } = await run('info');
     const [line] = stderr.split('\n').filter((line) => line.includes(stdout.trim()));
     assert.match(
@@ -49,12 +49,12 @@ describe('the log', () => {
     assert.doesNotMatch(stderr, /secret/);
   });
 
-  it('is empty where nothing went wrong, or nobody asked for it', async () => {
+  it('is empty without a failure or a setting', async () => {
     assert.equal((await run('warn')).stderr, '');
     assert.equal((await run()).stderr, '');
   });
 
-  it('says which levels there are', async () => {
+  it('lists the levels', async () => {
     assert.equal(
       (await run('loud')).stderr,
       'PROXY_EXECUTE_LOG: `loud` is not one of off, error, warn, info, debug and trace.\n',

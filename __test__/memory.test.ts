@@ -1,26 +1,25 @@
 /**
- * Calls leave nothing behind: memory is the same after very many of them as after the first many.
+ * Calls leak no memory: very many calls need as much memory as the first many.
  */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { run } from './support/child';
 
-/** After how many seconds a run makes no more calls; a debug build is an order of magnitude slower. */
+/** The seconds after which a run starts no more calls. A debug build is an order of magnitude slower. */
 const LIMIT = 40;
 
 /**
- * By how many MB memory may differ. Where nothing is left behind, it differs by up to 17 from one
- * look to the next, either way and however many calls are in between. A call that left its answer of
- * 1 KB, or an error with its stack, would leave 60 or more; one that left no more than a listener and
- * a promise, about as much.
+ * The allowed difference of memory in MB. Without a leak, two measurements differ by up to 17, up or down, for
+ * any number of calls between them. If each call leaked its response of 1 KB, or an error with its stack, the
+ * difference would be 60 or more. A leaked listener and promise per call make about as much.
  */
 const BOUND = 32;
 
 describe('memory', () => {
   /**
-   * Makes `first` calls, by which pools, caches and the record of calls are full, and `more` after
-   * them, and asserts that these have left next to nothing.
+   * Makes `first` calls, which fill pools, caches and the record of calls, and then `more` calls. Asserts that
+   * the latter left next to nothing in memory.
    */
   function isFlat(way: 'in-process' | 'http', kind: string, first: number, more: number): void {
     it(`is flat over ${more} calls that are ${kind}, ${way}`, async (t) => {

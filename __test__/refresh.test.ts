@@ -1,6 +1,6 @@
 /**
- * Refreshing across processes, against a real authorization server that rotates refresh tokens and takes the
- * whole grant back when one is spent twice; and what is left when a process is killed in between.
+ * Refreshing across processes, against a real authorization server. It rotates refresh tokens, and revokes the
+ * whole grant if a token is spent twice. Some tests kill a process during a refresh.
  */
 
 import assert from 'node:assert/strict';
@@ -28,7 +28,7 @@ before(() => {
 
 after(() => rmSync(folder, { recursive: true }));
 
-/** The options of gateways that have a new store in common. */
+/** The options of gateways that share a new store. */
 function inNewStore(toolkit: ToolkitDefinition, host: string): GatewayOptions {
   return {
     store: join(folder, `${++stores}.db`),
@@ -38,7 +38,7 @@ function inNewStore(toolkit: ToolkitDefinition, host: string): GatewayOptions {
   };
 }
 
-/** A toolkit whose token endpoint, like its API, answers as a test has the upstream do. */
+/** A toolkit whose token endpoint and API are the upstream, which responds as a test sets it. */
 function slowToolkit({ origin }: Upstream): ToolkitDefinition {
   return {
     slug: 'slow',
@@ -53,7 +53,7 @@ function slowToolkit({ origin }: Upstream): ToolkitDefinition {
   };
 }
 
-/** Gives users tokens, in a store that nobody has open afterwards. */
+/** Imports tokens for users, and closes the store. */
 async function importAll(options: GatewayOptions, toolkit: string, vals: Map<string, object>): Promise<void> {
   await using gateway = await Gateway.open(options);
   const credentials = { client_id: 'acme', client_secret: 'acme-secret' };
@@ -117,7 +117,7 @@ describe('several processes with one store', () => {
 
   after(() => server.close());
 
-  /** Users whose access tokens are dead; the next ones live for an hour. */
+  /** Users whose access tokens have expired; the next ones are valid for an hour. */
   async function deadTokens(options: GatewayOptions, users: string[]): Promise<void> {
     await server.set({ lifetime: 1 });
     const vals = new Map<string, object>();
@@ -146,7 +146,7 @@ describe('several processes with one store', () => {
     assert.equal(asked.refresh_token, 1);
   });
 
-  it('lose no account when one is killed, but in the one window, and then say so', { timeout: 300_000 }, async (t) => {
+  it('lose no account when one is killed, except in one window, with a reason', { timeout: 300_000 }, async (t) => {
     const steps = ['any', 'asked', 'rotated', 'answered', 'used'] as const;
     const all = new Map(steps.map((step) => [step, Array.from({ length: 10 }, (_, index) => `${step}-${index}`)]));
     const options = inNewStore(server.toolkit, server.host);
@@ -183,7 +183,7 @@ describe('several processes with one store', () => {
       if (step === 'asked') assert.equal(granted, before.granted, 'what was not done is not done later');
     }
 
-    // The next process. It waits until the leases of the dead have run out.
+    // The next process. It waits until the leases of the killed process have expired.
     const killed = (await server.events()).users;
     await using gateway = await Gateway.open(options);
     const composio = new Composio({ gateway });
@@ -207,7 +207,7 @@ describe('several processes with one store', () => {
       assert.equal(grantedBefore, 1, `${user}: nothing was rotated, so nothing can be lost`);
       assert.equal(account?.status, 'EXPIRED', `${user}: ${outcome}`);
       assert.match(account?.statusReason ?? '', /An earlier refresh was cut off.*authorize again/);
-      // It is tried once, and not in a loop.
+      // The refresh is tried once, and not in a loop.
       await assert.rejects(call, /EXPIRED/);
       assert.equal((await server.events()).users[user]?.reused, 1);
     };
@@ -239,7 +239,7 @@ describe('several processes with one store', () => {
     assert.ok(median < 1_000);
   });
 
-  it('give tokens back to the provider', async () => {
+  it('revoke tokens at the provider', async () => {
     const options = inNewStore(server.toolkit, server.host);
     const tokens = await server.grant('done');
     await importAll(options, 'oidc', new Map([['done', tokens]]));
@@ -255,7 +255,7 @@ describe('several processes with one store', () => {
     assert.equal((await fetch(`${server.origin}/api/me`, { headers })).status, 401);
   });
 
-  it('tell a grant that the user took back', async () => {
+  it('detect a grant that the user revoked', async () => {
     const options = inNewStore(server.toolkit, server.host);
     const tokens = await server.grant('gone');
     await importAll(options, 'oidc', new Map([['gone', { ...tokens, access_token: 'unknown' }]]));
@@ -271,8 +271,8 @@ describe('several processes with one store', () => {
   });
 });
 
-describe('a process that comes back after its lease has run out', () => {
-  it('changes nothing any more', { timeout: 120_000 }, async () => {
+describe('a process that resumes after its lease has expired', () => {
+  it('changes nothing', { timeout: 120_000 }, async () => {
     const upstream = await Upstream.start();
     let held: ServerResponse | undefined;
     let asked = 0;
@@ -323,7 +323,7 @@ describe('a process that comes back after its lease has run out', () => {
   });
 });
 
-describe('a gateway that is open when nothing is left to do', () => {
+describe('a gateway that is open when no work is left', () => {
   for (const where of ['process', 'worker']) {
     it(`is closed before its ${where} ends`, { timeout: 60_000 }, async (t) => {
       const upstream = await Upstream.start();
@@ -356,7 +356,7 @@ describe('a gateway that is open when nothing is left to do', () => {
         const [said] = await once(child.stdout.setEncoding('utf8'), 'data');
         assert.equal(said, 'nothing left to do\n');
         if (user === 'bob') {
-          // By then it would be gone if nothing kept it.
+          // By then it would have ended if nothing kept it alive.
           await sleep(300);
           const tokens = { access_token: 'access-2', refresh_token: 'refresh-2' };
           sendJson(token as ServerResponse, 200, JSON.stringify(tokens));
@@ -365,7 +365,7 @@ describe('a gateway that is open when nothing is left to do', () => {
       }
 
       await using gateway = await Gateway.open(options);
-      // It was made no 100 ms before the end.
+      // The call was made less than 100 ms before the end.
       assert.deepEqual(
         (await gateway.calls.list()).map(({ userId }) => userId),
         ['ann'],

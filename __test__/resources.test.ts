@@ -1,5 +1,5 @@
 /**
- * Accounts, auth configs, toolkits and sessions: one suite over every way in to a gateway. Over HTTPS
+ * Accounts, auth configs, toolkits and sessions: one suite over every interface of a gateway. Over HTTPS
  * it runs beside the conformance suite.
  */
 
@@ -58,14 +58,14 @@ describe('a gateway', () => {
     await rejection(() => gateway.calls.list({ limit: 0 }), ValidationError);
   });
 
-  it('leads links to its public URL', async () => {
+  it('creates links to its public URL', async () => {
     const composio = new Composio({ gateway });
     const { id } = await composio.authConfigs.create('acme', { type: 'use_custom_auth', authScheme: 'API_KEY' });
     const { redirectUrl } = await gateway.connectedAccounts.link('bob', id);
     assert.match(`${redirectUrl}`, /^https:\/\/gateway\.example\/connect\/lt_/);
   });
 
-  it('takes keys by area, until they end, from where they are allowed', async () => {
+  it('accepts keys by area, until they expire, from allowed addresses', async () => {
     const { url: baseURL } = await gateway.listen();
     const client = (apiKey: string) => new Composio({ apiKey, baseURL, maxRetries: 0 });
     const reader = await gateway.apiKeys.create({ permissions: { connected_accounts: 'read' } });
@@ -85,7 +85,7 @@ describe('a gateway', () => {
     await rejection(() => gateway.apiKeys.create({ allowedAddresses: ['here'] }), BadRequestError);
   });
 
-  it('limits the requests of a key where it is told to', async () => {
+  it('limits the requests of a key if an option says so', async () => {
     const { url: baseURL } = await gateway.listen({ requestsPerMinute: 2 });
     const { key: apiKey } = await gateway.apiKeys.create();
     const { toolkits } = new Composio({ apiKey, baseURL, maxRetries: 0 });
@@ -97,7 +97,7 @@ describe('a gateway', () => {
   });
 });
 
-describe('a backend that answers with the least that the Composio SDK needs', () => {
+describe('a backend whose responses have only the members that the Composio SDK needs', () => {
   let backend: BackendStub;
   let composio: Composio;
 
@@ -108,7 +108,7 @@ describe('a backend that answers with the least that the Composio SDK needs', ()
 
   after(() => backend.close());
 
-  it('has accounts in which what is missing is empty', async () => {
+  it('has accounts whose missing members are empty', async () => {
     backend.bodies['/connected_accounts/ca_1'] = { id: 'ca_1', status: 'ACTIVE', auth_config: {} };
     const account = await composio.connectedAccounts.waitForConnection('ca_1');
     assert.deepEqual(account, {

@@ -1,4 +1,4 @@
-/** Files in a bucket, of a server that speaks S3, in a process of its own. */
+/** Files in a bucket of an S3 server in its own process. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -17,7 +17,7 @@ import { portToComeBackTo } from './support/ports';
 /** More than one part of an upload. */
 const LARGE = Buffer.from(Uint8Array.from({ length: 12_000_003 }, (_, index) => (index * 31 + (index >> 8)) % 256));
 
-it('files are kept in a bucket until they expire', async () => {
+it('files are stored in a bucket until they expire', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'proxy-execute-s3-'));
   const port = await portToComeBackTo();
   const s3rver = join(__dirname, '..', 'node_modules', 's3rver', 'bin', 's3rver.js');

@@ -1,5 +1,5 @@
 /**
- * The package as it is imported, and the process that it is imported into.
+ * The imported package, and the process that imports it.
  */
 
 import assert from 'node:assert/strict';
@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 const root = join(__dirname, '..');
 const node = promisify(execFile);
 
-/** Runs an ES module in a process of its own, without the loader of these tests. */
+/** Runs an ES module in its own process, without the loader of these tests. */
 function run(source: string, env = {}) {
   return node(process.execPath, ['--input-type=module', '--eval', source], {
     cwd: root,
@@ -37,9 +37,9 @@ describe('the package', () => {
     assert.deepEqual(different, []);
   });
 
-  it('exports what its declarations say', () => {
+  it('exports exactly the names of its declarations', () => {
     const declarations = readFileSync(join(root, 'index.d.ts'), 'utf8');
-    // What is native is of no use to a caller.
+    // Callers have no use for native members.
     assert.doesNotMatch(declarations, /^(?:declare|interface|type|class) /m);
     const names = Array.from(
       declarations.matchAll(/^export declare (?:class|const) (\w+)/gm),
@@ -49,7 +49,7 @@ describe('the package', () => {
     assert.ok(names.includes('Composio') && names.includes('RateLimitError'));
   });
 
-  it('says what to do if its native part cannot be loaded', async () => {
+  it('gives advice if its native part cannot be loaded', async () => {
     const source = `
       import { createRequire } from 'node:module';
       try {
@@ -65,7 +65,7 @@ describe('the package', () => {
     assert.match(cause, /Error/);
   });
 
-  it('says which option of Node.js keeps its native part from loading', async () => {
+  it('names the option of Node.js that blocks its native part', async () => {
     const permission = process.allowedNodeEnvironmentFlags.has('--permission')
       ? '--permission'
       : '--experimental-permission';
@@ -98,7 +98,7 @@ describe('the package', () => {
 });
 
 describe('the process', () => {
-  it('ends by itself with a gateway that is open', async () => {
+  it('ends by itself with an open gateway', async () => {
     const { stdout } = await run(`
       import { Gateway } from 'proxy-execute';
       const gateway = await Gateway.open();
@@ -107,7 +107,7 @@ describe('the process', () => {
     assert.equal(stdout, 'opened\n');
   });
 
-  it('ends by itself although a gateway cannot be closed, once', async () => {
+  it('ends by itself although a gateway once cannot be closed', async () => {
     const { stdout, stderr } = await run(`
       import { Gateway } from 'proxy-execute';
       const gateway = await Gateway.open();
@@ -115,7 +115,7 @@ describe('the process', () => {
         throw new Error(\`closed \${++closed} times\`);
       };
       let closed = 0;
-      // It is emitted again as long as somebody finds something to do.
+      // Node.js emits the event again for as long as a listener starts new work.
       process.once('beforeExit', () => setImmediate(() => console.log('ended')));
     `);
     assert.equal(stdout, 'ended\n');
@@ -123,7 +123,7 @@ describe('the process', () => {
     assert.doesNotMatch(stderr, /closed 2 times/);
   });
 
-  it('does not keep a gateway that nobody uses', async () => {
+  it('does not keep an unused gateway', async () => {
     const { stdout } = await run(`
       import { setImmediate } from 'node:timers/promises';
       import { setFlagsFromString } from 'node:v8';
@@ -138,9 +138,9 @@ describe('the process', () => {
       };
       const gateways = [];
       for (let count = 0; count < 10; count++) gateways.push(await open());
-      // What was on the stack last may stay there.
+      // The last values on the stack may stay there.
       while (gateways.filter((gateway) => gateway.deref()).length > 1) {
-        // What was looked at is kept until the end of the turn.
+        // A value that was read is kept until the end of the turn.
         await setImmediate();
         gc();
         await setImmediate();
@@ -150,7 +150,7 @@ describe('the process', () => {
     assert.equal(stdout, 'collected\n');
   });
 
-  it('ends by itself with a port that is not to keep it, and after a close', async () => {
+  it("ends by itself with an unref'ed port, and after a close", async () => {
     const { stdout } = await run(`
       import { Gateway } from 'proxy-execute';
       const listener = await (await Gateway.open()).listen();
@@ -163,7 +163,7 @@ describe('the process', () => {
     assert.match(stdout, /^http:\/\/127\.0\.0\.1:\d+\n$/);
   });
 
-  it('goes on with a port', async () => {
+  it('keeps running with a port', async () => {
     const source = `
       import { Gateway } from 'proxy-execute';
       const { url } = await (await Gateway.open()).listen();
@@ -179,7 +179,7 @@ describe('the process', () => {
     assert.deepEqual({ code, signal }, { code: null, signal: 'SIGTERM' });
   });
 
-  it('is told of a gateway that is disposed of', async () => {
+  it('warns about a gateway that is disposed of', async () => {
     const { stdout } = await run(`
       import { Gateway } from 'proxy-execute';
       const gateway = await Gateway.open();

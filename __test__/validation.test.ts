@@ -1,5 +1,5 @@
 /**
- * Arguments that cannot be used: each is refused by a sentence that names it, and nothing is sent.
+ * Invalid arguments: each is refused by a sentence that names it, before anything is sent.
  */
 
 import assert from 'node:assert/strict';
@@ -8,8 +8,8 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { Composio, ComposioNoAPIKeyError, Gateway, type Session, ValidationError } from '../index.js';
 import { BackendStub } from './backend-stub';
 
-/** What is passed on purpose although the types forbid it. */
-// biome-ignore lint/suspicious/noExplicitAny: that is the point
+/** Values that the types forbid, passed on purpose. */
+// biome-ignore lint/suspicious/noExplicitAny: the types would reject the values
 type Wrong = any;
 
 let backend: BackendStub;
@@ -54,14 +54,14 @@ async function refused(call: () => unknown, ...errors: (string | RegExp)[]): Pro
   return error;
 }
 
-/** The body of a request that the backend has got. */
+/** The body of a request that the backend received. */
 function sent(index: number): Wrong {
   return backend.asked[index]?.body;
 }
 
 const GOOD = { toolkit: 'github', endpoint: '/user', method: 'POST' } as const;
 
-/** Refused with this part of the request replaced. */
+/** Asserts that a request is refused if this part of it is replaced. */
 function refusedWith(part: Wrong, ...errors: (string | RegExp)[]): Promise<ValidationError> {
   return refused(() => session.proxyExecute({ ...GOOD, ...part }), ...errors);
 }
@@ -78,7 +78,7 @@ describe('toolkit and endpoint', () => {
     );
   });
 
-  it('must be strings with something in them', async () => {
+  it('must be non-empty strings', async () => {
     for (const name of ['toolkit', 'endpoint']) {
       await refusedWith({ [name]: '' }, new RegExp(`^\`${name}\` must be a non-empty string, but is empty`));
       await refusedWith({ [name]: 7 }, new RegExp(`^\`${name}\` must be a non-empty string, but is a number`));
@@ -89,7 +89,7 @@ describe('toolkit and endpoint', () => {
 });
 
 describe('a text with half of a surrogate pair', () => {
-  it('is refused by its name, wherever it is but in a body', async () => {
+  it('is refused by its name, except in a body', async () => {
     const half = '😀'.slice(0, 1);
     const told = (path: string) =>
       `\`${path}\` has half of a surrogate pair in it: a character, such as an emoji, was cut in two.`;
@@ -146,7 +146,7 @@ describe('unknown keys', () => {
     );
   });
 
-  it('are refused with what other libraries mean by them', async () => {
+  it("are refused with the name that replaces another library's", async () => {
     const meant = {
       headers: "a header is one of `parameters`, with `in: 'header'`.",
       query: "a query value is one of `parameters`, with `in: 'query'`.",
@@ -192,7 +192,7 @@ describe('unknown keys', () => {
   });
 });
 
-describe('what is too large', () => {
+describe('an oversized value', () => {
   const many = (count: number, value: string, where: 'header' | 'query') =>
     Array.from({ length: count }, (_, index) => ({ name: `x-${index}`, value, in: where }));
 
@@ -231,7 +231,7 @@ describe('what is too large', () => {
     );
   });
 
-  it('is quoted in part, without what a terminal acts upon', async () => {
+  it('is quoted in part, without control characters of terminals', async () => {
     const long = 'toolkit_'.repeat(700_000);
     const unknown = await refusedWith({ [long]: 1 }, /^Unknown key `(toolkit_){10}…`: the known ones are `toolkit`/);
     assert.ok(unknown.message.length < 1_000);
@@ -249,7 +249,7 @@ describe('what is too large', () => {
     assert.ok(named.message.length < 1_000);
   });
 
-  it('is told in at most twenty sentences', async () => {
+  it('is reported in at most twenty sentences', async () => {
     const keys = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`toolkit${index}`, 1]));
     const error = await refusedWith(keys, ...new Array(21).fill(/./));
     assert.match(error.errors[0] ?? '', /did you mean `toolkit`\?$/);
@@ -281,7 +281,7 @@ describe('parameters', () => {
     await parameter({ name: undefined }, '`parameters[1].name` is missing.');
   });
 
-  it('go into a header or the query', async () => {
+  it('are headers or query values', async () => {
     await parameter({ in: undefined }, "`parameters[1].in` is missing: use 'header' or 'query'.");
     await parameter({ in: 'body' }, "`parameters[1].in` cannot be 'body': use 'header' or 'query'.");
     await parameter({ type: 'query' }, /^`parameters\[1\]\.type` is another name of `in` and contradicts it/);
@@ -313,7 +313,7 @@ describe('parameters', () => {
 });
 
 describe('body', () => {
-  it('is something, or left out', async () => {
+  it('has a value, or is left out', async () => {
     const told = (what: string) =>
       `\`body\` is ${what}, which JSON writes as nothing or null: pass null, or leave it out, for no body.`;
     for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
@@ -329,7 +329,7 @@ describe('body', () => {
     assert.deepEqual([sent(0).body, sent(1).body], [{ a: 1 }, 0]);
   });
 
-  it('is sent as the JSON that a string of it is', async () => {
+  it('is sent unchanged if it is a string of JSON', async () => {
     const typed = (value: string) => ({ parameters: [{ name: 'content-type', value, in: 'header' as const }] });
     await session.proxyExecute({ ...GOOD, body: '{"a": 1}' });
     await session.proxyExecute({ ...GOOD, body: '{"a": 1}', ...typed('text/plain') });
@@ -351,7 +351,7 @@ describe('body', () => {
     }
   });
 
-  it('has to be something that JSON can hold', async () => {
+  it('must be a value that JSON can hold', async () => {
     await refusedWith({ body: 1n }, '`body` is a BigInt, which JSON cannot hold: send it as a string.');
     await refusedWith(
       { body: { list: [{ id: 1n }] } },
@@ -376,7 +376,7 @@ describe('body', () => {
     assert.deepEqual(sent(0).body, [same, same]);
   });
 
-  it('keeps what a toJSON throws as the cause', async () => {
+  it('keeps the error of a toJSON as the cause', async () => {
     const cause = new Error('mine');
     const toJSON = () => {
       throw cause;
@@ -385,7 +385,7 @@ describe('body', () => {
     assert.equal(error.cause, cause);
   });
 
-  it('is no binary data, form or stream', async () => {
+  it('is not binary data, a form or a stream', async () => {
     const { readable } = new TransformStream();
     const forms = [
       Buffer.from('x'),
@@ -403,7 +403,7 @@ describe('body', () => {
       );
   });
 
-  it('is a form as text', async () => {
+  it('may be a form as text', async () => {
     const params = new URLSearchParams({ a: 'b c' });
     await refusedWith(
       { body: params },
@@ -411,7 +411,7 @@ describe('body', () => {
     );
   });
 
-  it('is nothing of which JSON would hold nothing', async () => {
+  it('is not an object that JSON would write as empty', async () => {
     for (const body of [new Map([['a', 1]]), new Set([1]), Promise.resolve({})]) {
       await refusedWith({ body }, /^`body` is a \w+, of which JSON would hold nothing/);
     }
@@ -421,7 +421,7 @@ describe('body', () => {
 describe('a body of bytes', () => {
   const bytes = Buffer.from('x');
 
-  it('is the one body of a request', async () => {
+  it('is the only body of a request', async () => {
     const form = new FormData();
     const one = 'A request has one body, but this one has';
     await refusedWith({ body: {}, binaryBody: bytes }, `${one} \`body\` and \`binaryBody\`.`);
@@ -435,7 +435,7 @@ describe('a body of bytes', () => {
     }
   });
 
-  it('is of one source that can be one', async () => {
+  it('has one valid source', async () => {
     await refusedWith({ binaryBody: 'text' }, /^`binaryBody` must be bytes, but is a string: pass `\{ path \}`/);
     for (const binaryBody of [{}, { url: 'https://x', path: 'y' }, { contentType: 'a/b' }]) {
       await refusedWith({ binaryBody }, /^`binaryBody` needs one of `data`, `path`, `url` and `base64`/);
@@ -468,7 +468,7 @@ describe('call options', () => {
     await refused(() => new Composio({ apiKey: 'k', timeout: 0 }), `${must} 0.`);
   });
 
-  it('have a signal that is one', async () => {
+  it('have a valid signal', async () => {
     const must = '`signal` must be an AbortSignal, but is';
     await refused(() => session.proxyExecute(GOOD, { signal: {} } as Wrong), new RegExp(`^${must} an object`));
     await refused(
@@ -477,7 +477,7 @@ describe('call options', () => {
     );
   });
 
-  it('have a response type that is known', async () => {
+  it('have a known response type', async () => {
     await refused(
       () => session.proxyExecute(GOOD, { responseType: 'blob' } as Wrong),
       "`responseType` cannot be 'blob': use 'json' or 'text' or 'stream'.",
@@ -489,8 +489,8 @@ describe('call options', () => {
   });
 });
 
-describe('everything that is wrong', () => {
-  it('is told at once', async () => {
+describe('a call with several problems', () => {
+  it('is refused with all of them at once', async () => {
     await refused(
       () =>
         session.proxyExecute({ toolkit: '', endpoint: '/x', method: 'get', parameters: [{ value: true }] } as Wrong),
@@ -502,7 +502,7 @@ describe('everything that is wrong', () => {
     );
   });
 
-  it('is told of no argument at all', async () => {
+  it('is refused without any argument', async () => {
     await refused(() => (session.proxyExecute as Wrong)(), 'The argument must be an object, but is undefined.');
     await refused(() => (composio.create as Wrong)(), /^`userId` is missing/);
     await refused(() => (composio.use as Wrong)(), '`sessionId` is missing.');
@@ -532,7 +532,7 @@ describe('sessions', () => {
     );
   });
 
-  it('are updated with something', async () => {
+  it('are updated with at least one key', async () => {
     await refused(() => session.update({}), /^There is nothing in it/);
   });
 
@@ -573,7 +573,7 @@ describe('sessions', () => {
   });
 });
 
-describe('a request that is fine', () => {
+describe('a valid request', () => {
   it('travels under the names of the wire', async () => {
     await session.proxyExecute({
       ...GOOD,
@@ -597,7 +597,7 @@ describe('a request that is fine', () => {
     assert.equal(backend.asked[0]?.headers['x-api-key'], 'ak_test');
   });
 
-  it('may be a HEAD, and outside of a session', async () => {
+  it('may be a HEAD, and may be outside of a session', async () => {
     await composio.tools.proxyExecute({ connectedAccountId: 'ca_1', endpoint: '/user', method: 'HEAD' });
     assert.deepEqual(backend.asked[0]?.body, { connected_account_id: 'ca_1', endpoint: '/user', method: 'HEAD' });
     assert.equal(backend.asked[0]?.path, '/api/v3.1/tools/execute/proxy');

@@ -1,5 +1,5 @@
 /**
- * The same mistake has the same words in process and over HTTP: the same sentence, with the field and what to do.
+ * The same mistake has the same sentence in process and over HTTP, with the field and the advice.
  */
 
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { Composio, ComposioError, Gateway, type ProxyExecuteRequest, type Sessio
 
 const CALL = { toolkit: 'github', endpoint: '/user', method: 'GET' };
 
-/** Faulty calls: as given in process and, where it is written in another way, on the wire. */
+/** Faulty calls: the form in process, and the form on the wire if it differs. */
 const CALLS: Record<string, { given: object; wire?: object; without?: string }> = {
   'no endpoint': { given: {}, without: 'endpoint' },
   'no method': { given: {}, without: 'method' },

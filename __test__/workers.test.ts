@@ -1,6 +1,6 @@
 /**
- * How a process ends: not by a crash when a worker is torn down with calls in flight, on its own
- * when nothing is left to do, and not before. Each in a process that can be watched from outside.
+ * The end of a process: it does not crash if a worker is torn down with calls in flight, and ends by itself
+ * once no work is left. Each test has its own process.
  */
 
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { type Ended, run } from './support/child';
 
 describe('workers', () => {
-  it('that are ended with calls in flight, 100 times, take nothing along', async (t) => {
+  it('that are ended with calls in flight, 100 times, do not affect the process', async (t) => {
     const { code, signal, stdout, stderr, elapsed } = await run('workers.ts', { limit: 120_000 });
     assert.equal(signal, null, `${signal} ${stderr}`);
     assert.equal(code, 0, stderr);
@@ -20,13 +20,13 @@ describe('workers', () => {
 });
 
 describe('a process', () => {
-  /** How one of the programs ends, which it has to do by itself and in time. */
+  /** Asserts the end of a program, which must end by itself and in time. */
   async function ends(
     program: string,
     expected: { code?: number; stdout?: string; after?: number } = {},
   ): Promise<Ended> {
     const { code = 0, stdout = 'done\n', after = 0 } = expected;
-    // A pool of connections or a queue of records that kept it alive would do so for tens of seconds.
+    // A connection pool or a queue of records would keep the process alive for tens of seconds.
     const ended = await run('exits.ts', { args: [program], limit: 15_000 });
     assert.equal(ended.signal, null, `${ended.signal} after ${ended.elapsed} ms: ${ended.stdout}${ended.stderr}`);
     assert.equal(ended.code, code, ended.stderr);
@@ -36,8 +36,8 @@ describe('a process', () => {
     return ended;
   }
 
-  it('ends with a gateway that is open', async () => void (await ends('open')));
-  it('ends with a client that is not used', async () => void (await ends('client')));
+  it('ends with an open gateway', async () => void (await ends('open')));
+  it('ends with an unused client', async () => void (await ends('client')));
   it('ends after its calls', async () => void (await ends('calls')));
   it('ends after its calls over HTTP', async () => void (await ends('remoteCalls')));
   it('waits for a call', async () => void (await ends('pending', { stdout: 'done\nanswered 200\n', after: 1_000 })));
@@ -50,7 +50,7 @@ describe('a process', () => {
   });
 
   it('is kept alive by a port until the gateway is closed', async () => void (await ends('closing', { after: 500 })));
-  it('ends with a port that is let go by unref()', async () => void (await ends('unref')));
-  it('is kept alive by a port that is taken back by ref()', async () =>
+  it('ends with a port after unref()', async () => void (await ends('unref')));
+  it('is kept alive by a port after ref()', async () =>
     void (await ends('ref', { stdout: 'done\nstill there\n', after: 500 })));
 });

@@ -1,7 +1,6 @@
 /**
- * A gateway for the suites beside this file, in a process of its own, and the API that it calls.
- * It goes through the package's public entry. One line of JSON on stdout says where it listens and
- * which keys it takes; it ends with its stdin.
+ * A gateway for the suites beside this file, in its own process, and the API that it calls. It uses the
+ * package's public entry. One line of JSON on stdout has its address and its keys. It ends with its stdin.
  */
 
 import { once } from 'node:events';
@@ -10,10 +9,10 @@ import { Composio, Gateway } from 'proxy-execute';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** How often each path was written to that breaks off. */
+/** The number of writes to each path that breaks off. */
 const written = new Map();
 
-/** Answers with what arrived, except for the paths that stand for something. */
+/** Responds with the request, except at the paths with a behaviour of their own. */
 const upstream = createServer(async (request, response) => {
   const body = (await request.toArray()).join('');
   const { pathname, searchParams } = new URL(request.url, 'http://upstream');
@@ -23,7 +22,7 @@ const upstream = createServer(async (request, response) => {
     return;
   }
   if (pathname.startsWith('/breaks/')) {
-    // Whatever was written here is done, and nobody hears of it.
+    // A write to this path is carried out, but gets no response.
     const writes = written.get(pathname) ?? 0;
     if (request.method === 'GET') {
       response.writeHead(200, JSON_TYPE).end(JSON.stringify({ writes }));
@@ -46,7 +45,7 @@ const upstream = createServer(async (request, response) => {
     authorization: request.headers.authorization ?? null,
     apiKey: request.headers['x-acme-key'] ?? null,
     body: body === '' ? null : JSON.parse(body),
-    // What Slack answers to conversations.open.
+    // Slack's response to conversations.open.
     ...(pathname === '/api/conversations.open' && { channel: { id: 'D024BE91L' } }),
   };
   response.writeHead(status, { ...JSON_TYPE, 'x-upstream': 'yes' }).end(JSON.stringify(arrived));
@@ -68,7 +67,7 @@ const gateway = await Gateway.open({
       schemes: { API_KEY: { headers: { 'X-Acme-Key': '{{api_key}}' } } },
     },
     { slug: 'open', name: 'Open', base_url: upstreamURL, schemes: { NO_AUTH: {} } },
-    // Nothing listens on port 1.
+    // No server listens on port 1.
     { slug: 'down', name: 'Down', base_url: 'http://127.0.0.1:1', schemes: { NO_AUTH: {} } },
   ],
 });

@@ -11,7 +11,7 @@ export type Form = 'string' | 'number' | 'boolean' | readonly [Form] | { readonl
 
 /** Reads a response in JSON. A response in another form is an error that names the field. */
 export function readAnswer<T>(text: string, form: Form): T {
-  const answer = parseAnswer(text, 'The backend's response is not JSON.');
+  const answer = parseAnswer(text, "The backend's response is not JSON.");
   const wrong = findWrong(answer, form, '');
   if (wrong !== undefined) throw invalidAnswer(`The backend's response is not in the documented form: ${wrong}.`);
   return answer as T;

@@ -499,7 +499,7 @@ function isListOfStrings(values: unknown): values is string[] {
   return Array.isArray(values) && values.length > 0 && values.every((value) => typeof value === 'string');
 }
 
-const NOT_AN_ENVELOPE = 'The backend's response is not the documented { status, data, headers }';
+const NOT_AN_ENVELOPE = "The backend's response is not the documented { status, data, headers }";
 
 function invalidResponse(why: string): APIConnectionError {
   return invalidAnswer(`${NOT_AN_ENVELOPE}: ${why}.`);

@@ -1,4 +1,4 @@
-/** A toolkit of which these tests own the API, and a gateway that knows it. */
+/** A toolkit whose API belongs to these tests, and a gateway with this toolkit. */
 
 import { Gateway, type GatewayOptions, type ToolkitDefinition } from '../../index.js';
 
@@ -18,7 +18,7 @@ export function acme(port: number): ToolkitDefinition {
   };
 }
 
-/** The same API with its key in the query, and for everyone below `/open`. */
+/** The same API with its key in the query, and without a key below `/open`. */
 export function acmeVariants(port: number): ToolkitDefinition[] {
   return [
     {
@@ -45,7 +45,7 @@ export function openGateway(port: number, options: GatewayOptions = {}): Promise
   });
 }
 
-/** Gives a user an account of Acme, by API key. Returns its id. */
+/** Creates an account of Acme with an API key for a user. Returns its id. */
 export async function connect(gateway: Gateway, userId: string, apiKey = `key of ${userId}`): Promise<string> {
   const credential = { authScheme: 'API_KEY', val: { api_key: apiKey } };
   return (await gateway.connectedAccounts.import({ userId, toolkit: 'acme', credential })).id;

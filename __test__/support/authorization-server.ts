@@ -1,4 +1,4 @@
-/** The authorization server of these tests, seen from outside: `oidc-provider.mjs`. */
+/** Controls the authorization server of these tests: `oidc-provider.mjs`. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,14 +29,14 @@ export interface Events {
 }
 
 export interface Settings {
-  /** How long access tokens live, in seconds. */
+  /** The lifetime of access tokens, in seconds. */
   lifetime?: number;
-  /** What becomes of token requests: not done, done but not answered, or answered. */
+  /** The handling of token requests: not carried out, carried out without a response, or with a response. */
   hold?: 'before' | 'after' | null;
 }
 
 export class AuthorizationServer {
-  /** What an auth config of the toolkit has in its credentials. */
+  /** The credentials of an auth config of the toolkit. */
   readonly client = { client_id: 'acme', client_secret: 'acme-secret' };
 
   private constructor(
@@ -45,7 +45,7 @@ export class AuthorizationServer {
   ) {}
 
   static async start(): Promise<AuthorizationServer> {
-    // It warns of its development pages at length.
+    // The provider prints long warnings about its development pages.
     const program = spawn(process.execPath, [join(__dirname, 'oidc-provider.mjs')], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -82,22 +82,22 @@ export class AuthorizationServer {
     };
   }
 
-  /** Tokens as if a person had agreed. */
+  /** Tokens as if a user had consented. */
   grant(user: string): Promise<Tokens> {
     return this.#control('grant', { user });
   }
 
-  /** Changes how it behaves from now on. */
+  /** Changes the server's behaviour from now on. */
   async set(settings: Settings): Promise<void> {
     await this.#control('settings', settings);
   }
 
-  /** The person takes back what they agreed to. */
+  /** The user revokes the consent. */
   async revoke(refreshToken: string): Promise<void> {
     await this.#control('revoke', { refresh_token: refreshToken });
   }
 
-  /** What happened so far. */
+  /** The events so far. */
   events(): Promise<Events> {
     return this.#control('events');
   }

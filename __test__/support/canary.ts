@@ -1,8 +1,8 @@
 /**
- * Uses secrets in successes and failures of every kind, with a store in a file, and looks for them
- * wherever they must not be. What it finds it prints as the path to it, never the secret.
+ * Uses secrets in successes and failures of every kind, with a store in a file, and searches the places
+ * that must not hold them. It prints the path to each finding, never the secret.
  *
- * The secrets are in the variable `CANARIES`. The parent looks for them in what is printed.
+ * The secrets are in the variable `CANARIES`. The parent searches the output for them.
  */
 
 import assert from 'node:assert/strict';
@@ -15,17 +15,17 @@ import { openGateway } from './acme';
 import { sendJson, Upstream } from './upstream';
 
 export interface Secrets {
-  /** Of accounts. */
+  /** The secrets of accounts. */
   apiKey: string;
   token: string;
   password: string;
-  /** What the store is encrypted with. */
+  /** The encryption key of the store. */
   encryptionKey: string;
 }
 
 const secrets: Secrets = JSON.parse(process.env.CANARIES ?? '');
 const found: string[] = [];
-/** The forms in which a secret may show. The gateway's own API key joins them when it is made. */
+/** The forms in which a secret may show. The gateway's own API key is added once it is created. */
 const forms: [name: string, form: Buffer][] = [];
 
 function lookFor(name: string, secret: string): void {
@@ -40,7 +40,7 @@ function look(where: string, content: string | Buffer): void {
   for (const [name, form] of forms) if (bytes.includes(form)) found.push(`${name} in ${where}`);
 }
 
-/** Looks in everything that a value shows of itself. */
+/** Searches every visible form of a value. */
 function lookInto(where: string, value: unknown): void {
   look(`inspect of ${where}`, inspect(value, { depth: null, showHidden: true, maxStringLength: null }));
   look(`JSON of ${where}`, JSON.stringify(value) ?? '');
@@ -120,7 +120,7 @@ async function main(): Promise<void> {
       lookInto(`a session ${way}`, { session, config: session.config, id: session.sessionId });
       for (const endpoint of ENDPOINTS) {
         for (const method of ['GET', 'POST'] as const) {
-          // This one is not followed with POST, and what an API answers is handed on as it is.
+          // With POST this redirect is not followed. The API's response is returned unchanged.
           if (endpoint === '/quoting-redirect' && method === 'POST') continue;
           const call: ProxyExecuteRequest = { toolkit, endpoint, method };
           await attempt(`${method} ${endpoint} ${way}`, () => session.proxyExecute(call, { timeout: 2_000 }));
@@ -137,7 +137,7 @@ async function main(): Promise<void> {
       const call = { connectedAccountId, endpoint: '/ok', method: 'GET' } as const;
       await attempt(`tools ${way}`, () => composio.tools.proxyExecute(call));
     }
-    // Credentials that are given with a call, and some that cannot be used.
+    // Credentials in a call, some of them unusable.
     const given = [
       { authScheme: 'BEARER_TOKEN', toolkitSlug: 'acme', val: { token: secrets.token } },
       { authScheme: 'BEARER_TOKEN', toolkitSlug: 'acme', val: { token: `${secrets.token}\n` } },
@@ -182,7 +182,7 @@ async function main(): Promise<void> {
 
   await upstream.close();
   await rm(folder, { recursive: true });
-  // Shown as a program would that logs everything.
+  // Printed as by a program that logs everything.
   console.log(gateway, clients);
   console.error(inspect({ gateway, clients }, { depth: null, showHidden: true }));
   console.log(`RESULT ${JSON.stringify({ found, succeeded, failed, whileOpen })}`);
@@ -205,7 +205,7 @@ const ENDPOINTS = [
   '/../ok',
 ];
 
-/** An API that does everything but quote what it was sent, which would be its own leak. */
+/** An API that does not quote its requests, because that would be its own leak. */
 function answer(upstream: Upstream): void {
   upstream.on('/base/ok', (response) => sendJson(response, 200, '{"ok":true}'));
   upstream.on('/base/refused', (response) => sendJson(response, 401, '{"message":"bad credentials"}'));
@@ -220,7 +220,7 @@ function answer(upstream: Upstream): void {
   upstream.on('/base/to-another-host', (response) =>
     response.writeHead(307, { location: 'http://localhost:1/' }).end(),
   );
-  // Leads to another host with the caller's key in the address, as some APIs do.
+  // Redirects to another host with the caller's key in the URL, as some APIs do.
   upstream.on('/base/quoting-redirect', (response, { url, headers }) => {
     const key = headers['x-api-key'] ?? headers.authorization ?? url;
     response.writeHead(302, { location: `https://elsewhere.example/?key=${encodeURIComponent(String(key))}` }).end();

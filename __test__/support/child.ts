@@ -1,4 +1,4 @@
-/** Programs that run in a process of their own: to see how they end, what they print, what they hold. */
+/** Programs in their own process: a test sees their end, output and memory. */
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ export interface Ended {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
-  /** How long it ran, in milliseconds. */
+  /** Its running time, in milliseconds. */
   elapsed: number;
 }
 
@@ -19,14 +19,14 @@ interface ChildOptions {
   /** Options of Node.js, before the program. */
   nodeOptions?: string[];
   env?: Record<string, string>;
-  /** After how many milliseconds it is killed, which shows as SIGKILL. */
+  /** The milliseconds after which it is killed, which shows as SIGKILL. */
   limit?: number;
 }
 
 /** Runs a program of this folder to its end. */
 export function run(program: string, options: ChildOptions = {}): Promise<Ended> {
   const { args = [], nodeOptions = [], env = {}, limit = 60_000 } = options;
-  // The test runner's own variable would have the child report to it instead of printing.
+  // With the test runner's own variable, the child would report to the runner instead of printing.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
   const start = performance.now();
   const child = spawn(process.execPath, [...nodeOptions, '--import', 'tsx', join(__dirname, program), ...args], {

@@ -1,6 +1,6 @@
 /**
- * The conformance suites over HTTPS. It is a process of its own because `NODE_EXTRA_CA_CERTS`, which
- * names the authority to trust, is for the whole process. The server's certificate is in
+ * The conformance suites over HTTPS. They have their own process, because `NODE_EXTRA_CA_CERTS`, which
+ * names the authority to trust, applies to the whole process. The server's certificate is in
  * `TLS_CERTIFICATE` and its key in `TLS_KEY`.
  */
 

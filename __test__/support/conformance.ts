@@ -1,5 +1,5 @@
 /**
- * What a caller may rely on, whatever the way in: one suite, a function of the way.
+ * The guarantees for callers over every interface: one suite, a function of the interface.
  */
 
 import assert from 'node:assert/strict';
@@ -21,7 +21,7 @@ import { rejection, timed } from './expect';
 import { sendJson, Upstream } from './upstream';
 import type { Way, WayIn } from './ways';
 
-/** The schemes that need no exchange, and what Acme sees of each. */
+/** The schemes that need no exchange, and the request that Acme gets for each. */
 const SCHEMES = [
   { toolkit: 'acme', authScheme: 'API_KEY', val: { api_key: 'k-1' }, sees: { 'x-api-key': 'k-1' } },
   { toolkit: 'acme', authScheme: 'API_KEY', val: { generic_api_key: 'k-2' }, sees: { 'x-api-key': 'k-2' } },
@@ -37,7 +37,7 @@ const SCHEMES = [
   { toolkit: 'acme_open', authScheme: 'NO_AUTH', val: {}, url: '/open/me?q=1' },
 ] as const;
 
-/** An array in an array in an array …, without recursion, which would not get that deep. */
+/** An array in an array in an array …. Recursion would exceed the stack. */
 function nested(levels: number): string {
   return '['.repeat(levels) + ']'.repeat(levels);
 }
@@ -48,11 +48,11 @@ function depth(value: unknown): number {
   return levels;
 }
 
-/** Describes the suite over this way in. */
+/** Describes the suite over this interface. */
 export function conformance(name: string, way: Way): void {
   describe(name, () => {
     let upstream: Upstream;
-    /** What must never be called. */
+    /** A server that must never be called. */
     let foreign: Upstream;
     let gateway: Gateway;
     let wayIn: WayIn;
@@ -82,13 +82,13 @@ export function conformance(name: string, way: Way): void {
       upstream.received.length = 0;
     });
 
-    /** The body of a call's answer. */
+    /** The body of a call's response. */
     async function get<T = unknown>(endpoint: string): Promise<T> {
       return (await session.proxyExecute<T>({ toolkit: 'acme', endpoint, method: 'GET' })).data;
     }
 
     describe('sessions', () => {
-      it('are made with no toolkits named, and may call all', async () => {
+      it('are created without toolkits, and may call all', async () => {
         const all = await composio.create('ann');
         assert.match(all.sessionId, /^trs_/);
         assert.equal(all.userId, 'ann');
@@ -97,7 +97,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(status, 200);
       });
 
-      it('are made with toolkits that they may call, and with ones that they may not', async () => {
+      it('are created with allowed or with excluded toolkits', async () => {
         const call = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
         for (const toolkits of [['acme', 'github'], { enable: ['acme'] }, { disable: ['github'] }]) {
           const allowed = await composio.create('ann', { toolkits });
@@ -119,7 +119,7 @@ export function conformance(name: string, way: Way): void {
         assert.deepEqual(echoed.toolkits, { disabled: ['github'] });
       });
 
-      it('are found again by their id', async () => {
+      it('are found by their id', async () => {
         const again = await composio.use(session.sessionId);
         assert.equal(again.sessionId, session.sessionId);
         assert.deepEqual(again.config, session.config);
@@ -127,7 +127,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(status, 200);
       });
 
-      it('change what is named and keep the rest', async () => {
+      it('change the named keys and keep the rest', async () => {
         const own = await composio.create('ann', { toolkits: ['github'], multiAccount: { enable: true } });
         assert.equal(await own.update({ toolkits: ['acme'] }), own);
         assert.deepEqual(own.config.toolkits, { enabled: ['acme'] });
@@ -178,7 +178,7 @@ export function conformance(name: string, way: Way): void {
 
     describe('requests', () => {
       for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] satisfies ProxyMethod[]) {
-        it(`are made by ${method}`, async () => {
+        it(`are sent with ${method}`, async () => {
           const { status, data, headers } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/me', method });
           assert.equal(status, 200);
           assert.equal(upstream.received.length, 1);
@@ -211,7 +211,7 @@ export function conformance(name: string, way: Way): void {
               method,
               body,
             });
-            // To the byte: order of keys, escapes and numbers are the caller's.
+            // Every byte counts: the order of keys, escapes and numbers are the caller's.
             assert.equal(upstream.last.body, JSON.stringify(body));
             assert.equal(upstream.last.headers['content-type'], 'application/json');
             assert.deepEqual(JSON.parse(data.body), body);
@@ -219,7 +219,7 @@ export function conformance(name: string, way: Way): void {
         });
       }
 
-      it('have a body that is a string of JSON, which is sent as it is', async () => {
+      it('have a body that is a string of JSON, which is sent unchanged', async () => {
         for (const [body, type] of [
           ['{"b":1, "a":12345678901234567890}', undefined],
           [' [1,\n2]\n', 'application/json'],
@@ -292,7 +292,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(upstream.last.url, '/base/search?z=%2F+1&z=2&a=x%20y%26z&z=3&a=-1.5e-7&%C3%A4=');
       });
 
-      it('have headers in order, and repeat what is repeated', async () => {
+      it('have headers in order, with repeats', async () => {
         await session.proxyExecute({
           toolkit: 'acme',
           endpoint: '/me',
@@ -313,13 +313,13 @@ export function conformance(name: string, way: Way): void {
         assert.deepEqual(values('x-acme-version'), ['8']);
       });
 
-      it('have the headers of the toolkit, and name who asks', async () => {
+      it('have the headers of the toolkit, and a user agent', async () => {
         await get('/me');
         assert.equal(upstream.last.headers['x-acme-version'], '7');
         assert.match(upstream.last.headers['user-agent'] ?? '', /^proxy-execute\/\d/);
       });
 
-      it('go to an absolute URL of the same host, as it stands', async () => {
+      it('go to an absolute URL of the same host, unchanged', async () => {
         await get(`${upstream.origin}/elsewhere?a=1`);
         assert.equal(upstream.last.url, '/elsewhere?a=1');
       });
@@ -347,7 +347,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(foreign.connections, 0);
       });
 
-      it('do not set what follows from the endpoint and the body', async () => {
+      it('do not set headers that follow from the endpoint and the body', async () => {
         for (const name of ['Host', 'Content-Length', 'Transfer-Encoding']) {
           const parameters = [{ name, value: '5', in: 'header' as const }];
           const error = await rejection(
@@ -395,7 +395,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(upstream.last.headers['x-api-key'], undefined);
       });
 
-      it('are those of the latest account, or of the one that the session names', async () => {
+      it('belong to the latest account, or to the account that the session names', async () => {
         const first = await connect(gateway, 'eve', 'first');
         await connect(gateway, 'eve', 'second');
         const call = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
@@ -414,7 +414,7 @@ export function conformance(name: string, way: Way): void {
         await latest.proxyExecute(call);
         assert.equal(upstream.last.headers['x-api-key'], 'first');
 
-        // There is no fallback from an account that is named.
+        // A named account has no fallback.
         await gateway.connectedAccounts.disable(first);
         const sent = upstream.received.length;
         await rejection(() => latest.proxyExecute(call), UnprocessableEntityError, {
@@ -442,7 +442,7 @@ export function conformance(name: string, way: Way): void {
       });
     });
 
-    describe('answers', () => {
+    describe('responses', () => {
       it('of any status are values', async () => {
         for (const expected of [201, 400, 401, 403, 404, 409, 418, 422, 429, 500, 502, 503, 504, 599]) {
           upstream.received.length = 0;
@@ -558,7 +558,7 @@ export function conformance(name: string, way: Way): void {
         assert.deepEqual(streamed.headersList.length, headersList.length);
       });
 
-      it('have headers that a Headers takes, whatever letters are in them', async () => {
+      it('have headers that a Headers accepts, with letters of every script', async () => {
         upstream.on('/base/letters', (response) => {
           const value = Buffer.from('attachment; filename="žluť.json"').toString('latin1');
           response.writeHead(200, ['Content-Type', 'application/json', 'Content-Disposition', value]).end('{}');
@@ -570,7 +570,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal(Buffer.from(read, 'latin1').toString(), headers['content-disposition']);
       });
 
-      it('that only say they are JSON are text, unless the call succeeded', async () => {
+      it('that are wrongly labelled as JSON are text, unless the call succeeded', async () => {
         const call = { toolkit: 'acme', endpoint: '/busy', method: 'POST' } as const;
         for (const status of [200, 429, 503]) {
           upstream.on('/base/busy', (response) => {
@@ -591,7 +591,7 @@ export function conformance(name: string, way: Way): void {
         }
       });
 
-      it('that are files come back as a URL, and are opened with it', async () => {
+      it('that are files are returned as a URL, and are opened with it', async () => {
         const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff]);
         upstream.on('/base/file', (response) => {
           response.writeHead(200, { 'content-type': 'image/png' }).end(png);
@@ -605,7 +605,7 @@ export function conformance(name: string, way: Way): void {
         assert.deepEqual(Buffer.from(await (await session.download(binaryData)).bytes()), png);
       });
 
-      it('by tools.proxyExecute have the form in which they travel', async () => {
+      it('of tools.proxyExecute have the form of the wire', async () => {
         upstream.on('/base/json', (response) => sendJson(response, 203, '{"a":1}'));
         const connectedAccountId = await connect(gateway, 'tools');
         const answer = await composio.tools.proxyExecute<{ a: number }>({
@@ -621,7 +621,7 @@ export function conformance(name: string, way: Way): void {
     });
 
     describe('a timeout', () => {
-      it('ends a call whose answer does not come, or not to its end', async () => {
+      it('ends a call whose response is missing or incomplete', async () => {
         upstream.on('/base/hang', () => {});
         upstream.on('/base/half', (response) => {
           response.writeHead(200, { 'content-type': 'application/json' }).write('{"a":');
@@ -641,7 +641,7 @@ export function conformance(name: string, way: Way): void {
         assert.equal((await get<{ method: string }>('/me')).method, 'GET');
       });
 
-      it('is that of the client if the call has none', async () => {
+      it('defaults to the timeout of the client', async () => {
         const hasty = await wayIn.composio({ timeout: 300 }).use(session.sessionId);
         const call = { toolkit: 'acme', endpoint: '/hang', method: 'GET' } as const;
         await timed(20_000, () => rejection(() => hasty.proxyExecute(call), APIConnectionTimeoutError));
@@ -649,7 +649,7 @@ export function conformance(name: string, way: Way): void {
     });
 
     describe('errors', () => {
-      it('have everything that is known about them', async () => {
+      it('have all known details', async () => {
         const error = await rejection(
           () => session.proxyExecute({ toolkit: 'github', endpoint: '/user', method: 'GET' }),
           PermissionDeniedError,

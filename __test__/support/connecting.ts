@@ -1,4 +1,4 @@
-/** What the tests of the connect page and its screenshots share: a gateway, a provider, and people with browsers. */
+/** Shared by the tests of the connect page and its screenshots: a gateway, a provider, and users with browsers. */
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -10,8 +10,8 @@ import { startChromium } from './chromium';
 import { sendJson, Upstream } from './upstream';
 
 /**
- * Four toolkits: three by consent at a real authorization server, with a client, without one, and with a callback that is
- * posted from another site, and one by a key that is tried.
+ * Four toolkits. Three use consent at a real authorization server: with a client, without one, and with a callback
+ * that is posted from another site. One uses a key that the gateway tests.
  */
 function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDefinition[] {
   return [
@@ -63,7 +63,7 @@ function toolkits(provider: AuthorizationServer, upstream: Upstream): ToolkitDef
         OAUTH2: {
           headers: { Authorization: 'Bearer {{access_token}}' },
           authorization_server: {
-            // Not the site of the gateway.
+            // Another site than the gateway's.
             authorize_url: `${provider.origin.replace('127.0.0.1', 'localhost')}/auth`,
             token_url: `${provider.origin}/token`,
             scopes: ['openid', 'offline_access', 'read'],
@@ -91,7 +91,7 @@ export class Connecting {
     readonly provider: AuthorizationServer,
     readonly upstream: Upstream,
     readonly browser: Browser,
-    /** Where people come out. */
+    /** The callback URL of users. */
     readonly app: string,
     readonly close: () => Promise<void>,
   ) {}
@@ -134,7 +134,7 @@ export class Connecting {
     return new Connecting(gateway, composio, session, provider, upstream, browser, app, close);
   }
 
-  /** A person with a browser of their own, in which no page may run a script. */
+  /** A user with their own browser, in which no page may run a script. */
   async person(options: BrowserContextOptions = {}): Promise<{ context: BrowserContext; page: Page }> {
     const context = await this.browser.newContext({ javaScriptEnabled: false, ...options });
     context.setDefaultTimeout(20_000);
@@ -147,7 +147,7 @@ export class Connecting {
     return { ...request, url: `${request.redirectUrl}` };
   }
 
-  /** Agrees at the provider, and stops where it sends the browser back: that URL. */
+  /** Consents at the provider, stops at its redirect to the gateway, and returns that URL. */
   async agree(page: Page): Promise<string> {
     const { request } = page.context();
     const consent = await page.locator('form').getAttribute('action');
@@ -156,7 +156,7 @@ export class Connecting {
     return `${resumed.headers().location}`;
   }
 
-  /** Signs in at the provider, and stops where it asks for consent. */
+  /** Signs in at the provider, and stops at the page for consent. */
   async signIn(page: Page): Promise<void> {
     await page.getByRole('button', { name: 'Continue to Acme' }).click();
     await page.locator('input[name=login]').fill('ann');

@@ -1,4 +1,4 @@
-/** Bodies of every kind that is sent up and down, small enough to be compared byte by byte. */
+/** Bodies of every kind for both directions, small enough to compare byte by byte. */
 
 import { gzipSync } from 'node:zlib';
 
@@ -6,7 +6,7 @@ export interface Body {
   name: string;
   type: string;
   bytes: Buffer;
-  /** What `data` is by default: a value, a text in this encoding, or a file. Null for no body. */
+  /** The default form of `data`: a value, a text in this encoding, or a file. Null for no body. */
   data: 'json' | BufferEncoding | 'file' | null;
 }
 

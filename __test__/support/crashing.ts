@@ -1,4 +1,4 @@
-/** A process that is killed in the middle of a file: its arguments are the API's port and the folder of files. */
+/** A process that is killed in the middle of a file. Its arguments are the API's port and the folder of files. */
 
 import { Composio } from '../../index.js';
 import { connect, openGateway } from './acme';

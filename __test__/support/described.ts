@@ -1,4 +1,4 @@
-/** A way in on which every answer is compared with what `/openapi.json` says of it. */
+/** An interface that compares every response with `/openapi.json`. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ interface Document {
   paths: Record<string, Record<string, Operation>>;
 }
 
-/** A port, over HTTP, by way of a server that looks at each answer. What is amiss is told at the end. */
+/** A port, over HTTP, through a server that checks each response. It reports the differences at the end. */
 export const asDescribed: Way = async (gateway) => {
   const { url } = await gateway.listen();
   const { key } = await gateway.apiKeys.create({ name: 'conformance' });
@@ -33,7 +33,7 @@ export const asDescribed: Way = async (gateway) => {
         const body = await bytes(answered);
         answer.writeHead(status, answered.rawHeaders).end(body);
         looked++;
-        // Streamed responses are for clients of this package: docs/wire.md has them, the document has not.
+        // Streamed responses are for clients of this package: docs/wire.md describes them, and the document does not.
         if (headers['x-proxy-execute-response'] === 'stream' && status === 200) return;
         const problem = description.problemOf(method, path, status, answered.headers['content-type'], body);
         if (problem !== undefined) problems.add(`${method} ${path} → ${status}: ${problem}`);
@@ -41,7 +41,7 @@ export const asDescribed: Way = async (gateway) => {
         answer.destroy();
       }
     });
-    // A caller who goes away takes the request along, as without a server between them.
+    // If the caller disconnects, the request is cancelled, as without this server.
     onward.on('error', () => answer.destroy());
     answer.on('close', () => answer.writableFinished || onward.destroy());
     asked.pipe(onward);
@@ -67,7 +67,7 @@ async function bytes(answer: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The document that a gateway serves about itself, as something that answers are held against. */
+/** The OpenAPI document of a gateway, as a check for responses. */
 class Description {
   readonly #document: Document;
   readonly #paths: { matches: RegExp; template: string }[];
@@ -76,7 +76,7 @@ class Description {
   constructor(document: Document) {
     assert.match(document.openapi, /^3\.1\./, 'whose schemas are JSON Schema 2020-12');
     this.#document = document;
-    // Where several match, the one with the fewest places is meant.
+    // If several paths match, the path with the fewest parameters is meant.
     this.#paths = Object.keys(document.paths)
       .sort((one, other) => one.split('{').length - other.split('{').length)
       .map((template) => ({ template, matches: new RegExp(`^${template.replace(/\{[^}]+\}/g, '[^/]+')}$`) }));
@@ -88,7 +88,7 @@ class Description {
     this.#validate.addSchema(document, 'openapi');
   }
 
-  /** What is amiss with an answer, if anything is. */
+  /** The difference between a response and the document, if there is one. */
   problemOf(
     method: string,
     path: string,
@@ -96,7 +96,7 @@ class Description {
     contentType: string | undefined,
     body: Buffer,
   ): string | undefined {
-    // The document describes the newest version; the older one is the same.
+    // The document describes the newest version; the older version is the same.
     const described = path.replace(/\?.*/s, '').replace(/^\/api\/v3\//, '/api/v3.1/');
     const template = this.#paths.find(({ matches }) => matches.test(described))?.template;
     if (template === undefined) return 'the path is not described';

@@ -1,8 +1,8 @@
 /**
- * A program, or a worker of it, that ends by itself without closing its gateway, and says when it
- * has nothing left to do. It makes a call; or, with a URL as the last argument, begins a refresh, of
- * which it does not await the end, and goes on when that URL is answered. JavaScript, because a worker
- * of Node.js 20 is not given the loader of these tests.
+ * A program, or its worker, that ends by itself without closing its gateway, and prints when it has no work
+ * left. It makes a call. With a URL as the last argument, it starts a refresh without awaiting it, and
+ * continues when that URL responds. It is JavaScript, because a worker of Node.js 20 does not get the loader
+ * of these tests.
  */
 
 import { isMainThread, Worker } from 'node:worker_threads';
@@ -11,7 +11,7 @@ import { Composio, Gateway } from '../../index.mjs';
 async function main({ options, user, toolkit, endpoint }, url) {
   const composio = new Composio({ gateway: await Gateway.open(options) });
   const session = await composio.create(user);
-  // Nothing refers to the gateway now but what calls are made on.
+  // Only the objects that make calls still refer to the gateway.
   global.gc?.();
   process.once('beforeExit', () => console.log('nothing left to do'));
   if (!url) {

@@ -1,6 +1,6 @@
 /**
- * Programs that end on their own, or do not: the one that the first argument names is run. What it
- * prints tells when it was done with what it had to do.
+ * Programs that end by themselves, or keep running. The first argument names the program to run. Its output
+ * shows when its work was done.
  */
 
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ async function withUpstream() {
 const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
 
 const programs: Record<string, () => Promise<void>> = {
-  /** An open gateway that nobody closes. */
+  /** An open gateway without a call of `close`. */
   async open() {
     await Gateway.open();
   },
@@ -28,7 +28,7 @@ const programs: Record<string, () => Promise<void>> = {
     new Composio({ apiKey: 'k', baseURL: 'http://127.0.0.1:1' });
   },
 
-  /** Calls in process that are done; their connections are kept for more. */
+  /** Completed calls in process, with idle connections. */
   async calls() {
     const { upstream, gateway } = await withUpstream();
     const session = await new Composio({ gateway }).create('ann');
@@ -36,7 +36,7 @@ const programs: Record<string, () => Promise<void>> = {
     await upstream.close();
   },
 
-  /** Calls over HTTP that are done; only the port is given back. */
+  /** Completed calls over HTTP; only the port is released. */
   async remoteCalls() {
     const { upstream, gateway } = await withUpstream();
     const { url: baseURL } = await gateway.listen();
@@ -47,7 +47,7 @@ const programs: Record<string, () => Promise<void>> = {
     await gateway.close();
   },
 
-  /** A call whose answer comes late, with nothing else to wait for. */
+  /** A call with a late response, and no other work. */
   async pending() {
     const { upstream, gateway } = await withUpstream();
     upstream.unref();
@@ -69,13 +69,13 @@ const programs: Record<string, () => Promise<void>> = {
     setTimeout(() => gateway.close(), 500);
   },
 
-  /** A port that does not count. */
+  /** A port with `unref()`. */
   async unref() {
     const gateway = await Gateway.open();
     assert.equal((await gateway.listen()).ref().unref().port > 0, true);
   },
 
-  /** A port that counts again, until the gateway is closed. */
+  /** A port with `ref()` again, until the gateway is closed. */
   async ref() {
     const gateway = await Gateway.open();
     (await gateway.listen()).unref().ref();

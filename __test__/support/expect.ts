@@ -1,4 +1,4 @@
-/** What several suites expect of errors, and how they wait. */
+/** Expectations about errors, and waits, for several suites. */
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,14 +11,14 @@ interface Expected {
   status?: number;
   code?: number | string;
   slug?: string;
-  /** Matches the message, which names what was wrong. */
+  /** Matches the message, which names the problem. */
   names?: RegExp;
-  /** Matches what the error says to do. */
+  /** Matches the error's advice. */
   fix?: RegExp;
 }
 
 /**
- * The error of a call that has to fail: exactly of this class, under its own name, with these facts.
+ * The error of a call that must fail: exactly of this class, with its own name and these facts.
  */
 export async function rejection<E extends ComposioError>(
   call: () => Promise<unknown>,
@@ -43,7 +43,7 @@ export async function rejection<E extends ComposioError>(
   return error;
 }
 
-/** Waits until something holds, looking again and again, at most this long. */
+/** Polls until a condition holds, at most for this time. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, limit = 30_000): Promise<void> {
   const end = Date.now() + limit;
   while (!(await holds())) {
@@ -52,7 +52,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
-/** How long something takes, in milliseconds, and that it ends at all within a limit. */
+/** The time that work takes, in milliseconds. Fails if the work does not end within a limit. */
 export async function timed(limit: number, work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();

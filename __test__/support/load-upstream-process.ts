@@ -41,7 +41,7 @@ process.on('message', (command: Command) => {
 });
 process.on('disconnect', () => process.exit());
 
-// Thousands of connections are made at once.
+// Thousands of connections are opened at once.
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   process.send?.((server.address() as AddressInfo).port);
 });

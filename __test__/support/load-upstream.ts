@@ -1,27 +1,26 @@
 /**
- * A third-party API for many calls: in a process of its own, so that what it needs is not counted
- * with what is measured.
+ * A third-party API for many calls. It has its own process, so that a measurement does not include it.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-/** What has become of the calls of `/hold?call=…`. */
+/** The states of the calls of `/hold?call=…`. */
 export interface Held {
-  /** Those that are waiting for their answer. */
+  /** Calls that wait for their response. */
   waiting: number[];
-  /** Those that hung up before they had it. */
+  /** Calls that disconnected before their response. */
   gone: number[];
-  /** Those that got it. */
+  /** Calls that got their response. */
   answered: number[];
 }
 
 export type Command = 'held' | 'release';
 
 /**
- * It answers at once, with about 1 KB of JSON, except to `/hold?call=…`: these wait until they are
- * released, and the first half of an answer comes to `/half?call=…`.
+ * It responds at once with about 1 KB of JSON. Calls of `/hold?call=…` wait until they are released, and
+ * `/half?call=…` gets the first half of a response.
  */
 export class LoadUpstream {
   readonly port: number;
@@ -38,12 +37,12 @@ export class LoadUpstream {
     return new LoadUpstream(child, port);
   }
 
-  /** What has become of the calls that were to wait. */
+  /** The states of the calls that wait. */
   held(): Promise<Held> {
     return this.#ask('held');
   }
 
-  /** Answers those that wait, and all that come. */
+  /** Responds to the waiting calls and to all later ones. */
   release(): Promise<Held> {
     return this.#ask('release');
   }

@@ -1,7 +1,7 @@
 /**
- * Makes very many calls and prints how much memory there is after the first of them and after all,
- * in MB. Arguments: the way in, what kind of calls, how many to begin with, how many after these,
- * and the seconds after which it stops.
+ * Makes very many calls, and prints the memory after the first of them and after all, in MB. Arguments: the
+ * interface, the kind of calls, the number of first calls, the number of later calls, and the seconds after
+ * which it stops.
  */
 
 import assert from 'node:assert/strict';
@@ -20,7 +20,7 @@ const calls: Record<string, (session: Session, stranger: Session, number: number
     assert.ok(status === 200 && data.id === 12345);
   },
 
-  /** Refused in two places: before anything is looked up, and after. */
+  /** Calls that are refused before any lookup, and after one. */
   async refused(session, stranger, number) {
     const early = number % 2 === 0;
     await (early ? session.proxyExecute({ ...CALL, toolkit: 'github' }) : stranger.proxyExecute(CALL)).then(
@@ -29,7 +29,7 @@ const calls: Record<string, (session: Session, stranger: Session, number: number
     );
   },
 
-  /** Aborted at once, and with half of the answer there. */
+  /** Calls that are aborted at once, and after half of the response. */
   async aborted(session, _, number) {
     const controller = new AbortController();
     const call = session.proxyExecute({ ...CALL, endpoint: `/half?call=${number}` }, { signal: controller.signal });
@@ -72,14 +72,14 @@ async function main([way = '', kind = '', ...numbers]: string[]): Promise<void> 
 }
 
 /**
- * What the process holds once everything that can go has gone, but for what V8 keeps free for
- * objects to come: that is as much as it once needed, and grows in one step of 17 MB.
+ * The memory of the process after a full collection, without the space that V8 keeps free for new objects.
+ * That space is as large as it once had to be, and grows in one step of 17 MB.
  */
 async function memory(): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 5; round++) {
     global.gc?.();
-    // Native objects are let go of in the turns after a collection.
+    // Native objects are released in the turns after a collection.
     await sleep(100);
     const { rss, heapTotal, heapUsed } = process.memoryUsage();
     least = Math.min(least, (rss - heapTotal + heapUsed) / 1e6);

@@ -1,14 +1,14 @@
 /**
- * A real authorization server in a process of its own: oidc-provider with rotating refresh tokens and reuse detection,
- * and an API that takes its access tokens. Prints its origin, and is told over `/control/…` what to do:
+ * A real authorization server in its own process: oidc-provider with rotating refresh tokens and reuse detection,
+ * and an API that accepts its access tokens. It prints its origin. Tests control it over `/control/…`:
  *
- * - POST /control/grant { user, scope? } → { access_token, refresh_token, expires_in }, as if the user had agreed
- * - POST /control/settings { lifetime?, hold? } — seconds that access tokens live; what becomes of token requests:
- *   `before` keeps them from being done, `after` does them and keeps the answer, null answers
- * - POST /control/revoke { refresh_token } — the user takes the grant back
- * - GET /control/events → what happened so far, see `events` below
+ * - POST /control/grant { user, scope? } → { access_token, refresh_token, expires_in }, as if the user had consented
+ * - POST /control/settings { lifetime?, hold? } — lifetime of access tokens in seconds; handling of token requests:
+ *   `before` holds them, `after` carries them out and holds the response, null sends the response
+ * - POST /control/revoke { refresh_token } — the user revokes the grant
+ * - GET /control/events → the events so far, see `events` below
  *
- * The pages behind /auth are those that oidc-provider has for development: any login, any password.
+ * The pages behind /auth are the development pages of oidc-provider: any login, any password.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -21,7 +21,7 @@ import { Provider } from 'oidc-provider';
 const SCOPE = 'openid offline_access profile read';
 
 const client = {
-  // A native client may be sent back to any port of this machine (RFC 8252 §7.3).
+  // A native client may use any port of this machine as its redirect URI (RFC 8252 §7.3).
   application_type: 'native',
   redirect_uris: ['http://127.0.0.1/connect/callback', 'http://localhost/connect/callback'],
   response_types: ['code'],
@@ -31,22 +31,22 @@ const client = {
 const settings = { lifetime: 3600, hold: null };
 
 const events = {
-  /** Token requests by their grant type, those that are held included. */
+  /** Token requests by their grant type, with those that are held. */
   asked: {},
-  /** How many token requests were granted, and how many refresh tokens were rotated by them. */
+  /** The number of granted token requests, and of refresh tokens that they rotated. */
   granted: 0,
   rotated: 0,
   /** Refresh tokens that were spent twice; the provider then revokes the whole grant. */
   reused: 0,
   /** The errors of all other token requests. */
   errors: [],
-  /** Tokens that were given back (RFC 7009), by their kind. */
+  /** Revoked tokens (RFC 7009), by their kind. */
   revoked: [],
   /** Token requests that are held right now. */
   held: 0,
-  /** By user: how often a refresh was granted, and how often refused because its token was spent. */
+  /** By user: the number of granted refreshes, and of those refused because their token was spent. */
   users: {},
-  /** How many requests to /api/hold are waiting. */
+  /** The number of waiting requests to /api/hold. */
   waiting: 0,
   /** From the rotation of a refresh token to the first use of the access token that came with it, in milliseconds. */
   windows: [],
@@ -122,7 +122,7 @@ provider.on('grant.error', (context, error) => {
   } else events.errors.push(`${error.error}: ${error.error_detail ?? error.error_description}`);
 });
 
-// What holds, answers to control and plays the API comes before the provider's own pages.
+// The control, the holding of requests and the API come before the provider's own pages.
 provider.use(async (context, next) => {
   if (context.path === '/token') return token(context, next);
   if (context.path.startsWith('/control/')) {
@@ -186,7 +186,7 @@ const control = {
   },
 };
 
-/** Answers whose access token it was sent; /api/hold does not. */
+/** Returns the user of the access token; /api/hold does not respond. */
 async function api(context) {
   const [, value = ''] = /^Bearer (.+)$/.exec(context.get('authorization')) ?? [];
   const found = (await provider.AccessToken.find(value)) ?? (await provider.ClientCredentials.find(value));
@@ -209,5 +209,5 @@ async function api(context) {
 
 server.on('request', provider.callback());
 process.stdout.write(`${origin}\n`);
-// The test that started it holds its input open; when that ends, so does this.
+// The test that started this process holds its input open. The process ends with the input.
 process.stdin.resume().on('end', () => process.exit(0));

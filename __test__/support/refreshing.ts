@@ -1,6 +1,6 @@
 /**
- * A gateway in a process of its own, with a store that others have too. It says when it is ready, then
- * makes calls as soon as it is told to, and prints what became of them.
+ * A gateway in its own process, with a store that other gateways share. It prints when it is ready, makes
+ * calls when its parent says so, and prints their outcomes.
  */
 
 import { once } from 'node:events';

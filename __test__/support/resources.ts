@@ -1,5 +1,5 @@
 /**
- * Accounts, auth configs, toolkits and sessions: what must hold over every way in to a gateway.
+ * Accounts, auth configs, toolkits and sessions: the guarantees over every interface of a gateway.
  */
 
 import assert from 'node:assert/strict';
@@ -22,7 +22,7 @@ import type { Way, WayIn } from './ways';
 
 const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
 
-/** Declares the suite for one way in. */
+/** Declares the suite for one interface. */
 export function resources(name: string, way: Way): void {
   describe(name, () => {
     let upstream: Upstream;
@@ -104,7 +104,7 @@ export function resources(name: string, way: Way): void {
         await rejection(() => connectedAccounts.get(id), NotFoundError, { slug: 'ConnectedAccountNotFound' });
       });
 
-      it('sign with a credential that was changed', async () => {
+      it('sign with a changed credential', async () => {
         const id = await connect(gateway, 'rotating', 'old');
         await composio.connectedAccounts.update(id, { credential: { authScheme: 'API_KEY', val: { api_key: 'new' } } });
         await (await composio.create('rotating')).proxyExecute(CALL);
@@ -118,7 +118,7 @@ export function resources(name: string, way: Way): void {
         assert.equal((await begun.waitForConnection()).alias, 'mine');
       });
 
-      it('are begun by a link, once for a user and auth config', async () => {
+      it('are created by a link, once for a user and auth config', async () => {
         const authConfigId = await keyed();
         const { connectedAccounts } = composio;
         const { id, redirectUrl, linkToken, expiresAt } = await connectedAccounts.link('linking', authConfigId, {
@@ -148,7 +148,7 @@ export function resources(name: string, way: Way): void {
         await connectedAccounts.link('linking', authConfigId, { allowMultiple: true });
       });
 
-      it('are begun by the toolkit alone, with its newest auth config that is enabled', async () => {
+      it('are created by the toolkit alone, with its newest enabled auth config', async () => {
         const { authConfigs, connectedAccounts, toolkits } = composio;
         const [used, disabled] = [await keyed(), await keyed()];
         await authConfigs.disable(disabled);
@@ -157,7 +157,7 @@ export function resources(name: string, way: Way): void {
         assert.equal((await connectedAccounts.get(begun.id)).authConfig.id, used);
         const config = AuthScheme.APIKey({ api_key: 'k' });
         await connectedAccounts.initiate('by-toolkit', used, { config });
-        // A second account, with an auth config that is named.
+        // A second account, with a named auth config.
         const { id } = await toolkits.authorize('by-toolkit', 'acme', used);
         assert.equal((await connectedAccounts.get(id)).authConfig.id, used);
         await rejection(() => toolkits.authorize('by-toolkit', 'gmail'), BadRequestError, {
@@ -167,7 +167,7 @@ export function resources(name: string, way: Way): void {
         await authConfigs.delete(disabled);
       });
 
-      it('are begun in a session, and connected once more in their place', async () => {
+      it('are created in a session, and reconnected', async () => {
         const session = await composio.create('authorizing');
         const { id, redirectUrl, waitForConnection } = await session.authorize('acme_query', {
           callbackUrl: 'https://app.example/done',
@@ -196,7 +196,7 @@ export function resources(name: string, way: Way): void {
         await rejection(() => connectedAccounts.reconnect('ca_none'), NotFoundError);
       });
 
-      it('are seen to in a session, and begun only where there is none', async () => {
+      it('are ensured in a session, and created only if there is none', async () => {
         const { connectedAccounts } = composio;
         const id = await connect(gateway, 'ensuring');
         const session = await composio.create('ensuring');
@@ -209,7 +209,7 @@ export function resources(name: string, way: Way): void {
         assert.deepEqual(await session.ensureConnected('acme_open'), { toolkit: 'acme_open', wasConnected: true });
         assert.equal((await accounts()).length, 1);
 
-        // It is refused before anything is asked for: there is an account already.
+        // The call is refused before any request, because the user has an account already.
         for (const wrong of [{ callback: 'x' }, { timeout: -1 }, { alias: '' }]) {
           await rejection(() => session.ensureConnected('acme', wrong as never), ValidationError);
         }
@@ -229,7 +229,7 @@ export function resources(name: string, way: Way): void {
         });
       });
 
-      it('are seen to for as long as is said, and until the signal is aborted', async () => {
+      it('are ensured within a timeout, and until the signal is aborted', async () => {
         const session = await composio.create('unconnected');
         await rejection(() => session.ensureConnected('acme_query', { timeout: 10 }), ConnectionRequestTimeoutError);
         const begun = async () => (await composio.connectedAccounts.list({ userIds: ['unconnected'] })).totalItems;
@@ -253,7 +253,7 @@ export function resources(name: string, way: Way): void {
         await assert.rejects(waitForConnection(60_000, { signal: abort.signal }), reason);
       });
 
-      it('refuse what cannot be meant, before anything is sent', async () => {
+      it('refuse invalid arguments, before anything is sent', async () => {
         const { connectedAccounts } = composio;
         const wrong: [() => Promise<unknown>, RegExp][] = [
           [() => connectedAccounts.list({ user_ids: ['ann'] } as never), /did you mean `userIds`\?/],
@@ -273,7 +273,7 @@ export function resources(name: string, way: Way): void {
     });
 
     describe('auth configs', () => {
-      it('are made, read, listed, changed, disabled, enabled and deleted', async () => {
+      it('are created, read, listed, changed, disabled, enabled and deleted', async () => {
         const { authConfigs } = composio;
         const made = await authConfigs.create('acme', {
           type: 'use_custom_auth',
@@ -300,7 +300,7 @@ export function resources(name: string, way: Way): void {
         await rejection(() => composio.authConfigs.create('acme'), BadRequestError, { fix: /use_custom_auth/ });
       });
 
-      it('refuse what cannot be meant', async () => {
+      it('refuse invalid arguments', async () => {
         const { authConfigs } = composio;
         const custom = { type: 'use_custom_auth' } as never;
         await rejection(() => authConfigs.create('acme', custom), ValidationError, {

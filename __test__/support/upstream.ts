@@ -1,5 +1,5 @@
 /**
- * The third-party API of these tests: it answers as a test tells it to, and keeps what it was sent.
+ * The third-party API of these tests. It responds as a test sets it, and keeps its requests.
  */
 
 import { once } from 'node:events';
@@ -13,18 +13,18 @@ export interface Received {
   headers: IncomingHttpHeaders;
   /** The headers in their order, repeats included. */
   headerList: [name: string, value: string][];
-  /** The body, as it came. */
+  /** The bytes of the body. */
   bytes: Buffer;
   /** The body, as a text. */
   body: string;
 }
 
-/** Answers a request. */
+/** Responds to a request. */
 export type Answer = (response: ServerResponse, received: Received) => void;
 
 export class Upstream {
   readonly received: Received[] = [];
-  /** How many connections have been made to it. */
+  /** The number of connections so far. */
   connections = 0;
   readonly #answers = new Map<string, Answer>();
   readonly #server: Server;
@@ -60,7 +60,7 @@ export class Upstream {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** How a path, without its query, is answered from now on. Any other echoes the request. */
+  /** Sets the response of a path, without its query, from now on. Any other path echoes the request. */
   on(path: string, answer: Answer): void {
     this.#answers.set(path, answer);
   }
@@ -72,7 +72,7 @@ export class Upstream {
     return last;
   }
 
-  /** Lets the process end although this is open. */
+  /** Lets the process end while this server is open. */
   unref(): void {
     this.#server.unref();
     this.#server.on('connection', (socket) => socket.unref());
@@ -85,17 +85,17 @@ export class Upstream {
   }
 }
 
-/** Answers with what was asked. */
+/** Responds with the request. */
 export function echo(response: ServerResponse, { method, url, headers, body }: Received): void {
   sendJson(response, 200, JSON.stringify({ method, url, headers, body }));
 }
 
-/** Answers with this JSON text. */
+/** Responds with this JSON text. */
 export function sendJson(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 }
 
-/** Answers with these bytes in place of an HTTP response, and hangs up. */
+/** Sends these bytes instead of an HTTP response, and disconnects. */
 export function sendRaw(response: ServerResponse, text: string): void {
   response.socket?.end(text);
 }

@@ -1,4 +1,4 @@
-/** The ways in to a gateway. Whatever holds on one of them holds on all. */
+/** The interfaces of a gateway. All have the same guarantees. */
 
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
@@ -7,14 +7,14 @@ import { generate } from 'selfsigned';
 import { Composio, type Gateway, type RemoteOptions } from '../../index.js';
 
 export interface WayIn {
-  /** Whether calls travel over HTTP, and errors with them. */
+  /** Whether calls and errors travel over HTTP. */
   readonly remote: boolean;
   /** A client whose calls have this timeout, in milliseconds. */
   composio(options?: { timeout?: number }): Composio;
   close(): Promise<void>;
 }
 
-/** Opens a way in to a gateway. */
+/** Opens an interface to a gateway. */
 export type Way = (gateway: Gateway) => Promise<WayIn>;
 
 /** The gateway in this process. */
@@ -37,14 +37,14 @@ export function overHttp(remote: Partial<RemoteOptions> = {}): Way {
   };
 }
 
-/** The certificates of a TLS server on this machine: its own, and that of the authority which signed it. */
+/** The certificates of a TLS server on this machine: its own, and that of its authority. */
 export interface Certificates {
   authority: string;
   certificate: string;
   key: string;
 }
 
-/** Makes certificates that are valid for a day. */
+/** Creates certificates that are valid for a day. */
 export async function makeCertificates(): Promise<Certificates> {
   const notAfterDate = new Date(Date.now() + 86_400_000);
   const common = { keyType: 'ec', algorithm: 'sha256', notAfterDate } as const;
@@ -82,7 +82,7 @@ export function overHttps({ certificate, key }: Pick<Certificates, 'certificate'
     const server = createServer({ cert: certificate, key }, (outside) => {
       const inside = connect(port, '127.0.0.1');
       outside.pipe(inside).pipe(outside);
-      // Whichever side goes away takes the other along; how it went is told by the calls.
+      // If one side disconnects, so does the other. The calls report the outcome.
       for (const [one, other] of [
         [outside, inside],
         [inside, outside],

@@ -1,6 +1,6 @@
 /**
- * A worker with calls in flight: in process and over HTTP, of which some are answered and most are
- * not. JavaScript, because a loader in each of a hundred workers would take longer than the test.
+ * A worker with calls in flight, in process and over HTTP. Some get a response, and most do not. It is
+ * JavaScript, because a loader in each of a hundred workers would take longer than the test.
  */
 
 import { parentPort, workerData } from 'node:worker_threads';
@@ -22,7 +22,7 @@ for (let call = 0; call < 40; call++) {
   const path = ['/me', '/hold', '/half'][call % 3];
   const endpoint = `${path}?call=${number * 100 + call}`;
   const options = call % 5 === 0 ? { signal } : {};
-  // How they end is not known: the worker ends first.
+  // Their outcome is not known, because the worker ends first.
   const answer = session.proxyExecute({ toolkit: 'acme', endpoint, method: 'POST', body: { call } }, options);
   answer.catch(() => {});
   if (path === '/me') answers.push(answer);
@@ -30,7 +30,7 @@ for (let call = 0; call < 40; call++) {
 }
 gateway.connectedAccounts.list().catch(() => {});
 
-// In some workers the others have come as far as the third-party API, in some they are on their way.
+// In some workers the other calls have reached the third-party API, in some they have not.
 if (number % 2 === 0) await Promise.all(answers);
 if (exit) process.exit(7);
 parentPort.postMessage(url);

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
 
   let terminated = 0;
   let exited = 0;
-  /** Where the workers listened. */
+  /** The addresses of the workers' ports. */
   const urls: string[] = [];
   const one = async (number: number) => {
     const exit = number % 5 === 4;
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     }
     const [url] = await once(worker, 'message');
     urls.push(url);
-    // From the first answers to none being left to come.
+    // From the first responses until no call is left.
     await sleep(number % 7);
     await worker.terminate();
     terminated++;
@@ -57,13 +57,13 @@ async function main(): Promise<void> {
     await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => one(round * AT_ONCE + index)));
   }
 
-  // 26 calls of each do not end by themselves; half of the workers waited for them to get there.
+  // 26 calls of each worker do not end by themselves. Half of the workers waited until they were sent.
   await until('all calls of the workers are given up', async () => (await upstream.held()).waiting.length === 0);
   const { gone, answered } = await upstream.held();
   assert.equal(answered.length, 0);
   assert.ok(gone.length > 500, `only ${gone.length} calls got there`);
 
-  // Nor do their ports stay open.
+  // Their ports are closed, too.
   const isClosed = (url: string) =>
     fetch(url).then(
       () => false,
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
     );
   for (const url of urls) await until(`${url} is closed`, () => isClosed(url));
 
-  // What the workers shared with this thread still works.
+  // The parts that the workers shared with this thread still work.
   const composio = new Composio({ apiKey, baseURL });
   const session = await composio.create('ann');
   const { status } = await session.proxyExecute({ toolkit: 'acme', endpoint: '/me', method: 'GET' });

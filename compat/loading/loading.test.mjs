@@ -1,6 +1,6 @@
 /**
- * The package where something stands between it and Node.js: bundlers, frameworks, and test environments that
- * replace globals. Each builds or runs a program that makes a call, with the settings of docs/bundlers.md.
+ * The package under bundlers, frameworks, and test environments that replace globals. Each builds or runs a
+ * program that makes a call, with the settings of docs/bundlers.md.
  */
 
 import assert from 'node:assert/strict';
@@ -13,13 +13,13 @@ import { promisify } from 'node:util';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** Beside node_modules, where the programs find what they are built with. */
+/** Beside node_modules, so that the programs find their tools. */
 const folder = join(here, 'built');
 
 before(async () => {
   await rm(folder, { recursive: true, force: true });
   await cp(join(here, 'programs'), folder, { recursive: true });
-  // As it is installed: bundlers treat a package that is linked to as the program's own code.
+  // Installed, not linked: bundlers treat a linked package as the program's own code.
   const installed = join(folder, 'node_modules', 'proxy-execute');
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   for (const name of ['package.json', ...files.filter((file) => !/[*/]/.test(file)), ...(await addons())]) {

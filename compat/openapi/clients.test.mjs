@@ -1,4 +1,4 @@
-/** `/openapi.json` as others use it: a linter accepts it, and generated clients compile and make calls. */
+/** `/openapi.json` in other tools: a linter accepts it, and generated clients compile and make calls. */
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -73,7 +73,7 @@ describe('/openapi.json', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('makes a client of openapi-typescript that compiles and makes calls', async () => {
+  it('generates a client with openapi-typescript that compiles and makes calls', async () => {
     await run('openapi-typescript', 'openapi.json', '--output', 'described.ts');
     assert.deepEqual(await compilesAndCalls('openapi-fetch.ts'), {
       refused: [404, 'ToolRouterV2_SessionNotFound'],
@@ -82,7 +82,7 @@ describe('/openapi.json', () => {
     });
   });
 
-  it('makes a client of @hey-api/openapi-ts that compiles and makes calls', async () => {
+  it('generates a client with @hey-api/openapi-ts that compiles and makes calls', async () => {
     await run('openapi-ts', '--input', 'openapi.json', '--output', 'generated', '--client', '@hey-api/client-fetch');
     assert.deepEqual(await compilesAndCalls('hey-api.ts'), {
       refused: [404, 'ToolRouterV2_SessionNotFound'],

@@ -18,7 +18,7 @@ from composio.core.models.connected_accounts import auth_scheme
 
 SCRIPT = pathlib.Path(__file__).parent.parent / "gateway.mjs"
 
-# A gateway serves no MCP, and an SDK that is not asked for it says only that it has no such URL.
+# A gateway serves no MCP. An SDK without a request for it says only that there is no such URL.
 NO_MCP = "session.mcp.headers was left empty"
 
 
@@ -38,7 +38,7 @@ class SdkTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         warnings.simplefilter("error")
-        # The SDK has no way to close its connections.
+        # The SDK cannot close its connections.
         warnings.simplefilter("ignore", ResourceWarning)
         cls.child = subprocess.Popen(
             ["node", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -20,7 +20,7 @@ def turn(case, what):
     return zlib.crc32(shape.encode())
 
 
-# Not earlier: requests that are the same would be generated anew until they differ.
+# At an earlier stage, equal requests would be generated again until they differ.
 @schemathesis.hook
 def before_call(context, case, kwargs):
     path, method = case.operation.path, case.operation.method.upper()
@@ -46,6 +46,6 @@ def before_call(context, case, kwargs):
         }.items():
             if field in case.body:
                 case.body[field] = value
-        # The own credentials and the account exclude each other; in a session they would have to fit its toolkit.
+        # Credentials in the call and an account exclude each other. In a session, they would have to match its toolkit.
         if "connected_account_id" in case.body or "toolkit_slug" in case.body:
             case.body.pop("custom_connection_data", None)

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** What the gateway says of itself, and how to stop it. */
+/** The gateway's details, and a function that stops it. */
 export async function startGateway() {
   const script = fileURLToPath(new URL('../gateway.mjs', import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -87,7 +87,7 @@ describe('sessions', () => {
     await assert.rejects(composio.use(session.sessionId), { status: 404 });
   });
 
-  it('take every option of the SDK', async () => {
+  it('accept every option of the SDK', async () => {
     const { id: acmeConfig } = await composio.authConfigs.create('acme', {
       type: AuthConfigTypes.CUSTOM,
       authScheme: 'API_KEY',
@@ -145,7 +145,7 @@ describe('sessions', () => {
     assert.deepEqual(await slugs({ limit: 2, cursor: first.cursor }), ['open']);
   });
 
-  it('give out links', async () => {
+  it('create links', async () => {
     const session = await composio.create('bea', { toolkits: ['github'] });
     const request = await session.authorize('github', { callbackUrl: 'https://app.example/done', alias: 'work' });
     assert.match(request.redirectUrl, /\/connect\/lt_/);
@@ -223,7 +223,7 @@ describe('tools.proxyExecute', () => {
     assert.deepEqual(data.query, [['page', '1']]);
   });
 
-  it('calls with credentials of its own', async () => {
+  it('calls with credentials in the call', async () => {
     const { data } = await composio.tools.proxyExecute({
       endpoint: '/user',
       method: 'POST',
@@ -233,7 +233,7 @@ describe('tools.proxyExecute', () => {
     assert.deepEqual([data.apiKey, data.body], ['key-1', { a: 1 }]);
   });
 
-  it('needs one of both', async () => {
+  it('needs an account or credentials', async () => {
     await assert.rejects(
       composio.tools.proxyExecute({ endpoint: '/user', method: 'GET' }),
       ({ status, error }) => status === 400 && error.error.slug === 'MissingAuthContext',
@@ -317,7 +317,7 @@ describe('auth configs and connected accounts', () => {
     assert.deepEqual(await ids({ userIds: ['ann'], limit: 1, cursor: first.nextCursor }), [gateway.githubAccount]);
   });
 
-  it('links begin an account', async () => {
+  it('links create an account', async () => {
     const { id: config } = await composio.authConfigs.create('acme', {
       type: AuthConfigTypes.CUSTOM,
       authScheme: 'API_KEY',
@@ -408,7 +408,7 @@ describe('errors have the class of their status', () => {
     });
   }
 
-  it('a write that may be done is not sent again', async () => {
+  it('a write that may have been carried out is not retried', async () => {
     const opened = await session(composio);
     const call = (method) => opened.proxyExecute({ toolkit: 'open', endpoint: '/breaks/typescript', method });
     await assert.rejects(call('POST'), { status: 502 });

@@ -1,4 +1,4 @@
-/** Makes a call through a gateway in this process, and returns what came of it. */
+/** Makes a call through a gateway in this process, and returns its outcome. */
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';

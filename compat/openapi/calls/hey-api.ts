@@ -1,4 +1,4 @@
-// Calls through the client that @hey-api/openapi-ts makes.
+// Calls through the client that @hey-api/openapi-ts generates.
 
 import { client } from './generated/client.gen.js';
 import { createSession, getSession, listConnectedAccounts, proxyExecuteInSession } from './generated/sdk.gen.js';

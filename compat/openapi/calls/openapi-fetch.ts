@@ -1,4 +1,4 @@
-// Calls through the client that openapi-fetch makes of the types of openapi-typescript.
+// Calls through openapi-fetch, with the types of openapi-typescript.
 
 import createClient from 'openapi-fetch';
 import type { components, paths } from './described.js';

@@ -2,7 +2,7 @@ import { call } from '../call.mjs';
 
 export const dynamic = 'force-static';
 
-/** It is rendered when it is built, so that the call is made in the built code. */
+/** The page is rendered at build time, so that the built code makes the call. */
 export default async function Page() {
   return <p>{(await call()).replaceAll('"', '')}</p>;
 }
