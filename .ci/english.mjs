@@ -23,10 +23,10 @@ const PHRASES = [
   [/\bis let be\b/i, 'write "is not interrupted"'],
   [/\bmade anew\b/i, 'write "created again"'],
 ];
-/** How a sentence does not begin. */
+/** Words that no sentence begins with. */
 const BEGINNINGS = [[/(?:^|[.!?:] )(?:Who|Whose|Nobody|Not|Also|Of|Only so)\b(?! course)/, 'begin with the subject']];
 
-/** Which files have to keep which rules. A scope is added once all of its files keep them. */
+/** The files that must keep each set of rules. */
 const SCOPES = [
   { files: ['*.md', 'lib/*.ts', ':!docs/STYLE.md', ':!bench/RESULTS.md'], rules: [...PHRASES, ...BEGINNINGS] },
   {

@@ -9,7 +9,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 /** The crates from the lowest floor to the highest. A crate depends on lower floors only. */
 const FLOORS = [['protocol'], ['transport', 'store'], ['client', 'gateway'], ['server'], ['addon']];
 
-/** Modules that are still in a circle. A module leaves the list with its circle, and none is added. */
+/** Modules that are still in a circle. A module leaves the list with its circle. None is added. */
 const KNOWN = JSON.parse(readFileSync(new URL('floors.json', import.meta.url), 'utf8'));
 
 const failures = [];
@@ -36,7 +36,7 @@ function checkCrates() {
   }
 }
 
-/** Fails for each module in a circle that is not known, and for each known one that is in none any more. */
+/** Fails for each module in an unknown circle, and for each known module that is in no circle any more. */
 function checkCircles(folder, edgesOf, known) {
   const edges = edgesOf(folder);
   const found = new Set();
@@ -93,7 +93,7 @@ function rustEdges(folder) {
     const names = [...paths].flatMap(([, names]) => firstSegments(names));
     const targets = new Set(names.map((name) => (modules.has(name) ? name : (reexported.get(name) ?? 'lib'))));
     targets.delete(from);
-    // What the root itself has is below all modules.
+    // The items of the root itself are below all modules.
     targets.delete('lib');
     const fileOf = (name) => files.find((other) => moduleOf(other) === name) ?? root;
     return [...targets].map((to) => ({ from, to, file, target: fileOf(to) }));
@@ -108,7 +108,7 @@ function firstSegments(names) {
   return inner.split(',').flatMap((path) => path.trim().match(/^\w+/)?.slice(0, 1) ?? []);
 }
 
-/** A file without comments and without what follows `#[cfg(test)]` in front of a module. */
+/** A file without comments, and without the modules of tests at its end. */
 function withoutTests(file) {
   const text = readFileSync(file, 'utf8').replace(/\/\/.*$/gm, '');
   return text.split(/^#\[cfg\(test\)\]\n(?:pub )?mod \w+ \{/m)[0];

@@ -2,11 +2,11 @@
  * The latency of 50 ordinary callers beside attacks on the same gateway.
  *
  *   npm run attacks             in this folder, after `npm run build` in the folder above; about a minute
- *   npm run attacks -- 1 4      the first and the fourth of them alone
+ *   npm run attacks -- 1 4      the first and the fourth attack alone
  *
- * The gateway answers on a port of this machine, in a process of its own. The callers are in this process, with the
+ * The gateway serves a port of this machine, in its own process. The callers are in this process, with the
  * API that the gateway calls; the attackers are in a third one. Before each attack the callers are measured alone.
- * The ratio of the two p99 has to stay below 5: else this ends with status 1.
+ * The ratio of the two p99 must stay below 5. Otherwise the exit status is 1.
  */
 
 import { fork } from 'node:child_process';
@@ -18,14 +18,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const CALLERS = 50;
-/** How long a caller waits between two calls, in milliseconds. */
+/** A caller's pause between two calls, in milliseconds. */
 const PAUSE = 50;
-/** How long the callers are measured alone, and beside an attack, in milliseconds. */
+/** The duration of a measurement without and with an attack, in milliseconds. */
 const ALONE = 2_000;
 const BESIDE = 4_000;
 const MOST = 5;
-/** After how long an attacker opens a connection again that has ended, on average, in milliseconds. Far less, or all at
- *  once, would measure how many connections the attacker itself can open, on the same cores. */
+/** An attacker's average pause before it reopens a closed connection, in milliseconds. A much shorter pause would measure
+*  how many connections the attacker can open on the same cores. */
 const REOPEN = 1_000;
 const FILE = fileURLToPath(import.meta.url);
 
@@ -34,7 +34,7 @@ const header = (name, value) => ({ name, value, type: 'header' });
 const many = (count, make) => Array.from({ length: count }, (_, index) => make(index));
 const call = (fields) => ({ toolkit_slug: 'stub', endpoint: '/x', method: 'GET', ...fields });
 
-/** Each attack: on how many connections, and what is sent on one. `piece` is sent again and again. */
+/** Each attack: the number of connections, and the bytes that each sends. `piece` is sent again and again. */
 const ATTACKS = [
   {
     title: '1: names in Connection, and as many headers, 3.7 MB',
@@ -91,7 +91,7 @@ if (process.argv[2] === 'gateway') await serve(process.argv[3]);
 else if (process.argv[2] === 'attacker') process.on('message', attack);
 else process.exitCode = await measureAll(process.argv.slice(2).map(Number));
 
-/** The gateway, until the process that started it is gone. */
+/** Runs the gateway until its parent process has ended. */
 async function serve(origin) {
   const { Composio, Gateway } = await import('../index.mjs');
   const own = (slug) => ({
@@ -117,7 +117,7 @@ async function serve(origin) {
   process.on('disconnect', () => process.exit());
 }
 
-/** Attacks until the process that started it is gone. */
+/** Attacks until the parent process has ended. */
 function attack({ index, known }) {
   process.on('disconnect', () => process.exit());
   const { connections, send } = ATTACKS[index];
@@ -159,7 +159,7 @@ async function measureAll(places) {
     const alone = await measure(known, ALONE);
     const attacker = fork(FILE, ['attacker']);
     attacker.send({ index, known });
-    // The first connections are under way.
+    // Time for the first connections.
     await sleep(500);
     const beside = await measure(known, BESIDE);
     attacker.disconnect();

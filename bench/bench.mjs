@@ -1,13 +1,13 @@
 /**
- * What a call costs, beside others doing the same work.
+ * The cost of a call, beside other clients that do the same work.
  *
- *   npm run bench        in the folder above or in this one, after `npm ci` in both; under ten minutes
+ *   npm run bench        in the folder above or in this one, after `npm ci` in both; less than ten minutes
  *
- * All call the same server on this machine (stub/), which answers at once, so that what differs is
- * the caller. Each caller has a process of its own. They take turns in short rounds, so that
- * whatever else the machine does hits all of them; where there is a target, they do so in several
- * processes, because one differs from the next. Each figure is the median of its rounds, and what
- * counts are the ratios. The tables go to RESULTS.md, those of targets to docs/performance.md.
+ * All contenders call the same server on this machine (stub/), which responds at once, so that only the callers
+ * differ. Each caller has its own process. The callers take turns in short rounds, so that other load on the
+ * machine hits all of them. A scenario with a target runs in several processes, because one process differs
+ * from the next. Each figure is the median of its rounds. Only the ratios matter. The tables go to RESULTS.md,
+ * those of targets to docs/performance.md.
  */
 
 import { fork, spawn } from 'node:child_process';
@@ -24,9 +24,9 @@ import { installed } from './installed.mjs';
 import { beside } from './nginx.mjs';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
-/** In how many processes of each contender a scenario with a target is measured, each as many rounds. */
+/** The number of processes of each contender in a scenario with a target. Each runs all rounds. */
 const PROCESSES = 3;
-/** How long one contender is measured in one round, and how long it runs before that, in milliseconds. */
+/** The duration of one contender's round, and of its warm-up, in milliseconds. */
 const TURN = 400;
 const RUN_UP = 150;
 const COLD_STARTS = 9;
@@ -35,7 +35,7 @@ const OWN = 'proxy-execute';
 const REMOTE = [OWN, 'undici Pool', 'fetch', '@composio/core'];
 const EMBEDDED = 'proxy-execute, embedded gateway';
 const DIRECT = 'undici Pool, directly';
-/** Beside answers that are large: what nobody can do without. */
+/** The minimum that every client needs for a large response. */
 const PARSE = 'JSON.parse alone';
 
 const RATE = [
@@ -130,7 +130,7 @@ async function rounds(scenarios, usual) {
       const isFirst = round % ROUNDS === 0;
       if (isFirst && processes > 1) close();
       for (const name of names) if (!callers.has(name)) callers.set(name, startContender(name));
-      // Whoever comes first in one round comes later in the next.
+      // The order changes with every round.
       for (let turn = 0; turn < names.length; turn += 1) {
         const name = names[(round + turn) % names.length];
         const runUp = isFirst ? RUN_UP * 4 : RUN_UP;
@@ -190,7 +190,7 @@ function figure(title, name, key) {
   );
 }
 
-/** How many times another's figure is ours; of two rounds that were measured one after the other. */
+/** The ratio of our figure to another's, from two consecutive rounds. */
 function ratio(title, key, other, own = OWN) {
   const [mine, theirs] = [own, other].map((name) => measured.get(title).get(name));
   return median(mine.map((result, round) => result[key] / theirs[round][key]));
@@ -214,7 +214,7 @@ function scenarioTable({ title, columns }) {
   return `### ${title}\n\n${table(['', ...columns.map(([, head]) => head)], rows)}`;
 }
 
-/** What the project promises, and what this run measured. */
+/** The project's targets, and the figures of this run. */
 function targets() {
   const [alone, many, tls] = SCENARIOS.map(({ title }) => title);
   const [, embedded] = IN_PROCESS.map(({ title }) => title);

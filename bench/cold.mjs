@@ -1,4 +1,4 @@
-/** From the start of a process to its first answer: `node cold.mjs <contender> <origin>`. */
+/** From the start of a process to its first response: `node cold.mjs <contender> <origin>`. */
 
 import { CONTENDERS } from './contenders.mjs';
 

@@ -1,6 +1,6 @@
 /**
- * One contender in a process of its own, so that its memory is its own and no other's garbage is
- * collected in its time: `node contender.mjs <name>`. It measures when the benchmark asks it to.
+ * One contender in its own process, so that its memory and its garbage collections are its own:
+ * `node contender.mjs <name>`. It measures when the benchmark tells it to.
  */
 
 import { CONTENDERS, measure } from './contenders.mjs';
@@ -16,7 +16,7 @@ process.on('message', async ({ origin, scenario, runUp, milliseconds }) => {
     if (!scenario.fails) {
       const data = await call(scenario.answer, { title: 'x' });
       if ((Array.isArray(data) ? data.length : data.number) < 1) throw new Error('the answer was not read');
-      // Connections are made before: the handshakes of TLS take longer than a turn.
+      // The connections are opened first, because TLS handshakes take longer than a turn.
       if (scenario.inFlight > 1 && !connected.has(origin)) {
         connected.add(origin);
         for (let round = 0; round < 2; round += 1) {

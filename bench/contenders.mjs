@@ -1,11 +1,11 @@
-/** Who is compared: each makes the same call of a backend, and reads its answer. */
+/** The contenders: each makes the same call of a backend, and reads the response. */
 
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 
-/** What is sent: as much as a comment on an issue. */
+/** The request's body, of the size of a comment on an issue. */
 const COMMENT = { title: 'Found a bug', body: "I'm having a problem with this. ".repeat(8), labels: ['bug'] };
 const LARGE = { title: 'Found a bug', body: "I'm having a problem with this. ".repeat(3200), labels: ['bug'] };
 const BODIES = { comment: COMMENT, large: LARGE };
@@ -15,7 +15,7 @@ const pathOf = (answer) => `/api/v3.1/tool_router/session/trs_${answer}/proxy_ex
 const JSON_TYPE = { 'content-type': 'application/json' };
 const KEY = { ...JSON_TYPE, 'x-api-key': 'ak_bench' };
 
-/** The call of the sessions of a client, which are by the answer that the stub gives in them. */
+/** The call in a client's sessions. The stub's response depends on the session. */
 function callIn(composio) {
   const sessions = new Map();
   const use = async (answer) => {
@@ -25,7 +25,7 @@ function callIn(composio) {
   return async (answer, body, signal) => {
     const options = signal ? { signal } : undefined;
     const request = { toolkit: 'stub', endpoint: '/data', method: 'POST', body };
-    // A program has its session at hand: a call waits for none but the first time.
+    // A program keeps its session, so only the first call waits for it.
     const session = sessions.get(answer) ?? (await use(answer));
     const { data } = await session.proxyExecute(request, options);
     return data;
@@ -52,7 +52,7 @@ function fetcher(origin) {
   };
 }
 
-/** By name: what makes, of the stub's origin, a function that calls and returns the answer's data. */
+/** By name: a function of the stub's origin. It returns a function that calls and returns the response's data. */
 export const CONTENDERS = {
   'proxy-execute': async (origin) => {
     const { Composio } = await import('../index.mjs');
@@ -70,7 +70,7 @@ export const CONTENDERS = {
     const { Composio } = await import('@composio/core');
     const options = { apiKey: 'ak_bench', baseURL: origin, allowTracking: false, disableVersionCheck: true };
     const composio = new Composio(options);
-    // Its retries would make a benchmark of errors one of waiting.
+    // With retries, a benchmark of errors would measure pauses.
     composio.client.maxRetries = 0;
     return callIn(composio);
   },
@@ -88,7 +88,7 @@ export const CONTENDERS = {
       return (await session.proxyExecute(request)).data;
     };
   },
-  /** The least that an answer can cost: its text is there, in the cheapest make of string, and is read. */
+  /** The least cost of a response: its text is in memory, in the cheapest kind of string, and is read. */
   'JSON.parse alone': async (origin) => {
     const texts = new Map();
     const fetched = async (answer) => {
@@ -101,7 +101,7 @@ export const CONTENDERS = {
     return async (answer) => {
       const { bytes, encoding } = texts.get(answer) ?? (await fetched(answer));
       const text = bytes.toString(encoding);
-      // As long as the timer needs to see that making the text has ended.
+      // The time that the timer needs to see the end of the creation of the text.
       await setTimeout(3);
       return JSON.parse(text).data;
     };
@@ -113,17 +113,17 @@ export const CONTENDERS = {
   },
 };
 
-/** The API that the stub is to a gateway. */
+/** The stub as the API of a gateway. */
 export function toolkit(origin) {
   const schemes = { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } };
   return { slug: 'stub', name: 'Stub', base_url: origin, schemes };
 }
 
-/** Calls for some time, and tells what each call cost. */
+/** Makes calls for some time, and returns the cost of a call. */
 export async function measure(call, { answer, body = 'comment', inFlight, signal, fails }, milliseconds) {
   const latencies = [];
   const shared = signal === 'shared' ? new AbortController().signal : undefined;
-  // Others add a listener for each call, of which Node.js would warn.
+  // Some contenders add a listener for each call, and Node.js would warn of so many.
   if (shared) setMaxListeners(0, shared);
   const sent = BODIES[body];
   let calls = 0;
@@ -152,7 +152,7 @@ export async function measure(call, { answer, body = 'comment', inFlight, signal
     }
   };
   await Promise.all(Array.from({ length: inFlight }, caller));
-  // The last block has just ended, before the timer could tell.
+  // The last block ended just before the timer could record it.
   if (watch) look();
   const elapsed = performance.now() - began;
   const { active } = performance.eventLoopUtilization(utilization);
@@ -174,8 +174,8 @@ export async function measure(call, { answer, body = 'comment', inFlight, signal
 }
 
 /**
- * The CPU time of the thread that runs JavaScript, in µs. That of the event loop goes on while the
- * thread waits for a core, which on a machine with two is what a second thread costs it.
+ * The CPU time of the thread that runs JavaScript, in µs. The event loop's own time includes waits for a core,
+ * which a second thread causes on a machine with two cores.
  */
 function mainThread() {
   try {

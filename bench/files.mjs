@@ -1,8 +1,8 @@
-// What a large file costs: 1 GB of random bytes up and down, through a gateway in the same process and over
-// HTTP to one. Whether all of them arrived is seen by their SHA-256.
-// Each case is a process of its own; the API, and the gateway on a port, are another. It prints the
-// time, the most memory that was resident, and the longest that the event loop was blocked, and
-// fails if one of the last two is over its limit.
+// The cost of a large file: 1 GB of random bytes up and down, through a gateway in the same process and over
+// HTTP to one. Their SHA-256 shows whether all of them arrived.
+// Each case has its own process. The API and the gateway on a port share another. Each case prints the time,
+// the peak of resident memory, and the longest block of the event loop. It fails if one of the last two is
+// over its limit.
 //
 //   node bench/files.mjs [megabytes]
 
@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 const MEGABYTES = Number(process.argv[2] ?? 1024);
 const MEGABYTE = 1024 * 1024;
 const SIZE = MEGABYTES * MEGABYTE;
-/** As much as streams of Node.js hand on at once. */
+/** The size of one chunk of a Node.js stream. */
 const CHUNK = 64 * 1024;
 const MOST_RESIDENT = 150;
 const LONGEST_BLOCK = 20;
@@ -84,7 +84,7 @@ async function main() {
   rmSync(folder, { recursive: true });
 }
 
-/** The API, which tells the hash of what it is sent and answers with as much; and a gateway on a port. */
+/** The API, which returns the hash of an upload or sends as many bytes; and a gateway on a port. */
 async function serve() {
   const server = createServer(async (request, response) => {
     if (request.method === 'PUT') {
@@ -140,7 +140,7 @@ async function runCase() {
   process.disconnect();
 }
 
-/** Bytes that look random, do not repeat, and are the same in every process. */
+/** Pseudorandom bytes that do not repeat and are the same in every process. */
 function* chunks() {
   const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
   const nothing = Buffer.alloc(CHUNK);

@@ -1,6 +1,6 @@
 /**
- * Fills the store of the gateway that is then served: `node gateway.mjs <origin of the upstream> <store> <key>`.
- * Prints what a caller needs.
+ * Fills the store of a gateway, which is served afterwards: `node gateway.mjs <origin of the upstream> <store> <key>`.
+ * Prints the details for a caller.
  */
 
 import { Composio, Gateway } from '../index.mjs';

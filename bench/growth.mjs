@@ -1,9 +1,9 @@
-/** What a call through the gateway costs as its store grows; measured by growth/, in Rust. */
+/** The cost of a call through the gateway as its store grows. growth/ measures it, in Rust. */
 
 import { execFileSync } from 'node:child_process';
 import { built } from './built.mjs';
 
-/** Looked for at once, and not when all else has been measured. */
+/** Checked at the start, before all other measurements. */
 const PROGRAM = built('proxy-execute-bench-growth');
 
 /** The table as a text, and its figure against its target. */

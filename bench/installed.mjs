@@ -1,4 +1,4 @@
-/** What an installation puts on the disk. */
+/** The size of an installation on the disk. */
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
-/** Bytes and files of this package as it is published, and of the others with what they depend on. */
+/** Bytes and files of this package as it is published, and of the others with their dependencies. */
 export function installed() {
   const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: join(HERE, '..'),

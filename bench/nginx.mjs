@@ -2,8 +2,8 @@
  * The gateway on a port, beside nginx forwarding to the same upstream with a header that it adds.
  *
  * The gateway is the command `serve` with its store in a file, as an operator runs it.
- * nginx checks no key, reads no session, judges no address, decrypts nothing and records no call;
- * it is what forwarding alone costs. Both are driven by wrk, with the same request.
+ * nginx checks no key, reads no session, checks no address, decrypts nothing and records no call. It shows the
+ * cost of forwarding alone. wrk sends the same request to both.
  */
 
 import { execFileSync, spawn } from 'node:child_process';
@@ -25,7 +25,7 @@ function has(program, flag) {
     execFileSync(program, [flag], { stdio: 'ignore' });
     return true;
   } catch (error) {
-    // wrk answers its version with a status of 1.
+    // wrk exits with status 1 after it has printed its version.
     return error.code !== 'ENOENT';
   }
 }

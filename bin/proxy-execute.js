@@ -3,8 +3,8 @@
 
 const { availableParallelism } = require('node:os');
 
-// Before the native part is loaded, which makes its threads then. No core is kept for JavaScript,
-// because here it only waits.
+// Set before the native part is loaded, because it creates its threads then. No core is reserved for JavaScript,
+// because here JavaScript only waits.
 process.env.PROXY_EXECUTE_THREADS ??= String(availableParallelism());
 
 function fail(error) {

@@ -1,6 +1,6 @@
 /**
- * The main job, in one process: a gateway is given a user's credential once, and from then on
- * calls are made as that user without it.
+ * The main job, in one process: the gateway gets a user's credential once. From then on, the program calls as
+ * that user without it.
  *
  *   npm start                           against a small API on this machine
  *   GITHUB_TOKEN=… npm start            against GitHub
@@ -12,7 +12,7 @@ import { startUpstream } from './upstream.mjs';
 const token = process.env.GITHUB_TOKEN;
 const upstream = token ? undefined : await startUpstream();
 
-// Without a token, `github` is defined anew: the same toolkit, on this machine.
+// Without a token, the example replaces `github` by the same toolkit on this machine.
 const gateway = await Gateway.open(
   upstream && {
     toolkits: [
@@ -27,7 +27,7 @@ const gateway = await Gateway.open(
   },
 );
 
-// Once per user: their credential, which nobody can read again.
+// Once per user: store their credential. No program can read it back.
 await gateway.connectedAccounts.import({
   userId: 'user_123',
   toolkit: 'github',

@@ -1,6 +1,6 @@
 /**
- * A small API to call, for examples that must run without an account anywhere. It answers every
- * request with what arrived, and 401 if there was no credential.
+ * A small API for examples that must run without an account at a provider. It responds with the request, or
+ * with 401 if there was no credential.
  */
 
 import { once } from 'node:events';

@@ -35,7 +35,7 @@ for (const [name, text] of [
   }
 }
 
-/** The ES module entry. Node.js finds no names in the CommonJS entry, which only passes them on. */
+/** The ES module entry. Node.js finds no names in the CommonJS entry, which only re-exports them. */
 function entry(text) {
   const names = parse(text)
     .statements.filter(({ modifiers }) => modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword))
@@ -50,13 +50,13 @@ function entry(text) {
 }
 
 /**
- * The declarations as callers need them: what may be left out may be undefined, too, also for those who compile with
- * `exactOptionalPropertyTypes`; and constructors that are not theirs do not tell what is native.
+ * The declarations for callers. An optional property may be undefined, even under `exactOptionalPropertyTypes`.
+ * Constructors that are not for callers do not show native types.
  */
 function forCallers(text) {
   const edits = [];
   visit(parse(text));
-  // From the end, so that places before it stay where they are.
+  // From the end, so that earlier positions stay valid.
   for (const { from, to, by } of edits.sort((a, b) => b.from - a.from))
     text = text.slice(0, from) + by + text.slice(to);
   return text;
@@ -77,7 +77,7 @@ function forCallers(text) {
   }
 }
 
-/** The same without declarations that are neither exported nor needed by those that are. */
+/** The same without declarations that are neither exported nor needed by exported ones. */
 function reachable(text) {
   const { statements } = parse(text);
   const isLocal = ({ name, modifiers }) =>

@@ -45,7 +45,7 @@ impl Store {
         writeln!(asks, "{}", serde_json::to_string(work).unwrap()).unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).expect("the store answers, unless it has panicked and said why")
+        serde_json::from_str(&answer).expect("the store responds, unless it panicked and printed the reason")
     }
 }
 

@@ -1,11 +1,11 @@
-//! The server that the benchmark calls. It answers at once, on one thread, so that what is measured
-//! is the caller.
+//! The server that the benchmark calls. It responds at once, on one thread, so that the figures are those of
+//! the caller.
 //!
-//! It is two servers in one: a backend of the documented wire, whose proxied calls are answered
-//! without an upstream, and an upstream for gateways. Which answer it gives follows from the
-//! session's id or the path: see [`answers`]. It listens twice, once with TLS, where it offers
-//! HTTP/2. It prints its URLs and its certificate as JSON once it listens, and ends when its
-//! standard input does, so that it never outlives the benchmark.
+//! It is two servers in one: a backend of the documented wire, which responds to proxied calls without an
+//! upstream, and an upstream for gateways. The session's id or the path selects the response: see
+//! [`answers`]. It listens twice, once with TLS, where it offers HTTP/2. It prints its URLs and its
+//! certificate as JSON once it listens. It ends with its standard input, so that it never outlives the
+//! benchmark.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Status and text by name; `data` is the text alone, as an upstream has it.
+/// Status and text by name; `data` is the text alone, as an upstream sends it.
 struct Answers {
     envelopes: HashMap<&'static str, (StatusCode, Bytes)>,
     data: HashMap<&'static str, (StatusCode, Bytes)>,
@@ -34,7 +34,7 @@ struct Answers {
 
 fn main() -> std::io::Result<()> {
     std::thread::spawn(|| {
-        // Whether it ends or breaks, the benchmark is gone.
+        // After an end or an error of the input, the benchmark has ended.
         _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);
     });
@@ -81,7 +81,7 @@ async fn accept(listener: TcpListener, routes: Router, tls: Option<TlsAcceptor>)
         let (service, tls) = (TowerToHyperService::new(routes.clone()), tls.clone());
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
-            // A connection that breaks is the caller's to tell of.
+            // The caller reports a connection that breaks.
             match tls {
                 None => _ = server.serve_connection(TokioIo::new(stream), service).await,
                 Some(tls) => {
@@ -112,7 +112,7 @@ fn routes() -> Router {
                 ([(CONTENT_TYPE, "application/json")], session(&id).to_string())
             }),
         )
-        // Each takes the whole request before it answers, as a real server would.
+        // Both read the whole request before they respond, as a real server would.
         .route(
             "/api/v3.1/tool_router/session/{id}/proxy_execute",
             post(async |Path(id): Path<String>, State(answers): State<Arc<Answers>>, _: Bytes| {
@@ -171,7 +171,7 @@ fn answers() -> Answers {
     Answers { envelopes, data }
 }
 
-/// About 1 KB of JSON, shaped like what issue trackers answer.
+/// About 1 KB of JSON, in the form of an issue tracker's response.
 fn issue(id: u32, text: &str) -> Value {
     json!({
         "id": id,

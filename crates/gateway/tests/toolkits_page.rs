@@ -1,4 +1,4 @@
-//! The list in `docs/toolkits.md` is what `toolkits/` holds. With `UPDATE_DOCS=1` it is written anew.
+//! The list in `docs/toolkits.md` matches `toolkits/`. With `UPDATE_DOCS=1` the test writes it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it likes")]
 
@@ -13,7 +13,7 @@ use toml::Value;
 const BEGIN: &str = "<!-- list -->\n";
 const END: &str = "<!-- end of list -->\n";
 
-/// What the list shows of a toolkit's file.
+/// The parts of a toolkit's file that the list shows.
 #[derive(Deserialize)]
 struct Toolkit {
     slug: String,
