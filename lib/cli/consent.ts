@@ -7,6 +7,7 @@ import { Composio } from '../composio';
 import type { Gateway } from '../gateway';
 import type { ToolkitInputField } from '../input-field';
 import { type Given, UsageError } from './command';
+import { CONSENT } from './schemes';
 import { ask, canAsk, fromStdin } from './secrets';
 import type { Terminal } from './terminal';
 
@@ -43,14 +44,14 @@ export async function connectByConsent(
 /** The newest auth config of the toolkit that has an OAuth client. */
 async function newestClient(gateway: Gateway, toolkit: string): Promise<string | undefined> {
   const { items } = await new Composio({ gateway }).authConfigs.list({ toolkit });
-  return items.find(({ authScheme, credentials }) => authScheme === 'OAUTH2' && 'client_id' in credentials)?.id;
+  return items.find(({ authScheme, credentials }) => authScheme === CONSENT && 'client_id' in credentials)?.id;
 }
 
 /** Makes an auth config from the client at the provider, which is asked for. */
 async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string): Promise<string> {
   const composio = new Composio({ gateway });
   const { authConfigDetails } = await composio.toolkits.get(toolkit);
-  const details = authConfigDetails.find(({ mode }) => mode === 'OAUTH2');
+  const details = authConfigDetails.find(({ mode }) => mode === CONSENT);
   const page = details?.clientPage ? ` Register one at ${details.clientPage}` : '';
   terminal.note(
     `Toolkit ${toolkit} needs an OAuth client of yours.${page}\nAt the provider, its redirect URI is ${details?.redirectUri}`,
@@ -58,7 +59,7 @@ async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string)
   // The client, and what it takes where it is the client of one installation.
   const fields = details?.fields.authConfigCreation.required ?? [];
   const credentials = canAsk() ? await askFor(fields) : clientOf(await fromStdin(), fields);
-  const config = { type: 'use_custom_auth', authScheme: 'OAUTH2', credentials } as const;
+  const config = { type: 'use_custom_auth', authScheme: CONSENT, credentials } as const;
   return (await composio.authConfigs.create(toolkit, config)).id;
 }
 

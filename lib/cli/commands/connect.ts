@@ -6,11 +6,9 @@ import type { ToolkitInputField } from '../../input-field';
 import type { Toolkit } from '../../toolkits';
 import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
 import { connectByConsent } from '../consent';
+import { CONSENT, ENTERED } from '../schemes';
 import { ask, canAsk, fromStdin } from '../secrets';
 import { inStore } from '../store';
-
-/** The schemes whose credential is something that a user has, in the order of preference. */
-const KEYED = ['API_KEY', 'BEARER_TOKEN', 'BASIC'];
 
 export const connect: Command = {
   name: 'connect',
@@ -49,11 +47,11 @@ export const connect: Command = {
       terminal,
       async (gateway) => {
         const [slug = ''] = given.parameters;
-        const scheme = given.text('auth-config') === undefined ? given.text('scheme') : 'OAUTH2';
+        const scheme = given.text('auth-config') === undefined ? given.text('scheme') : CONSENT;
         const details = await detailsOf(gateway, slug, scheme);
-        if (details.mode === 'OAUTH2') {
+        if (details.mode === CONSENT) {
           const account = await connectByConsent(gateway, given, terminal, slug);
-          terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by OAUTH2.`);
+          terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${CONSENT}.`);
           return 0;
         }
         const { required, optional } = details.fields.connectedAccountInitiation;
@@ -74,7 +72,7 @@ type Details = Toolkit['authConfigDetails'][number];
 
 async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefined): Promise<Details> {
   const { authConfigDetails } = await new Composio({ gateway }).toolkits.get(slug);
-  const wanted = scheme === undefined ? [...KEYED, 'OAUTH2'] : [scheme.toUpperCase()];
+  const wanted = scheme === undefined ? [...ENTERED, CONSENT] : [scheme.toUpperCase()];
   const modes = authConfigDetails.map(({ mode }) => mode);
   const mode = wanted.find((name) => modes.includes(name));
   if (modes.join() === 'NO_AUTH') {
