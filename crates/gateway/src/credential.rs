@@ -6,12 +6,10 @@
 pub(crate) mod fields;
 pub(crate) mod idle;
 pub(crate) mod injection;
-pub(crate) mod oauth1;
 pub(crate) mod refresh;
 pub(crate) mod renewal;
 pub(crate) mod revocation;
 pub(crate) mod scheme;
-pub(crate) mod service_account;
 pub(crate) mod token_endpoint;
 
 pub(crate) use self::fields::{Fields, GivenCredential};

@@ -1,6 +1,9 @@
 //! The auth schemes: what the gateway knows of each, in one table, and what a toolkit's file says of one.
 //!
-//! A new scheme is a row of [`Scheme::of`]. A new way to sign or to exchange is a file beside this one.
+//! A new scheme is a row of [`Scheme::of`]. A new way to sign or to exchange is a file below this one.
+
+mod oauth1;
+mod service_account;
 
 use std::collections::BTreeMap;
 
@@ -8,10 +11,10 @@ use proxy_execute_protocol::{AuthScheme, Result, SecretJson};
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::oauth1::OAuth1Definition;
+use self::service_account::{github_app_request, google_request};
 use super::Fields;
 use super::injection::SignatureDefinition;
-use super::oauth1::OAuth1Definition;
-use super::service_account::{github_app_request, google_request};
 use crate::oauth::client::{ClientMetadata, OAuthClient};
 use crate::oauth::requests::{Grant, TokenRequest, login_request, token_request};
 use crate::oauth::server::{AuthorizationServer, Rules};

@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
-use super::injection::{SignatureDefinition, Signer};
 use crate::clock::now;
+use crate::credential::injection::{SignatureDefinition, Signer};
 use crate::header::media_type;
 use crate::query::QUERY;
 

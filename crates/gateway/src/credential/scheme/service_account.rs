@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::Fields;
+use crate::credential::Fields;
 use crate::oauth::requests::TokenRequest;
 use crate::oauth::server::AuthorizationServer;
 
