@@ -8,6 +8,7 @@ mod authorization_server;
 mod catalogue;
 mod shown;
 mod template;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

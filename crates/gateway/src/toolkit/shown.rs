@@ -1,18 +1,17 @@
 //! Toolkits as responses show them: in lists, one by one, and with a session's accounts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    AccountStatus, AuthConfigDetails, AuthConfigFields, AuthConfigRef, AuthScheme, DeprecatedIds, FieldGroup,
-    InputField, ListSessionToolkits, ListToolkits, Page, Result, SessionAccount, SessionToolkit,
-    SessionToolkitMeta, ToolkitDetails, ToolkitFilter, ToolkitItem, ToolkitMeta,
+    AccountStatus, AuthConfigDetails, AuthConfigFields, AuthConfigRef, FieldGroup, InputField,
+    ListSessionToolkits, ListToolkits, Page, Result, SessionAccount, SessionToolkit, SessionToolkitMeta,
+    ToolkitDetails, ToolkitFilter, ToolkitItem,
 };
 use proxy_execute_store::{Rows, StoredAccount};
 
 use super::Toolkit;
 use crate::clock::rfc3339;
-use crate::credential::scheme::{ClientOwner, Obtained, Scheme};
 use crate::gateway::Parts;
 use crate::page::Place;
 use crate::{bounds, connect, session};
@@ -20,9 +19,6 @@ use crate::{bounds, connect, session};
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
 const MAX_SESSION_PAGE: u32 = 50;
-
-/// The fields of a credential that are not secret.
-const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
 
 /// Lists toolkits, by slug.
 pub fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
@@ -38,7 +34,6 @@ pub fn list(gateway: &Parts, request: &ListToolkits) -> Result<Page<ToolkitItem>
 /// Reads a toolkit.
 pub fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
     let toolkit = gateway.catalogue.get(slug)?;
-    let base_url = toolkit.schemes.values().next().map(|scheme| scheme.base_url.to_string());
     let auth_config_details = toolkit.schemes().map(|scheme| AuthConfigDetails {
         mode: scheme.to_string(),
         name: format!("{} {scheme}", toolkit.name),
@@ -54,7 +49,7 @@ pub fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
         auth_config_details: auth_config_details.collect(),
         item: toolkit.item(),
         enabled: true,
-        base_url: base_url.unwrap_or_default(),
+        base_url: toolkit.base_url(),
         composio_managed_auth: Vec::new(),
     })
 }
@@ -158,141 +153,4 @@ fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> R
         .take(place.limit as usize + 1)
         .collect();
     Rows { rows, total }
-}
-
-impl Toolkit {
-    /// The fields that a user enters to connect an account with this scheme.
-    pub(crate) fn input_fields(&self, auth_scheme: AuthScheme) -> Vec<InputField> {
-        let Some(scheme) = self.schemes.get(&auth_scheme) else { return Vec::new() };
-        let mut names = scheme.signing_fields();
-        if scheme.authorization_server.is_some() {
-            names.extend(Scheme::of(auth_scheme).exchanged_fields().iter().map(|name| (*name).to_owned()));
-        }
-        let of_credential: BTreeSet<_> = names.iter().cloned().collect();
-        names.extend(scheme.base_url.field_names());
-        if let Some(server) = &scheme.authorization_server {
-            names.extend(server.field_names());
-            let is_exchanged = |name: &str| Scheme::of(auth_scheme).exchanged_fields().contains(&name);
-            names.retain(|name| {
-                is_exchanged(name) || !(server.answers(name) || server.is_told_by_callback(name))
-            });
-        }
-        if Scheme::of(auth_scheme).client == ClientOwner::AuthConfig {
-            // The auth config sets the fields for the host that receives its client.
-            let given = self.client_host_fields(auth_scheme);
-            names.retain(|name| !given.contains(name));
-        }
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(name.clone()));
-        let mut fields: Vec<_> = names.into_iter().map(|name| self.input_field(auth_scheme, name)).collect();
-        // Required fields come first, and a user name before its password.
-        fields.sort_by_key(|field| (!field.required, !of_credential.contains(&field.name), field.is_secret));
-        fields
-    }
-
-    fn input_field(&self, auth_scheme: AuthScheme, name: String) -> InputField {
-        let described = self.fields.get(&name);
-        let may_lack =
-            self.schemes.get(&auth_scheme).is_some_and(|scheme| scheme.may_lack(auth_scheme, &name));
-        InputField {
-            display_name: name.replace(['_', '-'], " "),
-            description: described.map(|field| field.description.clone()).unwrap_or_default(),
-            kind: "string".to_owned(),
-            required: !may_lack && described.is_none_or(|field| field.default.is_none()),
-            user_visible: true,
-            is_secret: described.is_none() && !PLAIN.contains(&name.as_str()),
-            default: described.and_then(|field| field.default.clone()),
-            name,
-        }
-    }
-
-    /// The fields of an auth config with this scheme: those of the client at the provider, if the scheme has
-    /// one.
-    fn client_fields(&self, scheme: AuthScheme) -> Vec<InputField> {
-        let Some(server) = self.server_of(scheme) else { return Vec::new() };
-        let field = |name: &str, description: &str, required: bool, default: Option<String>| InputField {
-            display_name: name.replace('_', " "),
-            description: description.to_owned(),
-            kind: "string".to_owned(),
-            required,
-            user_visible: true,
-            is_secret: name == "client_secret",
-            default,
-            name: name.to_owned(),
-        };
-        let mut fields = Vec::new();
-        let owner = Scheme::of(scheme).client;
-        if matches!(owner, ClientOwner::AuthConfig | ClientOwner::Account) {
-            fields.push(field("client_id", "The id of your client at the provider", true, None));
-            fields.push(field("client_secret", "Its secret", true, None));
-        }
-        if owner == ClientOwner::AuthConfig {
-            let hosts = self.client_host_fields(scheme).into_iter();
-            fields.extend(hosts.map(|name| self.input_field(scheme, name)));
-        }
-        if server.authorize_url.is_some() {
-            let description = "Where the provider sends users back to, if not to this gateway's own address";
-            fields.push(field("oauth_redirect_uri", description, false, None));
-        }
-        if Scheme::of(scheme).takes_scopes {
-            let scopes = server.rules.scopes.join(&server.rules.scope_separator);
-            let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
-            fields.push(field("scopes", "What is asked for", false, scopes));
-        }
-        if server.rules.user_scope_parameter.is_some() {
-            fields.push(field("user_scopes", "What the app may do as the person", false, None));
-        }
-        fields
-    }
-
-    /// The provider's page for registering a client.
-    pub(crate) fn client_page(&self, scheme: AuthScheme) -> Option<&str> {
-        self.server_of(scheme)?.rules.client_page.as_deref()
-    }
-
-    fn default_scopes(&self, scheme: AuthScheme) -> &[String] {
-        self.server_of(scheme).map_or(&[], |server| &server.rules.scopes)
-    }
-
-    /// Whether calls need no account.
-    pub(crate) fn needs_no_account(&self) -> bool {
-        self.schemes().any(|scheme| Scheme::of(scheme).obtained == Obtained::NotNeeded)
-    }
-
-    fn is_found_by(&self, search: Option<&str>) -> bool {
-        search.is_none_or(|search| {
-            let search = search.to_lowercase();
-            self.slug.contains(&search) || self.name.to_lowercase().contains(&search)
-        })
-    }
-
-    fn description(&self) -> String {
-        format!("The HTTP API of {}", self.name)
-    }
-
-    fn item(&self) -> ToolkitItem {
-        ToolkitItem {
-            slug: self.slug.clone(),
-            name: self.name.clone(),
-            kind: "native".to_owned(),
-            auth_schemes: self.schemes().map(|scheme| scheme.to_string()).collect(),
-            composio_managed_auth_schemes: Vec::new(),
-            no_auth: self.needs_no_account(),
-            is_local_toolkit: false,
-            auth_guide_url: self.docs.clone(),
-            meta: ToolkitMeta {
-                description: self.description(),
-                logo: String::new(),
-                categories: Vec::new(),
-                tools_count: 0,
-                triggers_count: 0,
-                version: "latest".to_owned(),
-                available_versions: vec!["latest".to_owned()],
-                created_at: rfc3339(0),
-                updated_at: rfc3339(0),
-                app_url: self.docs.clone(),
-            },
-            deprecated: DeprecatedIds { toolkit_id: self.slug.clone(), raw_proxy_info_by_auth_schemes: [] },
-        }
-    }
 }
