@@ -3,6 +3,7 @@
 //! A key is 256 random bits, so a plain SHA-256 hash is safe to store: the key cannot be guessed from it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,10 +12,9 @@ use jiff::Timestamp;
 use proxy_execute_protocol::{
     ApiKey, CreateApiKey, Error, ErrorKind, Level, NewApiKey, Permissions, Result, quoted,
 };
-use proxy_execute_store::StoredKey;
+use proxy_execute_store::{Clock, Store, StoredKey};
 
 use crate::clock::rfc3339;
-use crate::gateway::Parts;
 use crate::{bounds, id};
 
 /// The permission areas of the API.
@@ -35,151 +35,174 @@ const AREAS: &[&str] = &[
 /// The resolution of the time of last use, in milliseconds. Without it, every call would be a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
-/// Creates a key.
-pub(crate) async fn create(gateway: &Parts, request: CreateApiKey) -> Result<NewApiKey> {
-    if let Some(area) = request
-        .permissions
-        .iter()
-        .flatten()
-        .map(|(area, _)| area)
-        .find(|area| !AREAS.contains(&area.as_str()))
-    {
-        return Err(Error::of_field(
-            ErrorKind::InvalidRequest,
-            "permissions",
-            format!("permissions: there is no area `{}`; the areas are {}.", quoted(area), AREAS.join(", ")),
-        ));
+/// The API keys of a gateway.
+#[derive(Debug, Clone)]
+pub struct ApiKeys {
+    store: Arc<dyn Store>,
+    clock: Clock,
+}
+
+impl ApiKeys {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { store, clock }
     }
-    bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
-    bounds::listed(request.allowed_addresses.as_ref().map_or(0, Vec::len), "allowed_addresses")?;
-    let networks = request.allowed_addresses.iter().flatten();
-    if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
-        return Err(Error::of_field(
-            ErrorKind::InvalidRequest,
-            "allowed_addresses",
-            format!(
-                "allowed_addresses: `{}` is neither an address nor a network such as 10.0.0.0/8.",
-                quoted(network)
-            ),
-        ));
-    }
-    let expires_at = request.expires_at.as_deref().map(|text| {
-        text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
-            Error::of_field(
-                ErrorKind::InvalidRequest,
-                "expires_at",
-                "expires_at: is not a time such as 2030-01-31T00:00:00Z.",
-            )
-        })
-    });
-    let key = id::secret("ak");
-    let stored = StoredKey {
-        id: id::random("key"),
-        name: request.name,
-        hash: hash(&key),
-        permissions: request
+
+    /// Creates a key.
+    pub(crate) async fn create(&self, request: CreateApiKey) -> Result<NewApiKey> {
+        if let Some(area) = request
             .permissions
-            .map(|permissions| serde_json::to_string(&permissions).expect("areas and levels are strings")),
-        allowed_addresses: request.allowed_addresses.map(|networks| serde_json::json!(networks).to_string()),
-        expires_at: expires_at.transpose()?,
-        created_at: gateway.clock.now(),
-        last_used_at: None,
-        revoked_at: None,
-    };
-    gateway.store.insert_key(&stored).await?;
-    Ok(NewApiKey { key, shown: shown(stored)? })
-}
-
-/// Lists keys.
-pub(crate) async fn list(gateway: &Parts) -> Result<Vec<ApiKey>> {
-    gateway.store.keys().await?.into_iter().map(shown).collect()
-}
-
-/// Revokes a key.
-pub(crate) async fn revoke(gateway: &Parts, id: &str) -> Result<()> {
-    if gateway.store.revoke_key(id).await? {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::NotFound,
-        format!("API key `{}` was revoked already, or never existed.", quoted(id)),
-    ))
-}
-
-/// Checks that the key of a request grants `level` in `area`.
-///
-/// # Errors
-/// `Unauthenticated` without a valid key, `PermissionDenied` without the permission. Both name the
-/// permission. `AddressNotAllowed` if the key does not allow the caller's address.
-pub async fn authorize(
-    gateway: &Parts,
-    key: Option<&[u8]>,
-    from: Option<IpAddr>,
-    area: &str,
-    level: Level,
-) -> Result<()> {
-    let needed = || format!("`{area}: {}`", level.name());
-    let Some(key) = key else {
-        return Err(Error::new(
-            ErrorKind::Unauthenticated,
-            format!("No API key was given; this needs one with {}.", needed()),
-        )
-        .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() makes one."));
-    };
-    let hash = hash_bytes(key);
-    let stored = gateway.store.key_by_hash(&hash).await?;
-    let stored =
-        stored.filter(|stored| verify_slices_are_equal(&stored.hash, &hash).is_ok()).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unauthenticated,
-                format!("Invalid API key; this needs one with {}.", needed()),
-            )
-            .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
-        })?;
-    if stored.expires_at.is_some_and(|at| at <= gateway.clock.now()) {
-        return Err(Error::new(ErrorKind::Unauthenticated, format!("API key {} has expired.", stored.id))
-            .fix("gateway.apiKeys.create() makes a new one."));
-    }
-    if let Some(networks) = allowed_addresses(&stored)? {
-        let from = from.map(|address| address.to_canonical());
-        let is_allowed = |network: &String| {
-            parse_network(network).zip(from).is_some_and(|(network, from)| network.contains(&from))
+            .iter()
+            .flatten()
+            .map(|(area, _)| area)
+            .find(|area| !AREAS.contains(&area.as_str()))
+        {
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                "permissions",
+                format!(
+                    "permissions: there is no area `{}`; the areas are {}.",
+                    quoted(area),
+                    AREAS.join(", ")
+                ),
+            ));
+        }
+        bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
+        bounds::listed(request.allowed_addresses.as_ref().map_or(0, Vec::len), "allowed_addresses")?;
+        let networks = request.allowed_addresses.iter().flatten();
+        if let Some(network) = networks.clone().find(|network| parse_network(network).is_none()) {
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                "allowed_addresses",
+                format!(
+                    "allowed_addresses: `{}` is neither an address nor a network such as 10.0.0.0/8.",
+                    quoted(network)
+                ),
+            ));
+        }
+        let expires_at = request.expires_at.as_deref().map(|text| {
+            text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+                Error::of_field(
+                    ErrorKind::InvalidRequest,
+                    "expires_at",
+                    "expires_at: is not a time such as 2030-01-31T00:00:00Z.",
+                )
+            })
+        });
+        let key = id::secret("ak");
+        let stored = StoredKey {
+            id: id::random("key"),
+            name: request.name,
+            hash: hash(&key),
+            permissions: request.permissions.map(|permissions| {
+                serde_json::to_string(&permissions).expect("areas and levels are strings")
+            }),
+            allowed_addresses: request
+                .allowed_addresses
+                .map(|networks| serde_json::json!(networks).to_string()),
+            expires_at: expires_at.transpose()?,
+            created_at: self.clock.now(),
+            last_used_at: None,
+            revoked_at: None,
         };
-        if !networks.iter().any(is_allowed) {
-            return Err(Error::new(
-                ErrorKind::AddressNotAllowed,
-                format!("API key {} may not be used from this address.", stored.id),
-            )
-            .fix("Use it from a network that it was made for, or make a key for this one."));
-        }
+        self.store.insert_key(&stored).await?;
+        Ok(NewApiKey { key, shown: shown(stored)? })
     }
-    if stored
-        .last_used_at
-        .is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(gateway.clock.now() - at)))
-    {
-        // The time of last use is a note for the operator, so a failed write does not refuse the request.
-        if let Err(error) = gateway.store.touch_key(&stored).await {
-            tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
-        }
-    }
-    let granted = match permissions(&stored)? {
-        None => true,
-        Some(permissions) => permissions.get(area).is_some_and(|granted| granted.covers(level)),
-    };
-    if granted {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::PermissionDenied,
-        format!("API key {} lacks the permission {}.", stored.id, needed()),
-    )
-    .fix("Permissions are fixed when a key is made: make a new one that has it."))
-}
 
-/// Returns the SHA-256 hash of a key, if the key exists. If the store fails, the result is `None`.
-pub async fn known_hash(gateway: &Parts, key: &[u8]) -> Option<[u8; 32]> {
-    let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
-    gateway.store.key_by_hash(&hash).await.ok()?.map(|_| hash)
+    /// Lists keys.
+    pub(crate) async fn list(&self) -> Result<Vec<ApiKey>> {
+        self.store.keys().await?.into_iter().map(shown).collect()
+    }
+
+    /// Revokes a key.
+    pub(crate) async fn revoke(&self, id: &str) -> Result<()> {
+        if self.store.revoke_key(id).await? {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::NotFound,
+            format!("API key `{}` was revoked already, or never existed.", quoted(id)),
+        ))
+    }
+
+    /// Checks that the key of a request grants `level` in `area`.
+    ///
+    /// # Errors
+    /// `Unauthenticated` without a valid key, `PermissionDenied` without the permission. Both name the
+    /// permission. `AddressNotAllowed` if the key does not allow the caller's address.
+    pub async fn authorize(
+        &self,
+        key: Option<&[u8]>,
+        from: Option<IpAddr>,
+        area: &str,
+        level: Level,
+    ) -> Result<()> {
+        let needed = || format!("`{area}: {}`", level.name());
+        let Some(key) = key else {
+            return Err(Error::new(
+                ErrorKind::Unauthenticated,
+                format!("No API key was given; this needs one with {}.", needed()),
+            )
+            .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() makes one."));
+        };
+        let hash = hash_bytes(key);
+        let stored = self.store.key_by_hash(&hash).await?;
+        let stored = stored
+            .filter(|stored| verify_slices_are_equal(&stored.hash, &hash).is_ok())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Unauthenticated,
+                    format!("Invalid API key; this needs one with {}.", needed()),
+                )
+                .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
+            })?;
+        if stored.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return Err(Error::new(
+                ErrorKind::Unauthenticated,
+                format!("API key {} has expired.", stored.id),
+            )
+            .fix("gateway.apiKeys.create() makes a new one."));
+        }
+        if let Some(networks) = allowed_addresses(&stored)? {
+            let from = from.map(|address| address.to_canonical());
+            let is_allowed = |network: &String| {
+                parse_network(network).zip(from).is_some_and(|(network, from)| network.contains(&from))
+            };
+            if !networks.iter().any(is_allowed) {
+                return Err(Error::new(
+                    ErrorKind::AddressNotAllowed,
+                    format!("API key {} may not be used from this address.", stored.id),
+                )
+                .fix("Use it from a network that it was made for, or make a key for this one."));
+            }
+        }
+        if stored
+            .last_used_at
+            .is_none_or(|at| !(0..=LAST_USED_RESOLUTION_MS).contains(&(self.clock.now() - at)))
+        {
+            // The time of last use is a note for the operator, so a failed write does not refuse the request.
+            if let Err(error) = self.store.touch_key(&stored).await {
+                tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
+            }
+        }
+        let granted = match permissions(&stored)? {
+            None => true,
+            Some(permissions) => permissions.get(area).is_some_and(|granted| granted.covers(level)),
+        };
+        if granted {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            format!("API key {} lacks the permission {}.", stored.id, needed()),
+        )
+        .fix("Permissions are fixed when a key is made: make a new one that has it."))
+    }
+
+    /// Returns the SHA-256 hash of a key, if the key exists. If the store fails, the result is `None`.
+    pub async fn known_hash(&self, key: &[u8]) -> Option<[u8; 32]> {
+        let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
+        self.store.key_by_hash(&hash).await.ok()?.map(|_| hash)
+    }
 }
 
 fn hash(key: &str) -> Vec<u8> {

@@ -37,9 +37,10 @@ use crate::oauth::registration;
 use crate::oauth::requests::{self, CodeVerifier, Grant};
 use crate::oauth::server::AuthorizationServer;
 use crate::oauth::token_answer::{NotGranted, shortened};
+use crate::redirect_uri::Redirect;
 use crate::toolkit::Toolkit;
 use crate::vault::Place;
-use crate::{account, auth_config, id, proxy};
+use crate::{account, id, link, proxy};
 
 /// How long an API may take to say whether it accepts a key.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -213,82 +214,6 @@ impl From<Stop> for Halt {
     }
 }
 
-/// The redirect URI that an authorization server redirects browsers to.
-struct Redirect {
-    uri: String,
-    /// The path below `/connect/callback` that a callback must arrive at. `None` accepts any path, because
-    /// the URI is elsewhere and forwards to the gateway.
-    path: Option<String>,
-}
-
-impl Redirect {
-    /// Returns the redirect URI of an account with these fields, or `own`, which its auth config names.
-    ///
-    /// Authorization servers share a URI only where no server can get the codes of another (RFC 9700 §4.4). A
-    /// server that was chosen for an account has a URI of its own, unless all its callbacks name their
-    /// issuer.
-    ///
-    /// # Errors
-    /// `NotListening`; `InvalidRequest` if `own` is shared, or the host of the server is not known.
-    fn new(
-        gateway: &Parts,
-        toolkit: &Toolkit,
-        scheme: AuthScheme,
-        fields: &Fields,
-        own: Option<&str>,
-    ) -> Result<Self> {
-        let shared = format!("{}/connect/callback", gateway.public_url()?);
-        let has_to_be_own = toolkit.is_server_chosen(scheme) && !toolkit.is_issuer_told(scheme);
-        let name = || {
-            toolkit.callback_name(scheme, fields).ok_or_else(|| {
-                let message = format!(
-                    "The host of the authorization server of toolkit `{}` is not known.",
-                    toolkit.slug
-                );
-                Error::new(ErrorKind::InvalidRequest, message)
-            })
-        };
-        let Some(own) = own else {
-            if !has_to_be_own && !gateway.own_callback_paths {
-                return Ok(Self { uri: shared, path: Some(String::new()) });
-            }
-            let name = name()?;
-            return Ok(Self { uri: format!("{shared}/{name}"), path: Some(name) });
-        };
-        let below =
-            own.strip_prefix(shared.as_str()).map(|rest| rest.split(['?', '#']).next().unwrap_or_default());
-        let path = match below {
-            Some("") => Some(String::new()),
-            Some(below) => below.strip_prefix('/').map(str::to_owned),
-            None => None,
-        };
-        if !has_to_be_own {
-            return Ok(Self { uri: own.to_owned(), path });
-        }
-        let name = name()?;
-        if path.is_some_and(|path| path != name) {
-            let message = format!(
-                "The auth config's `oauth_redirect_uri` cannot be used for toolkit `{}`: other authorization \
-                 servers share it, and one could get the codes of another.",
-                toolkit.slug
-            );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, "oauth_redirect_uri", message).fix(format!(
-                "Register {shared}/{name} at the provider, and name it in its place or leave `oauth_redirect_uri` out."
-            )));
-        }
-        Ok(Self { uri: own.to_owned(), path: Some(name) })
-    }
-}
-
-/// Returns the redirect URI to register a client of a toolkit with. `None` if users do not consent at the
-/// provider, or the gateway has no address.
-pub(crate) fn redirect_uri(gateway: &Parts, toolkit: &Toolkit, scheme: AuthScheme) -> Option<String> {
-    if !toolkit.has_consent(scheme) {
-        return None;
-    }
-    Redirect::new(gateway, toolkit, scheme, &Fields::default(), None).ok().map(|redirect| redirect.uri)
-}
-
 /// Refuses an auth config if no user could connect an account with it by a link.
 ///
 /// # Errors
@@ -306,21 +231,21 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
         )
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
-    let (credentials, settings) = auth_config::credentials(gateway, config)?;
+    let (credentials, settings) = gateway.auth_configs.credentials(config)?;
     // An account with a client of its own may have none yet: the gateway registers it when the user submits
     // the form.
     if Scheme::of(scheme).client == ClientOwner::AuthConfig {
         if !config.has_client {
             let message = format!("Auth config {} has no `client_id`.", config.id);
             return Err(Error::of_field(ErrorKind::InvalidRequest, "client_id", message)
-                .fix(auth_config::how_to_register(gateway, toolkit, Some(&config.id))));
+                .fix(gateway.auth_configs.how_to_register(toolkit, Some(&config.id))));
         }
         toolkit.client_of(scheme, &Fields::default(), &credentials, &settings)?;
     }
     let metadata = ClientMetadata::read(&credentials, &settings)?;
-    let fields = Fields::read(&auth_config::fields(gateway, toolkit, config)?)?;
+    let fields = Fields::read(&gateway.auth_configs.fields(toolkit, config)?)?;
     if toolkit.callback_name(scheme, &fields).is_some() {
-        Redirect::new(gateway, toolkit, scheme, &fields, metadata.redirect_uri.as_deref())?;
+        gateway.redirect_uris.of(toolkit, scheme, &fields, metadata.redirect_uri.as_deref())?;
     }
     Ok(())
 }
@@ -425,19 +350,21 @@ impl<'a> Flow<'a> {
             return Err(Stop::Used);
         }
         let at = gateway.clock.now();
-        if link.expires_at <= at || link.expires_at > latest_link_end(at, gateway.link_lifetime_ms()) {
+        if link.expires_at <= at
+            || link.expires_at > latest_link_end(at, link::milliseconds(gateway.link_lifetime))
+        {
             return Err(Stop::Expired);
         }
         if !browser.may_use(&link) {
             return Err(Stop::OtherBrowser);
         }
         let account = account::find(gateway, &link.account_id).await?;
-        let config = auth_config::usable(gateway, &account.auth_config_id).await?;
+        let config = gateway.auth_configs.usable(&account.auth_config_id).await?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let row = HEXLOWER.encode(&link.token_hash);
         let given = match &link.given {
             Some(sealed) => open_sealed(gateway, place(&row, "given"), sealed).map(SecretJson::new)?,
-            None => auth_config::fields(gateway, toolkit, &config)?,
+            None => gateway.auth_configs.fields(toolkit, &config)?,
         };
         Ok(Self {
             toolkit,
@@ -457,7 +384,7 @@ impl<'a> Flow<'a> {
         // If all required fields are known already, the form asks for them again.
         let is_complete = asked.iter().all(|field| !field.required || known.get(&field.name).is_some());
         // The form leaves out the fields that the auth config sets, because the user may not change them.
-        let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
+        let of_config = Fields::read(&self.gateway.auth_configs.fields(self.toolkit, &self.config)?)?;
         let is_asked = |field: &InputField| {
             of_config.get(&field.name).is_none() && (is_complete || known.get(&field.name).is_none())
         };
@@ -530,7 +457,7 @@ impl<'a> Flow<'a> {
 
     /// Refuses a credential that could not be exchanged for an access token.
     fn exchangeable(&self) -> Result<()> {
-        let (client, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        let (client, settings) = self.gateway.auth_configs.credentials(&self.config)?;
         renewal::request(self.toolkit, self.scheme, &self.fields()?, &client, &settings).map(drop)
     }
 
@@ -587,7 +514,7 @@ impl<'a> Flow<'a> {
                 ));
         }
         // An operator may have set one client for all accounts.
-        Ok(auth_config::client(self.gateway, &self.config).is_err())
+        Ok(self.gateway.auth_configs.client(&self.config).is_err())
     }
 
     /// Registers a client for the account, and adds it to the changes of the credential.
@@ -666,7 +593,7 @@ impl<'a> Flow<'a> {
     /// Reads the fields of the account that a callback names.
     fn take_fields(&mut self, callback: &Callback) -> Result<(), Halt> {
         let known = self.fields()?;
-        let of_config = Fields::read(&auth_config::fields(self.gateway, self.toolkit, &self.config)?)?;
+        let of_config = Fields::read(&self.gateway.auth_configs.fields(self.toolkit, &self.config)?)?;
         let mut told = BTreeMap::new();
         for (name, place, is_asked_first) in self.toolkit.callback_fields(self.scheme) {
             let parameter = place.parameter();
@@ -817,13 +744,13 @@ impl<'a> Flow<'a> {
 
     /// Returns the OAuth client. Its metadata includes the extra scopes of this link.
     fn client(&self) -> Result<OAuthClient> {
-        let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        let (credentials, settings) = self.gateway.auth_configs.credentials(&self.config)?;
         let client = self.toolkit.client_of(self.scheme, &self.fields()?, &credentials, &settings)?;
         Ok(OAuthClient { metadata: self.client_metadata()?, ..client })
     }
 
     fn client_metadata(&self) -> Result<ClientMetadata> {
-        let (credentials, settings) = auth_config::credentials(self.gateway, &self.config)?;
+        let (credentials, settings) = self.gateway.auth_configs.credentials(&self.config)?;
         let mut metadata = ClientMetadata::read(&credentials, &settings)?;
         let more: Vec<String> = serde_json::from_str(&self.link.scopes).unwrap_or_default();
         let asked = self.toolkit.scopes(self.scheme, &metadata);
@@ -844,7 +771,7 @@ impl<'a> Flow<'a> {
 
     fn redirect(&self, metadata: &ClientMetadata) -> Result<Redirect> {
         let own = metadata.redirect_uri.as_deref();
-        Redirect::new(self.gateway, self.toolkit, self.scheme, &self.fields()?, own)
+        self.gateway.redirect_uris.of(self.toolkit, self.scheme, &self.fields()?, own)
     }
 
     fn callback(&self) -> Option<Url> {

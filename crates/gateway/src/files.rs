@@ -9,7 +9,7 @@ mod range;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +32,6 @@ use url::Url;
 use self::range::Selected;
 use crate::clock::rfc3339;
 use crate::file_url::{FileName, UrlKeys, expiry_of};
-use crate::gateway::Parts;
 use crate::id;
 use crate::stream::Bounds;
 use crate::vault::{self, Vault};
@@ -399,11 +398,10 @@ impl Files {
     }
 }
 
-/// Removes expired files, until the gateway closes or its last clone is dropped.
-pub(crate) async fn sweep(gateway: Weak<Parts>, closing: CancellationToken) {
-    while let Some(gateway) = gateway.upgrade() {
-        let every = gateway.files.sweep().await;
-        drop(gateway);
+/// Removes expired files, until the gateway closes.
+pub(crate) async fn sweep(files: Arc<Files>, closing: CancellationToken) {
+    loop {
+        let every = files.sweep().await;
         tokio::select! {
             () = closing.cancelled() => return,
             () = tokio::time::sleep(every) => {}

@@ -2,43 +2,39 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::unfold;
 use proxy_execute_protocol::{
-    Advice, ApiKey, ByteStream, Call, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount,
-    ListAccounts, NewApiKey, Page, Result,
+    ApiKey, ByteStream, Call, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount, ListAccounts,
+    NewApiKey, Page, Result,
 };
 use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store};
 use secrecy::SecretString;
 use serde::Deserialize;
-use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
-use url::Url;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::account::AccountChanges;
+use crate::api_key::ApiKeys;
+use crate::auth_config::AuthConfigs;
 use crate::callback_url::CallbackUrls;
 use crate::credential::idle;
 use crate::credential::refresh::Refreshes;
 use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
-use crate::record::{CallInProgress, Recorder};
-use crate::stream::Bounds;
+use crate::lifecycle::{CLOSING_GRACE, Lifecycle};
+use crate::limits::Limits;
+use crate::public_url::PublicUrl;
+use crate::record::Recorder;
+use crate::redirect_uri::RedirectUris;
+use crate::session::Sessions;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::vault::{MAKE_A_KEY, Vault};
-use crate::{FilesOptions, account, api_key, link, record, vault};
-
-/// How long calls in flight may take to finish after the gateway is told to close.
-const CLOSING_GRACE: Duration = Duration::from_secs(5);
+use crate::{FilesOptions, account, link, vault};
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -128,34 +124,34 @@ pub struct Gateway(Arc<Parts>);
 pub struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
-    pub(crate) vault: Vault,
-    pub(crate) catalogue: Catalogue,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) egress: Egress,
-    pub(crate) recorder: Recorder,
-    pub(crate) max_response_bytes: u64,
-    pub(crate) upstream_timeout: Duration,
+    pub(crate) limits: Limits,
     pub(crate) callback_urls: CallbackUrls,
-    pub(crate) own_callback_paths: bool,
+    pub(crate) redirect_uris: RedirectUris,
     pub(crate) link_lifetime: Duration,
     /// Tasks that wait for an account learn here that it has changed.
     pub(crate) account_changes: AccountChanges,
     /// The refreshes in flight.
     pub(crate) refreshes: Refreshes,
-    pub(crate) chunk_timeout: Duration,
-    pub(crate) max_upload_bytes: u64,
+    pub(crate) lifecycle: Lifecycle,
+    /// The record of calls.
+    pub recorder: Recorder,
     /// The files of responses.
-    pub files: Files,
-    /// Counts the calls and tasks in flight.
-    running: TaskTracker,
-    /// The runtime that the gateway was opened on.
-    runtime: Handle,
-    /// Cancelled when the gateway is told to close: it accepts no new calls and no new connections.
-    pub(crate) closing: CancellationToken,
-    /// Cancelled when the calls and tasks that are still in flight must end.
-    pub(crate) ended: CancellationToken,
+    pub files: Arc<Files>,
+    /// The keys of the port's callers.
+    pub api_keys: ApiKeys,
+    /// How accounts are connected.
+    pub auth_configs: AuthConfigs,
+    /// The sessions of users.
+    pub sessions: Sessions,
+    /// The URL where users reach the gateway.
+    pub public_url: PublicUrl,
     servers: Mutex<Vec<JoinHandle<()>>>,
-    public_url: OnceLock<String>,
     closed: OnceCell<()>,
+    /// Ends the background tasks when the last clone of a gateway is dropped without being closed.
+    _closing: DropGuard,
 }
 
 impl Gateway {
@@ -183,11 +179,17 @@ impl Gateway {
         }
         let link_lifetime = Duration::from_millis(link_lifetime);
         let callback_urls = CallbackUrls::new(&options.callback_urls)?;
-        let public_url = options.public_url.as_deref().map(public_url).transpose()?;
+        let public_url = options.public_url.as_deref().map(PublicUrl::read).transpose()?.unwrap_or_default();
         let refresh_idle_after = at_least_one(options.refresh_idle_after_ms, 0, "refreshIdleAfter")?;
         let chunk_timeout = at_least_one(options.chunk_timeout_ms, DEFAULT_CHUNK_TIMEOUT_MS, "chunkTimeout")?;
         let max_upload_bytes =
             at_least_one(options.max_upload_bytes, DEFAULT_MAX_UPLOAD_BYTES, "maxUploadBytes")?;
+        let limits = Limits {
+            max_response_bytes,
+            max_upload_bytes,
+            upstream_timeout: Duration::from_millis(upstream_timeout),
+            chunk_timeout: Duration::from_millis(chunk_timeout),
+        };
         let catalogue = Catalogue::with(&options.toolkits)?;
         let allowed = Allowed {
             hosts: &options.allow_private_hosts,
@@ -196,49 +198,59 @@ impl Gateway {
         };
         let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
         let egress = Egress::new(private_hosts, max_expansion)?;
+        let clock = options.clock;
         let (vault, store) =
-            open_store(options.store.as_deref(), options.encryption_key.as_ref(), &options.clock).await?;
+            open_store(options.store.as_deref(), options.encryption_key.as_ref(), &clock).await?;
+        let lifecycle = Lifecycle::begin();
         let account_changes = AccountChanges::default();
-        let closing = CancellationToken::new();
         link::expire_on_time(
             &store,
-            options.clock.clone(),
+            clock.clone(),
             account_changes.clone(),
             link_lifetime,
-            closing.clone(),
+            lifecycle.closing.clone(),
         );
         let path = options.store.as_deref().filter(|path| *path != ":memory:");
-        let files = Files::open(options.files, path.map(Path::new), &vault, options.clock.clone()).await?;
+        let files = Files::open(options.files, path.map(Path::new), &vault, clock.clone()).await?;
+        let (vault, catalogue, files) = (Arc::new(vault), Arc::new(catalogue), Arc::new(files));
+        tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
+        let redirect_uris = RedirectUris::new(public_url.clone(), options.own_callback_paths);
+        let auth_configs = AuthConfigs::new(
+            Arc::clone(&store),
+            clock.clone(),
+            Arc::clone(&vault),
+            Arc::clone(&catalogue),
+            redirect_uris.clone(),
+        );
+        let sessions = Sessions::new(Arc::clone(&store), Arc::clone(&catalogue), auth_configs.clone());
         let parts = Arc::new(Parts {
-            recorder: Recorder::start(Arc::clone(&store), options.clock.clone()),
+            recorder: Recorder::start(Arc::clone(&store), clock.clone()),
+            api_keys: ApiKeys::new(Arc::clone(&store), clock.clone()),
+            auth_configs,
+            sessions,
             store,
-            clock: options.clock,
+            clock,
             vault,
             catalogue,
             egress,
-            max_response_bytes,
-            upstream_timeout: Duration::from_millis(upstream_timeout),
+            limits,
             refreshes: Refreshes::default(),
-            chunk_timeout: Duration::from_millis(chunk_timeout),
-            max_upload_bytes,
             files,
-            running: TaskTracker::new(),
-            runtime: Handle::current(),
             callback_urls,
-            own_callback_paths: options.own_callback_paths,
+            redirect_uris,
             link_lifetime,
             account_changes,
-            closing,
-            ended: CancellationToken::new(),
+            public_url,
             servers: Mutex::default(),
-            public_url: public_url.map(OnceLock::from).unwrap_or_default(),
             closed: OnceCell::new(),
+            _closing: lifecycle.closing.clone().drop_guard(),
+            lifecycle,
         });
         if refresh_idle_after > 0 {
             let idle = Duration::from_millis(refresh_idle_after);
-            tokio::spawn(idle::refresh_all(Arc::downgrade(&parts), parts.closing.clone(), idle));
+            let closing = parts.lifecycle.closing.clone();
+            tokio::spawn(idle::refresh_all(Arc::downgrade(&parts), closing, idle));
         }
-        tokio::spawn(files::sweep(Arc::downgrade(&parts), parts.closing.clone()));
         Ok(Self(parts))
     }
 
@@ -287,7 +299,7 @@ impl Gateway {
     /// # Errors
     /// `InvalidRequest` for an unknown permission area.
     pub async fn create_api_key(&self, request: CreateApiKey) -> Result<NewApiKey> {
-        self.run(api_key::create(&self.0, request)).await
+        self.run(self.0.api_keys.create(request)).await
     }
 
     /// Lists the API keys. The keys themselves are not shown.
@@ -295,7 +307,7 @@ impl Gateway {
     /// # Errors
     /// When the store fails.
     pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>> {
-        self.run(api_key::list(&self.0)).await
+        self.run(self.0.api_keys.list()).await
     }
 
     /// Revokes an API key immediately.
@@ -303,7 +315,7 @@ impl Gateway {
     /// # Errors
     /// `NotFound`.
     pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
-        self.run(api_key::revoke(&self.0, id)).await
+        self.run(self.0.api_keys.revoke(id)).await
     }
 
     /// Returns the records of the newest calls, at most `limit`.
@@ -311,7 +323,7 @@ impl Gateway {
     /// # Errors
     /// When the store fails.
     pub async fn calls(&self, limit: u32) -> Result<Vec<Call>> {
-        self.run(record::list(&self.0, limit)).await
+        self.run(self.0.recorder.list(limit)).await
     }
 
     /// Makes `close` wait until a server of this gateway has ended.
@@ -328,12 +340,7 @@ impl Gateway {
         parts
             .closed
             .get_or_init(|| async {
-                parts.closing.cancel();
-                parts.running.close();
-                if timeout(CLOSING_GRACE, parts.running.wait()).await.is_err() {
-                    parts.ended.cancel();
-                    parts.running.wait().await;
-                }
+                parts.lifecycle.end().await;
                 let servers =
                     std::mem::take(&mut *parts.servers.lock().unwrap_or_else(PoisonError::into_inner));
                 for server in servers {
@@ -351,13 +358,13 @@ impl Gateway {
 
     /// Resolves when the gateway is told to close.
     pub async fn closing(&self) {
-        self.0.closing.cancelled().await;
+        self.0.lifecycle.closing.cancelled().await;
     }
 
     /// Returns a token that is cancelled when the gateway is told to close. Cancelling the token closes
     /// nothing.
     pub fn closing_token(&self) -> CancellationToken {
-        self.0.closing.child_token()
+        self.0.lifecycle.closing.child_token()
     }
 
     /// The parts that the functions of this crate work on.
@@ -371,49 +378,7 @@ impl Gateway {
     /// # Errors
     /// Those of the call, `GatewayClosed` and `CallCutOff`.
     pub async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let _under_way = self.0.under_way().ok_or_else(closed)?;
-        tokio::select! {
-            biased;
-            () = self.0.ended.cancelled() => Err(cut_off()),
-            result = call => result,
-        }
-    }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::GatewayClosed, "The gateway is closed.").fix("Open a new one with Gateway.open().")
-}
-
-/// The error of a call that `close` has cancelled. After the error of a closed gateway, a client may send a
-/// write again; this error has another kind.
-fn cut_off() -> Error {
-    Error::new(
-        ErrorKind::CallCutOff,
-        "The gateway was closed before the call came to its end. Whether it was carried out is not known.",
-    )
-    .fix("Look at the API whether it was, before sending a write again.")
-}
-
-fn not_read(patience: Duration) -> Error {
-    let message = format!(
-        "Nothing of the answer was read for {} s, so the rest of it is not sent.",
-        patience.as_secs()
-    );
-    Error::new(ErrorKind::InvalidRequest, message).fix("Ask once more, and read the answer as it comes.")
-}
-
-impl Parts {
-    /// Returns a token that `close` waits for until it is dropped; `None` once the gateway is closing.
-    pub(crate) fn under_way(&self) -> Option<TaskTrackerToken> {
-        // The token is taken before the check. In the other order, `close` could end in between, without
-        // waiting for this call.
-        let token = self.running.token();
-        (!self.closing.is_cancelled()).then_some(token)
-    }
-
-    /// The lifetime of links, in milliseconds, as in the store.
-    pub(crate) fn link_lifetime_ms(&self) -> i64 {
-        i64::try_from(self.link_lifetime.as_millis()).unwrap_or(i64::MAX)
+        self.0.lifecycle.run(call).await
     }
 
     /// Spawns a task that continues when its caller is dropped. `close` waits for the task.
@@ -421,78 +386,15 @@ impl Parts {
     /// The task runs on the runtime that the gateway was opened on: the threads of a port end with their
     /// connections.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.running.spawn_on(work, &self.runtime)
+        self.0.lifecycle.spawn(work)
     }
 
-    /// Wraps the body of a response, so that it ends with an error when it stalls.
-    pub(crate) fn paced(&self, body: ByteStream, host: &str) -> ByteStream {
-        let pause = self.chunk_timeout;
-        let stalled = Error::new(
-            ErrorKind::UpstreamTimeout,
-            format!("{host} has sent nothing more of its answer for {pause:?}."),
-        )
-        .fix("An operator can raise `chunkTimeout`.")
-        .advise(Advice::RaiseOption("chunkTimeout"));
-        Bounds { pause, stalled, size: None, most: None }.hold(body)
-    }
-
-    /// Wraps a body for a reader that may take longer than the gateway is open.
+    /// Wraps the body of a file for a reader that may take longer than the gateway is open.
     ///
-    /// A task reads the body, one chunk ahead. The stream ends with an error when the gateway is closed, or
-    /// when the reader takes no chunk for `patience`. The call is recorded when the body ends, or when the
-    /// reader is dropped.
-    pub fn until_closed(
-        &self,
-        mut body: ByteStream,
-        mut record: Option<CallInProgress>,
-        patience: Duration,
-    ) -> ByteStream {
-        let (chunks, inbox) = mpsc::channel(1);
-        // The outcome has its own channel, so that it arrives even if the chunk channel is full.
-        let (outcome, end) = oneshot::channel();
-        let ended = self.ended.clone();
-        self.running.spawn(async move {
-            let mut received = 0;
-            let result = loop {
-                let next = tokio::select! {
-                    biased;
-                    () = ended.cancelled() => Some(Err(cut_off())),
-                    () = chunks.closed() => return,
-                    next = body.next() => next,
-                };
-                let chunk = match next {
-                    None => break Ok(()),
-                    Some(Err(error)) => break Err(error),
-                    Some(Ok(chunk)) => chunk,
-                };
-                received += chunk.len() as u64;
-                if let Some(record) = &mut record {
-                    record.received(received);
-                }
-                tokio::select! {
-                    biased;
-                    () = ended.cancelled() => break Err(cut_off()),
-                    sent = timeout(patience, chunks.send(chunk)) => match sent {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) => return,
-                        Err(_) => break Err(not_read(patience)),
-                    },
-                }
-            };
-            if let Some(record) = record {
-                record.end(&result);
-            }
-            // The reader may have been dropped.
-            _ = outcome.send(result);
-        });
-        ByteStream::new(unfold(Some((inbox, end)), |state| async move {
-            let (mut inbox, end) = state?;
-            if let Some(chunk) = inbox.recv().await {
-                return Some((Ok(chunk), Some((inbox, end))));
-            }
-            let result = end.await.unwrap_or_else(|_| Err(cut_off()));
-            result.err().map(|error| (Err(error), None))
-        }))
+    /// The stream ends with an error when the gateway is closed, or when the reader takes no chunk for
+    /// `patience`.
+    pub fn until_closed(&self, body: ByteStream, patience: Duration) -> ByteStream {
+        self.0.lifecycle.until_closed(body, None, patience)
     }
 
     /// Checks that the store responds.
@@ -500,46 +402,8 @@ impl Parts {
     /// # Errors
     /// Those of the store.
     pub async fn check_store(&self) -> Result<()> {
-        self.store.session("trs_health").await.map(drop)
+        self.0.store.session("trs_health").await.map(drop)
     }
-
-    /// Returns the URL where users reach the gateway, without a slash at the end.
-    ///
-    /// # Errors
-    /// `NotListening` if users cannot reach it.
-    pub fn public_url(&self) -> Result<&str> {
-        self.public_url.get().map(String::as_str).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotListening,
-                "The gateway has no page that a person could open: it does not listen on a port.",
-            )
-            .fix("Call gateway.listen() first; or set `publicUrl`, if another gateway with this store listens there.")
-        })
-    }
-
-    /// The start of file URLs. Without a port, the URLs are valid in this process only.
-    pub(crate) fn files_url(&self) -> &str {
-        self.public_url.get().map_or("proxy-execute:", String::as_str)
-    }
-
-    /// Notes the address where the gateway listens, unless the operator has set `publicUrl`.
-    pub fn listens_at(&self, address: SocketAddr) {
-        // The first port wins, so that existing links stay valid.
-        _ = self.public_url.set(format!("http://{address}"));
-    }
-}
-
-/// Reads `publicUrl`: a URL that paths can be appended to.
-fn public_url(text: &str) -> Result<String> {
-    let is_base = |url: &Url| {
-        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
-    };
-    let url = Url::parse(text).ok().filter(is_base).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidOption, format!("publicUrl: `{text}` is not an http or https URL."))
-            .about("publicUrl")
-            .fix("Write it as `https://gateway.example.com`.")
-    })?;
-    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Opens the store. The key is read before the store, so that an invalid key touches nothing.

@@ -18,7 +18,7 @@ use crate::credential::scheme::{Obtained, Scheme};
 use crate::gateway::Parts;
 use crate::request::require;
 use crate::toolkit::Toolkit;
-use crate::{account, auth_config, bounds, connect, id, session};
+use crate::{account, bounds, connect, id, session};
 
 /// The longest time between two checks for expired links, in case another process creates some.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub async fn in_session(gateway: &Parts, session_id: &str, request: LinkInSessio
     require(Some(&request.toolkit), "toolkit")?;
     bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
     account::check_private(request.experimental.as_ref())?;
-    let session = session::load(gateway, session_id).await?;
+    let session = gateway.sessions.load(session_id).await?;
     session::check_allowed(&session, &request.toolkit)?;
     let toolkit = gateway.catalogue.get(&request.toolkit)?;
     let auth_config = auth_config_of(gateway, &session, toolkit).await?;
@@ -44,7 +44,7 @@ pub async fn with_auth_config(gateway: &Parts, request: LinkAccount) -> Result<L
         bounds::credential(known, "connection_data")?;
     }
     account::check_private(request.experimental.as_ref())?;
-    let config = auth_config::usable(gateway, &request.auth_config_id).await?;
+    let config = gateway.auth_configs.usable(&request.auth_config_id).await?;
     begin(gateway, &config, request.user_id, request.alias, request.connection_data, request.callback_url)
         .await
 }
@@ -72,7 +72,7 @@ async fn begin(
 pub async fn again(gateway: &Parts, account_id: &str, request: LinkAgain) -> Result<Link> {
     bounds::scopes(&request.scopes)?;
     let account = account::find(gateway, account_id).await?;
-    let config = auth_config::usable(gateway, &account.auth_config_id).await?;
+    let config = gateway.auth_configs.usable(&account.auth_config_id).await?;
     check(gateway, &config, request.callback_url.as_deref())?;
     if account.is_to_be_connected() {
         account::set_status(gateway, account_id, AccountStatus::Initializing, None).await?;
@@ -89,7 +89,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig, callback_url: Op
     if Scheme::of(config.auth_scheme).obtained == Obtained::NotNeeded {
         return Err(needs_none(&config.toolkit));
     }
-    gateway.public_url()?;
+    gateway.public_url.get()?;
     connect::check(gateway, config)
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn check_asked(gateway: &Parts, config: &StoredAuthConfig) -> Result<
     let scheme = config.auth_scheme;
     let is_of_imports = config.kind == AuthConfigType::Default && toolkit.link_scheme() != Some(scheme);
     if is_of_imports && toolkit.operators_scheme().is_some() {
-        return Err(auth_config::needs_client(gateway, toolkit));
+        return Err(gateway.auth_configs.needs_client(toolkit));
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ pub(crate) async fn give_out(
     scopes: &[String],
 ) -> Result<Link> {
     let token = id::secret("lt");
-    let expires_at = gateway.clock.now().saturating_add(gateway.link_lifetime_ms());
+    let expires_at = gateway.clock.now().saturating_add(milliseconds(gateway.link_lifetime));
     let link = StoredLink {
         token_hash: id::hash(&token),
         account_id: account_id.to_owned(),
@@ -130,7 +130,7 @@ pub(crate) async fn give_out(
         return Err(account::not_found(account_id));
     }
     Ok(Link {
-        redirect_url: format!("{}/connect/{token}", gateway.public_url()?),
+        redirect_url: format!("{}/connect/{token}", gateway.public_url.get()?),
         link_token: token,
         connected_account_id: account_id.to_owned(),
         expires_at: rfc3339(expires_at),
@@ -150,7 +150,7 @@ pub(crate) fn expire_on_time(
     // The reference is weak, so the task ends when a gateway is dropped without being closed.
     let store = Arc::downgrade(store);
     let reason = expired_reason(lifetime);
-    let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+    let lifetime_ms = milliseconds(lifetime);
     // A link that is created during the pause does not expire before its end.
     let longest = lifetime.min(LOOK_AGAIN);
     tokio::spawn(async move {
@@ -170,6 +170,11 @@ pub(crate) fn expire_on_time(
             }
         }
     });
+}
+
+/// The lifetime of links as in the store.
+pub(crate) fn milliseconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Returns the pause until the next link expires. The link may have expired since it was looked up.
@@ -203,17 +208,17 @@ async fn auth_config_of(
         return Err(Error::new(ErrorKind::InvalidSession, message));
     }
     if let Some(id) = config.auth_configs.as_ref().and_then(|configs| configs.get(slug)) {
-        return auth_config::usable(gateway, id).await;
+        return gateway.auth_configs.usable(id).await;
     }
-    if let Some(config) = auth_config::newest_custom(gateway, slug).await? {
+    if let Some(config) = gateway.auth_configs.newest_custom(slug).await? {
         return Ok(config);
     }
     if toolkit.schemes().all(|scheme| Scheme::of(scheme).obtained == Obtained::NotNeeded) {
         return Err(needs_none(slug));
     }
     match toolkit.link_scheme() {
-        Some(scheme) => auth_config::default_for(gateway, toolkit, scheme).await,
-        None => Err(auth_config::needs_client(gateway, toolkit)),
+        Some(scheme) => gateway.auth_configs.default_for(toolkit, scheme).await,
+        None => Err(gateway.auth_configs.needs_client(toolkit)),
     }
 }
 

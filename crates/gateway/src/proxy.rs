@@ -63,7 +63,7 @@ async fn read(
     let answer = {
         let exchange = pin!(async {
             let response = send(gateway, call, record).await?;
-            answer::receive(response, method, data_as_text, gateway.max_response_bytes, record).await
+            answer::receive(response, method, data_as_text, gateway.limits.max_response_bytes, record).await
         });
         in_time(gateway, &host, &sent, exchange).await?
     };
@@ -72,8 +72,8 @@ async fn read(
         Received::File(file) => file,
     };
     // A file may take any time, as long as its bytes keep coming.
-    let body = gateway.paced(file.body, &host);
-    let kept = gateway.files.keep(body, &file.content_type, gateway.files_url()).await?;
+    let body = gateway.limits.paced(file.body, &host);
+    let kept = gateway.files.keep(body, &file.content_type, gateway.public_url.for_files()).await?;
     record.received(kept.size);
     Ok(Envelope::around_file(file.status, &file.headers, &kept))
 }
@@ -87,9 +87,10 @@ pub fn stream<'a>(
     Box::pin(async move {
         let mut record = gateway.recorder.begin(request.method);
         match begin_stream(gateway, session_id, request, &mut record).await {
-            Ok(StreamedAnswer { head, body }) => {
-                Ok(StreamedAnswer { head, body: gateway.until_closed(body, Some(record), Duration::MAX) })
-            }
+            Ok(StreamedAnswer { head, body }) => Ok(StreamedAnswer {
+                head,
+                body: gateway.lifecycle.until_closed(body, Some(record), Duration::MAX),
+            }),
             Err(error) => {
                 let result = Err(error);
                 record.end(&result);
@@ -110,7 +111,7 @@ async fn begin_stream(
     let (host, sent) = (call.host(), Arc::clone(&call.sent));
     let response = in_time(gateway, &host, &sent, pin!(send(gateway, call, record))).await?;
     let StreamedAnswer { head, body } = answer::stream(response, method)?;
-    Ok(StreamedAnswer { head, body: gateway.paced(body, &host) })
+    Ok(StreamedAnswer { head, body: gateway.limits.paced(body, &host) })
 }
 
 /// A call that is allowed and ready to be sent.
@@ -154,9 +155,9 @@ async fn authorize<'a>(
         SignedBy::Account(account) => {
             record.as_account(&account.id, &account.user_id);
             let id = account.id.clone();
-            let account = timeout(gateway.upstream_timeout, refresh::ready(gateway, account))
+            let account = timeout(gateway.limits.upstream_timeout, refresh::ready(gateway, account))
                 .await
-                .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.upstream_timeout)))?;
+                .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.limits.upstream_timeout)))?;
             (prepare(toolkit, &account::unseal(gateway, &account)?, &request)?, Some(account))
         }
     };
@@ -165,7 +166,7 @@ async fn authorize<'a>(
     let Some(binary) = request.binary_body.take() else {
         return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
     };
-    outgoing.body = upload::open(gateway, binary, &mut outgoing.headers).await?;
+    outgoing.body = upload::open(&gateway.egress, &gateway.limits, binary, &mut outgoing.headers).await?;
     if let UpstreamBody::Stream { size, bytes } = outgoing.body {
         let count = Arc::clone(&sent);
         let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
@@ -209,7 +210,7 @@ async fn in_session<'a>(
     let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
     only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
 
-    let session = session::load(gateway, session_id).await?;
+    let session = gateway.sessions.load(session_id).await?;
     record.in_session(&session.id, &session.user_id);
     session::check_allowed(&session, slug)?;
     let toolkit = gateway.catalogue.get(slug)?;
@@ -284,10 +285,10 @@ async fn in_time<T>(
 ) -> Result<T> {
     loop {
         let before = sent.load(Ordering::Relaxed);
-        match timeout(gateway.upstream_timeout, exchange.as_mut()).await {
+        match timeout(gateway.limits.upstream_timeout, exchange.as_mut()).await {
             Ok(result) => return result,
             Err(_) if sent.load(Ordering::Relaxed) > before => {}
-            Err(_) => return Err(timed_out(host, gateway.upstream_timeout)),
+            Err(_) => return Err(timed_out(host, gateway.limits.upstream_timeout)),
         }
     }
 }

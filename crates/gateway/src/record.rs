@@ -13,51 +13,60 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use crate::clock::rfc3339;
-use crate::gateway::Parts;
-
-/// Lists calls, the newest first.
-pub(crate) async fn list(gateway: &Parts, limit: u32) -> Result<Vec<Call>> {
-    gateway.recorder.flush().await;
-    let calls = gateway.store.calls(limit).await?;
-    Ok(calls
-        .into_iter()
-        .map(|call| Call {
-            at: rfc3339(call.at),
-            user_id: call.user_id,
-            session_id: call.session_id,
-            toolkit: call.toolkit,
-            connected_account_id: call.account_id,
-            method: call.method,
-            host: call.host,
-            path: call.path,
-            outcome: call.outcome,
-            status: call.status,
-            bytes: call.bytes,
-            duration_ms: call.duration_us as f64 / 1_000.0,
-        })
-        .collect())
-}
 
 /// The time that a record waits for others of its batch. Writing a batch costs about as much as writing one
 /// record.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
+/// The record of calls.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    writer: Writer,
+}
+
 /// Sends records to the task that writes them to the store.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorder {
-    clock: Clock,
+struct Writer {
     calls: mpsc::UnboundedSender<CallRecord>,
     /// The writer completes each of these once all earlier calls are written.
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Recorder {
-    /// Spawns the writer, which ends when the recorder is dropped.
+    /// Spawns the writer, which ends when the recorder and the calls in flight are dropped.
     pub(crate) fn start(store: Arc<dyn Store>, clock: Clock) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
-        tokio::spawn(write(store, new_calls, new_flushes));
-        Self { clock, calls, flushes }
+        tokio::spawn(write(Arc::clone(&store), new_calls, new_flushes));
+        Self { store, clock, writer: Writer { calls, flushes } }
+    }
+
+    /// Lists calls, the newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn list(&self, limit: u32) -> Result<Vec<Call>> {
+        self.flush().await;
+        let calls = self.store.calls(limit).await?;
+        Ok(calls
+            .into_iter()
+            .map(|call| Call {
+                at: rfc3339(call.at),
+                user_id: call.user_id,
+                session_id: call.session_id,
+                toolkit: call.toolkit,
+                connected_account_id: call.account_id,
+                method: call.method,
+                host: call.host,
+                path: call.path,
+                outcome: call.outcome,
+                status: call.status,
+                bytes: call.bytes,
+                duration_ms: call.duration_us as f64 / 1_000.0,
+            })
+            .collect())
     }
 
     /// Starts the record of a call.
@@ -76,13 +85,13 @@ impl Recorder {
             bytes: 0,
             duration_us: 0,
         };
-        CallInProgress { recorder: self.clone(), started: Instant::now(), record: Box::new(record) }
+        CallInProgress { writer: self.writer.clone(), started: Instant::now(), record: Box::new(record) }
     }
 
     /// Waits until all earlier records are in the store.
     pub(crate) async fn flush(&self) {
         let (done, written) = oneshot::channel();
-        if self.flushes.send(done).is_ok() {
+        if self.writer.flushes.send(done).is_ok() {
             // An error means that the writer has ended, so no record is left to wait for.
             _ = written.await;
         }
@@ -126,8 +135,8 @@ async fn write(
 
 /// A call in flight. It is recorded when it is dropped.
 #[derive(Debug)]
-pub struct CallInProgress {
-    recorder: Recorder,
+pub(crate) struct CallInProgress {
+    writer: Writer,
     started: Instant,
     record: Box<CallRecord>,
 }
@@ -191,6 +200,6 @@ impl Drop for CallInProgress {
             "call"
         );
         // An error means that the gateway is closed, and the writer with it.
-        _ = self.recorder.calls.send(*record);
+        _ = self.writer.calls.send(*record);
     }
 }

@@ -6,61 +6,158 @@ use proxy_execute_protocol::{
     Advice, CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig,
     ToolkitFilter, UpdateSession, quoted,
 };
-use proxy_execute_store::StoredSession;
+use proxy_execute_store::{Store, StoredSession};
 use serde_json::{Map, Value, json};
 
-use crate::gateway::Parts;
+use crate::auth_config::AuthConfigs;
 use crate::request::require;
-use crate::{auth_config, bounds, id};
+use crate::restriction::names_something;
+use crate::toolkit::Catalogue;
+use crate::{bounds, id};
 
-/// Creates a session.
-pub async fn create(gateway: &Parts, request: CreateSession) -> Result<Session> {
-    require(Some(&request.user_id), "user_id")?;
-    bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
-    let mut request = request;
-    check(gateway, &request.user_id, &mut request.config, |_| true).await?;
-    let session =
-        StoredSession { id: id::random("trs"), config: request.config, user_id: request.user_id, version: 1 };
-    gateway.store.insert_session(&session).await?;
-    Ok(answer(&session))
+/// The sessions of a gateway.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+    catalogue: Arc<Catalogue>,
+    auth_configs: AuthConfigs,
 }
 
-/// Returns a session.
-pub async fn get(gateway: &Parts, id: &str) -> Result<Session> {
-    Ok(answer(&*load(gateway, id).await?))
-}
-
-/// Changes a session. The change applies from the next call on.
-pub async fn update(gateway: &Parts, id: &str, request: UpdateSession) -> Result<Session> {
-    let mut session = Arc::unwrap_or_clone(load(gateway, id).await?);
-    let given: Vec<String> = request.0.keys().cloned().collect();
-    session.config = request.apply(&session.config)?;
-    // The checks skip parts that this request does not change: they may have become invalid since.
-    let is_given = |part: &str| given.iter().any(|name| name == part);
-    check(gateway, &session.user_id, &mut session.config, is_given).await?;
-    if !gateway.store.update_session(&session).await? {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("Session {id} was changed by another call meanwhile."),
-        )
-        .fix("Read it again, then repeat the change."));
+impl Sessions {
+    pub(crate) fn new(store: Arc<dyn Store>, catalogue: Arc<Catalogue>, auth_configs: AuthConfigs) -> Self {
+        Self { store, catalogue, auth_configs }
     }
-    session.version += 1;
-    Ok(answer(&session))
-}
 
-/// Deletes a session.
-pub async fn delete(gateway: &Parts, id: &str) -> Result<DeletedSession> {
-    if gateway.store.delete_session(id).await? {
-        Ok(DeletedSession { session_id: id.to_owned(), deleted: true })
-    } else {
-        Err(not_found(id))
+    /// Creates a session.
+    pub async fn create(&self, request: CreateSession) -> Result<Session> {
+        require(Some(&request.user_id), "user_id")?;
+        bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
+        let mut request = request;
+        self.check(&request.user_id, &mut request.config, |_| true).await?;
+        let session = StoredSession {
+            id: id::random("trs"),
+            config: request.config,
+            user_id: request.user_id,
+            version: 1,
+        };
+        self.store.insert_session(&session).await?;
+        Ok(answer(&session))
     }
-}
 
-/// Returns the session of a call.
-pub(crate) async fn load(gateway: &Parts, id: &str) -> Result<Arc<StoredSession>> {
-    gateway.store.session(id).await?.ok_or_else(|| not_found(id))
+    /// Returns a session.
+    pub async fn get(&self, id: &str) -> Result<Session> {
+        Ok(answer(&*self.load(id).await?))
+    }
+
+    /// Changes a session. The change applies from the next call on.
+    pub async fn update(&self, id: &str, request: UpdateSession) -> Result<Session> {
+        let mut session = Arc::unwrap_or_clone(self.load(id).await?);
+        let given: Vec<String> = request.0.keys().cloned().collect();
+        session.config = request.apply(&session.config)?;
+        // The checks skip parts that this request does not change: they may have become invalid since.
+        let is_given = |part: &str| given.iter().any(|name| name == part);
+        self.check(&session.user_id, &mut session.config, is_given).await?;
+        if !self.store.update_session(&session).await? {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("Session {id} was changed by another call meanwhile."),
+            )
+            .fix("Read it again, then repeat the change."));
+        }
+        session.version += 1;
+        Ok(answer(&session))
+    }
+
+    /// Deletes a session.
+    pub async fn delete(&self, id: &str) -> Result<DeletedSession> {
+        if self.store.delete_session(id).await? {
+            Ok(DeletedSession { session_id: id.to_owned(), deleted: true })
+        } else {
+            Err(not_found(id))
+        }
+    }
+
+    /// Returns the session of a call.
+    pub(crate) async fn load(&self, id: &str) -> Result<Arc<StoredSession>> {
+        self.store.session(id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// Checks a session's configuration, and resolves its pins.
+    ///
+    /// Toolkits and auth configs must exist, and pins must be usable accounts of the same user. Most checks cover
+    /// only the given parts. A pin may be an alias or a word id; the session stores the account's id.
+    async fn check(
+        &self,
+        user_id: &str,
+        config: &mut SessionConfig,
+        is_given: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        bounds::session(config)?;
+        refuse_restrictions(config, &is_given)?;
+        refuse_tools(config.experimental.as_ref())?;
+        if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
+            for slug in slugs {
+                self.catalogue.get(slug)?;
+            }
+        }
+        let several_allowed = config.multi_account.as_ref().is_some_and(|multi| multi["enable"] == true);
+        for (toolkit, id) in config.auth_configs.iter().flatten().filter(|_| is_given("auth_configs")) {
+            self.catalogue.get(toolkit)?;
+            let found = self.auth_configs.usable(id).await?;
+            if found.toolkit != *toolkit {
+                return Err(Error::of_field(
+                    ErrorKind::InvalidSession,
+                    format!("auth_configs.{toolkit}"),
+                    format!(
+                        "auth_configs.{toolkit}: auth config `{}` is of toolkit `{}`.",
+                        quoted(id),
+                        found.toolkit
+                    ),
+                ));
+            }
+        }
+        for (toolkit, pins) in config.connected_accounts.iter_mut().flatten() {
+            self.catalogue.get(toolkit)?;
+            let field = format!("connected_accounts.{toolkit}");
+            let invalid = |message: String| Error::of_field(ErrorKind::InvalidPinnedAccount, &field, message);
+            if pins.len() != 1 && !several_allowed {
+                return Err(invalid(format!(
+                    "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",
+                    pins.len()
+                )));
+            }
+            if !is_given("connected_accounts") {
+                continue;
+            }
+            for pin in pins {
+                let mut account = self.store.account(pin).await?;
+                if account.is_none() {
+                    account = self.store.account_by_name(user_id, toolkit, pin).await?;
+                }
+                let mut advice = None;
+                let problem = match account {
+                    None => "does not exist",
+                    Some(account) if account.user_id != user_id => "belongs to another user",
+                    Some(account) if account.toolkit != *toolkit => "is of another toolkit",
+                    Some(account) if account.is_disabled => {
+                        advice = Some(Advice::EnableAccount(account.id));
+                        "is disabled"
+                    }
+                    Some(account) => {
+                        *pin = account.id;
+                        continue;
+                    }
+                };
+                let error =
+                    invalid(format!("connected_accounts.{toolkit}: account `{}` {problem}.", quoted(pin)));
+                return Err(match advice {
+                    Some(advice) => error.advise(advice),
+                    None => error,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a toolkit that the session does not allow, before any look-up.
@@ -93,83 +190,6 @@ fn first_of(slugs: &[String]) -> String {
 fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::SessionNotFound, format!("Session `{}` was deleted, or never existed.", quoted(id)))
         .fix("Make one with composio.create().")
-}
-
-/// Checks a session's configuration, and resolves its pins.
-///
-/// Toolkits and auth configs must exist, and pins must be usable accounts of the same user. Most checks cover
-/// only the given parts. A pin may be an alias or a word id; the session stores the account's id.
-async fn check(
-    gateway: &Parts,
-    user_id: &str,
-    config: &mut SessionConfig,
-    is_given: impl Fn(&str) -> bool,
-) -> Result<()> {
-    bounds::session(config)?;
-    refuse_restrictions(config, &is_given)?;
-    refuse_tools(config.experimental.as_ref())?;
-    if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
-        for slug in slugs {
-            gateway.catalogue.get(slug)?;
-        }
-    }
-    let several_allowed = config.multi_account.as_ref().is_some_and(|multi| multi["enable"] == true);
-    for (toolkit, id) in config.auth_configs.iter().flatten().filter(|_| is_given("auth_configs")) {
-        gateway.catalogue.get(toolkit)?;
-        let found = auth_config::usable(gateway, id).await?;
-        if found.toolkit != *toolkit {
-            return Err(Error::of_field(
-                ErrorKind::InvalidSession,
-                format!("auth_configs.{toolkit}"),
-                format!(
-                    "auth_configs.{toolkit}: auth config `{}` is of toolkit `{}`.",
-                    quoted(id),
-                    found.toolkit
-                ),
-            ));
-        }
-    }
-    for (toolkit, pins) in config.connected_accounts.iter_mut().flatten() {
-        gateway.catalogue.get(toolkit)?;
-        let field = format!("connected_accounts.{toolkit}");
-        let invalid = |message: String| Error::of_field(ErrorKind::InvalidPinnedAccount, &field, message);
-        if pins.len() != 1 && !several_allowed {
-            return Err(invalid(format!(
-                "connected_accounts.{toolkit}: names {} accounts; without multi_account it takes exactly one.",
-                pins.len()
-            )));
-        }
-        if !is_given("connected_accounts") {
-            continue;
-        }
-        for pin in pins {
-            let mut account = gateway.store.account(pin).await?;
-            if account.is_none() {
-                account = gateway.store.account_by_name(user_id, toolkit, pin).await?;
-            }
-            let mut advice = None;
-            let problem = match account {
-                None => "does not exist",
-                Some(account) if account.user_id != user_id => "belongs to another user",
-                Some(account) if account.toolkit != *toolkit => "is of another toolkit",
-                Some(account) if account.is_disabled => {
-                    advice = Some(Advice::EnableAccount(account.id));
-                    "is disabled"
-                }
-                Some(account) => {
-                    *pin = account.id;
-                    continue;
-                }
-            };
-            let error =
-                invalid(format!("connected_accounts.{toolkit}: account `{}` {problem}.", quoted(pin)));
-            return Err(match advice {
-                Some(advice) => error.advise(advice),
-                None => error,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Refuses restrictions that the gateway does not enforce: the session would allow more than the caller asked
@@ -217,17 +237,6 @@ fn restriction_of_experiments(experimental: &Value) -> Option<String> {
         return None;
     };
     Some(format!("experimental.{key}"))
-}
-
-/// Returns whether a value contains more than nulls, `false` and empty lists.
-pub(crate) fn names_something(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => fields.values().any(names_something),
-        Value::Number(_) | Value::String(_) => true,
-    }
 }
 
 /// Refuses custom tools, which the session would have to run.

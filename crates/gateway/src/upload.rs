@@ -7,9 +7,9 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use proxy_execute_protocol::{Advice, BinaryBody, ByteStream, Error, ErrorKind, Result};
 use url::Url;
 
-use crate::egress::UpstreamBody;
-use crate::gateway::Parts;
+use crate::egress::{Egress, UpstreamBody};
 use crate::header::header_value;
+use crate::limits::Limits;
 use crate::stream::Bounds;
 
 /// Upper limit for the decoded base64 form, the same as that of the hosted backend.
@@ -21,16 +21,17 @@ const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 /// `InvalidRequest` or `PayloadTooLarge`. For the URL of a body: `AddressRefused` or `SourceUnusable`. The
 /// gateway has sent nothing to the upstream at that time.
 pub(crate) async fn open(
-    gateway: &Parts,
+    egress: &Egress,
+    limits: &Limits,
     binary: BinaryBody,
     headers: &mut HeaderMap,
 ) -> Result<UpstreamBody> {
     let BinaryBody { url, base64, content_type, size, stream } = binary;
     let given = content_type.map(|text| content_type_of(&text)).transpose()?;
     let (body, found) = match (url, base64, stream) {
-        (Some(url), None, None) => fetch(gateway, &url).await?,
+        (Some(url), None, None) => fetch(egress, limits, &url).await?,
         (None, Some(text), None) => (UpstreamBody::Whole(decode(&text)?), None),
-        (None, None, Some(stream)) => (given_stream(gateway, stream, size)?, None),
+        (None, None, Some(stream)) => (given_stream(limits, stream, size)?, None),
         _ => {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
@@ -77,7 +78,7 @@ fn too_much_base64() -> Error {
 }
 
 /// Requests a URL, and returns its bytes as a stream after the head of the response.
-async fn fetch(gateway: &Parts, url: &str) -> Result<(UpstreamBody, Option<HeaderValue>)> {
+async fn fetch(egress: &Egress, limits: &Limits, url: &str) -> Result<(UpstreamBody, Option<HeaderValue>)> {
     let url = Url::parse(url)
         .ok()
         .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
@@ -89,35 +90,35 @@ async fn fetch(gateway: &Parts, url: &str) -> Result<(UpstreamBody, Option<Heade
         )
     })?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    let fetching = tokio::time::timeout(gateway.upstream_timeout, gateway.egress.fetch(url));
+    let fetching = tokio::time::timeout(limits.upstream_timeout, egress.fetch(url));
     let response = fetching.await.unwrap_or_else(|_| {
-        Err(unusable(&host, &format!("did not answer within {:?}", gateway.upstream_timeout)))
+        Err(unusable(&host, &format!("did not answer within {:?}", limits.upstream_timeout)))
     })?;
     let size = response.body.announced();
-    if size.is_some_and(|size| size > gateway.max_upload_bytes) {
-        return Err(too_large(gateway.max_upload_bytes));
+    if size.is_some_and(|size| size > limits.max_upload_bytes) {
+        return Err(too_large(limits.max_upload_bytes));
     }
     let content_type = response.headers.get(CONTENT_TYPE).cloned();
     let cut_off = unusable(&host, "broke off before all of its bytes had come");
     let bounds = Bounds {
-        pause: gateway.chunk_timeout,
-        stalled: unusable(&host, &format!("has sent nothing more for {:?}", gateway.chunk_timeout)),
+        pause: limits.chunk_timeout,
+        stalled: unusable(&host, &format!("has sent nothing more for {:?}", limits.chunk_timeout)),
         size: size.map(|size| (size, cut_off.clone())),
-        most: Some((gateway.max_upload_bytes, too_large(gateway.max_upload_bytes))),
+        most: Some((limits.max_upload_bytes, too_large(limits.max_upload_bytes))),
     };
     let bytes = response.body.map_err(move |_| cut_off.clone());
     Ok((UpstreamBody::Stream { size, bytes: bounds.hold(ByteStream::new(bytes)) }, content_type))
 }
 
 /// A stream that the caller supplies.
-fn given_stream(gateway: &Parts, stream: ByteStream, size: Option<u64>) -> Result<UpstreamBody> {
-    let most = gateway.max_upload_bytes;
+fn given_stream(limits: &Limits, stream: ByteStream, size: Option<u64>) -> Result<UpstreamBody> {
+    let most = limits.max_upload_bytes;
     if size.is_some_and(|size| size > most) {
         return Err(too_large(most));
     }
     let bounds = Bounds {
-        pause: gateway.chunk_timeout,
-        stalled: broken(format!("The body stopped coming: nothing for {:?}.", gateway.chunk_timeout)),
+        pause: limits.chunk_timeout,
+        stalled: broken(format!("The body stopped coming: nothing for {:?}.", limits.chunk_timeout)),
         size: size.map(|size| {
             (size, broken(format!("The body does not have the {size} bytes that were announced.")))
         }),

@@ -11,7 +11,6 @@ use proxy_execute_protocol::{
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
-use proxy_execute_gateway::auth_config;
 
 const AREA: &str = "auth_configs";
 
@@ -24,7 +23,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
     let flags = ["is_composio_managed", "show_disabled"];
     caller
         .reading(AREA, |gateway| async move {
-            auth_config::list(&gateway, read_query(&uri, &[], &["limit"], &flags)?).await
+            gateway.auth_configs.list(read_query(&uri, &[], &["limit"], &flags)?).await
         })
         .await
 }
@@ -37,7 +36,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::CREATED, |gateway| async move {
-            auth_config::create(&gateway, read(request).await?).await
+            gateway.auth_configs.create(read(request).await?).await
         })
         .await
 }
@@ -48,7 +47,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     responses((status = 200, body = AuthConfig,
         description = "The auth config."), Errors))]
 pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.reading(AREA, |gateway| async move { auth_config::get(&gateway, &id).await }).await
+    caller.reading(AREA, |gateway| async move { gateway.auth_configs.get(&id).await }).await
 }
 
 /// Changes an auth config.
@@ -64,7 +63,7 @@ pub(super) async fn update(
 ) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            auth_config::update(&gateway, &id, read(request).await?).await
+            gateway.auth_configs.update(&id, read(request).await?).await
         })
         .await
 }
@@ -76,7 +75,7 @@ pub(super) async fn update(
         description = "The auth config and its accounts were deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move { auth_config::delete(&gateway, &id).await })
+        .writing(AREA, StatusCode::OK, |gateway| async move { gateway.auth_configs.delete(&id).await })
         .await
 }
 
@@ -92,7 +91,7 @@ pub(super) async fn set_status(
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
             match AuthConfigStatus::try_from(status.clone()) {
-                Ok(status) => auth_config::set_status(&gateway, &id, status).await,
+                Ok(status) => gateway.auth_configs.set_status(&id, status).await,
                 Err(_) => Err(Error::new(
                     ErrorKind::InvalidRequest,
                     format!("status: `{}` is neither ENABLED nor DISABLED.", quoted(&status)),

@@ -12,7 +12,6 @@ use proxy_execute_protocol::{Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
-use proxy_execute_gateway::api_key;
 use proxy_execute_gateway::{Gateway, Parts};
 
 /// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
@@ -96,7 +95,7 @@ impl Caller {
             .run(async {
                 if !self.is_owner {
                     let key = self.key.as_ref().map(HeaderValue::as_bytes);
-                    api_key::authorize(parts, key, self.from, area, level).await?;
+                    parts.api_keys.authorize(key, self.from, area, level).await?;
                 }
                 work.await
             })

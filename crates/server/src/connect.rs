@@ -13,7 +13,6 @@
 mod page;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -107,7 +106,7 @@ async fn submit(
     // A browser that disconnects does not cancel this work: the gateway must keep what it began at an API.
     let work = {
         let (gateway, browser) = (gateway.clone(), Browser(browser.0.clone()));
-        Arc::clone(gateway.parts()).spawn(async move {
+        gateway.clone().spawn(async move {
             let parts = gateway.parts();
             gateway.run(async { Ok(connect::submit(parts, token_of(&uri), &browser, &given).await) }).await
         })
@@ -145,7 +144,7 @@ async fn come_back(
     };
     let browser = cookie_of(&gateway, &headers);
     // A code can be exchanged once, so a browser that disconnects does not cancel the exchange.
-    let work = Arc::clone(gateway.parts()).spawn(async move {
+    let work = gateway.clone().spawn(async move {
         let parts = gateway.parts();
         gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), &callback).await) }).await
     });
@@ -226,7 +225,7 @@ fn proof(browser: &Browser) -> String {
 /// The cookie's name and its attributes. `__Host-` keeps other hosts of the domain from setting the cookie,
 /// and needs TLS and the path `/`.
 fn cookie(gateway: &Parts) -> (&'static str, String) {
-    let url = gateway.public_url().ok().and_then(|url| Url::parse(url).ok());
+    let url = gateway.public_url.get().ok().and_then(|url| Url::parse(url).ok());
     match url {
         Some(url) if url.scheme() == "https" => {
             ("__Host-proxy-execute-connect", "Path=/; Secure; HttpOnly; SameSite=Lax".to_owned())

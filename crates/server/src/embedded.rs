@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy, session};
+use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy};
 use proxy_execute_protocol::{
     Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyCall,
     ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
@@ -79,19 +79,19 @@ impl Deref for Embedded {
 #[async_trait]
 impl Backend for Embedded {
     async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
-        self.run(session::create(self.parts(), request)).await
+        self.run(self.parts().sessions.create(request)).await
     }
 
     async fn session(&self, id: &str, _: Deadline) -> Result<Session> {
-        self.run(session::get(self.parts(), id)).await
+        self.run(self.parts().sessions.get(id)).await
     }
 
     async fn update_session(&self, id: &str, request: UpdateSession, _: Deadline) -> Result<Session> {
-        self.run(session::update(self.parts(), id, request)).await
+        self.run(self.parts().sessions.update(id, request)).await
     }
 
     async fn delete_session(&self, id: &str, _: Deadline) -> Result<DeletedSession> {
-        self.run(session::delete(self.parts(), id)).await
+        self.run(self.parts().sessions.delete(id)).await
     }
 
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, _: Deadline) -> Result<Envelope> {
@@ -114,7 +114,7 @@ impl Backend for Embedded {
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
         self.run(async {
             let Download { content_type, size, body } = self.parts().files.download(url).await?;
-            Ok(Download { content_type, size, body: self.parts().until_closed(body, None, Duration::MAX) })
+            Ok(Download { content_type, size, body: self.until_closed(body, Duration::MAX) })
         })
         .await
     }

@@ -57,7 +57,7 @@ fn part_of(headers: &HeaderMap) -> Option<PartRequest<'_>> {
 
 /// Makes the response for a file. A browser must save the file: its content is foreign, and on this origin.
 fn served(gateway: &Gateway, OpenFile { content_type, etag, size, part, body }: OpenFile) -> Response {
-    let body = Body::from_stream(gateway.parts().until_closed(body, None, PAUSE));
+    let body = Body::from_stream(gateway.until_closed(body, PAUSE));
     let mut response = body.into_response();
     let headers = response.headers_mut();
     let text = |text: String| HeaderValue::try_from(text).ok();

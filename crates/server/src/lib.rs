@@ -124,7 +124,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     let serving = serving(&listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
-    gateway.parts().listens_at(address);
+    gateway.parts().public_url.listens_at(address);
     let closing = gateway.closing_token();
     let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
     let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))
@@ -205,7 +205,7 @@ async fn openapi_text() -> impl IntoResponse {
 
 /// Tells a load balancer, which has no key, that calls can be made: the store responds.
 async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result<Json<Value>, Failure> {
-    gateway.run(gateway.parts().check_store()).await.map_err(|error| Failure::new(error, request_id))?;
+    gateway.run(gateway.check_store()).await.map_err(|error| Failure::new(error, request_id))?;
     Ok(Json(json!({ "status": "ok" })))
 }
 

@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::clients::client_of;
-use proxy_execute_gateway::{Gateway, api_key};
+use proxy_execute_gateway::Gateway;
 
 /// The flat form of the rate limit.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,7 +96,7 @@ pub(super) async fn apply(
 ) -> Response {
     limit.clean(Instant::now());
     let known = match request.headers().get("x-api-key") {
-        Some(key) => api_key::known_hash(gateway.parts(), key.as_bytes()).await,
+        Some(key) => gateway.parts().api_keys.known_hash(key.as_bytes()).await,
         None => None,
     };
     let bucket = match known {

@@ -10,7 +10,7 @@ use proxy_execute_protocol::{
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
-use proxy_execute_gateway::{session, toolkit};
+use proxy_execute_gateway::toolkit;
 
 /// Opens a session.
 #[utoipa::path(post, path = "/tool_router/session", operation_id = "createSession", tag = "sessions",
@@ -20,7 +20,7 @@ use proxy_execute_gateway::{session, toolkit};
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
         .writing("sessions", StatusCode::CREATED, |gateway| async move {
-            session::create(&gateway, read(request).await?).await
+            gateway.sessions.create(read(request).await?).await
         })
         .await
 }
@@ -31,7 +31,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     responses((status = 200, body = Session,
         description = "The session."), Errors))]
 pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.reading("sessions", |gateway| async move { session::get(&gateway, &id).await }).await
+    caller.reading("sessions", |gateway| async move { gateway.sessions.get(&id).await }).await
 }
 
 /// Changes the given keys of a session.
@@ -47,7 +47,7 @@ pub(super) async fn update(
 ) -> Result<Response, Failure> {
     caller
         .writing("sessions", StatusCode::OK, |gateway| async move {
-            session::update(&gateway, &id, read(request).await?).await
+            gateway.sessions.update(&id, read(request).await?).await
         })
         .await
 }
@@ -59,7 +59,7 @@ pub(super) async fn update(
         description = "The session was deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
     caller
-        .writing("sessions", StatusCode::OK, |gateway| async move { session::delete(&gateway, &id).await })
+        .writing("sessions", StatusCode::OK, |gateway| async move { gateway.sessions.delete(&id).await })
         .await
 }
 

@@ -14,7 +14,7 @@ use super::{by_id, find, not_found};
 use crate::credential::{Fields, GivenCredential, refresh, revocation};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
-use crate::{auth_config, bounds, link};
+use crate::{bounds, link};
 
 /// The fix for a change that moves an account and lacks a field of its credential.
 const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
@@ -65,7 +65,7 @@ pub async fn update(gateway: &Parts, id: &str, request: UpdateAccount) -> Result
             ));
         }
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
-        let config = auth_config::find(gateway, &account.auth_config_id).await?;
+        let config = gateway.auth_configs.find(&account.auth_config_id).await?;
         let old = val(gateway, &account)?;
         let new = with_fields_of(gateway, toolkit, &config, &given.val)?;
         let all = GivenCredential {
@@ -101,7 +101,7 @@ pub async fn refresh(gateway: &Arc<Parts>, id: &str, request: RefreshAccount) ->
     let account = find(gateway, id).await?;
     // A refresh does not reconnect an account that was revoked on purpose.
     let is_over = matches!(account.status, AccountStatus::Failed | AccountStatus::Expired);
-    if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url().is_ok() {
+    if is_over && refresh::obstacle(gateway, &account).is_some() && gateway.public_url.get().is_ok() {
         let again = LinkAgain { callback_url: request.redirect_url, scopes: Vec::new() };
         let link = link::again(gateway, id, again).await?;
         let status = find(gateway, id).await?.status;

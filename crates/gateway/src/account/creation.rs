@@ -29,10 +29,10 @@ pub async fn import(gateway: &Parts, request: ImportAccount) -> Result<Connected
     let config = match &request.auth_config_id {
         None => {
             check(gateway, toolkit, &given, None)?;
-            auth_config::default_for(gateway, toolkit, given.auth_scheme).await?
+            gateway.auth_configs.default_for(toolkit, given.auth_scheme).await?
         }
         Some(id) => {
-            let config = auth_config::usable(gateway, id).await?;
+            let config = gateway.auth_configs.usable(id).await?;
             if config.toolkit != toolkit.slug || config.auth_scheme != given.auth_scheme {
                 let message = format!(
                     "auth_config_id: auth config {id} is for toolkit `{}` and {}, not for `{}` and {}.",
@@ -58,7 +58,7 @@ pub async fn create(gateway: &Parts, request: CreateAccount) -> Result<CreatedAc
         json.as_ref().map_or(Ok(()), |json| bounds::credential(json, field))?;
     }
     check_private(experimental.as_ref())?;
-    let config = auth_config::usable(gateway, &request.auth_config.id).await?;
+    let config = gateway.auth_configs.usable(&request.auth_config.id).await?;
     let toolkit = gateway.catalogue.get(&config.toolkit)?;
     let user_id = user_id.unwrap_or_else(|| "default".to_owned());
     require(Some(&user_id), "connection.user_id")?;
@@ -160,7 +160,7 @@ fn is_unfinished(
 ) -> Result<bool> {
     let fields = given.fields()?;
     if Scheme::of(given.auth_scheme).client == ClientOwner::Account && toolkit.exchanges(given.auth_scheme) {
-        let (client, settings) = auth_config::credentials(gateway, config)?;
+        let (client, settings) = gateway.auth_configs.credentials(config)?;
         return Ok(toolkit.client_of(given.auth_scheme, &fields, &client, &settings).is_err());
     }
     Ok(toolkit.lacks_secret(given.auth_scheme, &fields))

@@ -13,7 +13,7 @@ use crate::credential::scheme::Scheme;
 use crate::credential::{Fields, GivenCredential, renewal};
 use crate::gateway::Parts;
 use crate::toolkit::Toolkit;
-use crate::{auth_config, vault};
+use crate::vault;
 
 /// A decrypted credential, ready to sign a call.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) fn check(
     let (scheme, fields) = (given.auth_scheme, given.fields()?);
     toolkit.target(scheme, &fields)?;
     let (client, settings) = match config {
-        Some(config) => auth_config::credentials(gateway, config)?,
+        Some(config) => gateway.auth_configs.credentials(config)?,
         None => (SecretJson::new("{}".to_owned()), Value::Null),
     };
     if !toolkit.exchanges(scheme) {
@@ -107,7 +107,7 @@ pub(crate) fn with_fields_of(
     config: &StoredAuthConfig,
     val: &SecretJson,
 ) -> Result<SecretJson> {
-    let of_config = auth_config::fields(gateway, toolkit, config)?;
+    let of_config = gateway.auth_configs.fields(toolkit, config)?;
     let own = Fields::read(val)?;
     let theirs = Fields::read(&of_config)?;
     for name in raw_fields(&of_config)?.keys() {

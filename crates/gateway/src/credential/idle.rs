@@ -44,7 +44,7 @@ async fn round(gateway: &Arc<Parts>, idle: Duration) {
     let before = gateway.clock.now().saturating_sub(i64::try_from(idle.as_millis()).unwrap_or(i64::MAX));
     let mut after = None;
     // Closing the gateway waits for refreshes in flight. Once it closes, no other refresh starts.
-    while let Some(_under_way) = gateway.under_way() {
+    while let Some(_under_way) = gateway.lifecycle.under_way() {
         let accounts = match gateway.store.idle_accounts(before, after, BATCH).await {
             Ok(accounts) => accounts,
             Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
@@ -56,7 +56,7 @@ async fn round(gateway: &Arc<Parts>, idle: Duration) {
         let accounts = accounts.into_iter().filter(|account| refresh::obstacle(gateway, account).is_none());
         let refreshed = stream::iter(accounts)
             .map(|account| async move {
-                !gateway.closing.is_cancelled()
+                !gateway.lifecycle.closing.is_cancelled()
                     && refresh::renewed(gateway, &account, Reason::Needed).await.is_ok()
             })
             .buffer_unordered(AT_ONCE)

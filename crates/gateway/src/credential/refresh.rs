@@ -26,7 +26,7 @@ use super::token_endpoint;
 use crate::clock::{STEP, rfc3339};
 use crate::gateway::Parts;
 use crate::oauth::token_answer::{NotGranted, TokenRefusal};
-use crate::{account, auth_config, id};
+use crate::{account, id};
 
 /// How long before its end a credential is refreshed, in milliseconds. A short lifetime loses at most this
 /// share; otherwise every call would refresh it.
@@ -195,7 +195,7 @@ fn begin(gateway: &Arc<Parts>, seen: &StoredAccount, reason: Reason) -> Cancella
     drop(refreshes);
     let under_way = UnderWay { gateway: Arc::clone(gateway), key, over: over.clone() };
     let version = seen.credential_version;
-    gateway.spawn(async move {
+    gateway.lifecycle.spawn(async move {
         let UnderWay { gateway, key: (id, _), .. } = &under_way;
         if let Err(error) = refresh(gateway, id, version, reason).await {
             tracing::warn!(account = id, %error, "a refresh has failed");
@@ -229,12 +229,12 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
             return Ok(());
         }
         let credential = account::unseal(gateway, &account)?;
-        let config = auth_config::find(gateway, &account.auth_config_id).await?;
-        let (client, settings) = auth_config::credentials(gateway, &config)?;
+        let config = gateway.auth_configs.find(&account.auth_config_id).await?;
+        let (client, settings) = gateway.auth_configs.credentials(&config)?;
         let toolkit = gateway.catalogue.get(&account.toolkit)?;
         let renewal = renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
         // A lease taken now would be left behind, and the next process would wait for its end.
-        if gateway.ended.is_cancelled() {
+        if gateway.lifecycle.ended.is_cancelled() {
             return Ok(());
         }
         if let Some(unanswered) = gateway.store.begin_refresh(&account, &holder, LEASE).await? {
@@ -247,7 +247,7 @@ async fn refresh(gateway: &Parts, id: &str, version: i64, reason: Reason) -> Res
             return Err(failed(gateway, &account));
         }
         tokio::select! {
-            () = gateway.ended.cancelled() => return Ok(()),
+            () = gateway.lifecycle.ended.cancelled() => return Ok(()),
             () = tokio::time::sleep(POLL) => {}
         }
     }
@@ -278,14 +278,14 @@ async fn ask(
     was_unanswered: bool,
 ) -> Result<Option<RefreshEnd>> {
     // `select!` below starts the request before it checks whether the gateway has ended.
-    if gateway.ended.is_cancelled() {
+    if gateway.lifecycle.ended.is_cancelled() {
         return Ok(None);
     }
     let asked_at = gateway.clock.now();
     let answer = tokio::select! {
         biased;
         answer = token_endpoint::ask(&gateway.egress, renewal.behalf, renewal.rules, renewal.request) => answer,
-        () = gateway.ended.cancelled() => return Ok(None),
+        () = gateway.lifecycle.ended.cancelled() => return Ok(None),
     };
     Ok(Some(match answer {
         Ok(granted) => {
@@ -349,7 +349,7 @@ async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &Refr
             Err(error) => {
                 tracing::warn!(account = account.id, %error, attempt, "what a refresh gave could not be stored yet");
                 let pause = tokio::time::sleep(LONGEST_STORE_PAUSE.min(POLL * attempt));
-                if gateway.ended.run_until_cancelled(pause).await.is_none() {
+                if gateway.lifecycle.ended.run_until_cancelled(pause).await.is_none() {
                     return Err(error);
                 }
             }

@@ -4,11 +4,11 @@ use proxy_execute_protocol::Result;
 use proxy_execute_store::StoredAccount;
 
 use super::token_endpoint;
+use crate::account;
 use crate::egress::Behalf;
 use crate::gateway::Parts;
 use crate::oauth::refusal::{TokenErrors, is_revoked, not_granted};
 use crate::oauth::requests::{self, TokenRequest};
-use crate::{account, auth_config};
 
 /// The fields of a credential that are revoked, starting with the token that lives longest. Many providers
 /// revoke the whole grant with that token.
@@ -73,8 +73,8 @@ async fn requests(gateway: &Parts, account: &StoredAccount) -> Result<(Requests,
     let Some(server) = server.filter(|server| server.revoke_url.is_some()) else {
         return Ok((Vec::new(), TokenErrors::default()));
     };
-    let config = auth_config::find(gateway, &account.auth_config_id).await?;
-    let (client, settings) = auth_config::credentials(gateway, &config)?;
+    let config = gateway.auth_configs.find(&account.auth_config_id).await?;
+    let (client, settings) = gateway.auth_configs.credentials(&config)?;
     let client = toolkit.client_of(credential.scheme, &credential.fields, &client, &settings)?;
     let request = |name: &&'static str| {
         let token = credential.fields.get(name)?;

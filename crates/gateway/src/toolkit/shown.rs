@@ -11,10 +11,10 @@ use proxy_execute_protocol::{
 use proxy_execute_store::{Rows, StoredAccount};
 
 use super::Toolkit;
+use crate::bounds;
 use crate::clock::rfc3339;
 use crate::gateway::Parts;
 use crate::page::Place;
-use crate::{bounds, connect, session};
 
 const MAX_PAGE: u32 = 1_000;
 const DEFAULT_SESSION_PAGE: u32 = 20;
@@ -38,7 +38,7 @@ pub fn details(gateway: &Parts, slug: &str) -> Result<ToolkitDetails> {
         mode: scheme.to_string(),
         name: format!("{} {scheme}", toolkit.name),
         required_scopes: toolkit.default_scopes(scheme).to_vec(),
-        redirect_uri: connect::redirect_uri(gateway, toolkit, scheme),
+        redirect_uri: gateway.redirect_uris.to_register(toolkit, scheme),
         client_page: toolkit.client_page(scheme).map(str::to_owned),
         fields: AuthConfigFields {
             auth_config_creation: grouped(toolkit.client_fields(scheme)),
@@ -70,7 +70,7 @@ pub async fn in_session(
         Place::read(request.limit, request.cursor.as_deref(), DEFAULT_SESSION_PAGE, MAX_SESSION_PAGE)?;
     bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
     bounds::listed(request.toolkits.len(), "toolkits")?;
-    let session = session::load(gateway, session_id).await?;
+    let session = gateway.sessions.load(session_id).await?;
     let config = &session.config;
     let accounts = gateway.store.accounts_for_calls(&session.user_id).await?;
     let mut accounts: BTreeMap<_, _> =

@@ -87,7 +87,7 @@ async fn a_credential_that_is_given_meanwhile_stays() {
     parts.store.begin_refresh(&account, "a", LEASE).await.unwrap();
     let val = SecretJson::new(r#"{"access_token":"given"}"#.to_owned());
     let toolkit = parts.catalogue.get("oauth").unwrap();
-    let config = auth_config::find(parts, &account.auth_config_id).await.unwrap();
+    let config = parts.auth_configs.find(&account.auth_config_id).await.unwrap();
     let of_a_link = account::activated(parts, toolkit, &config, &account, &val).unwrap();
     assert!(!parts.store.update_account(&account.id, &of_a_link).await.unwrap(), "a link waits for the end");
     let change = AccountChange { of_version: None, ..of_a_link };
@@ -114,8 +114,8 @@ async fn no_refresh_begins_once_the_gateway_has_ended() {
     let parts = gateway.parts();
     let client = json!({ "type": "default", "credentials": { "client_id": "c", "client_secret": "s" } });
     let client = read_json(client.to_string().as_bytes()).unwrap();
-    auth_config::update(parts, &account.auth_config_id, client).await.unwrap();
-    parts.ended.cancel();
+    parts.auth_configs.update(&account.auth_config_id, client).await.unwrap();
+    parts.lifecycle.ended.cancel();
     refresh(parts, &account.id, account.credential_version, Reason::Needed).await.unwrap();
     let begun = parts.store.begin_refresh(&account, "next", LEASE).await.unwrap();
     assert_eq!(begun, Some(0), "the lease is free, and nothing is in doubt");
