@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, quoted};
 use serde::Deserialize;
 
-use super::{Definition, Toolkit};
+use super::Toolkit;
+use super::definition::Definition;
 
 // `COMPILED_IN: &[(&str, &str)]` holds the file name and text of every file in `toolkits/`.
 include!(concat!(env!("OUT_DIR"), "/toolkits.rs"));
