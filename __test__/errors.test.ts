@@ -323,6 +323,23 @@ describe('a call without a usable response', () => {
     }
   });
 
+  it('that needs no more of a session than what is used', async () => {
+    const stub = await BackendStub.start();
+    try {
+      const composio = new Composio({ apiKey: 'k', baseURL: stub.url, maxRetries: 0 });
+      const unused = { config_version: null, tool_router_tools: null, warnings: null };
+      stub.bodies['/session'] = { session_id: 'trs_1', mcp: { type: null, url: null }, config: {}, ...unused };
+      const created = await composio.create('ann');
+      assert.deepEqual([created.sessionId, created.mcp.url], ['trs_1', '']);
+      stub.bodies['/trs_1'] = { config: { user_id: 'ann' }, mcp: null, ...unused };
+      assert.equal((await created.update({ toolkits: ['a'] })).userId, 'ann');
+      const error = await thrown(() => composio.use('trs_1'), APIConnectionError);
+      assert.match(error.message, /`session_id` is undefined/);
+    } finally {
+      stub.close();
+    }
+  });
+
   it('is an error if the timeout passes', async () => {
     backend.answer = () => {};
     const error = await thrown(() => session.proxyExecute(CALL, { timeout: 50 }), APIConnectionTimeoutError);

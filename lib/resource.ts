@@ -1,4 +1,4 @@
-// What a backend is asked beside sessions and calls: one request, one answer in JSON.
+// Resources of a backend: sessions, accounts, auth configs, toolkits. Each request and response is JSON.
 
 import { type Form, readAnswer } from './answer';
 import type { BackendHandle } from './backend';

@@ -124,8 +124,8 @@ const DIRECT_TOOLS = {
   execute: { enable_multi_execute: false },
 };
 
-/** Checks the user and the configuration of a new session, and writes them as they travel. */
-export function writeCreateSession(userId: string, config: SessionConfig = {}): string {
+/** Checks the user and the configuration of a new session, and returns the body of the request. */
+export function createSessionBody(userId: string, config: SessionConfig = {}): object {
   const check = new Check('session');
   check.text(userId, 'userId', 'give your own id of the user that the calls are made for', LONGEST_USER_ID);
   const wire: Record<string, unknown> = { user_id: userId };
@@ -138,11 +138,11 @@ export function writeCreateSession(userId: string, config: SessionConfig = {}): 
     writeParts(check, parts, wire);
   }
   check.done();
-  return JSON.stringify(wire);
+  return wire;
 }
 
-/** Checks the changes to a session, and writes them as they travel. */
-export function writeUpdateSession(update: SessionUpdate): string {
+/** Checks the changes to a session, and returns the body of the request. */
+export function updateSessionBody(update: SessionUpdate): object {
   const check = new Check('session update');
   const wire: Record<string, unknown> = {};
   if (check.object(update, '', Object.keys(PARTS))) {
@@ -151,7 +151,7 @@ export function writeUpdateSession(update: SessionUpdate): string {
       check.add('There is nothing in it: name the parts to change, such as `toolkits`.');
   }
   check.done();
-  return JSON.stringify(wire);
+  return wire;
 }
 
 function writeParts(check: Check, config: Record<string, unknown>, wire: Record<string, unknown>): void {

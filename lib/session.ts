@@ -2,7 +2,6 @@
 
 import type * as Native from '../native';
 import type { ConnectedAccountStatus } from './account';
-import { readAnswer } from './answer';
 import type { BackendHandle } from './backend';
 import { sending } from './binary-body';
 import { connectedAccountsOf } from './connected-accounts';
@@ -20,8 +19,8 @@ import {
   type WrittenRequest,
   writeSessionRequest,
 } from './proxy-request';
-import { askOn } from './resource';
-import { type SessionUpdate, writeUpdateSession } from './session-config';
+import { askOn, type ResourceRequest } from './resource';
+import { type SessionUpdate, updateSessionBody } from './session-config';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
 import {
   type CallOptions,
@@ -74,8 +73,15 @@ export interface Mcp {
   headers: Record<string, string>;
 }
 
-/** Creates the session from a backend's response. */
-export let sessionFrom: (backend: BackendHandle, answer: string) => Session;
+/** The path of sessions. */
+export const SESSION_PATH: readonly string[] = ['tool_router', 'session'];
+
+const SESSION = { session_id: 'string', mcp: { 'type?': 'string', 'url?': 'string' }, config: {} } as const;
+const CONFIG = { config: {} } as const;
+const DELETED = { session_id: 'string', deleted: 'boolean' } as const;
+
+/** Creates the session from a backend's response to this request. */
+export let sessionFrom: (backend: BackendHandle, request: ResourceRequest, options?: CallOptions) => Promise<Session>;
 
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
@@ -96,7 +102,8 @@ export class Session {
   #answer: SessionAnswer;
 
   static {
-    sessionFrom = (backend, answer) => new Session(backend, readAnswer(answer, { session_id: 'string', config: {} }));
+    sessionFrom = async (backend, request, options) =>
+      new Session(backend, await askOn(backend)({ ...request, form: SESSION }, options));
   }
 
   private constructor(backend: BackendHandle, answer: SessionAnswer) {
@@ -232,7 +239,7 @@ export class Session {
   ): Promise<ConnectionRequest> {
     checkAuthorization(toolkit, authorize, ['callbackUrl', 'alias']);
     const { callbackUrl: callback_url, alias } = authorize;
-    const path = ['tool_router', 'session', this.sessionId, 'link'];
+    const path = [...SESSION_PATH, this.sessionId, 'link'];
     const body = { toolkit, callback_url, alias };
     const link = await askOn(this.#backend)<WireLink>({ method: 'POST', path, body, form: LINK }, options);
     return linkedRequest(connectedAccountsOf(this.#backend), link);
@@ -319,12 +326,13 @@ export class Session {
    * ```
    */
   async update(update: SessionUpdate, options?: CallOptions): Promise<this> {
-    const { native, timeout: standard } = this.#backend;
-    const text = writeUpdateSession(update);
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.updateSession(this.sessionId, text, timeout, cancel), signal);
-    // It tells of the configuration only; where the tools are served stays.
-    const { config } = readAnswer<Pick<SessionAnswer, 'config'>>(answer, { config: {} });
+    const body = updateSessionBody(update);
+    const path = [...SESSION_PATH, this.sessionId];
+    // The response needs to have the configuration only. The address of the tools stays.
+    const { config } = await askOn(this.#backend)<Pick<SessionAnswer, 'config'>>(
+      { method: 'PATCH', path, body, form: CONFIG },
+      options,
+    );
     this.#answer = { ...this.#answer, config };
     return this;
   }
@@ -411,14 +419,13 @@ export async function openDownload(
 
 /** Deletes a session by its id. */
 export async function deleteSession(
-  { native, timeout: standard }: BackendHandle,
+  backend: BackendHandle,
   id: string,
   options?: CallOptions,
 ): Promise<{ sessionId: string; deleted: boolean }> {
-  const { signal, timeout = standard } = callOptions(options);
-  const { session_id: sessionId, deleted } = readAnswer<{ session_id: string; deleted: boolean }>(
-    await answerOf((cancel) => native.deleteSession(id, timeout, cancel), signal),
-    { session_id: 'string', deleted: 'boolean' },
+  const { session_id: sessionId, deleted } = await askOn(backend)<{ session_id: string; deleted: boolean }>(
+    { method: 'DELETE', path: [...SESSION_PATH, id], form: DELETED },
+    options,
   );
   return { sessionId, deleted };
 }

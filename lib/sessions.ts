@@ -1,10 +1,9 @@
 // Sessions: how they are opened, found again and deleted.
 
 import type { BackendHandle } from './backend';
-import { answerOf } from './native';
-import { deleteSession, type Session, sessionFrom } from './session';
-import { type SessionConfig, writeCreateSession } from './session-config';
-import { type CallOptions, callOptions, id } from './validate';
+import { deleteSession, SESSION_PATH, type Session, sessionFrom } from './session';
+import { createSessionBody, type SessionConfig } from './session-config';
+import { type CallOptions, id } from './validate';
 
 /** Makes the sessions of a backend. */
 export let sessionsOn: (backend: BackendHandle) => Sessions;
@@ -36,11 +35,8 @@ export class Sessions {
    * ```
    */
   async create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#backend;
-    const text = writeCreateSession(userId, config);
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.createSession(text, timeout, cancel), signal);
-    return sessionFrom(this.#backend, answer);
+    const body = createSessionBody(userId, config);
+    return sessionFrom(this.#backend, { method: 'POST', path: SESSION_PATH, body }, options);
   }
 
   /**
@@ -57,11 +53,8 @@ export class Sessions {
    * ```
    */
   async use(sessionId: string, options?: CallOptions): Promise<Session> {
-    const { native, timeout: standard } = this.#backend;
     id(sessionId, 'sessionId');
-    const { signal, timeout = standard } = callOptions(options);
-    const answer = await answerOf((cancel) => native.getSession(sessionId, timeout, cancel), signal);
-    return sessionFrom(this.#backend, answer);
+    return sessionFrom(this.#backend, { method: 'GET', path: [...SESSION_PATH, sessionId] }, options);
   }
 
   /**

@@ -37,42 +37,6 @@ impl Backend {
         }
     }
 
-    /// Opens a session.
-    #[napi(catch_unwind)]
-    pub fn create_session(&self, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
-        let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            to_json(&backend.create_session(read_json(request.as_bytes())?, deadline).await?)
-        })
-    }
-
-    /// Reads a session.
-    #[napi(catch_unwind)]
-    pub fn get_session(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
-        let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            to_json(&backend.session(&id, deadline).await?)
-        })
-    }
-
-    /// Changes a session.
-    #[napi(catch_unwind)]
-    pub fn update_session(&self, id: String, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
-        let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            to_json(&backend.update_session(&id, read_json(request.as_bytes())?, deadline).await?)
-        })
-    }
-
-    /// Deletes a session.
-    #[napi(catch_unwind)]
-    pub fn delete_session(&self, id: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
-        let backend = Arc::clone(&self.inner);
-        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
-            to_json(&backend.delete_session(&id, deadline).await?)
-        })
-    }
-
     /// Calls an endpoint of a toolkit as the session's user.
     #[napi(catch_unwind)]
     pub fn proxy_execute(
@@ -142,7 +106,7 @@ impl Backend {
         settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
     }
 
-    /// Requests a resource other than sessions and calls: `{ method, path, query?, body? }`.
+    /// Requests a resource: `{ method, path, query?, body? }`.
     #[napi(catch_unwind)]
     pub fn resource(&self, request: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {
         let backend = Arc::clone(&self.inner);

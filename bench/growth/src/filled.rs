@@ -1,7 +1,7 @@
 //! A gateway on a SQLite file with a given number of accounts.
 
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{Backend, read_json};
+use proxy_execute_protocol::{Backend, ResourceMethod, ResourceRequest, read_json};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
@@ -103,8 +103,12 @@ async fn through_the_gateway(gateway: &Embedded, users: usize) -> Vec<String> {
     let mut sessions = Vec::new();
     for number in 0..FIRST_USERS * THEIR_SESSIONS {
         let request = json!({ "user_id": format!("user_{}", number % FIRST_USERS) }).to_string();
-        let session = gateway.create_session(read_json(request.as_bytes()).unwrap(), deadline()).await;
-        sessions.push(session.unwrap().session_id);
+        let path = ["tool_router", "session"];
+        let body = Some(serde_json::from_str(&request).unwrap());
+        let request = ResourceRequest { body, ..ResourceRequest::new(ResourceMethod::Post, path) };
+        let session = gateway.resource(request, deadline()).await.unwrap();
+        let session: Value = serde_json::from_str(&session).unwrap();
+        sessions.push(session["session_id"].as_str().unwrap().to_owned());
     }
     sessions
 }

@@ -16,7 +16,7 @@
 //! use std::time::Duration;
 //!
 //! use proxy_execute_client::{Remote, RemoteOptions};
-//! use proxy_execute_protocol::{Backend, Deadline};
+//! use proxy_execute_protocol::{Backend, Deadline, ResourceMethod, ResourceRequest};
 //!
 //! # async fn example() -> proxy_execute_protocol::Result<()> {
 //! let remote = Remote::new(RemoteOptions {
@@ -26,8 +26,9 @@
 //!     max_retries: None,
 //!     default_headers: Vec::new(),
 //! })?;
-//! let session = remote.session("trs_1", Deadline::after(Duration::from_secs(60))).await?;
-//! println!("{}", session.config["user_id"]);
+//! let request = ResourceRequest::new(ResourceMethod::Get, ["tool_router", "session", "trs_1"]);
+//! let session = remote.resource(request, Deadline::after(Duration::from_secs(60))).await?;
+//! println!("{session}");
 //! # Ok(())
 //! # }
 //! ```

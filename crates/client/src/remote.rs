@@ -11,13 +11,11 @@ use http::Method;
 use http::header::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_protocol::{
-    AccountStatus, Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind,
-    LONGEST_TEXT, Mcp, ProxyCall, ResourceMethod, ResourceRequest, Result, Session, StreamedAnswer,
-    UpdateSession, quoted,
+    AccountStatus, Backend, Deadline, Download, Envelope, Error, ErrorKind, LONGEST_TEXT, ProxyCall,
+    ResourceMethod, ResourceRequest, Result, StreamedAnswer, quoted,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -157,7 +155,7 @@ impl Remote {
         deadline: Deadline,
     ) -> Result<Outgoing> {
         let path = match session_id {
-            Some(id) => session_path(id)? + "/proxy_execute",
+            Some(id) => format!("/tool_router/session{}/proxy_execute", segment(id)?),
             None => "/tools/execute/proxy".to_owned(),
         };
         let response_type = if call.data_as_text() { ResponseType::Text } else { ResponseType::Documented };
@@ -241,70 +239,6 @@ impl fmt::Debug for Remote {
 
 #[async_trait]
 impl Backend for Remote {
-    async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session> {
-        let path = "/tool_router/session".to_owned();
-        let body = Body::Json(json(&request)?);
-        let request = Outgoing {
-            method: Method::POST,
-            path,
-            query: None,
-            body,
-            response_type: ResponseType::Documented,
-            only_reads: false,
-        };
-        self.call(request, deadline).await?.json(&self.api_key)
-    }
-
-    async fn session(&self, id: &str, deadline: Deadline) -> Result<Session> {
-        let path = session_path(id)?;
-        let request = Outgoing {
-            method: Method::GET,
-            path,
-            query: None,
-            body: Body::Empty,
-            response_type: ResponseType::Documented,
-            only_reads: true,
-        };
-        self.call(request, deadline).await?.json(&self.api_key)
-    }
-
-    async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session> {
-        let path = session_path(id)?;
-        let body = Body::Json(json(&request)?);
-        let request = Outgoing {
-            method: Method::PATCH,
-            path,
-            query: None,
-            body,
-            response_type: ResponseType::Documented,
-            only_reads: false,
-        };
-        let Updated { config, config_version, mcp, tool_router_tools, warnings } =
-            self.call(request, deadline).await?.json(&self.api_key)?;
-        Ok(Session {
-            session_id: id.to_owned(),
-            mcp: mcp.unwrap_or_default(),
-            tool_router_tools: tool_router_tools.unwrap_or_default(),
-            config_version: config_version.unwrap_or_default(),
-            config,
-            warnings,
-        })
-    }
-
-    async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession> {
-        let path = session_path(id)?;
-        // A retried DELETE would get a 404 for a deletion that worked.
-        let request = Outgoing {
-            method: Method::DELETE,
-            path,
-            query: None,
-            body: Body::Empty,
-            response_type: ResponseType::Documented,
-            only_reads: false,
-        };
-        self.call(request, deadline).await?.json(&self.api_key)
-    }
-
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, deadline: Deadline) -> Result<Envelope> {
         self.execute(Some(session_id), call, deadline).await
     }
@@ -362,6 +296,7 @@ impl Backend for Remote {
         let query = request.query.iter().map(pair).collect::<Vec<_>>().join("&");
         let query = Some(query).filter(|query| !query.is_empty());
         let body = request.body.map(|body| Body::Json(body.get().to_owned().into())).unwrap_or(Body::Empty);
+        // DELETE is repeatable in HTTP, but a retry would get a 404 for a deletion that worked.
         let only_reads = method == Method::GET;
         let request =
             Outgoing { method, path, query, body, response_type: ResponseType::Documented, only_reads };
@@ -374,12 +309,7 @@ impl Backend for Remote {
             status: String,
         }
         loop {
-            let request = ResourceRequest {
-                method: ResourceMethod::Get,
-                path: vec!["connected_accounts".to_owned(), id.to_owned()],
-                query: Vec::new(),
-                body: None,
-            };
+            let request = ResourceRequest::new(ResourceMethod::Get, ["connected_accounts", id]);
             let answer = self.resource(request, deadline).await?;
             let account: Account = serde_json::from_str(&answer).map_err(|error| {
                 let message = format!("The backend's response is not an account with a status: {error}.");
@@ -391,16 +321,6 @@ impl Backend for Remote {
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
-}
-
-/// The response to a session update. Only the configuration is always present.
-#[derive(Deserialize)]
-struct Updated {
-    config: Value,
-    config_version: Option<u64>,
-    mcp: Option<Mcp>,
-    tool_router_tools: Option<Vec<String>>,
-    warnings: Option<Value>,
 }
 
 /// The method of a written request that any backend takes as it is. `None` for a body that is a string,
@@ -436,11 +356,6 @@ enum ResponseType {
     Text,
     /// A line of JSON, then the bytes of the API's response.
     Stream,
-}
-
-/// Returns the path of a session. The id is one segment, whatever characters it has.
-fn session_path(id: &str) -> Result<String> {
-    Ok(format!("/tool_router/session{}", segment(id)?))
 }
 
 /// Returns `/name` as one segment, whatever characters the name has.

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use proxy_execute_client::{Remote, RemoteOptions};
-use proxy_execute_protocol::{Backend, Deadline, ErrorKind};
+use proxy_execute_protocol::{Backend, Deadline, ErrorKind, ResourceMethod, ResourceRequest};
 
 async fn ask(base_url: &str) -> proxy_execute_protocol::Result<String> {
     let options = RemoteOptions {
@@ -20,7 +20,8 @@ async fn ask(base_url: &str) -> proxy_execute_protocol::Result<String> {
         default_headers: Vec::new(),
     };
     let deadline = Deadline::after(Duration::from_secs(20));
-    Ok(Remote::new(options)?.session("trs_1", deadline).await?.session_id)
+    let request = ResourceRequest::new(ResourceMethod::Get, ["tool_router", "session", "trs_1"]);
+    Remote::new(options)?.resource(request, deadline).await
 }
 
 /// Runs an ignored test of this file with an environment and says whether it passed.
@@ -64,7 +65,7 @@ fn http_proxy_is_used() {
 #[tokio::test]
 #[ignore = "http_proxy_is_used runs it"]
 async fn calls_a_backend_that_only_the_proxy_reaches() {
-    assert_eq!(ask("http://backend.invalid").await.unwrap(), "trs_1");
+    assert!(ask("http://backend.invalid").await.unwrap().contains("trs_1"));
 }
 
 #[test]

@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::{
-    ByteStream, CreateSession, DeletedSession, Envelope, ProxyCall, ResourceRequest, Result, Session,
-    UpdateSession,
-};
+use crate::{ByteStream, Envelope, ProxyCall, ResourceRequest, Result};
 
 /// The moment by which a call must have ended, body included.
 ///
@@ -60,18 +57,6 @@ pub struct Download {
 /// Dropping a returned future cancels the call, with all of its work.
 #[async_trait]
 pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
-    /// Opens a session for a user.
-    async fn create_session(&self, request: CreateSession, deadline: Deadline) -> Result<Session>;
-
-    /// Reads a session.
-    async fn session(&self, id: &str, deadline: Deadline) -> Result<Session>;
-
-    /// Changes the named parts of a session's configuration; `null` resets one.
-    async fn update_session(&self, id: &str, request: UpdateSession, deadline: Deadline) -> Result<Session>;
-
-    /// Deletes a session; a second time is `SessionNotFound`.
-    async fn delete_session(&self, id: &str, deadline: Deadline) -> Result<DeletedSession>;
-
     /// Calls an endpoint of a toolkit as the session's user.
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, deadline: Deadline) -> Result<Envelope>;
 
@@ -91,8 +76,8 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
     /// to its first byte.
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download>;
 
-    /// Requests one of the other resources: connected accounts, auth configs, toolkits, links. The
-    /// response is the JSON text of the wire.
+    /// Requests a resource: sessions, connected accounts, auth configs, toolkits, links. The response is the
+    /// JSON text of the wire.
     async fn resource(&self, request: ResourceRequest, deadline: Deadline) -> Result<String>;
 
     /// Waits until the user has connected an account, or can no longer connect it. The response is the

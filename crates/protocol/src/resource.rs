@@ -45,3 +45,11 @@ pub struct ResourceRequest {
     #[serde(default)]
     pub body: Option<Box<RawValue>>,
 }
+
+impl ResourceRequest {
+    /// Builds a request without a query and a body.
+    pub fn new<'a>(method: ResourceMethod, path: impl IntoIterator<Item = &'a str>) -> Self {
+        let path = path.into_iter().map(ToOwned::to_owned).collect();
+        Self { method, path, query: Vec::new(), body: None }
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{ErrorKind, read_json_as};
@@ -243,20 +243,8 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyOrUser<K> {
     }
 }
 
-impl Serialize for CreateSession {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Wire<'a> {
-            user_id: &'a str,
-            #[serde(flatten)]
-            config: &'a SessionConfig,
-        }
-        Wire { user_id: &self.user_id, config: &self.config }.serialize(serializer)
-    }
-}
-
 /// The keys of a session's configuration to replace; `null` resets one to its default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
 pub struct UpdateSession(pub Map<String, Value>);
 
@@ -274,31 +262,19 @@ impl UpdateSession {
     }
 }
 
-/// Reads null as the default: some backends send null for an absent value.
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Default + Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
 /// The address of a session's MCP endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mcp {
     /// Always `http`.
-    #[serde(rename = "type", default, deserialize_with = "or_default")]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
+    #[serde(rename = "type")]
     pub kind: String,
     /// Empty where the backend offers none.
-    #[serde(default, deserialize_with = "or_default")]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub url: String,
 }
 
 /// A session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// `trs_…`
@@ -306,24 +282,20 @@ pub struct Session {
     /// The MCP endpoint.
     pub mcp: Mcp,
     /// Names of a vendor's tools; a gateway has none.
-    #[serde(default, deserialize_with = "or_default")]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tool_router_tools: Vec<String>,
     /// Raised by one with every update.
-    #[serde(default, deserialize_with = "or_default")]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub config_version: u64,
     /// The configuration, with the user in it.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub config: Value,
     /// Warnings of the backend about the configuration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub warnings: Option<Value>,
 }
 
 /// The response to a deletion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeletedSession {
     /// The deleted session.

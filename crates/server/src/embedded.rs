@@ -13,8 +13,8 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy};
 use proxy_execute_protocol::{
-    Backend, CreateSession, Deadline, DeletedSession, Download, Envelope, Error, ErrorKind, ProxyCall,
-    ResourceRequest, Result, Session, StreamedAnswer, UpdateSession,
+    Backend, Deadline, Download, Envelope, Error, ErrorKind, ProxyCall, ResourceRequest, Result,
+    StreamedAnswer,
 };
 
 use crate::caller::Owner;
@@ -78,22 +78,6 @@ impl Deref for Embedded {
 /// The caller enforces the deadline. The gateway has its own limits for each step.
 #[async_trait]
 impl Backend for Embedded {
-    async fn create_session(&self, request: CreateSession, _: Deadline) -> Result<Session> {
-        self.run(self.parts().sessions.create(request)).await
-    }
-
-    async fn session(&self, id: &str, _: Deadline) -> Result<Session> {
-        self.run(self.parts().sessions.get(id)).await
-    }
-
-    async fn update_session(&self, id: &str, request: UpdateSession, _: Deadline) -> Result<Session> {
-        self.run(self.parts().sessions.update(id, request)).await
-    }
-
-    async fn delete_session(&self, id: &str, _: Deadline) -> Result<DeletedSession> {
-        self.run(self.parts().sessions.delete(id)).await
-    }
-
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, _: Deadline) -> Result<Envelope> {
         self.run(proxy::execute(self.parts(), Some(session_id), call.read()?)).await
     }

@@ -9,7 +9,9 @@ mod server;
 
 use std::time::Duration;
 
-use proxy_execute_protocol::{Backend, Deadline, Envelope, Method, ProxyRequest, Result, Session};
+use proxy_execute_protocol::{
+    Backend, Deadline, Envelope, Method, ProxyRequest, ResourceMethod, ResourceRequest, Result,
+};
 use tokio::net::TcpSocket;
 
 use self::server::{Server, Step, answer};
@@ -50,8 +52,15 @@ fn proxied(method: Method) -> ProxyRequest {
 }
 
 /// A call that only reads, both at the backend and at the API behind it.
-async fn read(remote: &Remote) -> Result<Session> {
-    remote.session("trs_1", soon()).await
+async fn read(remote: &Remote) -> Result<String> {
+    remote.resource(of_session(ResourceMethod::Get, None), soon()).await
+}
+
+/// A request about a session, which is `trs_1` or a new one.
+fn of_session(method: ResourceMethod, body: Option<&str>) -> ResourceRequest {
+    let id = (method != ResourceMethod::Post).then_some("trs_1");
+    let body = body.map(|body| serde_json::from_str(body).unwrap());
+    ResourceRequest { body, ..ResourceRequest::new(method, ["tool_router", "session"].into_iter().chain(id)) }
 }
 
 /// A call that may write.

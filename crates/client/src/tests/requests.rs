@@ -1,25 +1,25 @@
 //! The requests on the wire, and the responses that reach the caller complete.
 
-use proxy_execute_protocol::{CreateSession, ErrorKind, ProxyCall, UpdateSession};
+use proxy_execute_protocol::{ErrorKind, ProxyCall};
 
 use super::*;
 use crate::ApiVersion;
 
-fn create() -> CreateSession {
-    serde_json::from_str(r#"{"user_id":"user_1","toolkits":{"enable":["github"]}}"#).unwrap()
-}
+const CREATE: &str = r#"{"user_id":"user_1","toolkits":{"enable":["github"]}}"#;
 
 #[tokio::test]
 async fn every_method_is_its_documented_request() {
-    let deleted = Step::Answer(answer(200, &[], r#"{"session_id":"trs_1","deleted":true}"#));
-    let server = Server::start([session(), session(), session(), deleted, envelope(), envelope()]).await;
+    let deleted = r#"{"session_id":"trs_1","deleted":true}"#;
+    let deletion = Step::Answer(answer(200, &[], deleted));
+    let server = Server::start([session(), session(), session(), deletion, envelope(), envelope()]).await;
     let remote = remote(&server.origin);
 
-    remote.create_session(create(), soon()).await.unwrap();
-    assert_eq!(read(&remote).await.unwrap().session_id, "trs_1");
-    let update: UpdateSession = serde_json::from_str(r#"{"multi_account":null}"#).unwrap();
-    remote.update_session("trs_1", update, soon()).await.unwrap();
-    assert!(remote.delete_session("trs_1", soon()).await.unwrap().deleted);
+    remote.resource(of_session(ResourceMethod::Post, Some(CREATE)), soon()).await.unwrap();
+    assert_eq!(read(&remote).await.unwrap(), SESSION);
+    let update = of_session(ResourceMethod::Patch, Some(r#"{"multi_account":null}"#));
+    remote.resource(update, soon()).await.unwrap();
+    let delete = of_session(ResourceMethod::Delete, None);
+    assert_eq!(remote.resource(delete, soon()).await.unwrap(), deleted);
     assert_eq!(write(&remote).await.unwrap().into_text(), ENVELOPE);
     remote.tools_proxy_execute(proxied(Method::Get).into(), soon()).await.unwrap();
 
@@ -45,41 +45,10 @@ async fn every_method_is_its_documented_request() {
         assert!(request.contains("accept-encoding: "));
         assert_eq!(request.contains("content-type: application/json"), has_body, "{request}");
     }
-    assert!(requests[0].ends_with(r#"{"user_id":"user_1","toolkits":{"enable":["github"]}}"#));
+    assert!(requests[0].ends_with(CREATE));
     assert!(requests[2].ends_with(r#"{"multi_account":null}"#));
     assert!(requests[4].contains(r#""body":{"note":"canary_body"}"#), "the caller's own text");
     assert_eq!(server.connections(), 1, "the connection is kept");
-}
-
-#[tokio::test]
-async fn a_session_response_needs_only_the_members_that_are_used() {
-    let answered = |body: &str| Step::Answer(answer(200, &["content-type: application/json"], body));
-    let update = async |body: &str| {
-        let server = Server::start([answered(body)]).await;
-        remote(&server.origin).update_session("trs_1", UpdateSession::default(), soon()).await
-    };
-    for body in [
-        r#"{"config":{"user_id":"u"}}"#,
-        r#"{"config":{"user_id":"u"},"config_version":null,"tool_router_tools":null,"mcp":null,"warnings":null}"#,
-        r#"{"config":{"user_id":"u"},"config_version":0,"mcp":{"url":null}}"#,
-    ] {
-        let session = update(body).await.unwrap();
-        assert_eq!(
-            (session.session_id.as_str(), &session.config["user_id"]),
-            ("trs_1", &"u".into()),
-            "{body}"
-        );
-    }
-    assert_eq!(update(r#"{"config":{},"config_version":7}"#).await.unwrap().config_version, 7);
-    assert_eq!(update("{}").await.unwrap_err().kind(), ErrorKind::InvalidAnswer);
-
-    let least =
-        r#"{"session_id":"trs_1","mcp":{},"config":{},"config_version":null,"tool_router_tools":null}"#;
-    let nameless = r#"{"mcp":{},"config":{}}"#;
-    let server = Server::start([answered(least), answered(nameless)]).await;
-    let remote = remote(&server.origin);
-    assert_eq!(read(&remote).await.unwrap().session_id, "trs_1");
-    assert_eq!(read(&remote).await.unwrap_err().kind(), ErrorKind::InvalidAnswer);
 }
 
 #[tokio::test]
@@ -101,16 +70,17 @@ async fn a_session_id_is_one_path_segment_whatever_is_in_it() {
         ("…", "%E2%80%A6"),
         ("...", "..."),
     ];
+    let by_id = |id| ResourceRequest::new(ResourceMethod::Get, ["tool_router", "session", id]);
     let server = Server::start(ids.map(|_| session())).await;
     let remote = remote(&server.origin);
     for (id, segment) in ids {
-        remote.session(id, soon()).await.unwrap();
+        remote.resource(by_id(id), soon()).await.unwrap();
         let request = server.requests().pop().unwrap();
         let path = format!("GET /api/v3.1/tool_router/session/{segment} HTTP/1.1");
         assert!(request.starts_with(&path), "{request}");
     }
     for id in ["", ".", ".."] {
-        assert_eq!(remote.session(id, soon()).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+        assert_eq!(remote.resource(by_id(id), soon()).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
         let proxied = remote.proxy_execute(id, proxied(Method::Get).into(), soon()).await;
         assert_eq!(proxied.unwrap_err().kind(), ErrorKind::InvalidRequest);
     }

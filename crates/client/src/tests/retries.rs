@@ -125,10 +125,13 @@ async fn a_read_on_a_connection_that_broke_is_retried() {
 async fn a_session_is_not_created_changed_or_deleted_twice() {
     let server = Server::start([Step::Reset, Step::Reset, Step::Reset]).await;
     let remote = remote(&server.origin);
-    let create = serde_json::from_str(r#"{"user_id":"u"}"#).unwrap();
-    remote.create_session(create, soon()).await.unwrap_err();
-    remote.update_session("trs_1", Default::default(), soon()).await.unwrap_err();
-    remote.delete_session("trs_1", soon()).await.unwrap_err();
+    for (method, body) in [
+        (ResourceMethod::Post, Some(r#"{"user_id":"u"}"#)),
+        (ResourceMethod::Patch, Some("{}")),
+        (ResourceMethod::Delete, None),
+    ] {
+        remote.resource(of_session(method, body), soon()).await.unwrap_err();
+    }
     assert_eq!(server.requests().len(), 3);
 }
 

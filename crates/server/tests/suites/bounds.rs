@@ -1,14 +1,14 @@
 //! The gateway checks the limits of a request before any other work: `docs/limits.md`.
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, Parameter, ParameterLocation, Result, read_json};
+use proxy_execute_protocol::{ErrorKind, Parameter, ParameterLocation, Result, read_json};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 
 use crate::port::Port;
 use crate::support::{
-    Caller, Upstream, assert_error, call, credential, deadline, gateway, get, session, session_with, soon,
-    tools_call, update,
+    Caller, Upstream, assert_error, call, credential, gateway, get, read_session, session, session_with,
+    soon, tools_call, update,
 };
 
 /// Asserts a short error without a control character of terminals.
@@ -166,11 +166,10 @@ async fn names_and_ids_have_a_limited_length() {
             "`alias` is longer than 256 bytes",
         );
         assert_refused(call(gateway, &name, get("header")).await, ErrorKind::SessionNotFound, "Session");
-        let session = soon(gateway.session(&name, deadline())).await;
-        assert_refused(session, ErrorKind::SessionNotFound, "Session");
         let outside = json!({ "connected_account_id": name, "endpoint": "/x", "method": "GET" });
         assert_refused(tools_call(gateway, outside).await, ErrorKind::AccountNotFound, "account");
         let cut: String = name.chars().take(1_000).collect();
+        assert_refused(read_session(gateway, &cut).await, ErrorKind::SessionNotFound, "Session");
         let pinned = json!({ "connected_accounts": { "header": [cut] } });
         assert_refused(update(gateway, id, pinned).await, ErrorKind::InvalidPinnedAccount, "does not exist");
         let mut large = credential("header", "k");

@@ -12,14 +12,13 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, Unpa
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use futures::future::join_all;
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{AccountStatus, Backend, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{AccountStatus, ErrorKind};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::support::{
-    Request, Step, Upstream, answer, assert_error, call, deadline, import, json_answer, session, soon,
-    try_import,
+    Request, Step, Upstream, answer, assert_error, call, import, json_answer, resource, session, try_import,
 };
 
 const JSON: &str = "content-type: application/json";
@@ -155,13 +154,6 @@ fn credential(scheme: &str) -> Value {
 
 fn get() -> Value {
     json!({ "toolkit_slug": "machine", "endpoint": "/x", "method": "GET" })
-}
-
-async fn resource(gateway: &Embedded, method: &str, path: &[&str], body: Value) -> Result<Value> {
-    let request = json!({ "method": method, "path": path, "body": body });
-    let request = read_json(request.to_string().as_bytes()).unwrap();
-    let answer = soon(gateway.resource(request, deadline())).await?;
-    Ok(serde_json::from_str(&answer).unwrap())
 }
 
 fn token_requests(provider: &Upstream) -> usize {

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, ListAccounts, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{ErrorKind, ListAccounts, ProxyRequest, Result, read_json};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Caller, Step, Upstream, answer, assert_error, call, call_text, credential, deadline, gateway,
-    get, import, json_answer, options, session, session_with, soon, tools_call, try_import, update,
-    with_headers,
+    Answer, Caller, Step, Upstream, answer, assert_error, call, call_text, credential, gateway, get, import,
+    json_answer, options, read_session, resource, session, session_with, soon, tools_call, try_import,
+    update, with_headers,
 };
 
 /// An upstream that returns the credential that it got.
@@ -23,7 +23,8 @@ async fn echo() -> Upstream {
 }
 
 async fn delete(gateway: &Embedded, id: &str) -> Result<String> {
-    soon(gateway.delete_session(id, deadline())).await.map(|deleted| deleted.session_id)
+    let deleted = resource(gateway, "DELETE", &["tool_router", "session", id], Value::Null).await?;
+    Ok(deleted["session_id"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -38,15 +39,14 @@ async fn a_session_lives_from_create_to_delete() {
     assert_eq!(created["config"]["user_id"], "ann");
     assert_eq!(created["config"]["toolkits"], json!({ "enabled": ["header"] }));
 
-    let read = soon(gateway.session(id, deadline())).await.unwrap();
-    assert_eq!(serde_json::to_value(read).unwrap(), created);
+    assert_eq!(read_session(&gateway, id).await.unwrap(), created);
     let updated = update(&gateway, id, json!({ "toolkits": { "disable": ["query"] } })).await.unwrap();
     assert_eq!(updated["config"]["toolkits"], json!({ "disabled": ["query"] }));
     assert_eq!(updated["config_version"], 2);
 
     assert_eq!(delete(&gateway, id).await.unwrap(), id);
     assert_error(delete(&gateway, id).await, ErrorKind::SessionNotFound, id);
-    assert_error(soon(gateway.session(id, deadline())).await, ErrorKind::SessionNotFound, id);
+    assert_error(read_session(&gateway, id).await, ErrorKind::SessionNotFound, id);
     assert_error(update(&gateway, id, json!({})).await, ErrorKind::SessionNotFound, id);
     assert_error(call(&gateway, id, get("header")).await, ErrorKind::SessionNotFound, id);
     for unknown in ["trs_unknown", "", "trs_' OR 1=1 --", "../x"] {
@@ -175,8 +175,7 @@ async fn errors_name_the_invalid_parts_of_a_session() {
         ErrorKind::InvalidSession,
         "user_id",
     );
-    let unchanged = soon(gateway.session(&id, deadline())).await.unwrap();
-    assert_eq!(unchanged.config_version, 1);
+    assert_eq!(read_session(&gateway, &id).await.unwrap()["config_version"], 1);
 }
 
 #[tokio::test]

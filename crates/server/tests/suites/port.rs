@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, CreateApiKey, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{CreateApiKey, ErrorKind, Result, read_json};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::support::{
-    Caller, HttpAnswer, Step, Upstream, answer, assert_error, call, deadline, get, http, http_bytes,
-    json_answer, options, soon, tools_call,
+    Caller, HttpAnswer, Step, Upstream, answer, assert_error, call, get, http, http_bytes, json_answer,
+    options, read_session, soon, tools_call,
 };
 
 pub(crate) const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
@@ -421,7 +421,7 @@ async fn closing_lets_calls_end_and_accepts_no_more() {
     let closed = ErrorKind::GatewayClosed;
     assert_error(call(&gateway, id, get("header")).await, closed, "Gateway.open()");
     assert_error(tools_call(&gateway, json!({ "endpoint": "/x", "method": "GET" })).await, closed, "");
-    assert_error(gateway.session(id, deadline()).await, closed, "");
+    assert_error(read_session(&gateway, id).await, closed, "");
     assert_error(gateway.listen(Listen::default()).await, closed, "");
     assert_error(gateway.calls(1).await, closed, "");
     assert_error(key(&gateway, json!({})).await, closed, "");

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::port::key;
 use crate::support::{
     Answer, Request, Step, Upstream, answer, assert_error, call, deadline, http, import, json_answer,
-    session, soon, with_headers,
+    resource, session, soon, with_headers,
 };
 
 const JSON: &str = "content-type: application/json";
@@ -80,14 +80,6 @@ fn options(provider: &Upstream) -> GatewayOptions {
         allow_private_redirects: vec!["127.0.0.1".to_owned()],
         ..GatewayOptions::default()
     }
-}
-
-/// Requests a resource of a gateway.
-async fn resource(gateway: &Embedded, method: &str, path: &[&str], body: Value) -> Result<Value> {
-    let request = json!({ "method": method, "path": path, "body": body });
-    let request = read_json(request.to_string().as_bytes()).unwrap();
-    let answer = soon(gateway.resource(request, deadline())).await?;
-    Ok(serde_json::from_str(&answer).unwrap())
 }
 
 async fn auth_config(gateway: &Embedded, credentials: Value) -> String {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, CreateApiKey, ErrorKind, Result};
+use proxy_execute_protocol::{CreateApiKey, ErrorKind, Result};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::support::{
-    Caller, Step, Upstream, answer, assert_error, call, credential, deadline, get, http, import, json_answer,
-    options, session, session_with, soon, tools_call, with_headers,
+    Caller, Step, Upstream, answer, assert_error, call, credential, get, http, import, json_answer, options,
+    read_session, resource, session, session_with, soon, tools_call, with_headers,
 };
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -163,8 +163,8 @@ async fn accounts_sessions_keys_and_calls_survive() {
     let gateway = open(&upstream, &file).await;
     assert_eq!(call(&gateway, &session, get("header")).await.unwrap().data(), "stored-secret");
     assert_eq!(gateway.account(&account).await.unwrap().user_id, "ann");
-    let read = soon(gateway.session(&session, deadline())).await.unwrap();
-    assert_eq!(read.config["toolkits"], json!({ "enabled": ["header"] }));
+    let read = read_session(&gateway, &session).await.unwrap();
+    assert_eq!(read["config"]["toolkits"], json!({ "enabled": ["header"] }));
     assert_error(call(&gateway, &session, get("query")).await, ErrorKind::ToolkitNotAllowed, "");
     assert_eq!(gateway.calls(10).await.unwrap().len(), 3);
     let key = gateway.create_api_key(Default::default()).await.unwrap();
@@ -429,7 +429,7 @@ async fn a_change_takes_effect_from_the_next_call() {
             .map(|_| {
                 let (gateway, id) = (gateway.clone(), id.clone());
                 tokio::spawn(async move {
-                    while soon(gateway.session(&id, deadline())).await.is_ok() {
+                    while read_session(&gateway, &id).await.is_ok() {
                         tokio::task::yield_now().await;
                     }
                 })
@@ -452,7 +452,7 @@ async fn a_change_takes_effect_from_the_next_call() {
         }
         gateway.delete_account(&newer).await.unwrap();
         assert_eq!(used().await.unwrap(), "a-secret");
-        soon(gateway.delete_session(&id, deadline())).await.unwrap();
+        resource(&gateway, "DELETE", &["tool_router", "session", &id], Value::Null).await.unwrap();
         assert_error(used().await, ErrorKind::SessionNotFound, &id);
         for other in others {
             soon(other).await.unwrap();
@@ -558,8 +558,8 @@ async fn two_concurrent_changes_to_a_session_both_take_effect() {
     for error in results.into_iter().filter_map(Result::err) {
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     }
-    let read = soon(gateway.session(&id, deadline())).await.unwrap();
-    assert_eq!(read.config_version, 1 + applied as u64);
+    let read = read_session(&gateway, &id).await.unwrap();
+    assert_eq!(read["config_version"], 1 + applied as u64);
 }
 
 #[tokio::test]

@@ -110,16 +110,25 @@ pub(crate) async fn session(gateway: &Embedded, user: &str) -> String {
 
 /// Opens a session with a request of the wire, and returns the response of the wire.
 pub(crate) async fn session_with(gateway: &Embedded, request: Value) -> Result<Value> {
-    let request = read_json(request.to_string().as_bytes())?;
-    let session = soon(gateway.create_session(request, deadline())).await?;
-    Ok(serde_json::to_value(session).unwrap())
+    resource(gateway, "POST", &["tool_router", "session"], request).await
 }
 
 /// Changes a session.
 pub(crate) async fn update(gateway: &Embedded, id: &str, request: Value) -> Result<Value> {
-    let request = read_json(request.to_string().as_bytes())?;
-    let session = soon(gateway.update_session(id, request, deadline())).await?;
-    Ok(serde_json::to_value(session).unwrap())
+    resource(gateway, "PATCH", &["tool_router", "session", id], request).await
+}
+
+/// Reads a session.
+pub(crate) async fn read_session(gateway: &Embedded, id: &str) -> Result<Value> {
+    resource(gateway, "GET", &["tool_router", "session", id], Value::Null).await
+}
+
+/// Requests a resource.
+pub(crate) async fn resource(gateway: &Embedded, method: &str, path: &[&str], body: Value) -> Result<Value> {
+    let request = json!({ "method": method, "path": path, "body": body });
+    let request = read_json(request.to_string().as_bytes()).unwrap();
+    let answer = soon(gateway.resource(request, deadline())).await?;
+    Ok(serde_json::from_str(&answer).unwrap())
 }
 
 /// Makes a call in a session.
