@@ -91,7 +91,7 @@ impl Backend {
             let answer = backend.proxy_stream(session_id.as_deref(), call, deadline).await?;
             Ok(ByteReader::new(answer.head.into_text(), answer.body, completions))
         };
-        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
+        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::value)
     }
 
     /// Opens a file by its URL from a response.
@@ -103,7 +103,7 @@ impl Backend {
             let head = to_json(&json!({ "content_type": content_type, "size": size }))?;
             Ok(ByteReader::new(head, body, completions))
         };
-        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::Reader)
+        settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::value)
     }
 
     /// Requests a resource: `{ method, path, query?, body? }`.

@@ -194,14 +194,16 @@ impl fmt::Debug for Completions {
 
 #[cfg(test)]
 mod tests {
+    use napi::bindgen_prelude::Null;
+
     use super::*;
 
     #[test]
     fn completions_after_the_end_are_dropped() {
         let done = Done::default();
-        done.push(1, Settled::End);
+        done.push(1, Settled::value(Null));
         done.end();
-        done.push(2, Settled::End);
+        done.push(2, Settled::value(Null));
         assert!(done.lock().batches.is_empty());
     }
 }

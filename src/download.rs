@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use napi::bindgen_prelude::{Buffer, Either, Null};
 use napi_derive::napi;
 use proxy_execute_protocol::ByteStream;
 use tokio::sync::Mutex;
@@ -46,8 +47,9 @@ impl ByteReader {
             }
             Ok(chunk?.map(Vec::from))
         };
-        let settled =
-            |chunk: Option<Vec<u8>>| chunk.map_or(Settled::End, |chunk| Settled::Bytes(chunk.into()));
+        let settled = |chunk: Option<Vec<u8>>| {
+            Settled::value(chunk.map_or(Either::B(Null), |chunk| Either::A(Buffer::from(chunk))))
+        };
         settling(&self.completions, timeout_ms, cancelled.cancelled_owned(), read, settled)
     }
 

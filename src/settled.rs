@@ -4,26 +4,29 @@
 
 use std::fmt;
 
-use napi::bindgen_prelude::{Buffer, JsValuesTupleIntoVec, Null, ToNapiValue};
+use napi::bindgen_prelude::{JsValuesTupleIntoVec, ToNapiValue};
 use napi::sys::{napi_env, napi_value};
 use proxy_execute_protocol::{Error, ErrorKind, LONGEST_TEXT};
 
-use crate::download::ByteReader;
 use crate::failure::NativeFailure;
 use crate::text::Text;
 
-/// The result of a call: a text, a failure, a reader of bytes, bytes, or the end of the bytes.
+/// The result of a call: a text, a failure, or another value.
 pub(crate) enum Settled {
     Text(Text),
     Failure(Box<NativeFailure>),
-    Reader(ByteReader),
-    Bytes(Buffer),
-    End,
+    Value(Box<dyn FnOnce(napi_env) -> napi::Result<napi_value> + Send>),
 }
 
 impl Settled {
     pub(crate) fn failure(failure: impl Into<NativeFailure>) -> Self {
         Self::Failure(Box::new(failure.into()))
+    }
+
+    /// A value that is created on the thread of JavaScript.
+    pub(crate) fn value<T: ToNapiValue + Send + 'static>(value: T) -> Self {
+        // SAFETY: only `to_napi_value` below calls this function, and its caller vouches for `env`.
+        Self::Value(Box::new(|env| unsafe { T::to_napi_value(env, value) }))
     }
 }
 
@@ -34,9 +37,7 @@ impl ToNapiValue for Settled {
             match settled {
                 Self::Text(text) => Text::to_napi_value(env, text),
                 Self::Failure(failure) => NativeFailure::to_napi_value(env, *failure),
-                Self::Reader(reader) => ByteReader::to_napi_value(env, reader),
-                Self::Bytes(bytes) => Buffer::to_napi_value(env, bytes),
-                Self::End => Null::to_napi_value(env, Null),
+                Self::Value(create) => create(env),
             }
         }
     }

@@ -1,26 +1,12 @@
 //! The work of a store's process: calls, look-ups and lists, each timed.
 
 use std::io::BufRead;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use proxy_execute_protocol::{Backend, Deadline, ProxyCall, read_json};
-use proxy_execute_server::Embedded;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use proxy_execute_protocol::{Backend, ProxyCall};
 
-use crate::filled::Filled;
-use crate::store::Figures;
-
-/// One piece of work, written as a line of JSON.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Work {
-    /// Makes calls one after the other, in this many sessions in turn.
-    Call { sessions: usize },
-    /// Requests the resource with this name in [`ASKED`].
-    Ask { what: String },
-    /// Adds calls to the record.
-    Record { calls: usize },
-}
+use crate::filled::{Filled, ask, deadline};
+use crate::store::{Figures, Work};
 
 /// The resources to request: a name, and a path below `/api/v3.1` with its query.
 ///
@@ -96,16 +82,6 @@ impl Filled {
     }
 }
 
-/// Requests a resource, and returns the response.
-pub(crate) async fn ask(gateway: &Embedded, path: &str) -> Value {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let path: Vec<_> = path.split('/').collect();
-    let query: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-    let request = json!({ "method": "GET", "path": path, "query": query }).to_string();
-    let answer = gateway.resource(read_json(request.as_bytes()).unwrap(), deadline()).await.unwrap();
-    serde_json::from_str(&answer).unwrap()
-}
-
 /// The median of the times of many runs, in µs.
 async fn time(times: usize, work: impl AsyncFn(usize)) -> f64 {
     let mut took = Vec::with_capacity(times);
@@ -124,8 +100,4 @@ fn memory_mib() -> f64 {
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = resident.and_then(|rest| rest.trim().strip_suffix(" kB")).and_then(|kib| kib.parse().ok());
     kib.unwrap_or(0.0) / 1024.0
-}
-
-pub(crate) fn deadline() -> Deadline {
-    Deadline::after(Duration::from_secs(60))
 }

@@ -1,12 +1,12 @@
 //! A gateway on a SQLite file with a given number of accounts.
 
+use std::time::Duration;
+
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{Backend, ResourceMethod, ResourceRequest, read_json};
+use proxy_execute_protocol::{Backend, Deadline, ResourceMethod, ResourceRequest, read_json};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
-
-use crate::asked::{ask, deadline};
 
 /// The number of toolkits. A user has one account of each.
 const TOOLKITS: usize = 10;
@@ -140,4 +140,18 @@ async fn through_sql(pool: &SqlitePool, users: usize) {
 
 fn slug(number: usize) -> String {
     format!("tool{number}")
+}
+
+/// Requests a resource, and returns the response.
+pub(crate) async fn ask(gateway: &Embedded, path: &str) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let path: Vec<_> = path.split('/').collect();
+    let query: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let request = json!({ "method": "GET", "path": path, "query": query }).to_string();
+    let answer = gateway.resource(read_json(request.as_bytes()).unwrap(), deadline()).await.unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+pub(crate) fn deadline() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
 }

@@ -25,8 +25,8 @@ use axum::routing::any;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::asked::{ASKED, Work};
-use crate::store::{Figures, Store};
+use crate::asked::ASKED;
+use crate::store::{Figures, Store, Work};
 
 const FEW: usize = 100;
 const SOME: usize = 10_000;

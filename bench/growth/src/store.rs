@@ -5,10 +5,19 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::asked::Work;
-
 /// The first argument of the process of a store. The number of accounts and the upstream follow.
 const STORE: &str = "store";
+
+/// One piece of work, written as a line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Work {
+    /// Makes calls one after the other, in this many sessions in turn.
+    Call { sessions: usize },
+    /// Requests the resource with this name in `ASKED`.
+    Ask { what: String },
+    /// Adds calls to the record.
+    Record { calls: usize },
+}
 
 /// The cost of a piece of work.
 #[derive(Debug, Serialize, Deserialize)]

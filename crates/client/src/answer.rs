@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::attempt::{origin, reason};
+use crate::message::{origin, reason};
 use crate::retry::{Failure, Replay};
 
 /// Upper limit for the head of a streamed response, in bytes.

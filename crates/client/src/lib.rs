@@ -35,6 +35,7 @@
 
 mod answer;
 mod attempt;
+mod message;
 mod options;
 mod remote;
 mod retry;

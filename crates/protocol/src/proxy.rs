@@ -6,6 +6,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::read::TOO_MANY_PARAMETERS;
 use crate::{ByteStream, Result, SecretJson, read_json};
 
 /// The HTTP methods a proxied call may use.
@@ -89,10 +90,6 @@ impl fmt::Debug for Parameter {
 
 /// Upper limit for the headers of a call, and for its query parameters.
 pub const MOST_PARAMETERS: usize = 100;
-
-/// The error about more [`Parameter`]s than a call may have of both kinds together.
-pub(crate) const TOO_MANY_PARAMETERS: &str =
-    "has more than 200 entries; the limits are 100 headers and 100 query parameters";
 
 /// Reads parameters, and stops at the first one over the limit: the rest costs nothing.
 fn read_parameters<'de, D: Deserializer<'de>>(

@@ -4,7 +4,6 @@
 use serde::de::DeserializeOwned;
 use strsim::levenshtein;
 
-use crate::proxy::TOO_MANY_PARAMETERS;
 use crate::{Error, ErrorKind, Result, quoted};
 
 /// Advice for a field that is missing or empty.
@@ -28,6 +27,10 @@ const MEANT: [(&[&str], &str, &str); 5] = [
     // `user_id` is read beside the session's configuration. `manage_connections` is a key of the latter.
     (&["user", "userId", "userid", "entity_id"], "manage_connections", "did you mean `user_id`?"),
 ];
+
+/// The error about more parameters than a call may have of both kinds together.
+pub(crate) const TOO_MANY_PARAMETERS: &str =
+    "has more than 200 entries; the limits are 100 headers and 100 query parameters";
 
 /// Advice for a value that its own type refuses.
 const REFUSALS: [(&str, &str); 1] = [(TOO_MANY_PARAMETERS, "send fewer, or put the values into the body")];

@@ -13,11 +13,11 @@ use url::Url;
 
 use crate::body::{Body, Failure, ResponseBody};
 use crate::decode::Decoded;
-use crate::framing::{self, BadHead, Framed};
-use crate::in_flight::InFlight;
+use crate::framing::Framed;
+use crate::head::{self, BadHead};
 use crate::proxies::Proxies;
 use crate::resolver::Resolver;
-use crate::servers::Servers;
+use crate::servers::{InFlight, Servers};
 use crate::settings::Settings;
 use crate::trust::client_config;
 use crate::{AddressFilter, BoxError, TrustError};
@@ -234,7 +234,7 @@ impl Client {
             |error| failure.as_ref().and_then(Failure::take).map_or_else(|| Error::new(error), Error::Body);
         let (response, in_flight) = self.pooled().send(request).await.map_err(because)?;
         let response = http::Response::<reqwest::Body>::from(response);
-        framing::check(&response).map_err(Error::Head)?;
+        head::check(&response).map_err(Error::Head)?;
         let response = Framed::new(response, in_flight);
         // The headers of a response without a body describe another body: those of HEAD describe the body of
         // GET.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tower::util::MapFutureLayer;
 
 use crate::BoxError;
-use crate::framing::{MAX_HEADER_LIST, MAX_HEADERS};
+use crate::head::{MAX_HEADER_LIST, MAX_HEADERS};
 use crate::progress::{note_connection, noting_connecting};
 use crate::proxies::Proxies;
 use crate::resolver::Resolver;
