@@ -118,6 +118,10 @@ async fn the_error_about_an_unknown_toolkit_is_short() {
             "not allowed",
         );
         assert_refused(tools_call(&gateway, outside).await, ErrorKind::InvalidRequest, "64 KiB");
+    }
+    // The request of a session has at most 1 MiB, escapes included.
+    for slug in overlong(1 << 16) {
+        let unknown = ErrorKind::ToolkitNotFound;
         for part in [
             json!({ "toolkits": { "enable": [slug] } }),
             json!({ "toolkits": { "disable": [slug] } }),
