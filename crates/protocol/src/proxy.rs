@@ -119,13 +119,55 @@ fn read_parameters<'de, D: Deserializer<'de>>(
     deserializer.deserialize_seq(Parameters)
 }
 
+/// Upper limit for the bytes that [`Beginning`] keeps.
+const MOST_KEPT: usize = 32 * 1024;
+
+/// The beginning of a text, so that a text far above its limit costs no copy.
+///
+/// Every text that is read like this has a lower limit than [`MOST_KEPT`]. A text that was cut is still too
+/// long, and is refused later, as the whole text would be.
+struct Beginning(String);
+
+impl<'de> Deserialize<'de> for Beginning {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Beginning;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> std::result::Result<Beginning, E> {
+                let end = text.char_indices().map(|(at, _)| at).find(|at| *at > MOST_KEPT);
+                Ok(Beginning(text[..end.unwrap_or(text.len())].to_owned()))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Reads a text as its [`Beginning`].
+fn beginning<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<String, D::Error> {
+    Beginning::deserialize(deserializer).map(|Beginning(text)| text)
+}
+
+/// Reads a text that may be null as its [`Beginning`].
+fn optional_beginning<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map(|Beginning(text)| text))
+}
+
 /// A body of bytes, from `url` or `base64`, or from the stream beside the request.
 #[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BinaryBody {
     /// The URL from which the gateway fetches the bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_beginning")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub url: Option<String>,
     /// The bytes, at most 4 MiB.
@@ -133,7 +175,7 @@ pub struct BinaryBody {
     #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub base64: Option<String>,
     /// Their media type.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_beginning")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub content_type: Option<String>,
     /// The size of `stream` in bytes, if it is known beforehand.
@@ -165,10 +207,10 @@ impl fmt::Debug for BinaryBody {
 #[serde(deny_unknown_fields)]
 pub struct ProxyRequest {
     /// The toolkit to call, in a session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_beginning")]
     pub toolkit_slug: Option<String>,
     /// The account to call as, outside of a session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_beginning")]
     pub connected_account_id: Option<String>,
     /// Credentials given in the call: `{ authScheme, toolkitSlug, val }`.
     #[serde(
@@ -179,6 +221,7 @@ pub struct ProxyRequest {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub custom_connection_data: Option<SecretJson>,
     /// A path below the account's base URL, or an absolute URL on one of the toolkit's hosts.
+    #[serde(deserialize_with = "beginning")]
     pub endpoint: String,
     /// The HTTP method.
     pub method: Method,
@@ -261,5 +304,36 @@ impl fmt::Debug for ProxyCall {
             Self::Written { .. } => f.debug_struct("Written").finish_non_exhaustive(),
             Self::Read(request) => request.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_far_above_its_limit_is_not_copied() {
+        for character in ["a", "\u{1f600}", "\n"] {
+            let long = character.repeat(1 << 16);
+            let request = serde_json::json!({
+                "toolkit_slug": long, "connected_account_id": long, "endpoint": long, "method": "GET",
+                "binary_body": { "url": long, "content_type": long },
+            });
+            let request: ProxyRequest = read_json(request.to_string().as_bytes()).unwrap();
+            let BinaryBody { url, content_type, .. } = request.binary_body.unwrap();
+            let optional = [request.toolkit_slug, request.connected_account_id, url, content_type];
+            for text in optional.into_iter().flatten().chain([request.endpoint]) {
+                assert!(text.len() > MOST_KEPT && text.capacity() <= MOST_KEPT + 4, "{}", text.capacity());
+                assert!(long.starts_with(&text));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_within_its_limit_is_read_whole() {
+        let long = "\u{1f600}".repeat(MOST_KEPT / 4);
+        let request = serde_json::json!({ "toolkit_slug": null, "endpoint": long, "method": "GET" });
+        let request: ProxyRequest = read_json(request.to_string().as_bytes()).unwrap();
+        assert_eq!((request.toolkit_slug, request.endpoint), (None, long));
     }
 }
