@@ -82,6 +82,18 @@ pub(crate) enum UpstreamBody {
 }
 
 impl UpstreamBody {
+    /// The `Content-Length` to state, unless the client states it.
+    fn length(&self, method: Method) -> Option<u64> {
+        match self {
+            // Some servers respond with 411 to a write without a `Content-Length`, even if it has no body
+            // (RFC 9110 §8.6).
+            Self::Empty if !method.is_safe() && method != Method::Delete => Some(0),
+            Self::Whole(bytes) if bytes.is_empty() => Some(0),
+            Self::Empty | Self::Whole(_) => None,
+            Self::Stream { size, .. } => *size,
+        }
+    }
+
     /// The bytes of the body, unless they are streamed.
     fn known(&self) -> Option<&[u8]> {
         match self {
@@ -290,20 +302,12 @@ impl UpstreamRequest {
                 &mut url,
                 absent.into_iter().map(|(name, value)| (name.as_str(), value.expose_secret())),
             );
-            if let Some(signer) = &self.credential.signer {
-                signer.sign(self.method, &url, &mut headers, self.body.known());
-            }
         }
-        let length = match &self.body {
-            // Some servers respond with 411 to a write without a `Content-Length`, even if it has no body
-            // (RFC 9110 §8.6).
-            UpstreamBody::Empty if !self.method.is_safe() && self.method != Method::Delete => Some(0),
-            UpstreamBody::Whole(bytes) if bytes.is_empty() => Some(0),
-            UpstreamBody::Empty | UpstreamBody::Whole(_) => None,
-            UpstreamBody::Stream { size, .. } => *size,
-        };
-        if let Some(length) = length {
+        if let Some(length) = self.body.length(self.method) {
             headers.insert(CONTENT_LENGTH, length.into());
+        }
+        if let Some(signer) = self.credential.signer.as_ref().filter(|_| with_credential) {
+            signer.sign(self.method, &url, &mut headers, self.body.known());
         }
         let body = match &mut self.body {
             UpstreamBody::Empty => whole(Bytes::new()),
@@ -393,4 +397,66 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Upst
     }
     Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered ({innermost})."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::credential::injection::Signer;
+
+    type Signed = (Method, String, Vec<String>, Option<Vec<u8>>);
+
+    /// Records each request that it signs.
+    #[derive(Debug, Clone, Default)]
+    struct RecordingSigner(Arc<Mutex<Vec<Signed>>>);
+
+    impl Signer for RecordingSigner {
+        fn sign(&self, method: Method, url: &Url, headers: &mut HeaderMap, body: Option<&[u8]>) {
+            let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
+            names.sort();
+            self.0.lock().unwrap().push((method, url.to_string(), names, body.map(<[u8]>::to_vec)));
+            headers.insert("x-signature", HeaderValue::from_static("signed"));
+        }
+    }
+
+    #[test]
+    fn a_signer_sees_the_request_as_it_is_sent() {
+        let signer = RecordingSigner::default();
+        let request = |body: UpstreamBody, with_credential: bool| {
+            let mut outgoing = UpstreamRequest {
+                method: Method::Post,
+                url: Url::parse("https://api.example.com/x?a=1").unwrap(),
+                headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
+                credential: Injection {
+                    headers: vec![(HeaderName::from_static("x-key"), HeaderValue::from_static("k"))],
+                    query: vec![("key".to_owned(), "q".into())],
+                    signer: Some(Box::new(signer.clone())),
+                },
+                body,
+                behalf: Behalf::Redirect,
+            };
+            outgoing.compose(with_credential).headers.contains_key("x-signature")
+        };
+        let stream = ByteStream::whole(Bytes::from_static(b"abc"));
+        assert!(request(UpstreamBody::Empty, true));
+        assert!(request(UpstreamBody::Whole(Bytes::from_static(b"{}")), true));
+        assert!(request(UpstreamBody::Stream { size: Some(3), bytes: stream }, true));
+        assert!(!request(UpstreamBody::Empty, false), "abroad, a request has no signature");
+
+        let url = "https://api.example.com/x?a=1&key=q";
+        let signed = |names: &[&str], body: Option<&[u8]>| {
+            let names = names.iter().map(ToString::to_string).collect();
+            (Method::Post, url.to_owned(), names, body.map(<[u8]>::to_vec))
+        };
+        assert_eq!(
+            *signer.0.lock().unwrap(),
+            [
+                signed(&["accept", "content-length", "x-key"], Some(b"")),
+                signed(&["accept", "x-key"], Some(b"{}")),
+                signed(&["accept", "content-length", "x-key"], None),
+            ]
+        );
+    }
 }

@@ -11,8 +11,8 @@ use url::Url;
 
 /// Signs a request when it is sent, and again for every redirect that is followed.
 pub(crate) trait Signer: fmt::Debug + Send + Sync {
-    /// Adds the signature to the headers, which are otherwise complete. A streamed body is `None`, because its
-    /// bytes are not known yet.
+    /// Adds the signature to the headers. They are otherwise complete, but for what the HTTP client adds, such
+    /// as `Host`. A streamed body is `None`, because its bytes are not known yet.
     fn sign(&self, method: Method, url: &Url, headers: &mut HeaderMap, body: Option<&[u8]>);
 }
 
