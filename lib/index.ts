@@ -64,12 +64,11 @@ export {
   ValidationError,
 } from './errors';
 export {
-  type FilesOptions,
   Gateway,
-  type GatewayOptions,
   type Listener,
   type ListenOptions,
 } from './gateway';
+export type { FilesOptions, GatewayOptions } from './gateway-options';
 export type { ToolkitInputField } from './input-field';
 export type {
   BinaryData,

@@ -1,7 +1,7 @@
 // What a command is, and how its arguments are read.
 
 import { parseArgs } from 'node:util';
-import type { GatewayOptions } from '../gateway';
+import type { GatewayOptions } from '../gateway-options';
 import { quoted } from '../quoted';
 import { suggest } from '../validate';
 import type { Terminal } from './terminal';

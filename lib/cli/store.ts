@@ -1,7 +1,8 @@
 // The gateway that a command works on, opened from its options.
 
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { Gateway, type GatewayOptions } from '../gateway';
+import { Gateway } from '../gateway';
+import type { GatewayOptions } from '../gateway-options';
 import { type Given, UsageError } from './command';
 import type { Terminal } from './terminal';
 

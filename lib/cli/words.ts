@@ -1,11 +1,13 @@
 // The library's errors in the words of the command: options instead of fields, commands instead of calls.
 
 import { adviceOf, ComposioError, type Problem, problemsOf, ValidationError } from '../errors';
+import { NUMBER_FLAGS } from '../gateway-options';
 import { type Given, UsageError } from './command';
 import { CONSENT_PORT } from './consent';
 
 /** The name of each field on the command line. */
 const FIELDS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, `--${flag}`])),
   accountId: '<id>',
   alias: '--alias',
   allowPrivateHosts: '--allow-private-host',
@@ -14,7 +16,6 @@ const FIELDS: Readonly<Record<string, string>> = {
   allowed_addresses: '--allow-address',
   allowedAddresses: '--allow-address',
   callbackUrls: '--callback-url',
-  chunkTimeout: '--chunk-timeout',
   connected_accounts: '--account',
   cursor: '--cursor',
   encryptionKey: 'The encryption key',
@@ -28,11 +29,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   host: '--host',
   keyId: '<id>',
   limit: '--limit',
-  linkLifetime: '--link-lifetime',
   maxConnectionsPerAddress: '--max-connections-per-address',
-  maxResponseBytes: '--max-response-bytes',
-  maxExpansion: '--max-expansion',
-  maxUploadBytes: '--max-upload-bytes',
   method: '<method>',
   ownCallbackPaths: '--own-callback-paths',
   // A query value is never refused, so the error is about a header.
@@ -44,7 +41,6 @@ const FIELDS: Readonly<Record<string, string>> = {
   requestTimeout: '--request-timeout',
   requestsPerMinute: '--rate-limit',
   statuses: '--status',
-  upstreamTimeout: '--upstream-timeout',
 };
 
 const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';

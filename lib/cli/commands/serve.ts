@@ -1,7 +1,8 @@
 // `serve`: a gateway on a port, until it is told to end.
 
 import { clearInterval, setInterval } from 'node:timers';
-import type { FilesOptions, Gateway } from '../../gateway';
+import type { Gateway } from '../../gateway';
+import { type FilesOptions, NUMBER_FLAGS } from '../../gateway-options';
 import { native } from '../../native';
 import { ALLOW_PRIVATE, type Command, type Given, privateHosts, UsageError } from '../command';
 import { inStore, readFile, storeOf } from '../store';
@@ -79,42 +80,12 @@ export const serve: Command = {
         'A file with a key that URLs of files are signed with: the first signs, all are valid. Default: one that ' +
         'follows from the key of the store',
     },
-    'max-response-bytes': {
-      value: '<number>',
-      whole: true,
-      least: 1,
-      description: 'Upper limit for a response held in memory, after decompression. Default: 50 MiB',
-    },
-    'max-expansion': {
-      value: '<number>',
-      whole: true,
-      least: 1,
-      description: 'How many times its compressed size a file or stream from an API may have. Default: 200',
-    },
-    'max-upload-bytes': {
-      value: '<number>',
-      whole: true,
-      least: 1,
-      description: 'Upper limit for a body of bytes sent to an API. Default: 5 GiB',
-    },
-    'upstream-timeout': {
-      value: '<seconds>',
-      whole: true,
-      least: 1,
-      description: "Time for an API's whole response. Default: 55",
-    },
-    'chunk-timeout': {
-      value: '<seconds>',
-      whole: true,
-      least: 1,
-      description: 'Time for the next bytes of an upload, a file or a stream. Default: 30',
-    },
-    'link-lifetime': {
-      value: '<seconds>',
-      whole: true,
-      least: 1,
-      description: 'Lifetime of a link. Default: 600',
-    },
+    ...Object.fromEntries(
+      NUMBER_FLAGS.map(({ flag, unit, least, description }) => [
+        flag,
+        { value: unit === 1 ? '<number>' : '<seconds>', whole: true, least, description },
+      ]),
+    ),
     'log-level': {
       value: '<level>',
       description:
@@ -143,12 +114,7 @@ export const serve: Command = {
       ownCallbackPaths: given.flag('own-callback-paths'),
       ...privateHosts(given),
       files: filesOf(given),
-      maxResponseBytes: given.whole('max-response-bytes'),
-      maxExpansion: given.whole('max-expansion'),
-      maxUploadBytes: given.whole('max-upload-bytes'),
-      upstreamTimeout: milliseconds(given, 'upstream-timeout'),
-      chunkTimeout: milliseconds(given, 'chunk-timeout'),
-      linkLifetime: milliseconds(given, 'link-lifetime'),
+      ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag, unit }) => [name, scaled(given.whole(flag), unit)])),
     };
     const listen = {
       host: given.text('host'),
@@ -182,8 +148,11 @@ export const serve: Command = {
 };
 
 function milliseconds(given: Given, option: string): number | undefined {
-  const seconds = given.whole(option);
-  return seconds === undefined ? undefined : seconds * 1_000;
+  return scaled(given.whole(option), 1_000);
+}
+
+function scaled(number: number | undefined, unit: number): number | undefined {
+  return number === undefined ? undefined : number * unit;
 }
 
 function filesOf(given: Given): FilesOptions {
