@@ -134,15 +134,15 @@ export interface ToolkitInputField {
 	name: string;
 	/** The display name. */
 	displayName: string;
-	/** What it is. */
+	/** Its description. */
 	description: string;
 	/** The kind of its value, such as `string`. */
 	type: string;
-	/** Whether it has to be filled in. */
+	/** Whether it is required. */
 	required: boolean;
-	/** What it is if it is not filled in. */
+	/** Its default value. */
 	default?: string | null | undefined;
-	/** Whether it has to be kept secret; absent where a backend does not say. */
+	/** Whether it is a secret; absent if the backend does not say. */
 	isSecret?: boolean | undefined;
 }
 /** What is known about an error besides its message. */
@@ -323,16 +323,16 @@ export interface CallOptions {
 export type ResponseType = "json" | "text" | "stream";
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
-	/** How many at most. */
+	/** Upper limit for the number of items. */
 	limit?: number | undefined;
-	/** Where to go on: the `nextCursor` of the page before. */
+	/** The `nextCursor` of the previous page. */
 	cursor?: string | undefined;
 }
 /** A page of a list. */
 export interface Page<T> {
 	/** What is on the page. */
 	items: T[];
-	/** Where to go on; null on the last page. */
+	/** The `cursor` of the next page; null on the last page. */
 	nextCursor: string | null;
 	/** How many pages of this size there are. */
 	totalPages: number;
@@ -413,7 +413,7 @@ export interface UpdateAuthConfig {
 }
 /** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
 export interface ListAuthConfigs extends PageOptions {
-	/** Of this toolkit. Default: of all. */
+	/** The toolkit. Default: all toolkits. */
 	toolkit?: string | undefined;
 	/** Those that use a client of the hosted backend, or those that do not. Default: both. */
 	isComposioManaged?: boolean | undefined;
@@ -560,7 +560,7 @@ export declare const AuthScheme: {
 	/** Nothing, or the fields that the base URL takes. */
 	NoAuth: (fields?: Credential["val"]) => Credential;
 };
-/** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
+/** Bytes in this process, or a stream of them. A stream is read as it is sent, and can be sent once. */
 export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 /** A body of bytes: the bytes, or where they are. */
 export type BinaryBody = Bytes | {
@@ -667,15 +667,15 @@ export interface ImportConnectedAccount {
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
-	/** Of these users. Default: of all. */
+	/** The users. Default: all users. */
 	userIds?: readonly string[] | undefined;
-	/** Of these toolkits. Default: of all. */
+	/** The toolkits. Default: all toolkits. */
 	toolkitSlugs?: readonly string[] | undefined;
-	/** In these states. Default: in all. */
+	/** The states. Default: all states. */
 	statuses?: readonly ConnectedAccountStatus[] | undefined;
-	/** With these auth configs. Default: with any. */
+	/** The auth configs. Default: all auth configs. */
 	authConfigIds?: readonly string[] | undefined;
-	/** These. Default: all. */
+	/** The ids of the accounts. Default: all accounts. */
 	connectedAccountIds?: readonly string[] | undefined;
 	/** By when they were made or changed. Default: `created_at`. */
 	orderBy?: "created_at" | "updated_at" | undefined;
@@ -935,8 +935,8 @@ export declare class ConnectedAccounts {
 	 */
 	initiate(userId: string, authConfigId: string, initiate?: InitiateOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
-	 * Waits until an account is `ACTIVE`. A gateway in this process tells at once; over HTTP it is
-	 * asked once a second.
+	 * Waits until an account is `ACTIVE`. A gateway in this process resolves at once; over HTTP, the client polls
+	 * once a second.
 	 *
 	 * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
 	 * @param options `signal` ends the wait.
@@ -1244,7 +1244,7 @@ export interface ToolkitAuthorizationServer {
 	token_url: string;
 	/** Where a refresh token is spent. Default: `token_url`. */
 	refresh_url?: string | undefined;
-	/** Where a token is taken back (RFC 7009). */
+	/** The endpoint that revokes a token (RFC 7009). */
 	revoke_url?: string | undefined;
 	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
 	registration_url?: string | undefined;
@@ -1259,7 +1259,7 @@ export interface ToolkitAuthorizationServer {
 	}> | undefined;
 	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
 	client_page?: string | undefined;
-	/** What is asked for when the auth config names no scopes. */
+	/** The scopes to request when the auth config names none. */
 	scopes?: readonly string[] | undefined;
 	/** The meaning of scopes, for the user of the connect page. */
 	scope_words?: Record<string, string> | undefined;
@@ -1653,7 +1653,7 @@ export interface ToolkitAuthDetails {
 	redirectUri: string | null;
 	/** The provider's page where an OAuth client is registered. */
 	clientPage: string | null;
-	/** What has to be filled in: for an auth config once, and for every account. */
+	/** The fields to fill in: once for an auth config, and for every account. */
 	fields: {
 		authConfigCreation: ToolkitFields;
 		connectedAccountInitiation: ToolkitFields;
@@ -1668,9 +1668,9 @@ export interface ToolkitFields {
 export interface ListToolkits extends PageOptions {
 	/** A part of the slug or name. */
 	search?: string | undefined;
-	/** Of this category. An embedded gateway has none. */
+	/** The category. An embedded gateway has none. */
 	category?: string | undefined;
-	/** Whose they are: the hosted backend's or the project's. Default: `all`. */
+	/** The owner: the hosted backend or the project. Default: `all`. */
 	managedBy?: "all" | "composio" | "project" | undefined;
 	/** The order. An embedded gateway has them by slug. */
 	sortBy?: "usage" | "alphabetically" | undefined;
@@ -2081,7 +2081,7 @@ export interface RemoteOptions {
 export interface EmbeddedOptions {
 	/** The gateway. */
 	gateway: Gateway;
-	/** Milliseconds in which a whole call has to be done. Default: 60 000. */
+	/** Time for a whole call in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
 /** What a {@link Composio} object is made from. */

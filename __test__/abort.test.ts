@@ -79,7 +79,7 @@ for (const [name, way] of [
         const controller = new AbortController();
         const call = session.proxyExecute({ ...CALL, endpoint: '/hang' }, { signal: controller.signal });
         const sent = upstream.received.length;
-        await until('the call is under way', () => upstream.received.length > sent);
+        await until('the call is in flight', () => upstream.received.length > sent);
         controller.abort(reason);
         assert.ok(Object.is(await reasonOf(call), reason), String(reason));
       }
@@ -181,7 +181,7 @@ for (const [name, way] of [
           ),
         );
         const rejections = aborted.map((call) => reasonOf(calls[call] as Promise<unknown>));
-        await until('all calls are under way', async () => (await load.held()).waiting.length === 2_000, 30_000);
+        await until('all calls are in flight', async () => (await load.held()).waiting.length === 2_000, 30_000);
 
         const start = performance.now();
         for (const call of aborted) controllers[call]?.abort(reasons[call]);

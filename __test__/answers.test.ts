@@ -48,7 +48,7 @@ describe('a response', () => {
       const data = dataOf(call);
       if (data !== undefined) {
         assert.equal(settled.status, 'fulfilled');
-        assert.ok(settled.value.data === data, `call ${call} got the answer of another, or a broken one`);
+        assert.ok(settled.value.data === data, `call ${call} got the response of another, or a broken one`);
       } else {
         assert.equal(settled.status, 'rejected');
         assert.ok(settled.reason instanceof InternalServerError);

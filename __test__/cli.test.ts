@@ -154,27 +154,27 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['call', 'acme', 'GET'], /<endpoint> is missing/);
       await refused(['call', 'acme', 'GET', '/'], /--user is missing/);
       await refused(['calls', '--limit'], /--limit needs a value/);
-      await refused(['calls', '--limit', 'many'], /--limit has to be a whole number/);
+      await refused(['calls', '--limit', 'many'], /--limit must be a whole number/);
       await refused(['calls', '--limit', '--store', 'x.db'], /--limit needs a value/);
       await refused(['calls', '--json=yes'], /--json takes no value/);
-      await refused(['call', 'acme', 'GET', '/', '--user', 'a', '--user', 'b'], /--user is there twice/);
+      await refused(['call', 'acme', 'GET', '/', '--user', 'a', '--user', 'b'], /--user appears twice/);
       await refused(['accounts', 'delete', 'ca_1', 'ca_2'], /too many arguments/);
     });
 
     it('a missing store, an invalid key, and no key', async () => {
       await refused(
         ['accounts', 'list', '--store', 'nowhere.db'],
-        /There is no store at nowhere\.db: .*`keys create` make one/,
+        /There is no store at nowhere\.db: .*`keys create` create one/,
       );
       const { code, stderr } = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
       assert.equal(code, 2);
-      assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` makes one/);
+      assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` prints a new one/);
       await refused(['keys', 'create', '--encryption-key-file', 'no.key'], /no\.key cannot be read \(ENOENT\)/);
       const wrong = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: 'short' });
       assert.equal(wrong.code, 2);
       assert.match(
         wrong.stderr,
-        /^error: The encryption key is not .*32 .*made by: npx proxy-execute encryption-key\n$/,
+        /^error: The encryption key is not .*32 .*Create one with: npx proxy-execute encryption-key\n$/,
       );
     });
 
@@ -183,7 +183,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['serve', '--public-url', 'foo'], /: --public-url: `foo` is not an http or https URL/);
       await refused(['serve', '--callback-url', 'foo'], /: --callback-url: `foo` is not/);
       await refused(['serve', '--allow-private-host', 'a/b'], /: --allow-private-host: `a\/b` is not a host/);
-      await refused(['serve', '--link-lifetime', '0'], /: --link-lifetime has to be .* at least 1/);
+      await refused(['serve', '--link-lifetime', '0'], /: --link-lifetime must be .* at least 1/);
       await refused(['serve', '--files-max-open', '1000001'], /: --files-max-open must be .* from 1 to 1000000/);
       writeFileSync(join(folder, 'short.key'), 'short\n');
       const short = /: --files-signing-key-file: .*32/;
@@ -195,8 +195,8 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['serve', '--toolkit', 'no.toml'], /The toolkit in no\.toml cannot be used/);
       await refused(['keys', 'create', '--allow-address', 'foo'], /: --allow-address: `foo` is neither/);
       await refused(['accounts', 'list', '--status', 'FOO'], /: --status: `FOO` is not one of/);
-      await refused(['accounts', 'list', '--limit', '0'], /: --limit has to be a whole number of at least 1/);
-      await refused(call('GET', '/', '--user', 'ann', '--timeout', '0'), /: --timeout has to be .* at least 1/);
+      await refused(['accounts', 'list', '--limit', '0'], /: --limit must be a whole number of at least 1/);
+      await refused(call('GET', '/', '--user', 'ann', '--timeout', '0'), /: --timeout must be .* at least 1/);
       for (const method of ['GET', 'head']) {
         await refused(
           call(method, '/', '--user', 'ann', '--data', '{}'),
@@ -266,7 +266,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(args, /JSON object with api_key, region \(or --field region=…\)/, SECRET);
       await refused([...args, '--field', 'reigon=eu'], /no field reigon; the known ones are region/);
       await refused([...args, '--scheme', 'OAUTH2'], /authenticates by .*API_KEY/);
-      await refused([...args, '--field', 'region=eu'], /has to be the secret/);
+      await refused([...args, '--field', 'region=eu'], /must be the secret/);
       const unknown = await run(['connect', 'nope', '--user', 'ann'], SECRET);
       assert.equal(unknown.code, 1);
       assert.match(unknown.stderr, /nope/);
@@ -508,7 +508,7 @@ token_url = "${upstream.origin}/token"
       const args = call('POST', '/new', '--user', 'ann');
       await refused([...args, '--output', 'nowhere/x'], /--output: the folder nowhere cannot be written to \(ENOENT\)/);
       await refused([...args, '--output', 'acme.toml/x'], /--output: the folder acme\.toml .*ENOTDIR/);
-      await refused([...args, '--output', '.'], /--output: \. is there, and is no file/);
+      await refused([...args, '--output', '.'], /--output: \. exists, but is not a file/);
       assert.equal(upstream.received.length, calls);
       // An error after the call shows the API's status, so that the user does not repeat a write.
       mkdirSync(join(folder, 'gone'));
@@ -520,7 +520,7 @@ token_url = "${upstream.origin}/token"
       assert.equal(late.code, 1);
       assert.match(
         late.stderr,
-        /^error: The API answered with 201, but its body could not be written to gone\/x: ENOENT/,
+        /^error: The API responded with 201, but its body could not be written to gone\/x: ENOENT/,
       );
     });
 
@@ -596,7 +596,7 @@ token_url = "${upstream.origin}/token"
     const shown = await done(['toolkits', 'show', 'acme', '--toolkit', 'acme.toml']);
     assert.match(
       shown,
-      /^API_KEY:\n {2}api_key {2}\(secret, asked for\)\n {2}region {2}\(--field region=…\) {2}Where/m,
+      /^API_KEY:\n {2}api_key {2}\(secret, prompted for\)\n {2}region {2}\(--field region=…\) {2}Where/m,
     );
     assert.equal((await run(['toolkits', 'show', 'nope'])).code, 1);
   });

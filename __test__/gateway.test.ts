@@ -335,7 +335,7 @@ describe('closing', () => {
     const release: (() => void)[] = [];
     upstream.on('/base/slow', (response) => release.push(() => sendJson(response, 200, '"late"')));
     const calls = sessions.map((session) => session.proxyExecute({ ...CALL, endpoint: '/slow' }));
-    await until('both calls are under way', () => release.length === 2);
+    await until('both calls are in flight', () => release.length === 2);
     let closed = false;
     const closing = gateway.close().then(() => {
       closed = true;
@@ -359,7 +359,7 @@ describe('closing', () => {
     const call = rejection(() => session.proxyExecute({ ...CALL, endpoint: '/never' }), APIConnectionError, {
       slug: 'CallCutOff',
     });
-    await until('the call is under way', () => upstream.received.length > sent);
+    await until('the call is in flight', () => upstream.received.length > sent);
     await timed(8_000, () => gateway.close());
     await call;
     await until('the connection is given up', () => hungUp);

@@ -176,7 +176,7 @@ describe('several processes with one store', () => {
         };
         await until(`10 are at ${step}`, arrived, 60_000);
         await Promise.all(others.map((other) => other.kill()));
-        await until('nobody is left', async () => (await server.events()).held === 0);
+        await until('no request is held', async () => (await server.events()).held === 0);
         await server.set({ hold: null });
       }
       const { granted } = await server.events();

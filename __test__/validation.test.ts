@@ -413,7 +413,7 @@ describe('body', () => {
 
   it('is not an object that JSON would write as empty', async () => {
     for (const body of [new Map([['a', 1]]), new Set([1]), Promise.resolve({})]) {
-      await refusedWith({ body }, /^`body` is a \w+, of which JSON would hold nothing/);
+      await refusedWith({ body }, /^`body` is a \w+, which JSON would write as an empty object/);
     }
   });
 });
@@ -451,7 +451,7 @@ describe('a body of bytes', () => {
     );
     const { readable } = new TransformStream();
     readable.getReader();
-    await refusedWith({ binaryBody: readable }, /^`binaryBody` is a stream that someone else reads/);
+    await refusedWith({ binaryBody: readable }, /^`binaryBody` is a stream that is in use already/);
     await refusedWith({ formData: { a: 1 } }, '`formData` must be a FormData, but is an object.');
     const parameters = [{ name: 'content-type', value: 'multipart/form-data', in: 'header' }];
     await refusedWith({ formData: new FormData(), parameters }, /^`parameters` must not have Content-Type/);
@@ -533,7 +533,7 @@ describe('sessions', () => {
   });
 
   it('are updated with at least one key', async () => {
-    await refused(() => session.update({}), /^There is nothing in it/);
+    await refused(() => session.update({}), /^The update is empty/);
   });
 
   it('travel under the names of the wire', async () => {
@@ -568,8 +568,8 @@ describe('sessions', () => {
       connected_accounts: null,
       manage_connections: { enable: false },
     });
-    assert.deepEqual(session.config.manage_connections, { enable: false }, 'the answer of the update');
-    assert.equal(session.mcp.url, 'http://mcp.test', 'which an update does not answer with');
+    assert.deepEqual(session.config.manage_connections, { enable: false }, 'the response to the update');
+    assert.equal(session.mcp.url, 'http://mcp.test', 'which the response to an update omits');
   });
 });
 

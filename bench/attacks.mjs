@@ -25,7 +25,7 @@ const ALONE = 2_000;
 const BESIDE = 4_000;
 const MOST = 5;
 /** An attacker's average pause before it reopens a closed connection, in milliseconds. A much shorter pause would measure
-*  how many connections the attacker can open on the same cores. */
+ *  how many connections the attacker can open on the same cores. */
 const REOPEN = 1_000;
 const FILE = fileURLToPath(import.meta.url);
 

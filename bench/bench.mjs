@@ -230,7 +230,7 @@ function targets() {
     [`the same, beside ${core}`, '≤ 0.03', ratio(many, 'loop', core)],
     ['128 in flight: process CPU per call, beside undici', '≤ 1.0', ratio(many, 'cpu', 'undici Pool')],
     ['one after the other: p50, beside undici', '≤ 1.1', ratio(alone, 'p50', 'undici Pool')],
-    ['answer of 10 MB: longest block, beside `JSON.parse` alone', '≤ 1.1', ratio(large, 'block', PARSE)],
+    ['response of 10 MB: longest block, beside `JSON.parse` alone', '≤ 1.1', ratio(large, 'block', PARSE)],
     ['the same in Czech', '≤ 1.1', ratio(czech, 'block', PARSE)],
     ['cold start to the first answer, beside fetch', '≤ 1.15', coldRatio('fetch')],
     [`the same, beside ${core}`, '≤ 0.4', coldRatio(core)],

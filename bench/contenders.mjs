@@ -181,7 +181,7 @@ function mainThread() {
   try {
     return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1000;
   } catch {
-    // Not Linux.
+    // Only Linux has this file.
     return Number.NaN;
   }
 }

@@ -136,7 +136,7 @@ async function startNginx(upstream, folder) {
       )
     )
       break;
-    if (attempt === 50) throw new Error('nginx does not answer');
+    if (attempt === 50) throw new Error('nginx does not respond');
     await sleep(50);
   }
   const request = writeRequest(join(folder, 'nginx.lua'), JSON.stringify({ title: 'x' }), {});

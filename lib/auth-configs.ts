@@ -80,7 +80,7 @@ export interface UpdateAuthConfig {
 
 /** Which auth configs to list. `limit` is from 1 to 1 000, by default 20. */
 export interface ListAuthConfigs extends PageOptions {
-  /** Of this toolkit. Default: of all. */
+  /** The toolkit. Default: all toolkits. */
   toolkit?: string;
   /** Those that use a client of the hosted backend, or those that do not. Default: both. */
   isComposioManaged?: boolean;

@@ -1,4 +1,4 @@
-// Bodies that are bytes: what they may be made of, and how they get to the native side.
+// Bodies of bytes: their sources, and their way to the native side.
 
 import { isArrayBuffer, isUint8Array } from 'node:util/types';
 import type * as Native from '../native';
@@ -7,7 +7,7 @@ import { answerOf, completions, native } from './native';
 import { isOfClass } from './platform';
 import { type Check, kindOf } from './validate';
 
-/** Bytes that are in this process, or come to it. A stream is read as it is sent, and can be sent once. */
+/** Bytes in this process, or a stream of them. A stream is read as it is sent, and can be sent once. */
 export type Bytes = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** A body of bytes: the bytes, or where they are. */
@@ -54,7 +54,7 @@ export type Source = { path: string } | { chunks: Chunks };
 /** Where chunks come from. */
 interface Chunks {
   next(): Promise<IteratorResult<unknown>>;
-  /** Lets go of what they come from, also while the next one is waited for. */
+  /** Releases their source, even during a wait for the next chunk. */
   cancel(): void;
 }
 
@@ -77,7 +77,7 @@ export function checkBinaryBody(check: Check, body: unknown): { wire: WireBinary
   const { data, path, url, base64, contentType, size } = body;
   const given = Object.entries({ data, path, url, base64 }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
-    check.wrong('binaryBody', 'needs one of `data`, `path`, `url` and `base64`, and no two of them.');
+    check.wrong('binaryBody', 'needs exactly one of `data`, `path`, `url` and `base64`.');
     return undefined;
   }
   if (check.optionalText(contentType, 'binaryBody.contentType') && contentType !== undefined) {
@@ -130,7 +130,7 @@ export function isBytes(value: unknown): value is Bytes {
 
 function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinaryBody; source: Source } {
   if (isOfClass(bytes, 'ReadableStream')) {
-    if (bytes.locked) check.wrong(path, `is a stream that someone else reads: a body can be sent once.`);
+    if (bytes.locked) check.wrong(path, `is a stream that is in use already: a stream can be sent once.`);
     return { wire: {}, source: { chunks: fromWebStream(bytes) } };
   }
   if (isOfClass(bytes, 'Blob')) {
@@ -155,7 +155,7 @@ function fromWebStream(stream: ReadableStream<Uint8Array>): Chunks {
       return done ? { done, value: undefined } : { done, value };
     },
     cancel() {
-      // The sender of the stream learns the reason.
+      // The source of the stream learns the reason.
       (reader ?? stream).cancel().catch(() => {});
     },
   };
@@ -169,7 +169,7 @@ function fromIterable(iterable: Iterable<unknown> | AsyncIterable<unknown>): Chu
       return iterator.next();
     },
     cancel() {
-      // A stream of Node.js ends at once that way; a generator ends where it is asked for the next chunk.
+      // A Node.js stream ends at once; a generator ends at its next chunk.
       const { destroy } = iterable as { destroy?: () => void };
       if (typeof destroy === 'function') destroy.call(iterable);
       else Promise.resolve(iterator?.return?.()).catch(() => {});
@@ -199,7 +199,7 @@ async function sendingBytes<T extends { status: number }>(
   let failure: { error: unknown } | undefined;
   let isOpen = true;
   const end = (complete: boolean) => {
-    // Once: what is let go of may look as if it had come to its end.
+    // Only once, because a released source may look as if it had ended.
     if (isOpen) upload.end(complete);
     isOpen = false;
   };
@@ -232,7 +232,7 @@ async function feed(upload: Native.Upload, chunks: Chunks): Promise<void> {
     const chunk = next.value;
     if (!isUint8Array(chunk)) {
       chunks.cancel();
-      throw new TypeError(`The stream of a body gave ${kindOf(chunk)}, but must give Uint8Arrays.`);
+      throw new TypeError(`The stream of a body returned ${kindOf(chunk)}, but must return Uint8Arrays.`);
     }
     for (let at = 0; at < chunk.byteLength; at += PIECE) {
       const piece = chunk.subarray(at, at + PIECE);

@@ -56,7 +56,7 @@ export interface RemoteOptions {
 export interface EmbeddedOptions {
   /** The gateway. */
   gateway: Gateway;
-  /** Milliseconds in which a whole call has to be done. Default: 60 000. */
+  /** Time for a whole call in milliseconds. Default: 60 000. */
   timeout?: number;
 }
 

@@ -36,15 +36,15 @@ export interface ImportConnectedAccount {
 
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
-  /** Of these users. Default: of all. */
+  /** The users. Default: all users. */
   userIds?: readonly string[];
-  /** Of these toolkits. Default: of all. */
+  /** The toolkits. Default: all toolkits. */
   toolkitSlugs?: readonly string[];
-  /** In these states. Default: in all. */
+  /** The states. Default: all states. */
   statuses?: readonly ConnectedAccountStatus[];
-  /** With these auth configs. Default: with any. */
+  /** The auth configs. Default: all auth configs. */
   authConfigIds?: readonly string[];
-  /** These. Default: all. */
+  /** The ids of the accounts. Default: all accounts. */
   connectedAccountIds?: readonly string[];
   /** By when they were made or changed. Default: `created_at`. */
   orderBy?: 'created_at' | 'updated_at';
@@ -474,8 +474,8 @@ export class ConnectedAccounts {
   }
 
   /**
-   * Waits until an account is `ACTIVE`. A gateway in this process tells at once; over HTTP it is
-   * asked once a second.
+   * Waits until an account is `ACTIVE`. A gateway in this process resolves at once; over HTTP, the client polls
+   * once a second.
    *
    * @param timeout How long to wait at most, in milliseconds. Default: 60 000.
    * @param options `signal` ends the wait.
@@ -513,7 +513,7 @@ export class ConnectedAccounts {
     if (account === undefined) return;
     throw new ComposioMultipleConnectedAccountsError(
       `User '${quoted(userId)}' has account ${account.id} with auth config ${authConfigId} already.`,
-      { suggestedFix: 'Pass `allowMultiple: true` to connect another one beside it.' },
+      { suggestedFix: 'Pass `allowMultiple: true` to connect another account.' },
     );
   }
 }
@@ -573,7 +573,7 @@ function checkConnection(check: Check, userId: unknown, authConfigId: unknown): 
   if (check.text(userId, 'userId', 'give your own id of the user', LONGEST_USER_ID) && userId.includes(',')) {
     check.wrong('userId', 'has a comma in it, which separates values in a query.');
   }
-  check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() makes an auth config');
+  check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() creates an auth config');
 }
 
 function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<string, unknown>): void {

@@ -76,7 +76,7 @@ export async function connected<T extends { status: string; status_reason?: stri
     (error) => {
       if (!(error instanceof APIConnectionTimeoutError)) throw error;
       throw new ConnectionRequestTimeoutError(`Account ${accountId} was not connected within ${timeout} ms.`, {
-        suggestedFix: 'Wait longer, or have the user open the link again.',
+        suggestedFix: 'Wait longer, or ask the user to open the link again.',
         cause: error,
       });
     },
@@ -87,7 +87,7 @@ export async function connected<T extends { status: string; status_reason?: stri
   const statusReason = status_reason || null;
   const why = statusReason === null ? '' : `: ${statusReason}`;
   throw new ConnectionRequestFailedError(`Account ${accountId} is ${status}${why}.`, {
-    suggestedFix: 'Have the user try once more, with a new link: composio.connectedAccounts.reconnect().',
+    suggestedFix: 'Send the user a new link: composio.connectedAccounts.reconnect().',
     meta: { connectedAccountId: accountId, status, statusReason },
   });
 }

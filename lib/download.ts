@@ -40,7 +40,9 @@ export class Download {
   stream(): ByteStream {
     const body = this.#body;
     if (body === undefined) {
-      throw new ComposioError('The file has been read.', { suggestedFix: 'Open it again with session.download().' });
+      throw new ComposioError('The file has been read already.', {
+        suggestedFix: 'Open it again with session.download().',
+      });
     }
     this.#body = undefined;
     return body;
@@ -70,7 +72,10 @@ export class Download {
     // Before the file is read, which can be done once.
     const file = await open(unfinished, 'wx').catch((cause: Error) => {
       const message = `The file ${path} cannot be written: ${cause.message.replace(unfinished, path)}.`;
-      throw new ComposioError(message, { suggestedFix: 'Name a place in a folder that can be written to.', cause });
+      throw new ComposioError(message, {
+        suggestedFix: 'Name a path in a folder that this process may write to.',
+        cause,
+      });
     });
     // It ends the wait for the next bytes, with an error that is not worth telling.
     const forget = signal && whenAborted(signal, () => this.#reader.cancel());
@@ -116,8 +121,8 @@ function checkToFile(path: unknown, options: unknown): void {
 }
 
 /**
- * A native body as a stream of the web. A chunk is asked for when somebody waits for it, and may
- * take as long as `timeout` says.
+ * A native body as a web stream. The stream requests a chunk when its reader waits for one. `timeout` limits
+ * that wait.
  */
 export function readable(reader: Native.ByteReader, timeout: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
   let forget = () => {};

@@ -107,5 +107,5 @@ export {
 } from './toolkits';
 export type { CallOptions, ResponseType } from './validate';
 
-// A program in which the native part cannot be loaded is told now, and not at its first call.
+// If the native part cannot be loaded, the program fails now instead of at its first call.
 void native.Gateway;

@@ -6,15 +6,15 @@ export interface ToolkitInputField {
   name: string;
   /** The display name. */
   displayName: string;
-  /** What it is. */
+  /** Its description. */
   description: string;
   /** The kind of its value, such as `string`. */
   type: string;
-  /** Whether it has to be filled in. */
+  /** Whether it is required. */
   required: boolean;
-  /** What it is if it is not filled in. */
+  /** Its default value. */
   default?: string | null;
-  /** Whether it has to be kept secret; absent where a backend does not say. */
+  /** Whether it is a secret; absent if the backend does not say. */
   isSecret?: boolean;
 }
 

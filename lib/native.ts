@@ -4,7 +4,7 @@ import { setInterval } from 'node:timers';
 import type * as Native from '../native';
 import { toError } from './errors';
 
-/** The classes of the native binding. If it cannot be loaded, whatever uses one of them is told why. */
+/** The classes of the native binding. If it cannot be loaded, using one of them throws the reason. */
 export const native = load();
 
 function load(): typeof Native {
@@ -18,7 +18,7 @@ function load(): typeof Native {
             'Add `--allow-addons` where Node.js is started with `--permission`, and leave `--no-addons` out.'
         : `The native part of proxy-execute cannot be loaded ${place}: ${innermost(cause)}. It is built by ` +
             '`npm install` in a clone of the repository, which needs Rust (https://rustup.rs); then install the ' +
-            'package from there: `npm install <folder of the clone>`. A bundler has to leave the package external.',
+            'package from there: `npm install <folder of the clone>`. A bundler must leave the package external.',
       { cause },
     );
     // The error is thrown on use, so that the help of the command works without the addon.
@@ -30,7 +30,7 @@ function load(): typeof Native {
   }
 }
 
-/** The loader tries other places after the one that was meant, and its last error has those before as causes. */
+/** The loader tries other paths after the intended one. Its last error has the earlier errors as causes. */
 function innermost(error: unknown): string {
   if (error instanceof Error && error.cause) return innermost(error.cause);
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
@@ -67,7 +67,7 @@ export function completions(): Native.Completions {
   return shared.completions;
 }
 
-/** Told of calls in twos: the number of each, and what it ended with or where in `texts` that ends. */
+/** Receives calls in pairs: the number of each, and its result or the end of its text in `texts`. */
 function settle(texts: string, ...calls: (number | Settled)[]): void {
   let begin = 0;
   for (let index = 0; index < calls.length; index += 2) {
@@ -182,8 +182,8 @@ function isFailure(settled: Settled): settled is Native.NativeFailure {
 }
 
 /**
- * Calls `abort` once the signal is aborted, at once if it already is. What is returned has it
- * forgotten.
+ * Calls `abort` once the signal is aborted, at once if it already is. The returned function removes the
+ * listener.
  */
 export function whenAborted(signal: AbortSignal, abort: () => void): () => void {
   if (signal.aborted) {

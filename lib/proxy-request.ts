@@ -271,7 +271,7 @@ function checkBytes(
   if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
   const typed =
     Array.isArray(parameters) && parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
-  if (typed) check.wrong('parameters', 'must not have Content-Type beside `formData`, which has one of its own.');
+  if (typed) check.wrong('parameters', 'must not have Content-Type beside `formData`, which has its own.');
   return checkFormData(check, formData);
 }
 
@@ -299,7 +299,10 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
       `is ${kindOf(body)}, which JSON cannot hold: pass bytes as \`binaryBody\`, a form as \`formData\`.`,
     );
   } else if (body instanceof Map || body instanceof Set || body instanceof Promise) {
-    check.wrong('body', `is ${kindOf(body)}, of which JSON would hold nothing: pass a plain object or an array.`);
+    check.wrong(
+      'body',
+      `is ${kindOf(body)}, which JSON would write as an empty object: pass a plain object or an array.`,
+    );
   } else if (isLost(body)) {
     check.wrong(
       'body',
@@ -321,7 +324,7 @@ function isLost(body: unknown): boolean {
   }
 }
 
-/** What almost every body is, and is told at once: an object or an array of no other class. */
+/** Recognises almost every body at once: an object or an array of no other class. */
 function isPlain(body: unknown): boolean {
   const prototype = Object.getPrototypeOf(body);
   const isOfNoClass = prototype === Object.prototype || prototype === Array.prototype;

@@ -27,7 +27,7 @@ export function askOn({ native, timeout: standard }: BackendHandle): Ask {
     const { signal, timeout = standard } = callOptions(options);
     // As a segment of a path they would lead elsewhere.
     if (request.path.some((name) => name === '.' || name === '..')) {
-      throw new ValidationError('argument', ['There is no id that consists of dots.']);
+      throw new ValidationError('argument', ['An id cannot consist of dots.']);
     }
     const text = JSON.stringify({ ...request, query: pairsOf(request.query) });
     return readAnswer(await answerOf((cancel) => native.resource(text, timeout, cancel), signal), form);
@@ -41,9 +41,9 @@ function pairsOf(query: ResourceRequest['query'] = {}): [name: string, value: st
 
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
-  /** How many at most. */
+  /** Upper limit for the number of items. */
   limit?: number;
-  /** Where to go on: the `nextCursor` of the page before. */
+  /** The `nextCursor` of the previous page. */
   cursor?: string;
 }
 
@@ -51,7 +51,7 @@ export interface PageOptions {
 export interface Page<T> {
   /** What is on the page. */
   items: T[];
-  /** Where to go on; null on the last page. */
+  /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;
   /** How many pages of this size there are. */
   totalPages: number;

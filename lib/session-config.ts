@@ -147,8 +147,7 @@ export function updateSessionBody(update: SessionUpdate): object {
   const wire: Record<string, unknown> = {};
   if (check.object(update, '', Object.keys(PARTS))) {
     writeParts(check, update, wire);
-    if (Object.keys(wire).length === 0)
-      check.add('There is nothing in it: name the parts to change, such as `toolkits`.');
+    if (Object.keys(wire).length === 0) check.add('The update is empty: name the keys to change, such as `toolkits`.');
   }
   check.done();
   return wire;

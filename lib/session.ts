@@ -410,7 +410,7 @@ export async function openDownload(
 ): Promise<Download> {
   const check = new Check('file to download');
   const { url } = Object(binaryData);
-  if (check.record(binaryData, '')) check.text(url, 'url', 'pass the `binaryData` of an answer');
+  if (check.record(binaryData, '')) check.text(url, 'url', 'pass the `binaryData` of a response');
   check.done();
   const { signal, timeout = standard } = callOptions(options);
   const reader = await answerOf<Native.ByteReader>((cancel) => native.download(url, timeout, cancel), signal);

@@ -86,7 +86,7 @@ export interface ToolkitAuthorizationServer {
   token_url: string;
   /** Where a refresh token is spent. Default: `token_url`. */
   refresh_url?: string;
-  /** Where a token is taken back (RFC 7009). */
+  /** The endpoint that revokes a token (RFC 7009). */
   revoke_url?: string;
   /** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
   registration_url?: string;
@@ -98,7 +98,7 @@ export interface ToolkitAuthorizationServer {
   callback_fields?: Record<string, string | { parameter: string; ending: string }>;
   /** The provider's page where an OAuth client is registered, for the errors that ask for one. */
   client_page?: string;
-  /** What is asked for when the auth config names no scopes. */
+  /** The scopes to request when the auth config names none. */
   scopes?: readonly string[];
   /** The meaning of scopes, for the user of the connect page. */
   scope_words?: Record<string, string>;

@@ -63,7 +63,7 @@ export interface ToolkitAuthDetails {
   redirectUri: string | null;
   /** The provider's page where an OAuth client is registered. */
   clientPage: string | null;
-  /** What has to be filled in: for an auth config once, and for every account. */
+  /** The fields to fill in: once for an auth config, and for every account. */
   fields: { authConfigCreation: ToolkitFields; connectedAccountInitiation: ToolkitFields };
 }
 
@@ -77,9 +77,9 @@ export interface ToolkitFields {
 export interface ListToolkits extends PageOptions {
   /** A part of the slug or name. */
   search?: string;
-  /** Of this category. An embedded gateway has none. */
+  /** The category. An embedded gateway has none. */
   category?: string;
-  /** Whose they are: the hosted backend's or the project's. Default: `all`. */
+  /** The owner: the hosted backend or the project. Default: `all`. */
   managedBy?: 'all' | 'composio' | 'project';
   /** The order. An embedded gateway has them by slug. */
   sortBy?: 'usage' | 'alphabetically';

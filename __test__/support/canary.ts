@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   let failed = 0;
   const attempt = async (what: string, call: () => unknown) => {
     try {
-      lookInto(`the answer of ${what}`, await call());
+      lookInto(`the response of ${what}`, await call());
       succeeded++;
     } catch (error) {
       assert.ok(error instanceof ComposioError || error === 'enough', inspect(error));
@@ -155,7 +155,7 @@ async function main(): Promise<void> {
   for (const [what, val] of Object.entries({
     'a field with a line break': { token: `${secrets.token}\r\nX: y` },
     'a field of another name': { tokn: secrets.token },
-    'a text in place of fields': secrets.token,
+    'a text instead of fields': secrets.token,
   })) {
     const credential = { authScheme: 'BEARER_TOKEN', val: val as Record<string, unknown> };
     await attempt(`an import of ${what}`, () =>

@@ -259,7 +259,7 @@ export function resources(name: string, way: Way): void {
           [() => connectedAccounts.list({ user_ids: ['ann'] } as never), /did you mean `userIds`\?/],
           [() => connectedAccounts.list({ userIds: ['a,b'] }), /`userIds\[0\]` has a comma/],
           [() => connectedAccounts.list({ limit: 1_001 }), /`limit` must be a whole number from 1 to 1000/],
-          [() => connectedAccounts.get('..'), /no id that consists of dots/],
+          [() => connectedAccounts.get('..'), /id cannot consist of dots/],
           [() => connectedAccounts.updateStatus('ca_1', {} as never), /`enabled` must be true or false/],
           [() => connectedAccounts.update('ca_1', { allias: 'x' } as never), /did you mean `alias`\?/],
           [() => connectedAccounts.link('', 'ac_1'), /`userId` must be a non-empty string/],

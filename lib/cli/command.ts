@@ -1,4 +1,4 @@
-// What a command is, and how its arguments are read.
+// The commands' type, and the parser of their arguments.
 
 import { parseArgs } from 'node:util';
 import type { GatewayOptions } from '../gateway-options';
@@ -37,7 +37,7 @@ export interface Option {
   least?: number;
   /** Whether it may be repeated. */
   many?: boolean;
-  /** Whether it has to be there. */
+  /** Whether it is required. */
   required?: boolean;
 }
 
@@ -59,7 +59,7 @@ export const ALLOW_PRIVATE: Readonly<Record<string, Option>> = {
     value: '<host>',
     many: true,
     description:
-      'A host, such as 127.0.0.1:8080, that may have a private address and be called without TLS by toolkits whose ' +
+      'A host, such as 127.0.0.1:8080, that may have a private address and no TLS, for toolkits whose ' +
       'definitions name it; github=git.example.com is for all accounts of a toolkit',
   },
   'allow-private-redirect': {
@@ -129,7 +129,7 @@ export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>,
       throw new UsageError(`There is no option ${quoted(token.rawName)}: ${suggestOption(token.name, options)}`);
     }
     values.set(token.name, [...(values.get(token.name) ?? []), readValue(token, option)]);
-    if (!option.many && values.get(token.name)?.length !== 1) throw new UsageError(`--${token.name} is there twice.`);
+    if (!option.many && values.get(token.name)?.length !== 1) throw new UsageError(`--${token.name} appears twice.`);
   }
   checkParameters(command, parameters);
   for (const [name, { required }] of Object.entries(options)) {
@@ -165,7 +165,7 @@ function readValue(token: { rawName: string; value?: string; inlineValue?: boole
   }
   const { whole, least = 0 } = option;
   if (whole && !(/^\d+$/.test(value) && Number(value) >= least)) {
-    throw new UsageError(`${rawName} has to be a whole number${least > 0 ? ` of at least ${least}` : ''}.`);
+    throw new UsageError(`${rawName} must be a whole number${least > 0 ? ` of at least ${least}` : ''}.`);
   }
   return value;
 }
@@ -176,7 +176,7 @@ function checkParameters({ name, parameters }: Pick<Command, 'name' | 'parameter
   if (given.length <= parameters.length) return;
   const takes = parameters.length === 0 ? 'none' : parameters.join(' ');
   throw new UsageError(
-    `There are too many arguments: \`${name}\` takes ${takes}. A secret is never one of them; it is asked for.`,
+    `There are too many arguments: \`${name}\` takes ${takes}. A secret is never an argument; the command asks for it.`,
   );
 }
 

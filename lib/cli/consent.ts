@@ -14,7 +14,7 @@ import type { Terminal } from './terminal';
 /** The port of `serve`, too, so that one redirect URI at the provider does for both. */
 export const CONSENT_PORT = 9900;
 
-/** Longer than a link lives: how it ends is told by the account. */
+/** Longer than the lifetime of a link, so that the account reports the outcome. */
 const PATIENCE = 15 * 60_000;
 
 /** Connects an account by a link, and waits until that is done. */
@@ -82,7 +82,7 @@ function clientOf(text: string, fields: readonly ToolkitInputField[]): Record<st
     // Told below.
   }
   const all = new Intl.ListFormat('en', { type: 'conjunction', style: 'long' }).format(names);
-  throw new UsageError(`Standard input has to be a JSON object with ${all}, or name --auth-config.`);
+  throw new UsageError(`Standard input must be a JSON object with ${all}, or name --auth-config.`);
 }
 
 /** Opens a page in the user's browser. Without a browser, the printed URL of the page is enough. */

@@ -4,7 +4,7 @@ import { type Command, GLOBAL_OPTIONS, type Options, usageOf } from './command';
 
 /** What the program is, and its commands. */
 export function programHelp(commands: readonly Command[]): string {
-  return `Calls third-party APIs as your users, and keeps their credentials.
+  return `Calls third-party APIs as your users, and stores their credentials.
 
 Usage: proxy-execute <command> [options]
 
@@ -15,9 +15,9 @@ Options of every command:
 ${optionLines(GLOBAL_OPTIONS)}
 
 Exit codes:
-  0  It is done; with \`call\`, the API answered with a status below 400.
-  1  It failed.
-  2  The command line cannot be used.
+  0  Success. With \`call\`, the API responded with a status below 400.
+  1  Failure.
+  2  Invalid command line.
 
 Examples:
   $ export PROXY_EXECUTE_ENCRYPTION_KEY=$(npx proxy-execute encryption-key)

@@ -87,7 +87,7 @@ function find(words: readonly string[]): Command {
   );
   if (group.length > 0) {
     const hint = second === undefined ? `the known ones are ${group.join(', ')}.` : suggest(second, group);
-    throw new UsageError(`\`${first}\` needs to know what to do: ${hint}`);
+    throw new UsageError(`\`${first}\` needs a second word: ${hint}`);
   }
   const names = [...new Set(COMMANDS.map(({ name }) => name.split(' ')[0] as string))];
   throw new UsageError(`There is no command \`${quoted(first)}\`: ${suggest(first, names)} See proxy-execute --help.`);

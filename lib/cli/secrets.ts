@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
 
-/** Whether there is somebody to be asked. */
+/** Whether the command can ask a user. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true;
 }

@@ -34,7 +34,7 @@ export async function inStore<T>(
   }
 }
 
-/** The same with a store that has to be there: a misspelt path is not to become an empty store. */
+/** The same with an existing store, so that a misspelt path does not become an empty store. */
 export async function inExistingStore<T>(
   given: Given,
   terminal: Terminal,
@@ -43,7 +43,7 @@ export async function inExistingStore<T>(
 ): Promise<T> {
   if (!existsSync(storeOf(given))) {
     throw new UsageError(
-      `There is no store at ${storeOf(given)}: check --store. \`serve\`, \`connect\` and \`keys create\` make one.`,
+      `There is no store at ${storeOf(given)}: check --store. \`serve\`, \`connect\` and \`keys create\` create one.`,
     );
   }
   return inStore(given, terminal, work, options);
@@ -55,10 +55,10 @@ function encryptionKey(given: Given): string {
     file === undefined ? process.env[KEY_VARIABLE] : readFile(file, '--encryption-key-file').toString().trim();
   if (key) return key;
   const where = file === undefined ? `Set ${KEY_VARIABLE} or pass --encryption-key-file` : `${file} is empty`;
-  throw new UsageError(`There is no encryption key. ${where}; \`proxy-execute encryption-key\` makes one.`);
+  throw new UsageError(`There is no encryption key. ${where}; \`proxy-execute encryption-key\` prints a new one.`);
 }
 
-/** What is in a file that an option names. */
+/** The content of a file that an option names. */
 export function readFile(path: string, option: string): Buffer {
   checkFile(path, option);
   return readFileSync(path);

@@ -1,4 +1,4 @@
-// Where a command prints: results to standard output, all else to standard error.
+// The output of commands: results to standard output, notes to standard error.
 
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 
@@ -16,7 +16,7 @@ export class Terminal {
     this.json = json;
   }
 
-  /** Prints a result: as JSON if that was asked for, else as these lines. */
+  /** Prints a result: as JSON if `--json` is set, else as these lines. */
   result(value: unknown, lines: () => string | readonly string[]): void {
     const text = this.json ? JSON.stringify(value) : [lines()].flat().join('\n');
     process.stdout.write(`${text}\n`);
@@ -45,7 +45,7 @@ export class Terminal {
     return lines.map((line, index) => (index === 0 ? this.styled('dim', line) : line));
   }
 
-  /** Shows, on a terminal, that something is under way that takes longer than half a second. */
+  /** Shows, on a terminal, work that takes longer than half a second. */
   async during<T>(what: string, work: Promise<T>): Promise<T> {
     if (!process.stderr.isTTY) return work;
     let frame = 0;

@@ -43,22 +43,21 @@ const FIELDS: Readonly<Record<string, string>> = {
   statuses: '--status',
 };
 
-const LIST_ACCOUNTS = 'They are listed by: npx proxy-execute accounts list';
+const LIST_ACCOUNTS = 'List the accounts with: npx proxy-execute accounts list';
 
 /** What to do about an error, by its slug, where the library's advice is for a program. */
 const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
-  AuthConfigNotFound: () => 'Without --auth-config the newest of the toolkit is used, or one is made.',
+  AuthConfigNotFound: () => 'Without --auth-config, the command uses the newest of the toolkit, or creates one.',
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: connect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
   InvalidOption: ({ field, suggestedFix }) =>
-    field === 'encryptionKey' ? 'One is made by: npx proxy-execute encryption-key' : suggestedFix,
-  NotFound: () => 'They are listed by: npx proxy-execute keys list',
-  ToolkitNotFound: () =>
-    'They are listed by: npx proxy-execute toolkits list; one of your own is added with --toolkit.',
+    field === 'encryptionKey' ? 'Create one with: npx proxy-execute encryption-key' : suggestedFix,
+  NotFound: () => 'List the keys with: npx proxy-execute keys list',
+  ToolkitNotFound: () => 'List the toolkits with: npx proxy-execute toolkits list. Add your own with --toolkit.',
   ToolRouterV2_InvalidConnectedAccountIds: () => LIST_ACCOUNTS,
   ToolRouterV2_NoActiveConnection: connect,
-  UpstreamTimeout: () => 'Whether the request was carried out is not known. Raise --timeout, if it takes so long.',
+  UpstreamTimeout: () => 'Whether the request was carried out is not known. Raise --timeout if the API needs longer.',
   UpstreamTooLarge: () => 'Ask for less at a time.',
 };
 
@@ -67,9 +66,9 @@ function advised(error: ComposioError, given: Given): string | undefined {
   const { action, subject = '', entry } = adviceOf(error) ?? {};
   switch (action) {
     case 'allow-private-host':
-      return `If it is a host of your own, name it with ${[FIELDS[subject], entry].filter(Boolean).join(' ')}.`;
+      return `If the host is yours, allow it with ${[FIELDS[subject], entry].filter(Boolean).join(' ')}.`;
     case 'enable-account':
-      return `It is enabled by: npx proxy-execute accounts enable ${subject}`;
+      return `Enable it with: npx proxy-execute accounts enable ${subject}`;
     case 'listen-elsewhere': {
       if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes a free port.';
       const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;

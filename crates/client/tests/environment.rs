@@ -1,5 +1,5 @@
 //! The proxy settings of the environment. A test cannot change its own environment safely, so each
-//! runs once more as a process of its own.
+//! runs again in its own process.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

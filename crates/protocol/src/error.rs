@@ -399,7 +399,7 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = true))]
     pub slug: Option<String>,
-    /// The HTTP status once more.
+    /// The HTTP status, repeated.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub status: u16,

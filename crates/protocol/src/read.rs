@@ -76,7 +76,7 @@ fn problem(kind: ErrorKind, field: &str, fact: &str, advice: Option<&str>) -> Er
     error.with_errors(vec![format!("{fact}: {advice}{end}")]).fix(fix + end)
 }
 
-/// Reads once more, slower, to find the field.
+/// Reads again, more slowly, to find the field.
 fn explain<T: DeserializeOwned>(kind: ErrorKind, text: &[u8], error: &serde_json::Error) -> Error {
     if error.is_syntax() || error.is_eof() {
         let message = format!("The request is not valid JSON: {error}.");

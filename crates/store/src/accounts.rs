@@ -119,7 +119,7 @@ pub struct SealedCredential {
 pub enum RefreshEnd {
     /// A new credential.
     Renewed(SealedCredential),
-    /// The provider refused for good. The account becomes EXPIRED with this reason.
+    /// The provider refused permanently. The account becomes EXPIRED with this reason.
     Refused(String),
     /// The refresh failed, and a later one may succeed.
     Failed {

@@ -17,7 +17,7 @@ pub fn latest_link_end(at: i64, lifetime: i64) -> i64 {
     at.saturating_add(lifetime.max(24 * 60 * 60 * 1_000)).saturating_add(STEP)
 }
 
-/// A link that was given out.
+/// A link to a page.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredLink {
     /// SHA-256 of the token.

@@ -10,10 +10,15 @@ const list: Command = {
   summary: 'Lists the accounts, the latest first',
   parameters: ['[toolkit]'],
   options: {
-    user: { value: '<id>', many: true, description: 'Of this user. Default: of all' },
-    status: { value: '<state>', many: true, description: 'In this state, such as ACTIVE. Default: in any' },
-    limit: { value: '<number>', whole: true, least: 1, description: 'How many at most. Default: 100' },
-    cursor: { value: '<text>', description: 'Where to go on: the nextCursor of the page before' },
+    user: { value: '<id>', many: true, description: 'The user. Default: all users' },
+    status: { value: '<state>', many: true, description: 'The state, such as ACTIVE. Default: any' },
+    limit: {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'Upper limit for the number of accounts. Default: 100',
+    },
+    cursor: { value: '<text>', description: 'The nextCursor of the previous page' },
   },
   examples: ['npx proxy-execute accounts list', 'npx proxy-execute accounts list github --user ann --json'],
   run: (given, terminal) =>
@@ -36,7 +41,8 @@ const list: Command = {
       ]);
       const names = ['ID', 'USER', 'TOOLKIT', 'SCHEME', 'STATE', 'ALIAS', 'MADE'];
       terminal.result(page, () => terminal.table(names, rows));
-      if (page.nextCursor !== null && !terminal.json) terminal.note(`There are more: --cursor ${page.nextCursor}`);
+      if (page.nextCursor !== null && !terminal.json)
+        terminal.note(`There are more accounts: --cursor ${page.nextCursor}`);
       return 0;
     }),
 };
@@ -49,8 +55,11 @@ export const accounts = [
   change('enable', 'Enables an account again', 'is enabled', ({ connectedAccounts }, id) =>
     connectedAccounts.enable(id),
   ),
-  change('disable', 'Keeps an account, and makes no calls with it', 'is disabled', ({ connectedAccounts }, id) =>
-    connectedAccounts.disable(id),
+  change(
+    'disable',
+    'Disables an account. It is kept, and no call uses it',
+    'is disabled',
+    ({ connectedAccounts }, id) => connectedAccounts.disable(id),
   ),
 ];
 

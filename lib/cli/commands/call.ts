@@ -33,7 +33,7 @@ export const call: Command = {
     header: { value: '<name>:<value>', many: true, description: 'A header' },
     query: { value: '<name>=<value>', many: true, description: 'A query value' },
     account: { value: '<id>', description: "The account, ca_…. Default: the user's latest one" },
-    timeout: { value: '<seconds>', whole: true, least: 1, description: 'How long the call may take. Default: 60' },
+    timeout: { value: '<seconds>', whole: true, least: 1, description: 'Time for the whole call. Default: 60' },
     ...ALLOW_PRIVATE,
   },
   examples: [
@@ -81,14 +81,14 @@ async function send(gateway: Gateway, given: Given, terminal: Terminal, request:
   }
 }
 
-/** Writes the body: also that of an error, and an empty one, so that no older answer is taken for this one. */
+/** Writes the body, even of an error and even if empty, so that no older file is mistaken for this response. */
 async function write(session: Session, answer: ToolsProxyExecuteResponse, output: string): Promise<void> {
   try {
     if (answer.binary_data) await (await session.download(answer.binary_data)).toFile(output);
     else writeFileSync(output, String(answer.data ?? ''));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`The API answered with ${answer.status}, but its body could not be written to ${output}: ${why}`);
+    throw new Error(`The API responded with ${answer.status}, but its body could not be written to ${output}: ${why}`);
   }
 }
 
@@ -96,7 +96,7 @@ async function write(session: Session, answer: ToolsProxyExecuteResponse, output
 function checkOutput(output: string | undefined): void {
   if (output === undefined) return;
   const isThere = existsSync(output);
-  if (isThere && !statSync(output).isFile()) throw new UsageError(`--output: ${output} is there, and is no file.`);
+  if (isThere && !statSync(output).isFile()) throw new UsageError(`--output: ${output} exists, but is not a file.`);
   try {
     accessSync(isThere ? output : `${dirname(output)}/.`, constants.W_OK);
   } catch (error) {
@@ -169,7 +169,7 @@ async function textOf(data: string): Promise<Buffer> {
   return data.startsWith('@') ? readFile(data.slice(1), '--data') : Buffer.from(data);
 }
 
-/** JSON is sent as it is. */
+/** JSON is sent unchanged. */
 function jsonOf(bytes: Buffer): string {
   const text = bytes.toString();
   try {
@@ -177,5 +177,5 @@ function jsonOf(bytes: Buffer): string {
   } catch {
     // Told below.
   }
-  throw new UsageError('--data is not JSON. For anything else add its type, as in --header Content-Type:text/plain.');
+  throw new UsageError('--data is not JSON. For other data, add its type, as in --header Content-Type:text/plain.');
 }

@@ -7,7 +7,14 @@ export const calls: Command = {
   name: 'calls',
   summary: 'Lists the record of calls, newest first',
   parameters: [],
-  options: { limit: { value: '<number>', whole: true, least: 1, description: 'How many at most. Default: 50' } },
+  options: {
+    limit: {
+      value: '<number>',
+      whole: true,
+      least: 1,
+      description: 'Upper limit for the number of calls. Default: 50',
+    },
+  },
   examples: ['npx proxy-execute calls', 'npx proxy-execute calls --limit 1000 --json'],
   run: (given, terminal) =>
     inExistingStore(given, terminal, async (gateway) => {

@@ -25,7 +25,7 @@ export const connect: Command = {
     'auth-config': {
       value: '<id>',
       description:
-        'The auth config whose OAuth client is used. Default: the newest; without one, a client is asked for',
+        'The auth config whose OAuth client is used. Default: the newest; without one, the command asks for a client',
     },
     port: { value: '<number>', whole: true, description: 'The port to which the browser returns. Default: 9900' },
     'public-url': {
@@ -94,7 +94,7 @@ async function valuesOf(
   for (const [name, value] of given.texts('field').map((text) => pair(text, '=', '--field'))) {
     const field = fields.find((candidate) => candidate.name === name);
     if (field?.isSecret) {
-      throw new UsageError(`--field: ${name} is a secret. It is asked for, or read from standard input.`);
+      throw new UsageError(`--field: ${name} is a secret. The command asks for it, or reads it from standard input.`);
     }
     if (field === undefined) throw new UsageError(`--field: there is no field ${name}; ${fieldsText(fields)}.`);
     values[name] = value;
@@ -123,7 +123,7 @@ function fromText(
   if (only?.isSecret && others.length === 0 && text !== '') return { [only.name]: text };
   const names = missing.map(({ name, isSecret }) => (isSecret ? name : `${name} (or --field ${name}=…)`));
   throw new UsageError(
-    `Standard input has to be ${others.length === 0 ? 'the secret, or ' : ''}a JSON object with ${names.join(', ')}.`,
+    `Standard input must be ${others.length === 0 ? 'the secret, or ' : ''}a JSON object with ${names.join(', ')}.`,
   );
 }
 
@@ -138,5 +138,5 @@ function objectOf(text: string): Record<string, unknown> | undefined {
 
 function fieldsText(fields: readonly ToolkitInputField[]): string {
   const names = fields.filter(({ isSecret }) => !isSecret).map(({ name }) => name);
-  return names.length === 0 ? 'it has none that is no secret' : `the known ones are ${names.join(', ')}`;
+  return names.length === 0 ? 'all of its fields are secret' : `the known ones are ${names.join(', ')}`;
 }

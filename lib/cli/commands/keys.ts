@@ -41,7 +41,7 @@ const create: Command = {
         allowedAddresses: addresses.length > 0 ? addresses : undefined,
       });
       terminal.result(made, () => made.key);
-      if (!terminal.json) terminal.note(`This is ${made.id}. It is not shown again; the store has a hash of it only.`);
+      if (!terminal.json) terminal.note(`This is ${made.id}. The key is not shown again; the store has only its hash.`);
       return 0;
     });
   },

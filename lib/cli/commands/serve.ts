@@ -1,4 +1,4 @@
-// `serve`: a gateway on a port, until it is told to end.
+// `serve`: a gateway on a port, until a signal ends it.
 
 import { clearInterval, setInterval } from 'node:timers';
 import type { Gateway } from '../../gateway';
@@ -77,8 +77,8 @@ export const serve: Command = {
       value: '<file>',
       many: true,
       description:
-        'A file with a key that URLs of files are signed with: the first signs, all are valid. Default: one that ' +
-        'follows from the key of the store',
+        'A file with a key for signing URLs of files: the first signs, all verify. Default: a key that ' +
+        'is derived from the key of the store',
     },
     ...Object.fromEntries(
       NUMBER_FLAGS.map(({ flag, unit, least, description }) => [
@@ -136,11 +136,11 @@ export const serve: Command = {
       const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey}`;
       terminal.result({ url, host, port, store: storeOf(given) }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
-        `An API key is made by: ${makeKey}`,
-        `Programs find it by:   COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
+        `Create an API key with: ${makeKey}`,
+        `Programs connect with:  COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
       ]);
       await endOfService();
-      terminal.note('Closing; calls that are under way have 5 seconds.');
+      terminal.note('Closing; calls in flight have 5 seconds.');
       return 0;
     };
     return inStore(given, terminal, answerUntilEnd, options);
@@ -174,7 +174,7 @@ function placeOf(place: string | undefined): FilesOptions {
   return place === undefined ? {} : { folder: place };
 }
 
-/** How often the process that started this one is looked at, in milliseconds. */
+/** The interval at which the parent process is checked, in milliseconds. */
 const PARENT_INTERVAL = 500;
 
 const PARENT = process.ppid;

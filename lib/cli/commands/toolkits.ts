@@ -58,7 +58,7 @@ function schemeLines({ mode, fields }: Toolkit['authConfigDetails'][number]): st
 }
 
 function fieldLine({ name, description, isSecret, default: standard }: ToolkitInputField): string {
-  const how = isSecret ? 'secret, asked for' : `--field ${name}=…`;
+  const how = isSecret ? 'secret, prompted for' : `--field ${name}=…`;
   const about = [description, standard && `Default: ${standard}`].filter(Boolean).join('. ');
   return `  ${name}  (${how})${about && `  ${about}`}`;
 }

@@ -122,7 +122,7 @@ async fn a_response_is_not_read_beyond_the_longest_string() {
         let error = write(&remote).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UpstreamTooLarge);
         assert!(error.to_string().contains(&format!("larger than {} bytes", length - 1)), "{error}");
-        assert_eq!(server.requests().len(), 2, "it is not asked for once more");
+        assert_eq!(server.requests().len(), 2, "the request is not retried");
     }
 
     // An error response over the limit still reports its status.

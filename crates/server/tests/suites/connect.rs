@@ -333,7 +333,7 @@ async fn a_user_consents_at_the_provider() {
     for escaped in ["See what you &#60;have&#62; <code>read</code>", "<code>&#60;write&#62;</code>"] {
         assert!(page.body.contains(escaped), "{}", page.body);
     }
-    assert_eq!(status(&port, &account).await.0, "INITIALIZING", "it was only looked at");
+    assert_eq!(status(&port, &account).await.0, "INITIALIZING", "a GET changes nothing");
 
     let asked = browser.go_to_provider(&token).await;
     let redirect_uri = format!("http://{}/connect/callback", port.address);

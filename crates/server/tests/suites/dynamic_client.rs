@@ -81,7 +81,7 @@ async fn a_client_is_registered_once_for_each_account() {
 
     let page = browser.open(&token).await;
     assert_page(&page, 200, "<code>read</code>");
-    assert_eq!(provider.requests().len(), 0, "it was only looked at");
+    assert_eq!(provider.requests().len(), 0, "a GET changes nothing");
 
     let asked = browser.go_to_provider(&token).await;
     let redirect_uri = format!("http://{}/connect/callback/{}", port.address, provider.authority());

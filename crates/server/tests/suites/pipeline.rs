@@ -236,14 +236,14 @@ async fn a_toolkit_outside_the_session_is_refused_before_any_lookup() {
     let upstream = Upstream::pleasant().await;
     let gateway = gateway(&upstream).await;
     for filter in [json!({ "enable": ["query"] }), json!({ "disable": ["header", "open"] })] {
-        let request = json!({ "user_id": "nobody", "toolkits": filter });
+        let request = json!({ "user_id": "unconnected", "toolkits": filter });
         let created = session_with(&gateway, request).await.unwrap();
         let id = created["session_id"].as_str().unwrap();
         // The user has no account of the toolkit, but the error names the session's rule.
         assert_error(call(&gateway, id, get("header")).await, ErrorKind::ToolkitNotAllowed, id);
-        assert_error(call(&gateway, id, get("query")).await, ErrorKind::NoActiveConnection, "nobody");
+        assert_error(call(&gateway, id, get("query")).await, ErrorKind::NoActiveConnection, "unconnected");
     }
-    let request = json!({ "user_id": "nobody", "toolkits": { "enable": [] } });
+    let request = json!({ "user_id": "unconnected", "toolkits": { "enable": [] } });
     let created = session_with(&gateway, request).await.unwrap();
     let id = created["session_id"].as_str().unwrap();
     assert_error(
@@ -251,7 +251,7 @@ async fn a_toolkit_outside_the_session_is_refused_before_any_lookup() {
         ErrorKind::ToolkitNotAllowed,
         "not allowed",
     );
-    let anything = session(&gateway, "nobody").await;
+    let anything = session(&gateway, "unconnected").await;
     assert_error(call(&gateway, &anything, get("no-such")).await, ErrorKind::ToolkitNotFound, "`no-such`");
     assert_eq!(upstream.connections(), 0);
 }

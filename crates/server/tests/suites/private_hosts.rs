@@ -47,7 +47,7 @@ const WAYS: [(&str, &[Allowed]); 18] = [
     ("a token URL of a definition, with a field in its path", NAMED),
     ("a field in custom_connection_data", &[Allowed::HostOfField]),
     ("a field of an account", &[Allowed::HostOfField]),
-    ("a field of an account, in place of a default", &[]),
+    ("a field of an account, instead of a default", &[]),
     ("base_url in custom_connection_data", &[Allowed::HostOfField]),
     ("base_url of an account", &[Allowed::HostOfField]),
     ("base_url of an account, in upper case", &[Allowed::HostOfField]),
@@ -173,7 +173,7 @@ impl Scene {
             }
             "a field in custom_connection_data" => given("field", host).await,
             "a field of an account" => account("field", host).await,
-            "a field of an account, in place of a default" => account("elsewhere", host).await,
+            "a field of an account, instead of a default" => account("elsewhere", host).await,
             "base_url in custom_connection_data" => given("field", base_url).await,
             "base_url of an account" => account("field", base_url).await,
             "base_url of an account, in upper case" => {

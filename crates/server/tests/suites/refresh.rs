@@ -188,7 +188,7 @@ async fn a_token_that_expires_soon_is_used_during_its_refresh() {
         Step::SendWhen(Arc::clone(&signal), bytes)
     })
     .await;
-    // Of 10 s, a fifth is the margin, and a twentieth the last moment.
+    // The margin is a fifth of the 10 s, and the last moment a twentieth.
     let user = User::new(provider, tokens(10)).await;
     assert_eq!(user.call().await.unwrap().data(), "Bearer access-0");
     assert_eq!(user.token_requests().len(), 0, "not yet due");
@@ -923,7 +923,7 @@ async fn the_tokens_of_a_concurrent_refresh_are_revoked_too() {
 async fn a_clock_that_was_set_back_delays_no_refresh() {
     for (what, change, expires_in) in [
         ("a lease", "lease_holder = 'gone', lease_until = AHEAD", 1),
-        ("a lease of nobody", "lease_until = AHEAD", 1),
+        ("a lease without a holder", "lease_until = AHEAD", 1),
         ("a pause", "retry_at = AHEAD, failures = 3, problem = 'it failed'", 1),
         ("a renewal", "refreshed_at = AHEAD, credential_at = AHEAD, expires_at = AHEAD + 3600000", 3600),
     ] {

@@ -452,7 +452,7 @@ async fn every_filter_restricts_its_list() {
         ("user_ids=bea,cem".to_owned(), set(&[&a, &b, &c])),
         ("user_ids=bea&user_ids=cem".to_owned(), set(&[&a, &b, &c])),
         ("user_ids[]=bea&user_ids%5B%5D=cem".to_owned(), set(&[&a, &b, &c])),
-        ("user_ids=nobody".to_owned(), set(&[])),
+        ("user_ids=unknown".to_owned(), set(&[])),
         ("toolkit_slugs=query".to_owned(), set(&[&b])),
         ("toolkit_slugs=query,none".to_owned(), set(&[&b])),
         ("statuses=INACTIVE".to_owned(), set(&[&c])),

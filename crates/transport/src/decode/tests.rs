@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn what_is_coded_is_decoded(
+    fn a_coded_body_is_decoded(
         pieces in prop::collection::vec((any::<[u8; 7]>(), 1..5_000usize), 0..12),
         codings in prop::collection::vec(0..5usize, 1..=5),
         size in 1..100_000usize,

@@ -128,6 +128,6 @@ mod tests {
         let expired = own_authority("gateway.test", 2021);
         assert!(verify(&expired, &expired, "gateway.test").is_err(), "expired");
         let stranger = own_authority("gateway.test", 2030);
-        assert!(verify(&named, &stranger, "gateway.test").is_err(), "not the one that is named");
+        assert!(verify(&named, &stranger, "gateway.test").is_err(), "it is not the named certificate");
     }
 }
