@@ -278,7 +278,7 @@ for (const [name, way] of [
         await fails('GET', (response) => response.socket?.write(`${head}Content-Length: 5\r\n\r\n{"a":1}`), {
           status: 502,
           slug: 'UpstreamBroken',
-          names: /127\.0\.0\.1.*\(status 200\) is JSON, but it is not/,
+          names: /127\.0\.0\.1.*\(status 200\) as JSON, but it is not JSON/,
         });
         // Cut there, this is JSON. The remaining bytes must not become the response to another call.
         const other = 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"stolen"';
@@ -308,7 +308,7 @@ for (const [name, way] of [
           await fails('GET', (response) => sendJson(response, 200, text), {
             status: 502,
             slug: 'UpstreamBroken',
-            names: /127\.0\.0\.1.*\(status 200\) is JSON, but it is not/,
+            names: /127\.0\.0\.1.*\(status 200\) as JSON, but it is not JSON/,
           });
         }
       });
@@ -334,7 +334,7 @@ for (const [name, way] of [
         const large = {
           status: 502,
           slug: 'UpstreamTooLarge',
-          names: /^The answer of 127\.0\.0\.1 is larger than 20000000 bytes/,
+          names: /^The response of 127\.0\.0\.1 is larger than 20000000 bytes/,
           fix: /`maxResponseBytes`/,
         };
         const megabyte = Buffer.alloc(1_000_000, ' ');
@@ -657,10 +657,10 @@ describe('the definition of a toolkit', () => {
     ['has no base URL', { base_url: undefined }, /missing field `base_url`/],
     ['has a slug in upper case', { slug: 'Acme' }, /slug: `Acme`/],
     ['has no name', { name: ' ' }, /name: is empty/],
-    ['has a name that is none', { name: 5 }, /expected a string/],
+    ['has an invalid name', { name: 5 }, /expected a string/],
     ['has no schemes', { schemes: {} }, /schemes: at least one/],
     ['has an unknown scheme', { schemes: { APIKEY: {} } }, /schemes\.APIKEY: is not an auth scheme/],
-    ['has a base URL that is none', { base_url: 'api.acme.test' }, /base_url: is not a valid URL/],
+    ['has an invalid base URL', { base_url: 'api.acme.test' }, /base_url: is not a valid URL/],
     ['has a base URL of another kind', { base_url: 'ftp://acme.test' }, /base_url: must begin with https/],
     [
       'has a password in its base URL',
@@ -674,9 +674,9 @@ describe('the definition of a toolkit', () => {
       /base_url.*\{\{team\}\}.*fields\.team/,
     ],
     ['has a broken template', { schemes: { API_KEY: { headers: { a: '{{b' } } } }, /schemes\.API_KEY\.headers\.a/],
-    ['has a header that is none', { headers: { 'a b': 'c' } }, /headers\.a b: is not a header name/],
+    ['has an invalid header', { headers: { 'a b': 'c' } }, /headers\.a b: is not a header name/],
     ['has a line break in a header', { headers: { a: 'b\nc' } }, /headers\.a: has a character/],
-    ['has a host that is none', { hosts: ['https://a.test/'] }, /hosts: `https:\/\/a\.test\/`/],
+    ['has an invalid host', { hosts: ['https://a.test/'] }, /hosts: `https:\/\/a\.test\/`/],
   ];
   for (const [what, change, names] of cases) {
     it(what, async () => {

@@ -19,7 +19,7 @@ const CALLS: Record<string, { given: object; wire?: object; without?: string }> 
   'an endpoint that is null': { given: { endpoint: null } },
   'an endpoint that is a list': { given: { endpoint: [] } },
   'a method in lower case': { given: { method: 'post' } },
-  'a method that there is not': { given: { method: 'FETCH' } },
+  'an unknown method': { given: { method: 'FETCH' } },
   'parameters that are an object': { given: { parameters: { accept: 'text/plain' } } },
   'parameters that are a string': { given: { parameters: 'accept' } },
   'a parameter that is a string': { given: { parameters: ['accept'] } },
@@ -130,9 +130,9 @@ describe('the same words in process and over HTTP', () => {
         (error: unknown) => error,
       );
       assert.ok(error instanceof ComposioError);
-      assert.equal(error.suggestedFix, 'Make one with composio.create().');
+      assert.equal(error.suggestedFix, 'Create one with composio.create().');
       assert.equal(error.message.split(error.suggestedFix).length, 2, error.message);
-      assert.equal(error.message, 'Session `trs_none` was deleted, or never existed. Make one with composio.create().');
+      assert.equal(error.message, 'Session `trs_none` was deleted, or never existed. Create one with composio.create().');
     }
   });
 });

@@ -84,20 +84,20 @@ pub(crate) fn parse_options<T: DeserializeOwned>(text: &str) -> Result<T> {
 /// Writes a result as JSON.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("The answer cannot be written as JSON: {error}."))
+        Error::new(ErrorKind::Internal, format!("The response cannot be written as JSON: {error}."))
     })
 }
 
 /// Turns a panic into an error. The panic hook has already printed the place, for the user's report.
 pub(crate) async fn no_panic<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Internal, "This is a bug in proxy-execute: a call has panicked.")
+        Err(Error::new(ErrorKind::Internal, "This is a bug in proxy-execute: a call panicked.")
             .fix("Please report it with what has been printed to the standard error output."))
     })
 }
 
 fn out_of_time(timeout_ms: f64) -> Error {
-    Error::new(ErrorKind::DeadlineExceeded, format!("The call was not done after {timeout_ms} ms."))
+    Error::new(ErrorKind::DeadlineExceeded, format!("The call did not finish within {timeout_ms} ms."))
         .fix("Raise `timeout`, or ask for less in one call.")
 }
 

@@ -1,6 +1,6 @@
 //! The results of calls, and their conversion to values of JavaScript.
 
-#![expect(unsafe_code, reason = "only so can a type say itself how it becomes a value of JavaScript")]
+#![expect(unsafe_code, reason = "a type defines its conversion to a JavaScript value by an unsafe trait")]
 
 use std::fmt;
 
@@ -117,7 +117,7 @@ impl JsValuesTupleIntoVec for Batch {
 fn too_long(length: usize) -> Error {
     Error::new(
         ErrorKind::UpstreamTooLarge,
-        format!("The answer is a text of {length} characters, and a string of JavaScript has at most {LONGEST_TEXT}."),
+        format!("The response is a text of {length} characters, but a JavaScript string has at most {LONGEST_TEXT}."),
     )
     .fix("Ask for less at a time, or read it with `responseType: 'stream'`.")
 }
@@ -125,7 +125,7 @@ fn too_long(length: usize) -> Error {
 fn not_made(error: &napi::Error) -> Error {
     Error::new(
         ErrorKind::Internal,
-        format!("The answer cannot be made a value of JavaScript: {}", error.reason),
+        format!("The response cannot be converted to a JavaScript value: {}", error.reason),
     )
 }
 

@@ -1,6 +1,9 @@
 //! The texts of results, as strings of JavaScript.
 
-#![expect(unsafe_code, reason = "only so can a text become a string of JavaScript without a copy")]
+#![expect(
+    unsafe_code,
+    reason = "a text becomes a JavaScript string without a copy only through napi's C interface"
+)]
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -93,7 +96,7 @@ fn external<Unit, Char>(env: &Env, text: Vec<Unit>, create: Create<Char>) -> nap
     if status != Status::napi_ok {
         // SAFETY: without a string, Node.js does not call `free`.
         unsafe { free::<Unit>(env.raw().cast(), null_mut(), owner) };
-        return Err(napi::Error::new(status.into(), "An answer cannot be made a string."));
+        return Err(napi::Error::new(status.into(), "A response cannot be converted to a string."));
     }
     Ok(string)
 }

@@ -53,7 +53,7 @@ pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
     match experimental.map(|experimental| &experimental["account_type"]) {
         Some(kind) if kind == "SHARED" => Err(Error::new(
             ErrorKind::Unsupported,
-            "experimental.account_type: a gateway's accounts are their users' own; there are no SHARED ones.",
+            "experimental.account_type: a gateway has PRIVATE accounts only; it does not support SHARED.",
         )),
         _ => Ok(()),
     }

@@ -126,7 +126,7 @@ pub(crate) async fn receive(
         if is_attachment {
             return Ok(file(ByteStream::whole(body.into())));
         }
-        let what = format!("says that its answer (status {status}) is JSON, but it is not");
+        let what = format!("labels its response (status {status}) as JSON, but it is not JSON");
         return Err(broken(&host, &what, " `responseType: 'text'` returns such a body as a string."));
     }
     Ok(match content {
@@ -155,7 +155,7 @@ fn status(response: &UpstreamResponse) -> Result<u16> {
     match response.status.as_u16() {
         status @ 100..=599 => Ok(status),
         status => {
-            let what = format!("answered with status {status}, which is outside HTTP's 100 to 599");
+            let what = format!("responded with status {status}, which is outside HTTP's 100 to 599");
             Err(broken(&response.host, &what, ""))
         }
     }
@@ -293,7 +293,7 @@ async fn read(rest: &mut ResponseBody, max_bytes: u64) -> Result<Body, BoxError>
 fn too_large(host: &str, max_bytes: u64) -> Error {
     Error::new(
         ErrorKind::UpstreamTooLarge,
-        format!("The answer of {host} is larger than {max_bytes} bytes, the most this gateway takes."),
+        format!("The response of {host} is larger than {max_bytes} bytes, the limit of this gateway."),
     )
     .fix("Ask for less at a time, read it with `responseType: 'stream'`, or let the operator raise `maxResponseBytes`.").advise(Advice::RaiseOption("maxResponseBytes"))
 }
@@ -343,7 +343,7 @@ fn cut_off(host: &str, error: BoxError) -> Error {
         // If the request body failed first, its error is the cause, and the upstream is not to blame.
         None => error
             .downcast::<Error>()
-            .map_or_else(|_| broken(host, "broke off in the middle of its answer", ""), |of_body| *of_body),
+            .map_or_else(|_| broken(host, "broke off in the middle of its response", ""), |of_body| *of_body),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn length(text: &str, longest: usize, field: &str) -> Result<()> {
     if text.len() <= longest {
         return Ok(());
     }
-    Err(invalid(field, format!("`{field}` is longer than {}, the most that is taken.", bytes(longest))))
+    Err(invalid(field, format!("`{field}` is longer than {}, the limit.", bytes(longest))))
 }
 
 /// Rejects a list that is too long.
@@ -90,16 +90,19 @@ fn parameters(parameters: &[Parameter], location: ParameterLocation, what: &str)
     if count > MOST_PARAMETERS {
         return Err(invalid(
             "parameters",
-            format!("`parameters` has {count} {what}; at most {MOST_PARAMETERS} {what} are taken."),
+            format!("`parameters` has {count} {what}; the limit is {MOST_PARAMETERS}."),
         )
         .fix(fix));
     }
     let size: usize = those().map(|parameter| parameter.name.len() + parameter.value.len()).sum();
     if size > MOST_PARAMETER_BYTES {
         let most = bytes(MOST_PARAMETER_BYTES);
-        return Err(invalid("parameters", format!(
-            "`parameters` is too long: it has {size} bytes of {what}, and at most {most} of {what} are taken."
-        ))
+        return Err(invalid(
+            "parameters",
+            format!(
+                "`parameters` is too long: it has {size} bytes of {what}; the limit is {most} of {what}."
+            ),
+        )
         .fix(fix));
     }
     Ok(())
@@ -121,10 +124,8 @@ pub(crate) fn session(config: &SessionConfig) -> Result<()> {
     }
     let size = serde_json::to_string(config).map_or(usize::MAX, |json| json.len());
     if size > LARGEST_SESSION {
-        let message = format!(
-            "The session's configuration is larger than {}, the most that is taken.",
-            bytes(LARGEST_SESSION)
-        );
+        let message =
+            format!("The session's configuration is larger than {}, the limit.", bytes(LARGEST_SESSION));
         return Err(Error::of_field(ErrorKind::InvalidSession, "config", message));
     }
     Ok(())
@@ -134,7 +135,7 @@ fn entries(kind: ErrorKind, count: usize, most: usize, field: &str) -> Result<()
     if count <= most {
         return Ok(());
     }
-    Err(Error::of_field(kind, field, format!("`{field}` names {count}; at most {most} are taken.")))
+    Err(Error::of_field(kind, field, format!("`{field}` names {count}; the limit is {most}.")))
 }
 
 fn bytes(count: usize) -> String {

@@ -1,7 +1,7 @@
 //! The URL that a user is redirected to after connecting an account.
 //!
 //! Only a caller with an API key, or the program of the gateway, sets this URL. So the redirect is not an
-//! open redirect for anyone else. An operator can restrict it with a list: then a leaked key cannot use the
+//! open redirect for other users. An operator can restrict it with a list: then a leaked key cannot use the
 //! gateway's reputation to redirect users elsewhere.
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_allows_what_is_below_it_and_nothing_else() {
+    fn a_list_allows_only_urls_below_its_entries() {
         assert_allowed(
             &["https://app.example/connected/", "http://intranet.example:8080"],
             &[

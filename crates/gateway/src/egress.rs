@@ -187,7 +187,7 @@ impl Egress {
                 }
             }
         }
-        Err(redirect_refused(&outgoing.url, "it is one of too many in a row"))
+        Err(redirect_refused(&outgoing.url, "it is one of too many redirects in a row"))
     }
 
     /// Sends a request exactly once: without a retry and without following redirects.
@@ -235,12 +235,12 @@ impl Egress {
         let encoded = response.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity");
         if let Some(coding) = encoded {
             return Err(unusable(format!(
-                "{host} sends its bytes compressed ({coding:?}), though asked not to."
+                "{host} sends its bytes compressed ({coding:?}), although the request asks for uncompressed bytes."
             )));
         }
         match response.status {
             StatusCode::OK => Ok(response),
-            status => Err(unusable(format!("{host} answered {status}."))),
+            status => Err(unusable(format!("{host} responded with {status}."))),
         }
     }
 
@@ -344,7 +344,7 @@ fn redirect_refused(from: &Url, why: &str) -> Error {
     let host = from.host_str().unwrap_or_default();
     Error::new(
         ErrorKind::RedirectRefused,
-        format!("{host} answered with a redirect that is not followed: {why}."),
+        format!("{host} responded with a redirect that is not followed: {why}."),
     )
     .fix("Call the final address directly, if it belongs to the toolkit.")
 }
@@ -395,7 +395,7 @@ fn unreachable_or_broken(error: &proxy_execute_transport::Error, outgoing: &Upst
         )
         .fix("The request may have been carried out. Ask the API for fewer or shorter headers.");
     }
-    Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before it answered ({innermost})."))
+    Error::new(ErrorKind::UpstreamBroken, format!("{origin} broke off before its response ({innermost})."))
         .fix("Whether the request was carried out is not known. Check before sending a write again.")
 }
 

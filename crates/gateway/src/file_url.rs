@@ -82,7 +82,7 @@ impl UrlKeys {
         let signature = signature.unwrap_or_default();
         // Each comparison takes the same time, wherever the signatures differ.
         if !self.0.iter().any(|key| hmac::verify(key, &message, &signature).is_ok()) {
-            return Err(refused("is not one that this gateway has signed, or was changed since".to_owned()));
+            return Err(refused("was not signed by this gateway, or was changed".to_owned()));
         }
         let name = FileName(name.to_owned());
         if name.expires_at() <= at {
@@ -105,7 +105,7 @@ fn signed(name: &str, content_type: &str) -> Vec<u8> {
 
 fn refused(why: String) -> Error {
     Error::new(ErrorKind::FileUrlRefused, format!("The URL of the file {why}."))
-        .fix("Make the call that answered with the file once more.")
+        .fix("Make the call that returned the file again.")
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_good_for_its_file_until_it_expires() {
+    fn a_url_works_for_its_file_until_it_expires() {
         let keys = keys("1");
         let name = FileName::expiring_at(NOW + 60_000);
         let signed = keys.sign("https://gateway.example/below", &name, "text/csv; charset=\"ü\"");

@@ -186,7 +186,7 @@ impl Files {
                 let message = format!("files.folder: {} cannot be used: {cause}.", folder.display());
                 Error::new(ErrorKind::StoreUnavailable, message)
                     .about("files.folder")
-                    .fix("Name a folder that the gateway may write to, or that it may make.")
+                    .fix("Name a folder that the gateway may write to, or that it may create.")
             })?),
             _ => None,
         };
@@ -378,7 +378,7 @@ impl Files {
         Arc::clone(&self.open).try_acquire_owned().map_err(|_| {
             Error::new(
                 ErrorKind::TooManyFiles,
-                format!("{} files are being written and read, as many as may be at once.", self.max_open),
+                format!("{} files are being written and read, the limit at once.", self.max_open),
             )
             .fix("Handle fewer files at a time, or let the operator raise `files.maxOpen`.")
             .advise(Advice::RaiseOption("files.maxOpen"))
@@ -389,9 +389,7 @@ impl Files {
         let most = self.max_bytes;
         Error::new(
             ErrorKind::UpstreamTooLarge,
-            format!(
-                "The file that the API answered with is larger than {most} bytes, the most that is kept."
-            ),
+            format!("The file in the API's response is larger than {most} bytes, the limit of this gateway."),
         )
         .fix("Read it with `responseType: 'stream'`, or let the operator raise `files.maxBytes`.")
         .advise(Advice::RaiseOption("files.maxBytes"))
@@ -532,21 +530,20 @@ fn invalid(option: &str, problem: &str) -> Error {
 /// Logs the cause instead of returning it: it may name folders and hosts of the operator.
 fn failed(cause: impl std::error::Error) -> Error {
     tracing::error!(%cause, "the store of files failed");
-    Error::new(ErrorKind::FileStoreFailed, "The gateway could not keep or read the file.")
+    Error::new(ErrorKind::FileStoreFailed, "The gateway could not write or read the file.")
         .fix("The gateway's log has the cause: a full disk, a folder or bucket that it may not write to.")
 }
 
 fn not_there(error: object_store::Error) -> Error {
     match error {
         object_store::Error::NotFound { .. } => {
-            Error::new(ErrorKind::FileNotFound, "The file is no longer there.")
-                .fix("Make the call that answered with the file once more.")
+            Error::new(ErrorKind::FileNotFound, "The file no longer exists.")
+                .fix("Make the call that returned the file again.")
         }
         error => failed(error),
     }
 }
 
 fn not_all_there() -> Error {
-    Error::new(ErrorKind::FileStoreFailed, "The file could not be read to its end.")
-        .fix("Download it once more.")
+    Error::new(ErrorKind::FileStoreFailed, "The file could not be read to its end.").fix("Download it again.")
 }

@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets in `fuzz/`: each takes bytes of anyone's choice and asserts what
+//! The bodies of the fuzz targets in `fuzz/`: each takes arbitrary bytes and asserts what
 //! must hold for all of them.
 //!
 //! They are part of the crate so that `cargo test` replays `fuzz/corpus` without a fuzzer. Each input
@@ -365,7 +365,7 @@ static KEYS: LazyLock<UrlKeys> = LazyLock::new(|| UrlKeys::new([&[7; 32][..]]));
 pub fn file_url(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (name, content_type) = FILE;
-    // Of all texts, only those verify that mean the file that was signed.
+    // A text verifies only if it means the file that was signed.
     if let Ok(url) = Url::parse(&format!("http://gateway{text}"))
         && let Ok((name_found, type_found)) = KEYS.verify(&url, crate::clock::now())
     {

@@ -160,7 +160,7 @@ pub(crate) fn expire_on_time(
             let at = clock.now();
             match store.expire_links(&reason, at, lifetime_ms).await {
                 Ok(accounts) => accounts.iter().for_each(|id| changes.tell(id)),
-                Err(error) => tracing::warn!(%error, "links could not be looked at"),
+                Err(error) => tracing::warn!(%error, "links could not be read"),
             }
             let next = store.next_link_expiry(at).await.ok().flatten();
             drop(store);
@@ -203,8 +203,10 @@ async fn auth_config_of(
 ) -> Result<StoredAuthConfig> {
     let (slug, config) = (&toolkit.slug, &session.config);
     if config.connected_accounts.as_ref().is_some_and(|pins| pins.contains_key(slug)) {
-        let message =
-            format!("Session {} pins an account of toolkit `{slug}`, so none is linked in it.", session.id);
+        let message = format!(
+            "Session {} pins an account of toolkit `{slug}`, so it cannot link another one.",
+            session.id
+        );
         return Err(Error::new(ErrorKind::InvalidSession, message));
     }
     if let Some(id) = config.auth_configs.as_ref().and_then(|configs| configs.get(slug)) {
@@ -234,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_that_has_just_ended_is_looked_at_at_once() {
+    fn a_link_that_has_just_expired_is_processed_at_once() {
         let longest = Duration::from_secs(60);
         for (next, pause) in [
             (Some(999), Duration::ZERO),

@@ -224,8 +224,12 @@ async fn in_session<'a>(
                 quoted(&own_slug),
                 quoted(slug)
             );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, "custom_connection_data.toolkitSlug", message)
-                .fix("Bring a credential of the toolkit that is called, or leave it out to call as the session's user."));
+            return Err(Error::of_field(
+                ErrorKind::InvalidRequest,
+                "custom_connection_data.toolkitSlug",
+                message,
+            )
+            .fix("Give a credential of the called toolkit, or leave it out to call as the session's user."));
         }
         return Ok((toolkit, SignedBy::Given(credential)));
     }
@@ -343,7 +347,7 @@ fn refused(toolkit: &Toolkit, refusal: Refusal) -> Error {
 }
 
 fn timed_out(host: &str, timeout: Duration) -> Error {
-    Error::new(ErrorKind::UpstreamTimeout, format!("{host} did not finish its answer within {timeout:?}."))
+    Error::new(ErrorKind::UpstreamTimeout, format!("{host} did not finish its response within {timeout:?}."))
         .fix("Whether the request was carried out is not known. An operator can raise `upstreamTimeout`.")
         .advise(Advice::RaiseOption("upstreamTimeout"))
 }

@@ -150,7 +150,7 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
         let problem = if is_string {
             "it has half of a surrogate pair in it: a character, such as an emoji, was cut in two"
         } else {
-            "it must be a string, which is sent as it is"
+            "it must be a string, which is sent unchanged"
         };
         let message = format!("`body` cannot be sent with Content-Type `{content_type}`: {problem}.");
         Error::of_field(ErrorKind::InvalidRequest, "body", message)
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn hop_by_hop_headers_are_dropped_and_those_that_connection_names() {
+    fn hop_by_hop_headers_and_those_that_connection_names_are_dropped() {
         let kept = headers(
             &[
                 header("Connection", "X-Secret, close"),

@@ -189,7 +189,7 @@ fn first_of(slugs: &[String]) -> String {
 
 fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::SessionNotFound, format!("Session `{}` was deleted, or never existed.", quoted(id)))
-        .fix("Make one with composio.create().")
+        .fix("Create one with composio.create().")
 }
 
 /// Refuses restrictions that the gateway does not enforce: the session would allow more than the caller asked

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_stops_coming_ends() {
+    async fn a_body_that_stalls_ends() {
         let stalling = iter([Ok(Bytes::from_static(b"ab"))]).chain(pending());
         let body = bounds(None).hold(ByteStream::new(stalling));
         assert_eq!(ended(body).await, ("ab".into(), Err("stalled".into())));

@@ -122,7 +122,7 @@ pub(crate) fn key_bytes(key: &SecretString, option: &str) -> Result<Zeroizing<Ve
         )
         .about(option)
         .about(option)
-        .fix(format!("Make one with: {MAKE_A_KEY}")));
+        .fix(format!("Create one with: {MAKE_A_KEY}")));
     }
     Ok(bytes)
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_can_be_opened_in_its_place_only() {
+    fn a_sealed_value_can_be_opened_in_its_own_place_only() {
         let vault = vault('1');
         let sealed = vault.seal(PLACE, "secret");
         assert!(!sealed.windows(6).any(|window| window == b"secret"));

@@ -17,7 +17,7 @@ use crate::toolkit::Toolkit;
 use crate::{bounds, link};
 
 /// The fix for a change that moves an account and lacks a field of its credential.
-const MOVED: &str = "The change moves the account to another host, to which nothing of its old credential is sent: \
+const MOVED: &str = "The change moves the account to another host, which must not get the old credential: \
                      give all of the new one.";
 
 /// Deletes an account and its credential. With `revoke`, the provider is first asked to revoke the tokens.

@@ -114,12 +114,11 @@ pub(crate) fn with_fields_of(
         let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
         if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
             let message = format!(
-                "The field `val.{name}` of the credential is not what auth config {} says.",
+                "The field `val.{name}` of the credential differs from that of auth config {}.",
                 config.id
             );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, format!("val.{name}"), message).fix(
-                "Leave it out: what an auth config says of such a field holds for all of its accounts.",
-            ));
+            return Err(Error::of_field(ErrorKind::InvalidRequest, format!("val.{name}"), message)
+                .fix("Leave it out: the auth config sets this field for all of its accounts."));
         }
     }
     merged(val, &of_config)

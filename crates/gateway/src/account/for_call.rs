@@ -44,7 +44,7 @@ pub(crate) async fn for_session(
         format!("User `{}` has no active connected account of toolkit `{slug}`: {why}.", quoted(user)),
     )
     .fix(format!(
-        "Send them to the page of session.authorize('{slug}'), or import a credential that they have with \
+        "Send the user to the page of session.authorize('{slug}'), or import their credential with \
          gateway.connectedAccounts.import({{ userId: '{}', toolkit: '{slug}', … }}); \
          and check that the session has the right user id.",
         quoted(user)

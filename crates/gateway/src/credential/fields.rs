@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_credential_is_quoted_in_an_error() {
+    fn an_error_quotes_no_part_of_a_credential() {
         for json in [
             r#"{"authScheme":"canary-1","val":{}}"#,
             r#"{"authScheme":"OAUTH2","val":"canary-1"}"#,

@@ -47,7 +47,7 @@ async fn round(gateway: &Arc<Parts>, idle: Duration) {
     while let Some(_under_way) = gateway.lifecycle.under_way() {
         let accounts = match gateway.store.idle_accounts(before, after, BATCH).await {
             Ok(accounts) => accounts,
-            Err(error) => return tracing::warn!(%error, "idle accounts could not be looked up"),
+            Err(error) => return tracing::warn!(%error, "idle accounts could not be read"),
         };
         // An account that cannot be refreshed stays idle. So the next batch begins after the last account of
         // this batch.

@@ -7,7 +7,7 @@
 //!   crashed. The store rejects the late write of a former holder.
 //! - The statement that takes the lease also notes that the refresh token is about to be spent. The new
 //!   credential is stored durably before any call uses it. After a crash between the two, the old token
-//!   is tried once more; if the provider refuses it, the user has to authorize again.
+//!   is retried once; if the provider refuses it, the user has to authorize again.
 //! - The outcome of a refresh is only in the store. Calls that waited read it there.
 
 use std::collections::HashMap;
@@ -81,7 +81,7 @@ pub(crate) fn obstacle(gateway: &Parts, account: &StoredAccount) -> Option<Strin
     let has_server =
         || gateway.catalogue.get(toolkit).is_ok_and(|toolkit| toolkit.has_authorization_server(*auth_scheme));
     if !account.credential.renewable {
-        Some("has nothing that renews it, such as a refresh token".to_owned())
+        Some("has no means to renew it, such as a refresh token".to_owned())
     } else if !account.config_has_client {
         Some(format!("auth config {auth_config_id} has no OAuth client to refresh it with"))
     } else if !has_server() {
@@ -305,7 +305,12 @@ async fn ask(
             // A requested refresh ignores the pause, so its refusal does not count.
             let refusals = account.refusals + u32::from(!is_pausing(gateway, account));
             if refusal != TokenRefusal::Unknown || refusals >= UNKNOWN_REFUSALS {
-                tracing::warn!(account = account.id, told, was_unanswered, "a refresh was refused for good");
+                tracing::warn!(
+                    account = account.id,
+                    told,
+                    was_unanswered,
+                    "a refresh was refused permanently"
+                );
                 RefreshEnd::Refused(reason(account, refusal, &told, was_unanswered))
             } else {
                 let retry_at = gateway.clock.now() + pause_after(account.failures);
@@ -313,7 +318,7 @@ async fn ask(
                     account = account.id,
                     told,
                     refusals,
-                    "a refresh was refused in unknown words"
+                    "a refresh was refused with an unknown error"
                 );
                 let problem = format!("the provider refuses it ({told})");
                 RefreshEnd::Failed { problem, retry_at, may_be_done: false, refusals }
@@ -322,7 +327,7 @@ async fn ask(
         Err(NotGranted::Unavailable { why, may_be_done, retry_after }) => {
             let asked = retry_after.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
             let pause = pause_after(account.failures).max(asked.min(LONGEST_PAUSE));
-            tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed for now");
+            tracing::warn!(account = account.id, why, may_be_done, pause, "a refresh has failed temporarily");
             RefreshEnd::Failed {
                 problem: why,
                 retry_at: gateway.clock.now() + pause,
@@ -347,7 +352,7 @@ async fn keep(gateway: &Parts, account: &StoredAccount, holder: &str, end: &Refr
                 return Err(error);
             }
             Err(error) => {
-                tracing::warn!(account = account.id, %error, attempt, "what a refresh gave could not be stored yet");
+                tracing::warn!(account = account.id, %error, attempt, "the tokens of a refresh could not be stored yet");
                 let pause = tokio::time::sleep(LONGEST_STORE_PAUSE.min(POLL * attempt));
                 if gateway.lifecycle.ended.run_until_cancelled(pause).await.is_none() {
                     return Err(error);
@@ -405,7 +410,7 @@ pub(crate) fn not_in_time(id: &str, timeout: Duration) -> Error {
         "The access token of connected account {id} was not refreshed within {timeout:?}. \
          Nothing was sent to the API."
     );
-    Error::new(ErrorKind::TokenRefreshFailed, message).fix("The refresh goes on; call again.")
+    Error::new(ErrorKind::TokenRefreshFailed, message).fix("The refresh continues; call again.")
 }
 
 /// The error of a call that needs a newer credential, and cannot get one now.

@@ -46,7 +46,7 @@ pub(crate) fn request<'a>(
             request(&Exchange { server, fields, client, credentials, settings, now_seconds })?
         }
         Renewed::Never => {
-            let message = format!("A credential of scheme {scheme} has nothing that renews it.");
+            let message = format!("A credential of scheme {scheme} cannot be renewed.");
             return Err(Error::new(ErrorKind::AccountUnusable, message));
         }
     };

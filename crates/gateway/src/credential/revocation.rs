@@ -32,7 +32,7 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
     let (requests, errors) = match requests(gateway, account).await {
         Ok(requests) => requests,
         Err(error) => {
-            tracing::warn!(account = account.id, %error, "no token was taken back");
+            tracing::warn!(account = account.id, %error, "no token was revoked");
             revoked.failures.push(error.to_string());
             return revoked;
         }
@@ -47,11 +47,11 @@ pub(crate) async fn revoke(gateway: &Parts, account: &StoredAccount) -> Revoked 
             }
             Ok(answered) => {
                 let why = not_granted(&answered, &errors, "success").in_words();
-                format!("{name}: the provider answered with status {} ({why})", answered.status.as_u16())
+                format!("{name}: the provider responded with status {} ({why})", answered.status.as_u16())
             }
             Err(error) => format!("{name}: {}", error.in_words()),
         };
-        tracing::warn!(account = account.id, failure, "a token was not taken back");
+        tracing::warn!(account = account.id, failure, "a token was not revoked");
         revoked.failures.push(failure);
     }
     revoked

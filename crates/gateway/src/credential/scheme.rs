@@ -46,7 +46,7 @@ pub(crate) enum Obtained {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientOwner {
     /// The scheme has no client.
-    Nobody,
+    None,
     /// The operator registers a client, and gives it to the auth config.
     AuthConfig,
     /// The account has a client. If it has none, the client is the auth config's.
@@ -92,7 +92,7 @@ pub(crate) const CLIENTLESS: [AuthScheme; 4] =
 /// A scheme with a credential that the user enters, and that stays as it is.
 const ENTERED: Scheme = Scheme {
     obtained: Obtained::ByForm,
-    client: ClientOwner::Nobody,
+    client: ClientOwner::None,
     renewed: Renewed::Never,
     takes_scopes: true,
     optional_fields: &[],

@@ -62,15 +62,15 @@ pub(crate) async fn exchange(
         let content_type = content_type.map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) =
-            response.body.try_next().await.map_err(|_| broken("broke off in its answer"))?
+            response.body.try_next().await.map_err(|_| broken("broke off in its response"))?
         {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BYTES {
-                return Err(broken("answered with more than 1 MiB"));
+                return Err(broken("responded with more than 1 MiB"));
             }
         }
         Ok(Answered { status, retry_after, content_type, body, sent: request.body })
     };
-    let timed_out = |_| broken(&format!("did not answer within {} s", TIMEOUT.as_secs()));
+    let timed_out = |_| broken(&format!("did not respond within {} s", TIMEOUT.as_secs()));
     tokio::time::timeout(TIMEOUT, exchange).await.map_err(timed_out)?
 }

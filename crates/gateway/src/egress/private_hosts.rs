@@ -65,7 +65,7 @@ struct Permission {
 enum Holder {
     /// The definitions that name the host.
     Definitions,
-    /// All accounts of a toolkit, whichever field leads them to the host.
+    /// All accounts of a toolkit, with any field that leads them to the host.
     Toolkit(String),
     Redirects,
     Bodies,
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn only_good_addresses_of_a_mixed_answer_are_used() {
+    fn only_allowed_addresses_of_a_mixed_lookup_are_used() {
         assert_eq!(
             public_only("x.example", addresses(&["10.0.0.5", "8.8.8.8"])).unwrap(),
             addresses(&["8.8.8.8"])
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_called_without_a_look_up() {
+    fn hosts_that_may_be_called_without_a_lookup() {
         let allowed = hosts(&["127.0.0.1", "git.internal:8443", "git.internal:9000", "[::1]"]);
         let check = |url: &str| allowed.check(&url.parse().unwrap(), &toolkit(true));
         for (url, is_private) in [
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_no_host_is_refused_by_name() {
-        for entry in ["", "a b", "http://x", "x/y", "user@x", "git=", "git=x/y", "nobody=x", "=x"] {
+        for entry in ["", "a b", "http://x", "x/y", "user@x", "git=", "git=x/y", "unknown=x", "=x"] {
             let entries = owned(&[entry]);
             let about =
                 entry.split_once('=').map_or(entry, |(slug, host)| if slug == "git" { host } else { slug });

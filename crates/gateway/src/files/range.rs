@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_what_the_rfc_says() {
+    fn ranges_match_the_rfc() {
         use Selected::{Nothing, Part, Whole};
 
         for (header, size, selected) in [

@@ -79,7 +79,7 @@ impl Unresolved {
                 ));
             }
             (true, _, None) => {
-                return Err(format!("authorize_url: is missing; with {scheme} a person agrees there"));
+                return Err(format!("authorize_url: is missing; with {scheme} the user consents there"));
             }
             (true, ..) | (false, None, _) => {}
             (false, Some(_), _) => {
@@ -129,7 +129,7 @@ impl Unresolved {
             }
             if issuer.iter().flat_map(Template::field_names).any(|name| name == *field) {
                 return Err(format!(
-                    "issuer: uses {{{{{field}}}}}, which a callback tells; it has to be known before"
+                    "issuer: uses {{{{{field}}}}}, which comes with a callback; it must be known before the callback"
                 ));
             }
         }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_take_their_place() {
+    fn fields_are_inserted_into_the_template() {
         let template = Template::parse("Bearer {{token}}!").unwrap();
         assert_eq!(template.field_names(), ["token"]);
         let text = template.render(|name| Some(format!("<{name}>").into())).unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_the_providers_or_anyones() {
+    fn a_host_belongs_to_the_provider_or_is_open() {
         for (template, in_host, open) in [
             ("https://{{a}}.example.com/{{b}}", vec!["a"], vec![]),
             ("https://{{a}}/x/{{b}}", vec!["a"], vec!["a"]),

@@ -76,7 +76,7 @@ fn leaving(
 }
 
 #[test]
-fn what_leaves_the_gateway_for_every_toolkit() {
+fn every_toolkit_sends_its_expected_request() {
     let catalogue = Catalogue::with(&[]).unwrap();
     let mut wrong = Vec::new();
     for case in cases() {
@@ -122,7 +122,7 @@ fn every_toolkit_and_scheme_has_a_case() {
 
 /// Snapshots the authorize URL and the token requests of every toolkit with an authorization server.
 #[test]
-fn what_authorization_servers_are_asked() {
+fn requests_to_authorization_servers_match_their_snapshot() {
     let client = json!({ "client_id": "the client", "client_secret": "its+secret" }).to_string();
     let client = OAuthClient::read(&SecretJson::new(client), &json!({})).unwrap();
     let verifier = CodeVerifier("verifier".into());
@@ -374,7 +374,7 @@ fn a_bad_definition_is_refused_with_key_and_reason() {
 }
 
 #[test]
-fn files_and_folders_are_read_and_named_when_they_are_wrong() {
+fn files_and_folders_are_read_and_errors_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         std::fs::File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
@@ -395,7 +395,7 @@ fn files_and_folders_are_read_and_named_when_they_are_wrong() {
 }
 
 #[test]
-fn an_own_toolkit_takes_precedence() {
+fn a_custom_toolkit_takes_precedence() {
     let own = json!({ "slug": "github", "name": "Ours", "base_url": "https://git.acme.example/api/v3",
         "schemes": { "NO_AUTH": {} } });
     let catalogue = Catalogue::with(&[ToolkitSource::Definition(own)]).unwrap();
@@ -404,7 +404,7 @@ fn an_own_toolkit_takes_precedence() {
 }
 
 #[test]
-fn a_mistyped_slug_is_told_the_right_one() {
+fn the_error_about_a_mistyped_slug_suggests_the_right_one() {
     let catalogue = Catalogue::with(&[]).unwrap();
     let error = catalogue.get("GoogleCalendar").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ToolkitNotFound);
@@ -440,7 +440,7 @@ fn missing_and_unusable_fields_are_named_without_their_value() {
 
 /// RFC 7617 §2.
 #[test]
-fn what_basic_authentication_cannot_hold_is_refused() {
+fn values_that_basic_authentication_cannot_hold_are_refused() {
     let definition = json!({
         "slug": "acme", "name": "Acme", "base_url": "https://api.acme.test",
         "schemes": {

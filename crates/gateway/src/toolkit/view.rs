@@ -82,16 +82,16 @@ impl Toolkit {
             fields.extend(hosts.map(|name| self.input_field(scheme, name)));
         }
         if server.authorize_url.is_some() {
-            let description = "Where the provider sends users back to, if not to this gateway's own address";
+            let description = "The redirect URI, if it is not the gateway's own address";
             fields.push(field("oauth_redirect_uri", description, false, None));
         }
         if Scheme::of(scheme).takes_scopes {
             let scopes = server.rules.scopes.join(&server.rules.scope_separator);
             let scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
-            fields.push(field("scopes", "What is asked for", false, scopes));
+            fields.push(field("scopes", "The scopes to request", false, scopes));
         }
         if server.rules.user_scope_parameter.is_some() {
-            fields.push(field("user_scopes", "What the app may do as the person", false, None));
+            fields.push(field("user_scopes", "The scopes that the app gets as the user", false, None));
         }
         fields
     }

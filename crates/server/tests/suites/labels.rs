@@ -150,7 +150,7 @@ const CASES: &[Case] = &[
 
 async fn is_as_expected(result: Result<Answer>, status: u16, is: Is, case: &str, size: usize) {
     if let Broken = is {
-        let error = assert_error(result, ErrorKind::UpstreamBroken, &format!("(status {status}) is JSON"));
+        let error = assert_error(result, ErrorKind::UpstreamBroken, &format!("(status {status}) as JSON"));
         assert!(error.to_string().contains("responseType: 'text'"), "{error}");
         return;
     }

@@ -50,7 +50,11 @@ async fn one_holder_at_a_time_has_the_lease() {
     assert!(store.end_refresh(&account, "a", &failed_for_now(true)).await.unwrap());
     assert_eq!(store.begin_refresh(&account, "b", LEASE).await.unwrap(), None, "it has failed meanwhile");
     let account = account::find(gateway.parts(), &account.id).await.unwrap();
-    assert_eq!(store.begin_refresh(&account, "b", LEASE).await.unwrap(), Some(1), "one was not answered");
+    assert_eq!(
+        store.begin_refresh(&account, "b", LEASE).await.unwrap(),
+        Some(1),
+        "one refresh got no response"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +85,7 @@ async fn a_holder_that_lost_the_lease_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_credential_that_is_given_meanwhile_stays() {
+async fn a_credential_that_was_replaced_during_a_refresh_stays() {
     let (gateway, account) = gateway().await;
     let parts = gateway.parts();
     parts.store.begin_refresh(&account, "a", LEASE).await.unwrap();
@@ -98,7 +102,7 @@ async fn a_credential_that_is_given_meanwhile_stays() {
 }
 
 #[tokio::test]
-async fn what_was_surely_not_done_is_not_in_doubt() {
+async fn a_refresh_that_was_not_sent_is_not_in_doubt() {
     let (gateway, mut account) = gateway().await;
     let store = &gateway.parts().store;
     for (may_be_done, unanswered) in [(false, 0), (false, 0), (true, 0), (false, 1), (true, 1)] {

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_string_is_that_of_the_rfc() {
+    fn the_base_string_matches_the_rfc() {
         // §3.4.1.1.
         let url = Url::parse("http://EXAMPLE.COM:80/request?b5=%3D%253D&a3=a&c%40=&a2=r%20b#x").unwrap();
         let parameters = [
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_the_rfc() {
+    fn signatures_match_the_rfc() {
         // §1.2, all three requests of the flow.
         let consumer = ("dpf43f3p2l4k3l03", "kd94hf93k423kf44");
         let method = ("oauth_signature_method", "HMAC-SHA1");

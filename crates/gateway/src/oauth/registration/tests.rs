@@ -68,7 +68,7 @@ fn a_client_is_registered_for_what_it_will_do() {
 }
 
 #[test]
-fn an_answer_replaces_the_client_that_was() {
+fn a_response_replaces_the_old_client() {
     let answer = br#"{"client_id":"c","client_secret":"s","client_secret_expires_at":0,"client_name":"x"}"#;
     let registered = read(201, answer).unwrap();
     assert_eq!(
@@ -81,7 +81,7 @@ fn an_answer_replaces_the_client_that_was() {
 }
 
 #[test]
-fn a_refusal_is_told_from_a_failure() {
+fn a_refusal_is_distinguished_from_a_failure() {
     let refused = br#"{"error":"invalid_redirect_uri","error_description":"no"}"#;
     let Err(NotGranted::Refused { code, description, .. }) = read(400, refused) else {
         panic!("it was refused");

@@ -52,7 +52,7 @@ fn answered(status: u16, body: &str) -> Answered {
 }
 
 #[test]
-fn a_person_is_sent_with_state_and_challenge() {
+fn a_user_is_redirected_with_state_and_challenge() {
     let toolkit = toolkit(json!({ "authorize_parameters": { "access_type": "offline" } }));
     // RFC 7636, appendix B.
     let verifier = CodeVerifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
@@ -67,7 +67,7 @@ fn a_person_is_sent_with_state_and_challenge() {
 }
 
 #[test]
-fn a_persons_scopes_are_asked_for_beside_those_of_the_app() {
+fn user_scopes_are_requested_beside_those_of_the_app() {
     let toolkit = toolkit(json!({
         "scopes": ["bot:read"], "scope_separator": ",", "user_scope_parameter": "user_scope", "pkce": false,
     }));
@@ -86,7 +86,7 @@ fn a_persons_scopes_are_asked_for_beside_those_of_the_app() {
 }
 
 #[test]
-fn a_token_is_taken_back_as_the_provider_wants_it() {
+fn a_token_is_revoked_as_the_provider_expects() {
     let token = "t".into();
     let body = |rules: Value| {
         let toolkit = toolkit(rules);
@@ -102,7 +102,7 @@ fn a_token_is_taken_back_as_the_provider_wants_it() {
 }
 
 #[test]
-fn a_token_is_asked_for_as_the_provider_wants_it() {
+fn a_token_is_requested_as_the_provider_expects() {
     let refresh = "r&1".into();
     let grant = Grant::RefreshToken(&refresh);
     let standard = toolkit(json!({}));
@@ -169,7 +169,7 @@ fn a_time_may_stand_for_a_lifetime() {
 }
 
 #[test]
-fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
+fn the_accounts_client_takes_precedence_over_that_of_its_auth_config() {
     let credentials = r#"{"client_id":"theirs","client_secret":"s","scopes":"a"}"#;
     let credentials = SecretJson::new(credentials.to_owned());
     let toolkit = toolkit(json!({}));
@@ -193,7 +193,7 @@ fn a_client_of_the_account_goes_before_that_of_its_auth_config() {
 }
 
 #[test]
-fn a_machine_asks_for_itself() {
+fn a_machine_requests_its_own_token() {
     let toolkit = toolkit(json!({ "client_authentication": "basic" }));
     let request = token_request(&server(&toolkit), &client(), &Grant::ClientCredentials);
     assert_eq!(request.body.expose_secret(), "grant_type=client_credentials&scope=read+write");
@@ -222,7 +222,7 @@ fn a_login_is_a_name_and_a_password() {
 }
 
 #[test]
-fn a_parameter_may_take_the_place_of_a_standard_one() {
+fn a_parameter_may_replace_a_standard_one() {
     let toolkit = toolkit(json!({
         "client_authentication": "basic",
         "token_parameters": { "grant_type": "account_credentials", "account_id": "{{account_id}}" },
@@ -234,7 +234,7 @@ fn a_parameter_may_take_the_place_of_a_standard_one() {
 }
 
 #[test]
-fn a_refusal_is_told_from_a_failure() {
+fn a_refusal_is_distinguished_from_a_failure() {
     for (status, body) in [
         (400, r#"{"error":"invalid_grant","error_description":"gone"}"#),
         (401, r#"{"error":"invalid_client"}"#),

@@ -64,7 +64,7 @@ fn read(jwt: &str) -> (Value, Value) {
 }
 
 #[test]
-fn google_is_asked_with_a_signed_assertion() {
+fn google_gets_a_signed_assertion() {
     let json = json!({
         "type": "service_account", "client_email": "robot@acme.test", "private_key": KEY.0, "private_key_id": "k1",
         "token_uri": "https://evil.test/token",
@@ -91,7 +91,7 @@ fn google_is_asked_with_a_signed_assertion() {
 }
 
 #[test]
-fn a_google_key_is_taken_as_it_is_copied() {
+fn a_google_key_is_accepted_in_every_copied_form() {
     let key = json!({ "client_email": "robot@acme.test", "private_key": KEY.0, "private_key_id": "k1" });
     let escaped = json!({ "client_email": "robot@acme.test", "private_key": KEY.0.replace('\n', "\\r\\n") });
     let encoded = BASE64.encode(KEY.0.as_bytes());
@@ -129,7 +129,7 @@ fn a_google_key_is_taken_as_it_is_copied() {
 }
 
 #[test]
-fn github_is_asked_with_a_signed_bearer_token() {
+fn github_gets_a_signed_bearer_token() {
     let with = |line_end: &str| KEY.0.replace('\n', line_end);
     let body = KEY.0.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n");
     let as_url = BASE64.encode(KEY.0.as_bytes()).replace('+', "-").replace('/', "_").replace('=', "");
@@ -174,7 +174,7 @@ fn github_is_asked_with_a_signed_bearer_token() {
 }
 
 #[test]
-fn unusable_keys_are_named_without_what_is_in_them() {
+fn errors_about_unusable_keys_do_not_quote_them() {
     let pem = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----";
     let google_key = |key: Value| fields(json!({ "credentials_json": key.to_string() }));
     let errors = [
