@@ -39,7 +39,10 @@ export async function beside(upstream, folder, log) {
   if (missing.length > 0) {
     const names = missing.map(([name]) => name).join(' and ');
     log(`left out: the gateway on a port. Install ${names}: apt-get install nginx-light wrk`);
-    return { text: `Not measured: there is no ${names} (\`apt-get install nginx-light wrk\`).`, targets: [] };
+    return {
+      text: `The gateway on a port was not measured: there is no ${names} (\`apt-get install nginx-light wrk\`).`,
+      targets: [],
+    };
   }
   log('the gateway on a port, and nginx');
   const servers = [await startGateway(upstream, folder), await startNginx(upstream, folder)];
