@@ -29,7 +29,7 @@ export interface ConnectedAccount {
 	alias: string | null;
 	/** A name that was made up for it, such as `gmail_red-castle`. */
 	wordId: string | null;
-	/** What is known of the credential. Secrets are `REDACTED`. */
+	/** The credential's fields. Secrets are `REDACTED`. */
 	state?: Credential | undefined;
 	/** When it was created, as an ISO 8601 date. */
 	createdAt: string;
@@ -52,15 +52,15 @@ export interface Credential {
 	authScheme: string;
 	val: Record<string, unknown>;
 }
-/** What an API key may do, by area. An area that is not named is closed to it. */
+/** An API key's permissions, by area. It has no access to other areas. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
-/** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
+/** The areas of a gateway's routes. Other areas belong to the hosted backend. */
 export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | (string & {});
 /** An API key to make. */
 export interface CreateApiKey {
-	/** What it is for. */
+	/** Its purpose. */
 	name?: string | undefined;
-	/** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
+	/** Its permissions, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: all. */
 	permissions?: Permissions | undefined;
 	/** When it ends: a date, or one in ISO 8601 with its offset. Default: never. */
 	expiresAt?: string | Date | undefined;
@@ -71,9 +71,9 @@ export interface CreateApiKey {
 export interface ApiKey {
 	/** Its id, for revoking it. */
 	id: string;
-	/** What it is for. */
+	/** Its purpose. */
 	name: string | null;
-	/** What it may do; null means everything. */
+	/** Its permissions; null means all. */
 	permissions: Permissions | null;
 	/** Where it may be used from; null means anywhere. */
 	allowedAddresses: string[] | null;
@@ -145,7 +145,7 @@ export interface ToolkitInputField {
 	/** Whether it is a secret; absent if the backend does not say. */
 	isSecret?: boolean | undefined;
 }
-/** What is known about an error besides its message. */
+/** The details of an error besides its message. */
 export interface ErrorDetails {
 	/** HTTP status of the backend's response. */
 	status?: number | undefined;
@@ -155,9 +155,9 @@ export interface ErrorDetails {
 	slug?: string | undefined;
 	/** Names the request in the backend's log. */
 	requestId?: string | undefined;
-	/** What to do about it. */
+	/** The advice. */
 	suggestedFix?: string | undefined;
-	/** What is wrong, one sentence per field. */
+	/** The problems, one sentence per field. */
 	errors?: string[] | undefined;
 	/** The field or option that is wrong, such as `parameters[0].value`. */
 	field?: string | undefined;
@@ -165,7 +165,7 @@ export interface ErrorDetails {
 	headers?: Headers | undefined;
 	/** After how many milliseconds to try again, where the backend said so. */
 	retryAfter?: number | undefined;
-	/** What led to it. */
+	/** Its cause. */
 	cause?: unknown | undefined;
 }
 /** The body of an error as it travels. */
@@ -204,9 +204,9 @@ export declare class ComposioError extends Error {
 	readonly slug?: string | undefined;
 	/** Names the request in the backend's log. */
 	readonly requestId?: string | undefined;
-	/** What to do about it. The message ends with the same sentence. */
+	/** The advice. The message ends with the same sentence. */
 	readonly suggestedFix?: string | undefined;
-	/** What is wrong, one sentence per field. */
+	/** The problems, one sentence per field. */
 	readonly errors?: readonly string[] | undefined;
 	/** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
 	readonly field?: string | undefined;
@@ -306,7 +306,7 @@ export declare class ComposioMultipleConnectedAccountsError extends ComposioErro
 	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
 	constructor(message: string, details?: ErrorDetails);
 }
-/** What every call takes besides its request. */
+/** The options of every call. */
 export interface CallOptions {
 	/**
 	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
@@ -319,7 +319,7 @@ export interface CallOptions {
 	 */
 	timeout?: number | undefined;
 }
-/** What `data` is to be. */
+/** The form of `data`. */
 export type ResponseType = "json" | "text" | "stream";
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
@@ -330,7 +330,7 @@ export interface PageOptions {
 }
 /** A page of a list. */
 export interface Page<T> {
-	/** What is on the page. */
+	/** The items of the page. */
 	items: T[];
 	/** The `cursor` of the next page; null on the last page. */
 	nextCursor: string | null;
@@ -345,7 +345,7 @@ export interface Page<T> {
 export interface AuthConfig {
 	/** Its id, `ac_…`. */
 	id: string;
-	/** What it is called. */
+	/** Its name. */
 	name: string;
 	/** The toolkit. */
 	toolkit: {
@@ -364,7 +364,7 @@ export interface AuthConfig {
 	noOfConnections: number;
 	/** Its own credentials by name, such as those of an OAuth client. Every value is `REDACTED`. */
 	credentials: Record<string, unknown>;
-	/** What an account needs to be connected with it. */
+	/** The fields that connect an account with it. */
 	expectedInputFields: ToolkitInputField[];
 	/** When it was created, as an ISO 8601 date. */
 	createdAt: string | null;
@@ -384,7 +384,7 @@ export type CreateAuthConfig = {
 	authScheme: string;
 	/** Its own credentials, such as those of an OAuth client. */
 	credentials?: Record<string, unknown> | undefined;
-	/** What it is called. */
+	/** Its name. */
 	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. Default: true. */
 	isEnabledForToolRouter?: boolean | undefined;
@@ -393,20 +393,20 @@ export type CreateAuthConfig = {
 	type: "use_composio_managed_auth";
 	/** Scopes to ask for. */
 	credentials?: Record<string, unknown> | undefined;
-	/** What it is called. */
+	/** Its name. */
 	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. Default: true. */
 	isEnabledForToolRouter?: boolean | undefined;
 };
 /** Changes of an auth config. Parts that are not named stay. */
 export interface UpdateAuthConfig {
-	/** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
+	/** `custom` for an auth config that {@link AuthConfigs.create} created with your own client, else `default`. */
 	type: "custom" | "default";
 	/** Its own credentials. Fields that are not named stay, and null removes one. For a `custom` auth config only. */
 	credentials?: Record<string, unknown> | undefined;
 	/** Scopes to request, separated by commas. For a `default` auth config only. */
 	scopes?: string | undefined;
-	/** What it is called. */
+	/** Its name. */
 	name?: string | undefined;
 	/** Whether sessions may connect accounts with it. */
 	isEnabledForToolRouter?: boolean | undefined;
@@ -642,7 +642,7 @@ export interface ConnectionRequest {
 	status: ConnectedAccountStatus;
 	/** The page on which the user completes the account; null if the account is complete. */
 	redirectUrl: string | null;
-	/** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
+	/** The token by which the page knows the account; not with {@link ConnectedAccounts.initiate}. */
 	linkToken?: string | undefined;
 	/** Until when the page works, as an ISO 8601 date; not with {@link ConnectedAccounts.initiate}. */
 	expiresAt?: string | undefined;
@@ -686,7 +686,7 @@ export interface ListConnectedAccounts extends PageOptions {
 }
 /** A page of accounts. */
 export type ConnectedAccountPage = Page<ConnectedAccount>;
-/** What to change of an account. What is not named stays. */
+/** Changes of an account. Unnamed parts stay. */
 export interface UpdateConnectedAccount {
 	/** Its name; an empty one removes it. */
 	alias?: string | undefined;
@@ -986,7 +986,7 @@ export interface ProxyParameter {
 	/** Where it goes. */
 	in: "header" | "query";
 }
-/** What is asked of the third-party API. */
+/** The request to the third-party API. */
 export interface ProxyCall {
 	/**
 	 * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
@@ -1178,7 +1178,7 @@ export interface ToolkitDefinition {
 	name: string;
 	/** Where the API and its authentication are documented. */
 	docs?: string | undefined;
-	/** What relative endpoints are appended to. A path in it is kept. */
+	/** The URL to which relative endpoints are appended. A path in it is kept. */
 	base_url: string;
 	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
 	hosts?: readonly string[] | undefined;
@@ -1204,9 +1204,9 @@ export interface ToolkitDefinition {
 export interface ToolkitField {
 	/** A description for the user who enters it. */
 	description: string;
-	/** What it may look like. */
+	/** An example of its value. */
 	example?: string | undefined;
-	/** What it is if it is not given. Without a default it is required. */
+	/** Its default value. Without a default it is required. */
 	default?: string | undefined;
 	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
 	values?: readonly string[] | undefined;
@@ -1263,7 +1263,7 @@ export interface ToolkitAuthorizationServer {
 	scopes?: readonly string[] | undefined;
 	/** The meaning of scopes, for the user of the connect page. */
 	scope_words?: Record<string, string> | undefined;
-	/** What is between two scopes. Default: a space. */
+	/** The separator of scopes. Default: a space. */
 	scope_separator?: string | undefined;
 	/** The parameter that has the scopes. Default: `scope`. */
 	scope_parameter?: string | undefined;
@@ -1436,8 +1436,8 @@ export interface Listener {
 /**
  * The gateway in this process: it keeps users' credentials and makes their calls.
  *
- * A gateway that is only open does not keep the process alive; one that listens does. What is still
- * open when a process or a worker ends by itself is closed first, see {@link Gateway.close}.
+ * An open gateway does not keep the process alive; a listening gateway does. A gateway that is still open when
+ * a process or a worker ends by itself is closed first, see {@link Gateway.close}.
  *
  * @example
  * ```ts
@@ -1460,8 +1460,8 @@ export declare class Gateway {
 	readonly calls: Calls;
 	private constructor();
 	/**
-	 * Opens a gateway. Close it in the end: a process that ends by itself does that, one that ends by
-	 * `process.exit()` does not.
+	 * Opens a gateway. Close it in the end. A process that ends by itself closes its gateways. After
+	 * `process.exit()` they are not closed.
 	 *
 	 * @param options Default: a gateway in memory, with the built-in toolkits.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -1481,7 +1481,7 @@ export declare class Gateway {
 	 */
 	static open(options?: GatewayOptions): Promise<Gateway>;
 	/**
-	 * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
+	 * Serves a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
 	 *
 	 * @param options Default: any free port that is reached from this machine only.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -1603,7 +1603,7 @@ export interface ToolkitItem {
 	slug: string;
 	/** The display name. */
 	name: string;
-	/** What it is described by. */
+	/** Its description. */
 	meta: ToolkitMeta;
 	/** How its accounts may authenticate, such as `BEARER_TOKEN`. */
 	authSchemes: string[];
@@ -1614,13 +1614,13 @@ export interface ToolkitItem {
 	/** Whether it runs in the caller's process only. */
 	isLocalToolkit: boolean;
 }
-/** What a toolkit is described by. */
+/** The description of a toolkit. */
 export interface ToolkitMeta {
-	/** What it is. */
+	/** A text about it. */
 	description: string;
 	/** A picture; empty where a backend serves none. */
 	logo: string;
-	/** What it is sorted under. */
+	/** Its categories. */
 	categories: {
 		slug: string;
 		name: string;
@@ -1638,14 +1638,14 @@ export interface ToolkitMeta {
 }
 /** A toolkit in full. */
 export interface Toolkit extends Omit<ToolkitItem, "authSchemes" | "noAuth"> {
-	/** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
+	/** The URL to which relative endpoints are appended, with `{{name}}` for the parts that each account has. */
 	baseUrl: string | null;
 	/** The ways to connect an account. */
 	authConfigDetails: ToolkitAuthDetails[];
 }
 /** A way to connect an account of a toolkit. */
 export interface ToolkitAuthDetails {
-	/** What it is called. */
+	/** Its name. */
 	name: string;
 	/** The scheme, such as `BEARER_TOKEN`. */
 	mode: string;
@@ -1781,7 +1781,7 @@ export interface EnsureConnectedOptions extends AuthorizeOptions {
 	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
-/** What {@link Session.ensureConnected} found or made. */
+/** The result of {@link Session.ensureConnected}. */
 export interface EnsuredConnection {
 	/** The toolkit's slug. */
 	toolkit: string;
@@ -1939,8 +1939,8 @@ export declare class Session {
 	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
 	 * beginning and for each piece of it.
 	 * @throws {ValidationError} If an argument cannot be used.
-	 * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
-	 * @throws {NotFoundError} If the file is no longer there.
+	 * @throws {PermissionDeniedError} If the URL has expired, or was not signed by the gateway.
+	 * @throws {NotFoundError} If the file no longer exists.
 	 * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
 	 *
 	 * @example
@@ -1954,7 +1954,7 @@ export declare class Session {
 	 */
 	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 	/**
-	 * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
+	 * Changes parts of the session's configuration. Unnamed parts stay; `null` resets a part.
 	 *
 	 * @param update The parts to change.
 	 * @param options `signal` and `timeout` (milliseconds).
@@ -2021,7 +2021,7 @@ export declare class Sessions {
 	 */
 	create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session>;
 	/**
-	 * Goes on with a session that exists. {@link Composio.use} is the same.
+	 * Returns an existing session. {@link Composio.use} is the same.
 	 *
 	 * @param sessionId The session's id, `trs_…`.
 	 * @param options `signal` and `timeout` (milliseconds).
@@ -2084,7 +2084,7 @@ export interface EmbeddedOptions {
 	/** Time for a whole call in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
-/** What a {@link Composio} object is made from. */
+/** The options of a {@link Composio} object. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;
 /**
  * The client. It makes sessions, in which calls are made as a user.
@@ -2145,7 +2145,7 @@ export declare class Composio {
 	 */
 	create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session>;
 	/**
-	 * Goes on with a session that exists.
+	 * Returns an existing session.
 	 *
 	 * @param sessionId The session's id, `trs_…`.
 	 * @param options `signal` and `timeout` (milliseconds).

@@ -64,7 +64,13 @@ const PHRASES = [
 const BEGINNING = '(?:Who|Whose|Nobody|Not|Also|Of|Only so)';
 const ADVICE = 'begin with the subject';
 /** Sentences of prose. */
-const SENTENCES = [...PHRASES, [new RegExp(`(?:^|[.!?:] )${BEGINNING}\\b(?! course)`), ADVICE]];
+const SENTENCES = [
+  ...PHRASES,
+  [new RegExp(`(?:^|[.!?:] )${BEGINNING}\\b(?! course)`), ADVICE],
+  [/(?:^|[.!:;] )What\b(?!.*\?)/, ADVICE],
+  [/\b(?:an?|its|their|no|whose|each|every) answers?\b/i, 'write "response"'],
+  [/\b(?:is|are|was|were) answered\b/i, 'write "gets a response"'],
+];
 /** Strings of a program, which begin after a quote. */
 const STRINGS = [
   ...PHRASES,

@@ -16,7 +16,7 @@ import { type Certificates, inProcess, makeCertificates, overHttp, overHttps } f
 
 conformance('in process', inProcess);
 conformance('over HTTP', overHttp());
-conformance('over HTTP, each answer as /openapi.json describes it', asDescribed);
+conformance('over HTTP, each response as /openapi.json describes it', asDescribed);
 conformance('over HTTP, by /api/v3', overHttp({ apiVersion: 'v3' }));
 
 describe('over HTTPS', () => {

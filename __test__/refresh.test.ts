@@ -199,7 +199,7 @@ describe('several processes with one store', () => {
       const { granted: grantedBefore = 0 } = killed[user] ?? {};
       if (outcome === 200) {
         assert.equal(account?.status, 'ACTIVE');
-        assert.notEqual(step, 'rotated', 'the provider had rotated, and its answer was never seen');
+        assert.notEqual(step, 'rotated', 'the provider had rotated the token, but its response was lost');
         return;
       }
       lost++;
@@ -373,7 +373,7 @@ describe('a gateway that is open when no work is left', () => {
       const session = await new Composio({ gateway }).create('bob');
       const call = { toolkit: 'slow', endpoint: '/me', method: 'GET' } as const;
       const { data } = await session.proxyExecute<{ headers: Record<string, string> }>(call);
-      assert.equal(data.headers.authorization, 'Bearer access-2', 'what the provider answered is in the store');
+      assert.equal(data.headers.authorization, 'Bearer access-2', 'the provider's tokens are in the store');
     });
   }
 });

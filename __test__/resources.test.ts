@@ -26,7 +26,7 @@ const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
 
 resources('resources, in process', inProcess);
 resources('resources, over HTTP', overHttp());
-resources('resources, over HTTP, each answer as /openapi.json describes it', asDescribed);
+resources('resources, over HTTP, each response as /openapi.json describes it', asDescribed);
 resources('resources, over HTTP, by /api/v3', overHttp({ apiVersion: 'v3' }));
 
 describe('a gateway', () => {

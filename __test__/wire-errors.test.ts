@@ -132,7 +132,10 @@ describe('the same words in process and over HTTP', () => {
       assert.ok(error instanceof ComposioError);
       assert.equal(error.suggestedFix, 'Create one with composio.create().');
       assert.equal(error.message.split(error.suggestedFix).length, 2, error.message);
-      assert.equal(error.message, 'Session `trs_none` was deleted, or never existed. Create one with composio.create().');
+      assert.equal(
+        error.message,
+        'Session `trs_none` was deleted, or never existed. Create one with composio.create().',
+      );
     }
   });
 });

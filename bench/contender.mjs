@@ -15,7 +15,7 @@ process.on('message', async ({ origin, scenario, runUp, milliseconds }) => {
     const call = callers.get(origin);
     if (!scenario.fails) {
       const data = await call(scenario.answer, { title: 'x' });
-      if ((Array.isArray(data) ? data.length : data.number) < 1) throw new Error('the answer was not read');
+      if ((Array.isArray(data) ? data.length : data.number) < 1) throw new Error('the response was not read');
       // The connections are opened first, because TLS handshakes take longer than a turn.
       if (scenario.inFlight > 1 && !connected.has(origin)) {
         connected.add(origin);

@@ -36,7 +36,7 @@ export interface ConnectedAccount {
   alias: string | null;
   /** A name that was made up for it, such as `gmail_red-castle`. */
   wordId: string | null;
-  /** What is known of the credential. Secrets are `REDACTED`. */
+  /** The credential's fields. Secrets are `REDACTED`. */
   state?: Credential;
   /** When it was created, as an ISO 8601 date. */
   createdAt: string;

@@ -4,10 +4,10 @@ import type * as Native from '../native';
 import { answerOf } from './native';
 import { Check, id, kindOf } from './validate';
 
-/** What an API key may do, by area. An area that is not named is closed to it. */
+/** An API key's permissions, by area. It has no access to other areas. */
 export type Permissions = Partial<Record<PermissionArea, 'none' | 'read' | 'write' | 'read_write'>>;
 
-/** What the routes of a gateway are divided into. The areas beside these belong to the hosted backend. */
+/** The areas of a gateway's routes. Other areas belong to the hosted backend. */
 export type PermissionArea =
   | 'auth_configs'
   | 'connected_accounts'
@@ -18,9 +18,9 @@ export type PermissionArea =
 
 /** An API key to make. */
 export interface CreateApiKey {
-  /** What it is for. */
+  /** Its purpose. */
   name?: string;
-  /** What it may do, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: everything. */
+  /** Its permissions, such as `{ proxy_execute: 'write', sessions: 'read_write' }`. Default: all. */
   permissions?: Permissions;
   /** When it ends: a date, or one in ISO 8601 with its offset. Default: never. */
   expiresAt?: string | Date;
@@ -32,9 +32,9 @@ export interface CreateApiKey {
 export interface ApiKey {
   /** Its id, for revoking it. */
   id: string;
-  /** What it is for. */
+  /** Its purpose. */
   name: string | null;
-  /** What it may do; null means everything. */
+  /** Its permissions; null means all. */
   permissions: Permissions | null;
   /** Where it may be used from; null means anywhere. */
   allowedAddresses: string[] | null;

@@ -9,7 +9,7 @@ import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG } from './valid
 export interface AuthConfig {
   /** Its id, `ac_…`. */
   id: string;
-  /** What it is called. */
+  /** Its name. */
   name: string;
   /** The toolkit. */
   toolkit: { slug: string; logo: string };
@@ -25,7 +25,7 @@ export interface AuthConfig {
   noOfConnections: number;
   /** Its own credentials by name, such as those of an OAuth client. Every value is `REDACTED`. */
   credentials: Record<string, unknown>;
-  /** What an account needs to be connected with it. */
+  /** The fields that connect an account with it. */
   expectedInputFields: ToolkitInputField[];
   /** When it was created, as an ISO 8601 date. */
   createdAt: string | null;
@@ -48,7 +48,7 @@ export type CreateAuthConfig =
       authScheme: string;
       /** Its own credentials, such as those of an OAuth client. */
       credentials?: Record<string, unknown>;
-      /** What it is called. */
+      /** Its name. */
       name?: string;
       /** Whether sessions may connect accounts with it. Default: true. */
       isEnabledForToolRouter?: boolean;
@@ -58,7 +58,7 @@ export type CreateAuthConfig =
       type: 'use_composio_managed_auth';
       /** Scopes to ask for. */
       credentials?: Record<string, unknown>;
-      /** What it is called. */
+      /** Its name. */
       name?: string;
       /** Whether sessions may connect accounts with it. Default: true. */
       isEnabledForToolRouter?: boolean;
@@ -66,13 +66,13 @@ export type CreateAuthConfig =
 
 /** Changes of an auth config. Parts that are not named stay. */
 export interface UpdateAuthConfig {
-  /** `custom` for one that was made by {@link AuthConfigs.create} with your own client, else `default`. */
+  /** `custom` for an auth config that {@link AuthConfigs.create} created with your own client, else `default`. */
   type: 'custom' | 'default';
   /** Its own credentials. Fields that are not named stay, and null removes one. For a `custom` auth config only. */
   credentials?: Record<string, unknown>;
   /** Scopes to request, separated by commas. For a `default` auth config only. */
   scopes?: string;
-  /** What it is called. */
+  /** Its name. */
   name?: string;
   /** Whether sessions may connect accounts with it. */
   isEnabledForToolRouter?: boolean;

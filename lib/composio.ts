@@ -60,7 +60,7 @@ export interface EmbeddedOptions {
   timeout?: number;
 }
 
-/** What a {@link Composio} object is made from. */
+/** The options of a {@link Composio} object. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;
 
 const SDK_KEYS = ['allowTracking', 'disableVersionCheck'];
@@ -142,7 +142,7 @@ export class Composio {
   }
 
   /**
-   * Goes on with a session that exists.
+   * Returns an existing session.
    *
    * @param sessionId The session's id, `trs_…`.
    * @param options `signal` and `timeout` (milliseconds).

@@ -57,7 +57,7 @@ export interface ListConnectedAccounts extends PageOptions {
 /** A page of accounts. */
 export type ConnectedAccountPage = Page<ConnectedAccount>;
 
-/** What to change of an account. What is not named stays. */
+/** Changes of an account. Unnamed parts stay. */
 export interface UpdateConnectedAccount {
   /** Its name; an empty one removes it. */
   alias?: string;
@@ -588,7 +588,7 @@ function checkCredential(check: Check, credential: unknown, path: string): void 
   check.fields(credential.val, `${path}.val`);
 }
 
-/** What is optional here is left out by backends that answer with the least that the Composio SDK needs. */
+/** The optional members are absent from backends that send only those that the Composio SDK needs. */
 interface WireAccount {
   id: string;
   user_id?: string;
@@ -611,7 +611,7 @@ interface WireCreated {
   redirect_url?: string | null;
 }
 
-/** What an account must have. */
+/** The members that an account must have. */
 const ACCOUNT = {
   id: 'string',
   status: 'string',

@@ -15,7 +15,7 @@ export interface ConnectionRequest {
   status: ConnectedAccountStatus;
   /** The page on which the user completes the account; null if the account is complete. */
   redirectUrl: string | null;
-  /** What the page knows the account by; not with {@link ConnectedAccounts.initiate}. */
+  /** The token by which the page knows the account; not with {@link ConnectedAccounts.initiate}. */
   linkToken?: string;
   /** Until when the page works, as an ISO 8601 date; not with {@link ConnectedAccounts.initiate}. */
   expiresAt?: string;
@@ -31,7 +31,7 @@ export interface WireLink {
   expires_at?: string;
 }
 
-/** What a link must have. */
+/** The members that a link must have. */
 export const LINK = {
   connected_account_id: 'string',
   'link_token?': 'string',

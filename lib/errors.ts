@@ -5,7 +5,7 @@
 
 import type { NativeAdvice, NativeFailure } from '../native';
 
-/** What is known about an error besides its message. */
+/** The details of an error besides its message. */
 export interface ErrorDetails {
   /** HTTP status of the backend's response. */
   status?: number;
@@ -15,9 +15,9 @@ export interface ErrorDetails {
   slug?: string;
   /** Names the request in the backend's log. */
   requestId?: string;
-  /** What to do about it. */
+  /** The advice. */
   suggestedFix?: string;
-  /** What is wrong, one sentence per field. */
+  /** The problems, one sentence per field. */
   errors?: string[];
   /** The field or option that is wrong, such as `parameters[0].value`. */
   field?: string;
@@ -25,7 +25,7 @@ export interface ErrorDetails {
   headers?: Headers;
   /** After how many milliseconds to try again, where the backend said so. */
   retryAfter?: number;
-  /** What led to it. */
+  /** Its cause. */
   cause?: unknown;
 }
 
@@ -66,9 +66,9 @@ export class ComposioError extends Error {
   declare readonly slug?: string;
   /** Names the request in the backend's log. */
   declare readonly requestId?: string;
-  /** What to do about it. The message ends with the same sentence. */
+  /** The advice. The message ends with the same sentence. */
   declare readonly suggestedFix?: string;
-  /** What is wrong, one sentence per field. */
+  /** The problems, one sentence per field. */
   declare readonly errors?: readonly string[];
   /** The field or option that is wrong, such as `parameters[0].value`; the first one where there are several. */
   declare readonly field?: string;
@@ -244,7 +244,7 @@ const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
   429: RateLimitError,
 };
 
-/** A sentence on what is wrong, and the field that it is about. */
+/** A sentence about a problem, and its field. */
 export interface Problem {
   sentence: string;
   field?: string;
@@ -264,7 +264,7 @@ export function invalid(what: string, problems: readonly Problem[]): ValidationE
   return error;
 }
 
-/** What is wrong, by field. */
+/** The problems, by field. */
 export function problemsOf(error: ComposioError): readonly Problem[] {
   const { message, suggestedFix = '', field } = error;
   if (error instanceof ValidationError) {
@@ -275,7 +275,7 @@ export function problemsOf(error: ComposioError): readonly Problem[] {
   return [{ sentence: sentence.trim(), field }];
 }
 
-/** What to do about an error, as data; undefined where all surfaces have the same words for it. */
+/** The advice about an error, as data; undefined if all surfaces have the same words for it. */
 export function adviceOf(error: ComposioError): NativeAdvice | undefined {
   return adviceOfErrors.get(error);
 }
@@ -306,9 +306,9 @@ function withoutAdvice({ kind, message, headers, ...fields }: Omit<NativeFailure
 }
 
 /**
- * The headers of an answer. Web frameworks copy what `headers` of an error has into their own answer (`{...headers}` in
+ * The headers of a response. Web frameworks copy the `headers` of an error into their own response (`{...headers}` in
  * Express, `for … in` in Koa), where the backend's `transfer-encoding` or `www-authenticate` would break it. So there is
- * nothing to copy: `Headers` has no fields of its own, and its methods are made such that no loop meets them.
+ * nothing to copy: `Headers` has no own fields, and its methods are not enumerable.
  */
 function headersOf(plain: Readonly<Record<string, string>>): Headers {
   const headers = new Headers();

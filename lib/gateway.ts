@@ -78,8 +78,8 @@ export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
 /**
  * The gateway in this process: it keeps users' credentials and makes their calls.
  *
- * A gateway that is only open does not keep the process alive; one that listens does. What is still
- * open when a process or a worker ends by itself is closed first, see {@link Gateway.close}.
+ * An open gateway does not keep the process alive; a listening gateway does. A gateway that is still open when
+ * a process or a worker ends by itself is closed first, see {@link Gateway.close}.
  *
  * @example
  * ```ts
@@ -120,8 +120,8 @@ export class Gateway {
   }
 
   /**
-   * Opens a gateway. Close it in the end: a process that ends by itself does that, one that ends by
-   * `process.exit()` does not.
+   * Opens a gateway. Close it in the end. A process that ends by itself closes its gateways. After
+   * `process.exit()` they are not closed.
    *
    * @param options Default: a gateway in memory, with the built-in toolkits.
    * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -146,7 +146,7 @@ export class Gateway {
   }
 
   /**
-   * Answers on a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
+   * Serves a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
    *
    * @param options Default: any free port that is reached from this machine only.
    * @throws {ValidationError} If an option is unknown or cannot be used.

@@ -47,17 +47,17 @@ function mayLoadAddons(): boolean {
   return true;
 }
 
-/** What a native call ends with: a text, bytes to read, some of them, or their end. */
+/** The result of a native call: a text, bytes to read, some of them, or their end. */
 export type Answer = string | Native.ByteReader | Buffer | null;
 
 type Settled = Answer | Native.NativeFailure;
 
-/** What each call waits with for its end, by the number of the call. */
+/** The callback of each call in flight, by the number of the call. */
 const waiting = new Map<number, (settled: Settled) => void>();
 
 let shared: { completions: Native.Completions; keepAlive: NodeJS.Timeout } | undefined;
 
-/** What native objects tell the end of their calls to; made when the first of them is. */
+/** The receiver of completed calls, for native objects. The first of them creates it. */
 export function completions(): Native.Completions {
   shared ??= {
     completions: new native.Completions(settle),
@@ -92,7 +92,7 @@ function endOf(call: number): Promise<Settled> {
 }
 
 /**
- * Awaits a native call and returns what it answers, of which it is known what that is: mostly a text.
+ * Awaits a native call and returns its result, whose type the caller knows: mostly a text.
  *
  * @param call Starts the call and returns its number.
  * @throws the signal's reason, that very object, once the signal is aborted: at once if it already
@@ -120,7 +120,7 @@ async function unlessAborted<T extends Answer>(call: (cancel?: number) => number
   }
 }
 
-/** What an aborted signal was aborted with. One that is older than `reason`, as polyfills are, has none. */
+/** The reason of an aborted signal. Some polyfills are older than `reason`, and have none. */
 export function reasonOf({ reason }: AbortSignal): unknown {
   return reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
 }

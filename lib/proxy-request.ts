@@ -27,7 +27,7 @@ export interface ProxyParameter {
   in: 'header' | 'query';
 }
 
-/** What is asked of the third-party API. */
+/** The request to the third-party API. */
 export interface ProxyCall {
   /**
    * A path below the base URL of the user's account, or an absolute URL on one of the toolkit's
@@ -155,7 +155,7 @@ const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HE
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
-/** What other libraries call the parts of a request. */
+/** Names that other libraries have for the parts of a request. */
 const MEANT: ReadonlyMap<string, string> = new Map([
   ...['headers', 'header'].map((key) => [key, "a header is one of `parameters`, with `in: 'header'`."] as const),
   ...['query', 'queryParams', 'params'].map(
@@ -209,7 +209,7 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
   return { text: write(call?.wire, request), source: call?.source };
 }
 
-/** A call as it travels. What it does not have is undefined, and so is not written. */
+/** A call in its wire form. Absent parts are undefined, so they are not written. */
 interface WireCall {
   toolkit_slug: unknown;
   connected_account_id: unknown;
@@ -311,7 +311,7 @@ function checkBody(check: Check, body: unknown, method: unknown): void {
   }
 }
 
-/** Whether JSON has no value for what is given as one, such as for NaN, so that no body would be sent. */
+/** Whether JSON cannot hold a value, such as NaN, so that no body would be sent. */
 function isLost(body: unknown): boolean {
   if (typeof body === 'number') return !Number.isFinite(body);
   const hasOwnForm = body instanceof Number || typeof (body as { toJSON?: unknown }).toJSON === 'function';
@@ -413,7 +413,7 @@ function findUnserialisable(value: unknown, path: string, parents: Set<object>):
   return undefined;
 }
 
-/** Reads the text of a response, whose `headersList` it adds. What is not in the documented form is an error. */
+/** Reads the text of a response, whose `headersList` it adds. A response in another form is an error. */
 export function readEnvelope(text: string): ToolsProxyExecuteResponse {
   const envelope = parseAnswer(text, `${NOT_AN_ENVELOPE}: it is not JSON.`);
   if (!isRecord(envelope)) throw invalidResponse(`it is ${kindOf(envelope)}`);
@@ -427,7 +427,7 @@ export function readEnvelope(text: string): ToolsProxyExecuteResponse {
   return Object.defineProperty(envelope as unknown as ToolsProxyExecuteResponse, 'headersList', HEADERS_LIST);
 }
 
-/** What only a list shows: values joined with a line break, and characters that are no byte. */
+/** Values that only a list shows: those joined with a line break, and characters that are not bytes. */
 const UNUSUAL = /[\n\u0100-\uffff]/;
 
 /** The values of repeated headers, by the headers in which they are joined. Few responses have any. */
@@ -475,7 +475,7 @@ const HEADERS_LIST: PropertyDescriptor & ThisType<{ headers?: Record<string, str
   },
 };
 
-/** What `new Headers` reads an object by, if it is there: pairs whose characters are bytes (RFC 9110 §5.5). */
+/** The iterator that `new Headers` uses if there is one: pairs whose characters are bytes (RFC 9110 §5.5). */
 const HEADERS_ITERATOR: PropertyDescriptor & ThisType<Record<string, string>> = {
   configurable: true,
   value: function* () {

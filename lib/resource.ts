@@ -11,10 +11,10 @@ export interface ResourceRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** The segments of the path below the version. */
   path: readonly string[];
-  /** Query values; what is undefined is left out. */
+  /** Query values; undefined values are left out. */
   query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   body?: object;
-  /** What the answer must have. */
+  /** The members that the response must have. */
   form?: Form;
 }
 
@@ -49,7 +49,7 @@ export interface PageOptions {
 
 /** A page of a list. */
 export interface Page<T> {
-  /** What is on the page. */
+  /** The items of the page. */
   items: T[];
   /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;

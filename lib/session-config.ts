@@ -1,4 +1,4 @@
-// What a session is allowed and told: how it is given, checked and written.
+// The configuration of a session: its type, its checks and its wire form.
 
 import { below, Check, kindOf, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
@@ -115,7 +115,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   sandbox: { wire: 'workbench', write: workbench },
 };
 
-/** What the preset `direct_tools` stands for. */
+/** The settings of the preset `direct_tools`. */
 const DIRECT_TOOLS = {
   manage_connections: { enable: false },
   workbench: { enable: false },

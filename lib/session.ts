@@ -53,7 +53,7 @@ export interface EnsureConnectedOptions extends AuthorizeOptions {
   timeout?: number;
 }
 
-/** What {@link Session.ensureConnected} found or made. */
+/** The result of {@link Session.ensureConnected}. */
 export interface EnsuredConnection {
   /** The toolkit's slug. */
   toolkit: string;
@@ -292,8 +292,8 @@ export class Session {
    * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
    * beginning and for each piece of it.
    * @throws {ValidationError} If an argument cannot be used.
-   * @throws {PermissionDeniedError} If the URL has expired, or is not one that the gateway has given.
-   * @throws {NotFoundError} If the file is no longer there.
+   * @throws {PermissionDeniedError} If the URL has expired, or was not signed by the gateway.
+   * @throws {NotFoundError} If the file no longer exists.
    * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
    *
    * @example
@@ -310,7 +310,7 @@ export class Session {
   }
 
   /**
-   * Changes parts of the session's configuration. What is not named stays; `null` resets a part.
+   * Changes parts of the session's configuration. Unnamed parts stay; `null` resets a part.
    *
    * @param update The parts to change.
    * @param options `signal` and `timeout` (milliseconds).

@@ -40,7 +40,7 @@ export class Sessions {
   }
 
   /**
-   * Goes on with a session that exists. {@link Composio.use} is the same.
+   * Returns an existing session. {@link Composio.use} is the same.
    *
    * @param sessionId The session's id, `trs_…`.
    * @param options `signal` and `timeout` (milliseconds).

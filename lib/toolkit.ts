@@ -25,7 +25,7 @@ export interface ToolkitDefinition {
   name: string;
   /** Where the API and its authentication are documented. */
   docs?: string;
-  /** What relative endpoints are appended to. A path in it is kept. */
+  /** The URL to which relative endpoints are appended. A path in it is kept. */
   base_url: string;
   /** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
   hosts?: readonly string[];
@@ -52,9 +52,9 @@ export interface ToolkitDefinition {
 export interface ToolkitField {
   /** A description for the user who enters it. */
   description: string;
-  /** What it may look like. */
+  /** An example of its value. */
   example?: string;
-  /** What it is if it is not given. Without a default it is required. */
+  /** Its default value. Without a default it is required. */
   default?: string;
   /** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
   values?: readonly string[];
@@ -102,7 +102,7 @@ export interface ToolkitAuthorizationServer {
   scopes?: readonly string[];
   /** The meaning of scopes, for the user of the connect page. */
   scope_words?: Record<string, string>;
-  /** What is between two scopes. Default: a space. */
+  /** The separator of scopes. Default: a space. */
   scope_separator?: string;
   /** The parameter that has the scopes. Default: `scope`. */
   scope_parameter?: string;

@@ -13,7 +13,7 @@ export interface ToolkitItem {
   slug: string;
   /** The display name. */
   name: string;
-  /** What it is described by. */
+  /** Its description. */
   meta: ToolkitMeta;
   /** How its accounts may authenticate, such as `BEARER_TOKEN`. */
   authSchemes: string[];
@@ -25,13 +25,13 @@ export interface ToolkitItem {
   isLocalToolkit: boolean;
 }
 
-/** What a toolkit is described by. */
+/** The description of a toolkit. */
 export interface ToolkitMeta {
-  /** What it is. */
+  /** A text about it. */
   description: string;
   /** A picture; empty where a backend serves none. */
   logo: string;
-  /** What it is sorted under. */
+  /** Its categories. */
   categories: { slug: string; name: string }[];
   /** How many tools the backend has for it. */
   toolsCount: number;
@@ -47,7 +47,7 @@ export interface ToolkitMeta {
 
 /** A toolkit in full. */
 export interface Toolkit extends Omit<ToolkitItem, 'authSchemes' | 'noAuth'> {
-  /** What relative endpoints are appended to, with `{{name}}` where each account has its own. */
+  /** The URL to which relative endpoints are appended, with `{{name}}` for the parts that each account has. */
   baseUrl: string | null;
   /** The ways to connect an account. */
   authConfigDetails: ToolkitAuthDetails[];
@@ -55,7 +55,7 @@ export interface Toolkit extends Omit<ToolkitItem, 'authSchemes' | 'noAuth'> {
 
 /** A way to connect an account of a toolkit. */
 export interface ToolkitAuthDetails {
-  /** What it is called. */
+  /** Its name. */
   name: string;
   /** The scheme, such as `BEARER_TOKEN`. */
   mode: string;
@@ -298,7 +298,7 @@ interface WireSessionToolkit {
   };
 }
 
-/** What a toolkit in a list must have. */
+/** The members that a toolkit in a list must have. */
 const ITEM = { slug: 'string', name: 'string', meta: { 'categories?': [{}] } } as const;
 
 const FIELDS = { required: [{}], optional: [{}] } as const;

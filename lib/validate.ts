@@ -17,7 +17,7 @@ const MOST_LISTED = 1000;
 /** The most sentences of one error. */
 const MOST_SENTENCES = 20;
 
-/** Collects what is wrong with the arguments of one call, and throws all of it at once. */
+/** Collects the problems of one call's arguments, and throws all of them at once. */
 export class Check {
   readonly #what: string;
   readonly #problems: Problem[] = [];
@@ -189,7 +189,7 @@ export class Check {
   }
 }
 
-/** What every call takes besides its request. */
+/** The options of every call. */
 export interface CallOptions {
   /**
    * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
@@ -203,7 +203,7 @@ export interface CallOptions {
   timeout?: number;
 }
 
-/** What `data` is to be. */
+/** The form of `data`. */
 export type ResponseType = 'json' | 'text' | 'stream';
 
 const RESPONSE_TYPES: readonly string[] = ['json', 'text', 'stream'] satisfies ResponseType[];
@@ -244,7 +244,7 @@ export function id(value: unknown, path: string): asserts value is string {
   check.done();
 }
 
-/** What a value is, without showing it. */
+/** The kind of a value, without the value. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined || Number.isNaN(value)) return String(value);
   if (value === '') return 'empty';

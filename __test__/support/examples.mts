@@ -1,6 +1,6 @@
 /**
- * What the examples of the documentation find when they run: a user with an account, a session of
- * theirs, a backend in the environment, and toolkits whose API is on this machine.
+ * The setting of the documentation's examples: a user with an account, a session of that user, a backend in
+ * the environment, and toolkits whose API is on this machine.
  */
 
 import { once } from 'node:events';

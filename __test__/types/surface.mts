@@ -157,7 +157,7 @@ export async function streams(session: Session, composio: Composio) {
   new Download();
 }
 
-/** What may be left out may be undefined, also with `exactOptionalPropertyTypes`, as here. */
+/** Every optional property may be undefined, even with `exactOptionalPropertyTypes`, as here. */
 export async function undefinedOptions(session: Session, signal: AbortSignal | undefined, error: ComposioError) {
   new Composio({ apiKey: process.env.COMPOSIO_API_KEY, baseURL: process.env.COMPOSIO_BASE_URL, timeout: undefined });
   await Gateway.open({ store: undefined, encryptionKey: process.env.KEY, files: { folder: undefined } });

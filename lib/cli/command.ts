@@ -10,11 +10,11 @@ import type { Terminal } from './terminal';
 export interface Command {
   /** One word, or two as in `keys create`. */
   name: string;
-  /** What it does, in a sentence. */
+  /** A sentence about its effect. */
   summary: string;
-  /** What it takes without a name, in order; one in brackets may be left out. */
+  /** Its parameters without a name, in order; a parameter in brackets is optional. */
   parameters: readonly string[];
-  /** What it takes by name, beside the {@link GLOBAL_OPTIONS}. */
+  /** Its options, beside the {@link GLOBAL_OPTIONS}. */
   options: Options;
   /** Command lines, without the program's name. */
   examples: readonly string[];
@@ -29,7 +29,7 @@ export type Options = Readonly<Record<string, Option>>;
 export interface Option {
   /** A description for the user of the command. */
   description: string;
-  /** What stands for its value; an option without one is a flag. */
+  /** The placeholder of its value; an option without one is a flag. */
   value?: string;
   /** Whether its value is a whole number. */
   whole?: boolean;
@@ -41,7 +41,7 @@ export interface Option {
   required?: boolean;
 }
 
-/** What every command takes. */
+/** The options of every command. */
 export const GLOBAL_OPTIONS: Options = {
   store: { value: '<file>', description: 'The store. Default: ./proxy-execute.db' },
   'encryption-key-file': {
@@ -88,7 +88,7 @@ export function privateHosts(
 /** The command line cannot be understood. */
 export class UsageError extends Error {}
 
-/** What a command was given. */
+/** The arguments of a command. */
 export interface Given {
   /** The command's name. */
   command: string;

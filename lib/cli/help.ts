@@ -2,7 +2,7 @@
 
 import { type Command, GLOBAL_OPTIONS, type Options, usageOf } from './command';
 
-/** What the program is, and its commands. */
+/** The help of the program, with its commands. */
 export function programHelp(commands: readonly Command[]): string {
   return `Calls third-party APIs as your users, and stores their credentials.
 
@@ -29,7 +29,7 @@ proxy-execute <command> --help shows the options of a command, --version that of
 `;
 }
 
-/** What a command does, takes, and looks like. */
+/** The help of a command: its effect, arguments and examples. */
 export function commandHelp({ name, parameters, options, summary, examples }: Command): string {
   const required = Object.entries(options).filter(([, option]) => option.required);
   const usage = [usageOf(name, parameters), ...required.map(([option, { value }]) => `--${option} ${value}`)].join(' ');

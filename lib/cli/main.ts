@@ -37,7 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (words.length === 0) {
-      // For what is wrong with them.
+      // Throws if an option is invalid.
       parse({ name: '', parameters: [], options: {} }, rest);
       if (terminal.json) throw new UsageError('There is no command. See proxy-execute --help.');
       process.stderr.write(programHelp(COMMANDS));

@@ -22,7 +22,7 @@ export function ask(question: string, options: { hidden: boolean }): Promise<str
   const reader = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
   if (options.hidden) process.stderr.write(question);
   const answer = new Promise<string>((resolve, reject) => {
-    // By the end of the input or Ctrl-C; after an answer it has no effect.
+    // The input ended, or the user pressed Ctrl-C. After a line of input this has no effect.
     reader.on('close', () => reject(new Error('Cancelled.')));
     reader.question(options.hidden ? '' : question, (line) => {
       resolve(line);

@@ -45,7 +45,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 
 const LIST_ACCOUNTS = 'List the accounts with: npx proxy-execute accounts list';
 
-/** What to do about an error, by its slug, where the library's advice is for a program. */
+/** The advice about an error, by its slug, if the library's advice is for a program. */
 const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
   AuthConfigNotFound: () => 'Without --auth-config, the command uses the newest of the toolkit, or creates one.',
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
@@ -61,7 +61,7 @@ const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => str
   UpstreamTooLarge: () => 'Ask for less at a time.',
 };
 
-/** What to do about an error that has its advice as data; undefined where it is worded by slug. */
+/** The advice about an error that has it as data; undefined if the slug decides. */
 function advised(error: ComposioError, given: Given): string | undefined {
   const { action, subject = '', entry } = adviceOf(error) ?? {};
   switch (action) {

@@ -116,7 +116,7 @@ impl Remote {
                     answer.into_failure(&self.api_key)
                 }
                 Err(failure) => {
-                    tracing::debug!(%method, path, attempt, kind = ?failure.error.kind(), "no answer");
+                    tracing::debug!(%method, path, attempt, kind = ?failure.error.kind(), "no response");
                     failure
                 }
             };

@@ -78,7 +78,7 @@ pub struct Form {
     pub has_consent: bool,
     /// The scopes that the user is asked to consent to.
     pub scopes: Vec<Scope>,
-    /// What the user fills in.
+    /// The fields that the user fills in.
     pub fields: Vec<AskedField>,
     /// The host of the page that the user returns to afterwards.
     pub back_to: Option<String>,
@@ -89,7 +89,7 @@ pub struct Form {
 pub struct Scope {
     /// Its name at the provider.
     pub name: String,
-    /// What it allows.
+    /// A description of the access that it allows.
     pub words: Option<String>,
 }
 

@@ -72,7 +72,7 @@ pub fn endpoint(data: &[u8]) {
         let rest = url.path().strip_prefix(folder).expect("it is below the base URL's path");
         assert!(rest.is_empty() || rest.starts_with('/'), "{url}");
     }
-    // What was compared is what is called: every later reading gives the same.
+    // The compared URL is the URL that is called: every later parse gives the same.
     assert_eq!(Url::parse(url.as_str()).as_ref(), Ok(&url));
     let uri: http::Uri = url.as_str().parse().expect("the client can send it");
     assert_eq!(uri.host(), url.host_str());
@@ -94,7 +94,7 @@ fn is_listed(listed: &str, host: &Host<&str>) -> bool {
     }
 }
 
-/// What stands between the names and values of the target `headers`: no character of either.
+/// The separator between the names and values of the target `headers`. Neither can contain it.
 const SEPARATOR: char = '\u{1e}';
 
 /// Header and query parameters: names and values in turn.
@@ -274,7 +274,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 struct Answering {
     runtime: Runtime,
     gateway: Gateway,
-    /// What the API answers.
+    /// The API's response.
     bytes: Arc<Mutex<Vec<u8>>>,
     files: PathBuf,
 }

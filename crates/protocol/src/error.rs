@@ -24,7 +24,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Declares the kinds together with their place on the wire, so that neither can be missing.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $status:literal, $code:literal, $slug:literal;)*) => {
-        /// What an error means. See the module's documentation.
+        /// The meaning of an error. See the module's documentation.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind { $($(#[$doc])* $kind,)* }
@@ -192,7 +192,7 @@ impl ErrorKind {
     }
 }
 
-/// What to do about an error, where a surface such as the command has words of its own for it.
+/// The advice about an error, for surfaces such as the command that word it themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
     /// Use this name, which was probably meant.
@@ -332,7 +332,7 @@ impl Error {
         self.0.field.as_deref()
     }
 
-    /// What to do about it, as data. It does not travel.
+    /// The advice, as data. It does not travel.
     pub fn advice(&self) -> Option<&Advice> {
         self.0.advice.as_ref()
     }
@@ -407,7 +407,7 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = true))]
     pub request_id: Option<String>,
-    /// What to do about it.
+    /// The advice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub suggested_fix: Option<String>,

@@ -58,7 +58,7 @@ async fn ask(gateway: &Embedded, path: &str, body: &Value) -> Value {
     let request: ResourceRequest = read_json(request.as_bytes()).expect("it is a request");
     let deadline = Deadline::after(Duration::from_secs(60));
     let answer = gateway.resource(request, deadline).await.expect("the gateway does it");
-    serde_json::from_str(&answer).expect("the answer is JSON")
+    serde_json::from_str(&answer).expect("the response is JSON")
 }
 
 /// Requests a page, and returns its status, headers and text.

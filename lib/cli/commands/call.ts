@@ -92,7 +92,7 @@ async function write(session: Session, answer: ToolsProxyExecuteResponse, output
   }
 }
 
-/** Before the call, which may be one that cannot be repeated. */
+/** Runs before the call, which may be a call that cannot be repeated. */
 function checkOutput(output: string | undefined): void {
   if (output === undefined) return;
   const isThere = existsSync(output);

@@ -25,7 +25,7 @@ export const calls: Command = {
         call.toolkit,
         call.method,
         call.host && `${call.host}${call.path}`,
-        // The API's status alone would hide that its answer could not be taken.
+        // The API's status alone would hide that its response was unusable.
         call.outcome === 'answered' ? call.status : call.outcome,
         call.bytes,
         `${Math.round(call.durationMs)} ms`,

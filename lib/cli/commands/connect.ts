@@ -83,7 +83,7 @@ async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefi
   throw new UsageError(`--scheme: toolkit \`${slug}\` authenticates by ${modes.join(', ')}; name one of them.`);
 }
 
-/** The fields of the credential: what was given, and what is asked for. */
+/** The fields of the credential: those in the arguments, and those that the command asks for. */
 async function valuesOf(
   given: Given,
   required: readonly ToolkitInputField[],

@@ -1,4 +1,4 @@
-//! What a credential adds to a request: headers, query values, and a signature.
+//! The parts that a credential adds to a request: headers, query values, and a signature.
 
 use std::fmt;
 

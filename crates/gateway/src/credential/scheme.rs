@@ -19,7 +19,7 @@ use crate::oauth::client::{ClientMetadata, OAuthClient};
 use crate::oauth::requests::{Grant, TokenRequest, login_request, token_request};
 use crate::oauth::server::{AuthorizationServer, Rules};
 
-/// What the gateway knows of an auth scheme. The way into a request is the toolkit's ([`SchemeDefinition`]).
+/// The properties of an auth scheme. The toolkit says how a credential is sent ([`SchemeDefinition`]).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scheme {
     pub(crate) obtained: Obtained,
@@ -72,7 +72,7 @@ pub(crate) enum Renewed {
     },
 }
 
-/// What the request of an exchange is built from.
+/// The parts of an exchange's request.
 pub(crate) struct Exchange<'a> {
     pub(crate) server: &'a AuthorizationServer<'a>,
     /// The fields of the account.

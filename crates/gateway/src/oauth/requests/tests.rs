@@ -189,7 +189,7 @@ fn the_accounts_client_takes_precedence_over_that_of_its_auth_config() {
     );
     assert_eq!(client.metadata.scopes, ["a"]);
     let client = read(AuthScheme::OAuth2, json!({ "client_id": "own" }));
-    assert_eq!(client.id, "theirs", "a field that a provider adds to its answer is no client");
+    assert_eq!(client.id, "theirs", "an extra field of a token response is not a client");
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(crate) async fn http_bytes(address: SocketAddr, request: &[u8]) -> HttpAnswe
 
 fn parse(bytes: &[u8]) -> HttpAnswer {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines
