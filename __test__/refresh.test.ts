@@ -373,7 +373,7 @@ describe('a gateway that is open when no work is left', () => {
       const session = await new Composio({ gateway }).create('bob');
       const call = { toolkit: 'slow', endpoint: '/me', method: 'GET' } as const;
       const { data } = await session.proxyExecute<{ headers: Record<string, string> }>(call);
-      assert.equal(data.headers.authorization, 'Bearer access-2', 'the provider's tokens are in the store');
+      assert.equal(data.headers.authorization, 'Bearer access-2', 'the store has the tokens of the provider');
     });
   }
 });
