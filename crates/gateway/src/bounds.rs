@@ -90,7 +90,7 @@ fn parameters(parameters: &[Parameter], location: ParameterLocation, what: &str)
     if count > MOST_PARAMETERS {
         return Err(invalid(
             "parameters",
-            format!("`parameters` has {count} {what}; the limit is {MOST_PARAMETERS}."),
+            format!("`parameters` has {count} {what}; the limit is {MOST_PARAMETERS} {what}."),
         )
         .fix(fix));
     }
