@@ -140,9 +140,9 @@ impl ApiKeys {
         let Some(key) = key else {
             return Err(Error::new(
                 ErrorKind::Unauthenticated,
-                format!("No API key was given; this needs one with {}.", needed()),
+                format!("No API key was given; this request needs a key with {}.", needed()),
             )
-            .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() makes one."));
+            .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() creates one."));
         };
         let hash = hash_bytes(key);
         let stored = self.store.key_by_hash(&hash).await?;
@@ -151,16 +151,16 @@ impl ApiKeys {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::Unauthenticated,
-                    format!("Invalid API key; this needs one with {}.", needed()),
+                    format!("Invalid API key; this request needs a key with {}.", needed()),
                 )
-                .fix("Check the key; it may have been revoked. gateway.apiKeys.create() makes a new one.")
+                .fix("Check the key; it may have been revoked. gateway.apiKeys.create() creates a new one.")
             })?;
         if stored.expires_at.is_some_and(|at| at <= self.clock.now()) {
             return Err(Error::new(
                 ErrorKind::Unauthenticated,
                 format!("API key {} has expired.", stored.id),
             )
-            .fix("gateway.apiKeys.create() makes a new one."));
+            .fix("gateway.apiKeys.create() creates a new one."));
         }
         if let Some(networks) = allowed_addresses(&stored)? {
             let from = from.map(|address| address.to_canonical());
@@ -172,7 +172,7 @@ impl ApiKeys {
                     ErrorKind::AddressNotAllowed,
                     format!("API key {} may not be used from this address.", stored.id),
                 )
-                .fix("Use it from a network that it was made for, or make a key for this one."));
+                .fix("Use it from one of its networks, or create a key for this address."));
             }
         }
         if stored
@@ -181,7 +181,7 @@ impl ApiKeys {
         {
             // The time of last use is a note for the operator, so a failed write does not refuse the request.
             if let Err(error) = self.store.touch_key(&stored).await {
-                tracing::warn!(key = stored.id, %error, "the last use of a key could not be noted");
+                tracing::warn!(key = stored.id, %error, "the last use of a key could not be recorded");
             }
         }
         let granted = match permissions(&stored)? {
@@ -195,7 +195,7 @@ impl ApiKeys {
             ErrorKind::PermissionDenied,
             format!("API key {} lacks the permission {}.", stored.id, needed()),
         )
-        .fix("Permissions are fixed when a key is made: make a new one that has it."))
+        .fix("A key's permissions cannot be changed: create a new key that has it."))
     }
 
     /// Returns the SHA-256 hash of a key, if the key exists. If the store fails, the result is `None`.

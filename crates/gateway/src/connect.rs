@@ -227,7 +227,7 @@ pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
     if !toolkit.has_consent(scheme) {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!("The definition of toolkit `{}` does not say where a person agrees.", toolkit.slug),
+            format!("The definition of toolkit `{}` has no page where the user consents.", toolkit.slug),
         )
         .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
     }
@@ -581,7 +581,7 @@ impl<'a> Flow<'a> {
         // The issuers are compared as text (RFC 9207 §2.4).
         match callback.get("iss")? {
             Some(iss) if iss != issuer => {
-                failed(&format!("the callback names the issuer `{}` in place of `{issuer}`", shortened(iss)))
+                failed(&format!("the callback names the issuer `{}` instead of `{issuer}`", shortened(iss)))
             }
             None if server.rules.authorization_response_iss_parameter_supported => {
                 failed("the callback names no issuer, which this server always does")
@@ -606,7 +606,7 @@ impl<'a> Flow<'a> {
             // config hold for all of its accounts.
             let fixed = if is_asked_first { known.get(name) } else { of_config.get(name) };
             if fixed.is_some_and(|fixed| !fixed.expose_secret().eq_ignore_ascii_case(&value)) {
-                return Err(failed(&format!("the user was sent on for another `{name}`")));
+                return Err(failed(&format!("the user was sent to the provider for another `{name}`")));
             }
             if fixed.is_none() {
                 told.insert(name, value);
@@ -787,7 +787,7 @@ impl<'a> Flow<'a> {
 
 fn open_sealed(gateway: &Parts, place: Place<'_>, sealed: &[u8]) -> Result<SecretString> {
     gateway.vault.open(place, sealed).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("What was kept of a flow cannot be opened: {error}."))
+        Error::new(ErrorKind::Internal, format!("The stored state of a flow cannot be opened: {error}."))
     })
 }
 

@@ -426,7 +426,7 @@ async fn open_store(
                     ErrorKind::EncryptionKeyRequired,
                     format!("A store in a file ({path}) needs an encryptionKey: the credentials in it are encrypted."),
                 )
-                .fix(format!("Make a key, and keep it apart from the file: {MAKE_A_KEY}"))
+                .fix(format!("Create a key, and keep it apart from the file: {MAKE_A_KEY}"))
             })?;
             (vault, Some(Path::new(path)))
         }

@@ -157,13 +157,13 @@ fn cut_off() -> Error {
         ErrorKind::CallCutOff,
         "The gateway was closed before the call came to its end. Whether it was carried out is not known.",
     )
-    .fix("Look at the API whether it was, before sending a write again.")
+    .fix("Check at the API before sending a write again.")
 }
 
 fn not_read(patience: Duration) -> Error {
     let message = format!(
-        "Nothing of the answer was read for {} s, so the rest of it is not sent.",
+        "The reader stalled: no part of the response was read for {} s. The rest is not sent.",
         patience.as_secs()
     );
-    Error::new(ErrorKind::InvalidRequest, message).fix("Ask once more, and read the answer as it comes.")
+    Error::new(ErrorKind::InvalidRequest, message).fix("Call again, and read the response as it arrives.")
 }

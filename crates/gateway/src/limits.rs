@@ -25,7 +25,7 @@ impl Limits {
         let pause = self.chunk_timeout;
         let stalled = Error::new(
             ErrorKind::UpstreamTimeout,
-            format!("{host} has sent nothing more of its answer for {pause:?}."),
+            format!("The response of {host} stalled: no data for {pause:?}."),
         )
         .fix("An operator can raise `chunkTimeout`.")
         .advise(Advice::RaiseOption("chunkTimeout"));

@@ -37,7 +37,7 @@ impl PublicUrl {
         self.0.get().map(String::as_str).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotListening,
-                "The gateway has no page that a person could open: it does not listen on a port.",
+                "The gateway has no page for users: it does not listen on a port.",
             )
             .fix("Call gateway.listen() first; or set `publicUrl`, if another gateway with this store listens there.")
         })

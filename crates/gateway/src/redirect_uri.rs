@@ -88,7 +88,7 @@ impl RedirectUris {
                 toolkit.slug
             );
             return Err(Error::of_field(ErrorKind::InvalidRequest, "oauth_redirect_uri", message).fix(format!(
-                "Register {shared}/{name} at the provider, and name it in its place or leave `oauth_redirect_uri` out."
+                "Register {shared}/{name} at the provider, and set `oauth_redirect_uri` to it, or leave `oauth_redirect_uri` out."
             )));
         }
         Ok(Redirect { uri: own.to_owned(), path: Some(name) })

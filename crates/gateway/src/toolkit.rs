@@ -350,7 +350,7 @@ impl Toolkit {
         for (name, template) in &scheme.query {
             let value = render(template)?;
             if value.expose_secret().len() > LONGEST_QUERY_SECRET {
-                let why = "it is longer than 4 KiB, the most that is sent in a query".to_owned();
+                let why = "it is longer than 4 KiB, the limit in a query".to_owned();
                 return Err(FieldProblem { field: template.field_names().join(", "), why });
             }
             injection.query.push((name.clone(), value));
@@ -403,7 +403,7 @@ fn not_basic(text: &str, may_have_colon: bool) -> Option<&'static str> {
         Some("basic authentication cannot hold a control character, such as a line break or a tab")
     } else if !may_have_colon && text.contains(':') {
         Some(
-            "basic authentication cannot hold a colon in a user name; give what stands after it as the password",
+            "basic authentication cannot hold a colon in a user name; put the part after it into the password",
         )
     } else {
         None

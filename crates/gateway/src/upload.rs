@@ -36,7 +36,7 @@ pub(crate) async fn open(
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
                 "binary_body",
-                "binary_body: needs one of `url`, `base64` and a stream, and no two of them.",
+                "binary_body: needs exactly one of `url`, `base64` and a stream.",
             ));
         }
     };
@@ -72,7 +72,7 @@ fn decode(text: &str) -> Result<Bytes> {
 }
 
 fn too_much_base64() -> Error {
-    let message = "binary_body.base64 holds more than 4 MiB, the most that this form takes.";
+    let message = "binary_body.base64 holds more than 4 MiB, the limit of this form.";
     Error::new(ErrorKind::PayloadTooLarge, message)
         .fix("Name the URL of the bytes with `url`, or send them as a stream.")
 }
@@ -92,17 +92,17 @@ async fn fetch(egress: &Egress, limits: &Limits, url: &str) -> Result<(UpstreamB
     let host = url.host_str().unwrap_or_default().to_owned();
     let fetching = tokio::time::timeout(limits.upstream_timeout, egress.fetch(url));
     let response = fetching.await.unwrap_or_else(|_| {
-        Err(unusable(&host, &format!("did not answer within {:?}", limits.upstream_timeout)))
+        Err(unusable(&host, &format!("did not respond within {:?}", limits.upstream_timeout)))
     })?;
     let size = response.body.announced();
     if size.is_some_and(|size| size > limits.max_upload_bytes) {
         return Err(too_large(limits.max_upload_bytes));
     }
     let content_type = response.headers.get(CONTENT_TYPE).cloned();
-    let cut_off = unusable(&host, "broke off before all of its bytes had come");
+    let cut_off = unusable(&host, "broke off before its last byte");
     let bounds = Bounds {
         pause: limits.chunk_timeout,
-        stalled: unusable(&host, &format!("has sent nothing more for {:?}", limits.chunk_timeout)),
+        stalled: unusable(&host, &format!("stalled: no data for {:?}", limits.chunk_timeout)),
         size: size.map(|size| (size, cut_off.clone())),
         most: Some((limits.max_upload_bytes, too_large(limits.max_upload_bytes))),
     };
@@ -118,7 +118,7 @@ fn given_stream(limits: &Limits, stream: ByteStream, size: Option<u64>) -> Resul
     }
     let bounds = Bounds {
         pause: limits.chunk_timeout,
-        stalled: broken(format!("The body stopped coming: nothing for {:?}.", limits.chunk_timeout)),
+        stalled: broken(format!("The request body stalled: no data for {:?}.", limits.chunk_timeout)),
         size: size.map(|size| {
             (size, broken(format!("The body does not have the {size} bytes that were announced.")))
         }),
@@ -132,7 +132,7 @@ fn given_stream(limits: &Limits, stream: ByteStream, size: Option<u64>) -> Resul
 fn too_large(most: u64) -> Error {
     Error::new(
         ErrorKind::PayloadTooLarge,
-        format!("The body is larger than {most} bytes, the most this gateway sends."),
+        format!("The body is larger than {most} bytes, the limit of this gateway."),
     )
     .fix("Send less in one call, or let the operator raise `maxUploadBytes`.")
     .advise(Advice::RaiseOption("maxUploadBytes"))
@@ -140,7 +140,7 @@ fn too_large(most: u64) -> Error {
 
 fn broken(message: String) -> Error {
     Error::new(ErrorKind::UploadBroken, message)
-        .fix("The request was broken off; what the API makes of the part that it got is not known.")
+        .fix("The request was cut off. Whether the API acts on the part that it got is not known.")
 }
 
 fn unusable(host: &str, what: &str) -> Error {

@@ -297,7 +297,7 @@ impl Toolkit {
         fields: &Fields,
         of_config: impl Fn(&str) -> Option<String>,
     ) -> Result<()> {
-        let fix = "The secret of the auth config's client is sent to that host, so the auth config says which \
+        let fix = "The secret of the auth config's client is sent to that host, so the auth config must name \
                    it is, in its `credentials`.";
         for name in self.client_host_fields(scheme) {
             let default = || self.fields.get(&name)?.default.clone();
@@ -306,7 +306,7 @@ impl Toolkit {
                 return Err(Error::of_field(ErrorKind::InvalidRequest, name, message).fix(fix));
             };
             if self.field(fields, &name).is_some_and(|value| value.expose_secret() != trusted) {
-                return Err(self.invalid_field(&name, "the auth config says another").fix(fix));
+                return Err(self.invalid_field(&name, "the auth config has another value").fix(fix));
             }
         }
         Ok(())
