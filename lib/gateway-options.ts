@@ -232,7 +232,7 @@ function writeFiles({ folder, s3, expiresIn, maxBytes, maxOpen, signingKeys }: F
   };
 }
 
-/** What a definition may hold is checked where TOML files are, by the gateway. */
+/** Checks the type only: the gateway checks the content of definitions, like that of TOML files. */
 function checkToolkit(check: Check, toolkit: unknown, path: string): void {
   const isPath = typeof toolkit === 'string' && toolkit !== '';
   const isDefinition = typeof toolkit === 'object' && toolkit !== null && !Array.isArray(toolkit);
