@@ -3,25 +3,22 @@
 mod change;
 mod creation;
 mod credential;
-mod for_call;
-mod shown;
+mod select;
+mod view;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{ConnectedAccount, Error, ErrorKind, Result, quoted};
-use proxy_execute_store::StoredAccount;
+use proxy_execute_store::{Clock, Store, StoredAccount};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-pub(crate) use self::change::{activated, changed_meanwhile, set_status};
-pub use self::change::{delete, refresh, revoke, set_enabled, update};
-pub(crate) use self::creation::begin;
-pub use self::creation::{create, import};
-pub(crate) use self::credential::{Credential, changed, sealed, unseal, val, with_fields_of};
-pub(crate) use self::for_call::{by_id, for_session, named};
-use self::shown::shown;
-pub use self::shown::{get, list};
-use crate::gateway::Parts;
+pub(crate) use self::credential::{Credential, changed};
+
+use crate::auth_config::AuthConfigs;
+use crate::toolkit::Catalogue;
+use crate::vault::Vault;
 
 /// How often a waiting task reads an account again. Another process may change the account.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -59,25 +56,49 @@ pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
     }
 }
 
-/// Waits until an account is no longer being connected, and returns it in its new state.
-pub async fn connected(gateway: &Parts, id: &str) -> Result<ConnectedAccount> {
-    let mut changes = gateway.account_changes.0.subscribe();
-    loop {
-        let account = find(gateway, id).await?;
-        if !account.status.is_being_connected() {
-            return Ok(shown(gateway, account));
-        }
-        let changed = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };
-        _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
-    }
+/// The connected accounts of a gateway.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    vault: Arc<Vault>,
+    catalogue: Arc<Catalogue>,
+    auth_configs: AuthConfigs,
+    /// Tasks that wait for an account learn here that it has changed.
+    pub(crate) changes: AccountChanges,
 }
 
-/// Returns an account by its id, in any state.
-///
-/// # Errors
-/// `AccountNotFound`.
-pub(crate) async fn find(gateway: &Parts, id: &str) -> Result<StoredAccount> {
-    gateway.store.account(id).await?.ok_or_else(|| not_found(id))
+impl Accounts {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        vault: Arc<Vault>,
+        catalogue: Arc<Catalogue>,
+        auth_configs: AuthConfigs,
+    ) -> Self {
+        Self { store, clock, vault, catalogue, auth_configs, changes: AccountChanges::default() }
+    }
+
+    /// Waits until an account is no longer being connected, and returns it in its new state.
+    pub async fn connected(&self, id: &str) -> Result<ConnectedAccount> {
+        let mut changes = self.changes.0.subscribe();
+        loop {
+            let account = self.find(id).await?;
+            if !account.status.is_being_connected() {
+                return Ok(self.shown(account));
+            }
+            let changed = async { while changes.recv().await.is_ok_and(|changed| changed != id) {} };
+            _ = tokio::time::timeout(LOOK_AGAIN, changed).await;
+        }
+    }
+
+    /// Returns an account by its id, in any state.
+    ///
+    /// # Errors
+    /// `AccountNotFound`.
+    pub(crate) async fn find(&self, id: &str) -> Result<StoredAccount> {
+        self.store.account(id).await?.ok_or_else(|| not_found(id))
+    }
 }
 
 pub(crate) fn not_found(id: &str) -> Error {

@@ -10,6 +10,7 @@
 //! The store holds only hashes of the link's token, the browser's cookie and the state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -18,29 +19,31 @@ use proxy_execute_protocol::{
     AccountStatus, AuthScheme, Error, ErrorKind, InputField, Method, ProxyRequest, Result, SecretJson,
 };
 use proxy_execute_store::{
-    AccountChange, LinkEnd, LinkStart, LinkState, StoredAccount, StoredAuthConfig, StoredLink,
+    AccountChange, Clock, LinkEnd, LinkStart, LinkState, Store, StoredAccount, StoredAuthConfig, StoredLink,
     latest_link_end,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
-use crate::account::Credential;
+use crate::account::{self, Accounts, Credential};
+use crate::auth_config::AuthConfigs;
 use crate::callback_url::with_parameters;
+use crate::credential::Fields;
 use crate::credential::fields::{raw_fields, written};
-use crate::credential::scheme::{ClientOwner, Obtained, Scheme};
-use crate::credential::{Fields, refresh, renewal, token_endpoint};
-use crate::gateway::Parts;
+use crate::credential::scheme::{ClientOwner, Scheme};
+use crate::egress::Egress;
 use crate::id::hash;
 use crate::oauth::client::{ClientMetadata, OAuthClient};
 use crate::oauth::registration;
 use crate::oauth::requests::{self, CodeVerifier, Grant};
 use crate::oauth::server::AuthorizationServer;
 use crate::oauth::token_answer::{NotGranted, shortened};
-use crate::redirect_uri::Redirect;
-use crate::toolkit::Toolkit;
-use crate::vault::Place;
-use crate::{account, id, link, proxy};
+use crate::redirect_uri::{Redirect, RedirectUris};
+use crate::tokens::{self, token_endpoint};
+use crate::toolkit::{Catalogue, Toolkit};
+use crate::vault::{Place, Vault};
+use crate::{id, link, proxy, renewal};
 
 /// How long an API may take to say whether it accepts a key.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -214,98 +217,80 @@ impl From<Stop> for Halt {
     }
 }
 
-/// Refuses an auth config if no user could connect an account with it by a link.
-///
-/// # Errors
-/// `Unsupported`, or `InvalidRequest` that names the missing part of the auth config.
-pub(crate) fn check(gateway: &Parts, config: &StoredAuthConfig) -> Result<()> {
-    let toolkit = gateway.catalogue.get(&config.toolkit)?;
-    let scheme = config.auth_scheme;
-    if Scheme::of(scheme).obtained != Obtained::ByConsent {
-        return Ok(());
+/// The flows behind the links of a gateway.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) redirect_uris: RedirectUris,
+    pub(crate) auth_configs: AuthConfigs,
+    pub(crate) accounts: Accounts,
+    pub(crate) link_lifetime: Duration,
+}
+
+impl Connect {
+    /// Returns the form of a link. It changes nothing, so a program that previews links does not use one up.
+    pub async fn open(&self, token: &str, browser: &Browser) -> Result<Form, Stop> {
+        Flow::behind(self, token, browser).await?.form()
     }
-    if !toolkit.has_consent(scheme) {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("The definition of toolkit `{}` has no page where the user consents.", toolkit.slug),
-        )
-        .fix(format!("Give it [schemes.{scheme}.authorization_server], or import a token.")));
+
+    /// Checks whether this browser may submit the form of a link now. The caller checks before it reads the form.
+    pub async fn may_submit(&self, token: &str, browser: &Browser) -> Result<(), Stop> {
+        Flow::behind(self, token, browser).await.map(drop)
     }
-    let (credentials, settings) = gateway.auth_configs.credentials(config)?;
-    // An account with a client of its own may have none yet: the gateway registers it when the user submits
-    // the form.
-    if Scheme::of(scheme).client == ClientOwner::AuthConfig {
-        if !config.has_client {
-            let message = format!("Auth config {} has no `client_id`.", config.id);
-            return Err(Error::of_field(ErrorKind::InvalidRequest, "client_id", message)
-                .fix(gateway.auth_configs.how_to_register(toolkit, Some(&config.id))));
+
+    /// Reads a submitted form, and begins the flow.
+    pub async fn submit(
+        &self,
+        token: &str,
+        browser: &Browser,
+        given: &BTreeMap<String, SecretString>,
+    ) -> Result<Next, Stop> {
+        let mut flow = Flow::behind(self, token, browser).await?;
+        let mut form = flow.form()?;
+        flow.fill_in(&mut form, given)?;
+        if form.fields.iter().any(|field| field.problem.is_some()) {
+            return Ok(Next::Again(form));
         }
-        toolkit.client_of(scheme, &Fields::default(), &credentials, &settings)?;
-    }
-    let metadata = ClientMetadata::read(&credentials, &settings)?;
-    let fields = Fields::read(&gateway.auth_configs.fields(toolkit, config)?)?;
-    if toolkit.callback_name(scheme, &fields).is_some() {
-        gateway.redirect_uris.of(toolkit, scheme, &fields, metadata.redirect_uri.as_deref())?;
-    }
-    Ok(())
-}
-
-/// Returns the form of a link. It changes nothing, so a program that previews links does not use one up.
-pub async fn open(gateway: &Parts, token: &str, browser: &Browser) -> Result<Form, Stop> {
-    Flow::behind(gateway, token, browser).await?.form()
-}
-
-/// Checks whether this browser may submit the form of a link now. The caller checks before it reads the form.
-pub async fn may_submit(gateway: &Parts, token: &str, browser: &Browser) -> Result<(), Stop> {
-    Flow::behind(gateway, token, browser).await.map(drop)
-}
-
-/// Reads a submitted form, and begins the flow.
-pub async fn submit(
-    gateway: &Parts,
-    token: &str,
-    browser: &Browser,
-    given: &BTreeMap<String, SecretString>,
-) -> Result<Next, Stop> {
-    let mut flow = Flow::behind(gateway, token, browser).await?;
-    let mut form = flow.form()?;
-    flow.fill_in(&mut form, given)?;
-    if form.fields.iter().any(|field| field.problem.is_some()) {
-        return Ok(Next::Again(form));
-    }
-    if flow.toolkit.has_consent(flow.scheme) {
-        return flow.go_to_provider(browser).await;
-    }
-    flow.start(&LinkStart { browser_hash: browser.hash(), state: None }).await?;
-    if flow.is_refused_by_api().await? {
-        let name = &flow.toolkit.name;
-        for field in form.fields.iter_mut().filter(|field| field.input.is_secret) {
-            field.problem =
-                Some(format!("{name} did not accept this. Check that it is complete and still valid."));
+        if flow.toolkit.has_consent(flow.scheme) {
+            return flow.go_to_provider(browser).await;
         }
-        return Ok(Next::Again(form));
+        flow.start(&LinkStart { browser_hash: browser.hash(), state: None }).await?;
+        if flow.is_refused_by_api().await? {
+            let name = &flow.toolkit.name;
+            for field in form.fields.iter_mut().filter(|field| field.input.is_secret) {
+                field.problem =
+                    Some(format!("{name} did not accept this. Check that it is complete and still valid."));
+            }
+            return Ok(Next::Again(form));
+        }
+        flow.connect().await.map(Next::Connected)
     }
-    flow.connect().await.map(Next::Connected)
-}
 
-/// Reads the callback that the provider has redirected the browser to, and connects the account.
-pub async fn come_back(
-    gateway: &Parts,
-    browser: Option<&Browser>,
-    callback: &Callback,
-) -> Result<Connected, Stop> {
-    let state = callback.get("state").ok().flatten().ok_or(Stop::UnknownState)?;
-    let state_hash = hash(state);
-    let link = gateway.store.link_of_state(&state_hash).await?.ok_or(Stop::UnknownState)?;
-    // A browser that did not begin the flow uses nothing up: an attacker may have lured its user here.
-    let mut flow = Flow::of(gateway, link, browser.ok_or(Stop::OtherBrowser)?).await?;
-    if !gateway.store.take_state(&state_hash).await? {
-        return Err(Stop::UnknownState);
+    /// Reads the callback that the provider has redirected the browser to, and connects the account.
+    pub async fn come_back(&self, browser: Option<&Browser>, callback: &Callback) -> Result<Connected, Stop> {
+        let state = callback.get("state").ok().flatten().ok_or(Stop::UnknownState)?;
+        let state_hash = hash(state);
+        let link = self.store.link_of_state(&state_hash).await?.ok_or(Stop::UnknownState)?;
+        // A browser that did not begin the flow uses nothing up: an attacker may have lured its user here.
+        let mut flow = Flow::of(self, link, browser.ok_or(Stop::OtherBrowser)?).await?;
+        if !self.store.take_state(&state_hash).await? {
+            return Err(Stop::UnknownState);
+        }
+        match flow.take_tokens(callback).await {
+            Ok(()) => flow.connect().await,
+            Err(Halt::Failed(step, why)) => Err(flow.fail(step, why).await),
+            Err(Halt::Stop(stop)) => Err(stop),
+        }
     }
-    match flow.take_tokens(callback).await {
-        Ok(()) => flow.connect().await,
-        Err(Halt::Failed(step, why)) => Err(flow.fail(step, why).await),
-        Err(Halt::Stop(stop)) => Err(stop),
+
+    fn open_sealed(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString> {
+        self.vault.open(place, sealed).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("The stored state of a flow cannot be opened: {error}."))
+        })
     }
 }
 
@@ -326,7 +311,7 @@ pub enum Step {
 
 /// A link with everything that the gateway knows about it.
 struct Flow<'a> {
-    gateway: &'a Parts,
+    connect: &'a Connect,
     link: StoredLink,
     account: StoredAccount,
     config: StoredAuthConfig,
@@ -339,39 +324,39 @@ struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    async fn behind(gateway: &'a Parts, token: &str, browser: &Browser) -> Result<Self, Stop> {
-        let link = gateway.store.link(&hash(token)).await?.ok_or(Stop::Unknown)?;
-        Self::of(gateway, link, browser).await
+    async fn behind(connect: &'a Connect, token: &str, browser: &Browser) -> Result<Self, Stop> {
+        let link = connect.store.link(&hash(token)).await?.ok_or(Stop::Unknown)?;
+        Self::of(connect, link, browser).await
     }
 
     /// Returns the flow of a link, if this browser may continue it.
-    async fn of(gateway: &'a Parts, link: StoredLink, browser: &Browser) -> Result<Self, Stop> {
+    async fn of(connect: &'a Connect, link: StoredLink, browser: &Browser) -> Result<Self, Stop> {
         if link.finished_at.is_some() {
             return Err(Stop::Used);
         }
-        let at = gateway.clock.now();
+        let at = connect.clock.now();
         if link.expires_at <= at
-            || link.expires_at > latest_link_end(at, link::milliseconds(gateway.link_lifetime))
+            || link.expires_at > latest_link_end(at, link::milliseconds(connect.link_lifetime))
         {
             return Err(Stop::Expired);
         }
         if !browser.may_use(&link) {
             return Err(Stop::OtherBrowser);
         }
-        let account = account::find(gateway, &link.account_id).await?;
-        let config = gateway.auth_configs.usable(&account.auth_config_id).await?;
-        let toolkit = gateway.catalogue.get(&account.toolkit)?;
+        let account = connect.accounts.find(&link.account_id).await?;
+        let config = connect.auth_configs.usable(&account.auth_config_id).await?;
+        let toolkit = connect.catalogue.get(&account.toolkit)?;
         let row = HEXLOWER.encode(&link.token_hash);
         let given = match &link.given {
-            Some(sealed) => open_sealed(gateway, place(&row, "given"), sealed).map(SecretJson::new)?,
-            None => gateway.auth_configs.fields(toolkit, &config)?,
+            Some(sealed) => connect.open_sealed(place(&row, "given"), sealed).map(SecretJson::new)?,
+            None => connect.auth_configs.fields(toolkit, &config)?,
         };
         Ok(Self {
             toolkit,
             scheme: config.auth_scheme,
-            old: account::val(gateway, &account)?,
+            old: connect.accounts.val(&account)?,
             given,
-            gateway,
+            connect,
             link,
             account,
             config,
@@ -384,7 +369,7 @@ impl<'a> Flow<'a> {
         // If all required fields are known already, the form asks for them again.
         let is_complete = asked.iter().all(|field| !field.required || known.get(&field.name).is_some());
         // The form leaves out the fields that the auth config sets, because the user may not change them.
-        let of_config = Fields::read(&self.gateway.auth_configs.fields(self.toolkit, &self.config)?)?;
+        let of_config = Fields::read(&self.connect.auth_configs.fields(self.toolkit, &self.config)?)?;
         let is_asked = |field: &InputField| {
             of_config.get(&field.name).is_none() && (is_complete || known.get(&field.name).is_none())
         };
@@ -457,17 +442,17 @@ impl<'a> Flow<'a> {
 
     /// Refuses a credential that could not be exchanged for an access token.
     fn exchangeable(&self) -> Result<()> {
-        let (client, settings) = self.gateway.auth_configs.credentials(&self.config)?;
+        let (client, settings) = self.connect.auth_configs.credentials(&self.config)?;
         renewal::request(self.toolkit, self.scheme, &self.fields()?, &client, &settings).map(drop)
     }
 
     /// Binds the link to this browser.
     async fn start(&self, start: &LinkStart) -> Result<(), Stop> {
-        if !self.gateway.store.start_link(&self.link, start).await? {
+        if !self.connect.store.start_link(&self.link, start).await? {
             // Another browser began the flow a moment earlier.
             return Err(Stop::OtherBrowser);
         }
-        self.gateway.account_changes.tell(&self.account.id);
+        self.connect.accounts.changes.tell(&self.account.id);
         Ok(())
     }
 
@@ -484,7 +469,7 @@ impl<'a> Flow<'a> {
         let server = self.server(&fields)?;
         let redirect = self.redirect(&client.metadata)?;
         let url = requests::authorize_url(&server, &client, &redirect.uri, &state, &verifier)?;
-        let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.gateway.vault);
+        let (row, vault) = (HEXLOWER.encode(&self.link.token_hash), &self.connect.vault);
         let state = LinkState {
             hash: hash(&state),
             verifier: vault.seal(place(&row, "verifier"), verifier.0.expose_secret()),
@@ -510,11 +495,11 @@ impl<'a> Flow<'a> {
             return Ok(is_elsewhere
                 || registration::is_expired(
                     fields.get("client_secret_expires_at"),
-                    self.gateway.clock.now() / 1_000,
+                    self.connect.clock.now() / 1_000,
                 ));
         }
         // An operator may have set one client for all accounts.
-        Ok(self.gateway.auth_configs.client(&self.config).is_err())
+        Ok(self.connect.auth_configs.client(&self.config).is_err())
     }
 
     /// Registers a client for the account, and adds it to the changes of the credential.
@@ -531,7 +516,7 @@ impl<'a> Flow<'a> {
         let request =
             registration::registration_request(registration_url, server.rules, &metadata, &redirect_uri);
         let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
-        let answer = token_endpoint::exchange(&self.gateway.egress, behalf, request).await;
+        let answer = token_endpoint::exchange(&self.connect.egress, behalf, request).await;
         let registered = answer.and_then(|answered| registration::read_registration(server.rules, &answered));
         Ok(match registered {
             Ok(registered) => {
@@ -593,7 +578,7 @@ impl<'a> Flow<'a> {
     /// Reads the fields of the account that a callback names.
     fn take_fields(&mut self, callback: &Callback) -> Result<(), Halt> {
         let known = self.fields()?;
-        let of_config = Fields::read(&self.gateway.auth_configs.fields(self.toolkit, &self.config)?)?;
+        let of_config = Fields::read(&self.connect.auth_configs.fields(self.toolkit, &self.config)?)?;
         let mut told = BTreeMap::new();
         for (name, place, is_asked_first) in self.toolkit.callback_fields(self.scheme) {
             let parameter = place.parameter();
@@ -624,13 +609,13 @@ impl<'a> Flow<'a> {
     ) -> Result<(), Halt> {
         let row = HEXLOWER.encode(&self.link.token_hash);
         let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = CodeVerifier(open_sealed(self.gateway, place(&row, "verifier"), sealed)?);
+        let verifier = CodeVerifier(self.connect.open_sealed(place(&row, "verifier"), sealed)?);
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier };
         let request = requests::token_request(&server, client, &grant);
         let behalf = self.toolkit.behalf_at_server(self.scheme, &request.url);
-        let granted = token_endpoint::ask(&self.gateway.egress, behalf, server.rules, request).await;
+        let granted = token_endpoint::ask(&self.connect.egress, behalf, server.rules, request).await;
         let granted = granted.map_err(|not_granted| Halt::Failed(Step::Exchange, not_granted.in_words()))?;
         Ok(self.give(&granted.val)?)
     }
@@ -655,7 +640,7 @@ impl<'a> Flow<'a> {
         };
         let credential = Credential { scheme: self.scheme, fields: self.fields()? };
         let outgoing = proxy::prepare(self.toolkit, &credential, &request)?;
-        let answer = tokio::time::timeout(CHECK_TIMEOUT, self.gateway.egress.send(outgoing)).await;
+        let answer = tokio::time::timeout(CHECK_TIMEOUT, self.connect.egress.send(outgoing)).await;
         Ok(match answer {
             Ok(Ok(response)) => matches!(response.status.as_u16(), 401 | 403),
             Ok(Err(error)) => {
@@ -669,10 +654,10 @@ impl<'a> Flow<'a> {
     /// Uses the link up. The account becomes ACTIVE, with the submitted changes on top of its current
     /// credential.
     async fn connect(&mut self) -> Result<Connected, Stop> {
-        let patience = Instant::now() + refresh::PATIENCE;
+        let patience = Instant::now() + tokens::PATIENCE;
         loop {
             let change = self.val().and_then(|val| {
-                account::activated(self.gateway, self.toolkit, &self.config, &self.account, &val)
+                self.connect.accounts.activated(self.toolkit, &self.config, &self.account, &val)
             });
             let change = match change {
                 Ok(change) => change,
@@ -680,23 +665,23 @@ impl<'a> Flow<'a> {
                 // better with this link.
                 Err(error) => return Err(self.fail(Step::Credential, error.body().message.clone()).await),
             };
-            match self.gateway.store.finish_link(&self.link, &change).await? {
+            match self.connect.store.finish_link(&self.link, &change).await? {
                 LinkEnd::Finished => break,
                 LinkEnd::Used => return Err(Stop::Used),
                 LinkEnd::AccountChanged if Instant::now() > patience => {
                     return Err(Stop::Broken(
-                        account::changed_meanwhile(self.gateway, &self.account.id).await,
+                        self.connect.accounts.changed_meanwhile(&self.account.id).await,
                     ));
                 }
                 // A refresh may be in flight. An older token must not overwrite the token of the refresh.
                 LinkEnd::AccountChanged => {
-                    tokio::time::sleep(refresh::POLL).await;
-                    self.account = account::find(self.gateway, &self.account.id).await?;
-                    self.old = account::val(self.gateway, &self.account)?;
+                    tokio::time::sleep(tokens::POLL).await;
+                    self.account = self.connect.accounts.find(&self.account.id).await?;
+                    self.old = self.connect.accounts.val(&self.account)?;
                 }
             }
         }
-        self.gateway.account_changes.tell(&self.account.id);
+        self.connect.accounts.changes.tell(&self.account.id);
         Ok(Connected { toolkit: self.toolkit.name.clone(), back: self.back("success") })
     }
 
@@ -716,10 +701,10 @@ impl<'a> Flow<'a> {
         };
         let status = self.account.is_to_be_connected().then_some((AccountStatus::Failed, Some(reason)));
         let change = AccountChange { status, ..AccountChange::default() };
-        if let Err(error) = self.gateway.store.finish_link(&self.link, &change).await {
+        if let Err(error) = self.connect.store.finish_link(&self.link, &change).await {
             return Stop::Broken(error);
         }
-        self.gateway.account_changes.tell(&self.account.id);
+        self.connect.accounts.changes.tell(&self.account.id);
         let (toolkit, back) = (self.toolkit.name.clone(), self.back("failed"));
         Stop::NotConnected(Box::new(NotConnected { toolkit, step, why, back }))
     }
@@ -744,13 +729,13 @@ impl<'a> Flow<'a> {
 
     /// Returns the OAuth client. Its metadata includes the extra scopes of this link.
     fn client(&self) -> Result<OAuthClient> {
-        let (credentials, settings) = self.gateway.auth_configs.credentials(&self.config)?;
+        let (credentials, settings) = self.connect.auth_configs.credentials(&self.config)?;
         let client = self.toolkit.client_of(self.scheme, &self.fields()?, &credentials, &settings)?;
         Ok(OAuthClient { metadata: self.client_metadata()?, ..client })
     }
 
     fn client_metadata(&self) -> Result<ClientMetadata> {
-        let (credentials, settings) = self.gateway.auth_configs.credentials(&self.config)?;
+        let (credentials, settings) = self.connect.auth_configs.credentials(&self.config)?;
         let mut metadata = ClientMetadata::read(&credentials, &settings)?;
         let more: Vec<String> = serde_json::from_str(&self.link.scopes).unwrap_or_default();
         let asked = self.toolkit.scopes(self.scheme, &metadata);
@@ -771,7 +756,7 @@ impl<'a> Flow<'a> {
 
     fn redirect(&self, metadata: &ClientMetadata) -> Result<Redirect> {
         let own = metadata.redirect_uri.as_deref();
-        self.gateway.redirect_uris.of(self.toolkit, self.scheme, &self.fields()?, own)
+        self.connect.redirect_uris.of(self.toolkit, self.scheme, &self.fields()?, own)
     }
 
     fn callback(&self) -> Option<Url> {
@@ -783,12 +768,6 @@ impl<'a> Flow<'a> {
         let url = self.callback()?;
         Some(with_parameters(url, &[("status", status), ("connected_account_id", &self.account.id)]))
     }
-}
-
-fn open_sealed(gateway: &Parts, place: Place<'_>, sealed: &[u8]) -> Result<SecretString> {
-    gateway.vault.open(place, sealed).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("The stored state of a flow cannot be opened: {error}."))
-    })
 }
 
 fn place<'a>(row: &'a str, field: &'static str) -> Place<'a> {

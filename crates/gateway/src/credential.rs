@@ -4,12 +4,7 @@
 //! authentication, as templates with the credential's fields (`docs/toolkits.md`).
 
 pub(crate) mod fields;
-pub(crate) mod idle;
 pub(crate) mod injection;
-pub(crate) mod refresh;
-pub(crate) mod renewal;
-pub(crate) mod revocation;
 pub(crate) mod scheme;
-pub(crate) mod token_endpoint;
 
 pub(crate) use self::fields::{Fields, GivenCredential};

@@ -330,7 +330,7 @@ pub fn answer(data: &[u8]) {
     let request = br#"{"endpoint":"/","method":"POST",
         "custom_connection_data":{"authScheme":"NO_AUTH","toolkitSlug":"acme","val":{}}}"#;
     let request = read_json(request).expect("it is a request");
-    match runtime.block_on(proxy::execute(gateway.parts(), None, request)) {
+    match runtime.block_on(gateway.proxy.execute(None, request)) {
         Ok(envelope) => {
             let text = envelope.into_text();
             let Envelope { status, headers, data: found } =

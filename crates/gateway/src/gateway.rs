@@ -1,7 +1,8 @@
-//! The gateway: its parts, and how it is opened, used and closed.
+//! The gateway: its services, and how it is opened, used and closed.
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,23 +19,26 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::account::AccountChanges;
+use crate::account::Accounts;
 use crate::api_key::ApiKeys;
 use crate::auth_config::AuthConfigs;
 use crate::callback_url::CallbackUrls;
-use crate::credential::idle;
-use crate::credential::refresh::Refreshes;
+use crate::connect::Connect;
 use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
 use crate::lifecycle::{CLOSING_GRACE, Lifecycle};
 use crate::limits::Limits;
+use crate::link::Links;
+use crate::proxy::Proxy;
 use crate::public_url::PublicUrl;
 use crate::record::Recorder;
 use crate::redirect_uri::RedirectUris;
 use crate::session::Sessions;
+use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
+use crate::toolkits::Toolkits;
 use crate::vault::{MAKE_A_KEY, Vault};
-use crate::{FilesOptions, account, link, vault};
+use crate::{FilesOptions, vault};
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -116,42 +120,52 @@ pub struct GatewayOptions {
 }
 
 /// The gateway in this process. It is cheap to clone; all clones are one gateway.
+///
+/// The services do not check whether the gateway is open: a caller of one wraps the call in [`Gateway::run`].
 #[derive(Clone)]
-pub struct Gateway(Arc<Parts>);
+pub struct Gateway(Arc<Services>);
 
-/// The parts that the steps of a call need.
-#[expect(missing_debug_implementations, reason = "`Gateway` shows what there is to show")]
-pub struct Parts {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Clock,
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) egress: Egress,
-    pub(crate) limits: Limits,
-    pub(crate) callback_urls: CallbackUrls,
-    pub(crate) redirect_uris: RedirectUris,
-    pub(crate) link_lifetime: Duration,
-    /// Tasks that wait for an account learn here that it has changed.
-    pub(crate) account_changes: AccountChanges,
-    /// The refreshes in flight.
-    pub(crate) refreshes: Refreshes,
-    pub(crate) lifecycle: Lifecycle,
+/// The services of a gateway. Each has what it uses, and none has all of them.
+#[derive(Debug)]
+pub struct Services {
+    /// The keys of the port's callers.
+    pub api_keys: ApiKeys,
+    /// The toolkits, as callers see them.
+    pub toolkits: Toolkits,
+    /// How accounts are connected.
+    pub auth_configs: AuthConfigs,
+    /// The connected accounts.
+    pub accounts: Accounts,
+    /// The sessions of users.
+    pub sessions: Sessions,
+    /// The tokens of accounts.
+    pub tokens: Tokens,
+    /// The links that users connect accounts with.
+    pub links: Links,
+    /// The flows behind links.
+    pub connect: Connect,
+    /// Proxied calls.
+    pub proxy: Proxy,
     /// The record of calls.
     pub recorder: Recorder,
     /// The files of responses.
     pub files: Arc<Files>,
-    /// The keys of the port's callers.
-    pub api_keys: ApiKeys,
-    /// How accounts are connected.
-    pub auth_configs: AuthConfigs,
-    /// The sessions of users.
-    pub sessions: Sessions,
     /// The URL where users reach the gateway.
     pub public_url: PublicUrl,
+    store: Arc<dyn Store>,
+    lifecycle: Lifecycle,
     servers: Mutex<Vec<JoinHandle<()>>>,
     closed: OnceCell<()>,
     /// Ends the background tasks when the last clone of a gateway is dropped without being closed.
     _closing: DropGuard,
+}
+
+impl Deref for Gateway {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
 }
 
 impl Gateway {
@@ -178,7 +192,7 @@ impl Gateway {
             return Err(Error::new(ErrorKind::InvalidOption, message).about("linkLifetime"));
         }
         let link_lifetime = Duration::from_millis(link_lifetime);
-        let callback_urls = CallbackUrls::new(&options.callback_urls)?;
+        let callback_urls = Arc::new(CallbackUrls::new(&options.callback_urls)?);
         let public_url = options.public_url.as_deref().map(PublicUrl::read).transpose()?.unwrap_or_default();
         let refresh_idle_after = at_least_one(options.refresh_idle_after_ms, 0, "refreshIdleAfter")?;
         let chunk_timeout = at_least_one(options.chunk_timeout_ms, DEFAULT_CHUNK_TIMEOUT_MS, "chunkTimeout")?;
@@ -190,31 +204,24 @@ impl Gateway {
             upstream_timeout: Duration::from_millis(upstream_timeout),
             chunk_timeout: Duration::from_millis(chunk_timeout),
         };
-        let catalogue = Catalogue::with(&options.toolkits)?;
+        let catalogue = Arc::new(Catalogue::with(&options.toolkits)?);
         let allowed = Allowed {
             hosts: &options.allow_private_hosts,
             redirects: &options.allow_private_redirects,
             bodies: &options.allow_private_bodies,
         };
         let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
-        let egress = Egress::new(private_hosts, max_expansion)?;
+        let egress = Arc::new(Egress::new(private_hosts, max_expansion)?);
         let clock = options.clock;
         let (vault, store) =
             open_store(options.store.as_deref(), options.encryption_key.as_ref(), &clock).await?;
-        let lifecycle = Lifecycle::begin();
-        let account_changes = AccountChanges::default();
-        link::expire_on_time(
-            &store,
-            clock.clone(),
-            account_changes.clone(),
-            link_lifetime,
-            lifecycle.closing.clone(),
-        );
         let path = options.store.as_deref().filter(|path| *path != ":memory:");
-        let files = Files::open(options.files, path.map(Path::new), &vault, clock.clone()).await?;
-        let (vault, catalogue, files) = (Arc::new(vault), Arc::new(catalogue), Arc::new(files));
-        tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
+        let files = Arc::new(Files::open(options.files, path.map(Path::new), &vault, clock.clone()).await?);
+        let vault = Arc::new(vault);
+        let lifecycle = Lifecycle::begin();
+
         let redirect_uris = RedirectUris::new(public_url.clone(), options.own_callback_paths);
+        let recorder = Recorder::start(Arc::clone(&store), clock.clone());
         let auth_configs = AuthConfigs::new(
             Arc::clone(&store),
             clock.clone(),
@@ -222,36 +229,84 @@ impl Gateway {
             Arc::clone(&catalogue),
             redirect_uris.clone(),
         );
+        let accounts = Accounts::new(
+            Arc::clone(&store),
+            clock.clone(),
+            Arc::clone(&vault),
+            Arc::clone(&catalogue),
+            auth_configs.clone(),
+        );
         let sessions = Sessions::new(Arc::clone(&store), Arc::clone(&catalogue), auth_configs.clone());
-        let parts = Arc::new(Parts {
-            recorder: Recorder::start(Arc::clone(&store), clock.clone()),
-            api_keys: ApiKeys::new(Arc::clone(&store), clock.clone()),
-            auth_configs,
-            sessions,
-            store,
-            clock,
-            vault,
-            catalogue,
-            egress,
-            limits,
-            refreshes: Refreshes::default(),
-            files,
+        let tokens = Tokens::new(
+            Arc::clone(&store),
+            clock.clone(),
+            Arc::clone(&catalogue),
+            Arc::clone(&egress),
+            auth_configs.clone(),
+            accounts.clone(),
+            lifecycle.clone(),
+        );
+        let links = Links {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            catalogue: Arc::clone(&catalogue),
             callback_urls,
-            redirect_uris,
+            public_url: public_url.clone(),
+            redirect_uris: redirect_uris.clone(),
+            auth_configs: auth_configs.clone(),
+            accounts: accounts.clone(),
+            sessions: sessions.clone(),
+            tokens: tokens.clone(),
+            lifetime: link_lifetime,
+        };
+        let connect = Connect {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            vault,
+            catalogue: Arc::clone(&catalogue),
+            egress: Arc::clone(&egress),
+            redirect_uris: redirect_uris.clone(),
+            auth_configs: auth_configs.clone(),
+            accounts: accounts.clone(),
             link_lifetime,
-            account_changes,
+        };
+        let proxy = Proxy {
+            sessions: sessions.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            catalogue: Arc::clone(&catalogue),
+            egress,
+            files: Arc::clone(&files),
+            recorder: recorder.clone(),
+            public_url: public_url.clone(),
+            limits,
+            lifecycle: lifecycle.clone(),
+        };
+
+        tokio::spawn(links.clone().expire_on_time(lifecycle.closing.clone()));
+        tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
+        if refresh_idle_after > 0 {
+            tokio::spawn(tokens.clone().refresh_idle(Duration::from_millis(refresh_idle_after)));
+        }
+        Ok(Self(Arc::new(Services {
+            api_keys: ApiKeys::new(Arc::clone(&store), clock),
+            toolkits: Toolkits { catalogue, redirect_uris },
+            auth_configs,
+            accounts,
+            sessions,
+            tokens,
+            links,
+            connect,
+            proxy,
+            recorder,
+            files,
             public_url,
-            servers: Mutex::default(),
-            closed: OnceCell::new(),
+            store,
             _closing: lifecycle.closing.clone().drop_guard(),
             lifecycle,
-        });
-        if refresh_idle_after > 0 {
-            let idle = Duration::from_millis(refresh_idle_after);
-            let closing = parts.lifecycle.closing.clone();
-            tokio::spawn(idle::refresh_all(Arc::downgrade(&parts), closing, idle));
-        }
-        Ok(Self(parts))
+            servers: Mutex::default(),
+            closed: OnceCell::new(),
+        })))
     }
 
     /// Imports a credential that was obtained elsewhere. The account is ACTIVE at once.
@@ -259,7 +314,7 @@ impl Gateway {
     /// # Errors
     /// `ToolkitNotFound`, or `InvalidRequest` that names the field.
     pub async fn import_account(&self, request: ImportAccount) -> Result<ConnectedAccount> {
-        self.run(account::import(&self.0, request)).await
+        self.run(self.accounts.import(request)).await
     }
 
     /// Lists connected accounts, newest first.
@@ -267,7 +322,7 @@ impl Gateway {
     /// # Errors
     /// `InvalidRequest` for a limit or cursor that cannot be used.
     pub async fn list_accounts(&self, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
-        self.run(account::list(&self.0, request)).await
+        self.run(self.accounts.list(request)).await
     }
 
     /// Reads a connected account.
@@ -275,7 +330,7 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn account(&self, id: &str) -> Result<ConnectedAccount> {
-        self.run(account::get(&self.0, id)).await
+        self.run(self.accounts.get(id)).await
     }
 
     /// Deletes a connected account and its credential.
@@ -283,7 +338,7 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn delete_account(&self, id: &str) -> Result<()> {
-        self.run(account::delete(&self.0, id, false)).await.map(drop)
+        self.run(self.tokens.delete_account(id, false)).await.map(drop)
     }
 
     /// Enables or disables a connected account.
@@ -291,7 +346,7 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn set_account_enabled(&self, id: &str, enabled: bool) -> Result<ConnectedAccount> {
-        self.run(account::set_enabled(&self.0, id, enabled)).await
+        self.run(self.accounts.set_enabled(id, enabled)).await
     }
 
     /// Creates an API key for callers of the port. Only this result contains the key.
@@ -299,7 +354,7 @@ impl Gateway {
     /// # Errors
     /// `InvalidRequest` for an unknown permission area.
     pub async fn create_api_key(&self, request: CreateApiKey) -> Result<NewApiKey> {
-        self.run(self.0.api_keys.create(request)).await
+        self.run(self.api_keys.create(request)).await
     }
 
     /// Lists the API keys. The keys themselves are not shown.
@@ -307,7 +362,7 @@ impl Gateway {
     /// # Errors
     /// When the store fails.
     pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>> {
-        self.run(self.0.api_keys.list()).await
+        self.run(self.api_keys.list()).await
     }
 
     /// Revokes an API key immediately.
@@ -315,7 +370,7 @@ impl Gateway {
     /// # Errors
     /// `NotFound`.
     pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
-        self.run(self.0.api_keys.revoke(id)).await
+        self.run(self.api_keys.revoke(id)).await
     }
 
     /// Returns the records of the newest calls, at most `limit`.
@@ -323,12 +378,12 @@ impl Gateway {
     /// # Errors
     /// When the store fails.
     pub async fn calls(&self, limit: u32) -> Result<Vec<Call>> {
-        self.run(self.0.recorder.list(limit)).await
+        self.run(self.recorder.list(limit)).await
     }
 
     /// Makes `close` wait until a server of this gateway has ended.
     pub fn close_after(&self, server: JoinHandle<()>) {
-        self.0.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
     }
 
     /// Closes the gateway. A second close waits for the first.
@@ -336,40 +391,34 @@ impl Gateway {
     /// The gateway accepts no new calls, and calls in flight have 5 s to finish. Then it writes the record of
     /// calls and closes the store.
     pub async fn close(&self) {
-        let parts = &self.0;
-        parts
+        self.0
             .closed
             .get_or_init(|| async {
-                parts.lifecycle.end().await;
+                self.lifecycle.end().await;
                 let servers =
-                    std::mem::take(&mut *parts.servers.lock().unwrap_or_else(PoisonError::into_inner));
+                    std::mem::take(&mut *self.servers.lock().unwrap_or_else(PoisonError::into_inner));
                 for server in servers {
                     let abort = server.abort_handle();
                     if timeout(CLOSING_GRACE, server).await.is_err() {
                         abort.abort();
                     }
                 }
-                parts.files.close().await;
-                parts.recorder.flush().await;
-                parts.store.close().await;
+                self.files.close().await;
+                self.recorder.flush().await;
+                self.store.close().await;
             })
             .await;
     }
 
     /// Resolves when the gateway is told to close.
     pub async fn closing(&self) {
-        self.0.lifecycle.closing.cancelled().await;
+        self.lifecycle.closing.cancelled().await;
     }
 
     /// Returns a token that is cancelled when the gateway is told to close. Cancelling the token closes
     /// nothing.
     pub fn closing_token(&self) -> CancellationToken {
-        self.0.lifecycle.closing.child_token()
-    }
-
-    /// The parts that the functions of this crate work on.
-    pub fn parts(&self) -> &Arc<Parts> {
-        &self.0
+        self.lifecycle.closing.child_token()
     }
 
     /// Runs a call, unless the gateway is closed. `close` waits for the call, and cancels it after the grace
@@ -378,7 +427,7 @@ impl Gateway {
     /// # Errors
     /// Those of the call, `GatewayClosed` and `CallCutOff`.
     pub async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.0.lifecycle.run(call).await
+        self.lifecycle.run(call).await
     }
 
     /// Spawns a task that continues when its caller is dropped. `close` waits for the task.
@@ -386,7 +435,7 @@ impl Gateway {
     /// The task runs on the runtime that the gateway was opened on: the threads of a port end with their
     /// connections.
     pub fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.0.lifecycle.spawn(work)
+        self.lifecycle.spawn(work)
     }
 
     /// Wraps the body of a file for a reader that may take longer than the gateway is open.
@@ -394,7 +443,7 @@ impl Gateway {
     /// The stream ends with an error when the gateway is closed, or when the reader takes no chunk for
     /// `patience`.
     pub fn until_closed(&self, body: ByteStream, patience: Duration) -> ByteStream {
-        self.0.lifecycle.until_closed(body, None, patience)
+        self.lifecycle.until_closed(body, None, patience)
     }
 
     /// Checks that the store responds.
@@ -402,7 +451,7 @@ impl Gateway {
     /// # Errors
     /// Those of the store.
     pub async fn check_store(&self) -> Result<()> {
-        self.0.store.session("trs_health").await.map(drop)
+        self.store.session("trs_health").await.map(drop)
     }
 }
 
@@ -442,10 +491,7 @@ async fn open_store(
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("store", &self.0.store)
-            .field("vault", &self.0.vault)
-            .finish_non_exhaustive()
+        f.debug_struct("Gateway").field("store", &self.store).finish_non_exhaustive()
     }
 }
 

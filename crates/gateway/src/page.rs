@@ -73,6 +73,18 @@ impl Place {
     }
 }
 
+/// Selects the rows of a page from a list in memory, sorted by a key.
+pub(crate) fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> Rows<&'a T> {
+    let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let after = place.after.as_ref().map(|(_, key)| key.as_str());
+    let rows = all
+        .into_iter()
+        .filter(|row| after.is_none_or(|after| key(row) > after))
+        .take(place.limit as usize + 1)
+        .collect();
+    Rows { rows, total }
+}
+
 fn parse(cursor: &str) -> Option<(i64, i64, String)> {
     let text = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
     let mut parts = text.splitn(3, '.');

@@ -22,96 +22,37 @@ use proxy_execute_store::StoredAccount;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::account::{self, Credential};
+use crate::account::{Accounts, Credential};
 use crate::answer::Received;
 use crate::credential::injection::Injection;
-use crate::credential::{Fields, GivenCredential, refresh};
-use crate::egress::{UpstreamBody, UpstreamRequest, UpstreamResponse};
+use crate::credential::{Fields, GivenCredential};
+use crate::egress::{Egress, UpstreamBody, UpstreamRequest, UpstreamResponse};
 use crate::endpoint::{self, Refusal};
-use crate::gateway::Parts;
+use crate::files::Files;
 use crate::header::DEFAULT_USER_AGENT;
-use crate::record::CallInProgress;
+use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
+use crate::public_url::PublicUrl;
+use crate::record::{CallInProgress, Recorder};
 use crate::request::{self, require};
-use crate::toolkit::Toolkit;
-use crate::{answer, bounds, session, upload};
+use crate::session::{self, Sessions};
+use crate::tokens::{self, Tokens};
+use crate::toolkit::{Catalogue, Toolkit};
+use crate::{answer, bounds, upload};
 
-/// Calls an endpoint, in the session with this id or without a session, and reads the response.
-///
-/// The envelope holds JSON and text, and for a file the URL where the gateway keeps it.
-pub fn execute<'a>(
-    gateway: &'a Arc<Parts>,
-    session_id: Option<&'a str>,
-    request: ProxyRequest,
-) -> BoxFuture<'a, Result<Envelope>> {
-    Box::pin(async move {
-        let mut record = gateway.recorder.begin(request.method);
-        let result = read(gateway, session_id, request, &mut record).await;
-        record.end(&result);
-        result
-    })
-}
-
-async fn read(
-    gateway: &Arc<Parts>,
-    session_id: Option<&str>,
-    request: ProxyRequest,
-    record: &mut CallInProgress,
-) -> Result<Envelope> {
-    let (method, data_as_text) = (request.method, request.data_as_text);
-    let call = authorize(gateway, session_id, request, record).await?;
-    let (host, sent) = (call.host(), Arc::clone(&call.sent));
-    let answer = {
-        let exchange = pin!(async {
-            let response = send(gateway, call, record).await?;
-            answer::receive(response, method, data_as_text, gateway.limits.max_response_bytes, record).await
-        });
-        in_time(gateway, &host, &sent, exchange).await?
-    };
-    let file = match answer {
-        Received::Whole(envelope) => return Ok(envelope),
-        Received::File(file) => file,
-    };
-    // A file may take any time, as long as its bytes keep coming.
-    let body = gateway.limits.paced(file.body, &host);
-    let kept = gateway.files.keep(body, &file.content_type, gateway.public_url.for_files()).await?;
-    record.received(kept.size);
-    Ok(Envelope::around_file(file.status, &file.headers, &kept))
-}
-
-/// The same call. The response is streamed to the caller.
-pub fn stream<'a>(
-    gateway: &'a Arc<Parts>,
-    session_id: Option<&'a str>,
-    request: ProxyRequest,
-) -> BoxFuture<'a, Result<StreamedAnswer>> {
-    Box::pin(async move {
-        let mut record = gateway.recorder.begin(request.method);
-        match begin_stream(gateway, session_id, request, &mut record).await {
-            Ok(StreamedAnswer { head, body }) => Ok(StreamedAnswer {
-                head,
-                body: gateway.lifecycle.until_closed(body, Some(record), Duration::MAX),
-            }),
-            Err(error) => {
-                let result = Err(error);
-                record.end(&result);
-                result
-            }
-        }
-    })
-}
-
-async fn begin_stream(
-    gateway: &Arc<Parts>,
-    session_id: Option<&str>,
-    request: ProxyRequest,
-    record: &mut CallInProgress,
-) -> Result<StreamedAnswer> {
-    let method = request.method;
-    let call = authorize(gateway, session_id, request, record).await?;
-    let (host, sent) = (call.host(), Arc::clone(&call.sent));
-    let response = in_time(gateway, &host, &sent, pin!(send(gateway, call, record))).await?;
-    let StreamedAnswer { head, body } = answer::stream(response, method)?;
-    Ok(StreamedAnswer { head, body: gateway.limits.paced(body, &host) })
+/// Makes proxied calls.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) tokens: Tokens,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) recorder: Recorder,
+    pub(crate) public_url: PublicUrl,
+    pub(crate) limits: Limits,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 /// A call that is allowed and ready to be sent.
@@ -138,107 +79,235 @@ enum SignedBy {
     Given(Credential),
 }
 
-/// Checks that the call is allowed, and builds its request.
-async fn authorize<'a>(
-    gateway: &'a Arc<Parts>,
-    session_id: Option<&str>,
-    mut request: ProxyRequest,
-    record: &mut CallInProgress,
-) -> Result<Authorized<'a>> {
-    bounds::call(&request)?;
-    let (toolkit, signed_by) = match session_id {
-        Some(id) => in_session(gateway, id, &request, record).await?,
-        None => with_account(gateway, &request, record).await?,
-    };
-    let (mut outgoing, account) = match signed_by {
-        SignedBy::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
-        SignedBy::Account(account) => {
-            record.as_account(&account.id, &account.user_id);
-            let id = account.id.clone();
-            let account = timeout(gateway.limits.upstream_timeout, refresh::ready(gateway, account))
-                .await
-                .unwrap_or_else(|_| Err(refresh::not_in_time(&id, gateway.limits.upstream_timeout)))?;
-            (prepare(toolkit, &account::unseal(gateway, &account)?, &request)?, Some(account))
+impl Proxy {
+    /// Calls an endpoint, in the session with this id or without a session, and reads the response.
+    ///
+    /// The envelope holds JSON and text, and for a file the URL where the gateway keeps it.
+    pub fn execute<'a>(
+        &'a self,
+        session_id: Option<&'a str>,
+        request: ProxyRequest,
+    ) -> BoxFuture<'a, Result<Envelope>> {
+        Box::pin(async move {
+            let mut record = self.recorder.begin(request.method);
+            let result = self.read(session_id, request, &mut record).await;
+            record.end(&result);
+            result
+        })
+    }
+
+    async fn read(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        record: &mut CallInProgress,
+    ) -> Result<Envelope> {
+        let (method, data_as_text) = (request.method, request.data_as_text);
+        let call = self.authorize(session_id, request, record).await?;
+        let (host, sent) = (call.host(), Arc::clone(&call.sent));
+        let answer = {
+            let exchange = pin!(async {
+                let response = self.send(call, record).await?;
+                answer::receive(response, method, data_as_text, self.limits.max_response_bytes, record).await
+            });
+            self.in_time(&host, &sent, exchange).await?
+        };
+        let file = match answer {
+            Received::Whole(envelope) => return Ok(envelope),
+            Received::File(file) => file,
+        };
+        // A file may take any time, as long as its bytes keep coming.
+        let body = self.limits.paced(file.body, &host);
+        let kept = self.files.keep(body, &file.content_type, self.public_url.for_files()).await?;
+        record.received(kept.size);
+        Ok(Envelope::around_file(file.status, &file.headers, &kept))
+    }
+
+    /// The same call. The response is streamed to the caller.
+    pub fn stream<'a>(
+        &'a self,
+        session_id: Option<&'a str>,
+        request: ProxyRequest,
+    ) -> BoxFuture<'a, Result<StreamedAnswer>> {
+        Box::pin(async move {
+            let mut record = self.recorder.begin(request.method);
+            match self.begin_stream(session_id, request, &mut record).await {
+                Ok(StreamedAnswer { head, body }) => Ok(StreamedAnswer {
+                    head,
+                    body: self.lifecycle.until_closed(body, Some(record), Duration::MAX),
+                }),
+                Err(error) => {
+                    let result = Err(error);
+                    record.end(&result);
+                    result
+                }
+            }
+        })
+    }
+
+    async fn begin_stream(
+        &self,
+        session_id: Option<&str>,
+        request: ProxyRequest,
+        record: &mut CallInProgress,
+    ) -> Result<StreamedAnswer> {
+        let method = request.method;
+        let call = self.authorize(session_id, request, record).await?;
+        let (host, sent) = (call.host(), Arc::clone(&call.sent));
+        let response = self.in_time(&host, &sent, pin!(self.send(call, record))).await?;
+        let StreamedAnswer { head, body } = answer::stream(response, method)?;
+        Ok(StreamedAnswer { head, body: self.limits.paced(body, &host) })
+    }
+
+    /// Checks that the call is allowed, and builds its request.
+    async fn authorize<'a>(
+        &'a self,
+        session_id: Option<&str>,
+        mut request: ProxyRequest,
+        record: &mut CallInProgress,
+    ) -> Result<Authorized<'a>> {
+        bounds::call(&request)?;
+        let (toolkit, signed_by) = match session_id {
+            Some(id) => self.in_session(id, &request, record).await?,
+            None => self.with_account(&request, record).await?,
+        };
+        let (mut outgoing, account) = match signed_by {
+            SignedBy::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
+            SignedBy::Account(account) => {
+                record.as_account(&account.id, &account.user_id);
+                let id = account.id.clone();
+                let account = timeout(self.limits.upstream_timeout, self.tokens.ready(account))
+                    .await
+                    .unwrap_or_else(|_| Err(tokens::not_in_time(&id, self.limits.upstream_timeout)))?;
+                (prepare(toolkit, &self.accounts.unseal(&account)?, &request)?, Some(account))
+            }
+        };
+        record.at_url(&outgoing.url);
+        let sent = Arc::new(AtomicU64::new(0));
+        let Some(binary) = request.binary_body.take() else {
+            return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
+        };
+        outgoing.body = upload::open(&self.egress, &self.limits, binary, &mut outgoing.headers).await?;
+        if let UpstreamBody::Stream { size, bytes } = outgoing.body {
+            let count = Arc::clone(&sent);
+            let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
+            outgoing.body = UpstreamBody::Stream { size, bytes };
         }
-    };
-    record.at_url(&outgoing.url);
-    let sent = Arc::new(AtomicU64::new(0));
-    let Some(binary) = request.binary_body.take() else {
-        return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
-    };
-    outgoing.body = upload::open(&gateway.egress, &gateway.limits, binary, &mut outgoing.headers).await?;
-    if let UpstreamBody::Stream { size, bytes } = outgoing.body {
-        let count = Arc::clone(&sent);
-        let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
-        outgoing.body = UpstreamBody::Stream { size, bytes };
+        Ok(Authorized { toolkit, account, outgoing, request: None, sent })
     }
-    Ok(Authorized { toolkit, account, outgoing, request: None, sent })
-}
 
-/// Sends a call and waits for the head of its response.
-///
-/// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the call is replayed once if the account
-/// can be refreshed. A body of bytes is sent only once; the next call then uses the new credential. A 401
-/// does not count if the request carried another credential or none, as after a redirect.
-async fn send(
-    gateway: &Arc<Parts>,
-    call: Authorized<'_>,
-    record: &mut CallInProgress,
-) -> Result<UpstreamResponse> {
-    let mut response = gateway.egress.send(call.outgoing).await?;
-    if response.status == StatusCode::UNAUTHORIZED
-        && response.with_credential
-        && let Some(rejected) = call.account
-        && let Some(renewed) = refresh::instead_of(gateway, &rejected).await
-        && let Some(request) = call.request
-    {
-        let outgoing = prepare(call.toolkit, &account::unseal(gateway, &renewed)?, &request)?;
-        response = gateway.egress.send(outgoing).await?;
-    }
-    record.answered(response.status.as_u16());
-    Ok(response)
-}
-
-/// Finds the credential of a call in a session: the user's account, or the credential that the call brings.
-/// The session must allow the toolkit.
-async fn in_session<'a>(
-    gateway: &'a Parts,
-    session_id: &str,
-    request: &ProxyRequest,
-    record: &mut CallInProgress,
-) -> Result<(&'a Toolkit, SignedBy)> {
-    let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
-    only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
-
-    let session = gateway.sessions.load(session_id).await?;
-    record.in_session(&session.id, &session.user_id);
-    session::check_allowed(&session, slug)?;
-    let toolkit = gateway.catalogue.get(slug)?;
-    record.of_toolkit(slug);
-
-    if let Some(data) = &request.custom_connection_data {
-        let (own_slug, credential) = brought(data)?;
-        if own_slug != slug {
-            let message = format!(
-                "`custom_connection_data.toolkitSlug` is `{}`, but `toolkit_slug` is `{}`. Nothing was sent.",
-                quoted(&own_slug),
-                quoted(slug)
-            );
-            return Err(Error::of_field(
-                ErrorKind::InvalidRequest,
-                "custom_connection_data.toolkitSlug",
-                message,
-            )
-            .fix("Give a credential of the called toolkit, or leave it out to call as the session's user."));
+    /// Sends a call and waits for the head of its response.
+    ///
+    /// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the call is replayed once if the account
+    /// can be refreshed. A body of bytes is sent only once; the next call then uses the new credential. A 401
+    /// does not count if the request carried another credential or none, as after a redirect.
+    async fn send(&self, call: Authorized<'_>, record: &mut CallInProgress) -> Result<UpstreamResponse> {
+        let mut response = self.egress.send(call.outgoing).await?;
+        if response.status == StatusCode::UNAUTHORIZED
+            && response.with_credential
+            && let Some(rejected) = call.account
+            && let Some(renewed) = self.tokens.instead_of(&rejected).await
+            && let Some(request) = call.request
+        {
+            let outgoing = prepare(call.toolkit, &self.accounts.unseal(&renewed)?, &request)?;
+            response = self.egress.send(outgoing).await?;
         }
-        return Ok((toolkit, SignedBy::Given(credential)));
+        record.answered(response.status.as_u16());
+        Ok(response)
     }
-    let account = account::for_session(gateway, &session, toolkit).await?;
-    let signer = match account {
-        Some(account) => SignedBy::Account(account),
-        None => SignedBy::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
-    };
-    Ok((toolkit, signer))
+
+    /// Finds the credential of a call in a session: the user's account, or the credential that the call brings.
+    /// The session must allow the toolkit.
+    async fn in_session<'a>(
+        &'a self,
+        session_id: &str,
+        request: &ProxyRequest,
+        record: &mut CallInProgress,
+    ) -> Result<(&'a Toolkit, SignedBy)> {
+        let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
+        only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
+
+        let session = self.sessions.load(session_id).await?;
+        record.in_session(&session.id, &session.user_id);
+        session::check_allowed(&session, slug)?;
+        let toolkit = self.catalogue.get(slug)?;
+        record.of_toolkit(slug);
+
+        if let Some(data) = &request.custom_connection_data {
+            let (own_slug, credential) = brought(data)?;
+            if own_slug != slug {
+                let message = format!(
+                    "`custom_connection_data.toolkitSlug` is `{}`, but `toolkit_slug` is `{}`. Nothing was sent.",
+                    quoted(&own_slug),
+                    quoted(slug)
+                );
+                return Err(Error::of_field(
+                    ErrorKind::InvalidRequest,
+                    "custom_connection_data.toolkitSlug",
+                    message,
+                )
+                .fix(
+                    "Give a credential of the called toolkit, or leave it out to call as the session's user.",
+                ));
+            }
+            return Ok((toolkit, SignedBy::Given(credential)));
+        }
+        let account = self.accounts.for_session(&session, toolkit).await?;
+        let signer = match account {
+            Some(account) => SignedBy::Account(account),
+            None => SignedBy::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
+        };
+        Ok((toolkit, signer))
+    }
+
+    /// Finds the credential of a call without a session: the named account, or the credential that the call
+    /// brings.
+    async fn with_account<'a>(
+        &'a self,
+        request: &ProxyRequest,
+        record: &mut CallInProgress,
+    ) -> Result<(&'a Toolkit, SignedBy)> {
+        only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
+        let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
+            (Some(id), None) => {
+                let account = self.accounts.named(id).await?;
+                (self.catalogue.get(&account.toolkit)?, SignedBy::Account(account))
+            }
+            (None, Some(data)) => {
+                let (slug, credential) = brought(data)?;
+                (self.catalogue.get(&slug)?, SignedBy::Given(credential))
+            }
+            (Some(_), Some(_)) => {
+                let message = "Name connected_account_id or custom_connection_data, not both.";
+                return Err(Error::of_field(ErrorKind::InvalidRequest, "connected_account_id", message));
+            }
+            (None, None) => {
+                let message = "Neither connected_account_id nor custom_connection_data was given.";
+                return Err(Error::new(ErrorKind::MissingAuthContext, message)
+                    .fix("Name the connected account to call as, or use session.proxyExecute()."));
+            }
+        };
+        record.of_toolkit(&toolkit.slug);
+        Ok((toolkit, signer))
+    }
+
+    /// Limits the time of the upstream. The limit starts again while the request body is being sent, because a
+    /// large body may take longer.
+    async fn in_time<T>(
+        &self,
+        host: &str,
+        sent: &AtomicU64,
+        mut exchange: Pin<&mut impl Future<Output = Result<T>>>,
+    ) -> Result<T> {
+        loop {
+            let before = sent.load(Ordering::Relaxed);
+            match timeout(self.limits.upstream_timeout, exchange.as_mut()).await {
+                Ok(result) => return result,
+                Err(_) if sent.load(Ordering::Relaxed) > before => {}
+                Err(_) => return Err(timed_out(host, self.limits.upstream_timeout)),
+            }
+        }
+    }
 }
 
 /// Reads the credential that a call brings, and the toolkit that it names.
@@ -246,55 +315,6 @@ fn brought(data: &SecretJson) -> Result<(String, Credential)> {
     let given = GivenCredential::read(data, "custom_connection_data")?;
     let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
     Ok((slug.to_owned(), Credential { scheme: given.auth_scheme, fields: given.fields()? }))
-}
-
-/// Finds the credential of a call without a session: the named account, or the credential that the call
-/// brings.
-async fn with_account<'a>(
-    gateway: &'a Parts,
-    request: &ProxyRequest,
-    record: &mut CallInProgress,
-) -> Result<(&'a Toolkit, SignedBy)> {
-    only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
-    let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
-        (Some(id), None) => {
-            let account = account::named(gateway, id).await?;
-            (gateway.catalogue.get(&account.toolkit)?, SignedBy::Account(account))
-        }
-        (None, Some(data)) => {
-            let (slug, credential) = brought(data)?;
-            (gateway.catalogue.get(&slug)?, SignedBy::Given(credential))
-        }
-        (Some(_), Some(_)) => {
-            let message = "Name connected_account_id or custom_connection_data, not both.";
-            return Err(Error::of_field(ErrorKind::InvalidRequest, "connected_account_id", message));
-        }
-        (None, None) => {
-            let message = "Neither connected_account_id nor custom_connection_data was given.";
-            return Err(Error::new(ErrorKind::MissingAuthContext, message)
-                .fix("Name the connected account to call as, or use session.proxyExecute()."));
-        }
-    };
-    record.of_toolkit(&toolkit.slug);
-    Ok((toolkit, signer))
-}
-
-/// Limits the time of the upstream. The limit starts again while the request body is being sent, because a
-/// large body may take longer.
-async fn in_time<T>(
-    gateway: &Parts,
-    host: &str,
-    sent: &AtomicU64,
-    mut exchange: Pin<&mut impl Future<Output = Result<T>>>,
-) -> Result<T> {
-    loop {
-        let before = sent.load(Ordering::Relaxed);
-        match timeout(gateway.limits.upstream_timeout, exchange.as_mut()).await {
-            Ok(result) => return result,
-            Err(_) if sent.load(Ordering::Relaxed) > before => {}
-            Err(_) => return Err(timed_out(host, gateway.limits.upstream_timeout)),
-        }
-    }
 }
 
 /// Builds the request to send: target, headers, query, body, credential.

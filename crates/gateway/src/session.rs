@@ -1,5 +1,7 @@
 //! Sessions: a user, the toolkits they may call, and their pinned accounts (`docs/wire.md`).
 
+mod toolkits;
+
 use std::sync::Arc;
 
 use proxy_execute_protocol::{

@@ -7,7 +7,6 @@
 mod authorization_server;
 mod catalogue;
 mod definition;
-mod shown;
 mod template;
 mod view;
 
@@ -25,7 +24,6 @@ pub(crate) use self::catalogue::read as read_definition;
 pub use self::catalogue::{Catalogue, ToolkitSource};
 pub(crate) use self::definition::base_url;
 use self::definition::{Field, header_value};
-pub use self::shown::{details, in_session, list};
 use self::template::{FieldProblem, Template};
 use crate::credential::Fields;
 use crate::credential::injection::{BuildSigner, Injection};

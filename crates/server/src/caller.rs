@@ -1,7 +1,6 @@
 //! The caller of a request: the check of its key, and the responses to it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -12,7 +11,7 @@ use proxy_execute_protocol::{Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
-use proxy_execute_gateway::{Gateway, Parts};
+use proxy_execute_gateway::Gateway;
 
 /// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +49,7 @@ impl Caller {
     pub(super) async fn reading<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,
         area: &str,
-        work: impl FnOnce(Arc<Parts>) -> Work,
+        work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
         let result = self.run(area, Level::Read, work).await;
         self.json(result, StatusCode::OK)
@@ -61,7 +60,7 @@ impl Caller {
         self,
         area: &str,
         status: StatusCode,
-        work: impl FnOnce(Arc<Parts>) -> Work,
+        work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
         let result = self.run(area, Level::Write, work).await;
         self.json(result, status)
@@ -70,7 +69,7 @@ impl Caller {
     /// Responds with the result of a proxied call, if the caller may make proxied calls.
     pub(super) async fn calling<Work: Future<Output = Result<Response>> + Send>(
         self,
-        work: impl FnOnce(Arc<Parts>) -> Work,
+        work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
         self.run("proxy_execute", Level::Write, work).await.or_else(|error| {
             let may_be_done = error.kind().may_be_done();
@@ -86,16 +85,15 @@ impl Caller {
         &self,
         area: &str,
         level: Level,
-        work: impl FnOnce(Arc<Parts>) -> Work,
+        work: impl FnOnce(Gateway) -> Work,
     ) -> Result<T> {
-        let parts = self.gateway.parts();
         // The future is boxed, because each function that passes a future to another holds it twice.
-        let work = Box::pin(work(Arc::clone(parts)));
+        let work = Box::pin(work(self.gateway.clone()));
         self.gateway
             .run(async {
                 if !self.is_owner {
                     let key = self.key.as_ref().map(HeaderValue::as_bytes);
-                    parts.api_keys.authorize(key, self.from, area, level).await?;
+                    self.gateway.api_keys.authorize(key, self.from, area, level).await?;
                 }
                 work.await
             })

@@ -30,9 +30,9 @@ use url::{Url, form_urlencoded};
 use self::page::{PROOF, Page};
 pub(super) use self::page::{STYLE, html};
 use super::reply::{RequestId, read_bytes};
-use proxy_execute_gateway::connect::{self, Browser, Callback, Next, Stop};
+use proxy_execute_gateway::Gateway;
+use proxy_execute_gateway::connect::{Browser, Callback, Next, Stop};
 use proxy_execute_gateway::id::hash;
-use proxy_execute_gateway::{Gateway, Parts};
 
 /// Upper limit for the parameters of a callback, in a query or a form. Codes have up to 2 KiB.
 const MAX_CALLBACK_BYTES: usize = 16 * 1024;
@@ -61,13 +61,12 @@ async fn open(
 ) -> Response {
     let known = cookie_of(&gateway, &headers);
     let browser = known.unwrap_or_else(Browser::new);
-    let parts = gateway.parts();
     match gateway
-        .run(async { Ok(connect::open(parts, token_of(&uri), &browser).await) })
+        .run(async { Ok(gateway.connect.open(token_of(&uri), &browser).await) })
         .await
         .unwrap_or_else(broken)
     {
-        Ok(form) => with_cookie(parts, &browser, Page::form(&form, &proof(&browser))),
+        Ok(form) => with_cookie(&gateway, &browser, Page::form(&form, &proof(&browser))),
         Err(stop) => Page::stop(stop, request_id).into(),
     }
 }
@@ -84,8 +83,7 @@ async fn submit(
     if is_from_elsewhere(&headers) {
         return Page::foreign_form().into();
     }
-    let parts = gateway.parts();
-    let may_submit = async { Ok(connect::may_submit(parts, token_of(&uri), &browser).await) };
+    let may_submit = async { Ok(gateway.connect.may_submit(token_of(&uri), &browser).await) };
     if let Err(stop) = gateway.run(may_submit).await.unwrap_or_else(broken) {
         return Page::stop(stop, request_id).into();
     }
@@ -107,13 +105,12 @@ async fn submit(
     let work = {
         let (gateway, browser) = (gateway.clone(), Browser(browser.0.clone()));
         gateway.clone().spawn(async move {
-            let parts = gateway.parts();
-            gateway.run(async { Ok(connect::submit(parts, token_of(&uri), &browser, &given).await) }).await
+            gateway.run(async { Ok(gateway.connect.submit(token_of(&uri), &browser, &given).await) }).await
         })
     };
     match ended(work).await {
         Ok(Next::Provider { toolkit, url }) => Page::provider(&toolkit, &url).into(),
-        Ok(Next::Again(form)) => with_cookie(gateway.parts(), &browser, Page::form(&form, &proof(&browser))),
+        Ok(Next::Again(form)) => with_cookie(&gateway, &browser, Page::form(&form, &proof(&browser))),
         Ok(Next::Connected(connected)) => Page::connected(&connected).into(),
         Err(stop) => Page::stop(stop, request_id).into(),
     }
@@ -145,8 +142,7 @@ async fn come_back(
     let browser = cookie_of(&gateway, &headers);
     // A code can be exchanged once, so a browser that disconnects does not cancel the exchange.
     let work = gateway.clone().spawn(async move {
-        let parts = gateway.parts();
-        gateway.run(async { Ok(connect::come_back(parts, browser.as_ref(), &callback).await) }).await
+        gateway.run(async { Ok(gateway.connect.come_back(browser.as_ref(), &callback).await) }).await
     });
     match ended(work).await {
         Ok(connected) => Page::connected(&connected).into(),
@@ -224,7 +220,7 @@ fn proof(browser: &Browser) -> String {
 
 /// The cookie's name and its attributes. `__Host-` keeps other hosts of the domain from setting the cookie,
 /// and needs TLS and the path `/`.
-fn cookie(gateway: &Parts) -> (&'static str, String) {
+fn cookie(gateway: &Gateway) -> (&'static str, String) {
     let url = gateway.public_url.get().ok().and_then(|url| Url::parse(url).ok());
     match url {
         Some(url) if url.scheme() == "https" => {
@@ -238,7 +234,7 @@ fn cookie(gateway: &Parts) -> (&'static str, String) {
 }
 
 fn cookie_of(gateway: &Gateway, headers: &HeaderMap) -> Option<Browser> {
-    let (name, _) = cookie(gateway.parts());
+    let (name, _) = cookie(&gateway);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let value = cookies
         .flat_map(|cookies| cookies.split(';'))
@@ -246,7 +242,7 @@ fn cookie_of(gateway: &Gateway, headers: &HeaderMap) -> Option<Browser> {
     Some(Browser(value.into()))
 }
 
-fn with_cookie(gateway: &Parts, browser: &Browser, page: Page) -> Response {
+fn with_cookie(gateway: &Gateway, browser: &Browser, page: Page) -> Response {
     let (name, attributes) = cookie(gateway);
     let mut response = Response::from(page);
     let cookie = format!("{name}={}; {attributes}", browser.0.expose_secret());

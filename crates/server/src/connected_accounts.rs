@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, Success, read, read_query};
-use proxy_execute_gateway::account;
 
 const AREA: &str = "connected_accounts";
 
@@ -32,7 +31,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
     let lists = ["user_ids", "toolkit_slugs", "statuses", "auth_config_ids", "connected_account_ids"];
     caller
         .reading(AREA, |gateway| async move {
-            account::list(&gateway, read_query(&uri, &lists, &["limit"], &[])?).await
+            gateway.accounts.list(read_query(&uri, &lists, &["limit"], &[])?).await
         })
         .await
 }
@@ -45,7 +44,7 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::CREATED, |gateway| async move {
-            account::create(&gateway, read(request).await?).await
+            gateway.links.create_account(read(request).await?).await
         })
         .await
 }
@@ -56,7 +55,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     responses((status = 200, body = ConnectedAccount,
         description = "The account."), Errors))]
 pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.reading(AREA, |gateway| async move { account::get(&gateway, &id).await }).await
+    caller.reading(AREA, |gateway| async move { gateway.accounts.get(&id).await }).await
 }
 
 /// Changes an account's alias or credential.
@@ -72,7 +71,7 @@ pub(super) async fn update(
 ) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            account::update(&gateway, &id, read(request).await?).await
+            gateway.accounts.update(&id, read(request).await?).await
         })
         .await
 }
@@ -86,7 +85,7 @@ pub(super) async fn delete(caller: Caller, Named(id): Named<String>, uri: Uri) -
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
             let HowToDelete { revoke_on_delete } = read_query(&uri, &[], &[], &["revoke_on_delete"])?;
-            account::delete(&gateway, &id, revoke_on_delete).await
+            gateway.tokens.delete_account(&id, revoke_on_delete).await
         })
         .await
 }
@@ -105,7 +104,7 @@ pub(super) async fn set_enabled(
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
             let Enabled { enabled, .. } = read(request).await?;
-            account::set_enabled(&gateway, &id, enabled).await?;
+            gateway.accounts.set_enabled(&id, enabled).await?;
             Ok(Success::DONE)
         })
         .await
@@ -119,7 +118,7 @@ pub(super) async fn set_enabled(
 pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     caller
         .writing(AREA, StatusCode::OK, |gateway| async move {
-            account::refresh(&gateway, &id, read_query(&uri, &[], &[], &[])?).await
+            gateway.links.refresh(&id, read_query(&uri, &[], &[], &[])?).await
         })
         .await
 }
@@ -130,5 +129,5 @@ pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) 
     responses((status = 200, body = RevokedAccount,
         description = "The account was revoked."), Errors))]
 pub(super) async fn revoke(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.writing(AREA, StatusCode::OK, |gateway| async move { account::revoke(&gateway, &id).await }).await
+    caller.writing(AREA, StatusCode::OK, |gateway| async move { gateway.tokens.revoke(&id).await }).await
 }

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use proxy_execute_gateway::{Gateway, GatewayOptions, account, proxy};
+use proxy_execute_gateway::{Gateway, GatewayOptions};
 use proxy_execute_protocol::{
     Backend, Deadline, Download, Envelope, Error, ErrorKind, ProxyCall, ResourceRequest, Result,
     StreamedAnswer,
@@ -79,11 +79,11 @@ impl Deref for Embedded {
 #[async_trait]
 impl Backend for Embedded {
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(self.parts(), Some(session_id), call.read()?)).await
+        self.run(self.proxy.execute(Some(session_id), call.read()?)).await
     }
 
     async fn tools_proxy_execute(&self, call: ProxyCall, _: Deadline) -> Result<Envelope> {
-        self.run(proxy::execute(self.parts(), None, call.read()?)).await
+        self.run(self.proxy.execute(None, call.read()?)).await
     }
 
     async fn proxy_stream(
@@ -92,12 +92,12 @@ impl Backend for Embedded {
         call: ProxyCall,
         _: Deadline,
     ) -> Result<StreamedAnswer> {
-        self.run(proxy::stream(self.parts(), session_id, call.read()?)).await
+        self.run(self.proxy.stream(session_id, call.read()?)).await
     }
 
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {
         self.run(async {
-            let Download { content_type, size, body } = self.parts().files.download(url).await?;
+            let Download { content_type, size, body } = self.files.download(url).await?;
             Ok(Download { content_type, size, body: self.until_closed(body, Duration::MAX) })
         })
         .await
@@ -121,7 +121,7 @@ impl Backend for Embedded {
     }
 
     async fn connected_account(&self, id: &str, _: Deadline) -> Result<String> {
-        let account = self.run(account::connected(self.parts(), id)).await?;
+        let account = self.run(self.accounts.connected(id)).await?;
         Ok(serde_json::to_string(&account).expect("an account can be written as JSON"))
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn get(
         let url = uri.path_and_query().and_then(|asked| Url::parse(&format!("http://gateway{asked}")).ok());
         let url =
             url.ok_or_else(|| Error::new(ErrorKind::InvalidRequest, "The path cannot be part of a URL."))?;
-        gateway.parts().files.read(&url, part).await
+        gateway.files.read(&url, part).await
     });
     match found.await {
         Ok(Ok(file)) => Ok(served(&gateway, file)),
@@ -102,7 +102,7 @@ mod tests {
         let gateway = Gateway::open(GatewayOptions { files, ..GatewayOptions::default() }).await.unwrap();
         let mebibyte = Bytes::from_static(&[b'x'; 1024 * 1024]);
         let body = ByteStream::new(repeat(mebibyte).take(8).map(Ok));
-        let kept = gateway.parts().files.keep(body, "text/plain", "http://gateway").await.unwrap();
+        let kept = gateway.files.keep(body, "text/plain", "http://gateway").await.unwrap();
         let read = async || {
             let request = Request::get(kept.url.as_str()).body(Body::empty()).unwrap();
             super::super::router(None).with_state(gateway.clone()).oneshot(request).await.unwrap()

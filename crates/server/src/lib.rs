@@ -124,7 +124,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     let serving = serving(&listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
-    gateway.parts().public_url.listens_at(address);
+    gateway.public_url.listens_at(address);
     let closing = gateway.closing_token();
     let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
     let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))

@@ -8,7 +8,6 @@ use proxy_execute_protocol::{Link, LinkAccount, LinkAgain, LinkInSession};
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read};
-use proxy_execute_gateway::link;
 
 /// Creates an account for the session's user, and a link to connect it.
 #[utoipa::path(post, path = "/tool_router/session/{id}/link", operation_id = "createSessionLink", tag = "sessions",
@@ -23,7 +22,7 @@ pub(super) async fn in_session(
 ) -> Result<Response, Failure> {
     caller
         .writing("sessions", StatusCode::CREATED, |gateway| async move {
-            link::in_session(&gateway, &id, read(request).await?).await
+            gateway.links.in_session(&id, read(request).await?).await
         })
         .await
 }
@@ -36,7 +35,7 @@ pub(super) async fn in_session(
 pub(super) async fn with_auth_config(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
         .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
-            link::with_auth_config(&gateway, read(request).await?).await
+            gateway.links.with_auth_config(read(request).await?).await
         })
         .await
 }
@@ -55,7 +54,7 @@ pub(super) async fn to_account(
 ) -> Result<Response, Failure> {
     caller
         .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
-            link::again(&gateway, &id, read(request).await?).await
+            gateway.links.again(&id, read(request).await?).await
         })
         .await
 }

@@ -26,7 +26,6 @@ use super::openapi::{Errors, UpstreamErrors};
 use super::reply::{
     Failure, MAX_REQUEST_BYTES, Named, PAUSE, arrive_by, gather, in_time, read_bytes, stalled, too_large,
 };
-use proxy_execute_gateway::proxy;
 
 /// Requests a streamed response (`stream`), or the response's text as `data` (`text`).
 const RESPONSE_TYPE: &str = "x-proxy-execute-response";
@@ -71,10 +70,10 @@ async fn answer(caller: Caller, session_id: Option<String>, request: Request) ->
             let data_as_text = response_type == ResponseType::Text;
             let request = ProxyRequest { data_as_text, ..read_call(request).await? };
             Ok(if response_type == ResponseType::Stream {
-                stream(proxy::stream(&gateway, session_id.as_deref(), request).await?)
+                stream(gateway.proxy.stream(session_id.as_deref(), request).await?)
             } else {
                 let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                let envelope = proxy::execute(&gateway, session_id.as_deref(), request).await?;
+                let envelope = gateway.proxy.execute(session_id.as_deref(), request).await?;
                 ([json], envelope.into_text()).into_response()
             })
         })

@@ -96,7 +96,7 @@ pub(super) async fn apply(
 ) -> Response {
     limit.clean(Instant::now());
     let known = match request.headers().get("x-api-key") {
-        Some(key) => gateway.parts().api_keys.known_hash(key.as_bytes()).await,
+        Some(key) => gateway.api_keys.known_hash(key.as_bytes()).await,
         None => None,
     };
     let bucket = match known {

@@ -10,7 +10,6 @@ use proxy_execute_protocol::{
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
-use proxy_execute_gateway::toolkit;
 
 /// Opens a session.
 #[utoipa::path(post, path = "/tool_router/session", operation_id = "createSession", tag = "sessions",
@@ -76,7 +75,7 @@ pub(super) async fn toolkits(
     caller
         .reading("sessions", |gateway| async move {
             let request = read_query(&uri, &["toolkits"], &["limit"], &["is_connected"])?;
-            toolkit::in_session(&gateway, &id, request).await
+            gateway.sessions.toolkits(&id, request).await
         })
         .await
 }

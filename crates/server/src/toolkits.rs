@@ -7,7 +7,6 @@ use proxy_execute_protocol::{ListToolkits, Page, ToolkitDetails, ToolkitItem};
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read_query};
-use proxy_execute_gateway::toolkit;
 
 const AREA: &str = "toolkits";
 
@@ -19,7 +18,7 @@ const AREA: &str = "toolkits";
 pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> {
     caller
         .reading(AREA, |gateway| async move {
-            toolkit::list(&gateway, &read_query(&uri, &[], &["limit"], &["include_deprecated"])?)
+            gateway.toolkits.list(&read_query(&uri, &[], &["limit"], &["include_deprecated"])?)
         })
         .await
 }
@@ -30,5 +29,5 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
     responses((status = 200, body = ToolkitDetails,
         description = "The toolkit."), Errors))]
 pub(super) async fn get(caller: Caller, Named(slug): Named<String>) -> Result<Response, Failure> {
-    caller.reading(AREA, |gateway| async move { toolkit::details(&gateway, &slug) }).await
+    caller.reading(AREA, |gateway| async move { gateway.toolkits.details(&slug) }).await
 }

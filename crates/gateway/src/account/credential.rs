@@ -8,12 +8,12 @@ use proxy_execute_store::{SealedCredential, StoredAccount, StoredAuthConfig};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::Accounts;
 use crate::credential::fields::{merged, raw_fields, written};
 use crate::credential::scheme::Scheme;
-use crate::credential::{Fields, GivenCredential, renewal};
-use crate::gateway::Parts;
+use crate::credential::{Fields, GivenCredential};
 use crate::toolkit::Toolkit;
-use crate::vault;
+use crate::{renewal, vault};
 
 /// A decrypted credential, ready to sign a call.
 #[derive(Debug)]
@@ -22,59 +22,96 @@ pub(crate) struct Credential {
     pub(crate) fields: Fields,
 }
 
-/// Refuses a credential that the gateway could not send, or exchange for an access token.
-///
-/// It also refuses a credential that could not be refreshed, because the auth config's client belongs to
-/// another host. Without an auth config, an exchange needs the credential's own client.
-pub(super) fn check(
-    gateway: &Parts,
-    toolkit: &Toolkit,
-    given: &GivenCredential,
-    config: Option<&StoredAuthConfig>,
-) -> Result<()> {
-    let (scheme, fields) = (given.auth_scheme, given.fields()?);
-    toolkit.target(scheme, &fields)?;
-    let (client, settings) = match config {
-        Some(config) => gateway.auth_configs.credentials(config)?,
-        None => (SecretJson::new("{}".to_owned()), Value::Null),
-    };
-    if !toolkit.exchanges(scheme) {
-        if Scheme::of(scheme).is_renewable(&fields) && config.is_some_and(|config| config.has_client) {
-            toolkit.client_of(scheme, &fields, &client, &settings)?;
+impl Accounts {
+    /// Refuses a credential that the gateway could not send, or exchange for an access token.
+    ///
+    /// It also refuses a credential that could not be refreshed, because the auth config's client belongs to
+    /// another host. Without an auth config, an exchange needs the credential's own client.
+    pub(crate) fn check_credential(
+        &self,
+        toolkit: &Toolkit,
+        given: &GivenCredential,
+        config: Option<&StoredAuthConfig>,
+    ) -> Result<()> {
+        let (scheme, fields) = (given.auth_scheme, given.fields()?);
+        toolkit.target(scheme, &fields)?;
+        let (client, settings) = match config {
+            Some(config) => self.auth_configs.credentials(config)?,
+            None => (SecretJson::new("{}".to_owned()), Value::Null),
+        };
+        if !toolkit.exchanges(scheme) {
+            if Scheme::of(scheme).is_renewable(&fields) && config.is_some_and(|config| config.has_client) {
+                toolkit.client_of(scheme, &fields, &client, &settings)?;
+            }
+            return toolkit.injection(scheme, &fields).map(drop);
         }
-        return toolkit.injection(scheme, &fields).map(drop);
+        renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
     }
-    renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
-}
 
-/// Encrypts a credential for the store. Its lifetime starts at `at`.
-///
-/// # Errors
-/// `InvalidRequest` if it is not an object of fields.
-pub(crate) fn sealed(
-    gateway: &Parts,
-    id: &str,
-    scheme: AuthScheme,
-    val: &SecretJson,
-    at: i64,
-) -> Result<SealedCredential> {
-    let fields = Fields::read(val)?;
-    let lifetime = fields.expires_in().and_then(|seconds| seconds.checked_mul(1_000));
-    Ok(SealedCredential {
-        sealed: gateway.vault.seal(place(id), val.expose()),
-        key_id: gateway.vault.key_id().to_owned(),
-        expires_at: lifetime.and_then(|milliseconds| at.checked_add_unsigned(milliseconds)),
-        renewable: Scheme::of(scheme).is_renewable(&fields),
-    })
-}
+    /// Encrypts a credential for the store. Its lifetime starts at `at`.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if it is not an object of fields.
+    pub(crate) fn sealed(
+        &self,
+        id: &str,
+        scheme: AuthScheme,
+        val: &SecretJson,
+        at: i64,
+    ) -> Result<SealedCredential> {
+        let fields = Fields::read(val)?;
+        let lifetime = fields.expires_in().and_then(|seconds| seconds.checked_mul(1_000));
+        Ok(SealedCredential {
+            sealed: self.vault.seal(place(id), val.expose()),
+            key_id: self.vault.key_id().to_owned(),
+            expires_at: lifetime.and_then(|milliseconds| at.checked_add_unsigned(milliseconds)),
+            renewable: Scheme::of(scheme).is_renewable(&fields),
+        })
+    }
 
-/// Decrypts the fields of an account's credential.
-///
-/// # Errors
-/// `Internal` if the stored secret cannot be decrypted.
-pub(crate) fn val(gateway: &Parts, account: &StoredAccount) -> Result<SecretJson> {
-    let opened = gateway.vault.open(place(&account.id), &account.credential.sealed);
-    opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
+    /// Decrypts the fields of an account's credential.
+    ///
+    /// # Errors
+    /// `Internal` if the stored secret cannot be decrypted.
+    pub(crate) fn val(&self, account: &StoredAccount) -> Result<SecretJson> {
+        let opened = self.vault.open(place(&account.id), &account.credential.sealed);
+        opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
+    }
+
+    /// Returns a credential with the toolkit's fields that its auth config sets for all of its accounts.
+    ///
+    /// # Errors
+    /// `InvalidRequest` if the credential has another value for one of them.
+    pub(crate) fn with_fields_of(
+        &self,
+        toolkit: &Toolkit,
+        config: &StoredAuthConfig,
+        val: &SecretJson,
+    ) -> Result<SecretJson> {
+        let of_config = self.auth_configs.fields(toolkit, config)?;
+        let own = Fields::read(val)?;
+        let theirs = Fields::read(&of_config)?;
+        for name in raw_fields(&of_config)?.keys() {
+            let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
+            if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
+                let message = format!(
+                    "The field `val.{name}` of the credential differs from that of auth config {}.",
+                    config.id
+                );
+                return Err(Error::of_field(ErrorKind::InvalidRequest, format!("val.{name}"), message)
+                    .fix("Leave it out: the auth config sets this field for all of its accounts."));
+            }
+        }
+        merged(val, &of_config)
+    }
+
+    /// Decrypts an account's credential.
+    ///
+    /// # Errors
+    /// `Internal` if the stored secret cannot be decrypted.
+    pub(crate) fn unseal(&self, account: &StoredAccount) -> Result<Credential> {
+        Ok(Credential { scheme: account.auth_scheme, fields: Fields::read(&self.val(account)?)? })
+    }
 }
 
 /// Returns a credential with changes that do not come from the provider: `new` on top of `old`.
@@ -95,41 +132,6 @@ pub(crate) fn changed(
     let mut kept = raw_fields(old)?;
     kept.retain(|name, _| hosts.contains(name));
     merged(&written(&kept)?, new)
-}
-
-/// Returns a credential with the toolkit's fields that its auth config sets for all of its accounts.
-///
-/// # Errors
-/// `InvalidRequest` if the credential has another value for one of them.
-pub(crate) fn with_fields_of(
-    gateway: &Parts,
-    toolkit: &Toolkit,
-    config: &StoredAuthConfig,
-    val: &SecretJson,
-) -> Result<SecretJson> {
-    let of_config = gateway.auth_configs.fields(toolkit, config)?;
-    let own = Fields::read(val)?;
-    let theirs = Fields::read(&of_config)?;
-    for name in raw_fields(&of_config)?.keys() {
-        let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
-        if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
-            let message = format!(
-                "The field `val.{name}` of the credential differs from that of auth config {}.",
-                config.id
-            );
-            return Err(Error::of_field(ErrorKind::InvalidRequest, format!("val.{name}"), message)
-                .fix("Leave it out: the auth config sets this field for all of its accounts."));
-        }
-    }
-    merged(val, &of_config)
-}
-
-/// Decrypts an account's credential.
-///
-/// # Errors
-/// `Internal` if the stored secret cannot be decrypted.
-pub(crate) fn unseal(gateway: &Parts, account: &StoredAccount) -> Result<Credential> {
-    Ok(Credential { scheme: account.auth_scheme, fields: Fields::read(&val(gateway, account)?)? })
 }
 
 fn unopenable(account: &StoredAccount, why: &str) -> Error {

@@ -24,15 +24,15 @@ async fn gateway() -> (Gateway, StoredAccount) {
     });
     let request = read_json(request.to_string().as_bytes()).unwrap();
     let id = gateway.import_account(request).await.unwrap().id;
-    let account = account::find(gateway.parts(), &id).await.unwrap();
+    let account = gateway.accounts.find(&id).await.unwrap();
     (gateway, account)
 }
 
 fn renewed_with(gateway: &Gateway, account: &StoredAccount, token: &str) -> RefreshEnd {
     let val = SecretJson::new(json!({ "access_token": token, "refresh_token": "r" }).to_string());
-    let parts = gateway.parts();
+    let tokens = &gateway.tokens;
     RefreshEnd::Renewed(
-        account::sealed(parts, &account.id, AuthScheme::OAuth2, &val, parts.clock.now()).unwrap(),
+        gateway.accounts.sealed(&account.id, AuthScheme::OAuth2, &val, tokens.clock.now()).unwrap(),
     )
 }
 
@@ -43,13 +43,13 @@ fn failed_for_now(may_be_done: bool) -> RefreshEnd {
 #[tokio::test]
 async fn one_holder_at_a_time_has_the_lease() {
     let (gateway, account) = gateway().await;
-    let store = &gateway.parts().store;
+    let store = &gateway.tokens.store;
     assert_eq!(store.begin_refresh(&account, "a", LEASE).await.unwrap(), Some(0));
     assert_eq!(store.begin_refresh(&account, "b", LEASE).await.unwrap(), None);
     assert_eq!(store.begin_refresh(&account, "a", LEASE).await.unwrap(), None);
     assert!(store.end_refresh(&account, "a", &failed_for_now(true)).await.unwrap());
     assert_eq!(store.begin_refresh(&account, "b", LEASE).await.unwrap(), None, "it has failed meanwhile");
-    let account = account::find(gateway.parts(), &account.id).await.unwrap();
+    let account = gateway.accounts.find(&account.id).await.unwrap();
     assert_eq!(
         store.begin_refresh(&account, "b", LEASE).await.unwrap(),
         Some(1),
@@ -60,7 +60,7 @@ async fn one_holder_at_a_time_has_the_lease() {
 #[tokio::test]
 async fn a_holder_that_lost_the_lease_changes_nothing() {
     let (gateway, account) = gateway().await;
-    let store = &gateway.parts().store;
+    let store = &gateway.tokens.store;
     let begin =
         async |holder: &'static str, lease| store.begin_refresh(&account, holder, lease).await.unwrap();
     assert_eq!(begin("late", Duration::ZERO).await, Some(0));
@@ -77,9 +77,9 @@ async fn a_holder_that_lost_the_lease_changes_nothing() {
     assert!(!store.end_refresh(&account, "late", &end).await.unwrap(), "and afterwards");
     assert!(!store.end_refresh(&account, "next", &end).await.unwrap(), "nor twice");
 
-    let now = account::find(gateway.parts(), &account.id).await.unwrap();
+    let now = gateway.accounts.find(&account.id).await.unwrap();
     assert_eq!((now.credential_version, now.status), (1, AccountStatus::Active));
-    let val = account::val(gateway.parts(), &now).unwrap();
+    let val = gateway.accounts.val(&now).unwrap();
     assert!(val.expose().contains("next"), "what is stored is the next one's");
     assert_eq!(begin("again", LEASE).await, None, "what was seen is not there any more");
 }
@@ -87,41 +87,43 @@ async fn a_holder_that_lost_the_lease_changes_nothing() {
 #[tokio::test]
 async fn a_credential_that_was_replaced_during_a_refresh_stays() {
     let (gateway, account) = gateway().await;
-    let parts = gateway.parts();
-    parts.store.begin_refresh(&account, "a", LEASE).await.unwrap();
+    let tokens = &gateway.tokens;
+    tokens.store.begin_refresh(&account, "a", LEASE).await.unwrap();
     let val = SecretJson::new(r#"{"access_token":"given"}"#.to_owned());
-    let toolkit = parts.catalogue.get("oauth").unwrap();
-    let config = parts.auth_configs.find(&account.auth_config_id).await.unwrap();
-    let of_a_link = account::activated(parts, toolkit, &config, &account, &val).unwrap();
-    assert!(!parts.store.update_account(&account.id, &of_a_link).await.unwrap(), "a link waits for the end");
+    let toolkit = tokens.catalogue.get("oauth").unwrap();
+    let config = gateway.auth_configs.find(&account.auth_config_id).await.unwrap();
+    let of_a_link = gateway.accounts.activated(toolkit, &config, &account, &val).unwrap();
+    assert!(!tokens.store.update_account(&account.id, &of_a_link).await.unwrap(), "a link waits for the end");
     let change = AccountChange { of_version: None, ..of_a_link };
-    assert!(parts.store.update_account(&account.id, &change).await.unwrap());
-    assert!(!parts.store.end_refresh(&account, "a", &renewed_with(&gateway, &account, "old")).await.unwrap());
-    let now = account::find(parts, &account.id).await.unwrap();
-    assert!(account::val(parts, &now).unwrap().expose().contains("given"));
+    assert!(tokens.store.update_account(&account.id, &change).await.unwrap());
+    assert!(
+        !tokens.store.end_refresh(&account, "a", &renewed_with(&gateway, &account, "old")).await.unwrap()
+    );
+    let now = gateway.accounts.find(&account.id).await.unwrap();
+    assert!(gateway.accounts.val(&now).unwrap().expose().contains("given"));
 }
 
 #[tokio::test]
 async fn a_refresh_that_was_not_sent_is_not_in_doubt() {
     let (gateway, mut account) = gateway().await;
-    let store = &gateway.parts().store;
+    let store = &gateway.tokens.store;
     for (may_be_done, unanswered) in [(false, 0), (false, 0), (true, 0), (false, 1), (true, 1)] {
         assert_eq!(store.begin_refresh(&account, "a", LEASE).await.unwrap(), Some(unanswered));
         assert!(store.end_refresh(&account, "a", &failed_for_now(may_be_done)).await.unwrap());
-        account = account::find(gateway.parts(), &account.id).await.unwrap();
+        account = gateway.accounts.find(&account.id).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn no_refresh_begins_once_the_gateway_has_ended() {
     let (gateway, account) = gateway().await;
-    let parts = gateway.parts();
+    let tokens = &gateway.tokens;
     let client = json!({ "type": "default", "credentials": { "client_id": "c", "client_secret": "s" } });
     let client = read_json(client.to_string().as_bytes()).unwrap();
-    parts.auth_configs.update(&account.auth_config_id, client).await.unwrap();
-    parts.lifecycle.ended.cancel();
-    refresh(parts, &account.id, account.credential_version, Reason::Needed).await.unwrap();
-    let begun = parts.store.begin_refresh(&account, "next", LEASE).await.unwrap();
+    gateway.auth_configs.update(&account.auth_config_id, client).await.unwrap();
+    tokens.lifecycle.ended.cancel();
+    tokens.replace(&account.id, account.credential_version, Reason::Needed).await.unwrap();
+    let begun = tokens.store.begin_refresh(&account, "next", LEASE).await.unwrap();
     assert_eq!(begun, Some(0), "the lease is free, and nothing is in doubt");
 }
 

@@ -4,9 +4,9 @@
 use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use serde_json::Value;
 
-use super::Fields;
-use super::scheme::{Exchange, Renewed, Scheme};
 use crate::clock::now;
+use crate::credential::Fields;
+use crate::credential::scheme::{Exchange, Renewed, Scheme};
 use crate::egress::Behalf;
 use crate::oauth::requests::{Grant, TokenRequest, token_request};
 use crate::oauth::server::{AuthorizationServer, Rules};

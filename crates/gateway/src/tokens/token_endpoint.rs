@@ -9,7 +9,7 @@ use proxy_execute_protocol::{ErrorKind, Method};
 use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
-use super::injection::Injection;
+use crate::credential::injection::Injection;
 use crate::egress::{Behalf, Egress, UpstreamBody, UpstreamRequest};
 use crate::header::DEFAULT_USER_AGENT;
 use crate::oauth::requests::TokenRequest;

@@ -1,0 +1,162 @@
+//! Accounts in responses: single ones and lists, without secrets.
+
+use std::collections::BTreeMap;
+
+use proxy_execute_protocol::{
+    AccountState, AccountStatus, AuthConfigRef, ConnectedAccount, Error, ErrorKind, ListAccounts, Page,
+    Result, ToolkitRef, quoted,
+};
+use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
+use serde_json::Map;
+use serde_json::value::RawValue;
+
+use super::Accounts;
+use crate::bounds;
+use crate::clock::rfc3339;
+use crate::page::Place;
+
+const DEFAULT_PAGE: u32 = 20;
+const MAX_PAGE: u32 = 1_000;
+
+/// Fields of a credential that are not secret, and help users to tell accounts apart.
+const SHOWN_FIELDS: &[&str] = &[
+    "COMPANYDOMAIN",
+    "account",
+    "account_id",
+    "account_url",
+    "api_url",
+    "base_url",
+    "cloud_id",
+    "dc",
+    "domain",
+    "expires_in",
+    "extension",
+    "form_api_base_url",
+    "instanceEndpoint",
+    "instanceName",
+    "region",
+    "scope",
+    "server_location",
+    "shop",
+    "site_name",
+    "subdomain",
+    "token_type",
+    "version",
+    "your-domain",
+    "your_server",
+];
+
+impl Accounts {
+    /// Lists accounts.
+    pub async fn list(&self, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
+        let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+        for (list, name) in [
+            (&request.user_ids, "user_ids"),
+            (&request.toolkit_slugs, "toolkit_slugs"),
+            (&request.statuses, "statuses"),
+            (&request.auth_config_ids, "auth_config_ids"),
+            (&request.connected_account_ids, "connected_account_ids"),
+        ] {
+            bounds::listed(list.len(), name)?;
+        }
+        let statuses = request.statuses.iter().map(|name| status(name)).collect::<Result<_>>()?;
+        let order_by = request.order_by.as_deref().unwrap_or("created_at");
+        one_of(order_by, "order_by", &["created_at", "updated_at"])?;
+        let direction = request.order_direction.as_deref().unwrap_or("desc");
+        one_of(direction, "order_direction", &["asc", "desc"])?;
+        let account_type = request.account_type.as_deref().unwrap_or("PRIVATE");
+        one_of(account_type, "account_type", &["PRIVATE", "SHARED", "ALL"])?;
+
+        let by_change = order_by == "updated_at";
+        let found = if account_type == "SHARED" {
+            Rows { rows: Vec::new(), total: 0 }
+        } else {
+            let filter = AccountFilter {
+                ids: request.connected_account_ids,
+                user_ids: request.user_ids,
+                toolkits: request.toolkit_slugs,
+                statuses,
+                auth_config_ids: request.auth_config_ids,
+                by_change,
+                oldest_first: direction == "asc",
+                page: place.asked()?,
+            };
+            self.store.accounts(&filter).await?
+        };
+        let place_of =
+            |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
+        Ok(place.page(
+            found,
+            |account| (place_of(account), account.seq.to_string()),
+            |account| self.shown(account),
+        ))
+    }
+
+    /// Returns an account.
+    pub async fn get(&self, id: &str) -> Result<ConnectedAccount> {
+        Ok(self.shown(self.find(id).await?))
+    }
+
+    /// Returns the form of an account for responses: everything but its secrets.
+    pub(crate) fn shown(&self, account: StoredAccount) -> ConnectedAccount {
+        let mut shown = Map::new();
+        shown.insert("status".to_owned(), account.status.to_string().into());
+        if let Ok(fields) = self.val(&account) {
+            let fields: BTreeMap<String, &RawValue> =
+                serde_json::from_str(fields.expose()).unwrap_or_default();
+            // SDKs send a status among the fields. Only the account's own status is shown.
+            for (name, value) in fields.into_iter().filter(|(name, _)| name != "status") {
+                let plain = SHOWN_FIELDS
+                    .contains(&name.as_str())
+                    .then(|| serde_json::from_str(value.get()).ok())
+                    .flatten();
+                shown.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
+            }
+        }
+        let status_reason = match account.status {
+            AccountStatus::Inactive => Some("Connection status updated by user".to_owned()),
+            AccountStatus::Active if account.config_is_disabled => Some("Auth config is disabled".to_owned()),
+            _ => account.status_reason,
+        };
+        ConnectedAccount {
+            state: AccountState { auth_scheme: account.auth_scheme, val: shown },
+            auth_config: AuthConfigRef {
+                id: account.auth_config_id,
+                auth_scheme: account.auth_scheme,
+                is_composio_managed: false,
+                is_disabled: account.config_is_disabled,
+            },
+            id: account.id,
+            alias: account.alias,
+            word_id: Some(account.word_id),
+            user_id: account.user_id,
+            status: account.status,
+            status_reason,
+            is_disabled: account.is_disabled,
+            toolkit: ToolkitRef { slug: account.toolkit },
+            auth_scheme: account.auth_scheme,
+            data: Map::new(),
+            params: Map::new(),
+            created_at: rfc3339(account.created_at),
+            updated_at: rfc3339(account.updated_at),
+        }
+    }
+}
+
+fn status(name: &str) -> Result<AccountStatus> {
+    let known = AccountStatus::ALL.map(|status| status.to_string());
+    one_of(name, "statuses", &known.each_ref().map(String::as_str))?;
+    AccountStatus::try_from(name.to_owned())
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}
+
+fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
+    if known.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::of_field(
+        ErrorKind::InvalidRequest,
+        name,
+        format!("{name}: `{}` is not one of {}.", quoted(value), known.join(", ")),
+    ))
+}

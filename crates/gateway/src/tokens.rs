@@ -1,0 +1,47 @@
+//! The tokens of accounts: renewed ahead of time, when an API rejects them, and when an account is idle; and
+//! revoked at the provider.
+
+mod idle;
+mod refresh;
+mod revocation;
+pub(crate) mod token_endpoint;
+
+use std::sync::Arc;
+
+use proxy_execute_store::{Clock, Store};
+
+use self::refresh::Refreshes;
+pub(crate) use self::refresh::{PATIENCE, POLL, Reason, not_in_time};
+use crate::account::Accounts;
+use crate::auth_config::AuthConfigs;
+use crate::egress::Egress;
+use crate::lifecycle::Lifecycle;
+use crate::toolkit::Catalogue;
+
+/// The tokens of a gateway's accounts.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    catalogue: Arc<Catalogue>,
+    egress: Arc<Egress>,
+    auth_configs: AuthConfigs,
+    accounts: Accounts,
+    lifecycle: Lifecycle,
+    /// The refreshes in flight.
+    refreshes: Arc<Refreshes>,
+}
+
+impl Tokens {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        catalogue: Arc<Catalogue>,
+        egress: Arc<Egress>,
+        auth_configs: AuthConfigs,
+        accounts: Accounts,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        Self { store, clock, catalogue, egress, auth_configs, accounts, lifecycle, refreshes: Arc::default() }
+    }
+}

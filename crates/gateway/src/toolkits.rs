@@ -1,0 +1,64 @@
+//! The toolkits of a gateway as responses show them: in lists and one by one.
+
+use std::sync::Arc;
+
+use proxy_execute_protocol::{
+    AuthConfigDetails, AuthConfigFields, FieldGroup, InputField, ListToolkits, Page, Result, ToolkitDetails,
+    ToolkitItem,
+};
+
+use crate::bounds;
+use crate::page::{Place, rows_of};
+use crate::redirect_uri::RedirectUris;
+use crate::toolkit::{Catalogue, Toolkit};
+
+const MAX_PAGE: u32 = 1_000;
+
+/// The toolkits of a gateway.
+#[derive(Debug, Clone)]
+pub struct Toolkits {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) redirect_uris: RedirectUris,
+}
+
+impl Toolkits {
+    /// Lists toolkits, by slug.
+    pub fn list(&self, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
+        bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
+        let place = Place::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
+        let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
+        let all =
+            self.catalogue.iter().filter(|toolkit| !none && toolkit.is_found_by(request.search.as_deref()));
+        let rows = rows_of(all.map(Arc::as_ref).collect(), &place, |toolkit| &toolkit.slug);
+        Ok(place.page(rows, |toolkit| (0, toolkit.slug.clone()), Toolkit::item))
+    }
+
+    /// Reads a toolkit.
+    pub fn details(&self, slug: &str) -> Result<ToolkitDetails> {
+        let toolkit = self.catalogue.get(slug)?;
+        let auth_config_details = toolkit.schemes().map(|scheme| AuthConfigDetails {
+            mode: scheme.to_string(),
+            name: format!("{} {scheme}", toolkit.name),
+            required_scopes: toolkit.default_scopes(scheme).to_vec(),
+            redirect_uri: self.redirect_uris.to_register(toolkit, scheme),
+            client_page: toolkit.client_page(scheme).map(str::to_owned),
+            fields: AuthConfigFields {
+                auth_config_creation: grouped(toolkit.client_fields(scheme)),
+                connected_account_initiation: grouped(toolkit.input_fields(scheme)),
+            },
+        });
+        Ok(ToolkitDetails {
+            auth_config_details: auth_config_details.collect(),
+            item: toolkit.item(),
+            enabled: true,
+            base_url: toolkit.base_url(),
+            composio_managed_auth: Vec::new(),
+        })
+    }
+}
+
+/// Groups fields into required and optional ones.
+fn grouped(fields: Vec<InputField>) -> FieldGroup {
+    let (required, optional) = fields.into_iter().partition(|field| field.required);
+    FieldGroup { required, optional }
+}
