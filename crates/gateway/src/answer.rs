@@ -26,7 +26,7 @@ use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
-    Advice, ByteStream, Envelope, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
+    Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
 };
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
@@ -66,8 +66,7 @@ pub(crate) enum Received {
 
 /// A file that is still being received.
 pub(crate) struct ReceivedFile {
-    pub(crate) status: u16,
-    pub(crate) headers: Headers,
+    pub(crate) head: EnvelopeHead,
     pub(crate) content_type: String,
     pub(crate) body: ByteStream,
 }
@@ -83,14 +82,13 @@ pub(crate) async fn receive(
     max_bytes: u64,
     record: &mut CallInProgress,
 ) -> Result<Received> {
-    let status = status(&response)?;
-    let headers = returned(&response.headers, method);
+    let head = head(&response, method)?;
     let content_type = content_type(&response.headers);
     let kind = Kind::of(&response.headers);
     let is_attachment = is_attachment(&response.headers);
-    let file = |body| Received::File(ReceivedFile { status, headers: headers.clone(), content_type, body });
+    let file = |body| Received::File(ReceivedFile { head: head.clone(), content_type, body });
 
-    let without_data = || Ok(Received::Whole(Envelope::without_data(status, &headers)));
+    let without_data = || Ok(Received::Whole(Envelope::without_data(&head)));
     let succeeded = response.status.is_success();
     let host = response.host.clone();
     if matches!(kind, Kind::File) {
@@ -126,16 +124,13 @@ pub(crate) async fn receive(
         if is_attachment {
             return Ok(file(ByteStream::whole(body.into())));
         }
+        let status = head.status;
         let what = format!("labels its response (status {status}) as JSON, but it is not JSON");
         return Err(broken(&host, &what, " `responseType: 'text'` returns such a body as a string."));
     }
     Ok(match content {
-        Content::Json(json) if !data_as_text => {
-            Received::Whole(Envelope::around_json(status, &headers, &json))
-        }
-        Content::Json(text) | Content::Text(text) => {
-            Received::Whole(Envelope::around_text(status, &headers, &text))
-        }
+        Content::Json(json) if !data_as_text => Received::Whole(Envelope::around_json(&head, &json)),
+        Content::Json(text) | Content::Text(text) => Received::Whole(Envelope::around_text(&head, &text)),
         // Decoding in a wrong charset would lose bytes. A file keeps all of them.
         Content::Bytes => file(ByteStream::whole(body.into())),
     })
@@ -146,8 +141,13 @@ pub(crate) async fn receive(
 /// # Errors
 /// `UpstreamBroken`.
 pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<StreamedAnswer> {
-    let head = Envelope::head(status(&response)?, &returned(&response.headers, method));
+    let head = Envelope::head(&head(&response, method)?);
     Ok(StreamedAnswer { head, body: ByteStream::new(body_of(response)) })
+}
+
+/// The members of the envelope that do not depend on the body.
+fn head(response: &UpstreamResponse, method: Method) -> Result<EnvelopeHead> {
+    Ok(EnvelopeHead { status: status(response)?, headers: returned(&response.headers, method) })
 }
 
 /// Returns the status if it is a valid HTTP status (RFC 9110 §15). Clients reject any other.

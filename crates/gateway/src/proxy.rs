@@ -120,7 +120,7 @@ impl Proxy {
         let body = self.limits.paced(file.body, &host);
         let kept = self.files.keep(body, &file.content_type, self.public_url.for_files()).await?;
         record.received(kept.size);
-        Ok(Envelope::around_file(file.status, &file.headers, &kept))
+        Ok(Envelope::around_file(&file.head, &kept))
     }
 
     /// The same call. The response is streamed to the caller.

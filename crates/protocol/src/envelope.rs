@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -62,44 +63,83 @@ pub struct BinaryData {
     pub expires_at: String,
 }
 
+/// The members of an envelope that do not depend on the data. They are written before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EnvelopeHead {
+    /// The third-party API's HTTP status.
+    pub status: u16,
+    /// Its headers.
+    #[serde(flatten, serialize_with = "with_repeats")]
+    pub headers: Headers,
+}
+
+/// Writes `headers`, and `repeated_headers` if there are any.
+fn with_repeats<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut members = serializer.serialize_map(None)?;
+    members.serialize_entry("headers", headers)?;
+    if headers.0.windows(2).any(|lines| matches!(lines, [(one, _), (next, _)] if one == next)) {
+        members.serialize_entry("repeated_headers", &Repeated(headers))?;
+    }
+    members.end()
+}
+
 /// The text of `{ status, headers, data }`, with `repeated_headers` where headers are repeated, and
 /// `binary_data` where the response is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope(String);
+
+/// The third-party API's response.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = Envelope)]
+#[expect(dead_code, reason = "`Envelope` writes these fields as text")]
+pub(crate) struct EnvelopeFields {
+    status: u16,
+    /// Repeats are joined with a comma.
+    headers: std::collections::BTreeMap<String, String>,
+    /// Each value of the headers that came more than once, such as `set-cookie`. Absent if none did.
+    #[schema(nullable = false)]
+    repeated_headers: Option<std::collections::BTreeMap<String, Vec<String>>>,
+    /// JSON as it is, text as a string, null when there is none.
+    #[schema(required = true, value_type = Option<Value>)]
+    data: (),
+    /// The file, if the response is one.
+    #[schema(nullable = false)]
+    binary_data: Option<BinaryData>,
+}
 
 impl Envelope {
     /// Wraps an upstream's JSON, byte for byte.
     ///
     /// `json` must be well-formed. The caller has checked it, and a second pass over a large
     /// response would cost as much as the rest of the call.
-    pub fn around_json(status: u16, headers: &Headers, json: &str) -> Self {
-        Self::write(status, headers, json)
+    pub fn around_json(head: &EnvelopeHead, json: &str) -> Self {
+        Self::write(head, json)
     }
 
     /// Wraps an upstream's text, which becomes a JSON string.
-    pub fn around_text(status: u16, headers: &Headers, text: &str) -> Self {
-        Self::write(status, headers, &to_json(&text))
+    pub fn around_text(head: &EnvelopeHead, text: &str) -> Self {
+        Self::write(head, &to_json(&text))
     }
 
     /// The response of an upstream that sent no body: `data` is null.
-    pub fn without_data(status: u16, headers: &Headers) -> Self {
-        Self::write(status, headers, "null")
+    pub fn without_data(head: &EnvelopeHead) -> Self {
+        Self::write(head, "null")
     }
 
     /// The response of an upstream that sent a file, which is stored for download.
-    pub fn around_file(status: u16, headers: &Headers, file: &BinaryData) -> Self {
-        let (head, file) = (head(status, headers), to_json(file));
-        Self(format!(r#"{{{head},"data":null,"binary_data":{file}}}"#))
+    pub fn around_file(head: &EnvelopeHead, file: &BinaryData) -> Self {
+        Self(format!(r#"{},"data":null,"binary_data":{}}}"#, begun(head), to_json(file)))
     }
 
     /// A response without its body, which is streamed beside it.
-    pub fn head(status: u16, headers: &Headers) -> Self {
-        Self(format!("{{{}}}", head(status, headers)))
+    pub fn head(head: &EnvelopeHead) -> Self {
+        Self(to_json(head))
     }
 
-    fn write(status: u16, headers: &Headers, data: &str) -> Self {
+    fn write(head: &EnvelopeHead, data: &str) -> Self {
         // Allocated at its whole length: the text is most of a response, and growing it would copy it.
-        Self(["{", &head(status, headers), r#","data":"#, data, "}"].concat())
+        Self([&begun(head), r#","data":"#, data, "}"].concat())
     }
 
     /// Takes over the text of a response that came over the wire. This function does not read it.
@@ -162,15 +202,11 @@ impl<'de> Deserialize<'de> for Data<'de> {
     }
 }
 
-/// The members of an envelope that come before its data.
-fn head(status: u16, headers: &Headers) -> String {
-    let repeats = headers.0.windows(2).any(|lines| matches!(lines, [(one, _), (next, _)] if one == next));
-    let repeated = if repeats {
-        format!(r#","repeated_headers":{}"#, to_json(&Repeated(headers)))
-    } else {
-        String::new()
-    };
-    format!(r#""status":{status},"headers":{}{repeated}"#, to_json(headers))
+/// The beginning of an envelope, which the data follows.
+fn begun(head: &EnvelopeHead) -> String {
+    let mut text = to_json(head);
+    text.pop();
+    text
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -185,14 +221,14 @@ mod tests {
 
     use super::*;
 
-    fn headers() -> Headers {
-        Headers(vec![("content-type".into(), "application/json".into())])
+    fn head(status: u16) -> EnvelopeHead {
+        EnvelopeHead { status, headers: Headers(vec![("content-type".into(), "application/json".into())]) }
     }
 
     #[test]
     fn json_is_kept_byte_for_byte() {
         let json = r#"{"z":1,"a":12345678901234567890, "e":1e400}"#;
-        let text = Envelope::around_json(200, &headers(), json).into_text();
+        let text = Envelope::around_json(&head(200), json).into_text();
         assert_eq!(
             text,
             format!(r#"{{"status":200,"headers":{{"content-type":"application/json"}},"data":{json}}}"#)
@@ -209,15 +245,16 @@ mod tests {
             line("x", "1"),
             line("x", "1"),
         ]);
-        let head = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
-        assert_eq!(Envelope::head(200, &headers).into_text(), format!("{head}}}"));
-        assert_eq!(Envelope::around_json(200, &headers, "1").into_text(), format!("{head},\"data\":1}}"));
-        assert_eq!(headers.get("set-cookie"), Some("a=1; Expires=Wed, 21 Oct"));
+        let written = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
+        let head = EnvelopeHead { status: 200, headers };
+        assert_eq!(Envelope::head(&head).into_text(), format!("{written}}}"));
+        assert_eq!(Envelope::around_json(&head, "1").into_text(), format!("{written},\"data\":1}}"));
+        assert_eq!(head.headers.get("set-cookie"), Some("a=1; Expires=Wed, 21 Oct"));
     }
 
     #[test]
     fn text_becomes_a_string() {
-        let text = Envelope::around_text(404, &Headers::default(), "a \"b\"\n\u{2028}").into_text();
+        let text = Envelope::around_text(&head(404), "a \"b\"\n\u{2028}").into_text();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["data"], "a \"b\"\n\u{2028}");
         assert_eq!(value["status"], 404);
@@ -225,7 +262,7 @@ mod tests {
 
     #[test]
     fn data_as_text_keeps_every_digit() {
-        let envelope = Envelope::around_json(200, &headers(), r#"{"id":12345678901234567890}"#);
+        let envelope = Envelope::around_json(&head(200), r#"{"id":12345678901234567890}"#);
         let text = envelope.with_data_as_text().unwrap().into_text();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["data"], r#"{"id":12345678901234567890}"#);
@@ -234,8 +271,7 @@ mod tests {
 
     #[test]
     fn data_as_text_leaves_text_and_null_alone() {
-        for envelope in [Envelope::around_text(200, &headers(), "x"), Envelope::without_data(204, &headers())]
-        {
+        for envelope in [Envelope::around_text(&head(200), "x"), Envelope::without_data(&head(204))] {
             assert_eq!(envelope.clone().with_data_as_text().unwrap(), envelope);
         }
     }
@@ -243,7 +279,7 @@ mod tests {
     #[test]
     fn data_as_text_survives_a_deep_document() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let envelope = Envelope::around_json(200, &headers(), &deep).with_data_as_text().unwrap();
+        let envelope = Envelope::around_json(&head(200), &deep).with_data_as_text().unwrap();
         assert!(envelope.into_text().contains(&deep));
     }
 

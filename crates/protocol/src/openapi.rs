@@ -2,13 +2,13 @@
 //! gateway writes as text.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::{Object, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::{BinaryData, Envelope, ProxyRequest};
+use crate::envelope::EnvelopeFields;
+use crate::{Envelope, ProxyRequest};
 
 /// A call to an endpoint of a toolkit as the session's user.
 #[derive(Debug)]
@@ -57,37 +57,18 @@ fn request_without(field: &str) -> Object {
     request
 }
 
-/// The third-party API's response.
-#[derive(ToSchema)]
-#[schema(as = Envelope)]
-#[expect(dead_code, reason = "`Envelope` writes these fields as text")]
-struct Fields {
-    status: u16,
-    /// Repeats are joined with a comma.
-    headers: BTreeMap<String, String>,
-    /// Each value of the headers that came more than once, such as `set-cookie`. Absent if none did.
-    #[schema(nullable = false)]
-    repeated_headers: Option<BTreeMap<String, Vec<String>>>,
-    /// JSON as it is, text as a string, null when there is none.
-    #[schema(required = true, value_type = Option<Value>)]
-    data: (),
-    /// The file, if the response is one.
-    #[schema(nullable = false)]
-    binary_data: Option<BinaryData>,
-}
-
 impl PartialSchema for Envelope {
     fn schema() -> RefOr<Schema> {
-        Fields::schema()
+        EnvelopeFields::schema()
     }
 }
 
 impl ToSchema for Envelope {
     fn name() -> Cow<'static, str> {
-        Fields::name()
+        EnvelopeFields::name()
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Fields::schemas(schemas);
+        EnvelopeFields::schemas(schemas);
     }
 }
