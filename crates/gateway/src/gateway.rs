@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proxy_execute_protocol::{
-    ApiKey, ByteStream, Call, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount, ListAccounts,
-    NewApiKey, Page, Result,
+    ApiKey, ByteStream, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount, ListAccounts,
+    NewApiKey, Page, RecordedCall, Result,
 };
 use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store};
 use secrecy::SecretString;
@@ -377,7 +377,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn calls(&self, limit: u32) -> Result<Vec<Call>> {
+    pub async fn calls(&self, limit: u32) -> Result<Vec<RecordedCall>> {
         self.run(self.recorder.list(limit)).await
     }
 

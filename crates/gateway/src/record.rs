@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy_execute_protocol::{Call, Error, Method, Result, quoted};
+use proxy_execute_protocol::{Error, Method, RecordedCall, Result, quoted};
 use proxy_execute_store::{CallRecord, Clock, Store};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
@@ -47,12 +47,12 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn list(&self, limit: u32) -> Result<Vec<Call>> {
+    pub async fn list(&self, limit: u32) -> Result<Vec<RecordedCall>> {
         self.flush().await;
         let calls = self.store.calls(limit).await?;
         Ok(calls
             .into_iter()
-            .map(|call| Call {
+            .map(|call| RecordedCall {
                 at: rfc3339(call.at),
                 user_id: call.user_id,
                 session_id: call.session_id,

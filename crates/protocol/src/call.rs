@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// A recorded call.
 #[derive(Debug, Serialize)]
-pub struct Call {
+pub struct RecordedCall {
     /// When it began, RFC 3339.
     pub at: String,
     /// The user whose account it used.

@@ -42,7 +42,7 @@ pub use auth_config::{
 pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
-pub use call::Call;
+pub use call::RecordedCall;
 pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT};
 pub use error::{Advice, Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};

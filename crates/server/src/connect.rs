@@ -234,7 +234,7 @@ fn cookie(gateway: &Gateway) -> (&'static str, String) {
 }
 
 fn cookie_of(gateway: &Gateway, headers: &HeaderMap) -> Option<Browser> {
-    let (name, _) = cookie(&gateway);
+    let (name, _) = cookie(gateway);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let value = cookies
         .flat_map(|cookies| cookies.split(';'))
