@@ -545,11 +545,11 @@ token_url = "${upstream.origin}/token"
 
     it('words advice as commands and options', async () => {
       const unnamed = await run(acme('call', 'acme', 'GET', '/me', '--user', 'ann'));
-      assert.deepEqual([unnamed.code, /name it with --allow-private-host\.\n$/.test(unnamed.stderr)], [1, true]);
+      assert.deepEqual([unnamed.code, /allow it with --allow-private-host\.\n$/.test(unnamed.stderr)], [1, true]);
       assert.doesNotMatch(unnamed.stderr, /allowPrivateHosts/);
       const unknown = await run(['call', 'zzz', 'GET', '/', '--user', 'ann']);
       assert.deepEqual(
-        [unknown.code, /proxy-execute toolkits list; .* --toolkit\.\n$/.test(unknown.stderr)],
+        [unknown.code, /proxy-execute toolkits list\. .* --toolkit\.\n$/.test(unknown.stderr)],
         [1, true],
       );
       assert.match((await run(['call', 'gitub', 'GET', '/', '--user', 'ann'])).stderr, /Did you mean `github`\?\n$/);

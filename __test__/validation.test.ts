@@ -438,7 +438,7 @@ describe('a body of bytes', () => {
   it('has one valid source', async () => {
     await refusedWith({ binaryBody: 'text' }, /^`binaryBody` must be bytes, but is a string: pass `\{ path \}`/);
     for (const binaryBody of [{}, { url: 'https://x', path: 'y' }, { contentType: 'a/b' }]) {
-      await refusedWith({ binaryBody }, /^`binaryBody` needs one of `data`, `path`, `url` and `base64`/);
+      await refusedWith({ binaryBody }, /^`binaryBody` needs exactly one of `data`, `path`, `url` and `base64`/);
     }
     await refusedWith({ binaryBody: { data: 'text' } }, /^`binaryBody.data` must be bytes or a stream of them, but/);
     await refusedWith({ binaryBody: { path: '' } }, /^`binaryBody.path` must be a non-empty string/);

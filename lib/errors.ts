@@ -1,7 +1,7 @@
 // Every error this package throws.
 //
-// Native calls settle with a plain description of what went wrong; the class is chosen and the
-// error made here, so that its stack leads to the line that made the call.
+// A native call settles with a plain description of its failure. This file chooses the class and creates the
+// error, so that its stack leads to the line that made the call.
 
 import type { NativeAdvice, NativeFailure } from '../native';
 

@@ -47,7 +47,7 @@ async function newestClient(gateway: Gateway, toolkit: string): Promise<string |
   return items.find(({ authScheme, credentials }) => authScheme === CONSENT && 'client_id' in credentials)?.id;
 }
 
-/** Makes an auth config from the client at the provider, which is asked for. */
+/** Creates an auth config from the client at the provider. The command asks for the client. */
 async function makeClient(gateway: Gateway, terminal: Terminal, toolkit: string): Promise<string> {
   const composio = new Composio({ gateway });
   const { authConfigDetails } = await composio.toolkits.get(toolkit);

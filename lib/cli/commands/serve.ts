@@ -180,7 +180,7 @@ const PARENT_INTERVAL = 500;
 const PARENT = process.ppid;
 
 /**
- * Until the process is asked to end. Asked a second time, it ends at once.
+ * Waits for a signal to end. A second signal ends the process at once.
  *
  * `npx` ends on a signal without telling this process, which then has another parent.
  */
