@@ -449,7 +449,7 @@ describe('API keys', () => {
       code: 10411,
       slug: 'InsufficientPermissions',
       names: new RegExp(`${id}.*\`${needed}\``),
-      fix: /make a new one/,
+      fix: /create a new key/,
     });
     const account = (await gateway.connectedAccounts.list()).items[0]?.id ?? '';
     for (const granted of [{}, { proxy_execute: 'none' }, { proxy_execute: 'read' }] as const) {
