@@ -2,6 +2,7 @@
 //!
 //! A key is 256 random bits, so a plain SHA-256 hash is safe to store: the key cannot be guessed from it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,27 +11,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use proxy_execute_protocol::{
-    ApiKey, CreateApiKey, Error, ErrorKind, Level, NewApiKey, Permissions, Result, quoted,
+    ApiKey, Area, CreateApiKey, Error, ErrorKind, Level, NewApiKey, Permissions, Result, quoted,
 };
 use proxy_execute_store::{Clock, Store, StoredKey};
 
 use crate::clock::rfc3339;
 use crate::{bounds, id};
-
-/// The permission areas of the API.
-const AREAS: &[&str] = &[
-    "auth_configs",
-    "connected_accounts",
-    "mcp_servers",
-    "observability",
-    "proxy_execute",
-    "sessions",
-    "tool_execution",
-    "toolkits",
-    "tools",
-    "triggers",
-    "webhooks",
-];
 
 /// The resolution of the time of last use, in milliseconds. Without it, every call would be a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
@@ -49,23 +35,7 @@ impl ApiKeys {
 
     /// Creates a key.
     pub(crate) async fn create(&self, request: CreateApiKey) -> Result<NewApiKey> {
-        if let Some(area) = request
-            .permissions
-            .iter()
-            .flatten()
-            .map(|(area, _)| area)
-            .find(|area| !AREAS.contains(&area.as_str()))
-        {
-            return Err(Error::of_field(
-                ErrorKind::InvalidRequest,
-                "permissions",
-                format!(
-                    "permissions: there is no area `{}`; the areas are {}.",
-                    quoted(area),
-                    AREAS.join(", ")
-                ),
-            ));
-        }
+        let permissions = request.permissions.map(areas).transpose()?;
         bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
         bounds::listed(request.allowed_addresses.as_ref().map_or(0, Vec::len), "allowed_addresses")?;
         let networks = request.allowed_addresses.iter().flatten();
@@ -93,7 +63,7 @@ impl ApiKeys {
             id: id::random("key"),
             name: request.name,
             hash: hash(&key),
-            permissions: request.permissions.map(|permissions| {
+            permissions: permissions.map(|permissions| {
                 serde_json::to_string(&permissions).expect("areas and levels are strings")
             }),
             allowed_addresses: request
@@ -133,7 +103,7 @@ impl ApiKeys {
         &self,
         key: Option<&[u8]>,
         from: Option<IpAddr>,
-        area: &str,
+        area: Area,
         level: Level,
     ) -> Result<()> {
         let needed = || format!("`{area}: {}`", level.name());
@@ -186,7 +156,7 @@ impl ApiKeys {
         }
         let granted = match permissions(&stored)? {
             None => true,
-            Some(permissions) => permissions.get(area).is_some_and(|granted| granted.covers(level)),
+            Some(permissions) => permissions.get(&area).is_some_and(|granted| granted.covers(level)),
         };
         if granted {
             return Ok(());
@@ -211,6 +181,26 @@ fn hash(key: &str) -> Vec<u8> {
 
 fn hash_bytes(key: &[u8]) -> Vec<u8> {
     digest(&SHA256, key).as_ref().to_vec()
+}
+
+/// Reads the areas of permissions.
+///
+/// # Errors
+/// `InvalidRequest` for an unknown area.
+fn areas(permissions: BTreeMap<String, Level>) -> Result<Permissions> {
+    let read = |(name, level): (String, Level)| match Area::try_from(name.clone()) {
+        Ok(area) => Ok((area, level)),
+        Err(_) => Err(Error::of_field(
+            ErrorKind::InvalidRequest,
+            "permissions",
+            format!(
+                "permissions: there is no area `{}`; the areas are {}.",
+                quoted(&name),
+                Area::ALL.map(|area| area.to_string()).join(", ")
+            ),
+        )),
+    };
+    permissions.into_iter().map(read).collect()
 }
 
 fn permissions(key: &StoredKey) -> Result<Option<Permissions>> {

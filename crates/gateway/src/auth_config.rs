@@ -22,7 +22,7 @@ use crate::clock::rfc3339;
 use crate::credential::fields::{merged, raw_fields, written};
 use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::oauth::client::OAuthClient;
-use crate::page::Place;
+use crate::page::ListCursor;
 use crate::redirect_uri::RedirectUris;
 use crate::restriction::names_something;
 use crate::toolkit::{Catalogue, Toolkit};
@@ -118,7 +118,7 @@ impl AuthConfigs {
     /// Lists auth configs, newest first.
     pub async fn list(&self, request: ListAuthConfigs) -> Result<Page<AuthConfig>> {
         bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
-        let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+        let place = ListCursor::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
         let found = if request.is_composio_managed == Some(true) {
             Rows { rows: Vec::new(), total: 0 }
         } else {
@@ -147,7 +147,7 @@ impl AuthConfigs {
     /// Changes an auth config.
     pub async fn update(&self, id: &str, request: UpdateAuthConfig) -> Result<ChangedAuthConfig> {
         let config = self.find(id).await?;
-        if request.kind != config.kind.to_string() {
+        if AuthConfigType::try_from(request.kind).ok() != Some(config.kind) {
             return Err(Error::of_field(
                 ErrorKind::InvalidRequest,
                 "type",
@@ -465,6 +465,6 @@ fn check_credentials(credentials: &SecretJson) -> Result<()> {
     })
 }
 
-fn place(id: &str) -> vault::Place<'_> {
-    vault::Place { table: "auth_configs", row: id, field: "credentials" }
+fn place(id: &str) -> vault::SealedField<'_> {
+    vault::SealedField { table: "auth_configs", row: id, field: "credentials" }
 }

@@ -95,7 +95,7 @@ pub struct S3Options {
 /// The files of a gateway.
 #[derive(Debug)]
 pub struct Files {
-    place: Place,
+    place: Storage,
     store: OnceCell<Arc<dyn ObjectStore>>,
     keys: UrlKeys,
     expires_in: Duration,
@@ -107,7 +107,7 @@ pub struct Files {
 
 /// The place where the bytes are stored.
 #[derive(Debug)]
-enum Place {
+enum Storage {
     Folder(PathBuf),
     /// The folder of a gateway in memory. `close` removes it.
     TemporaryFolder(PathBuf),
@@ -155,15 +155,15 @@ impl Files {
     ) -> Result<Self> {
         let named = options.folder.is_some();
         // The path is made absolute, because the process may change its directory.
-        let folder = |path: PathBuf| Place::Folder(std::path::absolute(&path).unwrap_or(path));
+        let folder = |path: PathBuf| Storage::Folder(std::path::absolute(&path).unwrap_or(path));
         let place = match (options.folder, options.s3) {
             (Some(_), Some(_)) => return Err(invalid("files", "name `folder` or `s3`, not both")),
-            (_, Some(s3)) => Place::Bucket(bucket::open(s3)?),
+            (_, Some(s3)) => Storage::Bucket(bucket::open(s3)?),
             (Some(path), None) if path.is_empty() => return Err(invalid("files.folder", "is empty")),
             (Some(path), None) => folder(path.into()),
             (None, None) => match store {
                 Some(store) => folder(beside(store)),
-                None => Place::TemporaryFolder(std::env::temp_dir().join(id::random(TEMPORARY))),
+                None => Storage::TemporaryFolder(std::env::temp_dir().join(id::random(TEMPORARY))),
             },
         };
         let at_least_one = |value: Option<u64>, default: u64, name: &str| match value {
@@ -182,7 +182,7 @@ impl Files {
         let expires_in = at_least_one(options.expires_in_ms, DEFAULT_EXPIRES_IN_MS, "files.expiresIn")?;
         let max_bytes = at_least_one(options.max_bytes, DEFAULT_MAX_BYTES, "files.maxBytes")?;
         let store = match &place {
-            Place::Folder(folder) if named => Some(in_folder(folder).map_err(|cause| {
+            Storage::Folder(folder) if named => Some(in_folder(folder).map_err(|cause| {
                 let message = format!("files.folder: {} cannot be used: {cause}.", folder.display());
                 Error::new(ErrorKind::StoreUnavailable, message)
                     .about("files.folder")
@@ -213,10 +213,10 @@ impl Files {
             self.clock.now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
         let name = FileName::expiring_at(expires_at);
         let size = match &self.place {
-            Place::Folder(folder) | Place::TemporaryFolder(folder) => {
+            Storage::Folder(folder) | Storage::TemporaryFolder(folder) => {
                 self.write_to_folder(folder, body, name.as_str()).await?
             }
-            Place::Bucket(store) => self.write_to_bucket(store.as_ref(), body, name.as_str()).await?,
+            Storage::Bucket(store) => self.write_to_bucket(store.as_ref(), body, name.as_str()).await?,
         };
         Ok(BinaryData {
             url: self.keys.sign(base, &name, content_type),
@@ -330,16 +330,16 @@ impl Files {
     async fn sweep(&self) -> Duration {
         let at = self.clock.now();
         match &self.place {
-            Place::Folder(folder) => sweep_folder(folder, at).await,
+            Storage::Folder(folder) => sweep_folder(folder, at).await,
             // The sweep includes the folders of gateways that could not remove theirs.
-            Place::TemporaryFolder(_) => {
+            Storage::TemporaryFolder(_) => {
                 for folder in temporary_folders().await {
                     sweep_folder(&folder, at).await;
                     // This call removes only an empty folder.
                     _ = tokio::fs::remove_dir(&folder).await;
                 }
             }
-            Place::Bucket(store) => {
+            Storage::Bucket(store) => {
                 let expired = store.list(None).try_filter_map(move |object| {
                     let expired = Some(object.location)
                         .filter(|path| is_expired(path.filename().unwrap_or_default(), at));
@@ -355,7 +355,7 @@ impl Files {
 
     /// Removes a temporary folder.
     pub(crate) async fn close(&self) {
-        if let Place::TemporaryFolder(folder) = &self.place {
+        if let Storage::TemporaryFolder(folder) = &self.place {
             // The folder does not exist if the gateway stored no file.
             _ = tokio::fs::remove_dir_all(folder).await;
         }
@@ -365,10 +365,10 @@ impl Files {
         self.store
             .get_or_try_init(|| async {
                 match &self.place {
-                    Place::Folder(folder) | Place::TemporaryFolder(folder) => {
+                    Storage::Folder(folder) | Storage::TemporaryFolder(folder) => {
                         in_folder(folder).map_err(failed)
                     }
-                    Place::Bucket(store) => Ok(Arc::clone(store)),
+                    Storage::Bucket(store) => Ok(Arc::clone(store)),
                 }
             })
             .await

@@ -64,7 +64,8 @@ const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The text that a store keeps encrypted. A gateway with another key cannot decrypt it.
 const KEY_CHECK: &str = "proxy-execute";
-const KEY_CHECK_PLACE: vault::Place<'_> = vault::Place { table: "meta", row: "key_check", field: "value" };
+const KEY_CHECK_PLACE: vault::SealedField<'_> =
+    vault::SealedField { table: "meta", row: "key_check", field: "value" };
 
 /// The options to open a gateway with. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]

@@ -182,7 +182,7 @@ impl Links {
     }
 
     /// Refuses a link that could not connect an account, before the account is created.
-    pub(crate) fn check(&self, config: &StoredAuthConfig, callback_url: Option<&str>) -> Result<()> {
+    fn check(&self, config: &StoredAuthConfig, callback_url: Option<&str>) -> Result<()> {
         if let Some(url) = callback_url {
             bounds::length(url, bounds::LONGEST_URL, "callback_url")?;
             self.callback_urls.check(url)?;
@@ -233,7 +233,7 @@ impl Links {
     /// Refuses a link with the default auth config of imports if users of the toolkit sign in with OAuth.
     ///
     /// Its form would ask users for a token that they do not have. A custom auth config may ask for it.
-    pub(crate) fn check_asked(&self, config: &StoredAuthConfig) -> Result<()> {
+    fn check_asked(&self, config: &StoredAuthConfig) -> Result<()> {
         let toolkit = self.catalogue.get(&config.toolkit)?;
         let scheme = config.auth_scheme;
         let is_of_imports = config.kind == AuthConfigType::Default && toolkit.link_scheme() != Some(scheme);
@@ -243,8 +243,8 @@ impl Links {
         Ok(())
     }
 
-    /// Creates a link to an account, after [`check`].
-    pub(crate) async fn give_out(
+    /// Creates a link to an account, after [`Self::check`].
+    async fn give_out(
         &self,
         account_id: &str,
         callback_url: Option<String>,

@@ -9,13 +9,13 @@ use proxy_execute_store::{PageAsked, Rows};
 ///
 /// The row is identified by its time, and by a key that is unique among rows of the same time.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ListCursor {
     pub(crate) page: i64,
     pub(crate) after: Option<(i64, String)>,
     pub(crate) limit: u32,
 }
 
-impl Place {
+impl ListCursor {
     /// Reads the `limit` and `cursor` of a request.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Place {
 }
 
 /// Selects the rows of a page from a list in memory, sorted by a key.
-pub(crate) fn rows_of<'a, T>(all: Vec<&'a T>, place: &Place, key: impl Fn(&T) -> &str) -> Rows<&'a T> {
+pub(crate) fn rows_of<'a, T>(all: Vec<&'a T>, place: &ListCursor, key: impl Fn(&T) -> &str) -> Rows<&'a T> {
     let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
     let after = place.after.as_ref().map(|(_, key)| key.as_str());
     let rows = all

@@ -8,7 +8,7 @@ use proxy_execute_protocol::{
 };
 
 use crate::bounds;
-use crate::page::{Place, rows_of};
+use crate::page::{ListCursor, rows_of};
 use crate::redirect_uri::RedirectUris;
 use crate::toolkit::{Catalogue, Toolkit};
 
@@ -25,7 +25,7 @@ impl Toolkits {
     /// Lists toolkits, by slug.
     pub fn list(&self, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
         bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
-        let place = Place::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
+        let place = ListCursor::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
         let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
         let all =
             self.catalogue.iter().filter(|toolkit| !none && toolkit.is_found_by(request.search.as_deref()));

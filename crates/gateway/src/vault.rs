@@ -20,7 +20,7 @@ pub(crate) const MAKE_A_KEY: &str =
 
 /// The place of an encrypted value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct SealedField<'a> {
     pub(crate) table: &'static str,
     pub(crate) row: &'a str,
     pub(crate) field: &'static str,
@@ -78,7 +78,7 @@ impl Vault {
     }
 
     /// Encrypts a secret. The result holds nonce, ciphertext and tag.
-    pub(crate) fn seal(&self, place: Place<'_>, secret: &str) -> Vec<u8> {
+    pub(crate) fn seal(&self, place: SealedField<'_>, secret: &str) -> Vec<u8> {
         let mut sealed = secret.as_bytes().to_vec();
         let nonce = self
             .key
@@ -88,7 +88,7 @@ impl Vault {
     }
 
     /// Decrypts the secret of this place.
-    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Unopenable> {
+    pub(crate) fn open(&self, place: SealedField<'_>, sealed: &[u8]) -> Result<SecretString, Unopenable> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unopenable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopenable)?;
         let mut buffer = Zeroizing::new(sealed.to_vec());
@@ -99,7 +99,7 @@ impl Vault {
         Ok(std::str::from_utf8(secret).map_err(|_| Unopenable)?.into())
     }
 
-    fn associated_data(&self, place: Place<'_>) -> Aad<Vec<u8>> {
+    fn associated_data(&self, place: SealedField<'_>) -> Aad<Vec<u8>> {
         // No part can contain NUL, so no two places share an encoding.
         Aad::from(
             ["proxy-execute 1", place.table, place.row, place.field, &self.key_id].join("\0").into_bytes(),
@@ -137,7 +137,8 @@ impl fmt::Debug for Vault {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> = Place { table: "connected_accounts", row: "ca_1", field: "credential" };
+    const PLACE: SealedField<'_> =
+        SealedField { table: "connected_accounts", row: "ca_1", field: "credential" };
 
     fn vault(digit: char) -> Vault {
         Vault::with_key(&digit.to_string().repeat(64).into()).unwrap()
@@ -149,8 +150,8 @@ mod tests {
         let sealed = vault.seal(PLACE, "secret");
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
         assert_eq!(vault.open(PLACE, &sealed).unwrap().expose_secret(), "secret");
-        assert!(vault.open(Place { row: "ca_2", ..PLACE }, &sealed).is_err());
-        assert!(vault.open(Place { field: "other", ..PLACE }, &sealed).is_err());
+        assert!(vault.open(SealedField { row: "ca_2", ..PLACE }, &sealed).is_err());
+        assert!(vault.open(SealedField { field: "other", ..PLACE }, &sealed).is_err());
         assert!(self::vault('2').open(PLACE, &sealed).is_err());
     }
 

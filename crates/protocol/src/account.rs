@@ -52,6 +52,8 @@ pub enum AccountType {
     All,
 }
 
+wire_name!(AccountType);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +62,8 @@ pub enum OrderBy {
     UpdatedAt,
 }
 
+wire_name!(OrderBy);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -67,6 +71,8 @@ pub enum OrderDirection {
     Asc,
     Desc,
 }
+
+wire_name!(OrderDirection);
 
 /// Which accounts to list. An empty list does not restrict. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]

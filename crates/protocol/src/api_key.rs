@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire_name::wire_name;
+
 /// A key's access to an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,8 +37,45 @@ impl Level {
     }
 }
 
+/// A part of the API that a key may have access to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are those of the resources")]
+pub enum Area {
+    AuthConfigs,
+    ConnectedAccounts,
+    McpServers,
+    Observability,
+    ProxyExecute,
+    Sessions,
+    ToolExecution,
+    Toolkits,
+    Tools,
+    Triggers,
+    Webhooks,
+}
+
+wire_name!(Area);
+
+impl Area {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::AuthConfigs,
+        Self::ConnectedAccounts,
+        Self::McpServers,
+        Self::Observability,
+        Self::ProxyExecute,
+        Self::Sessions,
+        Self::ToolExecution,
+        Self::Toolkits,
+        Self::Tools,
+        Self::Triggers,
+        Self::Webhooks,
+    ];
+}
+
 /// Area to level.
-pub type Permissions = BTreeMap<String, Level>;
+pub type Permissions = BTreeMap<Area, Level>;
 
 /// The request for a key. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -45,7 +84,7 @@ pub struct CreateApiKey {
     /// A name to tell keys apart.
     pub name: Option<String>,
     /// The key's permissions, fixed at creation; all when absent.
-    pub permissions: Option<Permissions>,
+    pub permissions: Option<BTreeMap<String, Level>>,
     /// When it ends, as RFC 3339; never when absent.
     pub expires_at: Option<String>,
     /// Networks (`10.0.0.0/8`) or addresses it may be used from; anywhere when absent.

@@ -34,7 +34,7 @@ pub use account::{
     NewConnection, OrderBy, OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, ShortAccount,
     UpdateAccount,
 };
-pub use api_key::{ApiKey, CreateApiKey, Level, NewApiKey, Permissions};
+pub use api_key::{ApiKey, Area, CreateApiKey, Level, NewApiKey, Permissions};
 pub use auth_config::{
     AuthConfig, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig,
     Done, ListAuthConfigs, NewAuthConfig, NewAuthConfigType, ToolkitWithLogo, UpdateAuthConfig,

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use proxy_execute_protocol::{
-    AuthConfig, AuthConfigStatus, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done, Error,
+    Area, AuthConfig, AuthConfigStatus, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig, Done, Error,
     ErrorKind, ListAuthConfigs, Page, UpdateAuthConfig, quoted,
 };
 
@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
 
-const AREA: &str = "auth_configs";
+const AREA: Area = Area::AuthConfigs;
 
 /// Lists auth configs, newest first.
 #[utoipa::path(get, path = "/auth_configs", operation_id = "listAuthConfigs", tag = "auth configs",

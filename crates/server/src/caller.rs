@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use proxy_execute_protocol::{Level, Result};
+use proxy_execute_protocol::{Area, Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
@@ -48,7 +48,7 @@ impl Caller {
     /// Responds with the result of `work`, if the caller may read in the area.
     pub(super) async fn reading<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,
-        area: &str,
+        area: Area,
         work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
         let result = self.run(area, Level::Read, work).await;
@@ -58,7 +58,7 @@ impl Caller {
     /// Responds with the result of `work`, if the caller may write in the area.
     pub(super) async fn writing<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,
-        area: &str,
+        area: Area,
         status: StatusCode,
         work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
@@ -71,7 +71,7 @@ impl Caller {
         self,
         work: impl FnOnce(Gateway) -> Work,
     ) -> Result<Response, Failure> {
-        self.run("proxy_execute", Level::Write, work).await.or_else(|error| {
+        self.run(Area::ProxyExecute, Level::Write, work).await.or_else(|error| {
             let may_be_done = error.kind().may_be_done();
             let mut response = Failure::new(error, self.request_id).into_response();
             if may_be_done {
@@ -83,7 +83,7 @@ impl Caller {
 
     async fn run<T, Work: Future<Output = Result<T>> + Send>(
         &self,
-        area: &str,
+        area: Area,
         level: Level,
         work: impl FnOnce(Gateway) -> Work,
     ) -> Result<T> {

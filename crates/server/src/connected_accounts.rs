@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use proxy_execute_protocol::{
-    ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ListAccounts,
-    Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
+    Area, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled,
+    ListAccounts, Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
 };
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, Success, read, read_query};
 
-const AREA: &str = "connected_accounts";
+const AREA: Area = Area::ConnectedAccounts;
 
 /// How an account is deleted. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]

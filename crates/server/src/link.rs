@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use proxy_execute_protocol::{Link, LinkAccount, LinkAgain, LinkInSession};
+use proxy_execute_protocol::{Area, Link, LinkAccount, LinkAgain, LinkInSession};
 
 use super::caller::Caller;
 use super::openapi::Errors;
@@ -21,7 +21,7 @@ pub(super) async fn in_session(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+        .writing(Area::Sessions, StatusCode::CREATED, |gateway| async move {
             gateway.links.in_session(&id, read(request).await?).await
         })
         .await
@@ -34,7 +34,7 @@ pub(super) async fn in_session(
         description = "The link to send to the user."), Errors))]
 pub(super) async fn with_auth_config(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
-        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+        .writing(Area::ConnectedAccounts, StatusCode::CREATED, |gateway| async move {
             gateway.links.with_auth_config(read(request).await?).await
         })
         .await
@@ -53,7 +53,7 @@ pub(super) async fn to_account(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing("connected_accounts", StatusCode::CREATED, |gateway| async move {
+        .writing(Area::ConnectedAccounts, StatusCode::CREATED, |gateway| async move {
             gateway.links.again(&id, read(request).await?).await
         })
         .await

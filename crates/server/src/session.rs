@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use proxy_execute_protocol::{
-    CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionConfig, SessionToolkit,
+    Area, CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionConfig, SessionToolkit,
 };
 
 use super::caller::Caller;
@@ -18,7 +18,7 @@ use super::reply::{Failure, Named, read, read_query};
         description = "The new session."), Errors))]
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
-        .writing("sessions", StatusCode::CREATED, |gateway| async move {
+        .writing(Area::Sessions, StatusCode::CREATED, |gateway| async move {
             gateway.sessions.create(read(request).await?).await
         })
         .await
@@ -30,7 +30,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     responses((status = 200, body = Session,
         description = "The session."), Errors))]
 pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.reading("sessions", |gateway| async move { gateway.sessions.get(&id).await }).await
+    caller.reading(Area::Sessions, |gateway| async move { gateway.sessions.get(&id).await }).await
 }
 
 /// Changes the given keys of a session.
@@ -45,7 +45,7 @@ pub(super) async fn update(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing("sessions", StatusCode::OK, |gateway| async move {
+        .writing(Area::Sessions, StatusCode::OK, |gateway| async move {
             gateway.sessions.update(&id, read(request).await?).await
         })
         .await
@@ -58,7 +58,7 @@ pub(super) async fn update(
         description = "The session was deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
     caller
-        .writing("sessions", StatusCode::OK, |gateway| async move { gateway.sessions.delete(&id).await })
+        .writing(Area::Sessions, StatusCode::OK, |gateway| async move { gateway.sessions.delete(&id).await })
         .await
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn toolkits(
     uri: Uri,
 ) -> Result<Response, Failure> {
     caller
-        .reading("sessions", |gateway| async move {
+        .reading(Area::Sessions, |gateway| async move {
             let request = read_query(&uri, &["toolkits"], &["limit"], &["is_connected"])?;
             gateway.sessions.toolkits(&id, request).await
         })

@@ -2,13 +2,13 @@
 
 use axum::http::Uri;
 use axum::response::Response;
-use proxy_execute_protocol::{ListToolkits, Page, ToolkitDetails, ToolkitItem};
+use proxy_execute_protocol::{Area, ListToolkits, Page, ToolkitDetails, ToolkitItem};
 
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read_query};
 
-const AREA: &str = "toolkits";
+const AREA: Area = Area::Toolkits;
 
 /// Lists toolkits, by slug.
 #[utoipa::path(get, path = "/toolkits", operation_id = "listToolkits", tag = "toolkits",

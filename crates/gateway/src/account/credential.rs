@@ -148,6 +148,6 @@ fn unopenable(account: &StoredAccount, why: &str) -> Error {
     .fix("Import the credential again.")
 }
 
-fn place(id: &str) -> vault::Place<'_> {
-    vault::Place { table: "connected_accounts", row: id, field: "credential" }
+fn place(id: &str) -> vault::SealedField<'_> {
+    vault::SealedField { table: "connected_accounts", row: id, field: "credential" }
 }

@@ -1,10 +1,11 @@
 //! Accounts in responses: single ones and lists, without secrets.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use proxy_execute_protocol::{
-    AccountState, AccountStatus, AuthConfigRef, ConnectedAccount, Error, ErrorKind, ListAccounts, Page,
-    Result, ToolkitRef, quoted,
+    AccountState, AccountStatus, AccountType, AuthConfigRef, ConnectedAccount, Error, ErrorKind,
+    ListAccounts, OrderBy, OrderDirection, Page, Result, ToolkitRef, quoted,
 };
 use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
 use serde_json::Map;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use super::Accounts;
 use crate::bounds;
 use crate::clock::rfc3339;
-use crate::page::Place;
+use crate::page::ListCursor;
 
 const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 1_000;
@@ -49,7 +50,7 @@ const SHOWN_FIELDS: &[&str] = &[
 impl Accounts {
     /// Lists accounts.
     pub async fn list(&self, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
-        let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+        let place = ListCursor::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
         for (list, name) in [
             (&request.user_ids, "user_ids"),
             (&request.toolkit_slugs, "toolkit_slugs"),
@@ -59,16 +60,20 @@ impl Accounts {
         ] {
             bounds::listed(list.len(), name)?;
         }
-        let statuses = request.statuses.iter().map(|name| status(name)).collect::<Result<_>>()?;
-        let order_by = request.order_by.as_deref().unwrap_or("created_at");
-        one_of(order_by, "order_by", &["created_at", "updated_at"])?;
-        let direction = request.order_direction.as_deref().unwrap_or("desc");
-        one_of(direction, "order_direction", &["asc", "desc"])?;
-        let account_type = request.account_type.as_deref().unwrap_or("PRIVATE");
-        one_of(account_type, "account_type", &["PRIVATE", "SHARED", "ALL"])?;
+        let statuses = request.statuses.iter().map(|name| one_of(name, "statuses", &AccountStatus::ALL));
+        let statuses = statuses.collect::<Result<_>>()?;
+        let order_by = request.order_by.as_deref().map_or(Ok(OrderBy::CreatedAt), |name| {
+            one_of(name, "order_by", &[OrderBy::CreatedAt, OrderBy::UpdatedAt])
+        })?;
+        let direction = request.order_direction.as_deref().map_or(Ok(OrderDirection::Desc), |name| {
+            one_of(name, "order_direction", &[OrderDirection::Asc, OrderDirection::Desc])
+        })?;
+        let account_type = request.account_type.as_deref().map_or(Ok(AccountType::Private), |name| {
+            one_of(name, "account_type", &[AccountType::Private, AccountType::Shared, AccountType::All])
+        })?;
 
-        let by_change = order_by == "updated_at";
-        let found = if account_type == "SHARED" {
+        let by_change = order_by == OrderBy::UpdatedAt;
+        let found = if account_type == AccountType::Shared {
             Rows { rows: Vec::new(), total: 0 }
         } else {
             let filter = AccountFilter {
@@ -78,7 +83,7 @@ impl Accounts {
                 statuses,
                 auth_config_ids: request.auth_config_ids,
                 by_change,
-                oldest_first: direction == "asc",
+                oldest_first: direction == OrderDirection::Asc,
                 page: place.asked()?,
             };
             self.store.accounts(&filter).await?
@@ -143,20 +148,14 @@ impl Accounts {
     }
 }
 
-fn status(name: &str) -> Result<AccountStatus> {
-    let known = AccountStatus::ALL.map(|status| status.to_string());
-    one_of(name, "statuses", &known.each_ref().map(String::as_str))?;
-    AccountStatus::try_from(name.to_owned())
-        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
-}
-
-fn one_of(value: &str, name: &str, known: &[&str]) -> Result<()> {
-    if known.contains(&value) {
-        return Ok(());
-    }
-    Err(Error::of_field(
-        ErrorKind::InvalidRequest,
-        name,
-        format!("{name}: `{}` is not one of {}.", quoted(value), known.join(", ")),
-    ))
+/// Returns the value with this name.
+fn one_of<T: Copy + fmt::Display>(name: &str, field: &str, known: &[T]) -> Result<T> {
+    known.iter().copied().find(|known| known.to_string() == name).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(ToString::to_string).collect();
+        Error::of_field(
+            ErrorKind::InvalidRequest,
+            field,
+            format!("{field}: `{}` is not one of {}.", quoted(name), names.join(", ")),
+        )
+    })
 }

@@ -12,7 +12,7 @@ use proxy_execute_store::StoredAccount;
 use super::Sessions;
 use crate::bounds;
 use crate::clock::rfc3339;
-use crate::page::{Place, rows_of};
+use crate::page::{ListCursor, rows_of};
 use crate::toolkit::Toolkit;
 
 const DEFAULT_PAGE: u32 = 20;
@@ -25,7 +25,7 @@ impl Sessions {
         session_id: &str,
         request: ListSessionToolkits,
     ) -> Result<Page<SessionToolkit>> {
-        let place = Place::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+        let place = ListCursor::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
         bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
         bounds::listed(request.toolkits.len(), "toolkits")?;
         let session = self.load(session_id).await?;
