@@ -506,4 +506,21 @@ mod tests {
         fn may_change_threads(_: impl Future + Send) {}
         may_change_threads(Gateway::open(GatewayOptions::default()));
     }
+
+    #[tokio::test]
+    async fn the_last_clone_ends_the_background_tasks_when_it_is_dropped() {
+        let gateway = Gateway::open(GatewayOptions::default()).await.unwrap();
+        let (closing, store) = (gateway.closing_token(), Arc::downgrade(&gateway.store));
+        drop(gateway.clone());
+        assert!(!closing.is_cancelled());
+        drop(gateway);
+        assert!(closing.is_cancelled());
+        // The tasks have the store until they end.
+        let ended = async {
+            while store.strong_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), ended).await.expect("the tasks end");
+    }
 }
