@@ -29,7 +29,7 @@ pub(crate) struct AccountChanges(broadcast::Sender<String>);
 
 impl Default for AccountChanges {
     fn default() -> Self {
-        // A receiver that falls behind by more messages reads the account again.
+        // A receiver that falls behind by more messages gets an error, and reads the account again.
         Self(broadcast::channel(256).0)
     }
 }

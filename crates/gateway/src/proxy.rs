@@ -1,6 +1,7 @@
-//! A proxied call, from the request of a session's user to the response of the API.
+//! A proxied call, from the caller's request to the response of the API.
 //!
-//! The caller is already authorized here: on the port by an API key, in process by holding the gateway.
+//! The caller may already call here. On the port, `crates/server` has checked the API key and its
+//! permissions. In process, the caller owns the gateway. So `authorize` checks only the call itself.
 //!
 //! The call's future is about 10 KB. It is boxed up front, so that callers move a pointer instead of
 //! copying it.
@@ -58,13 +59,14 @@ pub struct Proxy {
 /// A call that is allowed and ready to be sent.
 struct Authorized<'a> {
     toolkit: &'a Toolkit,
-    /// The account whose credential signs the call; `None` if the call brings its own.
+    /// The account of the credential; `None` if the call has its own credential, or needs none.
     account: Option<Arc<StoredAccount>>,
     outgoing: UpstreamRequest,
-    /// The request that `outgoing` was built from, for a replay; `None` if the body can be sent only once.
+    /// The request that `outgoing` was built from, for a replay; `None` if the request has a binary body,
+    /// which is sent only once.
     request: Option<ProxyRequest>,
-    /// Counts the chunks of the body that were sent.
-    sent: Arc<AtomicU64>,
+    /// Counts the chunks that were taken from a streamed body.
+    chunks_sent: Arc<AtomicU64>,
 }
 
 impl Authorized<'_> {
@@ -73,16 +75,17 @@ impl Authorized<'_> {
     }
 }
 
-/// The source of the credential that signs a call.
-enum SignedBy {
+/// The source of a call's credential.
+enum CredentialSource {
     Account(Arc<StoredAccount>),
+    /// The call itself. The credential is empty if the toolkit needs none.
     Given(Credential),
 }
 
 impl Proxy {
     /// Calls an endpoint, in the session with this id or without a session, and reads the response.
     ///
-    /// The envelope holds JSON and text, and for a file the URL where the gateway keeps it.
+    /// The envelope holds JSON and text. A file is stored, and the envelope holds its URL.
     pub fn execute<'a>(
         &'a self,
         session_id: Option<&'a str>,
@@ -96,6 +99,7 @@ impl Proxy {
         })
     }
 
+    /// Makes the call of [`Proxy::execute`], which records it.
     async fn read(
         &self,
         session_id: Option<&str>,
@@ -104,26 +108,27 @@ impl Proxy {
     ) -> Result<Envelope> {
         let (method, data_as_text) = (request.method, request.data_as_text);
         let call = self.authorize(session_id, request, record).await?;
-        let (host, sent) = (call.host(), Arc::clone(&call.sent));
+        let (host, chunks_sent) = (call.host(), Arc::clone(&call.chunks_sent));
         let answer = {
             let exchange = pin!(async {
                 let response = self.send(call, record).await?;
                 answer::receive(response, method, data_as_text, self.limits.max_response_bytes, record).await
             });
-            self.in_time(&host, &sent, exchange).await?
+            self.in_time(&host, &chunks_sent, exchange).await?
         };
         let file = match answer {
             Received::Whole(envelope) => return Ok(envelope),
             Received::File(file) => file,
         };
-        // A file may take any time, as long as its bytes keep coming.
+        // The time limit for the response would cut off large files. So a file has only a limit for each wait
+        // for its next bytes.
         let body = self.limits.paced(file.body, &host);
         let kept = self.files.keep(body, &file.content_type, self.public_url.for_files()).await?;
         record.received(kept.size);
         Ok(Envelope::around_file(&file.head, &kept))
     }
 
-    /// The same call. The response is streamed to the caller.
+    /// Makes the same call as [`Proxy::execute`], and streams the response to the caller.
     pub fn stream<'a>(
         &'a self,
         session_id: Option<&'a str>,
@@ -145,6 +150,7 @@ impl Proxy {
         })
     }
 
+    /// Makes the call of [`Proxy::stream`], up to the head of the response.
     async fn begin_stream(
         &self,
         session_id: Option<&str>,
@@ -153,13 +159,15 @@ impl Proxy {
     ) -> Result<StreamedAnswer> {
         let method = request.method;
         let call = self.authorize(session_id, request, record).await?;
-        let (host, sent) = (call.host(), Arc::clone(&call.sent));
-        let response = self.in_time(&host, &sent, pin!(self.send(call, record))).await?;
+        let (host, chunks_sent) = (call.host(), Arc::clone(&call.chunks_sent));
+        let response = self.in_time(&host, &chunks_sent, pin!(self.send(call, record))).await?;
         let StreamedAnswer { head, body } = answer::stream(response, method)?;
         Ok(StreamedAnswer { head, body: self.limits.paced(body, &host) })
     }
 
     /// Checks that the call is allowed, and builds its request.
+    ///
+    /// An expiring credential is refreshed first. If the call gives its body as a URL, the body is requested.
     async fn authorize<'a>(
         &'a self,
         session_id: Option<&str>,
@@ -167,13 +175,13 @@ impl Proxy {
         record: &mut CallInProgress,
     ) -> Result<Authorized<'a>> {
         bounds::call(&request)?;
-        let (toolkit, signed_by) = match session_id {
+        let (toolkit, source) = match session_id {
             Some(id) => self.in_session(id, &request, record).await?,
             None => self.with_account(&request, record).await?,
         };
-        let (mut outgoing, account) = match signed_by {
-            SignedBy::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
-            SignedBy::Account(account) => {
+        let (mut outgoing, account) = match source {
+            CredentialSource::Given(credential) => (prepare(toolkit, &credential, &request)?, None),
+            CredentialSource::Account(account) => {
                 record.as_account(&account.id, &account.user_id);
                 let id = account.id.clone();
                 let account = timeout(self.limits.upstream_timeout, self.tokens.ready(account))
@@ -183,24 +191,25 @@ impl Proxy {
             }
         };
         record.at_url(&outgoing.url);
-        let sent = Arc::new(AtomicU64::new(0));
+        let chunks_sent = Arc::new(AtomicU64::new(0));
         let Some(binary) = request.binary_body.take() else {
-            return Ok(Authorized { toolkit, account, outgoing, request: Some(request), sent });
+            return Ok(Authorized { toolkit, account, outgoing, request: Some(request), chunks_sent });
         };
         outgoing.body = upload::open(&self.egress, &self.limits, binary, &mut outgoing.headers).await?;
         if let UpstreamBody::Stream { size, bytes } = outgoing.body {
-            let count = Arc::clone(&sent);
+            let count = Arc::clone(&chunks_sent);
             let bytes = ByteStream::new(bytes.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed)));
             outgoing.body = UpstreamBody::Stream { size, bytes };
         }
-        Ok(Authorized { toolkit, account, outgoing, request: None, sent })
+        Ok(Authorized { toolkit, account, outgoing, request: None, chunks_sent })
     }
 
     /// Sends a call and waits for the head of its response.
     ///
-    /// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the call is replayed once if the account
-    /// can be refreshed. A body of bytes is sent only once; the next call then uses the new credential. A 401
-    /// does not count if the request carried another credential or none, as after a redirect.
+    /// A 401 means that the API did nothing (RFC 9110 §15.5.2), so the account is refreshed if possible, and
+    /// the call is replayed once. With a binary body, the account is refreshed for the next call, and the 401
+    /// is returned. A 401 says nothing about the account if the last request did not carry the account's
+    /// credential, as after a redirect to another origin.
     async fn send(&self, call: Authorized<'_>, record: &mut CallInProgress) -> Result<UpstreamResponse> {
         let mut response = self.egress.send(call.outgoing).await?;
         if response.status == StatusCode::UNAUTHORIZED
@@ -216,14 +225,14 @@ impl Proxy {
         Ok(response)
     }
 
-    /// Finds the credential of a call in a session: the user's account, or the credential that the call brings.
+    /// Finds the credential of a call in a session: the user's account, or the call's own credential.
     /// The session must allow the toolkit.
     async fn in_session<'a>(
         &'a self,
         session_id: &str,
         request: &ProxyRequest,
         record: &mut CallInProgress,
-    ) -> Result<(&'a Toolkit, SignedBy)> {
+    ) -> Result<(&'a Toolkit, CredentialSource)> {
         let slug = require(request.toolkit_slug.as_deref(), "toolkit_slug")?;
         only_in(request.connected_account_id.is_some(), "connected_account_id", "tools.proxyExecute")?;
 
@@ -234,7 +243,7 @@ impl Proxy {
         record.of_toolkit(slug);
 
         if let Some(data) = &request.custom_connection_data {
-            let (own_slug, credential) = brought(data)?;
+            let (own_slug, credential) = own_credential(data)?;
             if own_slug != slug {
                 let message = format!(
                     "`custom_connection_data.toolkitSlug` is `{}`, but `toolkit_slug` is `{}`. Nothing was sent.",
@@ -250,32 +259,33 @@ impl Proxy {
                     "Give a credential of the called toolkit, or leave it out to call as the session's user.",
                 ));
             }
-            return Ok((toolkit, SignedBy::Given(credential)));
+            return Ok((toolkit, CredentialSource::Given(credential)));
         }
         let account = self.accounts.for_session(&session, toolkit).await?;
-        let signer = match account {
-            Some(account) => SignedBy::Account(account),
-            None => SignedBy::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() }),
+        let source = match account {
+            Some(account) => CredentialSource::Account(account),
+            None => {
+                CredentialSource::Given(Credential { scheme: AuthScheme::NoAuth, fields: Fields::default() })
+            }
         };
-        Ok((toolkit, signer))
+        Ok((toolkit, source))
     }
 
-    /// Finds the credential of a call without a session: the named account, or the credential that the call
-    /// brings.
+    /// Finds the credential of a call without a session: the named account, or the call's own credential.
     async fn with_account<'a>(
         &'a self,
         request: &ProxyRequest,
         record: &mut CallInProgress,
-    ) -> Result<(&'a Toolkit, SignedBy)> {
+    ) -> Result<(&'a Toolkit, CredentialSource)> {
         only_in(request.toolkit_slug.is_some(), "toolkit_slug", "session.proxyExecute")?;
-        let (toolkit, signer) = match (&request.connected_account_id, &request.custom_connection_data) {
+        let (toolkit, source) = match (&request.connected_account_id, &request.custom_connection_data) {
             (Some(id), None) => {
                 let account = self.accounts.named(id).await?;
-                (self.catalogue.get(&account.toolkit)?, SignedBy::Account(account))
+                (self.catalogue.get(&account.toolkit)?, CredentialSource::Account(account))
             }
             (None, Some(data)) => {
-                let (slug, credential) = brought(data)?;
-                (self.catalogue.get(&slug)?, SignedBy::Given(credential))
+                let (slug, credential) = own_credential(data)?;
+                (self.catalogue.get(&slug)?, CredentialSource::Given(credential))
             }
             (Some(_), Some(_)) => {
                 let message = "Name connected_account_id or custom_connection_data, not both.";
@@ -288,30 +298,32 @@ impl Proxy {
             }
         };
         record.of_toolkit(&toolkit.slug);
-        Ok((toolkit, signer))
+        Ok((toolkit, source))
     }
 
-    /// Limits the time of the upstream. The limit starts again while the request body is being sent, because a
-    /// large body may take longer.
+    /// Limits the time of the upstream.
+    ///
+    /// The limit starts again while a streamed request body makes progress, because a large body may take
+    /// longer.
     async fn in_time<T>(
         &self,
         host: &str,
-        sent: &AtomicU64,
+        chunks_sent: &AtomicU64,
         mut exchange: Pin<&mut impl Future<Output = Result<T>>>,
     ) -> Result<T> {
         loop {
-            let before = sent.load(Ordering::Relaxed);
+            let before = chunks_sent.load(Ordering::Relaxed);
             match timeout(self.limits.upstream_timeout, exchange.as_mut()).await {
                 Ok(result) => return result,
-                Err(_) if sent.load(Ordering::Relaxed) > before => {}
+                Err(_) if chunks_sent.load(Ordering::Relaxed) > before => {}
                 Err(_) => return Err(timed_out(host, self.limits.upstream_timeout)),
             }
         }
     }
 }
 
-/// Reads the credential that a call brings, and the toolkit that it names.
-fn brought(data: &SecretJson) -> Result<(String, Credential)> {
+/// Reads a call's own credential, and the toolkit that the credential is for.
+fn own_credential(data: &SecretJson) -> Result<(String, Credential)> {
     let given = GivenCredential::read(data, "custom_connection_data")?;
     let slug = require(given.toolkit_slug.as_deref(), "custom_connection_data.toolkitSlug")?;
     Ok((slug.to_owned(), Credential { scheme: given.auth_scheme, fields: given.fields()? }))
@@ -323,7 +335,6 @@ pub(crate) fn prepare(
     credential: &Credential,
     request: &ProxyRequest,
 ) -> Result<UpstreamRequest> {
-    let scheme = credential.scheme;
     let target = toolkit.target(credential.scheme, &credential.fields)?;
     let mut url = endpoint::resolve(&target.base_url, target.hosts, &request.endpoint)
         .map_err(|refusal| refused(toolkit, refusal))?;
@@ -331,7 +342,7 @@ pub(crate) fn prepare(
 
     let injection = toolkit.injection(credential.scheme, &credential.fields)?;
     let mut headers = request::headers(&request.parameters, &injection.headers)?;
-    let credential = unless_overridden(injection, &headers, &url);
+    let injection = unless_overridden(injection, &headers, &url);
     let body = request::body(request, &mut headers)?.map_or(UpstreamBody::Empty, UpstreamBody::Whole);
     for (name, value) in &toolkit.headers {
         if !headers.contains_key(name) {
@@ -339,12 +350,14 @@ pub(crate) fn prepare(
         }
     }
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(DEFAULT_USER_AGENT));
-    let behalf = toolkit.behalf(scheme, &url);
-    Ok(UpstreamRequest { method: request.method, url, headers, credential, body, behalf })
+    let behalf = toolkit.behalf(credential.scheme, &url);
+    Ok(UpstreamRequest { method: request.method, url, headers, credential: injection, body, behalf })
 }
 
-/// A caller's `Authorization` replaces the credential, and so does any header or query key that the
-/// credential would set (`docs/wire.md`).
+/// Leaves out the parts of a credential that the caller has set (`docs/wire.md`).
+///
+/// A caller's `Authorization` replaces the whole credential. Another header or a query key replaces only the
+/// part with the same name.
 fn unless_overridden(mut injection: Injection, headers: &HeaderMap, url: &Url) -> Injection {
     if headers.contains_key(AUTHORIZATION) {
         return Injection::default();

@@ -1,5 +1,7 @@
-//! The tokens of accounts: renewed ahead of time, when an API rejects them, and when an account is idle; and
-//! revoked at the provider.
+//! The tokens of accounts.
+//!
+//! A token is refreshed before it expires, when an API rejects it, and when its account was idle for long.
+//! Tokens are revoked at the provider on request, also when an account is deleted.
 
 mod idle;
 mod refresh;

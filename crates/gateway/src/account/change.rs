@@ -1,4 +1,6 @@
-//! Changes of an account: requests that change, refresh, revoke or delete it, and the outcome of a link.
+//! Changes of an account: its alias, credential and state, and the new credential of a finished link.
+//!
+//! The `tokens` module refreshes, revokes and deletes accounts.
 
 use proxy_execute_protocol::{
     AccountStatus, ChangedAccount, ConnectedAccount, Error, ErrorKind, Result, SecretJson, UpdateAccount,
@@ -57,7 +59,7 @@ impl Accounts {
                 let is_moved = toolkit.is_elsewhere(all.auth_scheme, &Fields::read(&old)?, &all.fields()?);
                 return Err(if is_moved { error.fix(MOVED) } else { error });
             }
-            // An access token that does not change keeps its expiry.
+            // Without a new access token, the old one stays, and so does its expiry.
             let has_token = given.fields()?.get("access_token").is_some();
             let at = if has_token { self.clock.now() } else { account.credential_at };
             change.credential = Some(self.sealed(id, all.auth_scheme, &all.val, at)?);
@@ -86,7 +88,9 @@ impl Accounts {
         Ok(())
     }
 
-    /// The error of a change that was based on an older version of the credential.
+    /// Returns the error of a change that the store did not make.
+    ///
+    /// Either the account does not exist, or its credential was replaced after it was read.
     pub(crate) async fn changed_meanwhile(&self, id: &str) -> Error {
         match self.find(id).await {
             Ok(_) => Error::new(
@@ -100,7 +104,7 @@ impl Accounts {
         }
     }
 
-    /// Returns the change that makes an account ACTIVE with this credential instead of its old one.
+    /// Returns the change that replaces an account's credential and makes the account ACTIVE.
     ///
     /// # Errors
     /// `InvalidRequest` if the credential could not be sent.

@@ -1,4 +1,6 @@
-//! The creation of an account. `link.rs` creates accounts with a link where the user enters the credential.
+//! The creation of an account: imports, and the insertion of every new account.
+//!
+//! `link.rs` inserts accounts that their users connect through a link.
 
 use proxy_execute_protocol::{
     AccountStatus, AuthConfigStatus, ConnectedAccount, Error, ErrorKind, ImportAccount, Result, SecretJson,
@@ -45,7 +47,7 @@ impl Accounts {
         Ok(self.shown(account))
     }
 
-    /// Creates an account in this state. An account that a user will finish is INITIALIZING.
+    /// Creates an account in this state. An account that its user has yet to connect is INITIALIZING.
     pub(crate) async fn insert(
         &self,
         config: &StoredAuthConfig,
@@ -81,7 +83,8 @@ impl Accounts {
             config_has_client: config.has_client,
             id,
         };
-        // The loop ends: there are more of the longer word ids than accounts.
+        // The loop ends: from the second attempt on, a word id has a number. There are 268 million of these
+        // for each user and toolkit.
         for attempt in 0.. {
             account.word_id = word_id::random(&config.toolkit, attempt);
             match self.store.insert_account(&account).await? {

@@ -1,7 +1,7 @@
-//! The credential of an account: checked before it is stored, encrypted for the store, and decrypted to sign
-//! a call.
+//! The credential of an account: checked before it is stored, encrypted for the store, and decrypted for a
+//! call.
 //!
-//! [`crate::credential`] signs the calls.
+//! [`crate::credential`] turns a decrypted credential into headers, query values and signatures.
 
 use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result, SecretJson};
 use proxy_execute_store::{SealedCredential, StoredAccount, StoredAuthConfig};
@@ -15,7 +15,7 @@ use crate::credential::{Fields, GivenCredential};
 use crate::toolkit::Toolkit;
 use crate::{renewal, vault};
 
-/// A decrypted credential, ready to sign a call.
+/// A decrypted credential, ready for a call.
 #[derive(Debug)]
 pub(crate) struct Credential {
     pub(crate) scheme: AuthScheme,
@@ -25,8 +25,9 @@ pub(crate) struct Credential {
 impl Accounts {
     /// Refuses a credential that the gateway could not send, or exchange for an access token.
     ///
-    /// It also refuses a credential that could not be refreshed, because the auth config's client belongs to
-    /// another host. Without an auth config, an exchange needs the credential's own client.
+    /// It also refuses a credential that could not be refreshed, because its fields name another host than
+    /// that of the auth config's client. Without an auth config, an exchange needs the credential's own
+    /// client.
     pub(crate) fn check_credential(
         &self,
         toolkit: &Toolkit,
@@ -48,7 +49,7 @@ impl Accounts {
         renewal::request(toolkit, scheme, &fields, &client, &settings).map(drop)
     }
 
-    /// Encrypts a credential for the store. Its lifetime starts at `at`.
+    /// Encrypts a credential for the store. The credential's `expires_in` counts from `at`.
     ///
     /// # Errors
     /// `InvalidRequest` if it is not an object of fields.
@@ -90,10 +91,10 @@ impl Accounts {
     ) -> Result<SecretJson> {
         let of_config = self.auth_configs.fields(toolkit, config)?;
         let own = Fields::read(val)?;
-        let theirs = Fields::read(&of_config)?;
+        let configured = Fields::read(&of_config)?;
         for name in raw_fields(&of_config)?.keys() {
             let value = |fields: &Fields| fields.get(name).map(|value| value.expose_secret().to_owned());
-            if value(&own).is_some_and(|own| Some(own) != value(&theirs)) {
+            if value(&own).is_some_and(|own| Some(own) != value(&configured)) {
                 let message = format!(
                     "The field `val.{name}` of the credential differs from that of auth config {}.",
                     config.id
@@ -114,10 +115,10 @@ impl Accounts {
     }
 }
 
-/// Returns a credential with changes that do not come from the provider: `new` on top of `old`.
+/// Returns a credential with a caller's or user's changes: `new` on top of `old`.
 ///
-/// A caller that may change an account must not be able to read its credential by moving it. If the
-/// credential would be sent to another origin, only the old fields that name hosts are kept.
+/// A caller that may change an account must not learn its credential by moving the account to a host of the
+/// caller. If the credential would be sent to another origin, only the old fields that name hosts are kept.
 pub(crate) fn changed(
     toolkit: &Toolkit,
     scheme: AuthScheme,

@@ -10,10 +10,10 @@ use crate::clock::rfc3339;
 use crate::toolkit::Toolkit;
 
 impl Accounts {
-    /// Returns the account of a call in a session: the pinned one, else the user's most recently connected active
-    /// one.
+    /// Returns the account of a call in a session: the pinned account, else the user's most recently
+    /// connected active account.
     ///
-    /// It is `None` if there is no account and the toolkit needs none.
+    /// The result is `None` if there is no account and the toolkit needs none.
     ///
     /// # Errors
     /// `NoActiveConnection`; for a pin, which has no fallback, `AccountNotFound` or `AccountUnusable`.
@@ -55,7 +55,9 @@ impl Accounts {
         })
     }
 
-    /// Returns the account that a call names, if it can be used.
+    /// Returns the account that a call or a session's pin names, if it can be used.
+    ///
+    /// The account may come from the cache, and miss what another process wrote in the last 100 ms.
     ///
     /// # Errors
     /// `AccountNotFound`, `AccountUnusable`.
@@ -65,7 +67,9 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Returns an account by its id, in its current state, if it can be used.
+    /// Returns an account by its id, if it can be used.
+    ///
+    /// The account is read from the store itself, not from the cache.
     ///
     /// # Errors
     /// `AccountNotFound`, `AccountUnusable`.

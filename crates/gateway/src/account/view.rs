@@ -50,7 +50,7 @@ const SHOWN_FIELDS: &[&str] = &[
 impl Accounts {
     /// Lists accounts.
     pub async fn list(&self, request: ListAccounts) -> Result<Page<ConnectedAccount>> {
-        let place = ListCursor::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
+        let cursor = ListCursor::read(request.limit, request.cursor.as_deref(), DEFAULT_PAGE, MAX_PAGE)?;
         for (list, name) in [
             (&request.user_ids, "user_ids"),
             (&request.toolkit_slugs, "toolkit_slugs"),
@@ -84,15 +84,15 @@ impl Accounts {
                 auth_config_ids: request.auth_config_ids,
                 by_change,
                 oldest_first: direction == OrderDirection::Asc,
-                page: place.asked()?,
+                page: cursor.asked()?,
             };
             self.store.accounts(&filter).await?
         };
-        let place_of =
+        let sort_time =
             |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
-        Ok(place.page(
+        Ok(cursor.page(
             found,
-            |account| (place_of(account), account.seq.to_string()),
+            |account| (sort_time(account), account.seq.to_string()),
             |account| self.shown(account),
         ))
     }
@@ -148,7 +148,7 @@ impl Accounts {
     }
 }
 
-/// Returns the value with this name.
+/// Returns the value with this name. The error names `field` and all known values.
 fn one_of<T: Copy + fmt::Display>(name: &str, field: &str, known: &[T]) -> Result<T> {
     known.iter().copied().find(|known| known.to_string() == name).ok_or_else(|| {
         let names: Vec<_> = known.iter().map(ToString::to_string).collect();

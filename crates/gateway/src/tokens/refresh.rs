@@ -3,12 +3,12 @@
 //!
 //! - Within a process, one task at a time refreshes an account. Calls that need the new credential wait
 //!   for the task. Cancelling a call does not cancel the task.
-//! - Across processes, a lease in the store does the same. The lease expires, because its holder may have
-//!   crashed. The store rejects the late write of a former holder.
+//! - Across processes, a lease in the store does the same: only its holder refreshes the account. The lease
+//!   expires, because its holder may have crashed. The store rejects the late write of a former holder.
 //! - The statement that takes the lease also notes that the refresh token is about to be spent. The new
 //!   credential is stored durably before any call uses it. After a crash between the two, the old token
 //!   is retried once; if the provider refuses it, the user has to authorize again.
-//! - The outcome of a refresh is only in the store. Calls that waited read it there.
+//! - The outcome of a refresh is only in the store. Calls that waited for the refresh read it there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,20 +27,27 @@ use crate::id;
 use crate::oauth::token_answer::{NotGranted, TokenRefusal};
 use crate::renewal::{self, Renewal};
 
-/// How long before its end a credential is refreshed, in milliseconds. A short lifetime loses at most this
-/// share; otherwise every call would refresh it.
+/// How long before its expiry a credential is refreshed in the background, in milliseconds.
 const MARGIN: i64 = 5 * 60 * 1_000;
+
+/// The margin is at most one fifth of the lifetime. Otherwise, every call would refresh a credential with a
+/// lifetime below [`MARGIN`].
 const MARGIN_SHARE: i64 = 5;
 
-/// A credential this close to its end may expire on the way, so calls wait for the next one.
+/// A credential this close to its expiry, in milliseconds, may expire before the API reads it. So calls wait
+/// for the next one.
 const LAST_MOMENT: i64 = 10 * 1_000;
+
+/// The last moment is at most one twentieth of the lifetime.
 const LAST_MOMENT_SHARE: i64 = 20;
 
-/// An account expires after this many refusals in a row in words that the gateway does not know. With the
-/// pauses between them, the last refusal is at least a quarter of an hour after the first.
+/// An account becomes EXPIRED after this many refusals in a row with an unknown error.
+///
+/// With the pauses between them, the last refusal is at least a quarter of an hour after the first.
 const UNKNOWN_REFUSALS: u32 = 6;
 
-/// How long a refresh waits for the refresh of another process, which may have crashed with the lease.
+/// How long a refresh waits for the lease of another process. It is longer than [`LEASE`], because the other
+/// process may have crashed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The time between two checks whether another process has finished.
@@ -48,38 +55,47 @@ pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// The pause after a failed refresh, in milliseconds. It doubles with every failure in a row.
 const FIRST_PAUSE: i64 = 30 * 1_000;
+
+/// Upper limit for the doubled pause, in milliseconds.
+///
+/// A provider's `Retry-After` may ask for more, up to [`LONGEST_PAUSE`].
 const LONGEST_OWN_PAUSE: i64 = 15 * 60 * 1_000;
 
-/// A credential younger than this, in milliseconds, is not refreshed when an API rejects it: the API would
-/// reject the next one too.
+/// The age, in milliseconds, below which a refreshed credential is not refreshed when an API rejects it.
+///
+/// The API would reject the next one too.
 const FRESH: i64 = 60 * 1_000;
 
-/// How many times the gateway tries to store an outcome without a new credential.
+/// How many times the gateway tries to store a failed or refused refresh. New tokens have no such limit.
 const STORE_ATTEMPTS: u32 = 5;
 
 /// The longest pause between two attempts to store an outcome.
 const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The refreshes in flight in this process, by account and by the version of the credential that they
-/// replace. A token is cancelled when its refresh is over.
+/// The refreshes in flight in this process, by account and by the version of the credential to replace.
+///
+/// The [`CancellationToken`] is cancelled when its refresh is over, to wake the calls that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Refreshes(Mutex<HashMap<(String, i64), CancellationToken>>);
 
 /// Why an account is refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// A call or the sweep needs the new credential.
+    /// A call needs the new credential, or the account was idle for long.
     Needed,
-    /// A caller asked for the refresh. It ignores pauses and earlier refusals.
+    /// A caller asked for the refresh, which ignores pauses and earlier refusals.
     Asked,
 }
 
 impl Tokens {
-    /// Returns the account with a credential that a call can use. A credential that is due is refreshed in the
-    /// background. If it has expired, or is about to, the call waits for the refresh.
+    /// Returns the account with a credential that a call can use.
+    ///
+    /// A credential that expires soon is refreshed in the background. If it has expired, or is about to, the
+    /// call waits for the refresh.
     ///
     /// # Errors
-    /// `TokenRefreshFailed` if it has expired and cannot be refreshed now, `AccountUnusable` if it never can.
+    /// `TokenRefreshFailed` if the credential has expired and cannot be refreshed now; `AccountUnusable` if
+    /// the provider has refused the refresh permanently.
     pub(crate) async fn ready(&self, account: Arc<StoredAccount>) -> Result<Arc<StoredAccount>> {
         if self.has_no_token_yet(&account) {
             return self.renewed(&account, Reason::Needed).await.map(Arc::new);
@@ -140,16 +156,19 @@ impl Tokens {
         }
     }
 
-    /// Waits until no refresh of the account is in flight, takes the lease so that none begins, and returns the
-    /// account. Otherwise a refresh could store a new token after the old one was revoked.
+    /// Keeps an account from being refreshed while its tokens are revoked, and returns the account.
+    ///
+    /// The method waits for a refresh in flight, and takes the lease. Otherwise, the refresh could store a
+    /// new token after the old one was revoked. After [`PATIENCE`], the method returns the account without
+    /// the lease, so that the revocation is not held up any longer.
     pub(crate) async fn hold_off(&self, id: &str) -> Result<StoredAccount> {
         let holder = id::random("revocation");
-        let patience = Instant::now() + PATIENCE;
+        let give_up_at = Instant::now() + PATIENCE;
         loop {
             let account = self.accounts.find(id).await?;
             let is_held = !account.credential.renewable
                 || self.store.begin_refresh(&account, &holder, LEASE).await?.is_some();
-            if is_held || Instant::now() > patience {
+            if is_held || Instant::now() > give_up_at {
                 return Ok(account);
             }
             tokio::time::sleep(POLL).await;
@@ -164,7 +183,7 @@ impl Tokens {
         account.refreshed_at.is_none() && account.credential.renewable && exchanges()
     }
 
-    /// Spawns a refresh, or joins the one in flight. The token is cancelled when it is over.
+    /// Spawns a refresh, or joins the one in flight. The result is cancelled when the refresh is over.
     fn begin(&self, seen: &StoredAccount, reason: Reason) -> CancellationToken {
         let key = (seen.id.clone(), seen.credential_version);
         let mut refreshes = self.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,10 +193,10 @@ impl Tokens {
         let over = CancellationToken::new();
         refreshes.insert(key.clone(), over.clone());
         drop(refreshes);
-        let under_way = UnderWay { tokens: self.clone(), key, over: over.clone() };
+        let in_flight = InFlight { tokens: self.clone(), key, over: over.clone() };
         let version = seen.credential_version;
         self.lifecycle.spawn(async move {
-            let UnderWay { tokens, key: (id, _), .. } = &under_way;
+            let InFlight { tokens, key: (id, _), .. } = &in_flight;
             if let Err(error) = tokens.replace(id, version, reason).await {
                 tracing::warn!(account = id, %error, "a refresh has failed");
             }
@@ -185,10 +204,10 @@ impl Tokens {
         over
     }
 
-    /// Replaces the credential of this version, or waits until another process has.
+    /// Replaces the credential of this version, or waits until another process has replaced it.
     async fn replace(&self, id: &str, version: i64, reason: Reason) -> Result<()> {
         let holder = id::random("refresh");
-        let patience = Instant::now() + PATIENCE;
+        let give_up_at = Instant::now() + PATIENCE;
         loop {
             // Another process may have refreshed the account already.
             let account = self.accounts.find(id).await?;
@@ -201,7 +220,8 @@ impl Tokens {
             let toolkit = self.catalogue.get(&account.toolkit)?;
             let renewal =
                 renewal::request(toolkit, credential.scheme, &credential.fields, &client, &settings)?;
-            // A lease taken now would be left behind, and the next process would wait for its end.
+            // An ended gateway sends no request. A lease taken now would only make the next process wait
+            // until the lease expires.
             if self.lifecycle.ended.is_cancelled() {
                 return Ok(());
             }
@@ -211,7 +231,7 @@ impl Tokens {
                 };
                 return self.keep(&account, &holder, &end).await;
             }
-            if Instant::now() > patience {
+            if Instant::now() > give_up_at {
                 return Err(self.failed(&account));
             }
             tokio::select! {
@@ -236,8 +256,10 @@ impl Tokens {
         account.paused_until(self.clock.now()).is_some()
     }
 
-    /// Spends the refresh token. Returns `None` if the gateway ends before the response; the store then still
-    /// says that the response is missing.
+    /// Requests the new credential, which spends the refresh token. The lease must be held.
+    ///
+    /// Returns `None` if the gateway ends before the response. The store then still notes the token as spent
+    /// without a known outcome.
     async fn ask(
         &self,
         account: &StoredAccount,
@@ -245,7 +267,8 @@ impl Tokens {
         renewal: Renewal<'_>,
         was_unanswered: bool,
     ) -> Result<Option<RefreshEnd>> {
-        // `select!` below starts the request before it checks whether the gateway has ended.
+        // `select!` below polls the request first, so that a response that has arrived is never dropped. It
+        // would start the request even if the gateway has ended.
         if self.lifecycle.ended.is_cancelled() {
             return Ok(None);
         }
@@ -270,7 +293,8 @@ impl Tokens {
                     Some(description) => format!("`{code}`: {description}"),
                     None => format!("`{code}`"),
                 };
-                // A requested refresh ignores the pause, so its refusal does not count.
+                // Only a caller's request refreshes an account during the pause. The refusal does not count.
+                // Otherwise, a few requests within a minute would expire the account.
                 let refusals = account.refusals + u32::from(!self.is_pausing(account));
                 if refusal != TokenRefusal::Unknown || refusals >= UNKNOWN_REFUSALS {
                     tracing::warn!(
@@ -279,7 +303,7 @@ impl Tokens {
                         was_unanswered,
                         "a refresh was refused permanently"
                     );
-                    RefreshEnd::Refused(reason(account, refusal, &told, was_unanswered))
+                    RefreshEnd::Refused(expired_reason(account, refusal, &told, was_unanswered))
                 } else {
                     let retry_at = self.clock.now() + pause_after(account.failures);
                     tracing::warn!(
@@ -313,8 +337,10 @@ impl Tokens {
         }))
     }
 
-    /// Stores the outcome of a refresh. Tokens that are not stored are lost, and the account with them. So the
-    /// gateway retries a failing store, such as one on a full disk, until it ends.
+    /// Stores the outcome of a refresh, and retries if the store fails, for example on a full disk.
+    ///
+    /// New tokens that are not stored are lost, and so is the account, because its old refresh token is
+    /// spent. So storing tokens is retried until the gateway ends. Other outcomes get [`STORE_ATTEMPTS`].
     async fn keep(&self, account: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<()> {
         for attempt in 1.. {
             match self.store.end_refresh(account, holder, end).await {
@@ -360,14 +386,14 @@ impl Tokens {
     }
 }
 
-/// A refresh in flight. It is dropped when the refresh ends, also by a panic.
-struct UnderWay {
+/// An entry of [`Refreshes`]. The drop removes the entry and wakes the waiting calls, even after a panic.
+struct InFlight {
     tokens: Tokens,
     key: (String, i64),
     over: CancellationToken,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.tokens.refreshes.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
         self.over.cancel();
@@ -381,8 +407,13 @@ fn pause_after(failures: u32) -> i64 {
     pause + pause / 5 * i64::from(id::random_byte()) / 255
 }
 
-/// The `status_reason` of an account that cannot be refreshed any more. `told` are the provider's words.
-fn reason(account: &StoredAccount, refusal: TokenRefusal, told: &str, was_unanswered: bool) -> String {
+/// Returns the `status_reason` of an account that becomes EXPIRED. `told` is the provider's error.
+fn expired_reason(
+    account: &StoredAccount,
+    refusal: TokenRefusal,
+    told: &str,
+    was_unanswered: bool,
+) -> String {
     let scheme = Scheme::of(account.auth_scheme);
     let why = match refusal {
         _ if scheme.is_exchanged() => format!(
