@@ -1398,25 +1398,25 @@ export interface FilesOptions {
 	 */
 	signingKeys?: readonly string[] | undefined;
 }
-/** Where a gateway listens. */
+/** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
 export interface ListenOptions {
-	/** The address. Default: `127.0.0.1`, which is reached from this machine only. */
+	/** The address. Default: `127.0.0.1`, which only this machine can reach. */
 	host?: string | undefined;
-	/** The port. Default: 0, any that is free. */
+	/** The port. Default: 0, which takes any free port. */
 	port?: number | undefined;
 	/**
-	 * Requests that a key may make in a minute. More get a 429. Each process counts separately, whatever
-	 * other gateways have the same store. Default: no limit.
+	 * How many requests an API key may make in a minute. Further requests get a 429. Each process counts separately,
+	 * even if several gateways share a store. Default: no limit.
 	 */
 	requestsPerMinute?: number | undefined;
 	/**
-	 * How many connections an address may have open; of IPv6, a network of 64 bits. One more gets a 429
-	 * and closed. Default: 4 096.
+	 * How many connections an address may have open. IPv6 addresses are counted per /64 network. A further
+	 * connection gets a 429 and is closed. Default: 4 096.
 	 */
 	maxConnectionsPerAddress?: number | undefined;
 	/**
-	 * How long a request may take to arrive, in milliseconds: its head, and then its body, unless that is an upload
-	 * that is streamed. An idle connection is closed after the same time. Default: 120 000.
+	 * How long the head of a request may take to arrive, in milliseconds, and then its body. A streamed upload has no
+	 * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
 	 */
 	requestTimeout?: number | undefined;
 }
@@ -1428,13 +1428,13 @@ export interface Listener {
 	readonly host: string;
 	/** The port. */
 	readonly port: number;
-	/** Lets the process end although the port is open. */
+	/** Lets the process end while the port is open. */
 	unref(): Listener;
 	/** Keeps the process alive again. */
 	ref(): Listener;
 }
 /**
- * The gateway in this process: it keeps users' credentials and makes their calls.
+ * The gateway in this process: it keeps users' credentials and calls APIs with them.
  *
  * An open gateway does not keep the process alive; a listening gateway does. A gateway that is still open when
  * a process or a worker ends by itself is closed first, see {@link Gateway.close}.
@@ -1454,27 +1454,27 @@ export declare class Gateway {
 	#private;
 	/** The accounts of users, with their credentials. */
 	readonly connectedAccounts: GatewayConnectedAccounts;
-	/** The keys for the port. */
+	/** The API keys of the port's callers. */
 	readonly apiKeys: ApiKeys;
-	/** The calls that were made. */
+	/** The record of calls. */
 	readonly calls: Calls;
 	private constructor();
 	/**
-	 * Opens a gateway. Close it in the end. A process that ends by itself closes its gateways. After
-	 * `process.exit()` they are not closed.
+	 * Opens a gateway. Call {@link Gateway.close} when you no longer need it. A process that ends by itself closes
+	 * its gateways. `process.exit()` does not close them.
 	 *
 	 * @param options Default: a gateway in memory, with the built-in toolkits.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
 	 * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
-	 * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
-	 * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
+	 * `WrongEncryptionKey` if the store was written with another key, `StoreCorrupt` if the file is damaged or no
+	 * database, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
 	 * cannot be used.
 	 *
 	 * @example
 	 * ```ts
 	 * const gateway = await Gateway.open({
 	 *   store: 'gateway.db',
-	 *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
+	 *   encryptionKey: process.env.PROXY_EXECUTE_ENCRYPTION_KEY,
 	 *   toolkits: ['./toolkits'],
 	 * });
 	 * ```
@@ -1483,9 +1483,9 @@ export declare class Gateway {
 	/**
 	 * Serves a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
 	 *
-	 * @param options Default: any free port that is reached from this machine only.
+	 * @param options Default: any free port, which only this machine can reach.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
-	 * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
+	 * @throws {ComposioError} If the address is in use, or does not belong to this machine (slug `InvalidOption`).
 	 * @throws {APIConnectionError} If the gateway is closed.
 	 *
 	 * @example
@@ -1501,9 +1501,9 @@ export declare class Gateway {
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
 	 *
 	 * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.
-	 * Without a close, as after `process.exit()`, an uncaught error or a signal, the record of the last
-	 * calls is lost, and an account that is being refreshed may be lost too. A stream that was neither read
-	 * to its end nor cancelled is a call in flight.
+	 * `process.exit()`, an uncaught error or a signal end the process without closing gateways. The record of the
+	 * last calls is then lost, and an account that is being refreshed may have to be connected again. A stream that
+	 * was neither read to its end nor cancelled is a call in flight.
 	 *
 	 * @example
 	 * ```ts
@@ -1769,14 +1769,14 @@ export declare class Toolkits {
 	 */
 	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
 }
-/** How a session's user is to connect an account. */
+/** The options of {@link Session.authorize}: how the session's user connects an account. */
 export interface AuthorizeOptions {
-	/** The absolute URL to which the user is sent at the end. */
+	/** The absolute URL to which the user is redirected at the end. */
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
 }
-/** How a session's user is to connect an account, if there is none. */
+/** The options of {@link Session.ensureConnected}. */
 export interface EnsureConnectedOptions extends AuthorizeOptions {
 	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
@@ -1785,28 +1785,28 @@ export interface EnsureConnectedOptions extends AuthorizeOptions {
 export interface EnsuredConnection {
 	/** The toolkit's slug. */
 	toolkit: string;
-	/** Whether there was nothing to do. */
+	/** Whether the user already had an active account, or the toolkit needs none. */
 	wasConnected: boolean;
-	/** The account that calls use; absent where the toolkit needs none. */
+	/** The account that calls use; absent if the toolkit needs none. */
 	connectedAccount?: {
 		id: string;
 		status: ConnectedAccountStatus;
 	} | undefined;
 }
-/** Where the tools of a session are served to agents. An embedded gateway serves none. */
+/** The MCP server that gives agents the tools of a session. A gateway has none; the hosted backend has one. */
 export interface Mcp {
 	/** The transport. */
 	type: "http";
-	/** The address; empty where none is served. */
+	/** The server's URL; empty if there is no server. */
 	url: string;
-	/** The headers to send to it. The API key is one of them: do not log them. */
+	/** The headers to send to the server. They contain the API key: do not log them. */
 	headers: Record<string, string>;
 }
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
  *
- * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
- * it again, from any process.
+ * A session holds no resources, so there is nothing to close. To use the session again, from any process, keep its
+ * id and pass it to {@link Composio.use}.
  *
  * @example
  * ```ts
@@ -1819,38 +1819,39 @@ export declare class Session {
 	/** The session's id, `trs_…`. */
 	readonly sessionId: string;
 	private constructor();
-	/** The user that calls are made for, by your own id of them. */
+	/** Your own id of the user that calls are made for. */
 	get userId(): string;
 	/** The session's configuration as the backend returned it, under the names of the wire. */
 	get config(): Readonly<Record<string, unknown>>;
-	/** Where the tools of the session are served to agents. */
+	/** The MCP server that gives agents the tools of the session. */
 	get mcp(): Mcp;
 	/**
-	 * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
-	 * added on the way; it is never seen here.
+	 * Calls an endpoint of a toolkit as the session's user. The backend adds the credential of the user's account.
+	 * Your program never sees the credential.
 	 *
 	 * Every response of the third-party API is returned, 4xx and 5xx included. An error means that the
 	 * call got no response from the API.
 	 *
 	 * A call is retried only if it cannot have reached the third-party API, or if it only reads (GET,
-	 * HEAD) and the connection broke.
+	 * HEAD) and the connection broke or the backend was unavailable (503).
 	 *
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
 	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
-	 * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
-	 * `responseType: 'stream'` makes `data` a
-	 * `ReadableStream` of the response's bytes, whatever they are; `timeout` is then for the response's
-	 * beginning and for each piece of it.
+	 * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
+	 * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
+	 * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
 	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
 	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
 	 * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
-	 * @throws {UnprocessableEntityError} If the account is disabled or expired.
+	 * @throws {UnprocessableEntityError} If the account that the session pins is disabled or expired, or if the
+	 * provider has refused to refresh the account's access token.
 	 * @throws {RateLimitError} If the backend has had too many calls.
-	 * @throws {InternalServerError} If the third-party API could not be reached or did not respond.
-	 * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
+	 * @throws {InternalServerError} If the third-party API could not be reached or did not respond, or if the access
+	 * token could not be refreshed now.
+	 * @throws {APIConnectionTimeoutError} If the call did not end within its timeout.
 	 * @throws {APIConnectionError} If the backend could not be reached.
 	 * @throws The signal's reason, if the signal is aborted.
 	 *
@@ -1881,23 +1882,23 @@ export declare class Session {
 		responseType?: ResponseType | undefined;
 	}): Promise<ProxyExecuteResponse>;
 	/**
-	 * Begins an account of a toolkit for the session's user, who finishes it on a page.
+	 * Creates an account of a toolkit for the session's user, and a link to the page where the user connects it.
 	 *
-	 * It is made with the auth config that the session names for the toolkit. Without one, a gateway
-	 * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
-	 * keys and the like, one of its own.
+	 * The account has the auth config that the session names for the toolkit. If the session names none, a gateway
+	 * takes the newest enabled auth config that was created for the toolkit. If there is none either, the gateway has
+	 * a default auth config for toolkits with an API key, a token or a password, but not for OAuth.
 	 *
 	 * @param toolkit The toolkit, such as `github`.
-	 * @param authorize `callbackUrl` is the URL to which the user is sent at the end, with `status=success` or
+	 * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
 	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
 	 * @param options `signal` and `timeout` (milliseconds).
-	 * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+	 * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-	 * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
-	 * account, the session pins one, or the gateway does not allow the callback URL.
+	 * @throws {BadRequestError} If no auth config can be used, the toolkit needs no account, the session pins an
+	 * account, or the gateway does not allow the callback URL.
 	 * @throws {PermissionDeniedError} If the session does not allow the toolkit.
-	 * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
-	 * page (slug `GatewayNotListening`).
+	 * @throws {ConflictError} If the alias is taken, or if the gateway neither listens nor has a `publicUrl`, so
+	 * that there is no page (slug `GatewayNotListening`).
 	 *
 	 * @example
 	 * ```ts
@@ -1919,11 +1920,13 @@ export declare class Session {
 	 * @param toolkit The toolkit, such as `github`.
 	 * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is the time to wait for
 	 * the user, in milliseconds (default: 60 000).
-	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
-	 * @returns Whether there was an account, and the one that calls use.
+	 * @param options `signal` aborts the method at every stage. `timeout` is in milliseconds, for each request before
+	 * the wait.
+	 * @returns Whether the user already had an account, and the account that calls use.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
-	 * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
-	 * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
+	 * @throws {ConnectionRequestFailedError} If the new account has failed, expired or been revoked.
+	 * @throws {ConnectionRequestTimeoutError} If the new account is not `ACTIVE` in time. The account stays, and may
+	 * still become `ACTIVE`.
 	 * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
 	 *
 	 * @example
@@ -1936,12 +1939,13 @@ export declare class Session {
 	 * Opens a file of a third-party API's response.
 	 *
 	 * @param binaryData The `binaryData` of a response. Only its `url` is used.
-	 * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
-	 * beginning and for each piece of it.
+	 * @param options `signal` aborts the download at every stage. `timeout` is in milliseconds. It limits the wait for
+	 * the start of the file, and the wait for each chunk.
 	 * @throws {ValidationError} If an argument cannot be used.
 	 * @throws {PermissionDeniedError} If the URL has expired, or was not signed by the gateway.
 	 * @throws {NotFoundError} If the file no longer exists.
-	 * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
+	 * @throws {APIConnectionError} If the file's server could not be reached. Reading the file also throws it if the
+	 * connection breaks.
 	 *
 	 * @example
 	 * ```ts
@@ -1954,7 +1958,7 @@ export declare class Session {
 	 */
 	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 	/**
-	 * Changes parts of the session's configuration. Unnamed parts stay; `null` resets a part.
+	 * Changes parts of the session's configuration. Parts that are not given stay as they are; `null` resets a part.
 	 *
 	 * @param update The parts to change.
 	 * @param options `signal` and `timeout` (milliseconds).
@@ -1962,7 +1966,7 @@ export declare class Session {
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the backend refuses the configuration.
 	 * @throws {NotFoundError} If the session is deleted.
-	 * @throws {ConflictError} If another change came first.
+	 * @throws {ConflictError} If another call changed the session at the same time.
 	 *
 	 * @example
 	 * ```ts
@@ -1988,7 +1992,7 @@ export declare class Session {
 	/**
 	 * Lists the session's toolkits, each with the account that a call would use, a page at a time.
 	 *
-	 * @param filter Which ones. Default: all that the session may call.
+	 * @param filter Which toolkits to list. Default: all that the session may call.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
 	 * @throws {NotFoundError} If the session is deleted.

@@ -1,4 +1,4 @@
-// The gateway in this process: the service that keeps users' credentials and makes their calls.
+// The gateway in this process: the service that keeps users' credentials and calls APIs with them.
 
 import { clearInterval, setInterval } from 'node:timers';
 import type * as Native from '../native';
@@ -11,25 +11,25 @@ import { type GatewayOptions, writeGatewayOptions } from './gateway-options';
 import { answerOf, completions, native } from './native';
 import { Check } from './validate';
 
-/** Where a gateway listens. */
+/** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
 export interface ListenOptions {
-  /** The address. Default: `127.0.0.1`, which is reached from this machine only. */
+  /** The address. Default: `127.0.0.1`, which only this machine can reach. */
   host?: string;
-  /** The port. Default: 0, any that is free. */
+  /** The port. Default: 0, which takes any free port. */
   port?: number;
   /**
-   * Requests that a key may make in a minute. More get a 429. Each process counts separately, whatever
-   * other gateways have the same store. Default: no limit.
+   * How many requests an API key may make in a minute. Further requests get a 429. Each process counts separately,
+   * even if several gateways share a store. Default: no limit.
    */
   requestsPerMinute?: number;
   /**
-   * How many connections an address may have open; of IPv6, a network of 64 bits. One more gets a 429
-   * and closed. Default: 4 096.
+   * How many connections an address may have open. IPv6 addresses are counted per /64 network. A further
+   * connection gets a 429 and is closed. Default: 4 096.
    */
   maxConnectionsPerAddress?: number;
   /**
-   * How long a request may take to arrive, in milliseconds: its head, and then its body, unless that is an upload
-   * that is streamed. An idle connection is closed after the same time. Default: 120 000.
+   * How long the head of a request may take to arrive, in milliseconds, and then its body. A streamed upload has no
+   * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
    */
   requestTimeout?: number;
 }
@@ -44,7 +44,7 @@ export interface Listener {
   readonly host: string;
   /** The port. */
   readonly port: number;
-  /** Lets the process end although the port is open. */
+  /** Lets the process end while the port is open. */
   unref(): Listener;
   /** Keeps the process alive again. */
   ref(): Listener;
@@ -61,7 +61,7 @@ function closeBeforeExit(): void {
   closesBeforeExit = true;
   process.on('beforeExit', () => {
     for (const gateway of openGateways) {
-      // Once: it is emitted again when that is done.
+      // Closing makes Node.js emit `beforeExit` again, so each gateway is closed once.
       openGateways.delete(gateway);
       // No caller waits for this error.
       gateway
@@ -76,7 +76,7 @@ function closeBeforeExit(): void {
 export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
 
 /**
- * The gateway in this process: it keeps users' credentials and makes their calls.
+ * The gateway in this process: it keeps users' credentials and calls APIs with them.
  *
  * An open gateway does not keep the process alive; a listening gateway does. A gateway that is still open when
  * a process or a worker ends by itself is closed first, see {@link Gateway.close}.
@@ -95,12 +95,12 @@ export let nativeBackendOf: (gateway: Gateway) => Native.Backend;
 export class Gateway {
   /** The accounts of users, with their credentials. */
   readonly connectedAccounts: GatewayConnectedAccounts;
-  /** The keys for the port. */
+  /** The API keys of the port's callers. */
   readonly apiKeys: ApiKeys;
-  /** The calls that were made. */
+  /** The record of calls. */
   readonly calls: Calls;
   readonly #native: Native.Gateway;
-  /** One timer per port: what keeps the process alive. */
+  /** One timer per port, which keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #weak = new WeakRef(this);
 
@@ -120,21 +120,21 @@ export class Gateway {
   }
 
   /**
-   * Opens a gateway. Close it in the end. A process that ends by itself closes its gateways. After
-   * `process.exit()` they are not closed.
+   * Opens a gateway. Call {@link Gateway.close} when you no longer need it. A process that ends by itself closes
+   * its gateways. `process.exit()` does not close them.
    *
    * @param options Default: a gateway in memory, with the built-in toolkits.
    * @throws {ValidationError} If an option is unknown or cannot be used.
    * @throws {ComposioError} With a `slug`: `EncryptionKeyRequired` if a store in a file has no key,
-   * `WrongEncryptionKey` if it was written with another, `StoreCorrupt` if the file is no database
-   * or damaged, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
+   * `WrongEncryptionKey` if the store was written with another key, `StoreCorrupt` if the file is damaged or no
+   * database, `StoreUnavailable` if it cannot be opened, `InvalidToolkit` if a toolkit's definition
    * cannot be used.
    *
    * @example
    * ```ts
    * const gateway = await Gateway.open({
    *   store: 'gateway.db',
-   *   encryptionKey: process.env.GATEWAY_ENCRYPTION_KEY,
+   *   encryptionKey: process.env.PROXY_EXECUTE_ENCRYPTION_KEY,
    *   toolkits: ['./toolkits'],
    * });
    * ```
@@ -148,9 +148,9 @@ export class Gateway {
   /**
    * Serves a port, under `/api/v3` and `/api/v3.1`. Callers need a key, see {@link Gateway.apiKeys}.
    *
-   * @param options Default: any free port that is reached from this machine only.
+   * @param options Default: any free port, which only this machine can reach.
    * @throws {ValidationError} If an option is unknown or cannot be used.
-   * @throws {ComposioError} If the address is in use or not this machine's (slug `InvalidOption`).
+   * @throws {ComposioError} If the address is in use, or does not belong to this machine (slug `InvalidOption`).
    * @throws {APIConnectionError} If the gateway is closed.
    *
    * @example
@@ -203,9 +203,9 @@ export class Gateway {
    * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
    *
    * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.
-   * Without a close, as after `process.exit()`, an uncaught error or a signal, the record of the last
-   * calls is lost, and an account that is being refreshed may be lost too. A stream that was neither read
-   * to its end nor cancelled is a call in flight.
+   * `process.exit()`, an uncaught error or a signal end the process without closing gateways. The record of the
+   * last calls is then lost, and an account that is being refreshed may have to be connected again. A stream that
+   * was neither read to its end nor cancelled is a call in flight.
    *
    * @example
    * ```ts

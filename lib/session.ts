@@ -39,15 +39,15 @@ interface SessionAnswer {
   config: Record<string, unknown>;
 }
 
-/** How a session's user is to connect an account. */
+/** The options of {@link Session.authorize}: how the session's user connects an account. */
 export interface AuthorizeOptions {
-  /** The absolute URL to which the user is sent at the end. */
+  /** The absolute URL to which the user is redirected at the end. */
   callbackUrl?: string;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
 }
 
-/** How a session's user is to connect an account, if there is none. */
+/** The options of {@link Session.ensureConnected}. */
 export interface EnsureConnectedOptions extends AuthorizeOptions {
   /** Time to wait for the user, in milliseconds. Default: 60 000. */
   timeout?: number;
@@ -57,19 +57,19 @@ export interface EnsureConnectedOptions extends AuthorizeOptions {
 export interface EnsuredConnection {
   /** The toolkit's slug. */
   toolkit: string;
-  /** Whether there was nothing to do. */
+  /** Whether the user already had an active account, or the toolkit needs none. */
   wasConnected: boolean;
-  /** The account that calls use; absent where the toolkit needs none. */
+  /** The account that calls use; absent if the toolkit needs none. */
   connectedAccount?: { id: string; status: ConnectedAccountStatus };
 }
 
-/** Where the tools of a session are served to agents. An embedded gateway serves none. */
+/** The MCP server that gives agents the tools of a session. A gateway has none; the hosted backend has one. */
 export interface Mcp {
   /** The transport. */
   type: 'http';
-  /** The address; empty where none is served. */
+  /** The server's URL; empty if there is no server. */
   url: string;
-  /** The headers to send to it. The API key is one of them: do not log them. */
+  /** The headers to send to the server. They contain the API key: do not log them. */
   headers: Record<string, string>;
 }
 
@@ -80,14 +80,14 @@ const SESSION = { session_id: 'string', mcp: { 'type?': 'string', 'url?': 'strin
 const CONFIG = { config: {} } as const;
 const DELETED = { session_id: 'string', deleted: 'boolean' } as const;
 
-/** Creates the session from a backend's response to this request. */
+/** Sends the request, and creates a session from the backend's response. */
 export let sessionFrom: (backend: BackendHandle, request: ResourceRequest, options?: CallOptions) => Promise<Session>;
 
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
  *
- * It holds no resources: there is nothing to close, and its id is all that has to be kept to use
- * it again, from any process.
+ * A session holds no resources, so there is nothing to close. To use the session again, from any process, keep its
+ * id and pass it to {@link Composio.use}.
  *
  * @example
  * ```ts
@@ -112,7 +112,7 @@ export class Session {
     this.#answer = answer;
   }
 
-  /** The user that calls are made for, by your own id of them. */
+  /** Your own id of the user that calls are made for. */
   get userId(): string {
     return String(this.#answer.config.user_id);
   }
@@ -122,37 +122,38 @@ export class Session {
     return this.#answer.config;
   }
 
-  /** Where the tools of the session are served to agents. */
+  /** The MCP server that gives agents the tools of the session. */
   get mcp(): Mcp {
     return { type: 'http', url: this.#answer.mcp.url ?? '', headers: { ...this.#backend.headers } };
   }
 
   /**
-   * Calls an endpoint of a toolkit as the session's user. The credential of the user's account is
-   * added on the way; it is never seen here.
+   * Calls an endpoint of a toolkit as the session's user. The backend adds the credential of the user's account.
+   * Your program never sees the credential.
    *
    * Every response of the third-party API is returned, 4xx and 5xx included. An error means that the
    * call got no response from the API.
    *
    * A call is retried only if it cannot have reached the third-party API, or if it only reads (GET,
-   * HEAD) and the connection broke.
+   * HEAD) and the connection broke or the backend was unavailable (503).
    *
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
    * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
-   * unparsed in `data`, for numbers that JavaScript would round, and is no error where only the type says JSON.
-   * `responseType: 'stream'` makes `data` a
-   * `ReadableStream` of the response's bytes, whatever they are; `timeout` is then for the response's
-   * beginning and for each piece of it.
+   * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
+   * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
+   * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the user has no active account of the toolkit (slug
    * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
    * @throws {PermissionDeniedError} If the session does not allow the toolkit.
    * @throws {NotFoundError} If the session is deleted, or there is no such toolkit.
-   * @throws {UnprocessableEntityError} If the account is disabled or expired.
+   * @throws {UnprocessableEntityError} If the account that the session pins is disabled or expired, or if the
+   * provider has refused to refresh the account's access token.
    * @throws {RateLimitError} If the backend has had too many calls.
-   * @throws {InternalServerError} If the third-party API could not be reached or did not respond.
-   * @throws {APIConnectionTimeoutError} If the call was not done within its timeout.
+   * @throws {InternalServerError} If the third-party API could not be reached or did not respond, or if the access
+   * token could not be refreshed now.
+   * @throws {APIConnectionTimeoutError} If the call did not end within its timeout.
    * @throws {APIConnectionError} If the backend could not be reached.
    * @throws The signal's reason, if the signal is aborted.
    *
@@ -199,29 +200,29 @@ export class Session {
     const asText = responseType === 'text';
     const call = (upload?: Native.Upload) =>
       answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal);
-    // A promise less for a call without bytes, as most are.
+    // Most calls upload nothing. Without `sending`, such a call creates one promise less.
     if (source === undefined) return toResponse(readEnvelope(await call()));
     return toResponse(await sending(source, async (upload) => readEnvelope(await call(upload))));
   }
 
   /**
-   * Begins an account of a toolkit for the session's user, who finishes it on a page.
+   * Creates an account of a toolkit for the session's user, and a link to the page where the user connects it.
    *
-   * It is made with the auth config that the session names for the toolkit. Without one, a gateway
-   * takes the newest that is enabled and was made for the toolkit, and else, for toolkits with API
-   * keys and the like, one of its own.
+   * The account has the auth config that the session names for the toolkit. If the session names none, a gateway
+   * takes the newest enabled auth config that was created for the toolkit. If there is none either, the gateway has
+   * a default auth config for toolkits with an API key, a token or a password, but not for OAuth.
    *
    * @param toolkit The toolkit, such as `github`.
-   * @param authorize `callbackUrl` is the URL to which the user is sent at the end, with `status=success` or
+   * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
    * `status=failed` and `connected_account_id` in its query. `alias` names the account.
    * @param options `signal` and `timeout` (milliseconds).
-   * @returns The page, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
+   * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
-   * @throws {BadRequestError} If there is no auth config that could be used, the toolkit needs no
-   * account, the session pins one, or the gateway does not allow the callback URL.
+   * @throws {BadRequestError} If no auth config can be used, the toolkit needs no account, the session pins an
+   * account, or the gateway does not allow the callback URL.
    * @throws {PermissionDeniedError} If the session does not allow the toolkit.
-   * @throws {ConflictError} If the alias is taken, or the gateway does not listen, so that there is no
-   * page (slug `GatewayNotListening`).
+   * @throws {ConflictError} If the alias is taken, or if the gateway neither listens nor has a `publicUrl`, so
+   * that there is no page (slug `GatewayNotListening`).
    *
    * @example
    * ```ts
@@ -255,11 +256,13 @@ export class Session {
    * @param toolkit The toolkit, such as `github`.
    * @param connect `callbackUrl` and `alias` are those of {@link Session.authorize}. `timeout` is the time to wait for
    * the user, in milliseconds (default: 60 000).
-   * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for each request before the wait.
-   * @returns Whether there was an account, and the one that calls use.
+   * @param options `signal` aborts the method at every stage. `timeout` is in milliseconds, for each request before
+   * the wait.
+   * @returns Whether the user already had an account, and the account that calls use.
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used; nothing was sent.
-   * @throws {ConnectionRequestFailedError} If the account that was begun has failed, expired or been revoked.
-   * @throws {ConnectionRequestTimeoutError} If it is not active in time. It stays, and may still become so.
+   * @throws {ConnectionRequestFailedError} If the new account has failed, expired or been revoked.
+   * @throws {ConnectionRequestTimeoutError} If the new account is not `ACTIVE` in time. The account stays, and may
+   * still become `ACTIVE`.
    * @throws What {@link Session.toolkits} and {@link Session.authorize} throw.
    *
    * @example
@@ -289,12 +292,13 @@ export class Session {
    * Opens a file of a third-party API's response.
    *
    * @param binaryData The `binaryData` of a response. Only its `url` is used.
-   * @param options `signal` ends it at every stage. `timeout` is in milliseconds, for the file's
-   * beginning and for each piece of it.
+   * @param options `signal` aborts the download at every stage. `timeout` is in milliseconds. It limits the wait for
+   * the start of the file, and the wait for each chunk.
    * @throws {ValidationError} If an argument cannot be used.
    * @throws {PermissionDeniedError} If the URL has expired, or was not signed by the gateway.
    * @throws {NotFoundError} If the file no longer exists.
-   * @throws {APIConnectionError} If it could not be reached. When it is read, also if it breaks off.
+   * @throws {APIConnectionError} If the file's server could not be reached. Reading the file also throws it if the
+   * connection breaks.
    *
    * @example
    * ```ts
@@ -310,7 +314,7 @@ export class Session {
   }
 
   /**
-   * Changes parts of the session's configuration. Unnamed parts stay; `null` resets a part.
+   * Changes parts of the session's configuration. Parts that are not given stay as they are; `null` resets a part.
    *
    * @param update The parts to change.
    * @param options `signal` and `timeout` (milliseconds).
@@ -318,7 +322,7 @@ export class Session {
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the backend refuses the configuration.
    * @throws {NotFoundError} If the session is deleted.
-   * @throws {ConflictError} If another change came first.
+   * @throws {ConflictError} If another call changed the session at the same time.
    *
    * @example
    * ```ts
@@ -328,7 +332,7 @@ export class Session {
   async update(update: SessionUpdate, options?: CallOptions): Promise<this> {
     const body = updateSessionBody(update);
     const path = [...SESSION_PATH, this.sessionId];
-    // The response needs to have the configuration only. The address of the tools stays.
+    // Only the configuration is read from the response. `mcp` stays as it is.
     const { config } = await askOn(this.#backend)<Pick<SessionAnswer, 'config'>>(
       { method: 'PATCH', path, body, form: CONFIG },
       options,
@@ -355,7 +359,7 @@ export class Session {
   /**
    * Lists the session's toolkits, each with the account that a call would use, a page at a time.
    *
-   * @param filter Which ones. Default: all that the session may call.
+   * @param filter Which toolkits to list. Default: all that the session may call.
    * @param options `signal` and `timeout` (milliseconds).
    * @throws {ValidationError} If an argument is unknown or cannot be used.
    * @throws {NotFoundError} If the session is deleted.
@@ -371,7 +375,7 @@ export class Session {
   }
 }
 
-/** Checks how an account is to be connected, of which these keys may be told. */
+/** Checks the arguments of `authorize` and `ensureConnected`. `known` are the keys that the options may have. */
 function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonly string[]): void {
   const check = new Check('authorization');
   check.text(toolkit, 'toolkit', "name the toolkit, for example 'github'", LONGEST_SLUG);
@@ -383,7 +387,7 @@ function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonl
   check.done();
 }
 
-/** Makes a call with a streamed response, in a session or outside of one. */
+/** Makes a call with a streamed response, in a session or without one (`null`). */
 export async function streamed(
   { native }: BackendHandle,
   sessionId: string | null,
