@@ -1,4 +1,4 @@
-//! The bridge to JavaScript: one file per JavaScript noun, and no logic.
+//! The bridge to JavaScript. It has no logic: it starts calls, and passes texts and streams.
 //!
 //! Only `lib/` calls the bridge, so both may change together. Three rules hold everywhere:
 //!

@@ -1,8 +1,8 @@
 //! A request for one of the backend's resources, in the form it travels.
 //!
-//! These requests are many and small, and none is on the path of a proxied call. They cross [`Backend`](crate::Backend)
-//! as method, path, query and body. Over HTTP they are sent unchanged. In process they are routed to
-//! the handlers of the port.
+//! These requests are many and small, and none is on the path of a proxied call. They cross
+//! [`Backend`](crate::Backend) as method, path, query and body. Over HTTP they are sent unchanged. In process
+//! they are routed to the handlers of the port.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
