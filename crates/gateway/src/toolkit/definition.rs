@@ -93,7 +93,7 @@ impl Toolkit {
     /// Reads and checks a definition.
     ///
     /// # Errors
-    /// The key and the reason, for [`ErrorKind::InvalidToolkit`].
+    /// The key and the reason, for `ErrorKind::InvalidToolkit`.
     pub(super) fn from_definition(definition: Definition) -> Result<Self, String> {
         let slug = definition.slug;
         let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
