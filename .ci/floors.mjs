@@ -1,7 +1,7 @@
-// Checks that imports point down: between crates, between the modules of a crate, and between the files
-// of lib/. Where they form a circle or point up, it names two files.
+// Checks that imports point down: between crates, between the modules of a crate or of a folder in it, and
+// between the files of lib/. Where they form a circle or point up, it names two files.
 //
-// A Rust module and its submodules count as one. Imports of tests do not count.
+// Beside other modules, a Rust module and its submodules count as one. Imports of tests do not count.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
@@ -9,16 +9,18 @@ import { dirname, join, normalize, relative } from 'node:path';
 /** The crates from the lowest floor to the highest. A crate depends on lower floors only. */
 const FLOORS = [['protocol'], ['transport', 'store'], ['client', 'gateway'], ['server'], ['addon']];
 
-/** Modules that are still in a circle. A module leaves the list with its circle. None is added. */
-const KNOWN = JSON.parse(readFileSync(new URL('floors.json', import.meta.url), 'utf8'));
-
 const failures = [];
 
 checkCrates();
 for (const name of FLOORS.flat()) {
-  checkCircles(name === 'addon' ? 'src' : `crates/${name}/src`, rustEdges, KNOWN[name] ?? []);
+  const source = name === 'addon' ? 'src' : `crates/${name}/src`;
+  checkCircles(source, (folder) => rustEdges(folder, join(folder, 'lib.rs'), 'crate'));
+  for (const folder of foldersBelow(source)) {
+    const path = ['crate', ...relative(source, folder).split('/')].join('::');
+    checkCircles(folder, () => rustEdges(folder, `${folder}.rs`, path));
+  }
 }
-checkCircles('lib', typescriptEdges, KNOWN.lib ?? []);
+checkCircles('lib', typescriptEdges);
 
 for (const failure of failures) console.error(failure);
 process.exitCode = failures.length === 0 ? 0 : 1;
@@ -36,21 +38,14 @@ function checkCrates() {
   }
 }
 
-/** Fails for each module in an unknown circle, and for each known module that is in no circle any more. */
-function checkCircles(folder, edgesOf, known) {
+/** Fails if imports form a circle, and names two files of the shortest one. */
+function checkCircles(folder, edgesOf) {
   const edges = edgesOf(folder);
-  const found = new Set();
-  for (const { from, to, file, target } of edges) {
-    const path = pathBetween(edges, to, from);
-    if (path === undefined) continue;
-    found.add(from).add(to);
-    if (!known.includes(from) || !known.includes(to)) {
-      failures.push(`${file} imports ${target}, and ${[to, ...path].join(' → ')} leads back.`);
-    }
-  }
-  for (const name of known) {
-    if (!found.has(name)) failures.push(`${folder}: ${name} is in no circle any more: remove it from .ci/floors.json.`);
-  }
+  const circles = edges.map((edge) => ({ ...edge, path: pathBetween(edges, edge.to, edge.from) }));
+  const [circle] = circles.filter(({ path }) => path).sort((a, b) => a.path.length - b.path.length);
+  if (!circle) return;
+  const { to, file, target, path } = circle;
+  failures.push(`${file} imports ${target}, and ${[to, ...path].join(' → ')} leads back.`);
 }
 
 /** The modules on the way from one to another, or undefined if there is none. */
@@ -74,8 +69,14 @@ function filesBelow(folder, extension) {
   return names.map((name) => join(folder, name)).sort();
 }
 
-function rustEdges(folder) {
-  const root = join(folder, 'lib.rs');
+/** The folders of modules below a folder. */
+function foldersBelow(folder) {
+  const folders = readdirSync(folder, { recursive: true }).map((name) => join(folder, name));
+  return folders.filter((path) => existsSync(`${path}.rs`) && !path.endsWith('/tests')).sort();
+}
+
+/** The imports between the modules of a folder. `root` declares them, and `path` is its path in the crate. */
+function rustEdges(folder, root, path) {
   const moduleOf = (file) => relative(folder, file).split('/')[0].replace(/\.rs$/, '');
   const files = filesBelow(folder, '.rs').filter((file) => !/(^|\/)tests(\.rs|\/)/.test(file));
   const modules = new Set(files.map(moduleOf));
@@ -89,7 +90,9 @@ function rustEdges(folder) {
     const from = moduleOf(file);
     if (from === 'lib') return [];
     const up = relative(folder, dirname(file)) === '' ? 'super' : 'super::super';
-    const paths = withoutTests(file).matchAll(new RegExp(`\\b(?:crate|(?<!super::)${up})::(\\{[^;]*?\\};|\\w+)`, 'g'));
+    const paths = withoutTests(file).matchAll(
+      new RegExp(`\\b(?:${path}|(?<!super::)${up})::(\\{[^;]*?\\};|\\w+)`, 'g'),
+    );
     const names = [...paths].flatMap(([, names]) => firstSegments(names));
     const targets = new Set(names.map((name) => (modules.has(name) ? name : (reexported.get(name) ?? 'lib'))));
     targets.delete(from);

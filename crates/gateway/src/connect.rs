@@ -26,7 +26,7 @@ use crate::account::Accounts;
 use crate::auth_config::AuthConfigs;
 use crate::egress::Egress;
 use crate::id::{self, hash};
-use crate::oauth::token_answer::shortened;
+use crate::oauth::refusal::shortened;
 use crate::redirect_uri::RedirectUris;
 use crate::toolkit::Catalogue;
 use crate::vault::{SealedField, Vault};

@@ -2,6 +2,7 @@
 //!
 //! These modules do no I/O, and know no account and no toolkit.
 
+pub(crate) mod answered;
 pub(crate) mod client;
 pub(crate) mod refusal;
 pub(crate) mod registration;

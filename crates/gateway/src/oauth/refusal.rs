@@ -15,7 +15,53 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::token_answer::{Answered, NotGranted, TokenRefusal, shortened};
+use super::answered::Answered;
+
+/// Why the provider issued no tokens.
+#[derive(Debug)]
+pub(crate) enum NotGranted {
+    /// The provider refused the request with `invalid_grant` or a similar error (RFC 6749 §5.2).
+    Refused { refusal: TokenRefusal, code: String, description: Option<String> },
+    /// A later request may succeed: the provider failed, was busy, or sent an unexpected response.
+    Unavailable {
+        why: String,
+        /// Whether the provider may have carried out the request, and so used up a refresh token.
+        may_be_done: bool,
+        /// The wait that the provider asks for.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The thing that a provider rejects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenRefusal {
+    /// The refresh token, the code, or the credential that is exchanged.
+    Grant,
+    /// The client: its id or its secret.
+    Client,
+    /// Unknown: the provider uses words that the gateway does not know.
+    Unknown,
+}
+
+impl NotGranted {
+    pub(crate) fn unavailable(why: impl Into<String>, may_be_done: bool) -> Self {
+        Self::Unavailable { why: why.into(), may_be_done, retry_after: None }
+    }
+
+    /// The provider's words.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Refused { code, description: Some(description), .. } => format!("{code} ({description})"),
+            Self::Refused { code, .. } => code,
+            Self::Unavailable { why, .. } => why,
+        }
+    }
+}
+
+/// A provider's own words in a form that is safe to show: shortened, and without control characters.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
 
 /// A toolkit's own words for errors, which override all others. Each is an error code, or a part of a
 /// description.

@@ -9,11 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::answered::Answered;
 use super::client::ClientMetadata;
-use super::refusal::not_granted;
+use super::refusal::{NotGranted, not_granted};
 use super::requests::TokenRequest;
 use super::server::{ClientAuthentication, Rules};
-use super::token_answer::{Answered, NotGranted};
 
 /// The name that the provider shows to users when it asks for consent.
 const CLIENT_NAME: &str = "proxy-execute";

@@ -24,7 +24,7 @@ use crate::clock::{STEP, rfc3339};
 use crate::credential::fields::merged;
 use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::id;
-use crate::oauth::token_answer::{NotGranted, TokenRefusal};
+use crate::oauth::refusal::{NotGranted, TokenRefusal};
 use crate::renewal::{self, Renewal};
 
 /// How long before its expiry a credential is refreshed in the background, in milliseconds.

@@ -12,9 +12,11 @@ use secrecy::ExposeSecret;
 use crate::credential::injection::Injection;
 use crate::egress::{Behalf, Egress, UpstreamBody, UpstreamRequest};
 use crate::header::DEFAULT_USER_AGENT;
+use crate::oauth::answered::Answered;
+use crate::oauth::refusal::NotGranted;
 use crate::oauth::requests::TokenRequest;
 use crate::oauth::server::Rules;
-use crate::oauth::token_answer::{Answered, Granted, NotGranted, read_answer};
+use crate::oauth::token_answer::{Granted, read_answer};
 
 /// The time limit of a request. It is longer than providers need, and shorter than callers wait.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -3,7 +3,9 @@ use proxy_execute_protocol::{AuthScheme, SecretJson};
 
 use super::*;
 use crate::credential::Fields;
-use crate::oauth::token_answer::{Answered, Granted, NotGranted, read_answer};
+use crate::oauth::answered::Answered;
+use crate::oauth::refusal::NotGranted;
+use crate::oauth::token_answer::{Granted, read_answer};
 use crate::toolkit::{Catalogue, Toolkit, ToolkitSource};
 
 /// A toolkit whose authorization server has these keys besides its addresses.
