@@ -48,7 +48,7 @@ Gateway.open = (options = {}) =>
 
 writeFileSync('notes.pdf', '%PDF-1.4');
 process.env.GITHUB_TOKEN = TOKEN;
-process.env.GATEWAY_ENCRYPTION_KEY = '0123456789abcdef'.repeat(4);
+process.env.PROXY_EXECUTE_ENCRYPTION_KEY = '0123456789abcdef'.repeat(4);
 
 export const gateway: Gateway = await Gateway.open();
 await gateway.connectedAccounts.import({

@@ -104,6 +104,7 @@ async fn meet<C: Client>(fault: &Fault, identity: Option<&Path>) -> Result<(), S
     if !fault.outcomes.iter().any(|expected| C::is_expected(*expected, outcome)) {
         return Err(format!("{outcome:?} instead of {:?}: {text}", fault.outcomes));
     }
+    timeout(MAX_TIME, server.closed()).await.map_err(|_| "the closed connection was kept".to_owned())?;
     let next = timeout(2 * MAX_TIME, client.call(10 * TIMEOUT)).await;
     match next.map_err(|_| "the next call did not end".to_owned())?? {
         (Outcome::Answer, text) if text.contains(r#""from":"next""#) => Ok(()),

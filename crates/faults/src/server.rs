@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -20,6 +21,8 @@ use crate::{FAULTY, Fault, GOOD, Layer, Step, http2};
 pub(crate) struct Server {
     /// `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
     pub(crate) origin: String,
+    /// Whether the server has closed the first connection, and waits for the client to close it too.
+    is_closing: watch::Receiver<bool>,
     running: JoinHandle<()>,
 }
 
@@ -37,15 +40,22 @@ impl Server {
         let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         let acceptor = identity.map(|folder| acceptor(folder, fault.layer));
         let fault = fault.clone();
+        let (closing, is_closing) = watch::channel(false);
         let running = tokio::spawn(async move {
-            let mut is_first = true;
+            let mut closing = Some(closing);
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                tokio::spawn(connection(stream, acceptor.clone(), fault.clone(), is_first));
-                is_first = false;
+                tokio::spawn(connection(stream, acceptor.clone(), fault.clone(), closing.take()));
             }
         });
-        Self { origin, running }
+        Self { origin, is_closing, running }
+    }
+
+    /// Waits until the client has closed a connection that the server closed. A call in between may be sent
+    /// on that connection, and fails rightly.
+    pub(crate) async fn closed(&self) {
+        // The sender is dropped when the connection has ended.
+        _ = self.is_closing.clone().wait_for(|is_closing| !is_closing).await;
     }
 }
 
@@ -65,14 +75,23 @@ fn acceptor(folder: &Path, layer: Layer) -> TlsAcceptor {
 }
 
 /// Serves a connection. A client may disconnect at any moment, which ends only its connection.
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, fault: Fault, is_first: bool) {
+///
+/// The first connection has the sender of `is_closing`, and plays the fault.
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    fault: Fault,
+    closing: Option<watch::Sender<bool>>,
+) {
+    let is_first = closing.is_some();
     let steps = if is_first { fault.steps } else { vec![Step::Serve] };
+    let close = || closing.as_ref().map(|closing| closing.send_replace(true));
     match tls {
-        None => _ = play(stream, steps, false).await,
-        Some(_) if is_first && fault.layer == Layer::NoTls => _ = play(stream, steps, false).await,
+        None => _ = play(stream, steps, false, close).await,
+        Some(_) if is_first && fault.layer == Layer::NoTls => _ = play(stream, steps, false, close).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                _ = play(stream, steps, fault.layer == Layer::Http2).await;
+                _ = play(stream, steps, fault.layer == Layer::Http2, close).await;
             }
         }
     }
@@ -103,8 +122,14 @@ impl Stream for TlsStream<TcpStream> {
     }
 }
 
-/// Plays the steps. Returns `None` once the client has disconnected.
-async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Option<()> {
+/// Plays the steps, and calls `close` before it closes the connection. Returns `None` once the client has
+/// disconnected.
+async fn play(
+    mut stream: impl Stream,
+    steps: Vec<Step>,
+    is_http2: bool,
+    close: impl Fn() -> Option<bool>,
+) -> Option<()> {
     let mut is_open = !is_http2;
     for step in steps {
         if !is_open && matches!(step, Step::Request | Step::Serve) {
@@ -130,10 +155,12 @@ async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Opti
             },
             Step::Stall => while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {},
             Step::HalfClose => {
+                close();
                 stream.shutdown().await.ok()?;
                 while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
             }
             Step::Cut => {
+                close();
                 stream.tcp_mut().shutdown().await.ok()?;
                 while stream.tcp_mut().read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
                 return None;
@@ -150,6 +177,7 @@ async fn play(mut stream: impl Stream, steps: Vec<Step>, is_http2: bool) -> Opti
             },
         }
     }
+    close();
     // Read the rest of the client's bytes before the close, so that the kernel sends no RST.
     stream.shutdown().await.ok()?;
     while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
