@@ -140,8 +140,7 @@ impl<'de> Deserialize<'de> for Beginning {
             }
 
             fn visit_str<E>(self, text: &str) -> std::result::Result<Beginning, E> {
-                let end = text.char_indices().map(|(at, _)| at).find(|at| *at > MOST_KEPT);
-                Ok(Beginning(text[..end.unwrap_or(text.len())].to_owned()))
+                Ok(Beginning(text[..text.ceil_char_boundary(MOST_KEPT + 1)].to_owned()))
             }
         }
 
