@@ -975,8 +975,8 @@ export declare class GatewayConnectedAccounts extends ConnectedAccounts {
 	 */
 	import(account: ImportConnectedAccount): Promise<ConnectedAccount>;
 }
-/** The HTTP methods a proxied call may use. */
-export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+/** The HTTP methods a proxied call may use. Those after `HEAD` need a gateway: the hosted backend does not have them. */
+export type ProxyMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS" | "QUERY" | "PROPFIND" | "PROPPATCH" | "MKCOL" | "COPY" | "MOVE" | "LOCK" | "UNLOCK" | "REPORT" | "SEARCH";
 /** A header or a query value of a proxied call. */
 export interface ProxyParameter {
 	/** The name of the header or of the query key. */

@@ -129,8 +129,10 @@ describe('method', () => {
     await refusedWith({ method: 'Delete' }, "`method` must be in upper case: write 'DELETE' instead of 'Delete'.");
   });
 
-  it('is one of six', async () => {
-    const names = "use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'.";
+  it('is one of those that a gateway takes', async () => {
+    const all = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY', 'PROPFIND', 'PROPPATCH', 'MKCOL'];
+    const quoted = [...all, 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH'].map((name) => `'${name}'`);
+    const names = `use ${quoted.join(' or ')}.`;
     await refusedWith({ method: 'FETCH' }, `\`method\` cannot be 'FETCH': ${names}`);
     await refusedWith({ method: 1 }, `\`method\` cannot be a number: ${names}`);
   });
@@ -213,7 +215,7 @@ describe('an oversized value', () => {
     backend.asked.length = 0;
 
     await refusedWith({ toolkit: 'a'.repeat(8 << 20) }, '`toolkit` has 8388608 characters, and may have 100.');
-    await refusedWith({ endpoint: `/${'a'.repeat(8_192)}` }, '`endpoint` has 8193 characters, and may have 8192.');
+    await refusedWith({ endpoint: `/${'a'.repeat(65_536)}` }, '`endpoint` has 65537 characters, and may have 65536.');
     await refused(() => composio.create('u'.repeat(1_025)), '`userId` has 1025 characters, and may have 1024.');
     await refused(
       () => composio.create('u', { toolkits: new Array(1_001).fill('github') }),

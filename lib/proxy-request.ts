@@ -14,8 +14,25 @@ import { isOfClass } from './platform';
 import { quoted } from './quoted';
 import { below, Check, kindOf, LONGEST_SLUG } from './validate';
 
-/** The HTTP methods a proxied call may use. */
-export type ProxyMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
+/** The HTTP methods a proxied call may use. Those after `HEAD` need a gateway: the hosted backend does not have them. */
+export type ProxyMethod =
+  | 'GET'
+  | 'POST'
+  | 'PUT'
+  | 'PATCH'
+  | 'DELETE'
+  | 'HEAD'
+  | 'OPTIONS'
+  | 'QUERY'
+  | 'PROPFIND'
+  | 'PROPPATCH'
+  | 'MKCOL'
+  | 'COPY'
+  | 'MOVE'
+  | 'LOCK'
+  | 'UNLOCK'
+  | 'REPORT'
+  | 'SEARCH';
 
 /** A header or a query value of a proxied call. */
 export interface ProxyParameter {
@@ -150,8 +167,13 @@ const WHAT = 'proxy execute request';
 /** The limits of a call, which are those of `docs/limits.md`. */
 const MOST_PARAMETERS = 100;
 const MOST_PARAMETER_CHARACTERS = 64 * 1024;
-const LONGEST_ENDPOINT = 8 * 1024;
-const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
+const LONGEST_ENDPOINT = 64 * 1024;
+export const METHODS: readonly string[] = [
+  ...['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY'],
+  ...['PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH'],
+];
+/** The methods without a body. */
+export const WITHOUT_BODY: readonly unknown[] = ['GET', 'HEAD', 'OPTIONS'];
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
@@ -230,7 +252,7 @@ function checkCall(check: Check, request: Record<string, unknown>): CheckedCall 
   const { endpoint, method, body } = request;
   const purpose = 'give a path such as /user, or an absolute URL on one of the hosts of the toolkit';
   check.text(endpoint, 'endpoint', purpose, LONGEST_ENDPOINT);
-  const mayBeMeant = typeof method === 'string' && method.length <= 'DELETE'.length && !METHODS.includes(method);
+  const mayBeMeant = typeof method === 'string' && method.length <= 'PROPPATCH'.length && !METHODS.includes(method);
   const upper = mayBeMeant ? method.toUpperCase() : undefined;
   if (upper !== undefined && METHODS.includes(upper)) {
     check.wrong('method', `must be in upper case: write '${upper}' instead of '${quoted(method as string)}'.`);
@@ -267,7 +289,7 @@ function checkBytes(
     check.add(`A request has one body, but this one has ${bodies.map(([name]) => `\`${name}\``).join(' and ')}.`);
     return undefined;
   }
-  if (method === 'GET' || method === 'HEAD') check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
+  if (WITHOUT_BODY.includes(method)) check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
   if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
   const typed =
     Array.isArray(parameters) && parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
@@ -277,7 +299,7 @@ function checkBytes(
 
 function checkBody(check: Check, body: unknown, method: unknown): void {
   if (body === undefined || body === null) return;
-  if (method === 'GET' || method === 'HEAD') {
+  if (WITHOUT_BODY.includes(method)) {
     check.wrong(
       'body',
       `cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,

@@ -26,7 +26,7 @@ use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
-    Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, StreamedAnswer,
+    Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, StreamedHead,
 };
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
@@ -140,9 +140,14 @@ pub(crate) async fn receive(
 ///
 /// # Errors
 /// `UpstreamBroken`.
-pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<StreamedAnswer> {
-    let head = Envelope::head(&head(&response, method)?);
-    Ok(StreamedAnswer { head, body: ByteStream::new(body_of(response)) })
+pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<(StreamedHead, ByteStream)> {
+    let head = StreamedHead {
+        head: head(&response, method)?,
+        status_text: response.status_text.to_string(),
+        url: response.url.to_string(),
+        redirected: response.redirected,
+    };
+    Ok((head, ByteStream::new(body_of(response))))
 }
 
 /// The members of the envelope that do not depend on the body.

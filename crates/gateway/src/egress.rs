@@ -12,6 +12,7 @@ mod private_hosts;
 mod quoted;
 mod redirect;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,9 +22,9 @@ use http::header::{
     HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
 use percent_encoding::percent_decode_str;
-use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Result};
+use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Method, Redirect, Result};
 use proxy_execute_transport::{
-    AddressFilter, BadUrl, Client, MAX_HEAD, Options, Request, ResponseBody, streamed, whole,
+    AddressFilter, BadUrl, Client, MAX_HEAD, Options, Request, ResponseBody, reason_phrase, streamed, whole,
 };
 use secrecy::ExposeSecret;
 use url::Url;
@@ -66,6 +67,7 @@ pub(crate) struct UpstreamRequest {
     pub(crate) credential: Injection,
     pub(crate) body: UpstreamBody,
     pub(crate) behalf: Behalf,
+    pub(crate) redirect: Redirect,
 }
 
 /// The body of a request.
@@ -110,6 +112,12 @@ pub(crate) struct UpstreamResponse {
     /// The host that sent the response, after redirects.
     pub(crate) host: String,
     pub(crate) status: StatusCode,
+    /// The reason phrase of the status; empty over HTTP/2.
+    pub(crate) status_text: Cow<'static, str>,
+    /// The URL that responded, after redirects, without the credential's query values.
+    pub(crate) url: Url,
+    /// Whether the gateway followed a redirect.
+    pub(crate) redirected: bool,
     pub(crate) headers: HeaderMap,
     /// Decompressed, unless the caller set `Accept-Encoding`; the caller then gets the bytes as they were
     /// sent.
@@ -161,13 +169,20 @@ impl Egress {
     /// `RedirectRefused`.
     pub(crate) async fn send(&self, mut outgoing: UpstreamRequest) -> Result<UpstreamResponse> {
         let mut with_credential = true;
-        for _ in 0..=MAX_REDIRECTS {
+        for redirects in 0..=MAX_REDIRECTS {
             let mut response = self.attempt(&mut outgoing, with_credential).await?;
 
             let locations = response.headers.get_all(LOCATION).iter().map(HeaderValue::as_bytes);
-            match redirect::next(outgoing.method, &outgoing.url, response.status, locations) {
+            let step = match outgoing.redirect {
+                Redirect::Manual => RedirectStep::Return,
+                Redirect::Follow => {
+                    redirect::next(outgoing.method, &outgoing.url, response.status, locations)
+                }
+            };
+            match step {
                 RedirectStep::Return => {
                     quoted::leave_out(&outgoing.credential.query, &mut response.headers);
+                    response.redirected = redirects > 0;
                     return Ok(response);
                 }
                 RedirectStep::Refuse(why) => return Err(redirect_refused(&outgoing.url, why)),
@@ -226,8 +241,15 @@ impl Egress {
             _ = url.set_username("").and(url.set_password(None));
         }
         let body = UpstreamBody::Empty;
-        let outgoing =
-            UpstreamRequest { method: Method::Get, url, headers, credential, body, behalf: Behalf::BodyUrl };
+        let outgoing = UpstreamRequest {
+            method: Method::Get,
+            url,
+            headers,
+            credential,
+            body,
+            behalf: Behalf::BodyUrl,
+            redirect: Redirect::Follow,
+        };
         let response = self.send(outgoing).await.map_err(|error| match error.kind() {
             ErrorKind::AddressRefused => error,
             _ => unusable(error.body().message.clone()),
@@ -274,10 +296,14 @@ impl UpstreamRequest {
         response: proxy_execute_transport::Response,
         with_credential: bool,
     ) -> UpstreamResponse {
+        let status_text = reason_phrase(&response);
         let (head, body) = response.into_parts();
         UpstreamResponse {
             host: self.url.host_str().unwrap_or_default().to_owned(),
             status: head.status,
+            status_text,
+            url: quoted::left_out(&self.credential.query, &self.url),
+            redirected: false,
             headers: head.headers,
             body,
             with_credential: with_credential && !self.credential.is_empty(),
@@ -337,6 +363,7 @@ fn http_method(method: Method) -> http::Method {
         Method::Patch => http::Method::PATCH,
         Method::Delete => http::Method::DELETE,
         Method::Head => http::Method::HEAD,
+        other => http::Method::from_bytes(other.as_str().as_bytes()).expect("the names are HTTP's own"),
     }
 }
 
@@ -436,6 +463,7 @@ mod tests {
                 },
                 body,
                 behalf: Behalf::Redirect,
+                redirect: Redirect::Follow,
             };
             outgoing.compose(with_credential).headers.contains_key("x-signature")
         };

@@ -15,7 +15,7 @@ use proxy_execute_protocol::quoted;
 use url::{Host, Url};
 
 /// Upper limit for an endpoint, in bytes.
-pub const MAX_ENDPOINT_BYTES: usize = 8 * 1024;
+pub const MAX_ENDPOINT_BYTES: usize = 64 * 1024;
 
 /// Why an endpoint was rejected. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +103,7 @@ fn check_text(endpoint: &str) -> Result<(), Refusal> {
         return Err(Refusal::Malformed("it is empty; `/` is the root of the API"));
     }
     if endpoint.len() > MAX_ENDPOINT_BYTES {
-        return Err(Refusal::Malformed("it is longer than 8 KiB; put long values into the body"));
+        return Err(Refusal::Malformed("it is longer than 64 KiB; put long values into the body"));
     }
     if endpoint.chars().any(char::is_control) {
         return Err(Refusal::Malformed("it has a control character in it; percent-encode it"));

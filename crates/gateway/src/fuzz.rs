@@ -125,7 +125,7 @@ pub fn headers(data: &[u8]) {
     // A pair without either is `=`, which the parser reads back as such.
     assert!(appended.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(pairs.iter().copied()));
 
-    match request::headers(&parameters(ParameterLocation::Header), &[]) {
+    match request::headers(&parameters(ParameterLocation::Header), &[], true) {
         Ok(headers) => assert_sendable(&headers, &pairs),
         Err(error) => assert!(error.to_string().len() < 1_000, "{error}"),
     }

@@ -17,7 +17,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
     Advice, AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson,
-    StreamedAnswer, quoted,
+    StreamedHead, quoted,
 };
 use proxy_execute_store::StoredAccount;
 use tokio::time::timeout;
@@ -34,6 +34,7 @@ use crate::header::DEFAULT_USER_AGENT;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::public_url::PublicUrl;
+use crate::query::remove_from_query;
 use crate::record::{CallInProgress, Recorder};
 use crate::request::{self, require};
 use crate::session::{self, Sessions};
@@ -62,8 +63,8 @@ struct Authorized<'a> {
     /// The account of the credential; `None` if the call has its own credential, or needs none.
     account: Option<Arc<StoredAccount>>,
     outgoing: UpstreamRequest,
-    /// The request that `outgoing` was built from, for a replay; `None` if the request has a binary body,
-    /// which is sent only once.
+    /// The request that `outgoing` was built from, for a replay; `None` if the body is a stream, which is sent
+    /// only once.
     request: Option<ProxyRequest>,
     /// Counts the chunks that were taken from a streamed body.
     chunks_sent: Arc<AtomicU64>,
@@ -133,14 +134,13 @@ impl Proxy {
         &'a self,
         session_id: Option<&'a str>,
         request: ProxyRequest,
-    ) -> BoxFuture<'a, Result<StreamedAnswer>> {
+    ) -> BoxFuture<'a, Result<(StreamedHead, ByteStream)>> {
         Box::pin(async move {
             let mut record = self.recorder.begin(request.method);
             match self.begin_stream(session_id, request, &mut record).await {
-                Ok(StreamedAnswer { head, body }) => Ok(StreamedAnswer {
-                    head,
-                    body: self.lifecycle.until_closed(body, Some(record), Duration::MAX),
-                }),
+                Ok((head, body)) => {
+                    Ok((head, self.lifecycle.until_closed(body, Some(record), Duration::MAX)))
+                }
                 Err(error) => {
                     let result = Err(error);
                     record.end(&result);
@@ -156,13 +156,13 @@ impl Proxy {
         session_id: Option<&str>,
         request: ProxyRequest,
         record: &mut CallInProgress,
-    ) -> Result<StreamedAnswer> {
+    ) -> Result<(StreamedHead, ByteStream)> {
         let method = request.method;
         let call = self.authorize(session_id, request, record).await?;
         let (host, chunks_sent) = (call.host(), Arc::clone(&call.chunks_sent));
         let response = self.in_time(&host, &chunks_sent, pin!(self.send(call, record))).await?;
-        let StreamedAnswer { head, body } = answer::stream(response, method)?;
-        Ok(StreamedAnswer { head, body: self.limits.paced(body, &host) })
+        let (head, body) = answer::stream(response, method)?;
+        Ok((head, self.limits.paced(body, &host)))
     }
 
     /// Checks that the call is allowed, and builds its request.
@@ -192,7 +192,7 @@ impl Proxy {
         };
         record.at_url(&outgoing.url);
         let chunks_sent = Arc::new(AtomicU64::new(0));
-        let Some(binary) = request.binary_body.take() else {
+        let Some(binary) = request.binary_body.take_if(|body| !body.is_held()) else {
             return Ok(Authorized { toolkit, account, outgoing, request: Some(request), chunks_sent });
         };
         outgoing.body = upload::open(&self.egress, &self.limits, binary, &mut outgoing.headers).await?;
@@ -341,7 +341,11 @@ pub(crate) fn prepare(
     request::append_query_parameters(&mut url, &request.parameters);
 
     let injection = toolkit.injection(credential.scheme, &credential.fields)?;
-    let mut headers = request::headers(&request.parameters, &injection.headers)?;
+    let keeps_authorization = request.keep_authorization.unwrap_or(true);
+    let mut headers = request::headers(&request.parameters, &injection.headers, keeps_authorization)?;
+    if !keeps_authorization {
+        remove_from_query(&mut url, |name| injection.query.iter().any(|(own, _)| own == name));
+    }
     let injection = unless_overridden(injection, &headers, &url);
     let body = request::body(request, &mut headers)?.map_or(UpstreamBody::Empty, UpstreamBody::Whole);
     for (name, value) in &toolkit.headers {
@@ -351,7 +355,16 @@ pub(crate) fn prepare(
     }
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(DEFAULT_USER_AGENT));
     let behalf = toolkit.behalf(credential.scheme, &url);
-    Ok(UpstreamRequest { method: request.method, url, headers, credential: injection, body, behalf })
+    let redirect = request.redirect.unwrap_or_default();
+    Ok(UpstreamRequest {
+        method: request.method,
+        url,
+        headers,
+        credential: injection,
+        body,
+        behalf,
+        redirect,
+    })
 }
 
 /// Leaves out the parts of a credential that the caller has set (`docs/wire.md`).

@@ -20,6 +20,7 @@ use url::Url;
 
 use crate::header::{header_value, is_hop_by_hop, is_json, named_by_connection};
 use crate::query::append_query;
+use crate::upload;
 
 /// Headers that have one value (RFC 9110, RFC 6454, RFC 6266). Servers disagree on which of two values
 /// counts.
@@ -46,13 +47,15 @@ const SINGLE_VALUED: [HeaderName; 18] = [
 
 /// Builds the headers from the caller's parameters. `bounds::call` has already checked their number.
 ///
-/// A header that the credential sets has one value, so the caller must not repeat it.
+/// A header that the credential sets has one value, so the caller must not repeat it. Unless the request keeps
+/// its own authorization, such a header and `Authorization` are left out.
 ///
 /// # Errors
 /// `InvalidRequest` that names the parameter.
 pub(crate) fn headers(
     parameters: &[Parameter],
     credential: &[(HeaderName, HeaderValue)],
+    keeps_authorization: bool,
 ) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (index, parameter) in parameters.iter().enumerate() {
@@ -80,7 +83,11 @@ pub(crate) fn headers(
             }
             return Err(invalid(index, "value", "of header `expect` can be 100-continue only"));
         }
-        let is_single = SINGLE_VALUED.contains(&name) || credential.iter().any(|(own, _)| *own == name);
+        let is_injected = credential.iter().any(|(own, _)| *own == name);
+        if !keeps_authorization && (is_injected || name == AUTHORIZATION) {
+            continue;
+        }
+        let is_single = SINGLE_VALUED.contains(&name) || is_injected;
         if is_single && headers.contains_key(&name) {
             let is_it = |earlier: &Parameter| {
                 earlier.location == ParameterLocation::Header
@@ -117,7 +124,8 @@ pub(crate) fn append_query_parameters(url: &mut Url, parameters: &[Parameter]) {
 /// Returns the JSON body of a call, and sets `Content-Type` if the caller did not.
 ///
 /// A string is sent as its characters. Under a JSON type, the string itself must be JSON. Under any other
-/// type, the body must be a string. [`upload::open`](crate::upload::open) handles a body of bytes.
+/// type, the body must be a string. Bytes that the call itself holds are taken as they are.
+/// [`upload::open`](crate::upload::open) handles other bodies of bytes.
 ///
 /// # Errors
 /// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for a body that does not fit the
@@ -138,7 +146,10 @@ pub(crate) fn body(request: &ProxyRequest, headers: &mut HeaderMap) -> Result<Op
             "Leave `{name}` out, put values into `parameters` with `in: 'query'`, or use POST, PUT or PATCH."
         )));
     }
-    let Some(body) = &request.body else { return Ok(None) };
+    let Some(body) = &request.body else {
+        let held = request.binary_body.as_ref().filter(|body| body.is_held());
+        return held.map(|body| upload::held(body, headers)).transpose();
+    };
     let content_type = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     if is_json(content_type) {
         let text = json_in_string(body)?;
@@ -213,7 +224,7 @@ mod tests {
             ("content-length", "5"),
             ("Transfer-Encoding", "chunked"),
         ] {
-            let error = headers(&[query("ok", "1"), header(name, value)], &[]).unwrap_err();
+            let error = headers(&[query("ok", "1"), header(name, value)], &[], true).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{name:?}: {value:?}");
             assert!(error.to_string().starts_with("parameters[1]."), "{error}");
         }
@@ -236,6 +247,7 @@ mod tests {
                 header("X-Twice", "2"),
             ],
             &[],
+            true,
         )
         .unwrap();
         let mut names: Vec<_> = kept.keys().map(HeaderName::as_str).collect();

@@ -15,7 +15,21 @@ use crate::stream::Bounds;
 /// Upper limit for the decoded base64 form, the same as that of the hosted backend.
 const MAX_BASE64_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens a binary body, and sets the content type if the caller's headers do not.
+/// Returns the bytes that a call itself holds, and sets the content type if the caller's headers do not.
+///
+/// # Errors
+/// `InvalidRequest` or `PayloadTooLarge`.
+pub(crate) fn held(binary: &BinaryBody, headers: &mut HeaderMap) -> Result<Bytes> {
+    let bytes = match (&binary.base64, &binary.text) {
+        (Some(text), None) => decode(text)?,
+        (None, Some(text)) => Bytes::copy_from_slice(text.as_bytes()),
+        _ => return Err(not_one_source()),
+    };
+    describe(binary.content_type.as_deref(), None, headers)?;
+    Ok(bytes)
+}
+
+/// Opens a binary body from outside the call, and sets the content type if the caller's headers do not.
 ///
 /// # Errors
 /// `InvalidRequest` or `PayloadTooLarge`. For the URL of a body: `AddressRefused` or `SourceUnusable`. The
@@ -26,25 +40,34 @@ pub(crate) async fn open(
     binary: BinaryBody,
     headers: &mut HeaderMap,
 ) -> Result<UpstreamBody> {
-    let BinaryBody { url, base64, content_type, size, stream } = binary;
-    let given = content_type.map(|text| content_type_of(&text)).transpose()?;
-    let (body, found) = match (url, base64, stream) {
-        (Some(url), None, None) => fetch(egress, limits, &url).await?,
-        (None, Some(text), None) => (UpstreamBody::Whole(decode(&text)?), None),
-        (None, None, Some(stream)) => (given_stream(limits, stream, size)?, None),
-        _ => {
-            return Err(Error::of_field(
-                ErrorKind::InvalidRequest,
-                "binary_body",
-                "binary_body: needs exactly one of `url`, `base64` and a stream.",
-            ));
-        }
+    let BinaryBody { url, base64: None, text: None, content_type, size, stream } = binary else {
+        return Err(not_one_source());
     };
+    let (body, found) = match (url, stream) {
+        (Some(url), None) => fetch(egress, limits, &url).await?,
+        (None, Some(stream)) => (given_stream(limits, stream, size)?, None),
+        _ => return Err(not_one_source()),
+    };
+    describe(content_type.as_deref(), found, headers)?;
+    Ok(body)
+}
+
+fn not_one_source() -> Error {
+    Error::of_field(
+        ErrorKind::InvalidRequest,
+        "binary_body",
+        "binary_body: needs exactly one of `url`, `base64`, `text` and a stream.",
+    )
+}
+
+/// Sets the content type if the caller's headers do not: the one of the binary body, or of its source.
+fn describe(given: Option<&str>, found: Option<HeaderValue>, headers: &mut HeaderMap) -> Result<()> {
+    let given = given.map(content_type_of).transpose()?;
     if !headers.contains_key(CONTENT_TYPE) {
         let standard = HeaderValue::from_static("application/octet-stream");
         headers.insert(CONTENT_TYPE, given.or(found).unwrap_or(standard));
     }
-    Ok(body)
+    Ok(())
 }
 
 fn content_type_of(text: &str) -> Result<HeaderValue> {

@@ -35,7 +35,7 @@ impl Deadline {
 /// A response whose body is streamed.
 #[derive(Debug)]
 pub struct StreamedAnswer {
-    /// `{ status, headers }`.
+    /// A [`StreamedHead`](crate::StreamedHead) as text.
     pub head: Envelope,
     /// The body's bytes, decompressed.
     pub body: ByteStream,

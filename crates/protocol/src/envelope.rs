@@ -73,6 +73,20 @@ pub struct EnvelopeHead {
     pub headers: Headers,
 }
 
+/// The head of a response whose body is streamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamedHead {
+    /// Status and headers.
+    #[serde(flatten)]
+    pub head: EnvelopeHead,
+    /// The reason phrase of the status; empty over HTTP/2, which has none.
+    pub status_text: String,
+    /// The URL that responded, after redirects, without a credential in its query.
+    pub url: String,
+    /// Whether the gateway followed a redirect.
+    pub redirected: bool,
+}
+
 /// Writes `headers`, and `repeated_headers` if there are any.
 fn with_repeats<S: Serializer>(headers: &Headers, serializer: S) -> Result<S::Ok, S::Error> {
     let mut members = serializer.serialize_map(None)?;
@@ -133,7 +147,7 @@ impl Envelope {
     }
 
     /// A response without its body, which is streamed beside it.
-    pub fn head(head: &EnvelopeHead) -> Self {
+    pub fn head(head: &StreamedHead) -> Self {
         Self(to_json(head))
     }
 
@@ -247,7 +261,12 @@ mod tests {
         ]);
         let written = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
         let head = EnvelopeHead { status: 200, headers };
-        assert_eq!(Envelope::head(&head).into_text(), format!("{written}}}"));
+        let (status_text, url) = ("OK".to_owned(), "https://h/x".to_owned());
+        let streamed = StreamedHead { head: head.clone(), status_text, url, redirected: true };
+        assert_eq!(
+            Envelope::head(&streamed).into_text(),
+            format!(r#"{written},"status_text":"OK","url":"https://h/x","redirected":true}}"#)
+        );
         assert_eq!(Envelope::around_json(&head, "1").into_text(), format!("{written},\"data\":1}}"));
         assert_eq!(head.headers.get("set-cookie"), Some("a=1; Expires=Wed, 21 Oct"));
     }

@@ -43,14 +43,16 @@ pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
 pub use call::RecordedCall;
-pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT};
+pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, StreamedHead};
 pub use error::{Advice, Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
 pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};
 #[cfg(feature = "openapi")]
 pub use openapi::{SessionProxyRequest, ToolsProxyRequest};
 pub use page::Page;
-pub use proxy::{BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyCall, ProxyRequest};
+pub use proxy::{
+    BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyCall, ProxyRequest, Redirect,
+};
 pub use quoted::quoted;
 pub use read::{missing, read_json, read_json_as, without_value};
 pub use reference::{AuthConfigRef, ToolkitRef};

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use crate::read::TOO_MANY_PARAMETERS;
 use crate::{ByteStream, Result, SecretJson, read_json};
 
-/// The HTTP methods a proxied call may use.
+/// The HTTP methods a proxied call may use: those of RFC 9110 for resources, PATCH (RFC 5789), QUERY, and those
+/// of `WebDAV` (RFC 4918, RFC 3253, RFC 5323), which calendars and address books speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
@@ -21,6 +22,17 @@ pub enum Method {
     Patch,
     Delete,
     Head,
+    Options,
+    Query,
+    Propfind,
+    Proppatch,
+    Mkcol,
+    Copy,
+    Move,
+    Lock,
+    Unlock,
+    Report,
+    Search,
 }
 
 impl Method {
@@ -33,12 +45,25 @@ impl Method {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Query => "QUERY",
+            Self::Propfind => "PROPFIND",
+            Self::Proppatch => "PROPPATCH",
+            Self::Mkcol => "MKCOL",
+            Self::Copy => "COPY",
+            Self::Move => "MOVE",
+            Self::Lock => "LOCK",
+            Self::Unlock => "UNLOCK",
+            Self::Report => "REPORT",
+            Self::Search => "SEARCH",
         }
     }
 
-    /// Whether the method only reads, so that sending it twice does no harm (RFC 9110 §9.2.1).
+    /// Whether the method only reads and has no body, so that the gateway may send it twice (RFC 9110 §9.2.1).
+    ///
+    /// Methods that read with a body, such as PROPFIND, are treated like writes.
     pub fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head)
+        matches!(self, Self::Get | Self::Head | Self::Options)
     }
 
     /// Whether a call with this method may carry a body. DELETE may, because several providers want one.
@@ -120,11 +145,11 @@ fn read_parameters<'de, D: Deserializer<'de>>(
 }
 
 /// Upper limit for the bytes that [`Beginning`] keeps.
-const MOST_KEPT: usize = 32 * 1024;
+const MOST_KEPT: usize = 64 * 1024;
 
 /// The beginning of a text, so that a text far above its limit costs no copy.
 ///
-/// Every text that is read like this has a lower limit than [`MOST_KEPT`]. A text that was cut is still too
+/// No text that is read like this has a limit above [`MOST_KEPT`]. A text that was cut is still too
 /// long, and is refused later, as the whole text would be.
 struct Beginning(String);
 
@@ -160,7 +185,19 @@ fn optional_beginning<'de, D: Deserializer<'de>>(
     Ok(Option::deserialize(deserializer)?.map(|Beginning(text)| text))
 }
 
-/// A body of bytes, from `url` or `base64`, or from the stream beside the request.
+/// The treatment of a redirect of the API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// The gateway follows the redirect of a read. The redirect of a write is the response.
+    #[default]
+    Follow,
+    /// The redirect is the response.
+    Manual,
+}
+
+/// A body of bytes, from `url`, `base64` or `text`, or from the stream beside the request.
 #[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -173,6 +210,10 @@ pub struct BinaryBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub base64: Option<String>,
+    /// The bytes as text, which is sent in UTF-8 under any media type. Only a gateway of this project takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub text: Option<String>,
     /// Their media type.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_beginning")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
@@ -184,6 +225,13 @@ pub struct BinaryBody {
     /// The bytes, streamed. They travel beside the text of the request (`docs/wire.md`).
     #[serde(skip)]
     pub stream: Option<ByteStream>,
+}
+
+impl BinaryBody {
+    /// Whether the call itself holds the bytes, so that they can be sent again.
+    pub fn is_held(&self) -> bool {
+        self.url.is_none() && self.stream.is_none()
+    }
 }
 
 impl fmt::Debug for BinaryBody {
@@ -235,6 +283,16 @@ pub struct ProxyRequest {
     /// Headers and query values, in order; repeats are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_parameters")]
     pub parameters: Vec<Parameter>,
+    /// The treatment of a redirect. Default: `follow`. Only a gateway of this project takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub redirect: Option<Redirect>,
+    /// Whether an `Authorization` among `parameters` replaces the account's credential. Default: true. With
+    /// false, the account's credential replaces it, and every header and query value of the same name. Only a
+    /// gateway of this project takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub keep_authorization: Option<bool>,
     /// Whether `data` is to be the response's text, JSON unparsed. It travels beside the text of the
     /// request (`docs/wire.md`).
     #[serde(skip)]

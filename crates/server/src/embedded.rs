@@ -92,7 +92,8 @@ impl Backend for Embedded {
         call: ProxyCall,
         _: Deadline,
     ) -> Result<StreamedAnswer> {
-        self.run(self.proxy.stream(session_id, call.read()?)).await
+        let (head, body) = self.run(self.proxy.stream(session_id, call.read()?)).await?;
+        Ok(StreamedAnswer { head: Envelope::head(&head), body })
     }
 
     async fn download(&self, url: &str, _: Deadline) -> Result<Download> {

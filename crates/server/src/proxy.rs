@@ -16,7 +16,7 @@ use futures::stream::once;
 use futures::{Stream, StreamExt, TryStreamExt};
 use multer::{Field, Multipart};
 use proxy_execute_protocol::{
-    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SessionProxyRequest, StreamedAnswer,
+    ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SessionProxyRequest, StreamedHead,
     ToolsProxyRequest, read_json,
 };
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ const RESPONSE_TYPE: &str = "x-proxy-execute-response";
 /// All of these bytes are in memory, and are searched each time more arrive.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
 
-/// A line of JSON, `{ status, headers }`, and then the bytes of the API's response.
+/// A line of JSON, the [`StreamedHead`], and then the bytes of the API's response.
 const STREAM: HeaderValue = HeaderValue::from_static("application/vnd.proxy-execute.stream");
 
 /// Calls an endpoint of a toolkit as the session's user.
@@ -99,8 +99,8 @@ fn response_type(headers: &HeaderMap) -> Result<ResponseType> {
     }
 }
 
-fn stream(StreamedAnswer { head, body }: StreamedAnswer) -> Response {
-    let head = Bytes::from(head.into_text() + "\n");
+fn stream((head, body): (StreamedHead, ByteStream)) -> Response {
+    let head = Bytes::from(Envelope::head(&head).into_text() + "\n");
     let body = once(async { Ok(head) }).chain(body);
     ([(header::CONTENT_TYPE, STREAM)], Body::from_stream(body)).into_response()
 }

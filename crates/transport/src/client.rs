@@ -1,12 +1,14 @@
 //! The HTTP client: it sends a request and reads the head of the response.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, RANGE};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use http_body::Body as _;
+use hyper::ext::ReasonPhrase;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use url::Url;
@@ -40,6 +42,17 @@ pub struct Request {
 
 /// A response whose head has arrived.
 pub type Response = http::Response<ResponseBody>;
+
+/// The reason phrase of a response's status: the server's own, or the usual one. HTTP/2 has none (RFC 9113 §8.3.2).
+pub fn reason_phrase(response: &Response) -> Cow<'static, str> {
+    if response.version() > Version::HTTP_11 {
+        return Cow::Borrowed("");
+    }
+    match response.extensions().get::<ReasonPhrase>() {
+        Some(own) => Cow::Owned(String::from_utf8_lossy(own.as_bytes()).into_owned()),
+        None => Cow::Borrowed(response.status().canonical_reason().unwrap_or_default()),
+    }
+}
 
 /// Why a request has no response.
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ mod trust;
 use std::error::Error as StdError;
 
 pub use crate::body::{Body, ResponseBody, streamed, whole};
-pub use crate::client::{BadUrl, Client, Error, Options, Request, Response};
+pub use crate::client::{BadUrl, Client, Error, Options, Request, Response, reason_phrase};
 pub use crate::decode::{DecodeError, decode};
 pub use crate::head::{BadHead, MAX_HEAD};
 pub use crate::progress::{TooLate, until};

@@ -370,6 +370,8 @@ impl<'a> Flow<'a> {
             binary_body: None,
             parameters: Vec::new(),
             data_as_text: false,
+            redirect: None,
+            keep_authorization: None,
         };
         let credential = Credential { scheme: self.scheme, fields: self.fields()? };
         let outgoing = proxy::prepare(self.toolkit, &credential, &request)?;

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_LOCATION, Entry, HeaderMap, HeaderValue, LINK, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 /// Removes these query pairs from the headers that hold URLs.
 pub(super) fn leave_out(pairs: &[(String, SecretString)], headers: &mut HeaderMap) {
@@ -15,6 +16,20 @@ pub(super) fn leave_out(pairs: &[(String, SecretString)], headers: &mut HeaderMa
             *value = HeaderValue::from_bytes(&kept).expect("what is left of a header value is one");
         }
     }
+}
+
+/// Returns a URL without these query pairs.
+pub(super) fn left_out(pairs: &[(String, SecretString)], url: &Url) -> Url {
+    if pairs.is_empty() {
+        return url.clone();
+    }
+    let kept = without(pairs, url.as_str().as_bytes());
+    // The rest of a URL is a URL. Otherwise, the query may still hold the credential.
+    std::str::from_utf8(&kept).ok().and_then(|kept| Url::parse(kept).ok()).unwrap_or_else(|| {
+        let mut without_query = url.clone();
+        without_query.set_query(None);
+        without_query
+    })
 }
 
 /// Removes these query pairs from a text with URLs. A URL may be the query value of another URL.

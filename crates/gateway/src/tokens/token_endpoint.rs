@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
-use proxy_execute_protocol::{ErrorKind, Method};
+use proxy_execute_protocol::{ErrorKind, Method, Redirect};
 use proxy_execute_transport::retry_after;
 use secrecy::ExposeSecret;
 
@@ -51,6 +51,7 @@ pub(crate) async fn exchange(
         credential: Injection::default(),
         body: UpstreamBody::Whole(Bytes::copy_from_slice(request.body.expose_secret().as_bytes())),
         behalf,
+        redirect: Redirect::Manual,
     };
     let broken = |what: &str| NotGranted::unavailable(format!("{host} {what}"), true);
     let exchange = async {

@@ -203,7 +203,7 @@ async fn names_and_ids_have_a_limited_length() {
         let coded =
             json!({ "endpoint": "/x", "method": "POST", "binary_body": { "base64": "é".repeat(3 << 20) } });
         assert_refused(caller.send(coded).await, ErrorKind::PayloadTooLarge, "4 MiB");
-        assert_refused(caller.call("GET", &name).await, invalid, "8 KiB");
+        assert_refused(caller.call("GET", &name.repeat(3)).await, invalid, "64 KiB");
     }
     assert_eq!(upstream.connections(), 0);
 }

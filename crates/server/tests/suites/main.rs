@@ -13,6 +13,7 @@ mod connect;
 mod dynamic_client;
 mod exchange;
 mod faults;
+mod foreign_clients;
 mod headers;
 mod hosts;
 mod http;

@@ -530,18 +530,26 @@ async fn strict(status: u16, from: usize) -> Upstream {
 
 #[tokio::test]
 async fn a_rejected_token_is_refreshed_and_the_call_retried_once() {
-    let user = User::new(strict(401, 1).await, tokens(3600)).await;
-    let request = json!({
-        "toolkit_slug": "oauth", "endpoint": "/x?a=1", "method": "POST", "body": { "b": [1, 2] },
-        "parameters": [{ "name": "X-Own", "value": "1", "type": "header" }],
-    });
-    let replayed = call(&user.gateway, &user.session, request).await.unwrap();
-    assert_eq!((replayed.status(), replayed.data()), (200, json!("Bearer access-1")));
-    assert_eq!((user.token_requests().len(), user.calls()), (1, 2));
-    let sent: Vec<_> = user.provider.requests().into_iter().filter(|it| it.target == "/v1/x?a=1").collect();
-    assert_eq!(sent[0].body, br#"{"b":[1,2]}"#);
-    assert_eq!(sent[0].body, sent[1].body);
-    assert_eq!(sent[1].header("x-own"), Some("1"));
+    // Each form of a body that the call itself holds.
+    for (name, body) in [
+        ("body", json!({ "b": [1, 2] })),
+        ("binary_body", json!({ "text": r#"{"b":[1,2]}"# })),
+        ("binary_body", json!({ "base64": "eyJiIjpbMSwyXX0=" })),
+    ] {
+        let user = User::new(strict(401, 1).await, tokens(3600)).await;
+        let request = json!({
+            "toolkit_slug": "oauth", "endpoint": "/x?a=1", "method": "POST", name: body,
+            "parameters": [{ "name": "X-Own", "value": "1", "type": "header" }],
+        });
+        let replayed = call(&user.gateway, &user.session, request).await.unwrap();
+        assert_eq!((replayed.status(), replayed.data()), (200, json!("Bearer access-1")), "{body}");
+        assert_eq!((user.token_requests().len(), user.calls()), (1, 2), "{body}");
+        let requests = user.provider.requests();
+        let sent: Vec<_> = requests.into_iter().filter(|it| it.target == "/v1/x?a=1").collect();
+        assert_eq!(sent[0].body, br#"{"b":[1,2]}"#, "{body}");
+        assert_eq!(sent[0].body, sent[1].body, "{body}");
+        assert_eq!(sent[1].header("x-own"), Some("1"), "{body}");
+    }
 }
 
 #[tokio::test]
