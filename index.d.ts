@@ -1,12 +1,51 @@
 // Written by `npm run types` from lib/.
 
+/** The options of every call. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal | undefined;
+	/**
+	 * Time for the whole call in milliseconds, retries and response body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number | undefined;
+}
+/** The form of `data`. */
+export type ResponseType = "json" | "text" | "stream";
+/** Whether only an account's own user may use it (`PRIVATE`), or also those that its ACL allows (`SHARED`). */
+export type AccountType = "PRIVATE" | "SHARED";
+/** The users that may use a `SHARED` account, beside its own user. */
+export interface AccountAcl {
+	/** Whether every user may. */
+	allowAllUsers: boolean;
+	/** The users that may: at most 1 000, with at most 256 characters each. */
+	allowedUserIds: readonly string[];
+	/** The users that may not, whatever the other two say; with the same limits. */
+	notAllowedUserIds: readonly string[];
+}
+/** How a new account is shared. */
+export interface NewAccountSharing {
+	/** Default: `PRIVATE`. It cannot be changed later. */
+	accountType?: AccountType | undefined;
+	/** For a `SHARED` account. Default: only the account's own user may use it. */
+	aclConfigForShared?: Partial<AccountAcl> | undefined;
+}
+/** How an account is shared. */
+export interface AccountSharing {
+	accountType: AccountType;
+	/** Absent for a `PRIVATE` account. */
+	aclConfigForShared?: AccountAcl | undefined;
+}
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
- * out.
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
+ * rest is null. A gateway leaves no field out.
  */
 export interface ConnectedAccount {
 	/** The account's id, `ca_…`. */
@@ -29,6 +68,8 @@ export interface ConnectedAccount {
 	alias: string | null;
 	/** A name that was made up for it, such as `gmail_red-castle`. */
 	wordId: string | null;
+	/** Whether other users may use it. */
+	experimental?: AccountSharing | undefined;
 	/** The credential's fields. Secrets are `REDACTED`. */
 	state?: Credential | undefined;
 	/** When it was created, as an ISO 8601 date. */
@@ -306,21 +347,6 @@ export declare class ComposioMultipleConnectedAccountsError extends ComposioErro
 	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
 	constructor(message: string, details?: ErrorDetails);
 }
-/** The options of every call. */
-export interface CallOptions {
-	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
-	 */
-	signal?: AbortSignal | undefined;
-	/**
-	 * Time for the whole call in milliseconds, retries and response body included.
-	 * Default: the `timeout` of the {@link Composio} object.
-	 */
-	timeout?: number | undefined;
-}
-/** The form of `data`. */
-export type ResponseType = "json" | "text" | "stream";
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
 	/** Upper limit for the number of items. */
@@ -664,6 +690,8 @@ export interface ImportConnectedAccount {
 	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
 	 */
 	authConfigId?: string | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
@@ -681,7 +709,7 @@ export interface ListConnectedAccounts extends PageOptions {
 	orderBy?: "created_at" | "updated_at" | undefined;
 	/** `desc` has the latest first, and is the default. */
 	orderDirection?: "asc" | "desc" | undefined;
-	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
+	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. */
 	accountType?: "PRIVATE" | "SHARED" | "ALL" | undefined;
 }
 /** A page of accounts. */
@@ -703,6 +731,8 @@ export interface LinkOptions {
 	alias?: string | undefined;
 	/** Whether the user may have an active account with this auth config already. Default: false. */
 	allowMultiple?: boolean | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** How an account is to be connected. */
 export interface InitiateOptions extends LinkOptions {
@@ -826,6 +856,29 @@ export declare class ConnectedAccounts {
 	 * ```
 	 */
 	update(accountId: string, change: UpdateConnectedAccount, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Changes which users may use a `SHARED` account beside its own user. It applies from the next call on, to sessions
+	 * that pin the account as well.
+	 *
+	 * A user of `notAllowedUserIds` may never use the account. Any other user may, if `allowAllUsers` is true or
+	 * `allowedUserIds` has them.
+	 *
+	 * @param acl The parts to change. Parts that are not given stay; an empty list clears one.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If no part is given, or an argument is unknown or cannot be used.
+	 * @throws {BadRequestError} If the account is `PRIVATE`.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.updateAcl('ca_4f9d…', { allowedUserIds: ['user_123', 'user_456'] });
+	 * ```
+	 */
+	updateAcl(accountId: string, acl: Partial<AccountAcl>, options?: CallOptions): Promise<{
+		id: string;
+		status: ConnectedAccountStatus;
 		success: boolean;
 	}>;
 	/**
@@ -1775,9 +1828,11 @@ export interface AuthorizeOptions {
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** The options of {@link Session.ensureConnected}. */
-export interface EnsureConnectedOptions extends AuthorizeOptions {
+export interface EnsureConnectedOptions extends Omit<AuthorizeOptions, "experimental"> {
 	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
@@ -1890,7 +1945,8 @@ export declare class Session {
 	 *
 	 * @param toolkit The toolkit, such as `github`.
 	 * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
-	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+	 * `status=failed` and `connected_account_id` in its query. `alias` names the account. `experimental` shares it with
+	 * other users: a session has to pin a `SHARED` account, also one of the account's own user.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.

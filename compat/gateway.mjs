@@ -72,14 +72,16 @@ const gateway = await Gateway.open({
   ],
 });
 
-const importToken = (userId, toolkit) =>
+const importToken = (userId, toolkit, experimental) =>
   gateway.connectedAccounts.import({
     userId,
     toolkit,
     credential: { authScheme: 'BEARER_TOKEN', val: { token: `token-of-${userId}` } },
+    experimental,
   });
 const { id: githubAccount } = await importToken('ann', 'github');
 const { id: slackAccount } = await importToken('ann', 'slackbot');
+const { id: sharedAccount } = await importToken('team', 'slackbot', { accountType: 'SHARED' });
 const { authConfig } = await gateway.connectedAccounts.get(githubAccount);
 const { sessionId } = await new Composio({ gateway }).create('ann');
 
@@ -99,6 +101,7 @@ const said = {
   upstreamURL,
   githubAccount,
   slackAccount,
+  sharedAccount,
   authConfig: authConfig.id,
   session: sessionId,
 };

@@ -1,5 +1,7 @@
 // A connected account, as the backend shows it.
 
+import type { AccountSharing } from './sharing';
+
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus =
   | 'INITIALIZING'
@@ -14,8 +16,8 @@ export type ConnectedAccountStatus =
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
- * out.
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
+ * rest is null. A gateway leaves no field out.
  */
 export interface ConnectedAccount {
   /** The account's id, `ca_…`. */
@@ -36,6 +38,8 @@ export interface ConnectedAccount {
   alias: string | null;
   /** A name that was made up for it, such as `gmail_red-castle`. */
   wordId: string | null;
+  /** Whether other users may use it. */
+  experimental?: AccountSharing;
   /** The credential's fields. Secrets are `REDACTED`. */
   state?: Credential;
   /** When it was created, as an ISO 8601 date. */

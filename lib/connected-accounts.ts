@@ -15,6 +15,17 @@ import { ComposioMultipleConnectedAccountsError } from './errors';
 import { answerOf } from './native';
 import { quoted } from './quoted';
 import { type Ask, askOn, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
+import {
+  type AccountAcl,
+  aclBody,
+  checkAcl,
+  checkSharing,
+  type NewAccountSharing,
+  SHARING,
+  sharingBody,
+  toSharing,
+  type WireSharing,
+} from './sharing';
 import { type CallOptions, Check, id, LONGEST_NAME, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A credential that a user already has. */
@@ -32,6 +43,8 @@ export interface ImportConnectedAccount {
    * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
    */
   authConfigId?: string;
+  /** Whether other users may use the account. Default: no. */
+  experimental?: NewAccountSharing;
 }
 
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
@@ -50,7 +63,7 @@ export interface ListConnectedAccounts extends PageOptions {
   orderBy?: 'created_at' | 'updated_at';
   /** `desc` has the latest first, and is the default. */
   orderDirection?: 'asc' | 'desc';
-  /** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
+  /** Accounts of one user, or ones that several share. Default: `PRIVATE`. */
   accountType?: 'PRIVATE' | 'SHARED' | 'ALL';
 }
 
@@ -75,6 +88,8 @@ export interface LinkOptions {
   alias?: string;
   /** Whether the user may have an active account with this auth config already. Default: false. */
   allowMultiple?: boolean;
+  /** Whether other users may use the account. Default: no. */
+  experimental?: NewAccountSharing;
 }
 
 /** How an account is to be connected. */
@@ -279,6 +294,41 @@ export class ConnectedAccounts {
   }
 
   /**
+   * Changes which users may use a `SHARED` account beside its own user. It applies from the next call on, to sessions
+   * that pin the account as well.
+   *
+   * A user of `notAllowedUserIds` may never use the account. Any other user may, if `allowAllUsers` is true or
+   * `allowedUserIds` has them.
+   *
+   * @param acl The parts to change. Parts that are not given stay; an empty list clears one.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If no part is given, or an argument is unknown or cannot be used.
+   * @throws {BadRequestError} If the account is `PRIVATE`.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.updateAcl('ca_4f9d…', { allowedUserIds: ['user_123', 'user_456'] });
+   * ```
+   */
+  async updateAcl(
+    accountId: string,
+    acl: Partial<AccountAcl>,
+    options?: CallOptions,
+  ): Promise<{ id: string; status: ConnectedAccountStatus; success: boolean }> {
+    const check = new Check('ACL of an account');
+    check.text(accountId, 'accountId');
+    if (checkAcl(check, acl, '') && Object.values(acl).every((part) => part === undefined)) {
+      check.add('The argument changes nothing: give `allowAllUsers`, `allowedUserIds` or `notAllowedUserIds`.');
+    }
+    check.done();
+    const path = ['connected_accounts', accountId];
+    const body = { experimental: { acl_config_for_shared: aclBody(acl) } };
+    const form = { id: 'string', status: 'string', success: 'boolean' } as const;
+    return this.#ask({ method: 'PATCH', path, body, form }, options);
+  }
+
+  /**
    * Renews the credential of an account, if its scheme supports it.
    *
    * @param refresh `redirectUrl` is the URL to which a user is sent who had to consent again.
@@ -387,7 +437,8 @@ export class ConnectedAccounts {
     check.done();
     await this.#refuseSecond(userId, authConfigId, link, options);
     const { callbackUrl: callback_url, alias } = link;
-    const body = { auth_config_id: authConfigId, user_id: userId, callback_url, alias };
+    const experimental = sharingBody(link.experimental);
+    const body = { auth_config_id: authConfigId, user_id: userId, callback_url, alias, experimental };
     const path = ['connected_accounts', 'link'];
     return linkedRequest(this, await this.#ask<WireLink>({ method: 'POST', path, body, form: LINK }, options));
   }
@@ -463,7 +514,9 @@ export class ConnectedAccounts {
     check.done();
     await this.#refuseSecond(userId, authConfigId, initiate, options);
     const { callbackUrl: callback_url, alias, config: state } = initiate;
-    const body = { auth_config: { id: authConfigId }, connection: { user_id: userId, callback_url, alias, state } };
+    const experimental = sharingBody(initiate.experimental);
+    const connection = { user_id: userId, callback_url, alias, state, experimental };
+    const body = { auth_config: { id: authConfigId }, connection };
     const request = { method: 'POST', path: ['connected_accounts'], body, form: CREATED } as const;
     const answer = await this.#ask<WireCreated>(request, options);
     return connectionRequest(this, {
@@ -553,7 +606,8 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
    */
   async import(account: ImportConnectedAccount): Promise<ConnectedAccount> {
     const check = new Check('account');
-    if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias', 'authConfigId'])) {
+    if (check.object(account, '', ['userId', 'toolkit', 'credential', 'alias', 'authConfigId', 'experimental'])) {
+      checkSharing(check, account.experimental);
       check.text(account.userId, 'userId', 'give your own id of the user', LONGEST_USER_ID);
       check.text(account.toolkit, 'toolkit', "name the toolkit, for example 'github'", LONGEST_SLUG);
       checkCredential(check, account.credential, 'credential');
@@ -562,12 +616,13 @@ export class GatewayConnectedAccounts extends ConnectedAccounts {
     }
     check.done();
     const { userId, toolkit, credential, alias, authConfigId: auth_config_id } = account;
-    const request = JSON.stringify({ user_id: userId, toolkit, credential, alias, auth_config_id });
+    const experimental = sharingBody(account.experimental);
+    const request = JSON.stringify({ user_id: userId, toolkit, credential, alias, auth_config_id, experimental });
     return toAccount(JSON.parse(await answerOf(() => this.#native.importConnectedAccount(request))));
   }
 }
 
-const LINK_KEYS = ['callbackUrl', 'alias', 'allowMultiple'];
+const LINK_KEYS = ['callbackUrl', 'alias', 'allowMultiple', 'experimental'];
 
 function checkConnection(check: Check, userId: unknown, authConfigId: unknown): void {
   if (check.text(userId, 'userId', 'give your own id of the user', LONGEST_USER_ID) && userId.includes(',')) {
@@ -576,10 +631,11 @@ function checkConnection(check: Check, userId: unknown, authConfigId: unknown): 
   check.text(authConfigId, 'authConfigId', 'composio.authConfigs.create() creates an auth config');
 }
 
-function checkLink(check: Check, { callbackUrl, alias, allowMultiple }: Record<string, unknown>): void {
+function checkLink(check: Check, { callbackUrl, alias, allowMultiple, experimental }: Record<string, unknown>): void {
   check.optionalText(callbackUrl, 'callbackUrl');
   check.optionalText(alias, 'alias', LONGEST_NAME);
   check.optionalFlag(allowMultiple, 'allowMultiple');
+  checkSharing(check, experimental);
 }
 
 function checkCredential(check: Check, credential: unknown, path: string): void {
@@ -599,6 +655,7 @@ interface WireAccount {
   is_disabled?: boolean;
   alias?: string | null;
   word_id?: string | null;
+  experimental?: WireSharing;
   state?: Credential;
   created_at?: string;
   updated_at?: string;
@@ -618,6 +675,7 @@ const ACCOUNT = {
   auth_config: { 'id?': 'string', 'auth_scheme?': 'string' },
   'toolkit?': { slug: 'string' },
   'status_reason?': 'string',
+  'experimental?': SHARING,
 } as const;
 
 const CREATED = {
@@ -645,6 +703,7 @@ function toAccount(account: WireAccount): ConnectedAccount {
     isDisabled: account.is_disabled ?? false,
     alias: account.alias ?? null,
     wordId: account.word_id ?? null,
+    ...(account.experimental && { experimental: toSharing(account.experimental) }),
     state: account.state,
     createdAt: account.created_at ?? '',
     updatedAt: account.updated_at ?? '',

@@ -92,6 +92,7 @@ export {
 } from './session';
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
 export { Sessions } from './sessions';
+export type { AccountAcl, AccountSharing, AccountType, NewAccountSharing } from './sharing';
 export type { ToolkitAuthorizationServer, ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';
 export {
   type ListSessionToolkits,

@@ -21,6 +21,7 @@ import {
 } from './proxy-request';
 import { askOn, type ResourceRequest } from './resource';
 import { type SessionUpdate, updateSessionBody } from './session-config';
+import { checkSharing, type NewAccountSharing, sharingBody } from './sharing';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
 import {
   type CallOptions,
@@ -45,10 +46,12 @@ export interface AuthorizeOptions {
   callbackUrl?: string;
   /** A name, for telling a user's accounts of one toolkit apart. */
   alias?: string;
+  /** Whether other users may use the account. Default: no. */
+  experimental?: NewAccountSharing;
 }
 
 /** The options of {@link Session.ensureConnected}. */
-export interface EnsureConnectedOptions extends AuthorizeOptions {
+export interface EnsureConnectedOptions extends Omit<AuthorizeOptions, 'experimental'> {
   /** Time to wait for the user, in milliseconds. Default: 60 000. */
   timeout?: number;
 }
@@ -214,7 +217,8 @@ export class Session {
    *
    * @param toolkit The toolkit, such as `github`.
    * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
-   * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+   * `status=failed` and `connected_account_id` in its query. `alias` names the account. `experimental` shares it with
+   * other users: a session has to pin a `SHARED` account, also one of the account's own user.
    * @param options `signal` and `timeout` (milliseconds).
    * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
    * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
@@ -238,10 +242,10 @@ export class Session {
     authorize: AuthorizeOptions = {},
     options?: CallOptions,
   ): Promise<ConnectionRequest> {
-    checkAuthorization(toolkit, authorize, ['callbackUrl', 'alias']);
+    checkAuthorization(toolkit, authorize, ['callbackUrl', 'alias', 'experimental']);
     const { callbackUrl: callback_url, alias } = authorize;
     const path = [...SESSION_PATH, this.sessionId, 'link'];
-    const body = { toolkit, callback_url, alias };
+    const body = { toolkit, callback_url, alias, experimental: sharingBody(authorize.experimental) };
     const link = await askOn(this.#backend)<WireLink>({ method: 'POST', path, body, form: LINK }, options);
     return linkedRequest(connectedAccountsOf(this.#backend), link);
   }
@@ -383,6 +387,7 @@ function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonl
     check.optionalText(authorize.callbackUrl, 'callbackUrl');
     check.optionalText(authorize.alias, 'alias', LONGEST_NAME);
     check.optionalTimeout(authorize.timeout, 'timeout');
+    checkSharing(check, authorize.experimental);
   }
   check.done();
 }

@@ -13,6 +13,7 @@ import {
   ConnectionRequestTimeoutError,
   type Gateway,
   NotFoundError,
+  PermissionDeniedError,
   ValidationError,
 } from '../../index.js';
 import { connect, openGateway } from './acme';
@@ -20,7 +21,8 @@ import { rejection, until } from './expect';
 import { Upstream } from './upstream';
 import type { Way, WayIn } from './ways';
 
-const CALL = { toolkit: 'acme', endpoint: '/me', method: 'GET' } as const;
+const DIRECT = { endpoint: '/me', method: 'GET' } as const;
+const CALL = { toolkit: 'acme', ...DIRECT };
 
 /** Declares the suite for one interface. */
 export function resources(name: string, way: Way): void {
@@ -196,6 +198,77 @@ export function resources(name: string, way: Way): void {
         await rejection(() => connectedAccounts.reconnect('ca_none'), NotFoundError);
       });
 
+      it('are shared by users that their ACL allows, in sessions that pin them', async () => {
+        const { connectedAccounts } = composio;
+        const experimental = { accountType: 'SHARED', aclConfigForShared: { allowedUserIds: ['member'] } } as const;
+        const acl = { allowAllUsers: false, allowedUserIds: ['member'], notAllowedUserIds: [] };
+        const config = AuthScheme.APIKey({ api_key: 'of the team' });
+        const credential = { authScheme: 'API_KEY', val: { api_key: 'of the team' } };
+        const authConfigId = await keyed();
+        const setup = await composio.create('sharer');
+        const ids = [
+          (await setup.authorize('acme', { experimental })).id,
+          (await connectedAccounts.link('sharer', authConfigId, { experimental })).id,
+          (await gateway.connectedAccounts.import({ userId: 'sharer', toolkit: 'acme', credential, experimental })).id,
+          (await connectedAccounts.initiate('sharer', authConfigId, { config, experimental })).id,
+        ];
+        for (const id of ids) {
+          const shown = (await connectedAccounts.get(id)).experimental;
+          assert.deepEqual(shown, { accountType: 'SHARED', aclConfigForShared: acl });
+        }
+        const userIds = ['sharer'];
+        assert.deepEqual((await connectedAccounts.list({ userIds })).items, []);
+        for (const accountType of ['SHARED', 'ALL'] as const) {
+          const { items } = await connectedAccounts.list({ userIds, accountType });
+          assert.deepEqual(
+            items.map(({ id }) => id),
+            ids.toReversed(),
+          );
+        }
+        const own = await connect(gateway, 'sharer');
+        assert.deepEqual((await connectedAccounts.get(own)).experimental, { accountType: 'PRIVATE' });
+        await connectedAccounts.delete(own);
+
+        const [id = ''] = ids.slice(-1);
+        await rejection(() => setup.proxyExecute(CALL), BadRequestError, { slug: 'ToolRouterV2_NoActiveConnection' });
+        await setup.update({ connectedAccounts: { acme: id } });
+        await setup.proxyExecute(CALL);
+        const pinned = { connectedAccounts: { acme: [id] } };
+        const session = await composio.create('member', pinned);
+        await session.proxyExecute(CALL);
+        assert.equal(upstream.last.headers['x-api-key'], 'of the team');
+        const shown = async () => (await session.toolkits({ toolkits: ['acme'] })).items[0]?.connection;
+        assert.deepEqual([(await shown())?.isActive, (await shown())?.connectedAccount?.id], [true, id]);
+        await rejection(() => composio.create('stranger', pinned), BadRequestError, {
+          slug: 'ToolRouterV2_InvalidConnectedAccountIds',
+        });
+        await rejection(
+          () => composio.tools.proxyExecute({ ...DIRECT, connectedAccountId: id }),
+          PermissionDeniedError,
+          {
+            slug: 'SharedAccessDenied',
+          },
+        );
+
+        const changed = await connectedAccounts.updateAcl(id, { notAllowedUserIds: ['member'], allowAllUsers: true });
+        assert.deepEqual(changed, { id, status: 'ACTIVE', success: true });
+        await rejection(() => session.proxyExecute(CALL), PermissionDeniedError, {
+          slug: 'SharedAccessDenied',
+          names: new RegExp(`${id} does not allow user \`member\``),
+        });
+        assert.equal((await shown())?.isActive, false);
+        await (await composio.create('stranger', pinned)).proxyExecute(CALL);
+        await connectedAccounts.updateAcl(id, { notAllowedUserIds: [] });
+        await session.proxyExecute(CALL);
+
+        const foreign = await connect(gateway, 'private');
+        await rejection(() => connectedAccounts.updateAcl(foreign, { allowAllUsers: true }), BadRequestError, {
+          names: /acl_config_for_shared is only valid on SHARED/,
+        });
+        const [call] = await gateway.calls.list({ limit: 1 });
+        assert.deepEqual([call?.userId, call?.connectedAccountId], ['member', id]);
+      });
+
       it('are ensured in a session, and created only if there is none', async () => {
         const { connectedAccounts } = composio;
         const id = await connect(gateway, 'ensuring');
@@ -262,6 +335,13 @@ export function resources(name: string, way: Way): void {
           [() => connectedAccounts.get('..'), /id cannot consist of dots/],
           [() => connectedAccounts.updateStatus('ca_1', {} as never), /`enabled` must be true or false/],
           [() => connectedAccounts.update('ca_1', { allias: 'x' } as never), /did you mean `alias`\?/],
+          [() => connectedAccounts.updateAcl('ca_1', {}), /The argument changes nothing/],
+          [() => connectedAccounts.updateAcl('ca_1', { allowAll: true } as never), /did you mean `allowAllUsers`\?/],
+          [() => connectedAccounts.updateAcl('ca_1', { allowedUserIds: [''] }), /`allowedUserIds\[0\]` must be/],
+          [
+            () => connectedAccounts.link('ann', 'ac_1', { experimental: { accountType: 'ALL' as never } }),
+            /`experimental.accountType` cannot be 'ALL'/,
+          ],
           [() => connectedAccounts.link('', 'ac_1'), /`userId` must be a non-empty string/],
           [() => connectedAccounts.link('ann', 'ac_1', { callbackURL: 'x' } as never), /did you mean `callbackUrl`\?/],
           [() => connectedAccounts.initiate('ann', 'ac_1', { config: {} as never }), /`config.authScheme` is missing/],

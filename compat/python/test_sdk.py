@@ -299,6 +299,45 @@ class Accounts(SdkTest):
         first = self.composio.connected_accounts.list(user_ids=["ann"], limit=1)
         self.assertEqual(ids(user_ids=["ann"], limit=1, cursor=first.next_cursor), [github])
 
+    def test_a_shared_account(self):
+        accounts, shared = self.composio.connected_accounts, self.gateway["sharedAccount"]
+        pinned = {"connected_accounts": {"slackbot": [shared]}}
+
+        def acl():
+            experimental = accounts.get(shared).experimental
+            self.assertEqual(experimental.account_type, "SHARED")
+            acl = experimental.acl_config_for_shared
+            return acl.allow_all_users, acl.allowed_user_ids, acl.not_allowed_user_ids
+
+        def call(session):
+            answer = session.proxy_execute(toolkit="slackbot", endpoint="/auth.test", method="POST", body={})
+            self.assertEqual(answer["data"]["authorization"], "Bearer token-of-team")
+
+        self.assertEqual(acl(), (False, [], []))
+        call(self.composio.create(user_id="team", **pinned))
+        denied = (composio_client.BadRequestError, 400, "ToolRouterV2_InvalidConnectedAccountIds")
+        self.fails(*denied, lambda: self.composio.create(user_id="bea", **pinned))
+        accounts.update_acl(shared, allowed_user_ids=["bea"])
+        session = self.composio.create(user_id="bea", **pinned)
+        call(session)
+        accounts.update_acl(shared, allowed_user_ids=[])
+        denied = (composio_client.PermissionDeniedError, 403, "SharedAccessDenied")
+        self.fails(*denied, lambda: call(session))
+        direct = {"endpoint": "/auth.test", "method": "GET", "connected_account_id": shared}
+        self.fails(*denied, lambda: self.composio.tools.proxy(**direct))
+        self.assertEqual(acl(), (False, [], []))
+
+        listed = accounts.list(user_ids=["team"], account_type="SHARED").items
+        self.assertEqual([item.id for item in listed], [shared])
+        self.assertEqual(accounts.list(user_ids=["team"]).items, [])
+        with self.assertRaises(exceptions.ComposioAclOnlyForSharedError):
+            accounts.update_acl(self.gateway["githubAccount"], allow_all_users=True)
+
+        config = self.acme_config().id
+        sharing = {"account_type": "SHARED", "acl_config_for_shared": {"allow_all_users": True}}
+        linked = accounts.link("sharer", config, experimental=sharing)
+        self.assertTrue(accounts.get(linked.id).experimental.acl_config_for_shared.allow_all_users)
+
     def test_links(self):
         request = self.composio.connected_accounts.link("dee", self.acme_config().id)
         self.assertIn("/connect/lt_", request.redirect_url)

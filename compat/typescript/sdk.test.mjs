@@ -317,6 +317,82 @@ describe('auth configs and connected accounts', () => {
     assert.deepEqual(await ids({ userIds: ['ann'], limit: 1, cursor: first.nextCursor }), [gateway.githubAccount]);
   });
 
+  it('an account is shared with the users that its ACL allows', async () => {
+    const { sharedAccount: id } = gateway;
+    const { connectedAccounts } = composio;
+    const aclOf = async () => (await connectedAccounts.get(id)).experimental;
+    const acl = { allowAllUsers: false, allowedUserIds: [], notAllowedUserIds: [] };
+    assert.deepEqual(await aclOf(), { accountType: 'SHARED', aclConfigForShared: acl });
+    const pinned = { connectedAccounts: { slackbot: [id] } };
+    const call = async (session) => {
+      const { data } = await session.proxyExecute({
+        toolkit: 'slackbot',
+        endpoint: '/auth.test',
+        method: 'POST',
+        body: {},
+      });
+      assert.equal(data.authorization, 'Bearer token-of-team');
+    };
+    const refused = (attempt, status, slug) =>
+      assert.rejects(attempt, (error) => {
+        assert.deepEqual([error.status, error.error.error.slug], [status, slug]);
+        return true;
+      });
+
+    // The account's own user pins it before the ACL is opened.
+    const setup = await composio.create('team', { toolkits: ['slackbot'] });
+    await setup.update(pinned);
+    await call(setup);
+    await refused(composio.create('ann', pinned), 400, 'ToolRouterV2_InvalidConnectedAccountIds');
+    await connectedAccounts.updateAcl(id, { allowAllUsers: true });
+    const session = await composio.create('ann', pinned);
+    await call(session);
+    const [slackbot] = (await session.toolkits({ toolkits: ['slackbot'] })).items;
+    assert.deepEqual([slackbot.connection.isActive, slackbot.connection.connectedAccount.id], [true, id]);
+
+    await connectedAccounts.updateAcl(id, { notAllowedUserIds: ['ann'] });
+    await refused(call(session), 403, 'SharedAccessDenied');
+    const direct = { endpoint: '/auth.test', method: 'GET', connectedAccountId: id };
+    await refused(composio.tools.proxyExecute(direct), 403, 'SharedAccessDenied');
+    const shared = await connectedAccounts.list({ userIds: ['team'], accountType: 'SHARED' });
+    assert.deepEqual(
+      shared.items.map((account) => [account.id, account.experimental]),
+      [
+        [
+          id,
+          { accountType: 'SHARED', aclConfigForShared: { ...acl, allowAllUsers: true, notAllowedUserIds: ['ann'] } },
+        ],
+      ],
+    );
+    assert.deepEqual((await connectedAccounts.list({ userIds: ['team'] })).items, []);
+    await connectedAccounts.updateAcl(id, { allowAllUsers: false, notAllowedUserIds: [] });
+    assert.deepEqual(await aclOf(), { accountType: 'SHARED', aclConfigForShared: acl });
+  });
+
+  it('links create a shared account', async () => {
+    const { connectedAccounts } = composio;
+    const { id: config } = await composio.authConfigs.create('acme', {
+      type: AuthConfigTypes.CUSTOM,
+      authScheme: 'API_KEY',
+      credentials: {},
+    });
+    const aclConfigForShared = { allowedUserIds: ['ann'] };
+    const experimental = { accountType: 'SHARED', aclConfigForShared };
+    const session = await composio.create('sharer', { authConfigs: { acme: config } });
+    for (const { id } of [
+      await session.authorize('acme', { callbackUrl: 'https://app.example/done', experimental }),
+      await connectedAccounts.link('sharer', config, { experimental }),
+    ]) {
+      const acl = { allowAllUsers: false, allowedUserIds: ['ann'], notAllowedUserIds: [] };
+      const shown = (await connectedAccounts.get(id)).experimental;
+      assert.deepEqual(shown, { accountType: 'SHARED', aclConfigForShared: acl });
+    }
+    const ofPrivate = { name: 'ComposioAclOnlyForSharedError' };
+    await assert.rejects(session.authorize('acme', { experimental: { aclConfigForShared } }), ofPrivate);
+    await assert.rejects(connectedAccounts.link('sharer', config, { experimental: { aclConfigForShared } }), ofPrivate);
+    await assert.rejects(connectedAccounts.updateAcl(gateway.githubAccount, { allowAllUsers: true }), ofPrivate);
+  });
+
   it('links create an account', async () => {
     const { id: config } = await composio.authConfigs.create('acme', {
       type: AuthConfigTypes.CUSTOM,

@@ -4,6 +4,7 @@ mod change;
 mod creation;
 mod credential;
 mod select;
+mod sharing;
 mod view;
 
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use proxy_execute_protocol::{ConnectedAccount, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{Clock, Store, StoredAccount};
-use serde_json::Value;
 use tokio::sync::broadcast;
 
+pub(crate) use self::creation::NewAccount;
 pub(crate) use self::credential::{Credential, changed};
+pub(crate) use self::sharing::{SharingOfNew, admits};
 
 use crate::auth_config::AuthConfigs;
 use crate::toolkit::Catalogue;
@@ -38,21 +40,6 @@ impl AccountChanges {
     pub(crate) fn tell(&self, id: &str) {
         // Usually no task waits, and the message has no receiver.
         _ = self.0.send(id.to_owned());
-    }
-}
-
-/// Refuses an account that several users would share: a gateway has no shared accounts
-/// (`docs/other-sdks.md`).
-///
-/// # Errors
-/// `Unsupported`.
-pub(crate) fn check_private(experimental: Option<&Value>) -> Result<()> {
-    match experimental.map(|experimental| &experimental["account_type"]) {
-        Some(kind) if kind == "SHARED" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "experimental.account_type: a gateway has PRIVATE accounts only; it does not support SHARED.",
-        )),
-        _ => Ok(()),
     }
 }
 

@@ -26,6 +26,8 @@ const LONGEST_CREDENTIAL: usize = 64 * 1024;
 const MOST_LISTED: usize = 1_000;
 /// Upper limit for the configuration of a session, as JSON.
 const LARGEST_SESSION: usize = 256 * 1024;
+/// Upper limit for a user id in an ACL, in characters.
+const LONGEST_USER_ID_IN_ACL: usize = 256;
 /// Upper limit for the number of scopes in a link.
 const MOST_SCOPES: usize = 100;
 
@@ -54,6 +56,24 @@ pub(crate) fn listed(count: usize, field: &str) -> Result<()> {
 /// `InvalidRequest` that names the field.
 pub(crate) fn credential(json: &SecretJson, field: &str) -> Result<()> {
     length(json.expose(), LONGEST_CREDENTIAL, field)
+}
+
+/// Rejects user ids of an ACL that are too many, too long or empty.
+///
+/// # Errors
+/// `InvalidRequest` that names the list.
+pub(crate) fn acl(user_ids: &[String], field: &str) -> Result<()> {
+    listed(user_ids.len(), field)?;
+    let is_wrong = |id: &&String| id.is_empty() || id.chars().count() > LONGEST_USER_ID_IN_ACL;
+    if !user_ids.iter().any(|id| is_wrong(&id)) {
+        return Ok(());
+    }
+    Err(invalid(
+        field,
+        format!(
+            "`{field}` has a user id that is empty or longer than {LONGEST_USER_ID_IN_ACL} characters, the limit."
+        ),
+    ))
 }
 
 /// Rejects scopes that are too many or too long.

@@ -12,7 +12,7 @@ use proxy_execute_store::{Clock, Store, StoredAccount, StoredAuthConfig, StoredL
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::account::{self, Accounts};
+use crate::account::{self, Accounts, NewAccount, SharingOfNew};
 use crate::auth_config::AuthConfigs;
 use crate::callback_url::CallbackUrls;
 use crate::clock::rfc3339;
@@ -52,12 +52,13 @@ impl Links {
     pub async fn in_session(&self, session_id: &str, request: LinkInSession) -> Result<Link> {
         require(Some(&request.toolkit), "toolkit")?;
         bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
-        account::check_private(request.experimental.as_ref())?;
+        let sharing = SharingOfNew::read(request.experimental, "experimental")?;
         let session = self.sessions.load(session_id).await?;
         session::check_allowed(&session, &request.toolkit)?;
         let toolkit = self.catalogue.get(&request.toolkit)?;
         let auth_config = self.auth_config_of(&session, toolkit).await?;
-        self.begin(&auth_config, session.user_id.clone(), request.alias, None, request.callback_url).await
+        let new = NewAccount { user_id: session.user_id.clone(), alias: request.alias, sharing };
+        self.begin(&auth_config, new, None, request.callback_url).await
     }
 
     /// Creates an account with an auth config, and a link to connect it.
@@ -68,10 +69,10 @@ impl Links {
         if let Some(known) = &request.connection_data {
             bounds::credential(known, "connection_data")?;
         }
-        account::check_private(request.experimental.as_ref())?;
+        let sharing = SharingOfNew::read(request.experimental, "experimental")?;
         let config = self.auth_configs.usable(&request.auth_config_id).await?;
-        self.begin(&config, request.user_id, request.alias, request.connection_data, request.callback_url)
-            .await
+        let new = NewAccount { user_id: request.user_id, alias: request.alias, sharing };
+        self.begin(&config, new, request.connection_data, request.callback_url).await
     }
 
     /// Creates an account with an auth config. It is ACTIVE if the credential is complete; else it is
@@ -82,7 +83,7 @@ impl Links {
         for (json, field) in [(&state, "connection.state"), (&data, "connection.data")] {
             json.as_ref().map_or(Ok(()), |json| bounds::credential(json, field))?;
         }
-        account::check_private(experimental.as_ref())?;
+        let sharing = SharingOfNew::read(experimental, "connection.experimental")?;
         let config = self.auth_configs.usable(&request.auth_config.id).await?;
         let toolkit = self.catalogue.get(&config.toolkit)?;
         let user_id = user_id.unwrap_or_else(|| "default".to_owned());
@@ -109,19 +110,16 @@ impl Links {
             ));
         }
         given.val = self.accounts.with_fields_of(toolkit, &config, &given.val)?;
+        let new = NewAccount { user_id, alias, sharing };
         if self.is_unfinished(toolkit, &config, &given)? {
             self.check(&config, callback_url.as_deref())?;
             self.check_asked(&config)?;
-            let account = self
-                .accounts
-                .insert(&config, user_id, alias, &given.val, AccountStatus::Initializing)
-                .await?;
+            let account = self.accounts.insert(&config, new, &given.val, AccountStatus::Initializing).await?;
             let link = self.give_out(&account.id, callback_url, &[]).await?;
             return Ok(created(&self.accounts, account, Some(link.redirect_url)));
         }
         self.accounts.check_credential(toolkit, &given, Some(&config))?;
-        let account =
-            self.accounts.insert(&config, user_id, alias, &given.val, AccountStatus::Active).await?;
+        let account = self.accounts.insert(&config, new, &given.val, AccountStatus::Active).await?;
         Ok(created(&self.accounts, account, None))
     }
 
@@ -166,8 +164,7 @@ impl Links {
     async fn begin(
         &self,
         config: &StoredAuthConfig,
-        user_id: String,
-        alias: Option<String>,
+        new: NewAccount,
         known: Option<SecretJson>,
         callback_url: Option<String>,
     ) -> Result<Link> {
@@ -176,8 +173,7 @@ impl Links {
         let known = known.unwrap_or_else(|| SecretJson::new("{}".to_owned()));
         let toolkit = self.catalogue.get(&config.toolkit)?;
         let known = self.accounts.with_fields_of(toolkit, config, &known)?;
-        let account =
-            self.accounts.insert(config, user_id, alias, &known, AccountStatus::Initializing).await?;
+        let account = self.accounts.insert(config, new, &known, AccountStatus::Initializing).await?;
         self.give_out(&account.id, callback_url, &[]).await
     }
 

@@ -151,9 +151,10 @@ impl CallInProgress {
         self.record.toolkit = Some(toolkit.to_owned());
     }
 
+    /// Notes the account of the call. The user of a session may use an account of another user, which is SHARED.
     pub(crate) fn as_account(&mut self, account_id: &str, user_id: &str) {
         self.record.account_id = Some(account_id.to_owned());
-        self.record.user_id = Some(user_id.to_owned());
+        self.record.user_id.get_or_insert_with(|| user_id.to_owned());
     }
 
     pub(crate) fn at_url(&mut self, url: &Url) {

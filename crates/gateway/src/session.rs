@@ -5,12 +5,13 @@ mod toolkits;
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    Advice, CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session, SessionConfig,
-    ToolkitFilter, UpdateSession, quoted,
+    AccountType, Advice, CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session,
+    SessionConfig, ToolkitFilter, UpdateSession, quoted,
 };
 use proxy_execute_store::{Store, StoredSession};
 use serde_json::{Map, Value, json};
 
+use crate::account;
 use crate::auth_config::AuthConfigs;
 use crate::request::require;
 use crate::restriction::names_something;
@@ -86,8 +87,9 @@ impl Sessions {
 
     /// Checks a session's configuration, and resolves its pins.
     ///
-    /// Toolkits and auth configs must exist, and pins must be usable accounts of the same user. Most checks cover
-    /// only the given parts. A pin may be an alias or a word id; the session stores the account's id.
+    /// Toolkits and auth configs must exist. Pins must be usable accounts of the same user, or SHARED accounts whose
+    /// ACL allows the user. Most checks cover only the given parts. A pin may be an alias or a word id; the session
+    /// stores the account's id.
     async fn check(
         &self,
         user_id: &str,
@@ -131,6 +133,7 @@ impl Sessions {
             if !is_given("connected_accounts") {
                 continue;
             }
+            let mut shared: Vec<String> = Vec::new();
             for pin in pins {
                 let mut account = self.store.account(pin).await?;
                 if account.is_none() {
@@ -139,13 +142,19 @@ impl Sessions {
                 let mut advice = None;
                 let problem = match account {
                     None => "does not exist",
-                    Some(account) if account.user_id != user_id => "belongs to another user",
+                    Some(account) if !account::admits(&account, user_id) => match account.account_type {
+                        AccountType::Private => "belongs to another user",
+                        AccountType::Shared => "is SHARED, and its ACL does not allow the user",
+                    },
                     Some(account) if account.toolkit != *toolkit => "is of another toolkit",
                     Some(account) if account.is_disabled => {
                         advice = Some(Advice::EnableAccount(account.id));
                         "is disabled"
                     }
                     Some(account) => {
+                        if account.account_type == AccountType::Shared && !shared.contains(&account.id) {
+                            shared.push(account.id.clone());
+                        }
                         *pin = account.id;
                         continue;
                     }
@@ -157,9 +166,22 @@ impl Sessions {
                     None => error,
                 });
             }
+            if shared.len() > 1 {
+                return Err(several_shared(toolkit, &shared));
+            }
         }
         Ok(())
     }
+}
+
+fn several_shared(toolkit: &str, accounts: &[String]) -> Error {
+    let message = format!(
+        "Toolkit \"{toolkit}\" has {} SHARED connections pinned ({}). At most one SHARED connection is allowed per \
+         toolkit in a session.",
+        accounts.len(),
+        first_of(accounts)
+    );
+    Error::of_field(ErrorKind::SeveralSharedAccounts, format!("connected_accounts.{toolkit}"), message)
 }
 
 /// Refuses a toolkit that the session does not allow, before any look-up.
@@ -179,7 +201,7 @@ pub(crate) fn check_allowed(session: &StoredSession, toolkit: &str) -> Result<()
     .fix("Name the toolkit when the session is created, or add it with session.update()."))
 }
 
-/// Lists the first slugs. There may be many.
+/// Lists the first names. There may be many.
 fn first_of(slugs: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = slugs.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");

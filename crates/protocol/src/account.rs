@@ -42,17 +42,82 @@ impl AccountStatus {
     }
 }
 
-/// Which users may use an account. The accounts of a gateway are all private.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which users may use an account.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AccountType {
+    /// Only its own user.
+    #[default]
+    Private,
+    /// Its own user, and those that its ACL allows. A session has to pin it.
+    Shared,
+}
+
+wire_name!(AccountType);
+
+/// The accounts that a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ListedAccounts {
     Private,
     Shared,
     All,
 }
 
-wire_name!(AccountType);
+wire_name!(ListedAccounts);
+
+/// How a new account is shared.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewSharing {
+    /// Default: `PRIVATE`. It cannot be changed later.
+    pub account_type: Option<AccountType>,
+    /// For a `SHARED` account. Without it, only the account's own user may use the account.
+    pub acl_config_for_shared: Option<GivenAcl>,
+}
+
+/// The parts of an ACL that a request names. Unknown keys are refused.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GivenAcl {
+    /// Whether every user may use the account.
+    pub allow_all_users: Option<bool>,
+    /// Users that may use the account; at most 1 000, with 1 to 256 characters each.
+    pub allowed_user_ids: Option<Vec<String>>,
+    /// Users that may not, whatever the other parts say; with the same limits.
+    pub not_allowed_user_ids: Option<Vec<String>>,
+}
+
+/// The change of an ACL. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangedSharing {
+    /// Parts that are not named stay; an empty list clears one.
+    pub acl_config_for_shared: Option<GivenAcl>,
+}
+
+/// How an account is shared.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Sharing {
+    pub account_type: AccountType,
+    /// Absent for a `PRIVATE` account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acl_config_for_shared: Option<Acl>,
+}
+
+/// The users that may use a `SHARED` account beside its own user.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Acl {
+    pub allow_all_users: bool,
+    pub allowed_user_ids: Vec<String>,
+    pub not_allowed_user_ids: Vec<String>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -97,8 +162,8 @@ pub struct ListAccounts {
     /// `desc` (the default) or `asc`.
     #[cfg_attr(feature = "openapi", param(value_type = Option<OrderDirection>))]
     pub order_direction: Option<String>,
-    /// `PRIVATE` (the default), `SHARED` or `ALL`; a gateway's accounts are private.
-    #[cfg_attr(feature = "openapi", param(value_type = Option<AccountType>))]
+    /// `PRIVATE` (the default), `SHARED` or `ALL`.
+    #[cfg_attr(feature = "openapi", param(value_type = Option<ListedAccounts>))]
     pub account_type: Option<String>,
     /// Page size: 1 to 1 000, 20 by default.
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
@@ -134,6 +199,8 @@ pub struct ConnectedAccount {
     pub auth_config: AuthConfigRef,
     /// How it signs requests.
     pub auth_scheme: AuthScheme,
+    /// Which users may use it.
+    pub experimental: Sharing,
     /// The credential's fields; secrets are `REDACTED`.
     pub state: AccountState,
     /// Deprecated on the wire, and always empty.
@@ -179,6 +246,9 @@ pub struct ImportAccount {
     /// Default: an auth config without a client, which all such imports of the toolkit and scheme share.
     #[serde(default)]
     pub auth_config_id: Option<String>,
+    /// Which users may use the account.
+    #[serde(default)]
+    pub experimental: Option<NewSharing>,
 }
 
 /// The request that connects an account. Unknown keys are refused.
@@ -215,8 +285,8 @@ pub struct NewConnection {
     pub callback_url: Option<String>,
     pub redirect_uri: Option<String>,
     pub alias: Option<String>,
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
-    pub experimental: Option<Value>,
+    /// Which users may use the account.
+    pub experimental: Option<NewSharing>,
     pub deprecated_is_v1_rerouted: Option<bool>,
 }
 
@@ -244,8 +314,8 @@ pub struct UpdateAccount {
     /// An empty one removes it.
     pub alias: Option<String>,
     pub connection: Option<ChangedConnection>,
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
-    pub experimental: Option<Value>,
+    /// Which users may use the account.
+    pub experimental: Option<ChangedSharing>,
 }
 
 /// The credential's new fields.

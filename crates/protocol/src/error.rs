@@ -49,6 +49,8 @@ kinds! {
     InvalidSession => 400, 4300, "ToolRouterV2_BadRequest";
     /// A pinned account does not exist, is disabled or belongs to another user.
     InvalidPinnedAccount => 400, 4309, "ToolRouterV2_InvalidConnectedAccountIds";
+    /// A session pins more than one SHARED account of a toolkit.
+    SeveralSharedAccounts => 400, 4347, "ToolRouterV2_MultipleSharedAccountsPerToolkit";
     /// The session's user has no active account of the toolkit.
     NoActiveConnection => 400, 4302, "ToolRouterV2_NoActiveConnection";
     /// The endpoint leads to a host that the credential must not reach.
@@ -63,6 +65,8 @@ kinds! {
     PermissionDenied => 403, 10411, "InsufficientPermissions";
     /// The session does not allow the toolkit.
     ToolkitNotAllowed => 403, 4301, "ToolRouterV2_ToolkitNotAllowed";
+    /// The user may not use the SHARED account, or no session pins it.
+    SharedAccessDenied => 403, 10420, "SharedAccessDenied";
     /// There is no such session, or no longer.
     SessionNotFound => 404, 4303, "ToolRouterV2_SessionNotFound";
     /// There is no such toolkit in the catalogue.

@@ -29,10 +29,10 @@ mod toolkit;
 mod wire_name;
 
 pub use account::{
-    AccountState, AccountStatus, AccountType, AuthConfigId, ChangedAccount, ChangedConnection,
-    ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, ImportAccount, ListAccounts,
-    NewConnection, OrderBy, OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, ShortAccount,
-    UpdateAccount,
+    AccountState, AccountStatus, AccountType, Acl, AuthConfigId, ChangedAccount, ChangedConnection,
+    ChangedSharing, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, GivenAcl,
+    ImportAccount, ListAccounts, ListedAccounts, NewConnection, NewSharing, OrderBy, OrderDirection,
+    RefreshAccount, RefreshedAccount, RevokedAccount, Sharing, ShortAccount, UpdateAccount,
 };
 pub use api_key::{ApiKey, Area, CreateApiKey, Level, NewApiKey, Permissions};
 pub use auth_config::{

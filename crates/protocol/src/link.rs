@@ -3,9 +3,8 @@
 #![expect(missing_docs, reason = "fields without a comment are named as the wire names them")]
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::SecretJson;
+use crate::{NewSharing, SecretJson};
 
 /// The request for a link in a session. Unknown keys are refused.
 #[derive(Debug, Deserialize)]
@@ -15,8 +14,8 @@ pub struct LinkInSession {
     pub toolkit: String,
     pub callback_url: Option<String>,
     pub alias: Option<String>,
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
-    pub experimental: Option<Value>,
+    /// Which users may use the account.
+    pub experimental: Option<NewSharing>,
 }
 
 /// The request for a link with an auth config. Unknown keys are refused.
@@ -31,8 +30,8 @@ pub struct LinkAccount {
     /// Fields of the credential that are known already. The page does not ask for them.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub connection_data: Option<SecretJson>,
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
-    pub experimental: Option<Value>,
+    /// Which users may use the account.
+    pub experimental: Option<NewSharing>,
 }
 
 /// The request for a link to an existing account. Unknown keys are refused.

@@ -1,6 +1,6 @@
 //! The description of the wire, generated from the code.
 
-use proxy_execute_protocol::{AccountType, ErrorEnvelope, OrderBy, OrderDirection};
+use proxy_execute_protocol::{ErrorEnvelope, ListedAccounts, OrderBy, OrderDirection};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{
     InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Schema, SecurityRequirement, Server,
@@ -66,7 +66,7 @@ pub(super) enum UpstreamErrors {
 /// The schemas that only the responses of all operations and the query parameters use. The routes add the
 /// other schemas.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(AccountType, ErrorEnvelope, OrderBy, OrderDirection, TooManyRequests,)))]
+#[openapi(components(schemas(ErrorEnvelope, ListedAccounts, OrderBy, OrderDirection, TooManyRequests,)))]
 struct Shared;
 
 /// The title, the version and the way to authenticate.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::{AccountStatus, AuthScheme, Result};
+use proxy_execute_protocol::{AccountStatus, AccountType, AuthScheme, GivenAcl, Result};
 
 use crate::clock::STEP;
 use crate::{PageAsked, Rows};
@@ -47,6 +47,12 @@ pub struct StoredAccount {
     pub status_reason: Option<String>,
     /// Whether it may not be used for now.
     pub is_disabled: bool,
+    /// Whether other users than its own may use it. It never changes.
+    #[sqlx(try_from = "String")]
+    pub account_type: AccountType,
+    /// Which other users may use it, if it is SHARED.
+    #[sqlx(flatten)]
+    pub acl: StoredAcl,
     /// Its credential.
     #[sqlx(flatten)]
     pub credential: SealedCredential,
@@ -86,6 +92,31 @@ impl StoredAccount {
     /// set back after the failure.
     pub fn paused_until(&self, at: i64) -> Option<i64> {
         self.retry_at.filter(|until| (at + 1..=at + LONGEST_PAUSE + STEP).contains(until))
+    }
+}
+
+/// The other users that may use a SHARED account.
+#[derive(Debug, Default, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredAcl {
+    /// Whether all may.
+    pub allow_all_users: bool,
+    /// Those that may.
+    #[sqlx(try_from = "String")]
+    pub allowed_user_ids: UserIds,
+    /// Those that may not, whatever the other parts say.
+    #[sqlx(try_from = "String")]
+    pub not_allowed_user_ids: UserIds,
+}
+
+/// A list of user ids, which the store keeps as JSON.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct UserIds(pub Vec<String>);
+
+impl TryFrom<String> for UserIds {
+    type Error = serde_json::Error;
+
+    fn try_from(json: String) -> Result<Self, Self::Error> {
+        serde_json::from_str(&json).map(Self)
     }
 }
 
@@ -148,6 +179,8 @@ pub struct AccountFilter {
     pub statuses: Vec<AccountStatus>,
     /// Only accounts of these auth configs.
     pub auth_config_ids: Vec<String>,
+    /// Only accounts of this type.
+    pub account_type: Option<AccountType>,
     /// Whether the list is sorted by the last change instead of the creation.
     pub by_change: bool,
     /// Whether the oldest accounts come first.
@@ -173,6 +206,8 @@ pub struct AccountChange {
     pub is_connection: bool,
     /// Whether it may not be used for now.
     pub is_disabled: Option<bool>,
+    /// The parts of its ACL that change.
+    pub acl: GivenAcl,
 }
 
 /// The connected accounts of a store.
@@ -190,8 +225,8 @@ pub trait Accounts: Send + Sync {
     /// Finds the account that a call of the user uses for the toolkit, and for the auth config if one is
     /// given.
     ///
-    /// It is the account connected last that is active, enabled, and either unexpired or refreshable. If no
-    /// account is, the latest account in any state is returned, so that an error can name the problem.
+    /// It is the PRIVATE account connected last that is active, enabled, and either unexpired or refreshable.
+    /// If no account is, the latest one in any state is returned, so that an error can name the problem.
     async fn account_for_call(
         &self,
         user_id: &str,

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 pub use self::accounts::{
     AccountChange, AccountFilter, Accounts, Insertion, LEASE, LONGEST_PAUSE, RefreshEnd, SealedCredential,
-    StoredAccount,
+    StoredAccount, StoredAcl, UserIds,
 };
 pub use self::api_keys::{ApiKeys, StoredKey};
 pub use self::auth_configs::{

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{
-    AccountStatus, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, SessionConfig,
+    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, GivenAcl,
+    SessionConfig,
 };
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
     KeyCheck, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, SealedClient, SealedCredential,
-    SqliteStore, Store, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -86,6 +88,8 @@ fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
         status: AccountStatus::Active,
         status_reason: None,
         is_disabled: false,
+        account_type: AccountType::Private,
+        acl: StoredAcl::default(),
         credential: sealed("old"),
         credential_version: 0,
         credential_at: 0,
@@ -219,6 +223,44 @@ async fn calls_are_listed_newest_first() {
         let calls = store.calls(3).await.unwrap();
         assert_eq!(calls.iter().map(|call| call.at).collect::<Vec<_>>(), [600, 599, 598]);
         assert_eq!(store.calls(1_000).await.unwrap().len(), 601);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shared_account_is_found_by_its_id_only() {
+    each(async |store, _| {
+        let acl = StoredAcl { allowed_user_ids: UserIds(vec!["bob".to_owned()]), ..StoredAcl::default() };
+        let shared = StoredAccount { account_type: AccountType::Shared, acl, ..account("ca_1", "ann", 2) };
+        store.insert_account(&shared).await.unwrap();
+        assert!(store.account_for_call("ann", "acme", None).await.unwrap().is_none());
+        assert!(store.account_for_call("ann", "acme", Some("ac_1")).await.unwrap().is_none());
+        assert!(store.accounts_for_calls("ann").await.unwrap().is_empty());
+        store.insert_account(&account("ca_2", "ann", 1)).await.unwrap();
+        assert_eq!(store.account_for_call("ann", "acme", None).await.unwrap().unwrap().id, "ca_2");
+        assert_eq!(store.accounts_for_calls("ann").await.unwrap()[0].id, "ca_2");
+
+        let named = async || store.named_account_for_call("ca_1").await.unwrap().unwrap().acl.clone();
+        assert_eq!(named().await, shared.acl);
+        let parts = GivenAcl { not_allowed_user_ids: Some(vec!["cem".to_owned()]), ..GivenAcl::default() };
+        let change = AccountChange { acl: parts, ..AccountChange::default() };
+        assert!(store.update_account("ca_1", &change).await.unwrap());
+        let not_allowed_user_ids = UserIds(vec!["cem".to_owned()]);
+        assert_eq!(named().await, StoredAcl { not_allowed_user_ids, ..shared.acl.clone() });
+
+        for (account_type, ids) in [
+            (Some(AccountType::Shared), vec!["ca_1"]),
+            (Some(AccountType::Private), vec!["ca_2"]),
+            (None, vec!["ca_1", "ca_2"]),
+        ] {
+            for user_ids in [Vec::new(), vec!["ann".to_owned()]] {
+                let page = PageAsked { limit: 9, ..PageAsked::default() };
+                let filter = AccountFilter { account_type, user_ids, page, ..AccountFilter::default() };
+                let found = store.accounts(&filter).await.unwrap();
+                let found_ids: Vec<_> = found.rows.iter().map(|account| account.id.as_str()).collect();
+                assert_eq!((found.total, found_ids), (ids.len().try_into().unwrap(), ids.clone()));
+            }
+        }
     })
     .await;
 }

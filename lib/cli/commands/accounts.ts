@@ -29,6 +29,7 @@ const list: Command = {
         statuses: given.texts('status'),
         limit: given.whole('limit') ?? 100,
         cursor: given.text('cursor'),
+        accountType: 'ALL',
       });
       const rows = page.items.map((account) => [
         account.id,
@@ -36,10 +37,11 @@ const list: Command = {
         account.toolkit.slug,
         account.authConfig.authScheme,
         stateOf(account),
+        account.experimental?.accountType ?? null,
         account.alias,
         account.createdAt,
       ]);
-      const names = ['ID', 'USER', 'TOOLKIT', 'SCHEME', 'STATE', 'ALIAS', 'MADE'];
+      const names = ['ID', 'USER', 'TOOLKIT', 'SCHEME', 'STATE', 'TYPE', 'ALIAS', 'MADE'];
       terminal.result(page, () => terminal.table(names, rows));
       if (page.nextCursor !== null && !terminal.json)
         terminal.note(`There are more accounts: --cursor ${page.nextCursor}`);

@@ -8,7 +8,7 @@ use proxy_execute_protocol::{
 use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
 
 use super::credential::changed;
-use super::{Accounts, not_found};
+use super::{Accounts, not_found, sharing};
 use crate::bounds;
 use crate::credential::{Fields, GivenCredential};
 use crate::toolkit::Toolkit;
@@ -28,7 +28,7 @@ impl Accounts {
         self.get(id).await
     }
 
-    /// Changes an account's alias or credential.
+    /// Changes an account's alias, its credential or its ACL.
     pub async fn update(&self, id: &str, request: UpdateAccount) -> Result<ChangedAccount> {
         bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
         let account = self.find(id).await?;
@@ -36,6 +36,9 @@ impl Accounts {
             alias: request.alias.map(|alias| Some(alias).filter(|alias| !alias.is_empty())),
             ..AccountChange::default()
         };
+        if let Some(acl) = request.experimental.and_then(|changed| changed.acl_config_for_shared) {
+            change.acl = sharing::checked(acl, account.account_type, "experimental")?;
+        }
         if let Some(connection) = request.connection {
             bounds::credential(&connection.state, "connection.state")?;
             let given = GivenCredential::read(&connection.state, "connection.state")?;

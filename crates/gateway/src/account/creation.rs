@@ -7,11 +7,19 @@ use proxy_execute_protocol::{
 };
 use proxy_execute_store::{Insertion, StoredAccount, StoredAuthConfig};
 
-use super::Accounts;
+use super::{Accounts, SharingOfNew};
 use crate::auth_config;
 use crate::credential::GivenCredential;
 use crate::request::require;
 use crate::{bounds, id, word_id};
+
+/// The parts of a new account that its creator chooses, beside the credential.
+#[derive(Debug)]
+pub(crate) struct NewAccount {
+    pub(crate) user_id: String,
+    pub(crate) alias: Option<String>,
+    pub(crate) sharing: SharingOfNew,
+}
 
 impl Accounts {
     /// Imports a credential. A credential that could not be sent later is refused now.
@@ -21,6 +29,7 @@ impl Accounts {
         bounds::length(&request.user_id, bounds::LONGEST_USER_ID, "user_id")?;
         bounds::length(request.alias.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "alias")?;
         bounds::credential(&request.credential, "credential")?;
+        let sharing = SharingOfNew::read(request.experimental, "experimental")?;
         let toolkit = self.catalogue.get(&request.toolkit)?;
         let mut given = GivenCredential::read(&request.credential, "credential")?;
         let config = match &request.auth_config_id {
@@ -42,21 +51,20 @@ impl Accounts {
                 config
             }
         };
-        let account =
-            self.insert(&config, request.user_id, request.alias, &given.val, AccountStatus::Active).await?;
-        Ok(self.shown(account))
+        let new = NewAccount { user_id: request.user_id, alias: request.alias, sharing };
+        Ok(self.shown(self.insert(&config, new, &given.val, AccountStatus::Active).await?))
     }
 
     /// Creates an account in this state. An account that its user has yet to connect is INITIALIZING.
     pub(crate) async fn insert(
         &self,
         config: &StoredAuthConfig,
-        user_id: String,
-        alias: Option<String>,
+        new: NewAccount,
         val: &SecretJson,
         status: AccountStatus,
     ) -> Result<StoredAccount> {
         let (id, at) = (id::random("ca"), self.clock.now());
+        let NewAccount { user_id, alias, sharing } = new;
         let alias = alias.filter(|alias| !alias.is_empty());
         let mut account = StoredAccount {
             credential: self.sealed(&id, config.auth_scheme, val, at)?,
@@ -76,6 +84,8 @@ impl Accounts {
             status,
             status_reason: None,
             is_disabled: false,
+            account_type: sharing.account_type,
+            acl: sharing.acl,
             created_at: at,
             updated_at: at,
             seq: 0,

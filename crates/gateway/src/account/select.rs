@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proxy_execute_protocol::{AccountStatus, Advice, Error, ErrorKind, Result, quoted};
 use proxy_execute_store::{StoredAccount, StoredSession};
 
-use super::{Accounts, not_found};
+use super::{Accounts, not_found, sharing};
 use crate::clock::rfc3339;
 use crate::toolkit::Toolkit;
 
@@ -16,7 +16,8 @@ impl Accounts {
     /// The result is `None` if there is no account and the toolkit needs none.
     ///
     /// # Errors
-    /// `NoActiveConnection`; for a pin, which has no fallback, `AccountNotFound` or `AccountUnusable`.
+    /// `NoActiveConnection`; for a pin, which has no fallback, `AccountNotFound`, `AccountUnusable` or
+    /// `SharedAccessDenied`.
     pub(crate) async fn for_session(
         &self,
         session: &StoredSession,
@@ -25,7 +26,10 @@ impl Accounts {
         let config = &session.config;
         let pin = config.connected_accounts.as_ref().and_then(|pins| pins.get(&toolkit.slug)?.first());
         if let Some(id) = pin {
-            return self.named(id).await.map(Some);
+            let account = self.pinned(id).await?;
+            // The ACL may have changed since the session pinned the account.
+            sharing::check_admitted(&account, &session.user_id)?;
+            return Ok(Some(account));
         }
         let (user, slug) = (&session.user_id, &toolkit.slug);
         let auth_config = config.auth_configs.as_ref().and_then(|configs| configs.get(slug));
@@ -55,13 +59,23 @@ impl Accounts {
         })
     }
 
-    /// Returns the account that a call or a session's pin names, if it can be used.
+    /// Returns the account that a call without a session names, if it can be used.
+    ///
+    /// # Errors
+    /// `AccountNotFound`, `AccountUnusable`; `SharedAccessDenied` for a SHARED account.
+    pub(crate) async fn named(&self, id: &str) -> Result<Arc<StoredAccount>> {
+        let account = self.pinned(id).await?;
+        sharing::check_not_shared(&account)?;
+        Ok(account)
+    }
+
+    /// Returns the account with this id, if it can be used.
     ///
     /// The account may come from the cache, and miss what another process wrote in the last 100 ms.
     ///
     /// # Errors
     /// `AccountNotFound`, `AccountUnusable`.
-    pub(crate) async fn named(&self, id: &str) -> Result<Arc<StoredAccount>> {
+    async fn pinned(&self, id: &str) -> Result<Arc<StoredAccount>> {
         let account = self.store.named_account_for_call(id).await?.ok_or_else(|| not_found(id))?;
         self.check_usable(&account)?;
         Ok(account)

@@ -5,13 +5,13 @@ use std::fmt;
 
 use proxy_execute_protocol::{
     AccountState, AccountStatus, AccountType, AuthConfigRef, ConnectedAccount, Error, ErrorKind,
-    ListAccounts, OrderBy, OrderDirection, Page, Result, ToolkitRef, quoted,
+    ListAccounts, ListedAccounts, OrderBy, OrderDirection, Page, Result, ToolkitRef, quoted,
 };
-use proxy_execute_store::{AccountFilter, Rows, StoredAccount};
+use proxy_execute_store::{AccountFilter, StoredAccount};
 use serde_json::Map;
 use serde_json::value::RawValue;
 
-use super::Accounts;
+use super::{Accounts, sharing};
 use crate::bounds;
 use crate::clock::rfc3339;
 use crate::page::ListCursor;
@@ -68,26 +68,28 @@ impl Accounts {
         let direction = request.order_direction.as_deref().map_or(Ok(OrderDirection::Desc), |name| {
             one_of(name, "order_direction", &[OrderDirection::Asc, OrderDirection::Desc])
         })?;
-        let account_type = request.account_type.as_deref().map_or(Ok(AccountType::Private), |name| {
-            one_of(name, "account_type", &[AccountType::Private, AccountType::Shared, AccountType::All])
+        let listed = request.account_type.as_deref().map_or(Ok(ListedAccounts::Private), |name| {
+            let known = [ListedAccounts::Private, ListedAccounts::Shared, ListedAccounts::All];
+            one_of(name, "account_type", &known)
         })?;
 
         let by_change = order_by == OrderBy::UpdatedAt;
-        let found = if account_type == AccountType::Shared {
-            Rows { rows: Vec::new(), total: 0 }
-        } else {
-            let filter = AccountFilter {
-                ids: request.connected_account_ids,
-                user_ids: request.user_ids,
-                toolkits: request.toolkit_slugs,
-                statuses,
-                auth_config_ids: request.auth_config_ids,
-                by_change,
-                oldest_first: direction == OrderDirection::Asc,
-                page: cursor.asked()?,
-            };
-            self.store.accounts(&filter).await?
+        let filter = AccountFilter {
+            ids: request.connected_account_ids,
+            user_ids: request.user_ids,
+            toolkits: request.toolkit_slugs,
+            statuses,
+            auth_config_ids: request.auth_config_ids,
+            account_type: match listed {
+                ListedAccounts::Private => Some(AccountType::Private),
+                ListedAccounts::Shared => Some(AccountType::Shared),
+                ListedAccounts::All => None,
+            },
+            by_change,
+            oldest_first: direction == OrderDirection::Asc,
+            page: cursor.asked()?,
         };
+        let found = self.store.accounts(&filter).await?;
         let sort_time =
             |account: &StoredAccount| if by_change { account.updated_at } else { account.created_at };
         Ok(cursor.page(
@@ -124,6 +126,7 @@ impl Accounts {
             _ => account.status_reason,
         };
         ConnectedAccount {
+            experimental: sharing::shown(account.account_type, account.acl),
             state: AccountState { auth_scheme: account.auth_scheme, val: shown },
             auth_config: AuthConfigRef {
                 id: account.auth_config_id,

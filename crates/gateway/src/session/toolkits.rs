@@ -10,6 +10,7 @@ use proxy_execute_protocol::{
 use proxy_execute_store::StoredAccount;
 
 use super::Sessions;
+use crate::account::admits;
 use crate::bounds;
 use crate::clock::rfc3339;
 use crate::page::{ListCursor, rows_of};
@@ -44,8 +45,12 @@ impl Sessions {
         for (toolkit, pins) in config.connected_accounts.iter().flatten() {
             accounts.remove(toolkit);
             if let Some(id) = pins.first()
-                && let Some(account) = self.store.account(id).await?
+                && let Some(mut account) = self.store.account(id).await?
             {
+                // The ACL of a SHARED account no longer allows the user. Calls are refused.
+                if account.status == AccountStatus::Active && !admits(&account, &session.user_id) {
+                    account.status = AccountStatus::Inactive;
+                }
                 accounts.insert(toolkit.clone(), account);
             }
         }

@@ -25,6 +25,7 @@ mod private_hosts;
 mod redirects;
 mod refresh;
 mod resources;
+mod shared_accounts;
 mod store;
 mod support;
 mod token_answers;

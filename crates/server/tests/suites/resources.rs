@@ -39,7 +39,7 @@ pub(crate) async fn read(port: &Port, path: &str) -> Value {
 }
 
 /// Creates an auth config for API keys, and returns its id.
-async fn auth_config(port: &Port, toolkit: &str) -> String {
+pub(crate) async fn auth_config(port: &Port, toolkit: &str) -> String {
     let request = json!({
         "toolkit": { "slug": toolkit },
         "auth_config": { "type": "use_custom_auth", "authScheme": "API_KEY", "credentials": {} },
@@ -49,7 +49,7 @@ async fn auth_config(port: &Port, toolkit: &str) -> String {
 }
 
 /// The request that connects an account with an API key.
-fn account(config: &str, user: &str, secret: &str) -> Value {
+pub(crate) fn account(config: &str, user: &str, secret: &str) -> Value {
     json!({
         "auth_config": { "id": config },
         "connection": { "user_id": user, "state": { "authScheme": "API_KEY", "val": { "api_key": secret } } },
@@ -65,7 +65,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
 }
 
-fn ids(page: &Value) -> Vec<String> {
+pub(crate) fn ids(page: &Value) -> Vec<String> {
     page["items"].as_array().unwrap().iter().map(|item| text(&item["id"])).collect()
 }
 
@@ -1087,24 +1087,4 @@ async fn accounts_created_at_once_have_different_names() {
         (&configs["total_items"], &configs["items"][0]["no_of_connections"]),
         (&json!(1), &json!(101))
     );
-}
-
-#[tokio::test]
-async fn shared_accounts_are_refused() {
-    let port = port().await;
-    let config = auth_config(&port, "query").await;
-    let shared = json!({ "account_type": "SHARED" });
-    let mut connection = account(&config, "ann", "k");
-    connection["connection"]["experimental"] = shared.clone();
-    let session = format!("/tool_router/session/{}/link", port.caller.session);
-    let link = json!({ "auth_config_id": config, "user_id": "ann", "experimental": shared });
-    for (path, request) in [
-        ("/connected_accounts", connection),
-        ("/connected_accounts/link", link),
-        (session.as_str(), json!({ "toolkit": "query", "experimental": shared })),
-    ] {
-        assert_refused(&ask(&port, "POST", path, request).await, 501, "NotSupported", "SHARED");
-    }
-    let private = json!({ "toolkit": "query", "experimental": { "account_type": "PRIVATE" } });
-    expect(ask(&port, "POST", &session, private).await, 201);
 }

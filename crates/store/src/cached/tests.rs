@@ -4,13 +4,13 @@ use std::path::Path;
 use std::pin::pin;
 
 use futures::FutureExt;
-use proxy_execute_protocol::{AuthConfigStatus, AuthConfigType, AuthScheme, SessionConfig};
+use proxy_execute_protocol::{AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, SessionConfig};
 use sqlx::{Connection, SqliteConnection};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{KeyCheck, SealedCredential, SqliteStore};
+use crate::{KeyCheck, SealedCredential, SqliteStore, StoredAcl};
 
 const ANY_KEY: KeyCheck<'_> = KeyCheck { sealed: b"sealed", opens: &|_| true };
 
@@ -54,6 +54,8 @@ fn account(id: &str, user_id: &str) -> StoredAccount {
         status: AccountStatus::Active,
         status_reason: None,
         is_disabled: false,
+        account_type: AccountType::Private,
+        acl: StoredAcl::default(),
         credential: sealed("old"),
         credential_version: 0,
         credential_at: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::{AccountStatus, Result};
+use proxy_execute_protocol::{AccountStatus, AccountType, Result};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
@@ -69,8 +69,8 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<Arc<StoredAccount>>> {
         let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
         let select = format!(
-            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.toolkit = ?3 {of_config} \
-             ORDER BY {BEST_FIRST} LIMIT 1"
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.toolkit = ?3 \
+             AND a.account_type = 'PRIVATE' {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
         );
         let query = sqlx::query_as(AssertSqlSafe(select)).bind(self.clock.now()).bind(user_id).bind(toolkit);
         let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
@@ -80,7 +80,7 @@ impl Accounts for SqliteStore {
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
-             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2) WHERE place = 1"
+             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.account_type = 'PRIVATE') WHERE place = 1"
         );
         sqlx::query_as(AssertSqlSafe(select))
             .bind(self.clock.now())
@@ -183,7 +183,8 @@ fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     sqlx::query(
         "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
          own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at, \
-         connected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         connected_at, account_type, allow_all_users, allowed_user_ids, not_allowed_user_ids) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&account.id)
     .bind(&account.user_id)
@@ -202,6 +203,10 @@ fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     .bind(account.created_at)
     .bind(account.updated_at)
     .bind((account.status == AccountStatus::Active).then_some(account.created_at))
+    .bind(account.account_type.to_string())
+    .bind(account.acl.allow_all_users)
+    .bind(json_of(&account.acl.allowed_user_ids.0))
+    .bind(json_of(&account.acl.not_allowed_user_ids.0))
 }
 
 pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<Sqlite> {
@@ -224,6 +229,15 @@ pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<
     if let Some(is_disabled) = change.is_disabled {
         query.push(", is_disabled = ").push_bind(is_disabled);
     }
+    if let Some(allow_all_users) = change.acl.allow_all_users {
+        query.push(", allow_all_users = ").push_bind(allow_all_users);
+    }
+    if let Some(ids) = &change.acl.allowed_user_ids {
+        query.push(", allowed_user_ids = ").push_bind(json_of(ids));
+    }
+    if let Some(ids) = &change.acl.not_allowed_user_ids {
+        query.push(", not_allowed_user_ids = ").push_bind(json_of(ids));
+    }
     query.push(" WHERE id = ").push_bind(id.to_owned());
     if let Some(version) = change.of_version {
         query.push(" AND credential_version = ").push_bind(version);
@@ -231,6 +245,10 @@ pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<
         query.push(" AND ").push_bind(at + LONGEST_LEASE);
     }
     query
+}
+
+fn json_of(user_ids: &[String]) -> String {
+    serde_json::to_string(user_ids).expect("a list of texts can be written as JSON")
 }
 
 /// Writes the outcome of a refresh, if `holder` still has the lease.
@@ -295,6 +313,8 @@ fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
     restrict(&mut query, "a.", filter);
     let time = match (are_few(filter), filter.by_change) {
         (false, false) => "a.created_at",
+        // The SHARED accounts are few among all, and their index does not have this order.
+        (false, true) if filter.account_type == Some(AccountType::Shared) => "+a.updated_at",
         (false, true) => "a.updated_at",
         // Sorting a few accounts is faster than walking all accounts in order.
         (true, false) => "+a.created_at",
@@ -332,6 +352,10 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilte
             query.push(")");
         }
     }
+    // The type is part of the text, because SQLite uses the index of SHARED accounts for no bound value.
+    if let Some(account_type) = filter.account_type {
+        query.push(format!(" AND {alias}account_type = '{account_type}'"));
+    }
 }
 
 /// Returns the column whose index finds the accounts of a filter. `None` walks all accounts in order, which
@@ -345,6 +369,9 @@ fn index_of(filter: &AccountFilter) -> Option<&'static str> {
         Some("id")
     } else if !filter.user_ids.is_empty() {
         Some("user_id")
+    } else if filter.account_type == Some(AccountType::Shared) {
+        // The index of SHARED accounts has no column that a filter names.
+        None
     } else if in_order(filter.statuses.len()) && filter.statuses != [AccountStatus::Active] {
         Some("status")
     } else if in_order(filter.auth_config_ids.len()) {
