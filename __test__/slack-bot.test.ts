@@ -1,12 +1,17 @@
 /** The example of a Slack bot: its conversation, the form of its calls, and how it receives events. */
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type Call, Composio, type ComposioOptions } from '../index.js';
+import { portToComeBackTo } from './support/ports';
 
 const folder = join(__dirname, '..', 'examples', 'slack-bot');
 const load = (name: string) => import(pathToFileURL(join(folder, name)).href);
@@ -81,6 +86,47 @@ it('names the variable of the environment that is missing', async () => {
     code: 1,
     stderr: /PROXY_EXECUTE_ENCRYPTION_KEY is missing in the environment/,
   });
+});
+
+it('with a Slack app in the environment, leads an administrator to Slack', async () => {
+  const state = mkdtempSync(join(tmpdir(), 'proxy-execute-slack-bot-'));
+  const port = await portToComeBackTo();
+  const child = spawn(process.execPath, [join(folder, 'start.mjs')], {
+    env: {
+      ...process.env,
+      STORE: join(state, 'slack-bot.db'),
+      PROXY_EXECUTE_ENCRYPTION_KEY: '7'.repeat(64),
+      GATEWAY_URL: `http://127.0.0.1:${port}`,
+      GATEWAY_PORT: String(port),
+      BOT_URL: 'https://bot.example.com',
+      BOT_PORT: '0',
+      SLACK_CLIENT_ID: '1.2',
+      SLACK_CLIENT_SECRET: 'of the client',
+      SLACK_SIGNING_SECRET: 'of events',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  try {
+    const [line] = await once(createInterface(child.stdout), 'line');
+    const link = /^Open this link as an administrator of the workspace: (\S+)$/.exec(line)?.[1] ?? assert.fail(line);
+    const page = await fetch(link);
+    const [cookie = ''] = page.headers.getSetCookie();
+    const proof = /name="proof" value="([^"]*)"/.exec(await page.text())?.[1] ?? assert.fail('there is no form');
+    const headers = { cookie: cookie.split(';')[0] ?? '' };
+    const submitted = await fetch(link, { method: 'POST', headers, body: new URLSearchParams({ proof }) });
+    const next = new URL(submitted.headers.get('refresh')?.replace('0;url=', '') ?? '');
+    assert.equal(`${next.origin}${next.pathname}`, 'https://slack.com/oauth/v2/authorize');
+    assert.equal(next.searchParams.get('client_id'), '1.2');
+    assert.equal(next.searchParams.get('redirect_uri'), `http://127.0.0.1:${port}/connect/callback`);
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const [, listed = ''] = /and the bot scopes (.*?)\. Under/s.exec(readme) ?? [];
+    assert.deepEqual(next.searchParams.get('scope')?.split(','), listed.match(/[\w:]+:\w+/g));
+  } finally {
+    child.kill();
+    await exited;
+    rmSync(state, { recursive: true });
+  }
 });
 
 describe('a call of the bot', () => {
