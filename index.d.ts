@@ -1206,6 +1206,33 @@ export interface ToFileOptions {
 	/** Ends it, also while it waits for bytes. The promise is rejected with the signal's `reason`. */
 	signal?: AbortSignal | undefined;
 }
+/** The head of a request, by which {@link Composio.fetch} finds the session of a call. */
+export interface FetchRequest {
+	/** The URL or path that was passed to `fetch`, without its fragment. */
+	readonly url: string;
+	/** The method, in upper case. */
+	readonly method: string;
+	/** The headers that were passed to `fetch`, credentials of an SDK included. */
+	readonly headers: Headers;
+}
+/** The options of {@link Session.fetch} and {@link Composio.fetch}. */
+export interface FetchOptions {
+	/**
+	 * Whether an `Authorization` of the caller replaces the account's credential. Default: false. The dummy credential
+	 * of an SDK is then dropped: its `Authorization`, and each header or query value that the account's credential sets.
+	 */
+	keepAuthorization?: boolean | undefined;
+	/**
+	 * Whether an error of the backend is thrown as an {@link APIError}. Default: false. An error with a status of 4xx is
+	 * then a `Response` with the header `x-proxy-execute-error`, and any other is the `cause` of a `TypeError`.
+	 */
+	throwGatewayErrors?: boolean | undefined;
+	/**
+	 * The wait for the response's head, and for each chunk of its body, in milliseconds. Default: the `timeout` of the
+	 * {@link Composio} object.
+	 */
+	timeout?: number | undefined;
+}
 /**
  * A third-party API, and how it is authenticated with.
  *
@@ -1937,6 +1964,26 @@ export declare class Session {
 		responseType?: ResponseType | undefined;
 	}): Promise<ProxyExecuteResponse>;
 	/**
+	 * Returns a function with the signature of `fetch` that calls a toolkit as the session's user, for the SDK of an
+	 * API: pass it where the SDK takes a `fetch`, and any text as the SDK's key.
+	 *
+	 * A path is appended to the base URL of the user's account. An absolute URL must lead to one of the toolkit's hosts.
+	 * The result is a `Response`, whose body is streamed. An error of the backend that a retry cannot mend, such as a
+	 * missing account, is a `Response` with its status of 4xx and the header `x-proxy-execute-error`.
+	 *
+	 * @param toolkit The toolkit, such as `github`.
+	 * @param options `keepAuthorization`, `throwGatewayErrors`, and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const github = session.fetch('github');
+	 * const response = await github('/user', { headers: { accept: 'application/vnd.github+json' } });
+	 * if (response.ok) console.log(await response.json());
+	 * ```
+	 */
+	fetch(toolkit: string, options?: FetchOptions): typeof globalThis.fetch;
+	/**
 	 * Creates an account of a toolkit for the session's user, and a link to the page where the user connects it.
 	 *
 	 * The account has the auth config that the session names for the toolkit. If the session names none, a gateway
@@ -2218,6 +2265,23 @@ export declare class Composio {
 	 * ```
 	 */
 	use(sessionId: string, options?: CallOptions): Promise<Session>;
+	/**
+	 * Returns a function like that of {@link Session.fetch} that finds the session of each call. It is for an SDK that
+	 * takes one `fetch` for all of its users.
+	 *
+	 * @param sessionOf Returns the session of a call. It receives the call's URL, method and headers. If it throws, so
+	 * does the call.
+	 * @param toolkit The toolkit, such as `slack`.
+	 * @param options `keepAuthorization`, `throwGatewayErrors`, and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const sessions = new Map<string, Session>();
+	 * const slack = composio.fetch(({ headers }) => sessions.get(headers.get('authorization') ?? ''), 'slack');
+	 * ```
+	 */
+	fetch(sessionOf: (request: FetchRequest) => Session | undefined | Promise<Session | undefined>, toolkit: string, options?: FetchOptions): typeof globalThis.fetch;
 }
 /** Calls outside of a session, by {@link Composio.tools}. */
 export declare class Tools {

@@ -35,6 +35,8 @@ const OWN = 'proxy-execute';
 const REMOTE = [OWN, 'undici Pool', 'fetch', '@composio/core'];
 const EMBEDDED = 'proxy-execute, embedded gateway';
 const DIRECT = 'undici Pool, directly';
+const SESSION_FETCH = 'session.fetch, embedded gateway';
+const DIRECT_FETCH = 'fetch, directly';
 /** The minimum that every client needs for a large response. */
 const PARSE = 'JSON.parse alone';
 
@@ -105,7 +107,7 @@ const env = { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
 /** All measurements: by scenario, then by contender. */
 const measured = new Map();
 await rounds(SCENARIOS, REMOTE);
-await rounds(IN_PROCESS, [EMBEDDED, DIRECT]);
+await rounds(IN_PROCESS, [EMBEDDED, DIRECT, SESSION_FETCH, DIRECT_FETCH]);
 const cold = await coldStarts();
 const nginx = await beside(stub.url, folder, console.error);
 const growth = growing(console.error);
@@ -238,6 +240,12 @@ function targets() {
     ['installed, MB', '≤ 12', size[OWN].bytes / 1e6],
     ['embedded gateway, 128 in flight: throughput, beside undici', '≥ 0.8', ratio(embedded, 'rate', DIRECT, EMBEDDED)],
     ['the same: event loop per call', '≤ 0.4', ratio(embedded, 'loop', DIRECT, EMBEDDED)],
+    [
+      '`session.fetch`, 128 in flight: throughput, beside fetch',
+      '≥ 1.5',
+      ratio(embedded, 'rate', DIRECT_FETCH, SESSION_FETCH),
+    ],
+    ['the same: event loop per call', '≤ 0.7', ratio(embedded, 'loop', DIRECT_FETCH, SESSION_FETCH)],
     ...nginx.targets,
     ...growth.targets,
   ];

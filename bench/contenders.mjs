@@ -52,6 +52,29 @@ function fetcher(origin) {
   };
 }
 
+/** The call of an API by a function with the signature of `fetch`. */
+function fetchData(fetch, origin) {
+  const headers = { ...JSON_TYPE, authorization: 'Bearer token' };
+  return async (answer, body, signal) => {
+    const response = await fetch(`${origin}/data/${answer}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+      signal,
+    });
+    return response.json();
+  };
+}
+
+/** A session of a gateway in this process, with the stub as its API. */
+async function embedded(origin) {
+  const { Composio, Gateway } = await import('../index.mjs');
+  const gateway = await Gateway.open({ allowPrivateHosts: [new URL(origin).host], toolkits: [toolkit(origin)] });
+  const credential = { authScheme: 'BEARER_TOKEN', val: { token: 'token' } };
+  await gateway.connectedAccounts.import({ userId: 'user_bench', toolkit: 'stub', credential });
+  return new Composio({ gateway }).create('user_bench', { toolkits: ['stub'] });
+}
+
 /** By name: a function of the stub's origin. It returns a function that calls and returns the response's data. */
 export const CONTENDERS = {
   'proxy-execute': async (origin) => {
@@ -75,19 +98,14 @@ export const CONTENDERS = {
     return callIn(composio);
   },
   'proxy-execute, embedded gateway': async (origin) => {
-    const { Composio, Gateway } = await import('../index.mjs');
-    const gateway = await Gateway.open({
-      allowPrivateHosts: [new URL(origin).host],
-      toolkits: [toolkit(origin)],
-    });
-    const credential = { authScheme: 'BEARER_TOKEN', val: { token: 'token' } };
-    await gateway.connectedAccounts.import({ userId: 'user_bench', toolkit: 'stub', credential });
-    const session = await new Composio({ gateway }).create('user_bench', { toolkits: ['stub'] });
+    const session = await embedded(origin);
     return async (answer, body) => {
       const request = { toolkit: 'stub', endpoint: `/data/${answer}`, method: 'POST', body };
       return (await session.proxyExecute(request)).data;
     };
   },
+  'session.fetch, embedded gateway': async (origin) => fetchData((await embedded(origin)).fetch('stub'), ''),
+  'fetch, directly': async (origin) => fetchData(fetch, origin),
   /** The least cost of a response: its text is in memory, in the cheapest kind of string, and is read. */
   'JSON.parse alone': async (origin) => {
     const texts = new Map();

@@ -14,4 +14,6 @@ export interface BackendHandle {
   headers: Record<string, string>;
   /** The gateway in this process. The reference keeps it open while a call can be made on it. */
   gateway?: object;
+  /** Whether the backend streams responses, as a gateway does; unset until a call has asked. */
+  streams?: boolean;
 }

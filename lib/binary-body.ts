@@ -52,7 +52,7 @@ export interface WireBinaryBody {
 export type Source = { path: string } | { chunks: Chunks };
 
 /** Where chunks come from. */
-interface Chunks {
+export interface Chunks {
   next(): Promise<IteratorResult<unknown>>;
   /** Releases their source, even during a wait for the next chunk. */
   cancel(): void;
@@ -114,7 +114,7 @@ export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBo
     return undefined;
   }
   const { contentType, size, chunks } = encodeForm(form);
-  return { wire: { content_type: contentType, size }, source: { chunks: fromIterable(chunks) } };
+  return { wire: { content_type: contentType, size }, source: { chunks: chunksOf(chunks) } };
 }
 
 /** Whether a value is what {@link Bytes} says. Bytes of another realm are no instances of this one's classes. */
@@ -129,21 +129,31 @@ export function isBytes(value: unknown): value is Bytes {
 }
 
 function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinaryBody; source: Source } {
-  if (isOfClass(bytes, 'ReadableStream')) {
-    if (bytes.locked) check.wrong(path, `is a stream that is in use already: a stream can be sent once.`);
-    return { wire: {}, source: { chunks: fromWebStream(bytes) } };
+  if (isOfClass(bytes, 'ReadableStream') && bytes.locked) {
+    check.wrong(path, `is a stream that is in use already: a stream can be sent once.`);
   }
+  const { wire, chunks } = bytesSource(bytes);
+  return { wire, source: { chunks } };
+}
+
+/** Takes bytes apart into what is written and what is sent beside it. */
+export function bytesSource(bytes: Bytes): { wire: WireBinaryBody; chunks: Chunks } {
   if (isOfClass(bytes, 'Blob')) {
     const wire = { content_type: bytes.type || undefined, size: bytes.size };
-    return { wire, source: { chunks: fromWebStream(bytes.stream()) } };
+    return { wire, chunks: chunksOf(bytes.stream()) };
   }
   if (ArrayBuffer.isView(bytes) || isArrayBuffer(bytes)) {
     const view = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : new Uint8Array(bytes);
-    return { wire: { size: view.byteLength }, source: { chunks: fromIterable([view]) } };
+    return { wire: { size: view.byteLength }, chunks: chunksOf([view]) };
   }
-  return { wire: {}, source: { chunks: fromIterable(bytes) } };
+  return { wire: {}, chunks: chunksOf(bytes) };
+}
+
+/** The chunks of a stream of the web or of Node.js, or of a list. */
+export function chunksOf(bytes: ReadableStream | Iterable<unknown> | AsyncIterable<unknown>): Chunks {
+  return isOfClass(bytes, 'ReadableStream') ? fromWebStream(bytes) : fromIterable(bytes);
 }
 
 function fromWebStream(stream: ReadableStream<Uint8Array>): Chunks {

@@ -7,6 +7,8 @@ import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
 import type { Download } from './download';
 import { ComposioNoAPIKeyError, toError } from './errors';
+import { type FetchOptions, fetchIn } from './fetch';
+import type { FetchRequest } from './fetch-request';
 import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, completions, native } from './native';
 import {
@@ -18,7 +20,7 @@ import {
   writeToolsRequest,
 } from './proxy-request';
 import { askOn } from './resource';
-import { openDownload, type Session, streamed } from './session';
+import { openDownload, Session, sessionBackendOf, streamed } from './session';
 import type { SessionConfig } from './session-config';
 import { type Sessions, sessionsOn } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
@@ -157,6 +159,41 @@ export class Composio {
   async use(sessionId: string, options?: CallOptions): Promise<Session> {
     return this.sessions.use(sessionId, options);
   }
+
+  /**
+   * Returns a function like that of {@link Session.fetch} that finds the session of each call. It is for an SDK that
+   * takes one `fetch` for all of its users.
+   *
+   * @param sessionOf Returns the session of a call. It receives the call's URL, method and headers. If it throws, so
+   * does the call.
+   * @param toolkit The toolkit, such as `slack`.
+   * @param options `keepAuthorization`, `throwGatewayErrors`, and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument cannot be used.
+   *
+   * @example
+   * ```ts
+   * const sessions = new Map<string, Session>();
+   * const slack = composio.fetch(({ headers }) => sessions.get(headers.get('authorization') ?? ''), 'slack');
+   * ```
+   */
+  fetch(
+    sessionOf: (request: FetchRequest) => Session | undefined | Promise<Session | undefined>,
+    toolkit: string,
+    options?: FetchOptions,
+  ): typeof globalThis.fetch {
+    const check = new Check('fetch options');
+    if (typeof sessionOf !== 'function') check.wrong('sessionOf', `must be a function, but is ${kindOf(sessionOf)}.`);
+    check.done();
+    const find = async (request: FetchRequest) => {
+      const session = await sessionOf(request);
+      const found = new Check('session of a call');
+      if (!(session instanceof Session))
+        found.wrong('sessionOf', `must return a Session, but returned ${kindOf(session)}.`);
+      found.done();
+      return sessionBackendOf(session as Session);
+    };
+    return fetchIn(find, toolkit, options);
+  }
 }
 
 /** The calls that are made on a connection. */
@@ -268,6 +305,7 @@ function embedded(options: unknown): BackendHandle {
     timeout: (timeout as number | undefined) ?? DEFAULT_TIMEOUT,
     headers: {},
     gateway: gateway as Gateway,
+    streams: true,
   };
 }
 

@@ -122,9 +122,14 @@ function checkToFile(path: unknown, options: unknown): void {
 
 /**
  * A native body as a web stream. The stream requests a chunk when its reader waits for one. `timeout` limits
- * that wait.
+ * that wait. `toReason` makes the error that a reader of a broken stream receives.
  */
-export function readable(reader: Native.ByteReader, timeout: number, signal?: AbortSignal): ReadableStream<Uint8Array> {
+export function readable(
+  reader: Native.ByteReader,
+  timeout: number,
+  signal?: AbortSignal,
+  toReason: (error: unknown) => unknown = (error) => error,
+): ReadableStream<Uint8Array> {
   let forget = () => {};
   return new PlatformStream<Uint8Array>(
     {
@@ -139,7 +144,7 @@ export function readable(reader: Native.ByteReader, timeout: number, signal?: Ab
           controller.close();
         } catch (error) {
           reader.cancel();
-          controller.error(error);
+          controller.error(toReason(error));
         }
         forget();
       },

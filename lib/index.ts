@@ -63,6 +63,8 @@ export {
   UnprocessableEntityError,
   ValidationError,
 } from './errors';
+export type { FetchOptions } from './fetch';
+export type { FetchRequest } from './fetch-request';
 export {
   Gateway,
   type Listener,

@@ -142,6 +142,9 @@ class CallsInFlight {
   readonly #aborts = new Set<() => void>();
   readonly #abort = () => {
     for (const abort of this.#aborts) abort();
+    // A signal aborts once.
+    this.#aborts.clear();
+    this.#release();
   };
 
   constructor(signal: AbortSignal) {
@@ -155,7 +158,10 @@ class CallsInFlight {
 
   delete(abort: () => void): void {
     this.#aborts.delete(abort);
-    if (this.#aborts.size > 0) return;
+    if (this.#aborts.size === 0) this.#release();
+  }
+
+  #release(): void {
     this.#signal.removeEventListener('abort', this.#abort);
     callsBySignal.delete(this.#signal);
   }

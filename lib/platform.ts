@@ -4,6 +4,7 @@ interface Classes {
   Blob: Blob;
   FormData: FormData;
   ReadableStream: ReadableStream;
+  Request: Request;
   URLSearchParams: URLSearchParams;
 }
 

@@ -7,6 +7,7 @@ import { sending } from './binary-body';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
 import { Download, readable } from './download';
+import { type FetchOptions, fetchIn, type SessionBackend } from './fetch';
 import { answerOf } from './native';
 import {
   type BinaryData,
@@ -83,6 +84,9 @@ const SESSION = { session_id: 'string', mcp: { 'type?': 'string', 'url?': 'strin
 const CONFIG = { config: {} } as const;
 const DELETED = { session_id: 'string', deleted: 'boolean' } as const;
 
+/** Where the calls of a session go. */
+export let sessionBackendOf: (session: Session) => SessionBackend;
+
 /** Sends the request, and creates a session from the backend's response. */
 export let sessionFrom: (backend: BackendHandle, request: ResourceRequest, options?: CallOptions) => Promise<Session>;
 
@@ -107,6 +111,7 @@ export class Session {
   static {
     sessionFrom = async (backend, request, options) =>
       new Session(backend, await askOn(backend)({ ...request, form: SESSION }, options));
+    sessionBackendOf = (session) => ({ backend: session.#backend, sessionId: session.sessionId });
   }
 
   private constructor(backend: BackendHandle, answer: SessionAnswer) {
@@ -206,6 +211,29 @@ export class Session {
     // Most calls upload nothing. Without `sending`, such a call creates one promise less.
     if (source === undefined) return toResponse(readEnvelope(await call()));
     return toResponse(await sending(source, async (upload) => readEnvelope(await call(upload))));
+  }
+
+  /**
+   * Returns a function with the signature of `fetch` that calls a toolkit as the session's user, for the SDK of an
+   * API: pass it where the SDK takes a `fetch`, and any text as the SDK's key.
+   *
+   * A path is appended to the base URL of the user's account. An absolute URL must lead to one of the toolkit's hosts.
+   * The result is a `Response`, whose body is streamed. An error of the backend that a retry cannot mend, such as a
+   * missing account, is a `Response` with its status of 4xx and the header `x-proxy-execute-error`.
+   *
+   * @param toolkit The toolkit, such as `github`.
+   * @param options `keepAuthorization`, `throwGatewayErrors`, and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument cannot be used.
+   *
+   * @example
+   * ```ts
+   * const github = session.fetch('github');
+   * const response = await github('/user', { headers: { accept: 'application/vnd.github+json' } });
+   * if (response.ok) console.log(await response.json());
+   * ```
+   */
+  fetch(toolkit: string, options?: FetchOptions): typeof globalThis.fetch {
+    return fetchIn(sessionBackendOf(this), toolkit, options);
   }
 
   /**

@@ -94,6 +94,15 @@ impl Backend {
         settling(&self.completions, timeout_ms, cancelled(&self.completions, cancel), call, Settled::value)
     }
 
+    /// Tells whether the backend streams responses: `true` or `false`.
+    #[napi(catch_unwind)]
+    pub fn streams(&self, timeout_ms: f64, cancel: Option<u32>) -> u32 {
+        let backend = Arc::clone(&self.inner);
+        within(&self.completions, timeout_ms, cancel, move |deadline| async move {
+            Ok(backend.streams(deadline).await?.to_string())
+        })
+    }
+
     /// Opens a file by its URL from a response.
     #[napi(catch_unwind)]
     pub fn download(&self, url: String, timeout_ms: f64, cancel: Option<u32>) -> u32 {

@@ -42,6 +42,16 @@ export async function documentedQuickStart() {
   return link;
 }
 
+export async function fetchOfSdks(session: Session, composio: Composio) {
+  const github: typeof fetch = session.fetch('github', { keepAuthorization: true, timeout: 1000 });
+  const slack = composio.fetch(async ({ headers }) => (headers.has('x') ? session : undefined), 'slack');
+  const response = await slack(new URL('https://slack.com/api'), { method: 'POST', body: new URLSearchParams() });
+  same<Response>(response)(await github(new Request('https://api.github.com')));
+  // @ts-expect-error an option that does not exist
+  session.fetch('github', { retry: 3 });
+  return response.body;
+}
+
 export async function typesOfData(session: Session, composio: Composio) {
   const request: ProxyExecuteRequest = { toolkit: 'github', endpoint: '/user', method: 'HEAD' };
   const typed: ProxyExecuteResponse<{ login: string }> = await session.proxyExecute<{ login: string }>(request);

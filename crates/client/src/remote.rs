@@ -247,6 +247,10 @@ impl Backend for Remote {
         self.execute(None, call, deadline).await
     }
 
+    async fn streams(&self, deadline: Deadline) -> Result<bool> {
+        self.is_gateway(deadline).await
+    }
+
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,

@@ -72,6 +72,9 @@ pub trait Backend: std::fmt::Debug + Send + Sync + 'static {
         deadline: Deadline,
     ) -> Result<StreamedAnswer>;
 
+    /// Whether the backend streams responses. Otherwise [`Backend::proxy_stream`] fails.
+    async fn streams(&self, deadline: Deadline) -> Result<bool>;
+
     /// Opens a file by the URL that a response gave for it (`BinaryData::url`). The deadline applies
     /// to its first byte.
     async fn download(&self, url: &str, deadline: Deadline) -> Result<Download>;

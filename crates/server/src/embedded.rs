@@ -86,6 +86,10 @@ impl Backend for Embedded {
         self.run(self.proxy.execute(None, call.read()?)).await
     }
 
+    async fn streams(&self, _: Deadline) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn proxy_stream(
         &self,
         session_id: Option<&str>,
