@@ -1440,6 +1440,8 @@ export interface GatewayOptions {
 	ownCallbackPaths?: boolean | undefined;
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
 	linkLifetime?: number | undefined;
+	/** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
+	mcp?: boolean | undefined;
 }
 /** How files of responses are stored. */
 export interface FilesOptions {
@@ -1875,13 +1877,16 @@ export interface EnsuredConnection {
 		status: ConnectedAccountStatus;
 	} | undefined;
 }
-/** The MCP server that gives agents the tools of a session. A gateway has none; the hosted backend has one. */
+/** The MCP server that gives agents the tools of a session. */
 export interface Mcp {
 	/** The transport. */
 	type: "http";
-	/** The server's URL; empty if there is no server. */
+	/** The server's URL; empty if there is no server, as for a gateway that does not listen. */
 	url: string;
-	/** The headers to send to the server. They contain the API key: do not log them. */
+	/**
+	 * The headers to send to the server. They contain the API key: do not log them. They are empty if the URL has
+	 * another origin than the backend, or if the backend is a gateway in this process, which has no key.
+	 */
 	headers: Record<string, string>;
 }
 /**

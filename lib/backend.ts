@@ -12,8 +12,15 @@ export interface BackendHandle {
   timeout: number;
   /** The headers that the backend wants to see. */
   headers: Record<string, string>;
+  /** The origin of the backend's URL; absent for a gateway in this process. */
+  origin?: string;
   /** The gateway in this process. The reference keeps it open while a call can be made on it. */
   gateway?: object;
   /** Whether the backend streams responses, as a gateway does; unset until a call has asked. */
   streams?: boolean;
+}
+
+/** The origin of a URL; absent if the text is not a URL. */
+export function originOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).origin : undefined;
 }

@@ -2,7 +2,7 @@
 
 import type * as Native from '../native';
 import { type AuthConfigs, authConfigsOf } from './auth-configs';
-import { type BackendHandle, DEFAULT_TIMEOUT } from './backend';
+import { type BackendHandle, DEFAULT_TIMEOUT, originOf } from './backend';
 import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
 import type { Download } from './download';
@@ -333,10 +333,11 @@ function remote(options: RemoteOptions): BackendHandle {
   const { COMPOSIO_API_KEY, COMPOSIO_BASE_URL } = process.env;
   const apiKey = options.apiKey ?? (COMPOSIO_API_KEY || undefined);
   if (apiKey === undefined) throw new ComposioNoAPIKeyError();
+  const baseURL = options.baseURL ?? (COMPOSIO_BASE_URL || DEFAULT_BASE_URL);
   const backend = native.Backend.remote(
     JSON.stringify({
       api_key: apiKey,
-      base_url: options.baseURL ?? (COMPOSIO_BASE_URL || DEFAULT_BASE_URL),
+      base_url: baseURL,
       api_version: options.apiVersion,
       max_retries: options.maxRetries,
       default_headers: Object.entries(options.defaultHeaders ?? {}),
@@ -344,5 +345,10 @@ function remote(options: RemoteOptions): BackendHandle {
     completions(),
   );
   if (!(backend instanceof native.Backend)) throw toError(backend);
-  return { native: backend, timeout: options.timeout ?? DEFAULT_TIMEOUT, headers: { 'x-api-key': apiKey } };
+  return {
+    native: backend,
+    timeout: options.timeout ?? DEFAULT_TIMEOUT,
+    headers: { 'x-api-key': apiKey },
+    origin: originOf(baseURL),
+  };
 }

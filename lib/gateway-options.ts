@@ -74,6 +74,8 @@ export interface GatewayOptions {
   ownCallbackPaths?: boolean;
   /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
   linkLifetime?: number;
+  /** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
+  mcp?: boolean;
 }
 
 /** How files of responses are stored. */
@@ -143,6 +145,7 @@ const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   callbackUrls: { check: texts },
   ownCallbackPaths: { check: (check, value, path) => check.optionalFlag(value, path) },
   linkLifetime: time(1_000, 'Lifetime of a link. Default: 600'),
+  mcp: { check: (check, value, path) => check.optionalFlag(value, path) },
 };
 
 /** The flags of `serve` that are whole numbers, with the options that they set. A time is in seconds. */

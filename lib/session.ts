@@ -2,7 +2,7 @@
 
 import type * as Native from '../native';
 import type { ConnectedAccountStatus } from './account';
-import type { BackendHandle } from './backend';
+import { type BackendHandle, originOf } from './backend';
 import { sending } from './binary-body';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
@@ -67,13 +67,16 @@ export interface EnsuredConnection {
   connectedAccount?: { id: string; status: ConnectedAccountStatus };
 }
 
-/** The MCP server that gives agents the tools of a session. A gateway has none; the hosted backend has one. */
+/** The MCP server that gives agents the tools of a session. */
 export interface Mcp {
   /** The transport. */
   type: 'http';
-  /** The server's URL; empty if there is no server. */
+  /** The server's URL; empty if there is no server, as for a gateway that does not listen. */
   url: string;
-  /** The headers to send to the server. They contain the API key: do not log them. */
+  /**
+   * The headers to send to the server. They contain the API key: do not log them. They are empty if the URL has
+   * another origin than the backend, or if the backend is a gateway in this process, which has no key.
+   */
   headers: Record<string, string>;
 }
 
@@ -132,7 +135,9 @@ export class Session {
 
   /** The MCP server that gives agents the tools of the session. */
   get mcp(): Mcp {
-    return { type: 'http', url: this.#answer.mcp.url ?? '', headers: { ...this.#backend.headers } };
+    const url = this.#answer.mcp.url ?? '';
+    const { headers, origin } = this.#backend;
+    return { type: 'http', url, headers: originOf(url) === origin ? { ...headers } : {} };
   }
 
   /**

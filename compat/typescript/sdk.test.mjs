@@ -70,7 +70,9 @@ describe('sessions', () => {
     assert.deepEqual(session.config.toolkits, { enabled: ['github'] });
     assert.equal(session.config.user_id, 'ann');
     assert.deepEqual(session.preload, { tools: [] });
-    assert.equal(session.mcp.type, 'http');
+    const { type, url, headers } = session.mcp;
+    assert.deepEqual([type, url], ['http', `${gateway.baseURL}/mcp/${session.sessionId}`]);
+    assert.equal(headers['x-api-key'], gateway.apiKey);
 
     const used = await composio.use(session.sessionId);
     assert.deepEqual(used.config, session.config);

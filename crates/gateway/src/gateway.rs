@@ -115,6 +115,8 @@ pub struct GatewayOptions {
     pub own_callback_paths: bool,
     /// How long a link is valid, in milliseconds. Default: 600 000, as on the hosted backend.
     pub link_lifetime_ms: Option<u64>,
+    /// Whether the port serves sessions to MCP clients. Default: true.
+    pub mcp: Option<bool>,
     /// The time of day. Tests change it.
     #[serde(skip)]
     pub clock: Clock,
@@ -153,6 +155,8 @@ pub struct Services {
     pub files: Arc<Files>,
     /// The URL where users reach the gateway.
     pub public_url: PublicUrl,
+    /// Whether the port serves sessions to MCP clients.
+    pub serves_mcp: bool,
     store: Arc<dyn Store>,
     lifecycle: Lifecycle,
     servers: Mutex<Vec<JoinHandle<()>>>,
@@ -302,6 +306,7 @@ impl Gateway {
             recorder,
             files,
             public_url,
+            serves_mcp: options.mcp.unwrap_or(true),
             store,
             _closing: lifecycle.closing.clone().drop_guard(),
             lifecycle,

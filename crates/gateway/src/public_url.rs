@@ -10,7 +10,15 @@ use url::Url;
 ///
 /// It is the operator's `publicUrl`, or else the first address where the gateway listens.
 #[derive(Debug, Clone, Default)]
-pub struct PublicUrl(Arc<OnceLock<String>>);
+pub struct PublicUrl(Arc<KnownUrls>);
+
+#[derive(Debug, Default)]
+struct KnownUrls {
+    /// The operator's `publicUrl`.
+    chosen: Option<String>,
+    /// The first address where the gateway listens.
+    listening: OnceLock<String>,
+}
 
 impl PublicUrl {
     /// Reads `publicUrl`: a URL that paths can be appended to.
@@ -26,7 +34,8 @@ impl PublicUrl {
                 .about("publicUrl")
                 .fix("Write it as `https://gateway.example.com`.")
         })?;
-        Ok(Self(Arc::new(OnceLock::from(url.as_str().trim_end_matches('/').to_owned()))))
+        let chosen = Some(url.as_str().trim_end_matches('/').to_owned());
+        Ok(Self(Arc::new(KnownUrls { chosen, listening: OnceLock::new() })))
     }
 
     /// Returns the URL.
@@ -34,7 +43,7 @@ impl PublicUrl {
     /// # Errors
     /// `NotListening` if users cannot reach the gateway.
     pub fn get(&self) -> Result<&str> {
-        self.0.get().map(String::as_str).ok_or_else(|| {
+        self.known().ok_or_else(|| {
             Error::new(
                 ErrorKind::NotListening,
                 "The gateway has no page for users: it does not listen on a port.",
@@ -45,12 +54,24 @@ impl PublicUrl {
 
     /// The start of file URLs. Without a port, the URLs are valid in this process only.
     pub(crate) fn for_files(&self) -> &str {
-        self.0.get().map_or("proxy-execute:", String::as_str)
+        self.known().unwrap_or("proxy-execute:")
+    }
+
+    /// Returns the URL for a caller who used this origin; `None` if the gateway cannot be reached.
+    ///
+    /// The operator's choice comes first. The origin that the caller used is sure to work, unlike an address such
+    /// as `0.0.0.0`.
+    pub fn for_caller<'a>(&'a self, used: Option<&'a str>) -> Option<&'a str> {
+        self.0.chosen.as_deref().or(used).or_else(|| self.known())
+    }
+
+    fn known(&self) -> Option<&str> {
+        self.0.chosen.as_deref().or_else(|| self.0.listening.get().map(String::as_str))
     }
 
     /// Notes the address where the gateway listens, unless the operator has set `publicUrl`.
     pub fn listens_at(&self, address: SocketAddr) {
         // The first port wins, so that existing links stay valid.
-        _ = self.0.set(format!("http://{address}"));
+        _ = self.0.listening.set(format!("http://{address}"));
     }
 }

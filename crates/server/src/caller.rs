@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use axum::Json;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use proxy_execute_protocol::{Area, Level, Result};
+use proxy_execute_protocol::{Area, ErrorKind, Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
@@ -20,10 +20,27 @@ pub(super) struct Owner;
 /// A request's sender, before its key is checked.
 pub(super) struct Caller {
     gateway: Gateway,
-    request_id: RequestId,
+    pub(super) request_id: RequestId,
     is_owner: bool,
     key: Option<HeaderValue>,
     from: Option<IpAddr>,
+}
+
+/// Takes the key from `Authorization: Bearer`, if the request has no `x-api-key`.
+///
+/// Only routes for clients that cannot send another header accept a key there.
+pub(super) fn take_bearer(headers: &mut HeaderMap) {
+    let bearer = |value: &HeaderValue| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| HeaderValue::from_str(key.trim()).ok())?
+    };
+    if !headers.contains_key("x-api-key")
+        && let Some(mut key) = headers.get(header::AUTHORIZATION).and_then(bearer)
+    {
+        key.set_sensitive(true);
+        headers.insert("x-api-key", key);
+        headers.remove(header::AUTHORIZATION);
+    }
 }
 
 impl FromRequestParts<Gateway> for Caller {
@@ -81,7 +98,8 @@ impl Caller {
         })
     }
 
-    async fn run<T, Work: Future<Output = Result<T>> + Send>(
+    /// Runs `work`, if the caller has the permission.
+    pub(super) async fn run<T, Work: Future<Output = Result<T>> + Send>(
         &self,
         area: Area,
         level: Level,
@@ -91,13 +109,34 @@ impl Caller {
         let work = Box::pin(work(self.gateway.clone()));
         self.gateway
             .run(async {
-                if !self.is_owner {
-                    let key = self.key.as_ref().map(HeaderValue::as_bytes);
-                    self.gateway.api_keys.authorize(key, self.from, area, level).await?;
-                }
+                self.authorize(area, level).await?;
                 work.await
             })
             .await
+    }
+
+    /// Runs `work`, if the caller has a valid key. The permissions of the key do not matter.
+    pub(super) async fn run_with_any_key<T, Work: Future<Output = Result<T>> + Send>(
+        &self,
+        work: impl FnOnce(Gateway) -> Work,
+    ) -> Result<T> {
+        let work = Box::pin(work(self.gateway.clone()));
+        self.gateway
+            .run(async {
+                match self.authorize(Area::Sessions, Level::Read).await {
+                    Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(error),
+                    _ => work.await,
+                }
+            })
+            .await
+    }
+
+    async fn authorize(&self, area: Area, level: Level) -> Result<()> {
+        if self.is_owner {
+            return Ok(());
+        }
+        let key = self.key.as_ref().map(HeaderValue::as_bytes);
+        self.gateway.api_keys.authorize(key, self.from, area, level).await
     }
 
     fn json(self, result: Result<impl Serialize>, status: StatusCode) -> Result<Response, Failure> {

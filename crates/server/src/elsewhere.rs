@@ -18,8 +18,8 @@ const OWN_TOOLS: (&str, &str) = (
     "Run such tools in your program, and let them call APIs with proxy_execute.",
 );
 const MCP: (&str, &str) = (
-    "A gateway does not speak MCP.",
-    "Give the agent a tool of your own that calls APIs with proxy_execute.",
+    "A gateway has no MCP servers apart from those of its sessions.",
+    "Use the `mcp.url` of a session: /mcp/{session_id}, without a version in front.",
 );
 const CONFIGURATIONS: (&str, &str) = (
     "A gateway stores neither earlier nor shared configurations of sessions.",

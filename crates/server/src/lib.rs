@@ -19,6 +19,7 @@ mod files;
 pub mod fuzz;
 mod head;
 mod link;
+mod mcp;
 mod openapi;
 mod proxy;
 mod rate_limit;
@@ -39,7 +40,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -181,6 +182,7 @@ fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
     let router = router
         .merge(elsewhere::router())
         .route("/openapi.json", get(openapi_text))
+        .route("/mcp/{session_id}", post(mcp::serve))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
     let router = match limit {
@@ -228,6 +230,9 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
     // The owner's requests come from this process, and have no head to check.
     let is_owner = request.extensions().get::<Owner>().is_some();
     let refused = head::check(&request).err().filter(|_| !is_owner);
+    if request.uri().path().starts_with("/mcp/") {
+        caller::take_bearer(request.headers_mut());
+    }
     request.extensions_mut().insert(RequestId(request_id.clone()));
     let mut response = match refused {
         None => routes.oneshot(request).instrument(span).await?,

@@ -25,7 +25,7 @@ use super::threads::ArriveBy;
 pub(super) const MAX_REQUEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// The size limit of any other request, in bytes.
-const MAX_RESOURCE_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_RESOURCE_BYTES: usize = 1024 * 1024;
 
 /// How long a request may pause between two chunks.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
@@ -186,7 +186,7 @@ pub(super) fn too_large() -> Error {
         .fix("Send the body as bytes beside the request, which has a limit of its own.")
 }
 
-fn resource_too_large() -> Error {
+pub(super) fn resource_too_large() -> Error {
     let message = "The request is larger than 1 MiB, the limit for requests other than proxied calls.";
     Error::new(ErrorKind::PayloadTooLarge, message).fix("Send less, such as shorter lists.")
 }

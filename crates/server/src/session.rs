@@ -8,6 +8,7 @@ use proxy_execute_protocol::{
 };
 
 use super::caller::Caller;
+use super::mcp::{self, Origin};
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
 
@@ -16,10 +17,11 @@ use super::reply::{Failure, Named, read, read_query};
     request_body = CreateSession,
     responses((status = 201, body = Session,
         description = "The new session."), Errors))]
-pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
+pub(super) async fn create(caller: Caller, origin: Origin, request: Request) -> Result<Response, Failure> {
     caller
         .writing(Area::Sessions, StatusCode::CREATED, |gateway| async move {
-            gateway.sessions.create(read(request).await?).await
+            let session = gateway.sessions.create(read(request).await?).await?;
+            Ok(mcp::with_url(session, &gateway, &origin))
         })
         .await
 }
@@ -29,8 +31,17 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     params(("id" = String, Path)),
     responses((status = 200, body = Session,
         description = "The session."), Errors))]
-pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.reading(Area::Sessions, |gateway| async move { gateway.sessions.get(&id).await }).await
+pub(super) async fn get(
+    caller: Caller,
+    origin: Origin,
+    Named(id): Named<String>,
+) -> Result<Response, Failure> {
+    caller
+        .reading(Area::Sessions, |gateway| async move {
+            let session = gateway.sessions.get(&id).await?;
+            Ok(mcp::with_url(session, &gateway, &origin))
+        })
+        .await
 }
 
 /// Changes the given keys of a session.
@@ -41,12 +52,14 @@ pub(super) async fn get(caller: Caller, Named(id): Named<String>) -> Result<Resp
         description = "The changed session."), Errors))]
 pub(super) async fn update(
     caller: Caller,
+    origin: Origin,
     Named(id): Named<String>,
     request: Request,
 ) -> Result<Response, Failure> {
     caller
         .writing(Area::Sessions, StatusCode::OK, |gateway| async move {
-            gateway.sessions.update(&id, read(request).await?).await
+            let session = gateway.sessions.update(&id, read(request).await?).await?;
+            Ok(mcp::with_url(session, &gateway, &origin))
         })
         .await
 }

@@ -51,6 +51,7 @@ export const serve: Command = {
     'own-callback-paths': {
       description: 'Give every authorization server a redirect URI of its own. Register your clients with it',
     },
+    'no-mcp': { description: 'Serve no MCP clients: the `mcp.url` of sessions is empty' },
     files: {
       value: '<place>',
       description: 'Where files are stored: a folder, or s3://bucket/prefix. Default: a folder beside the store',
@@ -112,6 +113,7 @@ export const serve: Command = {
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       ownCallbackPaths: given.flag('own-callback-paths'),
+      mcp: given.flag('no-mcp') ? false : undefined,
       ...privateHosts(given),
       files: filesOf(given),
       ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag, unit }) => [name, scaled(given.whole(flag), unit)])),

@@ -18,6 +18,7 @@ mod headers;
 mod hosts;
 mod http;
 mod labels;
+mod mcp;
 mod oauth1;
 mod pipeline;
 mod port;
