@@ -1501,6 +1501,14 @@ export interface ListenOptions {
 	 * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
 	 */
 	requestTimeout?: number | undefined;
+	/**
+	 * The paths of PEM files: a certificate with its chain, and its private key. The port then speaks TLS. Files that
+	 * change are read again. Default: no TLS.
+	 */
+	tls?: {
+		cert: string;
+		key: string;
+	} | undefined;
 }
 /** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -1567,7 +1575,8 @@ export declare class Gateway {
 	 *
 	 * @param options Default: any free port, which only this machine can reach.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
-	 * @throws {ComposioError} If the address is in use, or does not belong to this machine (slug `InvalidOption`).
+	 * @throws {ComposioError} If the address is in use, or does not belong to this machine, or if a file of `tls`
+	 * cannot be used (slug `InvalidOption`).
 	 * @throws {APIConnectionError} If the gateway is closed.
 	 *
 	 * @example

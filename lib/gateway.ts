@@ -32,9 +32,14 @@ export interface ListenOptions {
    * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
    */
   requestTimeout?: number;
+  /**
+   * The paths of PEM files: a certificate with its chain, and its private key. The port then speaks TLS. Files that
+   * change are read again. Default: no TLS.
+   */
+  tls?: { cert: string; key: string };
 }
 
-const LISTEN_KEYS = ['host', 'port', 'requestsPerMinute', 'maxConnectionsPerAddress', 'requestTimeout'];
+const LISTEN_KEYS = ['host', 'port', 'requestsPerMinute', 'maxConnectionsPerAddress', 'requestTimeout', 'tls'];
 
 /** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -150,7 +155,8 @@ export class Gateway {
    *
    * @param options Default: any free port, which only this machine can reach.
    * @throws {ValidationError} If an option is unknown or cannot be used.
-   * @throws {ComposioError} If the address is in use, or does not belong to this machine (slug `InvalidOption`).
+   * @throws {ComposioError} If the address is in use, or does not belong to this machine, or if a file of `tls`
+   * cannot be used (slug `InvalidOption`).
    * @throws {APIConnectionError} If the gateway is closed.
    *
    * @example
@@ -168,6 +174,10 @@ export class Gateway {
       check.optionalWhole(options.requestsPerMinute, 'requestsPerMinute', 1, 4_294_967_295);
       check.optionalWhole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress', 1, 4_294_967_295);
       check.optionalWhole(options.requestTimeout, 'requestTimeout', 1);
+      if (options.tls !== undefined && check.object(options.tls, 'tls', ['cert', 'key'])) {
+        check.text(options.tls.cert, 'tls.cert', 'name a PEM file');
+        check.text(options.tls.key, 'tls.key', 'name a PEM file');
+      }
     }
     check.done();
     const request = JSON.stringify({
@@ -176,6 +186,7 @@ export class Gateway {
       requests_per_minute: options.requestsPerMinute,
       max_connections_per_address: options.maxConnectionsPerAddress,
       request_timeout_ms: options.requestTimeout,
+      tls: options.tls,
     });
     const answer = await answerOf(() => this.#native.listen(request));
     const { host, port } = JSON.parse(answer);
@@ -183,7 +194,7 @@ export class Gateway {
     const timer = setInterval(() => {}, 2 ** 31 - 1);
     this.#timers.add(timer);
     const listener: Listener = {
-      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      url: `${options.tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
       host,
       port,
       unref() {

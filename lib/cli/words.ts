@@ -41,6 +41,8 @@ const FIELDS: Readonly<Record<string, string>> = {
   requestTimeout: '--request-timeout',
   requestsPerMinute: '--rate-limit',
   statuses: '--status',
+  'tls.cert': '--tls-cert',
+  'tls.key': '--tls-key',
 };
 
 const LIST_ACCOUNTS = 'List the accounts with: npx proxy-execute accounts list';

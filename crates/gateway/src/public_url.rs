@@ -70,8 +70,9 @@ impl PublicUrl {
     }
 
     /// Notes the address where the gateway listens, unless the operator has set `publicUrl`.
-    pub fn listens_at(&self, address: SocketAddr) {
+    pub fn listens_at(&self, address: SocketAddr, with_tls: bool) {
+        let scheme = if with_tls { "https" } else { "http" };
         // The first port wins, so that existing links stay valid.
-        _ = self.0.listening.set(format!("http://{address}"));
+        _ = self.0.listening.set(format!("{scheme}://{address}"));
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn unreadable(Unreadable { status, error }: &Unreadable) -> Error {
         // hyper distinguishes this error from others only by its text.
         _ if error.to_string() == "invalid transfer-encoding parsed" => unknown_coding(),
         _ => Error::new(ErrorKind::InvalidRequest, format!("The request is not valid HTTP: {error}."))
-            .fix("Send HTTP/1.1 or HTTP/2 without TLS. This port does not support TLS."),
+            .fix("Send HTTP/1.1 or HTTP/2. A port speaks TLS only if it was opened with a certificate."),
     }
 }
 

@@ -28,6 +28,7 @@ mod root;
 mod session;
 mod socket;
 mod threads;
+mod tls;
 mod toolkits;
 
 use std::convert::Infallible;
@@ -60,6 +61,8 @@ pub use self::embedded::Embedded;
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RequestId};
 use self::threads::Serving;
+use self::tls::Certificate;
+pub use self::tls::TlsFiles;
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
 
@@ -104,6 +107,8 @@ pub struct Listen {
     pub max_connections_per_address: Option<u32>,
     /// How long a request may take to arrive, in milliseconds. Default: 120 000.
     pub request_timeout_ms: Option<u64>,
+    /// The certificate with which the port speaks TLS. Without it, the port speaks no TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 /// The limit is high, because all callers behind a reverse proxy share its address.
@@ -125,7 +130,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     let serving = serving(&listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
-    gateway.public_url.listens_at(address);
+    gateway.public_url.listens_at(address, listen.tls.is_some());
     let closing = gateway.closing_token();
     let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
     let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))
@@ -145,7 +150,8 @@ fn serving(listen: &Listen) -> Result<Serving> {
     if request_timeout.is_zero() {
         return Err(at_least("requestTimeout", 1));
     }
-    Ok(Serving { request_timeout, connections: Connections::at_most(connections), refuse })
+    let certificate = listen.tls.clone().map(Certificate::read).transpose()?;
+    Ok(Serving { request_timeout, connections: Connections::at_most(connections), certificate, refuse })
 }
 
 /// Makes the response to a connection too many or to a head that is not HTTP, which reach no route.

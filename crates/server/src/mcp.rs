@@ -31,6 +31,7 @@ use serde_json::{Map, Value, json};
 
 use super::caller::{Caller, Owner};
 use super::reply::{Failure, MAX_RESOURCE_BYTES, Named, RequestId, read_bytes, resource_too_large};
+use super::threads::Encrypted;
 
 /// The server's words to an agent.
 const INSTRUCTIONS: &str = "Calls the APIs of third parties as a user. The user's credentials are added by the \
@@ -50,7 +51,8 @@ impl<S: Sync> FromRequestParts<S> for Origin {
         }
         let authority = parts.uri.authority().map(|authority| authority.as_str());
         let host = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        Ok(Self(authority.or_else(host).map(|host| format!("http://{host}"))))
+        let scheme = if parts.extensions.get::<Encrypted>().is_some() { "https" } else { "http" };
+        Ok(Self(authority.or_else(host).map(|host| format!("{scheme}://{host}"))))
     }
 }
 

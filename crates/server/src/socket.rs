@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
 
 /// How long a client may read nothing while there is something to send.
 pub(super) const UNREAD: Duration = Duration::from_secs(120);
@@ -30,6 +31,12 @@ const END: &[u8] = b"\r\n\r\n";
 /// Upper limit for the length of a head that hyper writes by itself.
 const BARE_HEAD: usize = 160;
 
+/// The bytes of a connection, with TLS or without it.
+pub(super) enum Connection {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// The side of a socket that hyper reads and writes.
 pub(super) struct Socket(Arc<Mutex<Inner>>);
 
@@ -37,7 +44,7 @@ pub(super) struct Socket(Arc<Mutex<Inner>>);
 pub(super) struct Watched(Arc<Mutex<Inner>>);
 
 struct Inner {
-    stream: TcpStream,
+    stream: Connection,
     /// A bare response, or the bytes of a body that look like one. The next event on the connection tells
     /// which.
     held: Vec<u8>,
@@ -52,7 +59,7 @@ pub(super) struct Unreadable {
 }
 
 /// Makes the two sides of a socket.
-pub(super) fn watch(stream: TcpStream) -> (Socket, Watched) {
+pub(super) fn watch(stream: Connection) -> (Socket, Watched) {
     let inner = Arc::new(Mutex::new(Inner { stream, held: Vec::new(), unread_since: None }));
     (Socket(Arc::clone(&inner)), Watched(inner))
 }
@@ -115,8 +122,9 @@ impl Watched {
 }
 
 /// Sends the last bytes, closes, and reads until the client has closed, too.
-async fn close(stream: &mut TcpStream, last: &[u8]) -> io::Result<()> {
+async fn close(stream: &mut Connection, last: &[u8]) -> io::Result<()> {
     stream.write_all(last).await?;
+    stream.flush().await?;
     stream.shutdown().await?;
     let mut unread = [0; 4096];
     while stream.read(&mut unread).await? > 0 {}
@@ -143,6 +151,11 @@ fn bare_response(bytes: &[u8]) -> Option<usize> {
 impl Inner {
     fn poll_send(&mut self, context: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let sent = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.note(sent)
+    }
+
+    /// Notes whether the client reads.
+    fn note<T>(&mut self, sent: Poll<T>) -> Poll<T> {
         if sent.is_pending() {
             self.unread_since.get_or_insert_with(Instant::now);
         } else {
@@ -182,6 +195,54 @@ impl Inner {
     }
 }
 
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -209,9 +270,14 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// TCP has nothing to flush. Bytes held back wait until the connection goes on or ends.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Sends the records that TLS has written; TCP has nothing to flush.
+    ///
+    /// Bytes held back wait until the connection goes on or ends.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = lock(&self.0);
+        let Connection::Tls(stream) = &mut inner.stream else { return Poll::Ready(Ok(())) };
+        let flushed = Pin::new(stream).poll_flush(context);
+        inner.note(flushed)
     }
 
     /// Does nothing, because the port closes the socket when the connection has ended.
@@ -230,7 +296,7 @@ mod tests {
     async fn connected() -> (TcpStream, Socket, Watched) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (socket, watched) = watch(listener.accept().await.unwrap().0);
+        let (socket, watched) = watch(Connection::Plain(listener.accept().await.unwrap().0));
         (client, socket, watched)
     }
 

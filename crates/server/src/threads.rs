@@ -27,11 +27,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::{Connections, Counted};
 use super::head::{self, MAX_HEAD_BYTES};
-use super::socket;
+use super::socket::{self, Connection};
+use super::tls::Certificate;
 
 /// How long a request may take to arrive.
 ///
@@ -40,6 +42,12 @@ use super::socket;
 /// connections sooner, so no client sends a request into a connection that closes. On HTTP/2, this is the
 /// time between two pings; the connection stays open as long as the client responds to them.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a handshake of TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The first byte of a handshake of TLS (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
 
 /// The pause before the next connection is accepted, after the system had no room for one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -62,11 +70,17 @@ type Accepted = (net::TcpStream, SocketAddr, Counted);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArriveBy(pub(super) Instant);
 
+/// Marks a request that arrived over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encrypted;
+
 /// The settings for serving connections.
 #[derive(Debug, Clone)]
 pub(super) struct Serving {
     pub(super) request_timeout: Duration,
     pub(super) connections: Connections,
+    /// The port speaks TLS if it has a certificate.
+    pub(super) certificate: Option<Certificate>,
     /// Makes the response to a connection or a head that reaches no route, as the bytes to send.
     pub(super) refuse: fn(Error) -> Vec<u8>,
 }
@@ -177,7 +191,7 @@ where
 /// Serves all connections of a thread, until no connection can come and no request is in flight.
 async fn answer_all<Answer, Answered>(
     mut connections: mpsc::UnboundedReceiver<Accepted>,
-    Serving { request_timeout, refuse, .. }: Serving,
+    Serving { request_timeout, certificate, refuse, .. }: Serving,
     answer: Answer,
 ) where
     Answer: Fn(Request) -> Answered + Clone + Send + 'static,
@@ -191,6 +205,7 @@ async fn answer_all<Answer, Answered>(
     http2.timer(TokioTimer::new()).keep_alive_interval(request_timeout).keep_alive_timeout(request_timeout);
     http2.max_header_list_size(MAX_READ_HEAD);
     let open = GracefulShutdown::new();
+    let closing = CancellationToken::new();
     while let Some((stream, from, counted)) = connections.recv().await {
         // A response is written in one piece, so waiting to fill a packet only delays it.
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) else {
@@ -201,36 +216,80 @@ async fn answer_all<Answer, Answered>(
         {
             _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         }
-        let answer = answer.clone();
-        let (first, asked) = oneshot::channel::<()>();
-        let first = Cell::new(Some(first));
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            drop(first.take());
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(from));
-            request.extensions_mut().insert(ArriveBy(Instant::now() + request_timeout));
-            answer(request)
-        });
-        let (socket, watched) = socket::watch(stream);
-        let connection = open.watch(server.serve_connection(TokioIo::new(socket), service).into_owned());
-        let connection = async move {
-            let mut connection = pin!(connection);
-            // hyper's own limit is for HTTP/1 only, and starts after hyper has detected the version of HTTP.
-            tokio::select! {
-                biased;
-                ended = &mut connection => return ended,
-                // The first request drops the sender.
-                _ = asked => {}
-                () = tokio::time::sleep(request_timeout) => return Ok(()),
-            }
-            connection.await
-        };
+        let (server, watcher, answer) = (server.clone(), open.watcher(), answer.clone());
+        let (certificate, closing) = (certificate.clone(), closing.clone());
         tokio::spawn(async move {
             let _counted = counted;
+            let is_encrypted = certificate.is_some();
+            let stream = match certificate {
+                None => Connection::Plain(stream),
+                Some(certificate) => {
+                    let handshake = timeout(HANDSHAKE_TIMEOUT, shake_hands(stream, &certificate, refuse));
+                    match closing.run_until_cancelled(handshake).await {
+                        Some(Ok(Some(stream))) => stream,
+                        _ => return,
+                    }
+                }
+            };
+            let (first, asked) = oneshot::channel::<()>();
+            let first = Cell::new(Some(first));
+            let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                drop(first.take());
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(from));
+                request.extensions_mut().insert(ArriveBy(Instant::now() + request_timeout));
+                if is_encrypted {
+                    request.extensions_mut().insert(Encrypted);
+                }
+                answer(request)
+            });
+            let (socket, watched) = socket::watch(stream);
+            let connection =
+                watcher.watch(server.serve_connection(TokioIo::new(socket), service).into_owned());
+            let connection = async move {
+                let mut connection = pin!(connection);
+                // hyper's own limit is for HTTP/1 only, and starts after hyper has detected the version of HTTP.
+                tokio::select! {
+                    biased;
+                    ended = &mut connection => return ended,
+                    // The first request drops the sender.
+                    _ = asked => {}
+                    () = tokio::time::sleep(request_timeout) => return Ok(()),
+                }
+                connection.await
+            };
             watched.run(connection, |unreadable| refuse(head::unreadable(&unreadable))).await;
         });
     }
+    closing.cancel();
     open.shutdown().await;
+}
+
+/// Begins TLS; `None` if the client does not speak it.
+///
+/// A client without TLS gets a response without TLS, which says so.
+async fn shake_hands(
+    stream: TcpStream,
+    certificate: &Certificate,
+    refuse: fn(Error) -> Vec<u8>,
+) -> Option<Connection> {
+    let mut first = [0];
+    if stream.peek(&mut first).await.ok()? == 1 && first != [HANDSHAKE] {
+        let error =
+            Error::new(ErrorKind::InvalidRequest, "This port speaks TLS, and the request came without it.");
+        // The kernel has room for this in a new connection, so the port does not wait for the client.
+        _ = stream.try_write(&refuse(error.fix("Use a URL that begins with `https`.")));
+        // The client's bytes are read, because the system would otherwise reset the connection.
+        _ = stream.try_read(&mut [0; 4096]);
+        return None;
+    }
+    match certificate.accept(stream).await {
+        Ok(stream) => Some(Connection::Tls(Box::new(stream))),
+        Err(error) => {
+            tracing::debug!(%error, "a handshake failed");
+            None
+        }
+    }
 }
 
 #[cfg(test)]
@@ -280,7 +339,7 @@ mod tests {
 
     fn serving(request_timeout: Duration) -> Serving {
         let refuse = |error: Error| error.to_string().into_bytes();
-        Serving { request_timeout, connections: Connections::at_most(100), refuse }
+        Serving { request_timeout, connections: Connections::at_most(100), certificate: None, refuse }
     }
 
     /// A connection that is served with this limit, and the sender that keeps its thread running.

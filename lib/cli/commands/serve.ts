@@ -33,6 +33,11 @@ export const serve: Command = {
       least: 1,
       description: 'Time for a request to arrive, unless it is a streamed upload. Default: 120',
     },
+    'tls-cert': {
+      value: '<file>',
+      description: 'A PEM file with a certificate and its chain, for TLS on the port. It is read again when it changes',
+    },
+    'tls-key': { value: '<file>', description: 'A PEM file with the private key of the certificate' },
     'public-url': {
       value: '<url>',
       description: 'URL at which clients reach this gateway. Links and URLs of files begin with it',
@@ -98,6 +103,7 @@ export const serve: Command = {
   examples: [
     'npx proxy-execute serve',
     'npx proxy-execute serve --host 0.0.0.0 --port 8080 --public-url https://gateway.example.com --rate-limit 600',
+    'npx proxy-execute serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --public-url https://gateway.example.com:9900',
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
   ],
   run(given, terminal) {
@@ -124,6 +130,7 @@ export const serve: Command = {
       requestsPerMinute: given.whole('rate-limit'),
       maxConnectionsPerAddress: given.whole('max-connections-per-address'),
       requestTimeout: milliseconds(given, 'request-timeout'),
+      tls: tlsOf(given),
     };
     const answerUntilEnd = async (gateway: Gateway) => {
       const { url, host, port } = await gateway.listen(listen);
@@ -131,6 +138,14 @@ export const serve: Command = {
         terminal.note(
           `${terminal.styled('yellow', 'warning:', process.stderr)} Links and the URLs of files begin with ${url}, ` +
             'which other machines cannot open: add --public-url.',
+        );
+      }
+      const reachedBy = options.publicUrl ?? url;
+      if (!LOOPBACK.test(host) && reachedBy.startsWith('http:')) {
+        terminal.note(
+          `${terminal.styled('yellow', 'warning:', process.stderr)} ${host} is reached by other machines without TLS, so ` +
+            'keys and answers can be read on the way, and newer SDKs refuse to send a key: add --tls-cert and --tls-key, ' +
+            'or name the https URL of your reverse proxy with --public-url.',
         );
       }
       const keyFile = given.text('encryption-key-file');
@@ -155,6 +170,16 @@ function milliseconds(given: Given, option: string): number | undefined {
 
 function scaled(number: number | undefined, unit: number): number | undefined {
   return number === undefined ? undefined : number * unit;
+}
+
+/** Addresses that only this machine can reach. */
+const LOOPBACK = /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/;
+
+function tlsOf(given: Given): { cert: string; key: string } | undefined {
+  const [cert, key] = [given.text('tls-cert'), given.text('tls-key')];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new UsageError('--tls-cert and --tls-key need each other.');
+  return { cert, key };
 }
 
 function filesOf(given: Given): FilesOptions {

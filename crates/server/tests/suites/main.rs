@@ -29,5 +29,6 @@ mod resources;
 mod shared_accounts;
 mod store;
 mod support;
+mod tls;
 mod token_answers;
 mod upstream;

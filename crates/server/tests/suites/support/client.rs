@@ -56,7 +56,7 @@ pub(crate) async fn http_bytes(address: SocketAddr, request: &[u8]) -> HttpAnswe
     .await
 }
 
-fn parse(bytes: &[u8]) -> HttpAnswer {
+pub(crate) fn parse(bytes: &[u8]) -> HttpAnswer {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
     let mut lines = head.lines();

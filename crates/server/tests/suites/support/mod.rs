@@ -13,7 +13,7 @@ use proxy_execute_protocol::{
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 
-pub(crate) use self::client::{HttpAnswer, http, http_bytes};
+pub(crate) use self::client::{HttpAnswer, http, http_bytes, parse};
 pub(crate) use self::upstream::{Request, Step, Upstream, answer, gzip, head, json_answer};
 
 /// Waits for an event that must happen soon, with enough time for a slow machine.
