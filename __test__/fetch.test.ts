@@ -148,6 +148,15 @@ for (const [name, way] of [
         'headers of an object': ['/me', () => ({ headers })],
         'headers of a list': ['/me', () => ({ headers: [...Object.entries(headers), ['x-one', '2']] })],
         Headers: ['/me', () => ({ headers: new Headers(headers) })],
+        'two cookies': [
+          '/me',
+          () => ({
+            headers: [
+              ['cookie', 'a=1'],
+              ['Cookie', 'b=2'],
+            ],
+          }),
+        ],
         'a method in lower case': ['/me', () => ({ method: 'delete' })],
         OPTIONS: ['/me', () => ({ method: 'options' })],
         'a POST without a body': ['/me', () => ({ method: 'POST' })],
@@ -238,7 +247,8 @@ for (const [name, way] of [
       upstream.on('/base/full', (response) => {
         response.writeHead(201, 'Made it', [
           ...['Set-Cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'Set-Cookie', 'b=2'],
-          ...['Link', '<a>', 'Link', '<b>', 'X-Latin', 'caf\xe9', 'Content-Type', 'application/json'],
+          ...['Link', '<a>', 'Link', '<b>', 'X-Latin', 'caf\xe9', 'X-Utf-8', Buffer.from('→').toString('latin1')],
+          ...['Content-Type', 'application/json'],
         ]);
         response.end('{"a":12345678901234567890}');
       });
@@ -638,6 +648,14 @@ for (const [name, way] of [
       waiting.abort(reason);
       assert.equal(await head, reason);
       await gone;
+      // An error of this package is no error of the gateway here.
+      const own = new ValidationError('argument', []);
+      await assert.rejects(acme('/own', { signal: AbortSignal.abort(own) }), (error) => error === own);
+      const later = new AbortController();
+      const aborted = failure(acme('/own', { signal: later.signal }));
+      await api.next('/own');
+      later.abort(own);
+      assert.equal(await aborted, own);
 
       const reading = new AbortController();
       const call = acme('/body', { signal: reading.signal });

@@ -143,7 +143,6 @@ class CallsInFlight {
   readonly #abort = () => {
     for (const abort of this.#aborts) abort();
     // A signal aborts once.
-    this.#aborts.clear();
     this.#release();
   };
 
