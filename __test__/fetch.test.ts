@@ -707,6 +707,28 @@ for (const [name, way] of [
   });
 }
 
+describe('a redirect to another host', () => {
+  it('takes neither the credential nor headers of the caller along', async () => {
+    const [api, other] = [await Upstream.start(), await Upstream.start()];
+    const gateway = await openGateway(api.port, { allowPrivateRedirects: [`127.0.0.1:${other.port}`] });
+    try {
+      await connect(gateway, 'ann');
+      const acme = (await new Composio({ gateway }).create('ann')).fetch('acme');
+      api.on('/base/away', (response) => response.writeHead(302, { location: `${other.origin}/file` }).end());
+      const { status, url, redirected } = await acme('/away', {
+        headers: { authorization: 'Bearer x', cookie: 'a=b' },
+      });
+      assert.deepEqual([status, url, redirected], [200, `${other.origin}/file`, true]);
+      const { authorization, cookie, 'x-api-key': key } = other.last.headers;
+      assert.deepEqual([authorization, cookie, key], [undefined, undefined, undefined]);
+      assert.equal(api.last.headers['x-api-key'], 'key of ann');
+    } finally {
+      await gateway.close();
+      await Promise.all([api.close(), other.close()]);
+    }
+  });
+});
+
 describe('a token that the API refuses', () => {
   it('is refreshed, and a body in memory is sent again', async () => {
     const upstream = await Upstream.start();
