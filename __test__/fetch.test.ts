@@ -388,6 +388,11 @@ for (const [name, way] of [
       const stream = { method: 'POST', body: new Blob(['four']).stream(), duplex: 'half' } as Init;
       await acme('/me', { ...stream, headers: { 'content-length': '4' } } as RequestInit);
       assert.deepEqual([upstream.last.headers['content-length'], upstream.last.body], ['4', 'four']);
+      for (const length of ['', 'four', '4.5', '-4']) {
+        const body = new Blob(['four']).stream();
+        await acme('/me', { ...stream, body, headers: { 'content-length': length } } as RequestInit);
+        assert.deepEqual([upstream.last.headers['transfer-encoding'], upstream.last.body], ['chunked', 'four'], length);
+      }
     });
 
     it('takes an endpoint of 64 KiB', async () => {

@@ -72,7 +72,8 @@ export function readCall(input: unknown, init: unknown): FetchCall {
   if (inherited !== undefined && (request?.bodyUsed || isInUse(inherited))) {
     throw new TypeError('The body of this Request has been used already.');
   }
-  const size = Number(headers.get('content-length') ?? Number.NaN);
+  const length = headers.get('content-length') ?? '';
+  const size = /^\d+$/.test(length) ? Number(length) : undefined;
   const body =
     own === undefined ? inherited && (() => inheritedBody(inherited, size)) : bodyOf(own, options, headers, size);
   for (const name of headers.get('connection')?.split(',') ?? []) headers.delete(name.trim().toLowerCase());
@@ -155,7 +156,7 @@ function bodyOf(
   body: unknown,
   { duplex }: RequestInit,
   headers: Map<string, string>,
-  size: number,
+  size: number | undefined,
 ): FetchBody | undefined {
   if (typeof body === 'string') return textBody(body, 'text/plain;charset=UTF-8', headers);
   if (isOfClass(body, 'URLSearchParams')) {
@@ -203,15 +204,15 @@ export function wholeBody(bytes: Buffer): FetchBody | undefined {
   return bytes.length <= SMALL ? { wire: { base64: bytes.toString('base64') } } : bytesSource(bytes);
 }
 
-function streamBody(chunks: Chunks, size: number): FetchBody {
-  return { wire: Number.isSafeInteger(size) && size >= 0 ? { size } : {}, chunks };
+function streamBody(chunks: Chunks, size: number | undefined): FetchBody {
+  return { wire: { size }, chunks };
 }
 
 /**
  * Reads the body of a Request, which shows a body in memory as a stream, too. It is in memory if it ends before the
  * event loop turns.
  */
-async function inheritedBody(body: unknown, size: number): Promise<FetchBody | undefined> {
+async function inheritedBody(body: unknown, size: number | undefined): Promise<FetchBody | undefined> {
   const chunks = chunksOf(body as ReadableStream<Uint8Array>);
   const turned = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
   const read: Uint8Array[] = [];
