@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Composio } from '../index.js';
 import { until } from './support/expect';
 import { sendJson, Upstream } from './support/upstream';
+import { makeCertificates } from './support/ways';
 
 const PROGRAM = join(__dirname, '..', 'bin', 'proxy-execute.js');
 const KEY = '0123456789abcdef'.repeat(4);
@@ -769,6 +771,43 @@ token_url = "${upstream.origin}/token"
     assert.equal(await warned('--host', '0.0.0.0'), true);
     assert.equal(await warned('--host', '0.0.0.0', '--public-url', 'https://gateway.example.com'), false);
     assert.equal(await warned(), false);
+  });
+
+  it('serve speaks TLS with a certificate, and warns without one', async () => {
+    const { authority, certificate, key } = await makeCertificates();
+    const [cert, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    writeFileSync(cert, certificate);
+    writeFileSync(keyFile, key);
+    const withTls = ['--tls-cert', cert, '--tls-key', keyFile];
+    const child = start(['serve', '--port', '0', '--json', ...withTls], {});
+    const { url } = JSON.parse(await firstOf(child));
+    assert.match(url, /^https:\/\/127\.0\.0\.1:\d+$/);
+    const [response] = await once(get(`${url}/health`, { ca: authority, agent: false }), 'response');
+    assert.equal(response.statusCode, 200);
+    response.resume();
+    child.kill('SIGTERM');
+
+    const warned = async (...args: string[]) => {
+      const child = start(['serve', '--port', '0', ...args], {});
+      const stderr = child.stderr.toArray();
+      await once(child.stdout, 'data');
+      child.kill('SIGTERM');
+      return /^warning: .* without TLS, .* --tls-cert /m.test(Buffer.concat(await stderr).toString());
+    };
+    assert.equal(await warned('--host', '0.0.0.0'), true);
+    assert.equal(await warned('--host', '0.0.0.0', ...withTls), false);
+    assert.equal(await warned('--host', '0.0.0.0', '--public-url', 'https://gateway.example.com'), false);
+    assert.equal(await warned(), false);
+
+    for (const [args, says] of [
+      [['--tls-cert', cert], /--tls-cert and --tls-key need each other/],
+      [['--tls-cert', cert, '--tls-key', join(folder, 'none.pem')], /--tls-key: .*none\.pem cannot be read/],
+      [['--tls-cert', keyFile, '--tls-key', keyFile], /--tls-cert: .*key\.pem has no certificate/],
+    ] as const) {
+      const { code, stderr } = await run(['serve', '--port', '0', ...args]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, says);
+    }
   });
 
   it('has shown no secret in its arguments or output', () => {

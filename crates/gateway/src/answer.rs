@@ -17,16 +17,18 @@
 
 use std::borrow::Cow;
 use std::future::ready;
+use std::task::Poll;
 
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
-use futures::stream::once;
+use futures::stream::{once, poll_fn};
 use futures::{Stream, StreamExt, TryStreamExt};
 use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
     Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, StreamedHead,
+    Trailers,
 };
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
@@ -141,13 +143,26 @@ pub(crate) async fn receive(
 /// # Errors
 /// `UpstreamBroken`.
 pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<(StreamedHead, ByteStream)> {
+    let trailers = Trailers::default();
     let head = StreamedHead {
         head: head(&response, method)?,
         status_text: response.status_text.to_string(),
         url: response.url.to_string(),
         redirected: response.redirected,
+        length: response.body.announced().filter(|_| method != Method::Head),
+        trailers: trailers.clone(),
     };
-    Ok((head, ByteStream::new(body_of(response))))
+    let UpstreamResponse { host, mut body, .. } = response;
+    let body = poll_fn(move |context| {
+        let next = std::task::ready!(body.try_poll_next_unpin(context));
+        if next.is_none()
+            && let Some(found) = body.trailers()
+        {
+            trailers.set(returned(&found, method));
+        }
+        Poll::Ready(next.map(|next| next.map_err(|error| cut_off(&host, error))))
+    });
+    Ok((head, ByteStream::new(body)))
 }
 
 /// The members of the envelope that do not depend on the body.

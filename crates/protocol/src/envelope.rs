@@ -4,6 +4,7 @@
 //! passes it through, and the caller parses it once. No code in between reads it.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -85,6 +86,28 @@ pub struct StreamedHead {
     pub url: String,
     /// Whether the gateway followed a redirect.
     pub redirected: bool,
+    /// The size of the body in bytes, if the response announced it.
+    #[serde(skip)]
+    pub length: Option<u64>,
+    /// The trailers of the response.
+    #[serde(skip)]
+    pub trailers: Trailers,
+}
+
+/// The trailers of a streamed response. They are known when its body has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trailers(Arc<OnceLock<Headers>>);
+
+impl Trailers {
+    /// Notes the trailers, once.
+    pub fn set(&self, trailers: Headers) {
+        _ = self.0.set(trailers);
+    }
+
+    /// The trailers; `None` before the body has ended, or if the response has none.
+    pub fn get(&self) -> Option<&Headers> {
+        self.0.get()
+    }
 }
 
 /// Writes `headers`, and `repeated_headers` if there are any.
@@ -262,7 +285,14 @@ mod tests {
         let written = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
         let head = EnvelopeHead { status: 200, headers };
         let (status_text, url) = ("OK".to_owned(), "https://h/x".to_owned());
-        let streamed = StreamedHead { head: head.clone(), status_text, url, redirected: true };
+        let streamed = StreamedHead {
+            head: head.clone(),
+            status_text,
+            url,
+            redirected: true,
+            length: None,
+            trailers: Trailers::default(),
+        };
         assert_eq!(
             Envelope::head(&streamed).into_text(),
             format!(r#"{written},"status_text":"OK","url":"https://h/x","redirected":true}}"#)

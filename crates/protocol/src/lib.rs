@@ -43,7 +43,7 @@ pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
 pub use call::RecordedCall;
-pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, StreamedHead};
+pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, StreamedHead, Trailers};
 pub use error::{Advice, Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
 pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};

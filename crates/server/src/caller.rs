@@ -7,6 +7,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
 use proxy_execute_protocol::{Area, ErrorKind, Level, Result};
 use serde::Serialize;
 
@@ -26,16 +27,25 @@ pub(super) struct Caller {
     from: Option<IpAddr>,
 }
 
-/// Takes the key from `Authorization: Bearer`, if the request has no `x-api-key`.
+/// Takes the key from `Authorization`, if the request has no `x-api-key`.
 ///
-/// Only routes for clients that cannot send another header accept a key there.
-pub(super) fn take_bearer(headers: &mut HeaderMap) {
-    let bearer = |value: &HeaderValue| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| HeaderValue::from_str(key.trim()).ok())?
+/// Only routes for clients that cannot send another header accept a key there. SDKs send it as `Bearer`, as `token`,
+/// or as the user name or the password of `Basic`.
+pub(super) fn take_key(headers: &mut HeaderMap) {
+    let given = |value: &HeaderValue| {
+        let (scheme, credential) = value.to_str().ok()?.split_once(' ')?;
+        let credential = credential.trim();
+        if ["bearer", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return HeaderValue::from_str(credential).ok();
+        }
+        let pair =
+            BASE64.decode(credential.as_bytes()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        let pair = String::from_utf8(pair).ok()?;
+        let key = pair.split(':').find(|part| part.starts_with("ak_"))?;
+        HeaderValue::from_str(key).ok()
     };
     if !headers.contains_key("x-api-key")
-        && let Some(mut key) = headers.get(header::AUTHORIZATION).and_then(bearer)
+        && let Some(mut key) = headers.get(header::AUTHORIZATION).and_then(given)
     {
         key.set_sensitive(true);
         headers.insert("x-api-key", key);

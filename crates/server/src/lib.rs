@@ -23,6 +23,7 @@ mod mcp;
 mod openapi;
 mod proxy;
 mod rate_limit;
+mod relay;
 mod reply;
 mod root;
 mod session;
@@ -38,10 +39,10 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -59,7 +60,7 @@ use self::caller::Owner;
 use self::clients::Connections;
 pub use self::embedded::Embedded;
 use self::rate_limit::RateLimit;
-use self::reply::{Failure, RequestId};
+use self::reply::{Failure, RELAY, Relayed, RequestId};
 use self::threads::Serving;
 use self::tls::Certificate;
 pub use self::tls::TlsFiles;
@@ -189,6 +190,7 @@ fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
         .merge(elsewhere::router())
         .route("/openapi.json", get(openapi_text))
         .route("/mcp/{session_id}", post(mcp::serve))
+        .route("/relay/{*rest}", any(relay::relay))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
     let router = match limit {
@@ -236,8 +238,9 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
     // The owner's requests come from this process, and have no head to check.
     let is_owner = request.extensions().get::<Owner>().is_some();
     let refused = head::check(&request).err().filter(|_| !is_owner);
-    if request.uri().path().starts_with("/mcp/") {
-        caller::take_bearer(request.headers_mut());
+    let is_relay = request.uri().path().starts_with(RELAY);
+    if is_relay || request.uri().path().starts_with("/mcp/") {
+        caller::take_key(request.headers_mut());
     }
     request.extensions_mut().insert(RequestId(request_id.clone()));
     let mut response = match refused {
@@ -249,12 +252,25 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
             response
         }
     };
-    response.headers_mut().insert("x-request-id", header);
+    let is_relayed = response.extensions().get::<Relayed>().is_some();
+    let slug = response.extensions().get::<Error>().and_then(|error| error.body().slug.clone());
+    if is_relay && let Some(slug) = slug.and_then(|slug| HeaderValue::from_str(&slug).ok()) {
+        response.headers_mut().insert(relay::ERROR, slug);
+    }
+    // A relayed response keeps the id that the API gave it.
+    let name = if is_relayed { relay::REQUEST_ID } else { HeaderName::from_static("x-request-id") };
+    response.headers_mut().insert(name, header);
     response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     Ok(response)
 }
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {
+    if request.method() == Method::CONNECT {
+        let error =
+            Error::new(ErrorKind::Unsupported, "The gateway opens no tunnels, so it refuses CONNECT.");
+        let fix = "Use the gateway as a base URL, such as /relay/{session_id}/{toolkit}, and not as a proxy.";
+        return Failure::new(error.fix(fix), request_id);
+    }
     let message = format!("There is no route {}.", quoted(request.uri().path()));
     let is_below = VERSIONS
         .iter()

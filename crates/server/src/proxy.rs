@@ -138,11 +138,18 @@ async fn read_form(request: Request, boundary: String) -> Result<ProxyRequest> {
     Ok(call)
 }
 
+impl ReadToTheEnd {
+    /// The body of a request, for a reader that may stop before its end.
+    pub(super) fn of(body: Body) -> Self {
+        Self { rest: Some(body.into_data_stream()), came: Arc::default() }
+    }
+}
+
 /// A request's body. The rest of it is read even if the gateway does not use it.
 ///
 /// Otherwise a client that is still sending would find its connection closed, and would not see the response
 /// that says why.
-struct ReadToTheEnd {
+pub(super) struct ReadToTheEnd {
     rest: Option<BodyDataStream>,
     /// The number of bytes that were read.
     came: Arc<AtomicU64>,

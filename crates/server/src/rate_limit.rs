@@ -19,6 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::clients::client_of;
+use super::reply::{Failure, RELAY, Relayed, RequestId};
 use proxy_execute_gateway::Gateway;
 
 /// The flat form of the rate limit.
@@ -91,9 +92,11 @@ impl RateLimit {
 /// Counts a request against its key, or against its client if the store has no such key.
 pub(super) async fn apply(
     State((limit, gateway)): State<(Arc<RateLimit>, Gateway)>,
+    request_id: RequestId,
     request: Request,
     next: Next,
 ) -> Response {
+    let is_relay = request.uri().path().starts_with(RELAY);
     limit.clean(Instant::now());
     let known = match request.headers().get("x-api-key") {
         Some(key) => gateway.api_keys.known_hash(key.as_bytes()).await,
@@ -112,11 +115,22 @@ pub(super) async fn apply(
             // Rounded up, so that a client that waits as long as it is told is not refused again.
             let wait = until.wait_time_from(limit.clock.now()).as_secs() + 1;
             let message = format!("Rate limit exceeded. Limit: {} requests per 1 minutes", limit.per_minute);
-            let retry_after = (header::RETRY_AFTER, HeaderValue::from(wait));
-            let body = Json(TooManyRequests { message });
-            (0, (StatusCode::TOO_MANY_REQUESTS, [retry_after], body).into_response())
+            let response = if is_relay {
+                let error =
+                    Error::new(ErrorKind::RateLimited, message).with_retry_after(Duration::from_secs(wait));
+                Failure::new(error, request_id).into_response()
+            } else {
+                let retry_after = (header::RETRY_AFTER, HeaderValue::from(wait));
+                let body = Json(TooManyRequests { message });
+                (StatusCode::TOO_MANY_REQUESTS, [retry_after], body).into_response()
+            };
+            (0, response)
         }
     };
+    // The headers of a relayed response are those of the API, which may have a limit of its own.
+    if response.extensions().get::<Relayed>().is_some() {
+        return response;
+    }
     let headers = response.headers_mut();
     headers.insert("x-ratelimit", HeaderValue::from(limit.per_minute.get()));
     headers.insert("x-ratelimit-remaining", HeaderValue::from(remaining));

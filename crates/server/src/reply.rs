@@ -33,6 +33,13 @@ pub(super) const PAUSE: Duration = Duration::from_secs(30);
 /// Tells the vendor's SDKs not to retry. Without it, they retry after any 5xx.
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// The beginning of the paths of the relay.
+pub(super) const RELAY: &str = "/relay/";
+
+/// Marks a response of an API, which keeps the API's own headers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relayed;
+
 /// The id of this request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(pub(super) String);

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
+use http::HeaderMap;
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use sync_wrapper::SyncStream;
@@ -80,6 +81,7 @@ pub struct ResponseBody {
     pub(crate) decoded: Decoded<Framed>,
     /// The failure of the request body, if that is streamed.
     pub(crate) failure: Option<Failure>,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// Upper limit for the memory that an announced length allocates.
@@ -89,6 +91,11 @@ impl ResponseBody {
     /// Returns how many bytes are still to come, if that was announced and the bytes are not coded.
     pub fn announced(&self) -> Option<u64> {
         self.decoded.size_hint().exact()
+    }
+
+    /// Returns the trailers, once the body has ended.
+    pub fn trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
 
     /// Lifts the client's limit on expansion, for a reader that limits the decoded bytes itself.
@@ -118,12 +125,10 @@ impl Stream for ResponseBody {
                     let cause = self.failure.as_ref().and_then(Failure::take);
                     return Poll::Ready(Some(Err(cause.unwrap_or(error))));
                 }
-                // Trailers are dropped, because they have no reader.
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
             }
         }
     }

@@ -260,6 +260,6 @@ impl Client {
         } else {
             Decoded::AsSent(body)
         };
-        Ok(Response::from_parts(head, ResponseBody { decoded, failure }))
+        Ok(Response::from_parts(head, ResponseBody { decoded, failure, trailers: None }))
     }
 }

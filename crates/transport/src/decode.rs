@@ -67,6 +67,7 @@ pub(crate) struct Coded<B> {
     body: B,
     /// `None` after an error, or when the body has more codings than are decoded.
     decoder: Result<Decoder, Option<DecodeError>>,
+    trailers: Option<HeaderMap>,
 }
 
 impl<B> Decoded<B> {
@@ -80,7 +81,7 @@ impl<B> Decoded<B> {
                 headers.remove(CONTENT_ENCODING);
                 headers.remove(CONTENT_LENGTH);
                 let decoder = Decoder::new(&codings, max_expansion).map_err(Some);
-                Self::Coded(Box::new(Coded { body, decoder }))
+                Self::Coded(Box::new(Coded { body, decoder, trailers: None }))
             }
             _ => Self::AsSent(body),
         }
@@ -116,9 +117,9 @@ where
                         continue;
                     }
                     Some(Ok(frame)) => {
-                        // Trailers are dropped, because they have no reader.
-                        if let Ok(bytes) = frame.into_data() {
-                            decoder.feed(bytes);
+                        match frame.into_data() {
+                            Ok(bytes) => decoder.feed(bytes),
+                            Err(frame) => self.trailers = frame.into_trailers().ok(),
                         }
                         continue;
                     }
@@ -147,9 +148,10 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::AsSent(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
-            Self::Coded(coded) => {
-                coded.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
-            }
+            Self::Coded(coded) => Poll::Ready(match ready!(coded.poll_chunk(context)) {
+                Some(chunk) => Some(chunk.map(Frame::data)),
+                None => coded.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            }),
         }
     }
 

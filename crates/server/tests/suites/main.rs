@@ -25,6 +25,7 @@ mod port;
 mod private_hosts;
 mod redirects;
 mod refresh;
+mod relay;
 mod resources;
 mod shared_accounts;
 mod store;
