@@ -104,7 +104,7 @@ async fn a_large_response_reaches_a_slow_reader_whole() {
     let folder = tempfile::tempdir().unwrap();
     let files = write(folder.path());
     let text = "0123456789".repeat(300_000);
-    let port = port(&Upstream::always(json_answer(&json!(text).to_string())).await, &files).await;
+    let port = port(&Upstream::always(json_answer(json!(text).to_string())).await, &files).await;
     let body = get("header").to_string();
     let request = format!(
         "POST /api/v3.1/tool_router/session/{}/proxy_execute HTTP/1.1\r\nHost: localhost\r\nx-api-key: {}\r\n\
