@@ -1,51 +1,12 @@
 // Written by `npm run types` from lib/.
 
-/** The options of every call. */
-export interface CallOptions {
-	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
-	 */
-	signal?: AbortSignal | undefined;
-	/**
-	 * Time for the whole call in milliseconds, retries and response body included.
-	 * Default: the `timeout` of the {@link Composio} object.
-	 */
-	timeout?: number | undefined;
-}
-/** The form of `data`. */
-export type ResponseType = "json" | "text" | "stream";
-/** Whether only an account's own user may use it (`PRIVATE`), or also those that its ACL allows (`SHARED`). */
-export type AccountType = "PRIVATE" | "SHARED";
-/** The users that may use a `SHARED` account, beside its own user. */
-export interface AccountAcl {
-	/** Whether every user may. */
-	allowAllUsers: boolean;
-	/** The users that may: at most 1 000, with at most 256 characters each. */
-	allowedUserIds: readonly string[];
-	/** The users that may not, whatever the other two say; with the same limits. */
-	notAllowedUserIds: readonly string[];
-}
-/** How a new account is shared. */
-export interface NewAccountSharing {
-	/** Default: `PRIVATE`. It cannot be changed later. */
-	accountType?: AccountType | undefined;
-	/** For a `SHARED` account. Default: only the account's own user may use it. */
-	aclConfigForShared?: Partial<AccountAcl> | undefined;
-}
-/** How an account is shared. */
-export interface AccountSharing {
-	accountType: AccountType;
-	/** Absent for a `PRIVATE` account. */
-	aclConfigForShared?: AccountAcl | undefined;
-}
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
- * rest is null. A gateway leaves no field out.
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
+ * out.
  */
 export interface ConnectedAccount {
 	/** The account's id, `ca_…`. */
@@ -68,8 +29,6 @@ export interface ConnectedAccount {
 	alias: string | null;
 	/** A name that was made up for it, such as `gmail_red-castle`. */
 	wordId: string | null;
-	/** Whether other users may use it. */
-	experimental?: AccountSharing | undefined;
 	/** The credential's fields. Secrets are `REDACTED`. */
 	state?: Credential | undefined;
 	/** When it was created, as an ISO 8601 date. */
@@ -347,6 +306,19 @@ export declare class ComposioMultipleConnectedAccountsError extends ComposioErro
 	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
 	constructor(message: string, details?: ErrorDetails);
 }
+/** The options of every call. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal | undefined;
+	/**
+	 * Time for the whole call in milliseconds, retries and response body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number | undefined;
+}
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
 	/** Upper limit for the number of items. */
@@ -612,6 +584,8 @@ export type BinaryBody = Bytes | {
 	/** Their media type. Default: `application/octet-stream`. */
 	contentType?: string | undefined;
 };
+/** The slug of a toolkit: a built-in one, or any other. */
+export type ToolkitSlug = "agencyzoom" | "airtable" | "asana" | "bill" | "bitbucket" | "cal" | "canvas" | "discord" | "elevenlabs" | "exa" | "figma" | "firecrawl" | "github" | "gmail" | "google_maps" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlesheets" | "googletasks" | "hackernews" | "hubspot" | "jira" | "linear" | "linkedin" | "microsoft_teams" | "notion" | "outlook" | "peopledatalabs" | "perplexityai" | "reddit" | "sentry" | "serpapi" | "shopify" | "slack" | "slackbot" | "snowflake" | "supabase" | "tavily" | "trello" | "twitter" | "wrike" | "youtube" | "zoom" | (string & Record<never, never>);
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
 	/** When it began, as an ISO 8601 date. */
@@ -690,8 +664,6 @@ export interface ImportConnectedAccount {
 	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
 	 */
 	authConfigId?: string | undefined;
-	/** Whether other users may use the account. Default: no. */
-	experimental?: NewAccountSharing | undefined;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
@@ -709,7 +681,7 @@ export interface ListConnectedAccounts extends PageOptions {
 	orderBy?: "created_at" | "updated_at" | undefined;
 	/** `desc` has the latest first, and is the default. */
 	orderDirection?: "asc" | "desc" | undefined;
-	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. */
+	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
 	accountType?: "PRIVATE" | "SHARED" | "ALL" | undefined;
 }
 /** A page of accounts. */
@@ -731,8 +703,6 @@ export interface LinkOptions {
 	alias?: string | undefined;
 	/** Whether the user may have an active account with this auth config already. Default: false. */
 	allowMultiple?: boolean | undefined;
-	/** Whether other users may use the account. Default: no. */
-	experimental?: NewAccountSharing | undefined;
 }
 /** How an account is to be connected. */
 export interface InitiateOptions extends LinkOptions {
@@ -856,29 +826,6 @@ export declare class ConnectedAccounts {
 	 * ```
 	 */
 	update(accountId: string, change: UpdateConnectedAccount, options?: CallOptions): Promise<{
-		success: boolean;
-	}>;
-	/**
-	 * Changes which users may use a `SHARED` account beside its own user. It applies from the next call on, to sessions
-	 * that pin the account as well.
-	 *
-	 * A user of `notAllowedUserIds` may never use the account. Any other user may, if `allowAllUsers` is true or
-	 * `allowedUserIds` has them.
-	 *
-	 * @param acl The parts to change. Parts that are not given stay; an empty list clears one.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If no part is given, or an argument is unknown or cannot be used.
-	 * @throws {BadRequestError} If the account is `PRIVATE`.
-	 * @throws {NotFoundError} If there is no such account.
-	 *
-	 * @example
-	 * ```ts
-	 * await composio.connectedAccounts.updateAcl('ca_4f9d…', { allowedUserIds: ['user_123', 'user_456'] });
-	 * ```
-	 */
-	updateAcl(accountId: string, acl: Partial<AccountAcl>, options?: CallOptions): Promise<{
-		id: string;
-		status: ConnectedAccountStatus;
 		success: boolean;
 	}>;
 	/**
@@ -1039,6 +986,8 @@ export interface ProxyParameter {
 	/** Where it goes. */
 	in: "header" | "query";
 }
+/** A value of `query` or `headers`: a text, a number, or a list of them for a repeated name. */
+export type ProxyValue = string | number | readonly (string | number)[] | undefined;
 /** The request to the third-party API. */
 export interface ProxyCall {
 	/**
@@ -1067,6 +1016,13 @@ export interface ProxyCall {
 	parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, "in"> & {
 		type: ProxyParameter["in"];
 	}))[] | undefined;
+	/**
+	 * Query values by their names, after those of `parameters` and within the same limits. A list repeats the name, and
+	 * undefined is left out.
+	 */
+	query?: Readonly<Record<string, ProxyValue>> | undefined;
+	/** Headers by their names, in the same way. */
+	headers?: Readonly<Record<string, ProxyValue>> | undefined;
 }
 /**
  * The request of {@link Session.proxyExecute}.
@@ -1084,7 +1040,7 @@ export interface ProxyCall {
  */
 export interface ProxyExecuteRequest extends ProxyCall {
 	/** The toolkit to call, by its slug, such as `github`. */
-	toolkit: string;
+	toolkit: ToolkitSlug;
 }
 /**
  * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
@@ -1100,7 +1056,7 @@ export interface CustomConnectionData {
 	/** How the toolkit authenticates, such as `BEARER_TOKEN`. */
 	authScheme: string;
 	/** The toolkit to call, such as `github`. */
-	toolkitSlug: string;
+	toolkitSlug: ToolkitSlug;
 	/** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
 	val: Record<string, unknown>;
 }
@@ -1134,6 +1090,11 @@ export interface ProxyExecuteResponse<T = unknown> {
 		name: string,
 		value: string
 	][];
+	/**
+	 * The values of each header, as a list: `headerValues['set-cookie']`. Like `headersList`, it is computed and not
+	 * enumerable.
+	 */
+	readonly headerValues: Record<string, string[] | undefined>;
 	/** The file, if the response is one. */
 	binaryData?: BinaryData | undefined;
 }
@@ -1150,6 +1111,8 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 		name: string,
 		value: string
 	][];
+	/** The values of each header, as a list. It is not enumerable. */
+	readonly headerValues: Record<string, string[] | undefined>;
 	/** The file, if the response is one. */
 	binary_data?: {
 		url: string;
@@ -1605,6 +1568,11 @@ export declare class Gateway {
 	/** The same as {@link Gateway.close}, for `await using`. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
+/** The form of `data`. */
+export type ResponseType = "json" | "text" | "stream" | "bytes";
+/** The options of a proxied call, beside the form of its `data`. */
+export interface ProxyOptions extends CallOptions {
+}
 /** A choice among names: the listed ones, only these, or all but these. */
 export type Choice = readonly string[] | {
 	enable: readonly string[];
@@ -1866,11 +1834,9 @@ export interface AuthorizeOptions {
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
-	/** Whether other users may use the account. Default: no. */
-	experimental?: NewAccountSharing | undefined;
 }
 /** The options of {@link Session.ensureConnected}. */
-export interface EnsureConnectedOptions extends Omit<AuthorizeOptions, "experimental"> {
+export interface EnsureConnectedOptions extends AuthorizeOptions {
 	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
@@ -1937,6 +1903,7 @@ export declare class Session {
 	 * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
 	 * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
 	 * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
+	 * `responseType: 'bytes'` makes `data` those bytes in one piece, at most 50 MiB.
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the user has no active account of the toolkit (slug
 	 * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -1965,16 +1932,19 @@ export declare class Session {
 	 * if (status === 200) console.log(data.title);
 	 * ```
 	 */
-	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+	proxyExecute(request: ProxyExecuteRequest, options: ProxyOptions & {
 		responseType: "text";
 	}): Promise<ProxyExecuteResponse<string | null>>;
-	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: CallOptions & {
+	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: ProxyOptions & {
 		responseType?: "json" | undefined;
 	}): Promise<ProxyExecuteResponse<T>>;
-	proxyExecute(request: ProxyExecuteRequest, options: CallOptions & {
+	proxyExecute(request: ProxyExecuteRequest, options: ProxyOptions & {
 		responseType: "stream";
 	}): Promise<ProxyExecuteResponse<ByteStream>>;
-	proxyExecute(request: ProxyExecuteRequest, options?: CallOptions & {
+	proxyExecute(request: ProxyExecuteRequest, options: ProxyOptions & {
+		responseType: "bytes";
+	}): Promise<ProxyExecuteResponse<Uint8Array>>;
+	proxyExecute(request: ProxyExecuteRequest, options?: ProxyOptions & {
 		responseType?: ResponseType | undefined;
 	}): Promise<ProxyExecuteResponse>;
 	/**
@@ -2006,8 +1976,7 @@ export declare class Session {
 	 *
 	 * @param toolkit The toolkit, such as `github`.
 	 * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
-	 * `status=failed` and `connected_account_id` in its query. `alias` names the account. `experimental` shares it with
-	 * other users: a session has to pin a `SHARED` account, also one of the account's own user.
+	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
@@ -2026,7 +1995,7 @@ export declare class Session {
 	 * const account = await waitForConnection(300_000);
 	 * ```
 	 */
-	authorize(toolkit: string, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
+	authorize(toolkit: ToolkitSlug, authorize?: AuthorizeOptions, options?: CallOptions): Promise<ConnectionRequest>;
 	/**
 	 * Ensures that calls of a toolkit have an account. If the toolkit needs one and the session's user has none that is
 	 * `ACTIVE`, the method creates one like {@link Session.authorize}, and waits for it.
@@ -2051,7 +2020,7 @@ export declare class Session {
 	 * const { wasConnected, connectedAccount } = await session.ensureConnected('github', { timeout: 300_000 });
 	 * ```
 	 */
-	ensureConnected(toolkit: string, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
+	ensureConnected(toolkit: ToolkitSlug, connect?: EnsureConnectedOptions, options?: CallOptions): Promise<EnsuredConnection>;
 	/**
 	 * Opens a file of a third-party API's response.
 	 *
@@ -2325,16 +2294,19 @@ export declare class Tools {
 	 * });
 	 * ```
 	 */
-	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
+	proxyExecute(request: ToolsProxyExecuteRequest, options: ProxyOptions & {
 		responseType: "text";
 	}): Promise<ToolsProxyExecuteResponse<string | null>>;
-	proxyExecute<T = unknown>(request: ToolsProxyExecuteRequest, options?: CallOptions & {
+	proxyExecute<T = unknown>(request: ToolsProxyExecuteRequest, options?: ProxyOptions & {
 		responseType?: "json" | undefined;
 	}): Promise<ToolsProxyExecuteResponse<T>>;
-	proxyExecute(request: ToolsProxyExecuteRequest, options: CallOptions & {
+	proxyExecute(request: ToolsProxyExecuteRequest, options: ProxyOptions & {
 		responseType: "stream";
 	}): Promise<ToolsProxyExecuteResponse<ByteStream>>;
-	proxyExecute(request: ToolsProxyExecuteRequest, options?: CallOptions & {
+	proxyExecute(request: ToolsProxyExecuteRequest, options: ProxyOptions & {
+		responseType: "bytes";
+	}): Promise<ToolsProxyExecuteResponse<Uint8Array>>;
+	proxyExecute(request: ToolsProxyExecuteRequest, options?: ProxyOptions & {
 		responseType?: ResponseType | undefined;
 	}): Promise<ToolsProxyExecuteResponse>;
 	/**

@@ -23,7 +23,7 @@ import {
   type GatewayOptions,
   type Session,
 } from '../index.js';
-import { BackendStub } from './backend-stub';
+import { BackendStub, sendJson } from './backend-stub';
 import { connect, openGateway } from './support/acme';
 import { CORPUS } from './support/corpus';
 import { until } from './support/expect';
@@ -248,6 +248,13 @@ for (const [name, way] of Object.entries(WAYS)) {
           controller.abort(reason);
           await assert.rejects(rest, reason);
 
+          const abort = new AbortController();
+          const whole = session.proxyExecute(call, { responseType: 'bytes', signal: abort.signal });
+          setTimeout(() => abort.abort(reason), 100);
+          await assert.rejects(whole, reason);
+          const slow = session.proxyExecute(call, { responseType: 'bytes', timeout: 300 });
+          await assert.rejects(slow, { name: 'APIConnectionTimeoutError' });
+
           const late = (await session.proxyExecute(call, { responseType: 'stream', timeout: 300 })).data.getReader();
           await late.read();
           await assert.rejects(late.read(), { name: 'APIConnectionTimeoutError' });
@@ -269,6 +276,7 @@ for (const [name, way] of Object.entries(WAYS)) {
           const call = { toolkit: 'acme', endpoint: '/short', method: 'GET' } as const;
           const { data } = await session.proxyExecute(call, { responseType: 'stream' });
           await assert.rejects(new Response(data).arrayBuffer());
+          await assert.rejects(session.proxyExecute(call, { responseType: 'bytes' }));
 
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 11 }), 'UploadBroken');
           await failure(() => put(session, { data: inPieces(Buffer.alloc(10), 3), size: 9 }), 'UploadBroken');
@@ -668,6 +676,49 @@ describe('the hosted backend', () => {
         message: /4 MiB.*`binaryBody: \{ url \}`/,
       });
       await assert.rejects(session.proxyExecute(call, { responseType: 'stream' }), { slug: 'NeedsGateway' });
+    } finally {
+      await stub.close();
+    }
+  });
+
+  it('has the bytes of a file behind its URL, and those of a text as it sends it', async () => {
+    const stub = await BackendStub.start();
+    api.on('/signed', (_, response) => response.end(Buffer.from([0, 0xff])));
+    try {
+      const composio = new Composio({ apiKey: 'key', baseURL: stub.url });
+      const session = await composio.create('user_1');
+      const call = { toolkit: 'acme', endpoint: '/down', method: 'GET' } as const;
+      const get = async () => {
+        const { status, data } = await session.proxyExecute(call, { responseType: 'bytes' });
+        return [status, Buffer.from(data).toString('latin1')];
+      };
+      let answer: object = {};
+      stub.answer = (response) => sendJson(response, 200, { headers: {}, ...answer });
+      const binary_data = { url: `http://127.0.0.1:${api.port}/signed`, content_type: 'image/png', size: 2 };
+      answer = { status: 200, data: null, binary_data };
+      assert.deepEqual(await get(), [200, '\0\xff']);
+      answer = { status: 404, data: { a: 1 } };
+      assert.deepEqual(await get(), [404, '{"a":1}']);
+      answer = { status: 200, data: 'text' };
+      assert.deepEqual(await get(), [200, 'text']);
+      answer = { status: 204, data: null };
+      assert.deepEqual(await get(), [204, '']);
+      answer = { status: 200, data: null, binary_data: { ...binary_data, size: 50 * 1024 * 1024 + 1 } };
+      await assert.rejects(get, { slug: 'UpstreamTooLarge', message: /50 MiB/ });
+      // A body that can be sent once is kept for a backend that can be asked for bytes.
+      const upload = { ...call, method: 'POST', binaryBody: Readable.from([Buffer.alloc(1)]) } as const;
+      await assert.rejects(session.proxyExecute(upload, { responseType: 'bytes' }), { slug: 'NeedsGateway' });
+      const asked = stub.asked.filter(({ path }) => path.includes('proxy')).length;
+      assert.equal(asked, 5);
+      const tools = {
+        connectedAccountId: 'ca_1',
+        endpoint: '/',
+        method: 'POST',
+        binaryBody: Buffer.from('up'),
+      } as const;
+      answer = { status: 200, data: 'text' };
+      const { data } = await composio.tools.proxyExecute(tools, { responseType: 'bytes' });
+      assert.equal(Buffer.from(data ?? []).toString(), 'text');
     } finally {
       await stub.close();
     }

@@ -144,23 +144,23 @@ describe('unknown keys', () => {
     await refusedWith({ Toolkit: 'x' }, 'Unknown key `Toolkit`: did you mean `toolkit`?');
     await refusedWith(
       { frob: {} },
-      'Unknown key `frob`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `binaryBody`, `formData`, `parameters`.',
+      'Unknown key `frob`: the known ones are `toolkit`, `endpoint`, `method`, `body`, `binaryBody`, `formData`, `parameters`, `query`, `headers`.',
     );
   });
 
   it("are refused with the name that replaces another library's", async () => {
     const meant = {
-      headers: "a header is one of `parameters`, with `in: 'header'`.",
-      query: "a query value is one of `parameters`, with `in: 'query'`.",
+      header: 'did you mean `headers`?',
+      params: 'did you mean `query`?',
       url: 'did you mean `endpoint`?',
       data: 'did you mean `body`?',
       toolkitSlug: 'did you mean `toolkit`?',
     };
     for (const [key, hint] of Object.entries(meant))
       await refusedWith({ [key]: 'x' }, `Unknown key \`${key}\`: ${hint}`);
-    const { headers } = meant;
-    const call = { connectedAccountId: 'ca_1', endpoint: '/', method: 'GET', headers: {} };
-    await refused(() => composio.tools.proxyExecute(call as Wrong), `Unknown key \`headers\`: ${headers}`);
+    const { params } = meant;
+    const call = { connectedAccountId: 'ca_1', endpoint: '/', method: 'GET', params: {} };
+    await refused(() => composio.tools.proxyExecute(call as Wrong), `Unknown key \`params\`: ${params}`);
   });
 
   it('are refused at every level', async () => {
@@ -212,6 +212,20 @@ describe('an oversized value', () => {
       '`parameters` has 300000 entries, and may have 200.',
     );
     await session.proxyExecute({ ...GOOD, parameters: [...many(100, '1', 'header'), ...many(100, '1', 'query')] });
+    backend.asked.length = 0;
+
+    // The values of `query` and `headers` count with those of `parameters`.
+    const parameters = [...many(60, '1', 'header'), ...many(60, '1', 'query')];
+    const named = (count: number) => Object.fromEntries(many(count, '1', 'query').map(({ name }) => [`${name}-b`, 1]));
+    await refusedWith({ parameters, headers: named(41) }, '`headers` has 101 headers, and may have 100.');
+    await refusedWith({ parameters, query: named(41) }, '`query` has 101 query values, and may have 100.');
+    await refusedWith(
+      { query: { a: half, b: half } },
+      '`query` has 80002 characters of query values, and may have 65536.',
+    );
+    await refusedWith({ query: named(100_000) }, '`query` has 100000 entries, and may have 100.');
+    await refusedWith({ query: { a: Array(100_000).fill(1) } }, '`query.a` has 100000 entries, and may have 100.');
+    await session.proxyExecute({ ...GOOD, parameters, query: named(40), headers: named(40) });
     backend.asked.length = 0;
 
     await refusedWith({ toolkit: 'a'.repeat(8 << 20) }, '`toolkit` has 8388608 characters, and may have 100.');
@@ -482,7 +496,7 @@ describe('call options', () => {
   it('have a known response type', async () => {
     await refused(
       () => session.proxyExecute(GOOD, { responseType: 'blob' } as Wrong),
-      "`responseType` cannot be 'blob': use 'json' or 'text' or 'stream'.",
+      "`responseType` cannot be 'blob': use 'json' or 'text' or 'stream' or 'bytes'.",
     );
   });
 
@@ -572,6 +586,64 @@ describe('sessions', () => {
     });
     assert.deepEqual(session.config.manage_connections, { enable: false }, 'the response to the update');
     assert.equal(session.mcp.url, 'http://mcp.test', 'which the response to an update omits');
+  });
+});
+
+describe('`query` and `headers`', () => {
+  it('are written as parameters, after the given ones', async () => {
+    await session.proxyExecute({
+      ...GOOD,
+      parameters: [{ name: 'first', value: 1, in: 'query' }],
+      query: { page: 2, tag: ['a', 'b c'], gone: undefined, none: [], empty: '' },
+      headers: { Accept: 'text/plain', 'x-ids': [7, 8] },
+    });
+    assert.deepEqual(sent(0).parameters, [
+      { name: 'first', value: '1', type: 'query' },
+      { name: 'page', value: '2', type: 'query' },
+      { name: 'tag', value: 'a', type: 'query' },
+      { name: 'tag', value: 'b c', type: 'query' },
+      { name: 'empty', value: '', type: 'query' },
+      { name: 'Accept', value: 'text/plain', type: 'header' },
+      { name: 'x-ids', value: '7', type: 'header' },
+      { name: 'x-ids', value: '8', type: 'header' },
+    ]);
+    backend.asked.length = 0;
+    const call = { connectedAccountId: 'ca_1', endpoint: '/', method: 'GET', query: { a: 1 } } as const;
+    await composio.tools.proxyExecute(call);
+    assert.deepEqual(sent(0).parameters, [{ name: 'a', value: '1', type: 'query' }]);
+  });
+
+  it('are refused with values that cannot be sent, each by its place', async () => {
+    for (const key of ['query', 'headers']) {
+      await refusedWith({ [key]: [] }, `\`${key}\` must be an object, but is an array.`);
+      await refusedWith({ [key]: null }, `\`${key}\` must be an object, but is null.`);
+      await refusedWith({ [key]: { a: true } }, `\`${key}.a\` must be a string or a finite number, but is a boolean.`);
+      await refusedWith({ [key]: { a: null } }, `\`${key}.a\` must be a string or a finite number, but is null.`);
+      await refusedWith(
+        { [key]: { a: ['x', Number.NaN] } },
+        `\`${key}.a[1]\` must be a string or a finite number, but is NaN.`,
+      );
+      await refusedWith(
+        { [key]: { a: [['x']] } },
+        /^`\w+\.a\[0\]` must be a string or a finite number, but is an array\.$/,
+      );
+      await refusedWith({ [key]: { a: '\ud800' } }, /^`\w+\.a` has half of a surrogate pair/);
+      await refusedWith({ [key]: { '': 'x' } }, /^`\w+\.` must be a non-empty string, but is empty\.$/);
+    }
+    await refusedWith({ headers: { 'a b': 'x' } }, /^`headers\.a b` is not the name of a header/);
+    await refusedWith({ headers: { a: 'x\r\nb: y' } }, /^`headers\.a` has a line break/);
+    const pairs = 'must be a plain object, but is a';
+    await refusedWith(
+      { headers: new Headers({ a: 'b' }) },
+      `\`headers\` ${pairs} Headers: pass \`Object.fromEntries(headers)\`.`,
+    );
+    await refusedWith(
+      { query: new URLSearchParams('a=b') },
+      `\`query\` ${pairs} URLSearchParams: pass \`Object.fromEntries(query)\`.`,
+    );
+    await refusedWith({ query: new Map([['a', 'b']]) }, `\`query\` ${pairs} Map: pass \`Object.fromEntries(query)\`.`);
+    const form = { formData: new FormData(), headers: { 'content-type': 'multipart/form-data' } };
+    await refusedWith(form, /^`parameters` must not have Content-Type/);
   });
 });
 

@@ -48,8 +48,8 @@ export interface WireBinaryBody {
   size?: number;
 }
 
-/** The bytes that are sent beside a request. */
-export type Source = { path: string } | { chunks: Chunks };
+/** The bytes that are sent beside a request. Without `isOnce`, they can be sent again. */
+export type Source = { path: string } | { chunks: () => Chunks; isOnce?: boolean };
 
 /** Where chunks come from. */
 export interface Chunks {
@@ -114,7 +114,7 @@ export function checkFormData(check: Check, form: unknown): { wire: WireBinaryBo
     return undefined;
   }
   const { contentType, size, chunks } = encodeForm(form);
-  return { wire: { content_type: contentType, size }, source: { chunks: chunksOf(chunks) } };
+  return { wire: { content_type: contentType, size }, source: { chunks: () => chunksOf(chunks()) } };
 }
 
 /** Whether a value is what {@link Bytes} says. Bytes of another realm are no instances of this one's classes. */
@@ -132,23 +132,23 @@ function fromBytes(check: Check, bytes: Bytes, path: string): { wire: WireBinary
   if (isOfClass(bytes, 'ReadableStream') && bytes.locked) {
     check.wrong(path, `is a stream that is in use already: a stream can be sent once.`);
   }
-  const { wire, chunks } = bytesSource(bytes);
-  return { wire, source: { chunks } };
+  const { wire, ...source } = bytesSource(bytes);
+  return { wire, source };
 }
 
 /** Takes bytes apart into what is written and what is sent beside it. */
-export function bytesSource(bytes: Bytes): { wire: WireBinaryBody; chunks: Chunks } {
+export function bytesSource(bytes: Bytes): { wire: WireBinaryBody; chunks: () => Chunks; isOnce?: boolean } {
   if (isOfClass(bytes, 'Blob')) {
     const wire = { content_type: bytes.type || undefined, size: bytes.size };
-    return { wire, chunks: chunksOf(bytes.stream()) };
+    return { wire, chunks: () => chunksOf(bytes.stream()) };
   }
   if (ArrayBuffer.isView(bytes) || isArrayBuffer(bytes)) {
     const view = ArrayBuffer.isView(bytes)
       ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       : new Uint8Array(bytes);
-    return { wire: { size: view.byteLength }, chunks: chunksOf([view]) };
+    return { wire: { size: view.byteLength }, chunks: () => chunksOf([view]) };
   }
-  return { wire: {}, chunks: chunksOf(bytes) };
+  return { wire: {}, chunks: () => chunksOf(bytes), isOnce: true };
 }
 
 /** The chunks of a stream of the web or of Node.js, or of a list. */
@@ -205,7 +205,7 @@ async function sendingBytes<T extends { status: number }>(
 ): Promise<T> {
   if ('path' in source) return call(native.Upload.file(source.path, completions()));
   const upload = new native.Upload(completions());
-  const { chunks } = source;
+  const chunks = source.chunks();
   let failure: { error: unknown } | undefined;
   let isOpen = true;
   const end = (complete: boolean) => {

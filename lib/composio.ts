@@ -1,16 +1,16 @@
 // The client: what sessions and calls are made with.
 
-import type * as Native from '../native';
 import { type AuthConfigs, authConfigsOf } from './auth-configs';
 import { type BackendHandle, DEFAULT_TIMEOUT, originOf } from './backend';
-import { sending } from './binary-body';
 import { type ConnectedAccounts, connectedAccountsOf } from './connected-accounts';
-import type { Download } from './download';
+import { type Download, openDownload } from './download';
 import { ComposioNoAPIKeyError, toError } from './errors';
 import { type FetchOptions, fetchIn } from './fetch';
 import type { FetchRequest } from './fetch-request';
 import { Gateway, nativeBackendOf } from './gateway';
 import { answerOf, completions, native } from './native';
+import { isPlain, proxied } from './proxy-call';
+import { type ProxyOptions, proxyOptions, type ResponseType } from './proxy-options';
 import {
   type BinaryData,
   type ByteStream,
@@ -20,11 +20,11 @@ import {
   writeToolsRequest,
 } from './proxy-request';
 import { askOn } from './resource';
-import { openDownload, Session, sessionBackendOf, streamed } from './session';
+import { Session, sessionBackendOf } from './session';
 import type { SessionConfig } from './session-config';
 import { type Sessions, sessionsOn } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
-import { below, type CallOptions, Check, kindOf, proxyOptions, type ResponseType } from './validate';
+import { below, type CallOptions, Check, kindOf } from './validate';
 
 const DEFAULT_BASE_URL = 'https://backend.composio.dev';
 
@@ -237,34 +237,37 @@ export class Tools {
    */
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
-    options: CallOptions & { responseType: 'text' },
+    options: ProxyOptions & { responseType: 'text' },
   ): Promise<ToolsProxyExecuteResponse<string | null>>;
   async proxyExecute<T = unknown>(
     request: ToolsProxyExecuteRequest,
-    options?: CallOptions & { responseType?: 'json' },
+    options?: ProxyOptions & { responseType?: 'json' },
   ): Promise<ToolsProxyExecuteResponse<T>>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
-    options: CallOptions & { responseType: 'stream' },
+    options: ProxyOptions & { responseType: 'stream' },
   ): Promise<ToolsProxyExecuteResponse<ByteStream>>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
-    options?: CallOptions & { responseType?: ResponseType },
+    options: ProxyOptions & { responseType: 'bytes' },
+  ): Promise<ToolsProxyExecuteResponse<Uint8Array>>;
+  async proxyExecute(
+    request: ToolsProxyExecuteRequest,
+    options?: ProxyOptions & { responseType?: ResponseType },
   ): Promise<ToolsProxyExecuteResponse>;
   async proxyExecute(
     request: ToolsProxyExecuteRequest,
-    options?: CallOptions & { responseType?: ResponseType },
+    options?: ProxyOptions & { responseType?: ResponseType },
   ): Promise<ToolsProxyExecuteResponse> {
     const { native, timeout: standard } = this.#backend;
-    const { text, source } = writeToolsRequest(request);
-    const { signal, timeout = standard, responseType } = proxyOptions(options);
-    if (responseType === 'stream') return streamed(this.#backend, null, { text, source }, { signal, timeout });
+    const written = writeToolsRequest(request);
+    const checked = proxyOptions(options);
+    const { signal, timeout = standard, responseType } = checked;
+    if (!isPlain(written, checked)) return proxied(this.#backend, null, written, checked);
+    // A promise less for a plain call, as most are.
     const asText = responseType === 'text';
-    const call = (upload?: Native.Upload) =>
-      answerOf((cancel) => native.toolsProxyExecute(text, upload, asText, timeout, cancel), signal);
-    // A promise less for a call without bytes, as most are.
-    if (source === undefined) return readEnvelope(await call());
-    return sending(source, async (upload) => readEnvelope(await call(upload)));
+    const start = (cancel?: number) => native.toolsProxyExecute(written.text, undefined, asText, timeout, cancel);
+    return readEnvelope(await answerOf(start, signal));
   }
 
   /**

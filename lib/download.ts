@@ -5,10 +5,11 @@ import { open, rename, rm } from 'node:fs/promises';
 import { arrayBuffer } from 'node:stream/consumers';
 import { ReadableStream as PlatformStream } from 'node:stream/web';
 import type * as Native from '../native';
+import type { BackendHandle } from './backend';
 import { ComposioError } from './errors';
 import { answerOf, reasonOf, whenAborted } from './native';
 import type { ByteStream } from './proxy-request';
-import { type CallOptions, Check, kindOf } from './validate';
+import { type CallOptions, Check, callOptions, kindOf } from './validate';
 
 /**
  * A file of a third-party API's response, opened by {@link Session.download}. It can be read once.
@@ -97,6 +98,21 @@ export class Download {
       forget?.();
     }
   }
+}
+
+/** Opens a file by its URL. */
+export async function openDownload(
+  { native, timeout: standard }: BackendHandle,
+  binaryData: unknown,
+  options?: CallOptions,
+): Promise<Download> {
+  const check = new Check('file to download');
+  const { url } = Object(binaryData);
+  if (check.record(binaryData, '')) check.text(url, 'url', 'pass the `binaryData` of a response');
+  check.done();
+  const { signal, timeout = standard } = callOptions(options);
+  const reader = await answerOf<Native.ByteReader>((cancel) => native.download(url, timeout, cancel), signal);
+  return new Download(reader, { signal, timeout });
 }
 
 /** How {@link Download.toFile} writes. */

@@ -166,12 +166,12 @@ function bodyOf(
   if (isArrayBuffer(body)) return wholeBody(Buffer.from(body));
   if (isOfClass(body, 'Blob')) {
     typed(headers, body.type);
-    return bytesSource(body);
+    return bytesBody(body);
   }
   if (isOfClass(body, 'FormData') && Symbol.iterator in body) {
     const form = encodeForm(body);
     typed(headers, form.contentType);
-    return { wire: { size: form.size }, chunks: chunksOf(form.chunks) };
+    return { wire: { size: form.size }, chunks: chunksOf(form.chunks()) };
   }
   if (isOfClass(body, 'ReadableStream')) {
     if (duplex !== 'half') throw new TypeError("A body that is a stream needs `duplex: 'half'`.");
@@ -201,7 +201,12 @@ function textBody(text: string, type: string, headers: Map<string, string>): Fet
 /** Bytes that are in memory. Where they are few, they travel in the request, which can then be sent again. */
 export function wholeBody(bytes: Buffer): FetchBody | undefined {
   if (bytes.length === 0) return undefined;
-  return bytes.length <= SMALL ? { wire: { base64: bytes.toString('base64') } } : bytesSource(bytes);
+  return bytes.length <= SMALL ? { wire: { base64: bytes.toString('base64') } } : bytesBody(bytes);
+}
+
+function bytesBody(bytes: Blob | Buffer): FetchBody {
+  const { wire, chunks } = bytesSource(bytes);
+  return { wire, chunks: chunks() };
 }
 
 function streamBody(chunks: Chunks, size: number | undefined): FetchBody {

@@ -149,7 +149,7 @@ function wireOf({ endpoint, method, headers }: FetchCall, body: FetchBody | unde
 function sourceOf(body: FetchBody | undefined): Source | undefined {
   if (body === undefined || !('chunks' in body) || body.chunks === undefined) return undefined;
   const { next, cancel } = body.chunks;
-  return { chunks: { next: () => next().catch(bodyFailed), cancel } };
+  return { chunks: () => ({ next: () => next().catch(bodyFailed), cancel }), isOnce: true };
 }
 
 function bodyFailed(cause: unknown): never {

@@ -9,7 +9,8 @@ export interface EncodedForm {
   contentType: string;
   /** In bytes. */
   size: number;
-  chunks: AsyncIterable<Uint8Array>;
+  /** Its bytes, each time from the beginning. */
+  chunks(): AsyncIterable<Uint8Array>;
 }
 
 /** Encodes a form. Files are read as they are sent. */
@@ -30,7 +31,7 @@ export function encodeForm(form: FormData): EncodedForm {
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     size: parts.reduce((sum, part) => sum + (isOfClass(part, 'Blob') ? part.size : part.byteLength), 0),
-    chunks: chunksOf(parts),
+    chunks: () => chunksOf(parts),
   };
 }
 

@@ -21,6 +21,7 @@ export {
 } from './auth-configs';
 export { AuthScheme } from './auth-scheme';
 export type { BinaryBody, Bytes } from './binary-body';
+export type { ToolkitSlug } from './built-in-toolkits';
 export { type Call, Calls } from './calls';
 export {
   Composio,
@@ -72,6 +73,7 @@ export {
 } from './gateway';
 export type { FilesOptions, GatewayOptions } from './gateway-options';
 export type { ToolkitInputField } from './input-field';
+export type { ProxyOptions, ResponseType } from './proxy-options';
 export type {
   BinaryData,
   ByteStream,
@@ -81,6 +83,7 @@ export type {
   ProxyExecuteResponse,
   ProxyMethod,
   ProxyParameter,
+  ProxyValue,
   ToolsProxyExecuteRequest,
   ToolsProxyExecuteResponse,
 } from './proxy-request';
@@ -108,7 +111,7 @@ export {
   type ToolkitMeta,
   Toolkits,
 } from './toolkits';
-export type { CallOptions, ResponseType } from './validate';
+export type { CallOptions } from './validate';
 
 // If the native part cannot be loaded, the program fails now instead of at its first call.
 void native.Gateway;

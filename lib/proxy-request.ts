@@ -9,6 +9,7 @@ import {
   type Source,
   type WireBinaryBody,
 } from './binary-body';
+import type { ToolkitSlug } from './built-in-toolkits';
 import { type APIConnectionError, ValidationError } from './errors';
 import { isOfClass } from './platform';
 import { quoted } from './quoted';
@@ -44,6 +45,9 @@ export interface ProxyParameter {
   in: 'header' | 'query';
 }
 
+/** A value of `query` or `headers`: a text, a number, or a list of them for a repeated name. */
+export type ProxyValue = string | number | readonly (string | number)[] | undefined;
+
 /** The request to the third-party API. */
 export interface ProxyCall {
   /**
@@ -70,6 +74,13 @@ export interface ProxyCall {
    * sent repeatedly, except for a header that has one value, such as `Content-Type`.
    */
   parameters?: readonly (ProxyParameter | (Omit<ProxyParameter, 'in'> & { type: ProxyParameter['in'] }))[];
+  /**
+   * Query values by their names, after those of `parameters` and within the same limits. A list repeats the name, and
+   * undefined is left out.
+   */
+  query?: Readonly<Record<string, ProxyValue>>;
+  /** Headers by their names, in the same way. */
+  headers?: Readonly<Record<string, ProxyValue>>;
 }
 
 /**
@@ -88,7 +99,7 @@ export interface ProxyCall {
  */
 export interface ProxyExecuteRequest extends ProxyCall {
   /** The toolkit to call, by its slug, such as `github`. */
-  toolkit: string;
+  toolkit: ToolkitSlug;
 }
 
 /**
@@ -106,7 +117,7 @@ export interface CustomConnectionData {
   /** How the toolkit authenticates, such as `BEARER_TOKEN`. */
   authScheme: string;
   /** The toolkit to call, such as `github`. */
-  toolkitSlug: string;
+  toolkitSlug: ToolkitSlug;
   /** The credential's fields, such as `{ token }`; which ones there are depends on the scheme. */
   val: Record<string, unknown>;
 }
@@ -139,6 +150,11 @@ export interface ProxyExecuteResponse<T = unknown> {
    * value. It is computed from `headers` and not enumerable, so copies and JSON of the response do not have it.
    */
   readonly headersList: [name: string, value: string][];
+  /**
+   * The values of each header, as a list: `headerValues['set-cookie']`. Like `headersList`, it is computed and not
+   * enumerable.
+   */
+  readonly headerValues: Record<string, string[] | undefined>;
   /** The file, if the response is one. */
   binaryData?: BinaryData;
 }
@@ -153,6 +169,8 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   headers?: Record<string, string>;
   /** The headers as a list, in which a repeated header has an entry for each value. It is not enumerable. */
   readonly headersList: [name: string, value: string][];
+  /** The values of each header, as a list. It is not enumerable. */
+  readonly headerValues: Record<string, string[] | undefined>;
   /** The file, if the response is one. */
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
 }
@@ -174,15 +192,13 @@ export const METHODS: readonly string[] = [
 ];
 /** The methods without a body. */
 export const WITHOUT_BODY: readonly unknown[] = ['GET', 'HEAD', 'OPTIONS'];
-const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters'];
+const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters', 'query', 'headers'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
 /** Names that other libraries have for the parts of a request. */
 const MEANT: ReadonlyMap<string, string> = new Map([
-  ...['headers', 'header'].map((key) => [key, "a header is one of `parameters`, with `in: 'header'`."] as const),
-  ...['query', 'queryParams', 'params'].map(
-    (key) => [key, "a query value is one of `parameters`, with `in: 'query'`."] as const,
-  ),
+  ...['header', 'httpHeaders'].map((key) => [key, 'did you mean `headers`?'] as const),
+  ...['queryParams', 'params', 'searchParams'].map((key) => [key, 'did you mean `query`?'] as const),
   ...['url', 'path'].map((key) => [key, 'did you mean `endpoint`?'] as const),
   ...['data', 'json', 'payload'].map((key) => [key, 'did you mean `body`?'] as const),
 ]);
@@ -260,8 +276,8 @@ function checkCall(check: Check, request: Record<string, unknown>): CheckedCall 
     check.oneOf(method, 'method', METHODS);
   }
   checkBody(check, body, method);
-  const parameters = checkParameters(check, request.parameters);
-  const bytes = checkBytes(check, request);
+  const parameters = allParameters(check, request);
+  const bytes = checkBytes(check, request, parameters);
   // In one object from the start: each call would feel it if two were put together.
   const wire = {
     toolkit_slug: request.toolkit,
@@ -278,7 +294,8 @@ function checkCall(check: Check, request: Record<string, unknown>): CheckedCall 
 
 function checkBytes(
   check: Check,
-  { method, body, binaryBody, formData, parameters }: Record<string, unknown>,
+  { method, body, binaryBody, formData }: Record<string, unknown>,
+  parameters: readonly unknown[] = [],
 ): ReturnType<typeof checkBinaryBody> {
   if (binaryBody === undefined && formData === undefined) return undefined;
   const bodies = Object.entries({ body: body ?? undefined, binaryBody, formData }).filter(
@@ -291,8 +308,7 @@ function checkBytes(
   }
   if (WITHOUT_BODY.includes(method)) check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
   if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
-  const typed =
-    Array.isArray(parameters) && parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
+  const typed = parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
   if (typed) check.wrong('parameters', 'must not have Content-Type beside `formData`, which has its own.');
   return checkFormData(check, formData);
 }
@@ -362,44 +378,80 @@ function isBinary(body: object): boolean {
   );
 }
 
+/** The parameters of a call, then the values of its `query`, then its `headers`. */
+function allParameters(check: Check, { parameters, query, headers }: Record<string, unknown>): unknown[] | undefined {
+  let all = checkParameters(check, parameters);
+  if (query !== undefined) all = [...(all ?? []), ...valuesOf(check, query, 'query')];
+  if (headers !== undefined) all = [...(all ?? []), ...valuesOf(check, headers, 'headers')];
+  if (all === undefined) return undefined;
+  checkSizes(check, all, 'header', 'headers', headers === undefined ? 'parameters' : 'headers');
+  checkSizes(check, all, 'query', 'query values', query === undefined ? 'parameters' : 'query');
+  return all;
+}
+
+/** The values of `query` or `headers`, as parameters. */
+function valuesOf(check: Check, values: unknown, path: 'query' | 'headers'): unknown[] {
+  if (!check.record(values, path)) return [];
+  // Its own keys would be none of its entries, so that they would be lost.
+  if (typeof values[Symbol.iterator as never] === 'function') {
+    check.wrong(path, `must be a plain object, but is ${kindOf(values)}: pass \`Object.fromEntries(${path})\`.`);
+    return [];
+  }
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  if (!check.atMost(entries.length, MOST_PARAMETERS, 'entries', path)) return [];
+  const type = path === 'query' ? 'query' : 'header';
+  return entries.flatMap(([name, value]) => {
+    const place = below(path, name);
+    if (!Array.isArray(value)) return [checkParameter(check, { name, value, type }, { name: place, value: place })];
+    if (!check.atMost(value.length, MOST_PARAMETERS, 'entries', place)) return [];
+    return value.map((item, index) =>
+      checkParameter(check, { name, value: item, type }, { name: place, value: `${place}[${index}]` }),
+    );
+  });
+}
+
 function checkParameters(check: Check, parameters: unknown): unknown[] | undefined {
   if (parameters === undefined || !check.list(parameters, 'parameters')) return undefined;
   if (!check.atMost(parameters.length, 2 * MOST_PARAMETERS, 'entries', 'parameters')) return undefined;
-  const written = parameters.map((parameter, index) => {
+  return parameters.map((parameter, index) => {
     const path = `parameters[${index}]`;
     if (!check.object(parameter, path, PARAMETER_KEYS)) return parameter;
     const { name, value, in: location = parameter.type, type = location } = parameter;
-    const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
-    const isHeader = location === 'header';
-    if (check.text(name, `${path}.name`) && isHeader) check.headerName(name, `${path}.name`);
-    if (typeof text !== 'string') {
-      const is = typeof value === 'number' ? String(value) : kindOf(value);
-      check.wrong(`${path}.value`, `must be a string or a finite number, but is ${is}.`);
-    } else if (check.wellFormed(text, `${path}.value`) && isHeader) {
-      check.headerValue(text, `${path}.value`);
-    }
+    const places = { name: `${path}.name`, value: `${path}.value` };
+    const sent = checkParameter(check, { name, value, type: location }, places);
     if (check.oneOf(location, `${path}.in`, ['header', 'query']) && type !== location) {
       check.wrong(`${path}.type`, 'is another name of `in` and contradicts it: leave one of them out.');
     }
-    return { name, value: text, type: location };
+    return sent;
   });
-  checkSizes(check, written);
-  return written;
+}
+
+/** Checks a header or a query value, whose name and value are in these places of the request. */
+function checkParameter(
+  check: Check,
+  { name, value, type }: { name: unknown; value: unknown; type: unknown },
+  places: { name: string; value: string },
+): unknown {
+  const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
+  const isHeader = type === 'header';
+  if (check.text(name, places.name) && isHeader) check.headerName(name, places.name);
+  if (typeof text !== 'string') {
+    const is = typeof value === 'number' ? String(value) : kindOf(value);
+    check.wrong(places.value, `must be a string or a finite number, but is ${is}.`);
+  } else if (check.wellFormed(text, places.value) && isHeader) {
+    check.headerValue(text, places.value);
+  }
+  return { name, value: text, type };
 }
 
 const lengthOf = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
 
-/** How many headers and query values there are, and how long they are together. */
-function checkSizes(check: Check, parameters: readonly unknown[]): void {
-  for (const [type, what] of [
-    ['header', 'headers'],
-    ['query', 'query values'],
-  ]) {
-    const those = parameters.map(Object).filter((parameter) => parameter.type === type);
-    const length = those.reduce((sum, { name, value }) => sum + lengthOf(name) + lengthOf(value), 0);
-    check.atMost(those.length, MOST_PARAMETERS, what as string, 'parameters');
-    check.atMost(length, MOST_PARAMETER_CHARACTERS, `characters of ${what}`, 'parameters');
-  }
+/** Checks how many headers or query values there are, and how long they are together. */
+function checkSizes(check: Check, all: readonly unknown[], type: string, what: string, field: string): void {
+  const those = all.map(Object).filter((parameter) => parameter.type === type);
+  const length = those.reduce((sum, { name, value }) => sum + lengthOf(name) + lengthOf(value), 0);
+  check.atMost(those.length, MOST_PARAMETERS, what, field);
+  check.atMost(length, MOST_PARAMETER_CHARACTERS, `characters of ${what}`, field);
 }
 
 function write(wire: WireCall | undefined, request: object): string {
@@ -435,7 +487,7 @@ function findUnserialisable(value: unknown, path: string, parents: Set<object>):
   return undefined;
 }
 
-/** Reads the text of a response, whose `headersList` it adds. A response in another form is an error. */
+/** Reads the text of a response, to which it adds the views of its headers. A response in another form is an error. */
 export function readEnvelope(text: string): ToolsProxyExecuteResponse {
   const envelope = parseAnswer(text, `${NOT_AN_ENVELOPE}: it is not JSON.`);
   if (!isRecord(envelope)) throw invalidResponse(`it is ${kindOf(envelope)}`);
@@ -446,7 +498,7 @@ export function readEnvelope(text: string): ToolsProxyExecuteResponse {
   }
   if (headers !== undefined && headers !== null) readHeaders(headers, repeated_headers);
   if (binary_data !== undefined && binary_data !== null) checkBinaryData(binary_data);
-  return Object.defineProperty(envelope as unknown as ToolsProxyExecuteResponse, 'headersList', HEADERS_LIST);
+  return Object.defineProperties(envelope as unknown as ToolsProxyExecuteResponse, HEADER_VIEWS);
 }
 
 /** Values that only a list shows: those joined with a line break, and characters that are not bytes. */
@@ -489,11 +541,25 @@ function headersList(headers: Record<string, string> | null | undefined): [name:
   );
 }
 
-/** On each response. It is one function for all, as responses with one of their own would have no shape in common. */
-const HEADERS_LIST: PropertyDescriptor & ThisType<{ headers?: Record<string, string> }> = {
-  configurable: true,
-  get() {
-    return headersList(this.headers);
+/** On each response. They are one function for all, as responses with their own would have no shape in common. */
+const HEADER_VIEWS: PropertyDescriptorMap & ThisType<{ headers?: Record<string, string> }> = {
+  headersList: {
+    configurable: true,
+    get() {
+      return headersList(this.headers);
+    },
+  },
+  headerValues: {
+    configurable: true,
+    get() {
+      const values = new Map<string, string[]>();
+      for (const [name, value] of headersList(this.headers)) {
+        const before = values.get(name);
+        if (before === undefined) values.set(name, [value]);
+        else before.push(value);
+      }
+      return Object.fromEntries(values);
+    },
   },
 };
 
@@ -537,5 +603,5 @@ export function toResponse({ status, data, headers, binary_data }: ToolsProxyExe
     const { url, content_type: contentType, size, expires_at: expiresAt } = binary_data;
     response.binaryData = { url, contentType, size, expiresAt: expiresAt ?? undefined };
   }
-  return Object.defineProperty(response, 'headersList', HEADERS_LIST);
+  return Object.defineProperties(response, HEADER_VIEWS);
 }

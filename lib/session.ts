@@ -1,38 +1,29 @@
 // A session: a user, and the toolkits that may be called for them.
 
-import type * as Native from '../native';
 import type { ConnectedAccountStatus } from './account';
 import { type BackendHandle, originOf } from './backend';
-import { sending } from './binary-body';
+import type { ToolkitSlug } from './built-in-toolkits';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
-import { Download, readable } from './download';
+import { type Download, openDownload } from './download';
 import { type FetchOptions, fetchIn, type SessionBackend } from './fetch';
 import { answerOf } from './native';
+import { isPlain, proxied } from './proxy-call';
+import { type ProxyOptions, proxyOptions, type ResponseType } from './proxy-options';
 import {
   type BinaryData,
   type ByteStream,
   type ProxyExecuteRequest,
   type ProxyExecuteResponse,
   readEnvelope,
-  type ToolsProxyExecuteResponse,
   toResponse,
-  type WrittenRequest,
   writeSessionRequest,
 } from './proxy-request';
 import { askOn, type ResourceRequest } from './resource';
 import { type SessionUpdate, updateSessionBody } from './session-config';
 import { checkSharing, type NewAccountSharing, sharingBody } from './sharing';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import {
-  type CallOptions,
-  Check,
-  callOptions,
-  LONGEST_NAME,
-  LONGEST_SLUG,
-  proxyOptions,
-  type ResponseType,
-} from './validate';
+import { type CallOptions, Check, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
 /** A session, in the form of a response. */
 interface SessionAnswer {
@@ -156,6 +147,7 @@ export class Session {
    * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
    * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
    * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
+   * `responseType: 'bytes'` makes `data` those bytes in one piece, at most 50 MiB.
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the user has no active account of the toolkit (slug
    * `ToolRouterV2_NoActiveConnection`), or the endpoint leads to a foreign host (`OriginMismatch`).
@@ -186,36 +178,38 @@ export class Session {
    */
   async proxyExecute(
     request: ProxyExecuteRequest,
-    options: CallOptions & { responseType: 'text' },
+    options: ProxyOptions & { responseType: 'text' },
   ): Promise<ProxyExecuteResponse<string | null>>;
   async proxyExecute<T = unknown>(
     request: ProxyExecuteRequest,
-    options?: CallOptions & { responseType?: 'json' },
+    options?: ProxyOptions & { responseType?: 'json' },
   ): Promise<ProxyExecuteResponse<T>>;
   async proxyExecute(
     request: ProxyExecuteRequest,
-    options: CallOptions & { responseType: 'stream' },
+    options: ProxyOptions & { responseType: 'stream' },
   ): Promise<ProxyExecuteResponse<ByteStream>>;
   async proxyExecute(
     request: ProxyExecuteRequest,
-    options?: CallOptions & { responseType?: ResponseType },
+    options: ProxyOptions & { responseType: 'bytes' },
+  ): Promise<ProxyExecuteResponse<Uint8Array>>;
+  async proxyExecute(
+    request: ProxyExecuteRequest,
+    options?: ProxyOptions & { responseType?: ResponseType },
   ): Promise<ProxyExecuteResponse>;
   async proxyExecute(
     request: ProxyExecuteRequest,
-    options?: CallOptions & { responseType?: ResponseType },
+    options?: ProxyOptions & { responseType?: ResponseType },
   ): Promise<ProxyExecuteResponse> {
     const { native, timeout: standard } = this.#backend;
-    const { text, source } = writeSessionRequest(request);
-    const { signal, timeout = standard, responseType } = proxyOptions(options);
-    if (responseType === 'stream') {
-      return toResponse(await streamed(this.#backend, this.sessionId, { text, source }, { signal, timeout }));
-    }
+    const written = writeSessionRequest(request);
+    const checked = proxyOptions(options);
+    const { signal, timeout = standard, responseType } = checked;
+    if (!isPlain(written, checked)) return toResponse(await proxied(this.#backend, this.sessionId, written, checked));
+    // Most calls are plain. Here, such a call creates one promise less.
     const asText = responseType === 'text';
-    const call = (upload?: Native.Upload) =>
-      answerOf((cancel) => native.proxyExecute(this.sessionId, text, upload, asText, timeout, cancel), signal);
-    // Most calls upload nothing. Without `sending`, such a call creates one promise less.
-    if (source === undefined) return toResponse(readEnvelope(await call()));
-    return toResponse(await sending(source, async (upload) => readEnvelope(await call(upload))));
+    const start = (cancel?: number) =>
+      native.proxyExecute(this.sessionId, written.text, undefined, asText, timeout, cancel);
+    return toResponse(readEnvelope(await answerOf(start, signal)));
   }
 
   /**
@@ -271,7 +265,7 @@ export class Session {
    * ```
    */
   async authorize(
-    toolkit: string,
+    toolkit: ToolkitSlug,
     authorize: AuthorizeOptions = {},
     options?: CallOptions,
   ): Promise<ConnectionRequest> {
@@ -308,7 +302,7 @@ export class Session {
    * ```
    */
   async ensureConnected(
-    toolkit: string,
+    toolkit: ToolkitSlug,
     connect: EnsureConnectedOptions = {},
     options?: CallOptions,
   ): Promise<EnsuredConnection> {
@@ -423,40 +417,6 @@ function checkAuthorization(toolkit: unknown, authorize: unknown, known: readonl
     checkSharing(check, authorize.experimental);
   }
   check.done();
-}
-
-/** Makes a call with a streamed response, in a session or without one (`null`). */
-export async function streamed(
-  { native }: BackendHandle,
-  sessionId: string | null,
-  { text, source }: WrittenRequest,
-  { signal, timeout }: { signal?: AbortSignal; timeout: number },
-): Promise<ToolsProxyExecuteResponse<ReadableStream<Uint8Array>>> {
-  return sending(source, async (upload) => {
-    const start = (cancel?: number) => native.proxyStream(sessionId, text, upload, timeout, cancel);
-    const reader = await answerOf<Native.ByteReader>(start, signal);
-    try {
-      return Object.assign(readEnvelope(reader.head), { data: readable(reader, timeout, signal) });
-    } catch (error) {
-      reader.cancel();
-      throw error;
-    }
-  });
-}
-
-/** Opens a file by its URL. */
-export async function openDownload(
-  { native, timeout: standard }: BackendHandle,
-  binaryData: unknown,
-  options?: CallOptions,
-): Promise<Download> {
-  const check = new Check('file to download');
-  const { url } = Object(binaryData);
-  if (check.record(binaryData, '')) check.text(url, 'url', 'pass the `binaryData` of a response');
-  check.done();
-  const { signal, timeout = standard } = callOptions(options);
-  const reader = await answerOf<Native.ByteReader>((cancel) => native.download(url, timeout, cancel), signal);
-  return new Download(reader, { signal, timeout });
 }
 
 /** Deletes a session by its id. */

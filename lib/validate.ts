@@ -203,13 +203,8 @@ export interface CallOptions {
   timeout?: number;
 }
 
-/** The form of `data`. */
-export type ResponseType = 'json' | 'text' | 'stream';
-
-const RESPONSE_TYPES: readonly string[] = ['json', 'text', 'stream'] satisfies ResponseType[];
-
-const CALL_OPTIONS = ['signal', 'timeout'];
-const PROXY_OPTIONS = [...CALL_OPTIONS, 'responseType'];
+/** The names of the options of every call. */
+export const CALL_OPTIONS = ['signal', 'timeout'];
 
 /** Checks the options of a call. */
 export function callOptions(options: unknown): CallOptions {
@@ -220,19 +215,8 @@ export function callOptions(options: unknown): CallOptions {
   return options as CallOptions;
 }
 
-/** Checks the options of a proxied call. */
-export function proxyOptions(options: unknown): CallOptions & { responseType?: ResponseType } {
-  if (options === undefined) return {};
-  const check = new Check('call options');
-  if (check.object(options, '', PROXY_OPTIONS)) {
-    checkLimits(check, options);
-    if (options.responseType !== undefined) check.oneOf(options.responseType, 'responseType', RESPONSE_TYPES);
-  }
-  check.done();
-  return options as CallOptions;
-}
-
-function checkLimits(check: Check, { signal, timeout }: Record<string, unknown>): void {
+/** Checks the signal and the timeout of a call. */
+export function checkLimits(check: Check, { signal, timeout }: Record<string, unknown>): void {
   check.optionalTimeout(timeout, 'timeout');
   check.optionalSignal(signal, 'signal');
 }

@@ -292,6 +292,15 @@ export function conformance(name: string, way: Way): void {
         assert.equal(upstream.last.url, '/base/search?z=%2F+1&z=2&a=x%20y%26z&z=3&a=-1.5e-7&%C3%A4=');
       });
 
+      it('have the values of `query` and `headers`', async () => {
+        const query = { page: 2, tag: ['a', 'b/c'], gone: undefined };
+        const call = { toolkit: 'acme', endpoint: '/search?q=1', method: 'GET' } as const;
+        await session.proxyExecute({ ...call, query, headers: { 'X-Tag': ['one', 'two'], Accept: 'text/x' } });
+        assert.equal(upstream.last.url, '/base/search?q=1&page=2&tag=a&tag=b%2Fc');
+        assert.equal(upstream.last.headers['x-tag'], 'one, two');
+        assert.equal(upstream.last.headers.accept, 'text/x');
+      });
+
       it('have headers in order, with repeats', async () => {
         await session.proxyExecute({
           toolkit: 'acme',
@@ -534,7 +543,8 @@ export function conformance(name: string, way: Way): void {
           response.end('{}');
         });
         const call = { toolkit: 'acme', endpoint: '/headers', method: 'GET' } as const;
-        const { headers, headersList } = await session.proxyExecute(call);
+        const response = await session.proxyExecute(call);
+        const { headers, headersList, headerValues } = response;
         const { date, ...others } = headers;
         assert.ok(Date.parse(date ?? ''));
         assert.deepEqual(others, {
@@ -549,6 +559,9 @@ export function conformance(name: string, way: Way): void {
         assert.deepEqual(named('set-cookie'), cookies);
         assert.deepEqual(named('link'), ['<a>; rel="next"', '<b>']);
         assert.deepEqual(named('etag'), ['W/"1"']);
+        const { etag, link, 'set-cookie': setCookie, missing } = headerValues;
+        assert.deepEqual([etag, link, setCookie, missing], [['W/"1"'], named('link'), cookies, undefined]);
+        assert.deepEqual(Object.keys(response), ['status', 'data', 'headers']);
         const read = new Headers(headers);
         assert.deepEqual(read.getSetCookie(), cookies);
         assert.deepEqual([read.get('link'), read.get('etag')], ['<a>; rel="next", <b>', 'W/"1"']);
@@ -556,6 +569,7 @@ export function conformance(name: string, way: Way): void {
         await streamed.data.cancel();
         assert.deepEqual(new Headers(streamed.headers).getSetCookie(), cookies);
         assert.deepEqual(streamed.headersList.length, headersList.length);
+        assert.deepEqual(streamed.headerValues['set-cookie'], cookies);
       });
 
       it('have headers that a Headers accepts, with letters of every script', async () => {
@@ -603,6 +617,28 @@ export function conformance(name: string, way: Way): void {
         assert.equal(binaryData.contentType, 'image/png');
         assert.equal(binaryData.size, 6);
         assert.deepEqual(Buffer.from(await (await session.download(binaryData)).bytes()), png);
+      });
+
+      it('are bytes in one piece on request, of any type and status', async () => {
+        const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff]);
+        const json = '{"big": 12345678901234567890 }';
+        for (const [status, type, body] of [
+          [200, 'image/png', png],
+          [404, 'application/json', Buffer.from(json)],
+          [200, 'application/json', Buffer.from('not JSON')],
+          [200, 'text/plain; charset=latin1', Buffer.from('\xe4', 'latin1')],
+          [204, 'text/plain', Buffer.alloc(0)],
+        ] as const) {
+          upstream.on('/base/bytes', (response) => {
+            response.writeHead(status, { 'content-type': type, 'x-a': 'b' }).end(body);
+          });
+          const call = { toolkit: 'acme', endpoint: '/bytes', method: 'POST', body: { a: 1 } } as const;
+          const answer = await session.proxyExecute(call, { responseType: 'bytes' });
+          assert.ok(answer.data instanceof Uint8Array);
+          assert.deepEqual([answer.status, Buffer.from(answer.data), answer.headers['x-a']], [status, body, 'b']);
+          assert.equal(answer.binaryData, undefined);
+          assert.equal(upstream.last.body, '{"a":1}');
+        }
       });
 
       it('of tools.proxyExecute have the form of the wire', async () => {

@@ -17,6 +17,7 @@ import {
   RateLimitError,
   Session,
   type ToolkitDefinition,
+  type ToolkitSlug,
   ValidationError,
 } from 'proxy-execute';
 
@@ -77,6 +78,18 @@ export async function requests(session: Session) {
   const good = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
   await session.proxyExecute({ ...good, parameters: [{ name: 'page', value: 2, type: 'query' }] });
   await session.proxyExecute(good, { signal: AbortSignal.timeout(5), timeout: 10 });
+  await session.proxyExecute({
+    ...good,
+    query: { page: 2, tags: ['a', 1], none: undefined },
+    headers: { Accept: 'x' },
+  });
+  // @ts-expect-error no boolean
+  await session.proxyExecute({ ...good, query: { all: true } });
+  // Any toolkit may be named, and the built-in ones are suggested.
+  const toolkits: ToolkitSlug[] = ['github', 'acme', String(good)];
+  await session.proxyExecute({ ...good, toolkit: toolkits[0] ?? 'slack' });
+  const bytes: Uint8Array = (await session.proxyExecute(good, { responseType: 'bytes' })).data;
+  const cookies: string[] = (await session.proxyExecute(good)).headerValues['set-cookie'] ?? [];
   // @ts-expect-error no toolkit
   await session.proxyExecute({ endpoint: '/user', method: 'GET' });
   // @ts-expect-error lower case
@@ -91,6 +104,7 @@ export async function requests(session: Session) {
   await session.proxyExecute({ ...good, parameters: [{ name: 'a', value: true, in: 'query' }] });
   // @ts-expect-error no such option
   await session.proxyExecute(good, { retries: 1 });
+  return [bytes, cookies];
 }
 
 export async function sessions(composio: Composio) {

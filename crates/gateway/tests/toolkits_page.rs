@@ -1,4 +1,5 @@
-//! The list in `docs/toolkits.md` matches `toolkits/`. With `UPDATE_DOCS=1` the test writes it.
+//! The list in `docs/toolkits.md` and the types in `lib/built-in-toolkits.ts` match `toolkits/`. With
+//! `UPDATE_DOCS=1` the tests write them.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it likes")]
 
@@ -27,15 +28,20 @@ struct Toolkit {
     schemes: BTreeMap<String, Value>,
 }
 
-fn list(folder: &Path) -> String {
+/// The built-in toolkits, by slug.
+fn toolkits() -> Vec<Toolkit> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("toolkits");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
+    files.iter().map(|file| toml::from_str(&fs::read_to_string(file).unwrap()).unwrap()).collect()
+}
+
+fn list() -> String {
     let mut list = String::from(
         "| slug | | base URL and further hosts | schemes and their fields | scopes that OAuth asks for |\n",
     );
     list.push_str("| --- | --- | --- | --- | --- |\n");
-    for file in &files {
-        let toolkit: Toolkit = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    for toolkit in toolkits() {
         let Toolkit { slug, name, docs, .. } = &toolkit;
         let hosts = hosts(&toolkit).join("<br>");
         let schemes: Vec<_> =
@@ -103,7 +109,7 @@ fn the_list_of_built_in_toolkits_is_current() {
     let page = fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (told, after) = rest.split_once(END).unwrap();
-    let list = list(&crate_folder.join("toolkits"));
+    let list = list();
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, [before, BEGIN, &list, END, after].concat()).unwrap();
     } else {
@@ -114,4 +120,25 @@ fn the_list_of_built_in_toolkits_is_current() {
         before.contains(&format!("{count} are built in")),
         "the page should say that {count} are built in"
     );
+}
+
+#[test]
+fn the_types_of_built_in_toolkits_are_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lib/built-in-toolkits.ts");
+    let mut types = String::from(
+        "// The built-in toolkits of a gateway. This file is written from crates/gateway/toolkits by:\n\
+         // UPDATE_DOCS=1 cargo test -p proxy-execute-gateway --test toolkits_page\n\n\
+         /** The slug of a toolkit: a built-in one, or any other. */\n\
+         export type ToolkitSlug =\n",
+    );
+    for Toolkit { slug, .. } in toolkits() {
+        writeln!(types, "  | '{slug}'").unwrap();
+    }
+    types.push_str("  | (string & Record<never, never>);\n");
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, types).unwrap();
+    } else {
+        let current = fs::read_to_string(path).unwrap();
+        assert_eq!(current, types, "lib/built-in-toolkits.ts is stale: run this test with UPDATE_DOCS=1");
+    }
 }
