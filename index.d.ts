@@ -1,12 +1,49 @@
 // Written by `npm run types` from lib/.
 
+/** The options of every call. */
+export interface CallOptions {
+	/**
+	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
+	 * request is cancelled.
+	 */
+	signal?: AbortSignal | undefined;
+	/**
+	 * Time for the whole call in milliseconds, retries and response body included.
+	 * Default: the `timeout` of the {@link Composio} object.
+	 */
+	timeout?: number | undefined;
+}
+/** Whether only an account's own user may use it (`PRIVATE`), or also those that its ACL allows (`SHARED`). */
+export type AccountType = "PRIVATE" | "SHARED";
+/** The users that may use a `SHARED` account, beside its own user. */
+export interface AccountAcl {
+	/** Whether every user may. */
+	allowAllUsers: boolean;
+	/** The users that may: at most 1 000, with at most 256 characters each. */
+	allowedUserIds: readonly string[];
+	/** The users that may not, whatever the other two say; with the same limits. */
+	notAllowedUserIds: readonly string[];
+}
+/** How a new account is shared. */
+export interface NewAccountSharing {
+	/** Default: `PRIVATE`. It cannot be changed later. */
+	accountType?: AccountType | undefined;
+	/** For a `SHARED` account. Default: only the account's own user may use it. */
+	aclConfigForShared?: Partial<AccountAcl> | undefined;
+}
+/** How an account is shared. */
+export interface AccountSharing {
+	accountType: AccountType;
+	/** Absent for a `PRIVATE` account. */
+	aclConfigForShared?: AccountAcl | undefined;
+}
 /** The state of an account. Calls are made with `ACTIVE` ones only. */
 export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "FAILED" | "EXPIRED" | "INACTIVE" | "REVOKED" | (string & {});
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, and the rest is null. A gateway leaves no field
- * out.
+ * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
+ * rest is null. A gateway leaves no field out.
  */
 export interface ConnectedAccount {
 	/** The account's id, `ca_…`. */
@@ -29,6 +66,8 @@ export interface ConnectedAccount {
 	alias: string | null;
 	/** A name that was made up for it, such as `gmail_red-castle`. */
 	wordId: string | null;
+	/** Whether other users may use it. */
+	experimental?: AccountSharing | undefined;
 	/** The credential's fields. Secrets are `REDACTED`. */
 	state?: Credential | undefined;
 	/** When it was created, as an ISO 8601 date. */
@@ -306,18 +345,240 @@ export declare class ComposioMultipleConnectedAccountsError extends ComposioErro
 	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
 	constructor(message: string, details?: ErrorDetails);
 }
-/** The options of every call. */
-export interface CallOptions {
+/**
+ * The next page of a list cannot be asked for. The pages before it are complete.
+ *
+ * Its `slug` is `PageFailed` for a status other than 2xx, `PagePointer` for a recipe that does not fit the response,
+ * `PageLoop` for a cursor that repeats, `PageCursor` for one that cannot be sent, and `NoPagination` for a toolkit
+ * without a recipe.
+ */
+export declare class PageError extends ComposioError {
+	/** The cursor that the page was asked with; null for the first page. To go on, pass it to `paginate` again. */
+	readonly cursor: string | null;
+	/** The JSON pointer that found nothing usable. */
+	readonly pointer?: string | undefined;
+	/** The response; absent without one. */
+	readonly response?: {
+		status: number;
+		data: unknown;
+		headers: Record<string, string>;
+	} | undefined;
+	constructor(message: string, details: ErrorDetails & Pick<PageError, "cursor" | "pointer" | "response">);
+}
+/**
+ * A third-party API, and how it is authenticated with.
+ *
+ * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
+ *
+ * @example
+ * ```ts
+ * const acme: ToolkitDefinition = {
+ *   slug: 'acme',
+ *   name: 'Acme',
+ *   base_url: 'https://{{subdomain}}.acme.com/api',
+ *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
+ *   schemes: {
+ *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
+ *   },
+ * };
+ * ```
+ */
+export interface ToolkitDefinition {
+	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
+	slug: string;
+	/** The display name. */
+	name: string;
+	/** Where the API and its authentication are documented. */
+	docs?: string | undefined;
+	/** The URL to which relative endpoints are appended. A path in it is kept. */
+	base_url: string;
+	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
+	hosts?: readonly string[] | undefined;
 	/**
-	 * Aborts the call, at every stage. The promise is rejected with the signal's `reason`, and the
-	 * request is cancelled.
+	 * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
+	 * accepted. The gateway calls it when a user enters a credential on the connect page.
 	 */
-	signal?: AbortSignal | undefined;
+	check?: string | undefined;
 	/**
-	 * Time for the whole call in milliseconds, retries and response body included.
-	 * Default: the `timeout` of the {@link Composio} object.
+	 * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
+	 * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
+	 * `BEARER_TOKEN` and `BASIC` that it has.
 	 */
-	timeout?: number | undefined;
+	default_scheme?: string | undefined;
+	/** Headers that every call has, unless the call sets them itself. */
+	headers?: Record<string, string> | undefined;
+	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
+	fields?: Record<string, ToolkitField> | undefined;
+	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
+	schemes: Record<string, ToolkitScheme>;
+	/** How the API gives the pages of a list, for {@link Session.paginate}. */
+	pagination?: ToolkitPagination | undefined;
+	/** Where the API says when it takes calls again, for the `retry` of a call. */
+	rate_limit?: ToolkitRateLimit | undefined;
+}
+/**
+ * How an API gives the pages of a list. JSON pointers are those of RFC 6901, such as `/meta/next`.
+ *
+ * @example
+ * ```ts
+ * const pagination: ToolkitPagination = { kind: 'cursor', items: '/results', cursor: '/next', query: 'cursor' };
+ * ```
+ */
+export interface ToolkitPagination {
+	/**
+	 * How the next page is asked for: by a URL in the response, by a text in the response, by the number of items before
+	 * it, or by its number.
+	 */
+	kind: "link" | "cursor" | "offset" | "page";
+	/** The provider's page that documents it. */
+	docs?: string | undefined;
+	/**
+	 * The JSON pointer of a page's items. Without one, the items are the response if it is a list, else its only member
+	 * that is one.
+	 */
+	items?: string | undefined;
+	/** Whether a page without items may leave out their list. */
+	may_omit_items?: boolean | undefined;
+	/** The JSON pointer of a flag that is false on the last page. */
+	more?: string | undefined;
+	/** For `link`: the JSON pointer of the next page's URL. Without one, the URL is in the header `Link` (RFC 8288). */
+	link?: string | undefined;
+	/** For `link`: attributes that the link in the header must have. */
+	link_attributes?: Record<string, string> | undefined;
+	/** For `cursor`: the JSON pointer of the next page's cursor. */
+	cursor?: string | undefined;
+	/** For `cursor`: the header that has the next page's cursor, in lower case. */
+	cursor_header?: string | undefined;
+	/** The query key for the cursor, the offset or the page's number. */
+	query?: string | undefined;
+	/** Its JSON pointer in the body of a POST. */
+	body?: string | undefined;
+	/** For `offset` and `page`: that of the first page. Default: 0 for `offset`, and 1 for `page`. */
+	start?: number | undefined;
+	/** For `offset`: the JSON pointer of the number of all items. */
+	total?: string | undefined;
+	/** For `page`: the JSON pointer of the number of all pages. */
+	total_pages?: string | undefined;
+}
+/** The header in which an API says when it takes calls again. */
+export interface ToolkitRateLimit {
+	/** The header's name, in lower case. */
+	header: string;
+	/** The meaning of its value: a time since 1970, a time from now, or a date. */
+	unit: "epoch_seconds" | "epoch_milliseconds" | "seconds" | "milliseconds" | "date";
+	/** The header with the number of calls that are left. A 403 with 0 in it means the same as a 429. */
+	remaining?: string | undefined;
+	/** The provider's page that documents it. */
+	docs?: string | undefined;
+}
+/** A field of a credential. */
+export interface ToolkitField {
+	/** A description for the user who enters it. */
+	description: string;
+	/** An example of its value. */
+	example?: string | undefined;
+	/** Its default value. Without a default it is required. */
+	default?: string | undefined;
+	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
+	values?: readonly string[] | undefined;
+}
+/** How an auth scheme puts the credential into a request. */
+export interface ToolkitScheme {
+	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
+	headers?: Record<string, string> | undefined;
+	/** Query values to add. */
+	query?: Record<string, string> | undefined;
+	/** Basic authentication. */
+	basic?: {
+		username: string;
+		password: string;
+	} | undefined;
+	/** A signature of OAuth 1.0 (RFC 5849). */
+	oauth1?: {
+		consumer_key: string;
+		consumer_secret: string;
+		token: string;
+		token_secret: string;
+	} | undefined;
+	/** The base URL with this scheme, if it is another. */
+	base_url?: string | undefined;
+	/** The further hosts with this scheme, if they are others. */
+	hosts?: readonly string[] | undefined;
+	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
+	authorization_server?: ToolkitAuthorizationServer | undefined;
+}
+/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
+export interface ToolkitAuthorizationServer {
+	/** The page where a user consents. */
+	authorize_url?: string | undefined;
+	/** Where a code, a refresh token or another grant is exchanged for tokens. */
+	token_url: string;
+	/** Where a refresh token is spent. Default: `token_url`. */
+	refresh_url?: string | undefined;
+	/** The endpoint that revokes a token (RFC 7009). */
+	revoke_url?: string | undefined;
+	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
+	registration_url?: string | undefined;
+	/** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
+	issuer?: string | undefined;
+	/** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
+	authorization_response_iss_parameter_supported?: boolean | undefined;
+	/** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
+	callback_fields?: Record<string, string | {
+		parameter: string;
+		ending: string;
+	}> | undefined;
+	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
+	client_page?: string | undefined;
+	/** The scopes to request when the auth config names none. */
+	scopes?: readonly string[] | undefined;
+	/** The meaning of scopes, for the user of the connect page. */
+	scope_words?: Record<string, string> | undefined;
+	/** The separator of scopes. Default: a space. */
+	scope_separator?: string | undefined;
+	/** The parameter that has the scopes. Default: `scope`. */
+	scope_parameter?: string | undefined;
+	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
+	user_scope_parameter?: string | undefined;
+	/** The parameter that has the client's id. Default: `client_id`. */
+	client_id_parameter?: string | undefined;
+	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
+	pkce?: boolean | undefined;
+	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
+	client_authentication?: "body" | "basic" | undefined;
+	/** How requests to the token endpoint are written. Default: `form`. */
+	token_request?: "form" | "json" | undefined;
+	/** Further parameters of the authorize URL. */
+	authorize_parameters?: Record<string, string> | undefined;
+	/** Further parameters of token requests. */
+	token_parameters?: Record<string, string> | undefined;
+	/** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
+	token_answer?: Record<string, string | {
+		at: string;
+		ending: string;
+	}> | undefined;
+	/** Lifetime of an access token in seconds, if the response has none. */
+	default_lifetime?: number | undefined;
+}
+/**
+ * Which responses of the API are retried. The gateway's own retries are apart from these: they are of calls that cannot
+ * have reached the API.
+ *
+ * @example
+ * ```ts
+ * const retry: RetryOptions = { attempts: 4, statuses: [429, 503], maxWait: 10_000 };
+ * ```
+ */
+export interface RetryOptions {
+	/** How often the call is made at most, the first time included: from 1 to 10. Default: 3. */
+	attempts?: number | undefined;
+	/**
+	 * The statuses to retry. Default: 429, 500, 502, 503 and 504. A write is retried after a 429, and after a 503 with
+	 * `Retry-After`, and after no other status.
+	 */
+	statuses?: readonly number[] | undefined;
+	/** The longest wait before an attempt, in milliseconds. Where the API asks for more, its response is returned. Default: 30 000. */
+	maxWait?: number | undefined;
 }
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
@@ -585,7 +846,7 @@ export type BinaryBody = Bytes | {
 	contentType?: string | undefined;
 };
 /** The slug of a toolkit: a built-in one, or any other. */
-export type ToolkitSlug = "agencyzoom" | "airtable" | "asana" | "bill" | "bitbucket" | "cal" | "canvas" | "discord" | "elevenlabs" | "exa" | "figma" | "firecrawl" | "github" | "gmail" | "google_maps" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlesheets" | "googletasks" | "hackernews" | "hubspot" | "jira" | "linear" | "linkedin" | "microsoft_teams" | "notion" | "outlook" | "peopledatalabs" | "perplexityai" | "reddit" | "sentry" | "serpapi" | "shopify" | "slack" | "slackbot" | "snowflake" | "supabase" | "tavily" | "trello" | "twitter" | "wrike" | "youtube" | "zoom" | (string & Record<never, never>);
+export type ToolkitSlug = "agencyzoom" | "airtable" | "anthropic" | "asana" | "bill" | "bitbucket" | "cal" | "canvas" | "discord" | "elevenlabs" | "exa" | "figma" | "firecrawl" | "github" | "gmail" | "google_maps" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlesheets" | "googletasks" | "hackernews" | "hubspot" | "jira" | "linear" | "linkedin" | "microsoft_teams" | "notion" | "openai" | "outlook" | "peopledatalabs" | "perplexityai" | "reddit" | "sendgrid" | "sentry" | "serpapi" | "shopify" | "slack" | "slackbot" | "snowflake" | "stripe" | "supabase" | "tavily" | "trello" | "twilio" | "twitter" | "wrike" | "youtube" | "zoom" | (string & Record<never, never>);
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
 	/** When it began, as an ISO 8601 date. */
@@ -664,6 +925,8 @@ export interface ImportConnectedAccount {
 	 * refreshed. Default: one without a client, which imports of the toolkit and scheme have in common.
 	 */
 	authConfigId?: string | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** Which accounts to list. A list of values means any of them. `limit` is from 1 to 1 000, by default 20. */
 export interface ListConnectedAccounts extends PageOptions {
@@ -681,7 +944,7 @@ export interface ListConnectedAccounts extends PageOptions {
 	orderBy?: "created_at" | "updated_at" | undefined;
 	/** `desc` has the latest first, and is the default. */
 	orderDirection?: "asc" | "desc" | undefined;
-	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. An embedded gateway has no shared ones. */
+	/** Accounts of one user, or ones that several share. Default: `PRIVATE`. */
 	accountType?: "PRIVATE" | "SHARED" | "ALL" | undefined;
 }
 /** A page of accounts. */
@@ -703,6 +966,8 @@ export interface LinkOptions {
 	alias?: string | undefined;
 	/** Whether the user may have an active account with this auth config already. Default: false. */
 	allowMultiple?: boolean | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** How an account is to be connected. */
 export interface InitiateOptions extends LinkOptions {
@@ -826,6 +1091,29 @@ export declare class ConnectedAccounts {
 	 * ```
 	 */
 	update(accountId: string, change: UpdateConnectedAccount, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Changes which users may use a `SHARED` account beside its own user. It applies from the next call on, to sessions
+	 * that pin the account as well.
+	 *
+	 * A user of `notAllowedUserIds` may never use the account. Any other user may, if `allowAllUsers` is true or
+	 * `allowedUserIds` has them.
+	 *
+	 * @param acl The parts to change. Parts that are not given stay; an empty list clears one.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If no part is given, or an argument is unknown or cannot be used.
+	 * @throws {BadRequestError} If the account is `PRIVATE`.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.updateAcl('ca_4f9d…', { allowedUserIds: ['user_123', 'user_456'] });
+	 * ```
+	 */
+	updateAcl(accountId: string, acl: Partial<AccountAcl>, options?: CallOptions): Promise<{
+		id: string;
+		status: ConnectedAccountStatus;
 		success: boolean;
 	}>;
 	/**
@@ -1097,6 +1385,8 @@ export interface ProxyExecuteResponse<T = unknown> {
 	readonly headerValues: Record<string, string[] | undefined>;
 	/** The file, if the response is one. */
 	binaryData?: BinaryData | undefined;
+	/** How often the call was made, with the retries of its option `retry`; absent without that option. */
+	attempts?: number | undefined;
 }
 /** The response of {@link Tools.proxyExecute}, in its wire form. */
 export interface ToolsProxyExecuteResponse<T = unknown> {
@@ -1120,6 +1410,8 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
 		size: number;
 		expires_at?: string | undefined;
 	} | undefined;
+	/** How often the call was made, with the retries of its option `retry`; absent without that option. */
+	attempts?: number | undefined;
 }
 /**
  * Bytes as they come. It is a `ReadableStream` of Node.js, for `for await` and `Readable.fromWeb`; where the types of
@@ -1195,142 +1487,6 @@ export interface FetchOptions {
 	 * {@link Composio} object.
 	 */
 	timeout?: number | undefined;
-}
-/**
- * A third-party API, and how it is authenticated with.
- *
- * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
- *
- * @example
- * ```ts
- * const acme: ToolkitDefinition = {
- *   slug: 'acme',
- *   name: 'Acme',
- *   base_url: 'https://{{subdomain}}.acme.com/api',
- *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
- *   schemes: {
- *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
- *   },
- * };
- * ```
- */
-export interface ToolkitDefinition {
-	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
-	slug: string;
-	/** The display name. */
-	name: string;
-	/** Where the API and its authentication are documented. */
-	docs?: string | undefined;
-	/** The URL to which relative endpoints are appended. A path in it is kept. */
-	base_url: string;
-	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
-	hosts?: readonly string[] | undefined;
-	/**
-	 * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
-	 * accepted. The gateway calls it when a user enters a credential on the connect page.
-	 */
-	check?: string | undefined;
-	/**
-	 * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
-	 * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
-	 * `BEARER_TOKEN` and `BASIC` that it has.
-	 */
-	default_scheme?: string | undefined;
-	/** Headers that every call has, unless the call sets them itself. */
-	headers?: Record<string, string> | undefined;
-	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
-	fields?: Record<string, ToolkitField> | undefined;
-	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
-	schemes: Record<string, ToolkitScheme>;
-}
-/** A field of a credential. */
-export interface ToolkitField {
-	/** A description for the user who enters it. */
-	description: string;
-	/** An example of its value. */
-	example?: string | undefined;
-	/** Its default value. Without a default it is required. */
-	default?: string | undefined;
-	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
-	values?: readonly string[] | undefined;
-}
-/** How an auth scheme puts the credential into a request. */
-export interface ToolkitScheme {
-	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
-	headers?: Record<string, string> | undefined;
-	/** Query values to add. */
-	query?: Record<string, string> | undefined;
-	/** Basic authentication. */
-	basic?: {
-		username: string;
-		password: string;
-	} | undefined;
-	/** A signature of OAuth 1.0 (RFC 5849). */
-	oauth1?: {
-		consumer_key: string;
-		consumer_secret: string;
-		token: string;
-		token_secret: string;
-	} | undefined;
-	/** The base URL with this scheme, if it is another. */
-	base_url?: string | undefined;
-	/** The further hosts with this scheme, if they are others. */
-	hosts?: readonly string[] | undefined;
-	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
-	authorization_server?: ToolkitAuthorizationServer | undefined;
-}
-/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
-export interface ToolkitAuthorizationServer {
-	/** The page where a user consents. */
-	authorize_url?: string | undefined;
-	/** Where a code, a refresh token or another grant is exchanged for tokens. */
-	token_url: string;
-	/** Where a refresh token is spent. Default: `token_url`. */
-	refresh_url?: string | undefined;
-	/** The endpoint that revokes a token (RFC 7009). */
-	revoke_url?: string | undefined;
-	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
-	registration_url?: string | undefined;
-	/** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
-	issuer?: string | undefined;
-	/** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
-	authorization_response_iss_parameter_supported?: boolean | undefined;
-	/** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
-	callback_fields?: Record<string, string | {
-		parameter: string;
-		ending: string;
-	}> | undefined;
-	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
-	client_page?: string | undefined;
-	/** The scopes to request when the auth config names none. */
-	scopes?: readonly string[] | undefined;
-	/** The meaning of scopes, for the user of the connect page. */
-	scope_words?: Record<string, string> | undefined;
-	/** The separator of scopes. Default: a space. */
-	scope_separator?: string | undefined;
-	/** The parameter that has the scopes. Default: `scope`. */
-	scope_parameter?: string | undefined;
-	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
-	user_scope_parameter?: string | undefined;
-	/** The parameter that has the client's id. Default: `client_id`. */
-	client_id_parameter?: string | undefined;
-	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
-	pkce?: boolean | undefined;
-	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
-	client_authentication?: "body" | "basic" | undefined;
-	/** How requests to the token endpoint are written. Default: `form`. */
-	token_request?: "form" | "json" | undefined;
-	/** Further parameters of the authorize URL. */
-	authorize_parameters?: Record<string, string> | undefined;
-	/** Further parameters of token requests. */
-	token_parameters?: Record<string, string> | undefined;
-	/** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
-	token_answer?: Record<string, string | {
-		at: string;
-		ending: string;
-	}> | undefined;
-	/** Lifetime of an access token in seconds, if the response has none. */
-	default_lifetime?: number | undefined;
 }
 /** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
@@ -1572,6 +1728,33 @@ export declare class Gateway {
 export type ResponseType = "json" | "text" | "stream" | "bytes";
 /** The options of a proxied call, beside the form of its `data`. */
 export interface ProxyOptions extends CallOptions {
+	/**
+	 * Which responses of the API are retried; `false` for none. Default: the `retry` of the {@link Composio} object, else
+	 * none. `timeout` is for all attempts and the waits between them.
+	 */
+	retry?: RetryOptions | false | undefined;
+}
+/** A page of a list. */
+export interface ProxyPage<T = unknown> {
+	/** Its items. */
+	items: T[];
+	/** The response that they are from. */
+	response: ProxyExecuteResponse;
+	/** The cursor that the page was asked with; null for the first page. It asks for this page again. */
+	cursor: string | null;
+	/** The cursor of the next page; null on the last page. */
+	nextCursor: string | null;
+}
+/** The options of {@link Session.paginate}. `signal`, `timeout` and `retry` are of each page's call. */
+export interface PaginateOptions extends ProxyOptions {
+	/** The most items of all pages together. The last page is cut there. How many a page has is up to the request. */
+	limit?: number | undefined;
+	/** The JSON pointer of a page's items, such as `/channels`, where the toolkit's recipe has none or another. */
+	items?: string | undefined;
+	/** How the API gives pages. Default: the recipe of the toolkit. */
+	pagination?: ToolkitPagination | undefined;
+	/** Where to begin: the `cursor` or `nextCursor` of an earlier page. */
+	cursor?: string | undefined;
 }
 /** A choice among names: the listed ones, only these, or all but these. */
 export type Choice = readonly string[] | {
@@ -1701,6 +1884,10 @@ export interface Toolkit extends Omit<ToolkitItem, "authSchemes" | "noAuth"> {
 	baseUrl: string | null;
 	/** The ways to connect an account. */
 	authConfigDetails: ToolkitAuthDetails[];
+	/** How the API gives the pages of a list, where the backend says it. */
+	pagination: ToolkitPagination | null;
+	/** Where the API says when it takes calls again, where the backend says it. */
+	rateLimit: ToolkitRateLimit | null;
 }
 /** A way to connect an account of a toolkit. */
 export interface ToolkitAuthDetails {
@@ -1834,9 +2021,11 @@ export interface AuthorizeOptions {
 	callbackUrl?: string | undefined;
 	/** A name, for telling a user's accounts of one toolkit apart. */
 	alias?: string | undefined;
+	/** Whether other users may use the account. Default: no. */
+	experimental?: NewAccountSharing | undefined;
 }
 /** The options of {@link Session.ensureConnected}. */
-export interface EnsureConnectedOptions extends AuthorizeOptions {
+export interface EnsureConnectedOptions extends Omit<AuthorizeOptions, "experimental"> {
 	/** Time to wait for the user, in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
 }
@@ -1899,7 +2088,8 @@ export declare class Session {
 	 *
 	 * @param request What to call. `parameters` are headers and query values.
 	 * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
-	 * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
+	 * (default: that of the {@link Composio} object). `retry` says which responses of the API are retried (default:
+	 * that of the {@link Composio} object, else none). `responseType: 'text'` leaves the response's JSON
 	 * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
 	 * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
 	 * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
@@ -1966,7 +2156,31 @@ export declare class Session {
 	 * if (response.ok) console.log(await response.json());
 	 * ```
 	 */
-	fetch(toolkit: string, options?: FetchOptions): typeof globalThis.fetch;
+	fetch(toolkit: ToolkitSlug, options?: FetchOptions): typeof globalThis.fetch;
+	/**
+	 * Calls an endpoint for the pages of a list, one after the other. The next page is asked for when the loop is ready
+	 * for it. Each page is a call like {@link Session.proxyExecute}, so every address that the API gives passes the same
+	 * rules.
+	 *
+	 * @param request The call for the first page: a GET, or a POST where the recipe has the cursor in the body.
+	 * @param options `limit` is the most items of all pages together. `items` is the JSON pointer of a page's items.
+	 * `pagination` says how the API gives pages (default: the recipe of the toolkit). `cursor` begins at an earlier
+	 * page's cursor. `signal`, `timeout` and `retry` are of each page's call.
+	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+	 * @throws {PageError} If a page has a status other than 2xx, its items are not where the recipe says, its cursor
+	 * repeats, or there is no recipe. The error has the page's `cursor` and `response`.
+	 * @throws {BadRequestError} If the next page has an address on a foreign host (slug `OriginMismatch`).
+	 * @throws What {@link Session.proxyExecute} throws.
+	 *
+	 * @example
+	 * ```ts
+	 * const request = { toolkit: 'github', endpoint: '/user/repos', method: 'GET', query: { per_page: 100 } } as const;
+	 * for await (const { items } of session.paginate<{ name: string }>(request, { limit: 1_000 })) {
+	 *   for (const { name } of items) console.log(name);
+	 * }
+	 * ```
+	 */
+	paginate<T = unknown>(request: ProxyExecuteRequest, options?: PaginateOptions): AsyncGenerator<ProxyPage<T>, void, undefined>;
 	/**
 	 * Creates an account of a toolkit for the session's user, and a link to the page where the user connects it.
 	 *
@@ -1976,7 +2190,8 @@ export declare class Session {
 	 *
 	 * @param toolkit The toolkit, such as `github`.
 	 * @param authorize `callbackUrl` is the URL to which the user is redirected at the end, with `status=success` or
-	 * `status=failed` and `connected_account_id` in its query. `alias` names the account.
+	 * `status=failed` and `connected_account_id` in its query. `alias` names the account. `experimental` shares it with
+	 * other users: a session has to pin a `SHARED` account, also one of the account's own user.
 	 * @param options `signal` and `timeout` (milliseconds).
 	 * @returns The page's URL, as `redirectUrl`, and `waitForConnection` to wait until the account is `ACTIVE`.
 	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
@@ -2158,6 +2373,8 @@ export interface RemoteOptions {
 	 * backend refused it by a rate limit. Default: 2.
 	 */
 	maxRetries?: number | undefined;
+	/** Which responses of the API proxied calls retry. Default: none. */
+	retry?: RetryOptions | false | undefined;
 	/** Headers that every request to the backend has. They do not reach the third-party API. */
 	defaultHeaders?: Record<string, string> | undefined;
 	/** The version of the backend's interface. Default: `v3.1`. */
@@ -2173,6 +2390,8 @@ export interface EmbeddedOptions {
 	gateway: Gateway;
 	/** Time for a whole call in milliseconds. Default: 60 000. */
 	timeout?: number | undefined;
+	/** Which responses of the API proxied calls retry. Default: none. */
+	retry?: RetryOptions | false | undefined;
 }
 /** The options of a {@link Composio} object. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;

@@ -23,6 +23,7 @@ export {
   GatewayConnectedAccounts,
   InternalServerError,
   NotFoundError,
+  PageError,
   PermissionDeniedError,
   RateLimitError,
   Session,

@@ -759,7 +759,7 @@ describe('the options of Composio', () => {
     await refused(() => new Composio({ gateway: {} } as Wrong), /^`gateway` must be an open Gateway, but is an object/);
     await refused(
       () => new Composio({ gateway, apiKey: 'k' } as Wrong),
-      'Unknown key `apiKey`: the known ones are `gateway`, `timeout`.',
+      'Unknown key `apiKey`: the known ones are `gateway`, `timeout`, `retry`.',
     );
   });
 

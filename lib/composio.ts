@@ -20,6 +20,7 @@ import {
   writeToolsRequest,
 } from './proxy-request';
 import { askOn } from './resource';
+import { checkRetry, policyOf, RetryBudget, type RetryOptions } from './retry';
 import { Session, sessionBackendOf } from './session';
 import type { SessionConfig } from './session-config';
 import { type Sessions, sessionsOn } from './sessions';
@@ -44,6 +45,8 @@ export interface RemoteOptions {
    * backend refused it by a rate limit. Default: 2.
    */
   maxRetries?: number;
+  /** Which responses of the API proxied calls retry. Default: none. */
+  retry?: RetryOptions | false;
   /** Headers that every request to the backend has. They do not reach the third-party API. */
   defaultHeaders?: Record<string, string>;
   /** The version of the backend's interface. Default: `v3.1`. */
@@ -60,6 +63,8 @@ export interface EmbeddedOptions {
   gateway: Gateway;
   /** Time for a whole call in milliseconds. Default: 60 000. */
   timeout?: number;
+  /** Which responses of the API proxied calls retry. Default: none. */
+  retry?: RetryOptions | false;
 }
 
 /** The options of a {@link Composio} object. */
@@ -67,10 +72,10 @@ export type ComposioOptions = RemoteOptions | EmbeddedOptions;
 
 const SDK_KEYS = ['allowTracking', 'disableVersionCheck'];
 const REMOTE_KEYS = [
-  ...['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway'],
+  ...['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway', 'retry'],
   ...SDK_KEYS,
 ];
-const EMBEDDED_KEYS = ['gateway', 'timeout'];
+const EMBEDDED_KEYS = ['gateway', 'timeout', 'retry'];
 
 /**
  * The client. It makes sessions, in which calls are made as a user.
@@ -263,7 +268,7 @@ export class Tools {
     const written = writeToolsRequest(request);
     const checked = proxyOptions(options);
     const { signal, timeout = standard, responseType } = checked;
-    if (!isPlain(written, checked)) return proxied(this.#backend, null, written, checked);
+    if (!isPlain(this.#backend, written, checked)) return proxied(this.#backend, null, written, checked);
     // A promise less for a plain call, as most are.
     const asText = responseType === 'text';
     const start = (cancel?: number) => native.toolsProxyExecute(written.text, undefined, asText, timeout, cancel);
@@ -292,8 +297,9 @@ function embedded(options: unknown): BackendHandle {
   const check = new Check('options of Composio');
   let gateway: unknown;
   let timeout: unknown;
+  let retry: unknown;
   if (check.object(options, '', EMBEDDED_KEYS)) {
-    ({ gateway, timeout } = options);
+    ({ gateway, timeout, retry } = options);
     if (!(gateway instanceof Gateway)) {
       check.wrong(
         'gateway',
@@ -301,12 +307,14 @@ function embedded(options: unknown): BackendHandle {
       );
     }
     check.optionalTimeout(timeout, 'timeout');
+    checkRetry(check, retry);
   }
   check.done();
   return {
     native: nativeBackendOf(gateway as Gateway),
     timeout: (timeout as number | undefined) ?? DEFAULT_TIMEOUT,
     headers: {},
+    retries: { policy: policyOf(retry as RetryOptions | false | undefined), budget: new RetryBudget() },
     gateway: gateway as Gateway,
     streams: true,
   };
@@ -315,12 +323,13 @@ function embedded(options: unknown): BackendHandle {
 function remote(options: RemoteOptions): BackendHandle {
   const check = new Check('options of Composio');
   if (check.object(options, '', REMOTE_KEYS)) {
-    const { apiKey, baseURL, timeout, maxRetries, defaultHeaders, apiVersion } = options;
+    const { apiKey, baseURL, timeout, maxRetries, retry, defaultHeaders, apiVersion } = options;
     check.optionalText(apiKey ?? undefined, 'apiKey');
     check.optionalText(baseURL ?? undefined, 'baseURL');
     for (const key of SDK_KEYS) check.optionalFlag(options[key], key);
     check.optionalTimeout(timeout, 'timeout');
     check.optionalWhole(maxRetries, 'maxRetries', 0);
+    checkRetry(check, retry);
     if (defaultHeaders !== undefined && check.record(defaultHeaders, 'defaultHeaders')) {
       for (const [name, value] of Object.entries(defaultHeaders)) {
         const path = below('defaultHeaders', name);
@@ -353,5 +362,6 @@ function remote(options: RemoteOptions): BackendHandle {
     timeout: options.timeout ?? DEFAULT_TIMEOUT,
     headers: { 'x-api-key': apiKey },
     origin: originOf(baseURL),
+    retries: { policy: policyOf(options.retry), budget: new RetryBudget() },
   };
 }

@@ -210,6 +210,29 @@ export class ComposioMultipleConnectedAccountsError extends ComposioError {
   }
 }
 
+/**
+ * The next page of a list cannot be asked for. The pages before it are complete.
+ *
+ * Its `slug` is `PageFailed` for a status other than 2xx, `PagePointer` for a recipe that does not fit the response,
+ * `PageLoop` for a cursor that repeats, `PageCursor` for one that cannot be sent, and `NoPagination` for a toolkit
+ * without a recipe.
+ */
+export class PageError extends ComposioError {
+  /** The cursor that the page was asked with; null for the first page. To go on, pass it to `paginate` again. */
+  declare readonly cursor: string | null;
+  /** The JSON pointer that found nothing usable. */
+  declare readonly pointer?: string;
+  /** The response; absent without one. */
+  declare readonly response?: { status: number; data: unknown; headers: Record<string, string> };
+
+  constructor(message: string, details: ErrorDetails & Pick<PageError, 'cursor' | 'pointer' | 'response'>) {
+    const { response, ...others } = details;
+    super(message, others);
+    // Its data may be secret, and would be printed with the error.
+    if (response !== undefined) Object.defineProperty(this, 'response', { value: response, configurable: true });
+  }
+}
+
 // On the prototypes, so that it is no field of each error, and spelled out, so that no minifier changes it.
 const CLASSES = {
   ComposioError,
@@ -229,6 +252,7 @@ const CLASSES = {
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
   ComposioMultipleConnectedAccountsError,
+  PageError,
 };
 for (const [name, { prototype }] of Object.entries(CLASSES)) {
   Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true });

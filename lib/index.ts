@@ -59,6 +59,7 @@ export {
   type ErrorEnvelope,
   InternalServerError,
   NotFoundError,
+  PageError,
   PermissionDeniedError,
   RateLimitError,
   UnprocessableEntityError,
@@ -73,6 +74,7 @@ export {
 } from './gateway';
 export type { FilesOptions, GatewayOptions } from './gateway-options';
 export type { ToolkitInputField } from './input-field';
+export type { PaginateOptions, ProxyPage } from './pages';
 export type { ProxyOptions, ResponseType } from './proxy-options';
 export type {
   BinaryData,
@@ -88,6 +90,7 @@ export type {
   ToolsProxyExecuteResponse,
 } from './proxy-request';
 export type { Page, PageOptions } from './resource';
+export type { RetryOptions } from './retry';
 export {
   type AuthorizeOptions,
   type EnsureConnectedOptions,
@@ -98,7 +101,14 @@ export {
 export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
 export { Sessions } from './sessions';
 export type { AccountAcl, AccountSharing, AccountType, NewAccountSharing } from './sharing';
-export type { ToolkitAuthorizationServer, ToolkitDefinition, ToolkitField, ToolkitScheme } from './toolkit';
+export type {
+  ToolkitAuthorizationServer,
+  ToolkitDefinition,
+  ToolkitField,
+  ToolkitPagination,
+  ToolkitRateLimit,
+  ToolkitScheme,
+} from './toolkit';
 export {
   type ListSessionToolkits,
   type ListToolkits,

@@ -1,4 +1,4 @@
-// Proxied calls that send bytes, or whose response is more than an envelope: streams, and bytes in one piece.
+// Proxied calls that are more than a text and its response: those with bytes, streams and retries.
 
 import type * as Native from '../native';
 import type { BackendHandle } from './backend';
@@ -8,6 +8,9 @@ import { ComposioError } from './errors';
 import { answerOf, reasonOf, whenAborted } from './native';
 import type { ProxyOptions, ResponseType } from './proxy-options';
 import { readEnvelope, type ToolsProxyExecuteResponse, type WrittenRequest } from './proxy-request';
+import { policyOf, sleep, waitAfter } from './retry';
+import type { ToolkitRateLimit } from './toolkit';
+import { toolkitFacts, toolkitOfAccount } from './toolkit-facts';
 
 /** The most bytes of a response in one piece, as in `docs/limits.md`. */
 const MOST_BYTES = 50 * 1024 * 1024;
@@ -23,19 +26,72 @@ type SessionId = string | null;
 
 type Options = ProxyOptions & { responseType?: ResponseType };
 
-/** Whether a call is one text, and its response is another. */
-export function isPlain({ source }: WrittenRequest, { responseType }: Options): boolean {
-  return source === undefined && responseType !== 'stream' && responseType !== 'bytes';
+/** Whether a call is one text that is sent once, and its response is another. */
+export function isPlain(
+  { retries }: BackendHandle,
+  { source }: WrittenRequest,
+  { responseType, retry = retries?.policy }: Options,
+): boolean {
+  return source === undefined && !retry && responseType !== 'stream' && responseType !== 'bytes';
 }
 
 /** Makes a call. */
-export function proxied(
+export async function proxied(
   backend: BackendHandle,
   sessionId: SessionId,
   request: WrittenRequest,
-  { signal, timeout = backend.timeout, responseType }: Options,
+  options: Options,
 ): Promise<ToolsProxyExecuteResponse> {
-  const limits = { signal, timeout };
+  const { signal, timeout = backend.timeout, responseType, retry } = options;
+  const policy = retry === undefined ? backend.retries?.policy : policyOf(retry);
+  const { budget } = backend.retries ?? {};
+  if (policy === undefined || budget === undefined)
+    return once(backend, sessionId, request, { signal, timeout }, responseType);
+  const deadline = performance.now() + timeout;
+  const left = () => deadline - performance.now();
+  // The bytes of a stream are gone after the first attempt.
+  const most = isOnce(request) ? 1 : policy.attempts;
+  for (let attempts = 1; ; attempts++) {
+    const answer = await once(backend, sessionId, request, { signal, timeout: Math.max(1, left()) }, responseType);
+    const rateLimit = () => rateLimitOf(backend, request, { signal, timeout: Math.max(1, left()) });
+    const wait = await waitAfter(answer, request.method, attempts, policy, rateLimit);
+    if (wait === undefined) budget.refill(attempts);
+    if (wait === undefined || attempts >= most || wait >= left() || !budget.take()) {
+      return Object.assign(answer, { attempts });
+    }
+    // A stream that is not read keeps its connection.
+    if (responseType === 'stream') await (answer.data as ReadableStream<Uint8Array>).cancel();
+    await sleep(wait, signal);
+  }
+}
+
+/** Where the API of a call says when it takes calls again. If this cannot be learnt, the call waits as if the API said nothing. */
+async function rateLimitOf(
+  backend: BackendHandle,
+  { toolkit, accountId }: WrittenRequest,
+  limits: Limits,
+): Promise<ToolkitRateLimit | undefined> {
+  try {
+    const slug = toolkit ?? (accountId && (await toolkitOfAccount(backend, accountId, limits)));
+    return slug ? (await toolkitFacts(backend, slug, limits)).rate_limit : undefined;
+  } catch (error) {
+    if (limits.signal?.aborted) throw error;
+    return undefined;
+  }
+}
+
+/** Whether the body of a call can be sent once. */
+function isOnce({ source }: WrittenRequest): boolean {
+  return source !== undefined && 'isOnce' in source;
+}
+
+function once(
+  backend: BackendHandle,
+  sessionId: SessionId,
+  request: WrittenRequest,
+  limits: Limits,
+  responseType: ResponseType | undefined,
+): Promise<ToolsProxyExecuteResponse> {
   if (responseType === 'stream') return streamed(backend, sessionId, request, limits);
   if (responseType === 'bytes') return inOnePiece(backend, sessionId, request, limits);
   return enveloped(backend, sessionId, request, limits, responseType === 'text');
@@ -100,13 +156,12 @@ async function inOnePiece(
 ): Promise<ToolsProxyExecuteResponse<Uint8Array>> {
   const deadline = Date.now() + limits.timeout;
   const left = () => ({ ...limits, timeout: Math.max(1, deadline - Date.now()) });
-  const isOnce = request.source !== undefined && 'isOnce' in request.source;
   try {
     return await opened(backend, sessionId, request, limits, (reader) => bytesOf(reader, left));
   } catch (error) {
     // The backend has been asked for nothing yet.
     const isNoGateway = error instanceof ComposioError && error.slug === 'NeedsGateway';
-    if (!isNoGateway || isOnce) throw error;
+    if (!isNoGateway || isOnce(request)) throw error;
   }
   const answer = await enveloped(backend, sessionId, request, left(), true);
   const { data, binary_data: file } = answer;

@@ -157,6 +157,8 @@ export interface ProxyExecuteResponse<T = unknown> {
   readonly headerValues: Record<string, string[] | undefined>;
   /** The file, if the response is one. */
   binaryData?: BinaryData;
+  /** How often the call was made, with the retries of its option `retry`; absent without that option. */
+  attempts?: number;
 }
 
 /** The response of {@link Tools.proxyExecute}, in its wire form. */
@@ -173,6 +175,8 @@ export interface ToolsProxyExecuteResponse<T = unknown> {
   readonly headerValues: Record<string, string[] | undefined>;
   /** The file, if the response is one. */
   binary_data?: { url: string; content_type: string; size: number; expires_at?: string };
+  /** How often the call was made, with the retries of its option `retry`; absent without that option. */
+  attempts?: number;
 }
 
 /**
@@ -215,6 +219,11 @@ export interface WrittenRequest {
   text: string;
   /** The bytes that are sent beside it. */
   source?: Source;
+  /** The method. */
+  method: string;
+  /** The toolkit that is called, or the account that the call is made with. */
+  toolkit?: string;
+  accountId?: string;
 }
 
 /** Checks the request of a call in a session, and writes it as it travels. */
@@ -226,7 +235,8 @@ export function writeSessionRequest(request: ProxyExecuteRequest): WrittenReques
     call = checkCall(check, request);
   }
   check.done();
-  return { text: write(call?.wire, request), source: call?.source };
+  const { method, toolkit } = request;
+  return { text: write(call?.wire, request), source: call?.source, method, toolkit };
 }
 
 /** Checks the request of a call outside of a session, and writes it as it travels. */
@@ -244,7 +254,9 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
     call = checkCall(check, request);
   }
   check.done();
-  return { text: write(call?.wire, request), source: call?.source };
+  const { method, connectedAccountId: accountId, customConnectionData } = request;
+  const toolkit = customConnectionData?.toolkitSlug;
+  return { text: write(call?.wire, request), source: call?.source, method, toolkit, accountId };
 }
 
 /** A call in its wire form. Absent parts are undefined, so they are not written. */
@@ -597,11 +609,18 @@ function invalidResponse(why: string): APIConnectionError {
 }
 
 /** The response under the names of JavaScript. */
-export function toResponse({ status, data, headers, binary_data }: ToolsProxyExecuteResponse): ProxyExecuteResponse {
+export function toResponse({
+  status,
+  data,
+  headers,
+  binary_data,
+  attempts,
+}: ToolsProxyExecuteResponse): ProxyExecuteResponse {
   const response = { status, data: data ?? null, headers: headers ?? {} } as ProxyExecuteResponse;
   if (binary_data) {
     const { url, content_type: contentType, size, expires_at: expiresAt } = binary_data;
     response.binaryData = { url, contentType, size, expiresAt: expiresAt ?? undefined };
   }
+  if (attempts !== undefined) response.attempts = attempts;
   return Object.defineProperties(response, HEADER_VIEWS);
 }

@@ -8,6 +8,7 @@ import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './co
 import { type Download, openDownload } from './download';
 import { type FetchOptions, fetchIn, type SessionBackend } from './fetch';
 import { answerOf } from './native';
+import { checkPaginate, type PaginateOptions, type ProxyPage, pagesOf } from './pages';
 import { isPlain, proxied } from './proxy-call';
 import { type ProxyOptions, proxyOptions, type ResponseType } from './proxy-options';
 import {
@@ -22,6 +23,7 @@ import {
 import { askOn, type ResourceRequest } from './resource';
 import { type SessionUpdate, updateSessionBody } from './session-config';
 import { checkSharing, type NewAccountSharing, sharingBody } from './sharing';
+import { toolkitFacts } from './toolkit-facts';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
 import { type CallOptions, Check, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
@@ -143,7 +145,8 @@ export class Session {
    *
    * @param request What to call. `parameters` are headers and query values.
    * @param options `signal` aborts the call. `timeout` is in milliseconds, for the whole call
-   * (default: that of the {@link Composio} object). `responseType: 'text'` leaves the response's JSON
+   * (default: that of the {@link Composio} object). `retry` says which responses of the API are retried (default:
+   * that of the {@link Composio} object, else none). `responseType: 'text'` leaves the response's JSON
    * unparsed in `data`, for numbers that JavaScript would round, and for bodies that only claim to be JSON.
    * `responseType: 'stream'` makes `data` a `ReadableStream` of the response's bytes, of any content type.
    * `timeout` then limits the wait for the response's head, and the wait for each chunk of its body.
@@ -204,7 +207,8 @@ export class Session {
     const written = writeSessionRequest(request);
     const checked = proxyOptions(options);
     const { signal, timeout = standard, responseType } = checked;
-    if (!isPlain(written, checked)) return toResponse(await proxied(this.#backend, this.sessionId, written, checked));
+    if (!isPlain(this.#backend, written, checked))
+      return toResponse(await proxied(this.#backend, this.sessionId, written, checked));
     // Most calls are plain. Here, such a call creates one promise less.
     const asText = responseType === 'text';
     const start = (cancel?: number) =>
@@ -231,8 +235,44 @@ export class Session {
    * if (response.ok) console.log(await response.json());
    * ```
    */
-  fetch(toolkit: string, options?: FetchOptions): typeof globalThis.fetch {
+  fetch(toolkit: ToolkitSlug, options?: FetchOptions): typeof globalThis.fetch {
     return fetchIn(sessionBackendOf(this), toolkit, options);
+  }
+
+  /**
+   * Calls an endpoint for the pages of a list, one after the other. The next page is asked for when the loop is ready
+   * for it. Each page is a call like {@link Session.proxyExecute}, so every address that the API gives passes the same
+   * rules.
+   *
+   * @param request The call for the first page: a GET, or a POST where the recipe has the cursor in the body.
+   * @param options `limit` is the most items of all pages together. `items` is the JSON pointer of a page's items.
+   * `pagination` says how the API gives pages (default: the recipe of the toolkit). `cursor` begins at an earlier
+   * page's cursor. `signal`, `timeout` and `retry` are of each page's call.
+   * @throws {ValidationError} If an argument cannot be used; nothing was sent.
+   * @throws {PageError} If a page has a status other than 2xx, its items are not where the recipe says, its cursor
+   * repeats, or there is no recipe. The error has the page's `cursor` and `response`.
+   * @throws {BadRequestError} If the next page has an address on a foreign host (slug `OriginMismatch`).
+   * @throws What {@link Session.proxyExecute} throws.
+   *
+   * @example
+   * ```ts
+   * const request = { toolkit: 'github', endpoint: '/user/repos', method: 'GET', query: { per_page: 100 } } as const;
+   * for await (const { items } of session.paginate<{ name: string }>(request, { limit: 1_000 })) {
+   *   for (const { name } of items) console.log(name);
+   * }
+   * ```
+   */
+  paginate<T = unknown>(
+    request: ProxyExecuteRequest,
+    options: PaginateOptions = {},
+  ): AsyncGenerator<ProxyPage<T>, void, undefined> {
+    writeSessionRequest(request);
+    checkPaginate(options);
+    const source = {
+      call: (page: ProxyExecuteRequest, call: ProxyOptions) => this.proxyExecute(page, call),
+      facts: (toolkit: string, call: CallOptions) => toolkitFacts(this.#backend, toolkit, call),
+    };
+    return pagesOf(source, request, options);
   }
 
   /**

@@ -46,6 +46,70 @@ export interface ToolkitDefinition {
   fields?: Record<string, ToolkitField>;
   /** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
   schemes: Record<string, ToolkitScheme>;
+  /** How the API gives the pages of a list, for {@link Session.paginate}. */
+  pagination?: ToolkitPagination;
+  /** Where the API says when it takes calls again, for the `retry` of a call. */
+  rate_limit?: ToolkitRateLimit;
+}
+
+/** The pages and rate limits of a toolkit's API. */
+export type ToolkitFacts = Pick<ToolkitDefinition, 'pagination' | 'rate_limit'>;
+
+/**
+ * How an API gives the pages of a list. JSON pointers are those of RFC 6901, such as `/meta/next`.
+ *
+ * @example
+ * ```ts
+ * const pagination: ToolkitPagination = { kind: 'cursor', items: '/results', cursor: '/next', query: 'cursor' };
+ * ```
+ */
+export interface ToolkitPagination {
+  /**
+   * How the next page is asked for: by a URL in the response, by a text in the response, by the number of items before
+   * it, or by its number.
+   */
+  kind: 'link' | 'cursor' | 'offset' | 'page';
+  /** The provider's page that documents it. */
+  docs?: string;
+  /**
+   * The JSON pointer of a page's items. Without one, the items are the response if it is a list, else its only member
+   * that is one.
+   */
+  items?: string;
+  /** Whether a page without items may leave out their list. */
+  may_omit_items?: boolean;
+  /** The JSON pointer of a flag that is false on the last page. */
+  more?: string;
+  /** For `link`: the JSON pointer of the next page's URL. Without one, the URL is in the header `Link` (RFC 8288). */
+  link?: string;
+  /** For `link`: attributes that the link in the header must have. */
+  link_attributes?: Record<string, string>;
+  /** For `cursor`: the JSON pointer of the next page's cursor. */
+  cursor?: string;
+  /** For `cursor`: the header that has the next page's cursor, in lower case. */
+  cursor_header?: string;
+  /** The query key for the cursor, the offset or the page's number. */
+  query?: string;
+  /** Its JSON pointer in the body of a POST. */
+  body?: string;
+  /** For `offset` and `page`: that of the first page. Default: 0 for `offset`, and 1 for `page`. */
+  start?: number;
+  /** For `offset`: the JSON pointer of the number of all items. */
+  total?: string;
+  /** For `page`: the JSON pointer of the number of all pages. */
+  total_pages?: string;
+}
+
+/** The header in which an API says when it takes calls again. */
+export interface ToolkitRateLimit {
+  /** The header's name, in lower case. */
+  header: string;
+  /** The meaning of its value: a time since 1970, a time from now, or a date. */
+  unit: 'epoch_seconds' | 'epoch_milliseconds' | 'seconds' | 'milliseconds' | 'date';
+  /** The header with the number of calls that are left. A 403 with 0 in it means the same as a 429. */
+  remaining?: string;
+  /** The provider's page that documents it. */
+  docs?: string;
 }
 
 /** A field of a credential. */

@@ -5,6 +5,7 @@ import type { ConnectedAccounts } from './connected-accounts';
 import type { ConnectionRequest } from './connection-request';
 import { type ToolkitInputField, toField, type WireField } from './input-field';
 import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
+import type { ToolkitPagination, ToolkitRateLimit } from './toolkit';
 import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A toolkit in a list. */
@@ -51,6 +52,10 @@ export interface Toolkit extends Omit<ToolkitItem, 'authSchemes' | 'noAuth'> {
   baseUrl: string | null;
   /** The ways to connect an account. */
   authConfigDetails: ToolkitAuthDetails[];
+  /** How the API gives the pages of a list, where the backend says it. */
+  pagination: ToolkitPagination | null;
+  /** Where the API says when it takes calls again, where the backend says it. */
+  rateLimit: ToolkitRateLimit | null;
 }
 
 /** A way to connect an account of a toolkit. */
@@ -272,6 +277,8 @@ interface WireMeta {
 
 interface WireToolkit extends WireItem {
   base_url?: string | null;
+  pagination?: ToolkitPagination | null;
+  rate_limit?: ToolkitRateLimit | null;
   auth_config_details?: {
     name: string;
     mode: string;
@@ -323,6 +330,8 @@ function toToolkit(toolkit: WireToolkit): Toolkit {
   return {
     ...common(toolkit),
     baseUrl: toolkit.base_url ?? null,
+    pagination: toolkit.pagination ?? null,
+    rateLimit: toolkit.rate_limit ?? null,
     authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, redirect_uri, client_page, fields }) => ({
       name,
       mode,

@@ -21,7 +21,13 @@ const upstream = createServer((request, response) => {
     return;
   }
   response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ title: 'Found a bug', path: request.url }));
+  const issue = { title: 'Found a bug', path: request.url };
+  const issues = { nodes: [issue], pageInfo: { hasNextPage: false, endCursor: 'a' } };
+  const lists: Record<string, unknown> = {
+    '/user/repos?per_page=100': [{ name: 'hello-world' }],
+    '/graphql': { data: { viewer: { issues } } },
+  };
+  response.end(JSON.stringify(lists[request.url ?? ''] ?? issue));
 });
 upstream.listen(0, '127.0.0.1');
 await once(upstream, 'listening');
@@ -35,6 +41,7 @@ const github: ToolkitDefinition = {
   name: 'GitHub, on this machine',
   base_url: `http://${host}`,
   schemes: { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } },
+  pagination: { kind: 'link' },
 };
 
 // The examples open gateways as their readers would; here those reach this machine alone.

@@ -90,6 +90,17 @@ export async function requests(session: Session) {
   await session.proxyExecute({ ...good, toolkit: toolkits[0] ?? 'slack' });
   const bytes: Uint8Array = (await session.proxyExecute(good, { responseType: 'bytes' })).data;
   const cookies: string[] = (await session.proxyExecute(good)).headerValues['set-cookie'] ?? [];
+  const again: ProxyExecuteResponse = await session.proxyExecute(good, { retry: { attempts: 2, statuses: [429] } });
+  const attempts: number | undefined = again.attempts;
+  // @ts-expect-error no such option of retries
+  await session.proxyExecute(good, { retry: { times: 2 } });
+  const names: string[] = [];
+  for await (const page of session.paginate<{ name: string }>(good, { limit: 10, items: '/data', retry: false })) {
+    names.push(...page.items.map(({ name }) => name), page.cursor ?? '', page.nextCursor ?? '');
+    same<ProxyExecuteResponse>(page.response)(page.response);
+  }
+  // @ts-expect-error no such kind
+  session.paginate(good, { pagination: { kind: 'token' } });
   // @ts-expect-error no toolkit
   await session.proxyExecute({ endpoint: '/user', method: 'GET' });
   // @ts-expect-error lower case
@@ -104,7 +115,7 @@ export async function requests(session: Session) {
   await session.proxyExecute({ ...good, parameters: [{ name: 'a', value: true, in: 'query' }] });
   // @ts-expect-error no such option
   await session.proxyExecute(good, { retries: 1 });
-  return [bytes, cookies];
+  return [bytes, cookies, attempts, names];
 }
 
 export async function sessions(composio: Composio) {

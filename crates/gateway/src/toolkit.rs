@@ -7,6 +7,7 @@
 mod authorization_server;
 mod catalogue;
 mod definition;
+mod paging;
 mod template;
 mod view;
 
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Result};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Pagination, RateLimit, Result};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -53,6 +54,10 @@ pub struct Toolkit {
     default_scheme: Option<AuthScheme>,
     fields: BTreeMap<String, Field>,
     schemes: BTreeMap<AuthScheme, ToolkitScheme>,
+    /// How callers page through lists. The gateway itself sends each call as it comes.
+    pub(crate) pagination: Option<Pagination>,
+    /// How callers know when a call may be repeated.
+    pub(crate) rate_limit: Option<RateLimit>,
 }
 
 /// How one auth scheme reaches and signs requests to a toolkit.

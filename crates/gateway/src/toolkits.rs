@@ -53,6 +53,8 @@ impl Toolkits {
             enabled: true,
             base_url: toolkit.base_url(),
             composio_managed_auth: Vec::new(),
+            pagination: toolkit.pagination.clone(),
+            rate_limit: toolkit.rate_limit.clone(),
         })
     }
 }

@@ -26,6 +26,8 @@ struct Toolkit {
     #[serde(default)]
     fields: BTreeMap<String, Value>,
     schemes: BTreeMap<String, Value>,
+    pagination: Option<toml::Table>,
+    rate_limit: Option<toml::Table>,
 }
 
 /// The built-in toolkits, by slug.
@@ -38,9 +40,9 @@ fn toolkits() -> Vec<Toolkit> {
 
 fn list() -> String {
     let mut list = String::from(
-        "| slug | | base URL and further hosts | schemes and their fields | scopes that OAuth asks for |\n",
+        "| slug | | base URL and further hosts | schemes and their fields | scopes that OAuth asks for | pages |\n",
     );
-    list.push_str("| --- | --- | --- | --- | --- |\n");
+    list.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for toolkit in toolkits() {
         let Toolkit { slug, name, docs, .. } = &toolkit;
         let hosts = hosts(&toolkit).join("<br>");
@@ -48,7 +50,8 @@ fn list() -> String {
             toolkit.schemes.iter().map(|(name, scheme)| shown(&toolkit, name, scheme)).collect();
         let schemes = schemes.join("<br>");
         let scopes = scopes(&toolkit).join("<br>");
-        writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} | {scopes} |").unwrap();
+        let pages = pages(&toolkit);
+        writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} | {scopes} | {pages} |").unwrap();
     }
     list
 }
@@ -83,6 +86,14 @@ fn shown(toolkit: &Toolkit, name: &str, scheme: &Value) -> String {
         })
         .collect();
     if fields.is_empty() { name.to_owned() } else { format!("{name}: {}", fields.join(", ")) }
+}
+
+/// The kind of pagination, with the page that documents it.
+fn pages(toolkit: &Toolkit) -> String {
+    let Some(recipe) = &toolkit.pagination else { return String::new() };
+    let text = |key: &str| recipe.get(key).and_then(Value::as_str).unwrap();
+    assert!(text("docs").starts_with("https://"));
+    format!("[{}]({})", text("kind"), text("docs"))
 }
 
 fn scopes(toolkit: &Toolkit) -> Vec<String> {
@@ -122,19 +133,53 @@ fn the_list_of_built_in_toolkits_is_current() {
     );
 }
 
+/// A value as the formatter of `lib/` writes it, without the pages that document it.
+fn typescript(value: &Value, indent: &str) -> String {
+    let inner = format!("{indent}  ");
+    match value {
+        Value::Table(table) => {
+            let fields: String = table
+                .iter()
+                .filter(|(key, _)| *key != "docs")
+                .map(|(key, value)| format!("{inner}{key}: {},\n", typescript(value, &inner)))
+                .collect();
+            format!("{{\n{fields}{indent}}}")
+        }
+        Value::String(text) => {
+            assert!(!text.contains(['\'', '\\']), "{text} needs an escape");
+            format!("'{text}'")
+        }
+        other => other.to_string(),
+    }
+}
+
 #[test]
 fn the_types_of_built_in_toolkits_are_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lib/built-in-toolkits.ts");
     let mut types = String::from(
         "// The built-in toolkits of a gateway. This file is written from crates/gateway/toolkits by:\n\
          // UPDATE_DOCS=1 cargo test -p proxy-execute-gateway --test toolkits_page\n\n\
+         import type { ToolkitFacts } from './toolkit';\n\n\
          /** The slug of a toolkit: a built-in one, or any other. */\n\
          export type ToolkitSlug =\n",
     );
     for Toolkit { slug, .. } in toolkits() {
         writeln!(types, "  | '{slug}'").unwrap();
     }
-    types.push_str("  | (string & Record<never, never>);\n");
+    types.push_str("  | (string & Record<never, never>);\n\n");
+    types.push_str("/** The pages and rate limits of their APIs. */\n");
+    types.push_str("export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {\n");
+    for Toolkit { slug, pagination, rate_limit, .. } in toolkits() {
+        let facts = [("pagination", pagination), ("rate_limit", rate_limit)];
+        let facts: toml::Table = facts
+            .into_iter()
+            .filter_map(|(key, table)| Some((key.to_owned(), Value::Table(table?))))
+            .collect();
+        if !facts.is_empty() {
+            writeln!(types, "  {slug}: {},", typescript(&Value::Table(facts), "  ")).unwrap();
+        }
+    }
+    types.push_str("};\n");
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, types).unwrap();
     } else {

@@ -18,6 +18,7 @@ mod link;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod page;
+mod paging;
 mod proxy;
 mod quoted;
 mod read;
@@ -50,6 +51,7 @@ pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};
 #[cfg(feature = "openapi")]
 pub use openapi::{SessionProxyRequest, ToolsProxyRequest};
 pub use page::Page;
+pub use paging::{Pagination, PaginationKind, RateLimit, RateLimitUnit};
 pub use proxy::{
     BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyCall, ProxyRequest, Redirect,
 };

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::AuthConfigRef;
+use crate::{AuthConfigRef, Pagination, RateLimit};
 
 /// Which toolkits to list.
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +78,12 @@ pub struct ToolkitDetails {
     /// Empty: a gateway has no client of its own.
     pub composio_managed_auth: Vec<String>,
     pub auth_config_details: Vec<AuthConfigDetails>,
+    /// How the API gives the pages of a list, where the toolkit says it. Only gateways have this field.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub pagination: Option<Pagination>,
+    /// Where the API says when it takes calls again. Only gateways have this field.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// The description of a toolkit.

@@ -152,7 +152,8 @@ async function requestOf(given: Given): Promise<WrittenRequest> {
 const TEXT = /^(text\/.+|.+\+(json|xml)|application\/(json|xml|x-www-form-urlencoded))$/;
 
 function withBody(request: ProxyExecuteRequest, body: string): WrittenRequest {
-  return { text: `${writeSessionRequest(request).text.slice(0, -1)},"body":${body}}` };
+  const written = writeSessionRequest(request);
+  return { ...written, text: `${written.text.slice(0, -1)},"body":${body}}` };
 }
 
 /** Bytes that are sent as they are read, however many there are. */

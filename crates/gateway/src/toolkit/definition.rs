@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::AuthScheme;
+use proxy_execute_protocol::{AuthScheme, Pagination, RateLimit};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use super::authorization_server::Unresolved;
+use super::paging::{check_pagination, check_rate_limit};
 use super::template::Template;
 use super::{Signature, Toolkit, ToolkitScheme};
 use crate::credential::scheme::{CLIENTLESS, SchemeDefinition};
@@ -42,6 +43,10 @@ pub(super) struct Definition {
     #[serde(default)]
     fields: BTreeMap<String, Field>,
     schemes: BTreeMap<String, SchemeDefinition>,
+    #[serde(default)]
+    pagination: Option<Pagination>,
+    #[serde(default)]
+    rate_limit: Option<RateLimit>,
 }
 
 /// An account field that a template needs, besides the fields of the scheme.
@@ -127,6 +132,12 @@ impl Toolkit {
         for (name, field) in &definition.fields {
             field.check().map_err(|why| format!("fields.{name}.{why}"))?;
         }
+        if let Some(recipe) = &definition.pagination {
+            check_pagination(recipe).map_err(|why| format!("pagination.{why}"))?;
+        }
+        if let Some(limit) = &definition.rate_limit {
+            check_rate_limit(limit).map_err(|why| format!("rate_limit.{why}"))?;
+        }
         let mut schemes = BTreeMap::new();
         for (name, scheme) in &definition.schemes {
             let parsed = AuthScheme::parse(name).ok_or_else(|| {
@@ -160,6 +171,8 @@ impl Toolkit {
             default_scheme: definition.default_scheme,
             fields: definition.fields,
             schemes,
+            pagination: definition.pagination,
+            rate_limit: definition.rate_limit,
         })
     }
 }
