@@ -44,6 +44,7 @@ export type BinaryBody =
 export interface WireBinaryBody {
   url?: string;
   base64?: string;
+  text?: string;
   content_type?: string;
   size?: number;
 }

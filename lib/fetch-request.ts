@@ -199,7 +199,7 @@ function textBody(text: string, type: string, headers: Map<string, string>): Fet
 }
 
 /** Bytes that are in memory. Where they are few, they travel in the request, which can then be sent again. */
-export function wholeBody(bytes: Buffer): FetchBody | undefined {
+function wholeBody(bytes: Buffer): FetchBody | undefined {
   if (bytes.length === 0) return undefined;
   return bytes.length <= SMALL ? { wire: { base64: bytes.toString('base64') } } : bytesBody(bytes);
 }

@@ -4,7 +4,7 @@ import type * as Native from '../native';
 import type { BackendHandle } from './backend';
 import { type Source, sending } from './binary-body';
 import { APIConnectionError, ComposioError } from './errors';
-import { type FetchBody, type FetchCall, type FetchRequest, readCall, wholeBody } from './fetch-request';
+import { type FetchBody, type FetchCall, type FetchRequest, readCall } from './fetch-request';
 import { envelopeResponse, errorResponse, fetchFailed, streamedResponse } from './fetch-response';
 import { answerOf, reasonOf } from './native';
 import { readEnvelope } from './proxy-request';
@@ -90,8 +90,8 @@ async function asksToStream({ backend, timeout }: FetchTarget, signal?: AbortSig
 async function streamedCall(call: FetchCall, target: FetchTarget): Promise<Response> {
   const { backend, sessionId, toolkit, keepAuthorization, timeout } = target;
   const given = typeof call.body === 'function' ? await call.body().catch(bodyFailed) : call.body;
-  // As a text under a JSON type, it would have to be JSON. Bytes may be anything.
-  const body = given !== undefined && 'text' in given ? wholeBody(Buffer.from(given.text)) : given;
+  // As `body` under a JSON type, a text would have to be JSON.
+  const body = given !== undefined && 'text' in given ? { wire: { text: given.text } } : given;
   const text = JSON.stringify({
     toolkit_slug: toolkit,
     ...wireOf(call, body),
