@@ -42,7 +42,7 @@ export type ConnectedAccountStatus = "INITIALIZING" | "INITIATED" | "ACTIVE" | "
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
+ * If a backend leaves fields out, texts are empty, `isDisabled` and `isDefault` are false, `experimental` and `state` are absent, and the
  * rest is null. A gateway leaves no field out.
  */
 export interface ConnectedAccount {
@@ -62,6 +62,8 @@ export interface ConnectedAccount {
 	statusReason: string | null;
 	/** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
 	isDisabled: boolean;
+	/** Whether `tools.proxyExecute` uses it for calls that name no account. */
+	isDefault: boolean;
 	/** Its name, for telling a user's accounts of one toolkit apart. */
 	alias: string | null;
 	/** A name that was made up for it, such as `gmail_red-castle`. */
@@ -1077,6 +1079,39 @@ export declare class ConnectedAccounts {
 		success: boolean;
 	}>;
 	/**
+	 * Names the default account: calls of {@link Tools.proxyExecute} use it that name neither an account nor credentials.
+	 * A backend has at most one, and it replaces the earlier one. The hosted backend does not have this method.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {UnprocessableEntityError} If the account is disabled or otherwise not usable.
+	 * @throws {BadRequestError} If the account is `SHARED`.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.setDefault('ca_4f9d…');
+	 * ```
+	 */
+	setDefault(accountId: string, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
+	 * Makes an account no longer the default account. Any other account stays as it is.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If the id is empty or no string.
+	 * @throws {NotFoundError} If there is no such account.
+	 *
+	 * @example
+	 * ```ts
+	 * await composio.connectedAccounts.clearDefault('ca_4f9d…');
+	 * ```
+	 */
+	clearDefault(accountId: string, options?: CallOptions): Promise<{
+		success: boolean;
+	}>;
+	/**
 	 * Changes an account: its name, fields of its credential, whether it is enabled.
 	 *
 	 * @param options `signal` and `timeout` (milliseconds).
@@ -1334,7 +1369,7 @@ export interface ProxyExecuteRequest extends ProxyCall {
  * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
  */
 export interface ToolsProxyExecuteRequest extends ProxyCall {
-	/** The account to call as, `ca_…`. */
+	/** The account to call as, `ca_…`. Default: the backend's default account, if it has one. */
 	connectedAccountId?: string | undefined;
 	/** Credentials to call with, instead of an account. They are not stored. */
 	customConnectionData?: CustomConnectionData | undefined;
@@ -1838,6 +1873,9 @@ export interface Workbench {
  */
 export type SessionUpdate = {
 	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
+} & {
+	/** The version that the changes are based on. They are refused if the session has another. Default: any. */
+	expectedConfigVersion?: number | undefined;
 };
 /** A toolkit in a list. */
 export interface ToolkitItem {
@@ -2074,6 +2112,8 @@ export declare class Session {
 	get userId(): string;
 	/** The session's configuration as the backend returned it, under the names of the wire. */
 	get config(): Readonly<Record<string, unknown>>;
+	/** The version of the configuration: 1 at first, and one more with each update. */
+	get configVersion(): number | undefined;
 	/** The MCP server that gives agents the tools of the session. */
 	get mcp(): Mcp;
 	/**
@@ -2267,7 +2307,8 @@ export declare class Session {
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the backend refuses the configuration.
 	 * @throws {NotFoundError} If the session is deleted.
-	 * @throws {ConflictError} If another call changed the session at the same time.
+	 * @throws {ConflictError} If another call changed the session at the same time, or if the session has another
+	 * version than `expectedConfigVersion`.
 	 *
 	 * @example
 	 * ```ts
@@ -2490,7 +2531,8 @@ export declare class Tools {
 	#private;
 	private constructor();
 	/**
-	 * Calls an endpoint with a named account, or with credentials given in the call.
+	 * Calls an endpoint with a named account, or with credentials given in the call. Without either, the call uses the
+	 * default account that {@link ConnectedAccounts.setDefault} has named.
 	 *
 	 * Every response of the third-party API is returned, 4xx and 5xx included.
 	 *
@@ -2499,7 +2541,7 @@ export declare class Tools {
 	 * `responseType: 'text'` leaves the response's JSON unparsed in `data`, and is no error where only the type says JSON.
 	 * @returns The response in its wire form (`binary_data`, not `binaryData`).
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
-	 * @throws {BadRequestError} If neither an account nor credentials are named (slug
+	 * @throws {BadRequestError} If neither an account nor credentials are named and there is no default account (slug
 	 * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
 	 * @throws {NotFoundError} If there is no such account or toolkit.
 	 * @throws {APIError} And what else {@link Session.proxyExecute} throws.

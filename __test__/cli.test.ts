@@ -112,7 +112,16 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'accounts list',
       'accounts delete',
     ];
-    commands.push('accounts enable', 'accounts disable', 'call', 'toolkits list', 'toolkits show', 'calls');
+    commands.push(
+      'accounts enable',
+      'accounts disable',
+      'accounts default',
+      'accounts no-default',
+      'call',
+      'toolkits list',
+      'toolkits show',
+      'calls',
+    );
     commands.push('encryption-key');
 
     it('with all commands, the exit codes and examples', async () => {
@@ -581,6 +590,10 @@ token_url = "${upstream.origin}/token"
     // The only account of ann is not used, so the error names it.
     assert.match((await run(call('GET', '/me', '--user', 'ann'))).stderr, advice);
     await done(['accounts', 'enable', id]);
+    assert.equal(await done(['accounts', 'default', id]), `${id} is the default account.\n`);
+    assert.match(await done(['accounts', 'list']), /ACTIVE, default +PRIVATE /);
+    assert.equal(await done(['accounts', 'no-default', id]), `${id} is not the default account.\n`);
+    assert.doesNotMatch(await done(['accounts', 'list']), /ACTIVE, default/);
     assert.equal((await run(call('GET', '/me', '--user', 'ann', '--account', id))).code, 0);
     assert.deepEqual(await json(['accounts', 'delete', id]), { id, success: true });
     const again = await run(['accounts', 'delete', id]);

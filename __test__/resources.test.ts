@@ -119,6 +119,7 @@ describe('a backend whose responses have only the members that the Composio SDK 
       status: 'ACTIVE',
       statusReason: null,
       isDisabled: false,
+      isDefault: false,
       alias: null,
       wordId: null,
       state: undefined,

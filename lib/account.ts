@@ -16,7 +16,7 @@ export type ConnectedAccountStatus =
 /**
  * A user's account of a toolkit. Its credential cannot be read.
  *
- * If a backend leaves fields out, texts are empty, `isDisabled` is false, `experimental` and `state` are absent, and the
+ * If a backend leaves fields out, texts are empty, `isDisabled` and `isDefault` are false, `experimental` and `state` are absent, and the
  * rest is null. A gateway leaves no field out.
  */
 export interface ConnectedAccount {
@@ -34,6 +34,8 @@ export interface ConnectedAccount {
   statusReason: string | null;
   /** Whether it is disabled, by {@link ConnectedAccounts.disable}. */
   isDisabled: boolean;
+  /** Whether `tools.proxyExecute` uses it for calls that name no account. */
+  isDefault: boolean;
   /** Its name, for telling a user's accounts of one toolkit apart. */
   alias: string | null;
   /** A name that was made up for it, such as `gmail_red-castle`. */

@@ -217,7 +217,8 @@ export class Tools {
   }
 
   /**
-   * Calls an endpoint with a named account, or with credentials given in the call.
+   * Calls an endpoint with a named account, or with credentials given in the call. Without either, the call uses the
+   * default account that {@link ConnectedAccounts.setDefault} has named.
    *
    * Every response of the third-party API is returned, 4xx and 5xx included.
    *
@@ -226,7 +227,7 @@ export class Tools {
    * `responseType: 'text'` leaves the response's JSON unparsed in `data`, and is no error where only the type says JSON.
    * @returns The response in its wire form (`binary_data`, not `binaryData`).
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
-   * @throws {BadRequestError} If neither an account nor credentials are named (slug
+   * @throws {BadRequestError} If neither an account nor credentials are named and there is no default account (slug
    * `MissingAuthContext`), or the endpoint leads to a foreign host (`OriginMismatch`).
    * @throws {NotFoundError} If there is no such account or toolkit.
    * @throws {APIError} And what else {@link Session.proxyExecute} throws.

@@ -255,6 +255,49 @@ export class ConnectedAccounts {
   }
 
   /**
+   * Names the default account: calls of {@link Tools.proxyExecute} use it that name neither an account nor credentials.
+   * A backend has at most one, and it replaces the earlier one. The hosted backend does not have this method.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {UnprocessableEntityError} If the account is disabled or otherwise not usable.
+   * @throws {BadRequestError} If the account is `SHARED`.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.setDefault('ca_4f9d…');
+   * ```
+   */
+  async setDefault(accountId: string, options?: CallOptions): Promise<{ success: boolean }> {
+    return this.#nameDefault(accountId, true, options);
+  }
+
+  /**
+   * Makes an account no longer the default account. Any other account stays as it is.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If the id is empty or no string.
+   * @throws {NotFoundError} If there is no such account.
+   *
+   * @example
+   * ```ts
+   * await composio.connectedAccounts.clearDefault('ca_4f9d…');
+   * ```
+   */
+  async clearDefault(accountId: string, options?: CallOptions): Promise<{ success: boolean }> {
+    return this.#nameDefault(accountId, false, options);
+  }
+
+  async #nameDefault(accountId: string, is_default: boolean, options?: CallOptions): Promise<{ success: boolean }> {
+    id(accountId, 'accountId');
+    return this.#ask(
+      { method: 'PATCH', path: ['connected_accounts', accountId, 'default'], body: { is_default } },
+      options,
+    );
+  }
+
+  /**
    * Changes an account: its name, fields of its credential, whether it is enabled.
    *
    * @param options `signal` and `timeout` (milliseconds).
@@ -653,6 +696,7 @@ interface WireAccount {
   status: string;
   status_reason?: string | null;
   is_disabled?: boolean;
+  is_default?: boolean;
   alias?: string | null;
   word_id?: string | null;
   experimental?: WireSharing;
@@ -701,6 +745,7 @@ function toAccount(account: WireAccount): ConnectedAccount {
     status: account.status,
     statusReason: account.status_reason ?? null,
     isDisabled: account.is_disabled ?? false,
+    isDefault: account.is_default ?? false,
     alias: account.alias ?? null,
     wordId: account.word_id ?? null,
     ...(account.experimental && { experimental: toSharing(account.experimental) }),

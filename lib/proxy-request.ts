@@ -106,7 +106,7 @@ export interface ProxyExecuteRequest extends ProxyCall {
  * The request of {@link Tools.proxyExecute}: with a named account, or with credentials given in the call.
  */
 export interface ToolsProxyExecuteRequest extends ProxyCall {
-  /** The account to call as, `ca_…`. */
+  /** The account to call as, `ca_…`. Default: the backend's default account, if it has one. */
   connectedAccountId?: string;
   /** Credentials to call with, instead of an account. They are not stored. */
   customConnectionData?: CustomConnectionData;

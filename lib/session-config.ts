@@ -72,7 +72,10 @@ export interface Workbench {
 /**
  * The parts of a session's configuration to change. `null` resets a part to its default.
  */
-export type SessionUpdate = { [Key in Exclude<keyof SessionConfig, 'sessionPreset'>]?: SessionConfig[Key] | null };
+export type SessionUpdate = { [Key in Exclude<keyof SessionConfig, 'sessionPreset'>]?: SessionConfig[Key] | null } & {
+  /** The version that the changes are based on. They are refused if the session has another. Default: any. */
+  expectedConfigVersion?: number;
+};
 
 /** How one part is checked and written: under which name, and in which form. */
 interface Part {
@@ -145,9 +148,12 @@ export function createSessionBody(userId: string, config: SessionConfig = {}): o
 export function updateSessionBody(update: SessionUpdate): object {
   const check = new Check('session update');
   const wire: Record<string, unknown> = {};
-  if (check.object(update, '', Object.keys(PARTS))) {
-    writeParts(check, update, wire);
+  if (check.object(update, '', [...Object.keys(PARTS), 'expectedConfigVersion'])) {
+    const { expectedConfigVersion, ...parts } = update;
+    writeParts(check, parts, wire);
     if (Object.keys(wire).length === 0) check.add('The update is empty: name the keys to change, such as `toolkits`.');
+    check.optionalWhole(expectedConfigVersion, 'expectedConfigVersion', 1);
+    wire.expected_config_version = expectedConfigVersion;
   }
   check.done();
   return wire;

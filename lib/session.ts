@@ -31,6 +31,7 @@ import { type CallOptions, Check, LONGEST_NAME, LONGEST_SLUG } from './validate'
 interface SessionAnswer {
   session_id: string;
   mcp: { type?: string; url?: string };
+  config_version?: number;
   config: Record<string, unknown>;
 }
 
@@ -76,8 +77,13 @@ export interface Mcp {
 /** The path of sessions. */
 export const SESSION_PATH: readonly string[] = ['tool_router', 'session'];
 
-const SESSION = { session_id: 'string', mcp: { 'type?': 'string', 'url?': 'string' }, config: {} } as const;
-const CONFIG = { config: {} } as const;
+const SESSION = {
+  session_id: 'string',
+  mcp: { 'type?': 'string', 'url?': 'string' },
+  config: {},
+  'config_version?': 'number',
+} as const;
+const CONFIG = { config: {}, 'config_version?': 'number' } as const;
 const DELETED = { session_id: 'string', deleted: 'boolean' } as const;
 
 /** Where the calls of a session go. */
@@ -124,6 +130,11 @@ export class Session {
   /** The session's configuration as the backend returned it, under the names of the wire. */
   get config(): Readonly<Record<string, unknown>> {
     return this.#answer.config;
+  }
+
+  /** The version of the configuration: 1 at first, and one more with each update. */
+  get configVersion(): number | undefined {
+    return this.#answer.config_version;
   }
 
   /** The MCP server that gives agents the tools of the session. */
@@ -393,7 +404,8 @@ export class Session {
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the backend refuses the configuration.
    * @throws {NotFoundError} If the session is deleted.
-   * @throws {ConflictError} If another call changed the session at the same time.
+   * @throws {ConflictError} If another call changed the session at the same time, or if the session has another
+   * version than `expectedConfigVersion`.
    *
    * @example
    * ```ts
@@ -404,11 +416,11 @@ export class Session {
     const body = updateSessionBody(update);
     const path = [...SESSION_PATH, this.sessionId];
     // Only the configuration is read from the response. `mcp` stays as it is.
-    const { config } = await askOn(this.#backend)<Pick<SessionAnswer, 'config'>>(
+    const { config, config_version } = await askOn(this.#backend)<Pick<SessionAnswer, 'config' | 'config_version'>>(
       { method: 'PATCH', path, body, form: CONFIG },
       options,
     );
-    this.#answer = { ...this.#answer, config };
+    this.#answer = { ...this.#answer, config, config_version };
     return this;
   }
 

@@ -9,11 +9,13 @@ import {
   BadRequestError,
   type Composio,
   ComposioMultipleConnectedAccountsError,
+  ConflictError,
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
   type Gateway,
   NotFoundError,
   PermissionDeniedError,
+  UnprocessableEntityError,
   ValidationError,
 } from '../../index.js';
 import { connect, openGateway } from './acme';
@@ -104,6 +106,38 @@ export function resources(name: string, way: Way): void {
         assert.deepEqual(await connectedAccounts.revoke(id), revoked);
         assert.deepEqual(await connectedAccounts.delete(id), { success: true });
         await rejection(() => connectedAccounts.get(id), NotFoundError, { slug: 'ConnectedAccountNotFound' });
+      });
+
+      it('are used outside of a session by default, if one is named', async () => {
+        const { connectedAccounts, tools } = composio;
+        const [first, second] = [await connect(gateway, 'default-1'), await connect(gateway, 'default-2')];
+        const refused = () =>
+          rejection(() => tools.proxyExecute(DIRECT), BadRequestError, {
+            slug: 'MissingAuthContext',
+            fix: /connectedAccounts\.setDefault\(\)/,
+          });
+        await refused();
+        for (const [id, user] of [
+          [first, 'default-1'],
+          [second, 'default-2'],
+        ] as const) {
+          assert.deepEqual(await connectedAccounts.setDefault(id), { success: true });
+          await tools.proxyExecute(DIRECT);
+          assert.equal(upstream.last.headers['x-api-key'], `key of ${user}`);
+          assert.equal((await connectedAccounts.get(id)).isDefault, true);
+        }
+        assert.equal((await connectedAccounts.get(first)).isDefault, false);
+        await connectedAccounts.disable(second);
+        await rejection(() => tools.proxyExecute(DIRECT), UnprocessableEntityError, { names: /is disabled/ });
+        await rejection(() => connectedAccounts.setDefault(second), UnprocessableEntityError, { names: /is disabled/ });
+        await connectedAccounts.enable(second);
+        await tools.proxyExecute(DIRECT);
+        assert.deepEqual(await connectedAccounts.clearDefault(second), { success: true });
+        await refused();
+        await connectedAccounts.setDefault(first);
+        await connectedAccounts.delete(first);
+        await refused();
+        await rejection(() => connectedAccounts.setDefault('ca_none'), NotFoundError);
       });
 
       it('sign with a changed credential', async () => {
@@ -443,6 +477,20 @@ export function resources(name: string, way: Way): void {
         assert.deepEqual(await slugs({ limit: 2, cursor: page.cursor }), ['acme_query']);
         await rejection(() => session.toolkits({ limit: 51 }), ValidationError);
       });
+    });
+
+    it('sessions are changed in the version that the change is based on', async () => {
+      const session = await composio.create('versions', { toolkits: ['acme'] });
+      const other = await composio.use(session.sessionId);
+      assert.equal(session.configVersion, 1);
+      await other.update({ toolkits: null, expectedConfigVersion: 1 });
+      assert.equal(other.configVersion, 2);
+      await rejection(() => session.update({ toolkits: [], expectedConfigVersion: 1 }), ConflictError, {
+        names: /config_version 2, not 1 as expected/,
+      });
+      await session.update({ toolkits: ['acme'] });
+      assert.equal(session.configVersion, 3);
+      await rejection(() => session.update({ toolkits: [], expectedConfigVersion: 0 }), ValidationError);
     });
 
     it('sessions are opened, used and deleted by their id', async () => {

@@ -128,8 +128,13 @@ class Sessions(SdkTest):
         used = self.composio.use(session.session_id)
         self.assertEqual(used.config.user_id, "ann")
 
-        used.update(toolkits={"enable": ["slackbot"]})
+        # The SDK sends a list as it is.
+        used.update(toolkits=["slackbot"])
         self.assertEqual((used.config_version, used.config.toolkits.enabled), (2, ["slackbot"]))
+        used.update(toolkits=None)
+        self.assertEqual((used.config_version, used.config.toolkits), (3, None))
+        used.update(toolkits={"enable": ["slackbot"]})
+        self.assertEqual((used.config_version, used.config.toolkits.enabled), (4, ["slackbot"]))
         self.fails(
             composio_client.PermissionDeniedError,
             403,

@@ -27,8 +27,8 @@ use http::header::{
     CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use proxy_execute_protocol::{
-    Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, StreamedHead,
-    Trailers,
+    Advice, ByteStream, Envelope, EnvelopeHead, Error, ErrorKind, Headers, Method, Result, ResultType,
+    StreamedHead, Trailers,
 };
 use proxy_execute_transport::{BoxError, DecodeError, ResponseBody};
 use serde::de::IgnoredAny;
@@ -81,10 +81,11 @@ pub(crate) async fn receive(
     mut response: UpstreamResponse,
     method: Method,
     data_as_text: bool,
+    result_type: Option<ResultType>,
     max_bytes: u64,
     record: &mut CallInProgress,
 ) -> Result<Received> {
-    let head = head(&response, method)?;
+    let head = EnvelopeHead { result_type, ..head(&response, method)? };
     let content_type = content_type(&response.headers);
     let kind = Kind::of(&response.headers);
     let is_attachment = is_attachment(&response.headers);
@@ -167,7 +168,11 @@ pub(crate) fn stream(response: UpstreamResponse, method: Method) -> Result<(Stre
 
 /// The members of the envelope that do not depend on the body.
 fn head(response: &UpstreamResponse, method: Method) -> Result<EnvelopeHead> {
-    Ok(EnvelopeHead { status: status(response)?, headers: returned(&response.headers, method) })
+    Ok(EnvelopeHead {
+        result_type: None,
+        status: status(response)?,
+        headers: returned(&response.headers, method),
+    })
 }
 
 /// Returns the status if it is a valid HTTP status (RFC 9110 §15). Clients reject any other.

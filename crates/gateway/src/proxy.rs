@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use proxy_execute_protocol::{
-    Advice, AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, SecretJson,
+    Advice, AuthScheme, ByteStream, Envelope, Error, ErrorKind, ProxyRequest, Result, ResultType, SecretJson,
     StreamedHead, quoted,
 };
 use proxy_execute_store::StoredAccount;
@@ -108,12 +108,14 @@ impl Proxy {
         record: &mut CallInProgress,
     ) -> Result<Envelope> {
         let (method, data_as_text) = (request.method, request.data_as_text);
+        let result_type = session_id.map(|_| ResultType::Completed);
         let call = self.authorize(session_id, request, record).await?;
         let (host, chunks_sent) = (call.host(), Arc::clone(&call.chunks_sent));
         let answer = {
             let exchange = pin!(async {
                 let response = self.send(call, record).await?;
-                answer::receive(response, method, data_as_text, self.limits.max_response_bytes, record).await
+                let max_bytes = self.limits.max_response_bytes;
+                answer::receive(response, method, data_as_text, result_type, max_bytes, record).await
             });
             self.in_time(&host, &chunks_sent, exchange).await?
         };
@@ -292,9 +294,8 @@ impl Proxy {
                 return Err(Error::of_field(ErrorKind::InvalidRequest, "connected_account_id", message));
             }
             (None, None) => {
-                let message = "Neither connected_account_id nor custom_connection_data was given.";
-                return Err(Error::new(ErrorKind::MissingAuthContext, message)
-                    .fix("Name the connected account to call as, or use session.proxyExecute()."));
+                let account = self.accounts.default().await?;
+                (self.catalogue.get(&account.toolkit)?, CredentialSource::Account(account))
             }
         };
         record.of_toolkit(&toolkit.slug);

@@ -55,7 +55,13 @@ impl Sessions {
     /// Changes a session. The change applies from the next call on.
     pub async fn update(&self, id: &str, request: UpdateSession) -> Result<Session> {
         let mut session = Arc::unwrap_or_clone(self.load(id).await?);
-        let given: Vec<String> = request.0.keys().cloned().collect();
+        let version = session.version.unsigned_abs();
+        if let Some(expected) = request.expected_config_version.filter(|expected| *expected != version) {
+            let message = format!("Session {id} has config_version {version}, not {expected} as expected.");
+            return Err(Error::of_field(ErrorKind::Conflict, "expected_config_version", message)
+                .fix("Read the session again, then repeat the change."));
+        }
+        let given: Vec<String> = request.changes.keys().cloned().collect();
         session.config = request.apply(&session.config)?;
         // The checks skip parts that this request does not change: they may have become invalid since.
         let is_given = |part: &str| given.iter().any(|name| name == part);
@@ -99,6 +105,11 @@ impl Sessions {
         bounds::session(config)?;
         refuse_restrictions(config, &is_given)?;
         refuse_tools(config.experimental.as_ref())?;
+        if config.instant.as_ref().is_some_and(names_something) {
+            let message = "`instant`: a gateway has no credentials of its own that calls could use.";
+            return Err(Error::of_field(ErrorKind::Unsupported, "instant", message)
+                .fix("Leave it out, and connect accounts of the user."));
+        }
         if let Some(ToolkitFilter::Enable(slugs) | ToolkitFilter::Disable(slugs)) = &config.toolkits {
             for slug in slugs {
                 self.catalogue.get(slug)?;
@@ -224,6 +235,9 @@ fn refuse_restrictions(config: &SessionConfig, is_given: impl Fn(&str) -> bool) 
         .filter(|tags| names_something(tags))
         .map(|_| "tags".to_owned())
         .or_else(|| given("tools", &config.tools).and_then(restricted_toolkit))
+        .or_else(|| {
+            given("hooks", &config.hooks).filter(|hooks| names_something(hooks)).map(|_| "hooks".to_owned())
+        })
         .or_else(|| given("experimental", &config.experimental).and_then(restriction_of_experiments));
     let Some(part) = restricted else { return Ok(()) };
     let message = format!(
@@ -301,7 +315,7 @@ fn answer(session: &StoredSession) -> Session {
 
 fn echoed(part: &str, value: Value) -> Value {
     // A boolean is short for `{ enable }`.
-    let value = if value.is_boolean() { json!({ "enable": value }) } else { value };
+    let value = if value.is_boolean() && part != "instant" { json!({ "enable": value }) } else { value };
     match part {
         "toolkits" | "tags" => filter(value),
         "tools" => each_field(value, |toolkit, value| (toolkit, filter(value))),

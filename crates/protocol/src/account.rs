@@ -193,6 +193,8 @@ pub struct ConnectedAccount {
     pub status_reason: Option<String>,
     /// Whether calls with the account are refused for now.
     pub is_disabled: bool,
+    /// Whether calls use it that name no account, outside of a session.
+    pub is_default: bool,
     /// The toolkit.
     pub toolkit: ToolkitRef,
     /// The auth config that it was connected with.
@@ -345,6 +347,15 @@ pub struct Enabled {
     pub enabled: bool,
     /// For human readers; the gateway does not store it.
     pub reason: Option<String>,
+}
+
+/// Whether calls use an account that name none, outside of a session.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DefaultAccount {
+    /// With true, the account replaces the earlier default account.
+    pub is_default: bool,
 }
 
 /// The response to a deletion.

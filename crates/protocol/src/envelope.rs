@@ -64,9 +64,21 @@ pub struct BinaryData {
     pub expires_at: String,
 }
 
+/// How a call in a session ended. The wire has more types, for hooks and approvals, which a gateway has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ResultType {
+    /// The API responded.
+    Completed,
+}
+
 /// The members of an envelope that do not depend on the data. They are written before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnvelopeHead {
+    /// `None` outside of a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_type: Option<ResultType>,
     /// The third-party API's HTTP status.
     pub status: u16,
     /// Its headers.
@@ -131,6 +143,9 @@ pub struct Envelope(String);
 #[schema(as = Envelope)]
 #[expect(dead_code, reason = "`Envelope` writes these fields as text")]
 pub(crate) struct EnvelopeFields {
+    /// Absent outside of a session.
+    #[schema(nullable = false)]
+    result_type: Option<ResultType>,
     status: u16,
     /// Repeats are joined with a comma.
     headers: std::collections::BTreeMap<String, String>,
@@ -259,7 +274,8 @@ mod tests {
     use super::*;
 
     fn head(status: u16) -> EnvelopeHead {
-        EnvelopeHead { status, headers: Headers(vec![("content-type".into(), "application/json".into())]) }
+        let headers = Headers(vec![("content-type".into(), "application/json".into())]);
+        EnvelopeHead { result_type: None, status, headers }
     }
 
     #[test]
@@ -283,7 +299,7 @@ mod tests {
             line("x", "1"),
         ]);
         let written = r#"{"status":200,"headers":{"set-cookie":"a=1; Expires=Wed, 21 Oct, b=2","vary":"accept","x":"1, 1"},"repeated_headers":{"set-cookie":["a=1; Expires=Wed, 21 Oct","b=2"],"x":["1","1"]}"#;
-        let head = EnvelopeHead { status: 200, headers };
+        let head = EnvelopeHead { result_type: None, status: 200, headers };
         let (status_text, url) = ("OK".to_owned(), "https://h/x".to_owned());
         let streamed = StreamedHead {
             head: head.clone(),
@@ -299,6 +315,13 @@ mod tests {
         );
         assert_eq!(Envelope::around_json(&head, "1").into_text(), format!("{written},\"data\":1}}"));
         assert_eq!(head.headers.get("set-cookie"), Some("a=1; Expires=Wed, 21 Oct"));
+    }
+
+    #[test]
+    fn the_type_of_a_result_comes_first() {
+        let head = EnvelopeHead { result_type: Some(ResultType::Completed), ..head(204) };
+        let text = Envelope::without_data(&head).into_text();
+        assert!(text.starts_with(r#"{"result_type":"completed","status":204,"headers":{"#), "{text}");
     }
 
     #[test]

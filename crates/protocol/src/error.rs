@@ -61,6 +61,8 @@ kinds! {
     AddressRefused => 400, 10403, "AddressRefused";
     /// There is no API key, or it is not valid.
     Unauthenticated => 401, 10410, "InvalidApiKey";
+    /// A request has more than one credential.
+    SeveralCredentials => 401, 10421, "HTTP_Unauthorized";
     /// The API key lacks the permission area.
     PermissionDenied => 403, 10411, "InsufficientPermissions";
     /// The session does not allow the toolkit.

@@ -31,9 +31,9 @@ mod wire_name;
 
 pub use account::{
     AccountState, AccountStatus, AccountType, Acl, AuthConfigId, ChangedAccount, ChangedConnection,
-    ChangedSharing, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled, GivenAcl,
-    ImportAccount, ListAccounts, ListedAccounts, NewConnection, NewSharing, OrderBy, OrderDirection,
-    RefreshAccount, RefreshedAccount, RevokedAccount, Sharing, ShortAccount, UpdateAccount,
+    ChangedSharing, ConnectedAccount, CreateAccount, CreatedAccount, DefaultAccount, DeletedAccount, Enabled,
+    GivenAcl, ImportAccount, ListAccounts, ListedAccounts, NewConnection, NewSharing, OrderBy,
+    OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, Sharing, ShortAccount, UpdateAccount,
 };
 pub use api_key::{ApiKey, Area, CreateApiKey, Level, NewApiKey, Permissions};
 pub use auth_config::{
@@ -44,7 +44,9 @@ pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
 pub use call::RecordedCall;
-pub use envelope::{BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, StreamedHead, Trailers};
+pub use envelope::{
+    BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, ResultType, StreamedHead, Trailers,
+};
 pub use error::{Advice, Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
 pub use json_body::{is_json, json_in_string, media_type};
 pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};

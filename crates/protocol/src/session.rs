@@ -116,6 +116,12 @@ pub struct SessionConfig {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub execute: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_execute: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instant: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Value>>))]
     pub experimental: Option<Value>,
 }
@@ -243,10 +249,17 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyOrUser<K> {
     }
 }
 
-/// The keys of a session's configuration to replace; `null` resets one to its default.
+/// A change of a session's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct UpdateSession(pub Map<String, Value>);
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UpdateSession {
+    /// The `config_version` that the change is based on. The change is refused if the session has another.
+    pub expected_config_version: Option<u64>,
+    /// The keys to replace; `null` resets one to its default.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = SessionConfig))]
+    pub changes: Map<String, Value>,
+}
 
 impl UpdateSession {
     /// The configuration after this update.
@@ -255,7 +268,7 @@ impl UpdateSession {
     /// `InvalidSession` for an unknown key or a value of the wrong shape, named in the message.
     pub fn apply(self, config: &SessionConfig) -> crate::Result<SessionConfig> {
         let mut merged = serde_json::to_value(config).expect("a configuration is made of JSON values");
-        for (key, value) in self.0 {
+        for (key, value) in self.changes {
             merged[key] = value;
         }
         read_json_as(ErrorKind::InvalidSession, merged.to_string().as_bytes())

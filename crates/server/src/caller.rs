@@ -8,7 +8,7 @@ use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
-use proxy_execute_protocol::{Area, ErrorKind, Level, Result};
+use proxy_execute_protocol::{Area, Error, ErrorKind, Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
@@ -24,8 +24,12 @@ pub(super) struct Caller {
     pub(super) request_id: RequestId,
     is_owner: bool,
     key: Option<HeaderValue>,
+    has_several_credentials: bool,
     from: Option<IpAddr>,
 }
+
+/// The headers with a credential: of a project, of a user and of an organisation.
+const CREDENTIALS: [&str; 3] = ["x-api-key", "x-user-api-key", "x-org-api-key"];
 
 /// Takes the key from `Authorization`, if the request has no `x-api-key`.
 ///
@@ -66,6 +70,11 @@ impl FromRequestParts<Gateway> for Caller {
             request_id,
             is_owner: parts.extensions.get::<Owner>().is_some(),
             key: parts.headers.get("x-api-key").cloned(),
+            has_several_credentials: CREDENTIALS
+                .iter()
+                .flat_map(|name| parts.headers.get_all(*name))
+                .nth(1)
+                .is_some(),
             from: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
         })
     }
@@ -145,6 +154,9 @@ impl Caller {
         if self.is_owner {
             return Ok(());
         }
+        if self.has_several_credentials {
+            return Err(several_credentials());
+        }
         let key = self.key.as_ref().map(HeaderValue::as_bytes);
         self.gateway.api_keys.authorize(key, self.from, area, level).await
     }
@@ -155,4 +167,10 @@ impl Caller {
             Err(error) => Err(Failure::new(error, self.request_id)),
         }
     }
+}
+
+fn several_credentials() -> Error {
+    let message = "The request has more than one credential. It may have one: a project's key in `x-api-key`, a \
+                   user's key in `x-user-api-key`, or an organisation's key in `x-org-api-key`.";
+    Error::new(ErrorKind::SeveralCredentials, message).fix("Send the `x-api-key` alone.")
 }

@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use proxy_execute_protocol::{
-    Area, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DeletedAccount, Enabled,
-    ListAccounts, Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
+    Area, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DefaultAccount, DeletedAccount,
+    Enabled, ListAccounts, Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
 };
 use serde::Deserialize;
 
@@ -105,6 +105,25 @@ pub(super) async fn set_enabled(
         .writing(AREA, StatusCode::OK, |gateway| async move {
             let Enabled { enabled, .. } = read(request).await?;
             gateway.accounts.set_enabled(&id, enabled).await?;
+            Ok(Success::DONE)
+        })
+        .await
+}
+
+/// Names the account that calls use that name none, outside of a session. The hosted backend does not have this.
+#[utoipa::path(patch, path = "/connected_accounts/{id}/default", operation_id = "setDefaultConnectedAccount", tag = "connected accounts",
+    params(("id" = String, Path)),
+    request_body = DefaultAccount,
+    responses((status = 200, body = Success,
+        description = "The account is the default account, or no longer is."), Errors))]
+pub(super) async fn set_default(
+    caller: Caller,
+    Named(id): Named<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    caller
+        .writing(AREA, StatusCode::OK, |gateway| async move {
+            gateway.accounts.set_default(&id, read(request).await?).await?;
             Ok(Success::DONE)
         })
         .await

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -80,6 +80,7 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
         routes!(link::with_auth_config),
         routes!(connected_accounts::get, connected_accounts::update, connected_accounts::delete),
         routes!(connected_accounts::set_enabled),
+        routes!(connected_accounts::set_default),
         routes!(link::to_account),
         routes!(connected_accounts::refresh),
         routes!(connected_accounts::revoke),
@@ -224,7 +225,7 @@ async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result
 /// The version tells a client which features the gateway has. This function wraps all routes. A layer on each
 /// route would be created again for every request.
 async fn answer(routes: Router, mut request: Request) -> Result<Response, Infallible> {
-    let request_id = id::random("req");
+    let request_id = given_id(request.headers()).unwrap_or_else(|| id::random("req"));
     let header = HeaderValue::from_str(&request_id).expect("an id is ASCII");
     // A user who knows the path of a page can use the page, so the log does not show it.
     let path = request.uri().path();
@@ -262,6 +263,17 @@ async fn answer(routes: Router, mut request: Request) -> Result<Response, Infall
     response.headers_mut().insert(name, header);
     response.headers_mut().insert("x-proxy-execute", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     Ok(response)
+}
+
+/// Upper limit for the id that a caller gives its request.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// Returns the id that the caller gave its request. An id with other characters could forge a part of a log line.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let mut ids = headers.get_all("x-request-id").iter();
+    let id = ids.next().filter(|_| ids.next().is_none())?.to_str().ok()?;
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte);
+    (!id.is_empty() && id.len() <= LONGEST_REQUEST_ID && id.bytes().all(is_safe)).then(|| id.to_owned())
 }
 
 async fn not_found(request_id: RequestId, request: Request) -> impl IntoResponse {

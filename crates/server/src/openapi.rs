@@ -90,7 +90,8 @@ pub(super) fn head() -> OpenApi {
 /// The same description, with every path below `prefix`.
 pub(super) fn below(prefix: &str, openapi: &OpenApi) -> OpenApi {
     let mut openapi = openapi.clone();
-    // `CreateSession` has the fields of this schema and one more, which a closed schema would forbid.
+    // `CreateSession` and `UpdateSession` have the fields of this schema and one more, which a closed schema would
+    // forbid.
     if let Some(RefOr::T(Schema::Object(config))) =
         openapi.components.as_mut().and_then(|components| components.schemas.get_mut("SessionConfig"))
     {

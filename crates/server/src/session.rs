@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use proxy_execute_protocol::{
-    Area, CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionConfig, SessionToolkit,
+    Area, CreateSession, DeletedSession, ListSessionToolkits, Page, Session, SessionToolkit, UpdateSession,
 };
 
 use super::caller::Caller;
@@ -47,7 +47,7 @@ pub(super) async fn get(
 /// Changes the given keys of a session.
 #[utoipa::path(patch, path = "/tool_router/session/{id}", operation_id = "updateSession", tag = "sessions",
     params(("id" = String, Path)),
-    request_body = SessionConfig,
+    request_body = UpdateSession,
     responses((status = 200, body = Session,
         description = "The changed session."), Errors))]
 pub(super) async fn update(

@@ -50,6 +50,8 @@ pub struct StoredAccount {
     /// Whether other users than its own may use it. It never changes.
     #[sqlx(try_from = "String")]
     pub account_type: AccountType,
+    /// Whether calls use it that name no account.
+    pub is_default: bool,
     /// Which other users may use it, if it is SHARED.
     #[sqlx(flatten)]
     pub acl: StoredAcl,
@@ -239,6 +241,13 @@ pub trait Accounts: Send + Sync {
     async fn named_account_for_call(&self, id: &str) -> Result<Option<Arc<StoredAccount>>> {
         Ok(self.account(id).await?.map(Arc::new))
     }
+
+    /// Finds the account that a call uses that names none.
+    async fn default_account(&self) -> Result<Option<Arc<StoredAccount>>>;
+
+    /// Makes an account the default account instead of any other, or makes it no longer the default account. Returns
+    /// false if no account has this id.
+    async fn set_default_account(&self, id: &str, is_default: bool) -> Result<bool>;
 
     /// Finds the account that a call would use, for each of the user's toolkits.
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>>;

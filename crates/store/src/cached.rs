@@ -38,6 +38,8 @@ enum AccountKey {
     Id(String),
     /// User, toolkit and, if the session names one, auth config.
     Best(String, String, Option<String>),
+    /// The account of calls that name none.
+    Default,
 }
 
 /// A store with a cache of the sessions, API keys and accounts that calls look up.
@@ -107,11 +109,11 @@ impl<S: Accounts> Cached<S> {
 /// Returns the keys that an account may be cached under. None of them ever changes.
 ///
 /// They are the account's id, and the best account of its user and toolkit: with any auth config, or with its
-/// own.
+/// own. Any account may become the default account while it changes, so that key is among them.
 fn account_keys(account: &StoredAccount) -> Vec<AccountKey> {
     let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
     let best = |config| AccountKey::Best(user_id.clone(), toolkit.clone(), config);
-    vec![AccountKey::Id(id.clone()), best(None), best(Some(auth_config_id.clone()))]
+    vec![AccountKey::Id(id.clone()), best(None), best(Some(auth_config_id.clone())), AccountKey::Default]
 }
 
 /// Whether an account is cached. Only active accounts are, so changes of other accounts need no invalidation.
@@ -211,6 +213,17 @@ impl<S: Store + Changes> Accounts for Cached<S> {
         self.notice_writes().await?;
         let key = AccountKey::Id(id.to_owned());
         self.accounts.get_or_find(&key, is_active, self.store.named_account_for_call(id)).await
+    }
+
+    async fn default_account(&self) -> Result<Option<Arc<StoredAccount>>> {
+        self.notice_writes().await?;
+        self.accounts.get_or_find(&AccountKey::Default, is_active, self.store.default_account()).await
+    }
+
+    async fn set_default_account(&self, id: &str, is_default: bool) -> Result<bool> {
+        let invalidate = self.accounts.invalidate_after([AccountKey::Default]);
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        self.write(invalidate, async move { store.set_default_account(&id, is_default).await }).await
     }
 
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {

@@ -89,6 +89,7 @@ fn account(id: &str, user_id: &str, created_at: i64) -> StoredAccount {
         status_reason: None,
         is_disabled: false,
         account_type: AccountType::Private,
+        is_default: false,
         acl: StoredAcl::default(),
         credential: sealed("old"),
         credential_version: 0,
@@ -223,6 +224,32 @@ async fn calls_are_listed_newest_first() {
         let calls = store.calls(3).await.unwrap();
         assert_eq!(calls.iter().map(|call| call.at).collect::<Vec<_>>(), [600, 599, 598]);
         assert_eq!(store.calls(1_000).await.unwrap().len(), 601);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn at_most_one_account_is_the_default_account() {
+    each(async |store, _| {
+        let default = async || store.default_account().await.unwrap().map(|account| account.id.clone());
+        for id in ["ca_1", "ca_2"] {
+            store.insert_account(&account(id, "ann", 1)).await.unwrap();
+            assert_eq!(default().await.as_deref(), (id == "ca_2").then_some("ca_1"));
+            assert!(store.set_default_account(id, true).await.unwrap());
+            assert_eq!(default().await.as_deref(), Some(id));
+        }
+        assert!(!store.set_default_account("ca_3", true).await.unwrap());
+        assert!(!store.set_default_account("ca_3", false).await.unwrap());
+        assert!(store.set_default_account("ca_1", false).await.unwrap());
+        assert_eq!(default().await.as_deref(), Some("ca_2"));
+        let disabled = AccountChange { is_disabled: Some(true), ..AccountChange::default() };
+        store.update_account("ca_2", &disabled).await.unwrap();
+        assert!(store.default_account().await.unwrap().unwrap().is_disabled);
+        assert!(store.delete_account("ca_2").await.unwrap());
+        assert_eq!(default().await, None);
+        assert!(store.set_default_account("ca_1", true).await.unwrap());
+        assert!(store.delete_auth_config("ac_1").await.unwrap());
+        assert_eq!(default().await, None);
     })
     .await;
 }

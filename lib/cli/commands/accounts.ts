@@ -58,6 +58,18 @@ export const accounts = [
     connectedAccounts.enable(id),
   ),
   change(
+    'default',
+    'Names the account of tools.proxyExecute calls that name none',
+    'is the default account',
+    ({ connectedAccounts }, id) => connectedAccounts.setDefault(id),
+  ),
+  change(
+    'no-default',
+    'Makes an account no longer the default account',
+    'is not the default account',
+    ({ connectedAccounts }, id) => connectedAccounts.clearDefault(id),
+  ),
+  change(
     'disable',
     'Disables an account. It is kept, and no call uses it',
     'is disabled',
@@ -87,6 +99,6 @@ function change(
   };
 }
 
-function stateOf({ status, isDisabled }: ConnectedAccount): string {
-  return isDisabled ? `${status}, disabled` : status;
+function stateOf({ status, isDisabled, isDefault }: ConnectedAccount): string {
+  return [status, isDisabled && 'disabled', isDefault && 'default'].filter(Boolean).join(', ');
 }

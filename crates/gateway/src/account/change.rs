@@ -3,7 +3,8 @@
 //! The `tokens` module refreshes, revokes and deletes accounts.
 
 use proxy_execute_protocol::{
-    AccountStatus, ChangedAccount, ConnectedAccount, Error, ErrorKind, Result, SecretJson, UpdateAccount,
+    AccountStatus, AccountType, ChangedAccount, ConnectedAccount, DefaultAccount, Error, ErrorKind, Result,
+    SecretJson, UpdateAccount,
 };
 use proxy_execute_store::{AccountChange, StoredAccount, StoredAuthConfig};
 
@@ -26,6 +27,26 @@ impl Accounts {
         }
         self.changes.tell(id);
         self.get(id).await
+    }
+
+    /// Makes an account the one that calls use that name none, or makes it no longer that.
+    ///
+    /// # Errors
+    /// `AccountNotFound`, `AccountUnusable`; `InvalidRequest` for a SHARED account.
+    pub async fn set_default(&self, id: &str, request: DefaultAccount) -> Result<()> {
+        if request.is_default {
+            let account = self.by_id(id).await?;
+            if account.account_type == AccountType::Shared {
+                let message = format!("Account {id} is SHARED, so it cannot be the default account.");
+                return Err(Error::of_field(ErrorKind::InvalidRequest, "is_default", message)
+                    .fix("Name a PRIVATE account: only a session that pins a SHARED account may use it."));
+            }
+        }
+        if self.store.set_default_account(id, request.is_default).await? {
+            Ok(())
+        } else {
+            Err(not_found(id))
+        }
     }
 
     /// Changes an account's alias, its credential or its ACL.

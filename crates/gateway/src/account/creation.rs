@@ -85,6 +85,7 @@ impl Accounts {
             status_reason: None,
             is_disabled: false,
             account_type: sharing.account_type,
+            is_default: false,
             acl: sharing.acl,
             created_at: at,
             updated_at: at,

@@ -69,6 +69,23 @@ impl Accounts {
         Ok(account)
     }
 
+    /// Returns the account of a call that names none, if it can be used.
+    ///
+    /// # Errors
+    /// `MissingAuthContext` without a default account; `AccountUnusable`.
+    pub(crate) async fn default(&self) -> Result<Arc<StoredAccount>> {
+        let account = self.store.default_account().await?.ok_or_else(|| {
+            let message = "Neither connected_account_id nor custom_connection_data was given, and there is no \
+                           default account.";
+            Error::new(ErrorKind::MissingAuthContext, message).fix(
+                "Name the connected account to call as, or use session.proxyExecute(). \
+                 connectedAccounts.setDefault() names a default account.",
+            )
+        })?;
+        self.check_usable(&account)?;
+        Ok(account)
+    }
+
     /// Returns the account with this id, if it can be used.
     ///
     /// The account may come from the cache, and miss what another process wrote in the last 100 ms.

@@ -141,6 +141,7 @@ impl Accounts {
             status: account.status,
             status_reason,
             is_disabled: account.is_disabled,
+            is_default: account.is_default,
             toolkit: ToolkitRef { slug: account.toolkit },
             auth_scheme: account.auth_scheme,
             data: Map::new(),

@@ -10,6 +10,8 @@ mod callback;
 mod canary;
 mod codings;
 mod connect;
+mod default_account;
+mod documented_wire;
 mod dynamic_client;
 mod exchange;
 mod faults;

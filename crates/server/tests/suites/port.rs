@@ -113,7 +113,7 @@ async fn every_route_responds_under_both_versions() {
 }
 
 /// Every route, with the permission that it needs.
-const ROUTES: [(&str, &str, &str, &str); 25] = [
+const ROUTES: [(&str, &str, &str, &str); 26] = [
     ("POST", "/tool_router/session", "sessions", "write"),
     ("GET", "/tool_router/session/trs_x", "sessions", "read"),
     ("PATCH", "/tool_router/session/trs_x", "sessions", "write"),
@@ -129,6 +129,7 @@ const ROUTES: [(&str, &str, &str, &str); 25] = [
     ("PATCH", "/connected_accounts/ca_x", "connected_accounts", "write"),
     ("DELETE", "/connected_accounts/ca_x", "connected_accounts", "write"),
     ("PATCH", "/connected_accounts/ca_x/status", "connected_accounts", "write"),
+    ("PATCH", "/connected_accounts/ca_x/default", "connected_accounts", "write"),
     ("POST", "/connected_accounts/ca_x/refresh", "connected_accounts", "write"),
     ("POST", "/connected_accounts/ca_x/revoke", "connected_accounts", "write"),
     ("GET", "/auth_configs", "auth_configs", "read"),

@@ -46,9 +46,9 @@ struct Case {
     acl: Option<Value>,
     /// Whether the session pins the account.
     pin: bool,
-    /// What the creation of the session, and an update with the pin, end with.
+    /// The end of the creation of the session, and of an update with the pin.
     create: String,
-    /// What a call ends with, in a session whose pin was allowed. `null` where no ACL ever allows the pin.
+    /// The end of a call in a session whose pin was allowed. `null` where no ACL ever allows the pin.
     call: Option<String>,
     why: String,
 }

@@ -55,6 +55,7 @@ fn account(id: &str, user_id: &str) -> StoredAccount {
         status_reason: None,
         is_disabled: false,
         account_type: AccountType::Private,
+        is_default: false,
         acl: StoredAcl::default(),
         credential: sealed("old"),
         credential_version: 0,

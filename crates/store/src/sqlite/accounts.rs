@@ -77,6 +77,22 @@ impl Accounts for SqliteStore {
         Ok(query.fetch_optional(&self.pool).await.map_err(store_error)?.map(Arc::new))
     }
 
+    async fn default_account(&self) -> Result<Option<Arc<StoredAccount>>> {
+        let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.is_default");
+        let found = sqlx::query_as(AssertSqlSafe(select)).fetch_optional(&self.pool).await;
+        Ok(found.map_err(store_error)?.map(Arc::new))
+    }
+
+    async fn set_default_account(&self, id: &str, is_default: bool) -> Result<bool> {
+        // One statement, so that there are never two default accounts. Without the account, no row changes.
+        let update = sqlx::query(
+            "UPDATE connected_accounts SET is_default = (id = ?1 AND ?2) \
+             WHERE (id = ?1 OR is_default AND ?2) AND EXISTS (SELECT 1 FROM connected_accounts WHERE id = ?1)",
+        );
+        let done = update.bind(id).bind(is_default).execute(&self.writer).await;
+        Ok(done.map_err(store_error)?.rows_affected() > 0)
+    }
+
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
