@@ -8,8 +8,8 @@ use proxy_execute_protocol::{
     ListAccounts, ListedAccounts, OrderBy, OrderDirection, Page, Result, ToolkitRef, quoted,
 };
 use proxy_execute_store::{AccountFilter, StoredAccount};
-use serde_json::Map;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::{Accounts, sharing};
 use crate::bounds;
@@ -46,6 +46,16 @@ const SHOWN_FIELDS: &[&str] = &[
     "your-domain",
     "your_server",
 ];
+
+/// Hides a value. An object keeps its names, because SDKs expect objects such as `authed_user` of Slack.
+fn redacted(value: Option<Value>) -> Value {
+    match value {
+        Some(Value::Object(members)) => {
+            members.into_iter().map(|(name, member)| (name, redacted(Some(member)))).collect()
+        }
+        _ => "REDACTED".into(),
+    }
+}
 
 impl Accounts {
     /// Lists accounts.
@@ -117,7 +127,7 @@ impl Accounts {
                     .contains(&name.as_str())
                     .then(|| serde_json::from_str(value.get()).ok())
                     .flatten();
-                shown.insert(name, plain.unwrap_or_else(|| "REDACTED".into()));
+                shown.insert(name, plain.unwrap_or_else(|| redacted(serde_json::from_str(value.get()).ok())));
             }
         }
         let status_reason = match account.status {

@@ -346,7 +346,7 @@ async fn an_account_shows_no_secret() {
         shown["state"],
         json!({
             "authScheme": "API_KEY",
-            "val": { "status": "ACTIVE", "api_key": "REDACTED", "notes": "REDACTED", "region": "eu" },
+            "val": { "status": "ACTIVE", "api_key": "REDACTED", "notes": { "pin": "REDACTED" }, "region": "eu" },
         })
     );
 
