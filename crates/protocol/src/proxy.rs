@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn a_text_far_above_its_limit_is_not_copied() {
         for character in ["a", "\u{1f600}", "\n"] {
-            let long = character.repeat(1 << 16);
+            let long = character.repeat(1 << 17);
             let request = serde_json::json!({
                 "toolkit_slug": long, "connected_account_id": long, "endpoint": long, "method": "GET",
                 "binary_body": { "url": long, "content_type": long },

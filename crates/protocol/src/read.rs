@@ -292,7 +292,7 @@ mod tests {
             ),
             (
                 r#"{"endpoint":"/","method":"FETCH"}"#,
-                "`method` cannot be 'FETCH': use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'.",
+                "`method` cannot be 'FETCH': use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD' or 'OPTIONS' or 'QUERY' or 'PROPFIND' or 'PROPPATCH' or 'MKCOL' or 'COPY' or 'MOVE' or 'LOCK' or 'UNLOCK' or 'REPORT' or 'SEARCH'.",
             ),
             (r#"{"endpoint":"/","methd":"GET"}"#, "Unknown key `methd`: did you mean `method`?"),
             (
