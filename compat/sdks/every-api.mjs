@@ -51,10 +51,11 @@ for (const { slug, account } of apis) {
   await gateway.connectedAccounts.import({ userId: 'ann', toolkit: slug, credential: account });
 }
 
-export const composio = new Composio({ gateway });
-export const session = await composio.create('ann');
 process.env.COMPOSIO_BASE_URL = (await gateway.listen()).url;
 process.env.COMPOSIO_API_KEY = (await gateway.apiKeys.create()).key;
+// Over the port: the tests of single SDKs call in process.
+export const composio = new Composio();
+export const session = await composio.create('ann');
 process.env.SESSION_ID = session.sessionId;
 
 /** Leads a `fetch` of a session, or of all sessions, to the stand-ins. */

@@ -99,3 +99,41 @@ export function refused(setting, { use, status = (error) => error.status }) {
     }
   });
 }
+
+/** Sets up the tests of an API that is used through the relay of a port. */
+export function relayed(api) {
+  const setting = connected(api);
+  before(async () => {
+    const { url } = await setting.gateway.listen();
+    const { key } = await setting.gateway.apiKeys.create();
+    setting.relayOf = ({ sessionId }) => `${url}/relay/${sessionId}/${api.slug}`;
+    Object.assign(setting, { relay: setting.relayOf(setting.session), key });
+    setting.standIn.forbidden.push(key);
+  });
+  return setting;
+}
+
+/** As {@link refused}: `use(url, key)` makes one request with an SDK at a base URL. */
+export function refusedByRelay(setting, { use, status = (error) => error.status }) {
+  const cases = [
+    ['no account', 400],
+    ['a session that does not allow the toolkit', 403],
+    ['a key that the gateway does not know', 401],
+  ];
+  describe('the SDK reports at once', () => {
+    for (const [name, expected] of cases) {
+      it(name, async () => {
+        const { session, sessions, standIn, key } = setting;
+        const url = setting.relayOf(sessions[name] ?? session);
+        const started = performance.now();
+        const error = await use(url, sessions[name] === undefined ? `ak_${DUMMY}` : key).then(
+          (value) => assert.fail(`it got ${JSON.stringify(value)}`),
+          (error) => error,
+        );
+        assert.ok(performance.now() - started < 2_000, 'it took two seconds');
+        assert.equal(status(error), expected, `${error}`);
+        assert.deepEqual(standIn.requests, []);
+      });
+    }
+  });
+}

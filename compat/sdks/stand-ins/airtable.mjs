@@ -21,7 +21,8 @@ export const airtable = {
       const end = start + Number(query.get('pageSize') ?? 100);
       return { records: records.slice(start, end), ...(end < records.length && { offset: `${end}` }) };
     },
-    'POST /v0/:base/:table'(request) {
+    // The SDK appends a slash.
+    'POST /v0/:base/:table/'(request) {
       const { fields } = request.json();
       assert.deepEqual(Object.keys(fields), ['Name']);
       return { id: 'rec4', createdTime: '2026-11-27T12:00:00.000Z', fields };
