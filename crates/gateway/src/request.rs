@@ -125,7 +125,7 @@ pub(crate) fn append_query_parameters(url: &mut Url, parameters: &[Parameter]) {
 ///
 /// A string is sent as its characters. Under a JSON type, the string itself must be JSON. Under any other
 /// type, the body must be a string. Bytes that the call itself holds are taken as they are.
-/// [`upload::open`](crate::upload::open) handles other bodies of bytes.
+/// [`upload::open`] handles other bodies of bytes.
 ///
 /// # Errors
 /// `InvalidRequest` for a body on GET or HEAD, for two bodies, or for a body that does not fit the
