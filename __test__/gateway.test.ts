@@ -71,7 +71,9 @@ describe('connected accounts', () => {
       status: 'ACTIVE',
       statusReason: null,
       isDisabled: false,
+      isDefault: false,
       alias: 'work',
+      experimental: { accountType: 'PRIVATE' },
       state: { authScheme: 'BASIC', val: { status: 'ACTIVE', username: 'REDACTED', password: 'REDACTED' } },
     });
     const at = Date.parse(createdAt);
