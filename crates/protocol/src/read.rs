@@ -11,7 +11,10 @@ const PURPOSES: [(&str, &str); 4] = [
     ("toolkit_slug", "name the toolkit to call, for example 'github'"),
     ("endpoint", "give a path such as /user, or an absolute URL on one of the hosts of the toolkit"),
     ("user_id", "give your own id of the user that the calls are made for"),
-    ("method", "use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'"),
+    (
+        "method",
+        "use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD' or 'OPTIONS' or 'QUERY' or 'PROPFIND' or 'PROPPATCH' or 'MKCOL' or 'COPY' or 'MOVE' or 'LOCK' or 'UNLOCK' or 'REPORT' or 'SEARCH'",
+    ),
 ];
 
 /// Names that other libraries have for the parts of a call.
@@ -276,7 +279,7 @@ mod tests {
             ),
             (
                 r#"{"endpoint":"/"}"#,
-                "`method` is missing: use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD'.",
+                "`method` is missing: use 'GET' or 'POST' or 'PUT' or 'PATCH' or 'DELETE' or 'HEAD' or 'OPTIONS' or 'QUERY' or 'PROPFIND' or 'PROPPATCH' or 'MKCOL' or 'COPY' or 'MOVE' or 'LOCK' or 'UNLOCK' or 'REPORT' or 'SEARCH'.",
             ),
             (
                 r#"{"endpoint":5,"method":"GET"}"#,
