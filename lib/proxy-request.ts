@@ -190,12 +190,12 @@ const WHAT = 'proxy execute request';
 const MOST_PARAMETERS = 100;
 const MOST_PARAMETER_CHARACTERS = 64 * 1024;
 const LONGEST_ENDPOINT = 64 * 1024;
-export const METHODS: readonly string[] = [
+const METHODS: readonly string[] = [
   ...['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY'],
   ...['PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH'],
 ];
-/** The methods without a body. */
-export const WITHOUT_BODY: readonly unknown[] = ['GET', 'HEAD', 'OPTIONS'];
+/** The methods that only read and have no body. All others are treated like writes. */
+export const READS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const CALL_KEYS = ['endpoint', 'method', 'body', 'binaryBody', 'formData', 'parameters', 'query', 'headers'];
 const SESSION_KEYS = ['toolkit', ...CALL_KEYS];
 const TOOLS_KEYS = [...CALL_KEYS, 'connectedAccountId', 'customConnectionData'];
@@ -318,7 +318,7 @@ function checkBytes(
     check.add(`A request has one body, but this one has ${bodies.map(([name]) => `\`${name}\``).join(' and ')}.`);
     return undefined;
   }
-  if (WITHOUT_BODY.includes(method)) check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
+  if (READS.has(method)) check.wrong(name, `cannot be sent with ${method}: use POST or PUT.`);
   if (name === 'binaryBody') return checkBinaryBody(check, binaryBody);
   const typed = parameters.some((parameter) => /^content-type$/i.test(Object(parameter).name));
   if (typed) check.wrong('parameters', 'must not have Content-Type beside `formData`, which has its own.');
@@ -327,7 +327,7 @@ function checkBytes(
 
 function checkBody(check: Check, body: unknown, method: unknown): void {
   if (body === undefined || body === null) return;
-  if (WITHOUT_BODY.includes(method)) {
+  if (READS.has(method)) {
     check.wrong(
       'body',
       `cannot be sent with ${method}: pass the values as \`parameters\` with \`in: 'query'\`, or use POST.`,

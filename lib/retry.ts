@@ -1,6 +1,7 @@
 // Retries of the API's responses: which ones, after how long, and how many of them.
 
 import { reasonOf, whenAborted } from './native';
+import { READS } from './proxy-request';
 import type { ToolkitRateLimit } from './toolkit';
 import { type Check, kindOf } from './validate';
 
@@ -41,9 +42,6 @@ const MOST_ATTEMPTS = 10;
 const MOST_STATUSES = 100;
 /** A day. Timers of Node.js end after 24 of them. */
 const LONGEST_MAX_WAIT = 86_400_000;
-
-/** The methods that only read and have no body. All others are treated like writes. */
-const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** The wait after the first response that says no time, in milliseconds. It doubles with each attempt. */
 const FIRST_WAIT = 500;
