@@ -21,6 +21,7 @@ const FILES = [
   '*.html',
   '*.py',
   '*.toml',
+  '*.yml',
   '.ci/run',
   'cases/*.json',
   // It lists the phrases.
@@ -83,7 +84,7 @@ const NAMES = [...PHRASES, [/^(?:who|whose|what|nobody|not|also|of) /, ADVICE]];
 /** The lines of a file, each with its rules: without code blocks, quoted code, and the marks of comments and lists. */
 function* english(file) {
   const isPage = file.endsWith('.md');
-  const comment = /\.(?:toml|py)$|run$/.test(file) ? /^\s*#\s*/ : /^\s*(?:\/\/[/!]?|\/\*\*?|\*)\s*/;
+  const comment = /\.(?:toml|py|yml)$|run$/.test(file) ? /^\s*#\s*/ : /^\s*(?:\/\/[/!]?|\/\*\*?|\*)\s*/;
   let isCode = false;
   let isTest = false;
   for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
