@@ -21,7 +21,7 @@ const rootPages = tracked(':(glob)*.md', ':(glob).github/**/*.md');
 const files = [...rootPages, ...tracked('.github'), 'docs/architecture.md', 'docs/performance.md', 'docs/STYLE.md'];
 const steps = words(/^STEPS=\((.*)\)$/m.exec(text('.ci/run'))?.[1]);
 
-/** What a pattern finds in the files, with the file. */
+/** The matches of a pattern, each after the name of its file. */
 const found = (pattern: RegExp) =>
   files.flatMap((file) => [...text(file).matchAll(pattern)].map((match) => [file, ...match.slice(1)] as const));
 
