@@ -303,9 +303,33 @@ export declare class PermissionDeniedError extends APIError {
 export declare class NotFoundError extends APIError {
 	readonly status: 404;
 }
+/** 404: the backend has no such toolkit. */
+export declare class ComposioToolkitNotFoundError extends NotFoundError {
+}
+/** 404: the backend has no such connected account. */
+export declare class ComposioConnectedAccountNotFoundError extends NotFoundError {
+}
+/** 404: the backend has no such auth config, or the toolkit has no such auth scheme. */
+export declare class ComposioAuthConfigNotFoundError extends NotFoundError {
+}
+/** 403: a `SHARED` account that the user may not use. */
+export declare class ComposioSharedAccessDeniedError extends PermissionDeniedError {
+}
+/** 400: an ACL for an account that is not `SHARED`. */
+export declare class ComposioAclOnlyForSharedError extends BadRequestError {
+}
+/** 400: the provider of an account has no way to revoke it. A gateway revokes every account. */
+export declare class ComposioConnectedAccountRevocationNotSupportedError extends BadRequestError {
+}
 /** 409: another change came first. */
 export declare class ConflictError extends APIError {
 	readonly status: 409;
+}
+/** 409: the session's configuration has another version than the change is based on. */
+export declare class ComposioSessionConfigConflictError extends ConflictError {
+}
+/** 409: an account in its state cannot be revoked. A gateway revokes every account. */
+export declare class ComposioConnectedAccountNotRevokableError extends ConflictError {
 }
 /** 422: the connected account is disabled, expired or otherwise not usable. */
 export declare class UnprocessableEntityError extends APIError {
@@ -818,6 +842,14 @@ export declare const AuthScheme: {
 	Basic: (fields: Credential["val"]) => Credential;
 	/** A `token`. */
 	BearerToken: (fields: Credential["val"]) => Credential;
+	/** A `username` and a `password` that are exchanged for a token. */
+	BasicWithJWT: (fields: Credential["val"]) => Credential;
+	/** The key file of a service account, as `credentials_json`. */
+	GoogleServiceAccount: (fields: Credential["val"]) => Credential;
+	/** A `sessionId` and a `devKey`. */
+	BillcomAuth: (fields: Credential["val"]) => Credential;
+	/** The fields that Cal.com takes. */
+	CalcomAuth: (fields?: Credential["val"]) => Credential;
 	/** Nothing, or the fields that the base URL takes. */
 	NoAuth: (fields?: Credential["val"]) => Credential;
 };
@@ -1948,6 +1980,27 @@ export interface ToolkitFields {
 	required: ToolkitInputField[];
 	optional: ToolkitInputField[];
 }
+/** Which fields of a toolkit to read. */
+export interface FieldFilter {
+	/** Whether to leave optional fields out. Default: false. */
+	requiredOnly?: boolean | undefined;
+}
+/** A category of toolkits. */
+export interface ToolkitCategory {
+	/** The name for filters. */
+	id: string;
+	/** The display name. */
+	name: string;
+}
+/** The categories of toolkits. */
+export interface ToolkitCategories {
+	/** The categories. */
+	items: ToolkitCategory[];
+	/** The cursor of the next page; null on the last page. */
+	nextCursor: string | null;
+	/** The number of pages. */
+	totalPages: number;
+}
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
 export interface ListToolkits extends PageOptions {
 	/** A part of the slug or name. */
@@ -2033,6 +2086,52 @@ export declare class Toolkits {
 	 */
 	get(slug: string, options?: CallOptions): Promise<Toolkit>;
 	get(filter?: ListToolkits, options?: CallOptions): Promise<ToolkitItem[]>;
+	/**
+	 * Reads the fields that an auth config of a toolkit is created with.
+	 *
+	 * @param slug The toolkit, such as `github`.
+	 * @param authScheme The scheme, such as `OAUTH2`. Default: the first scheme of the toolkit.
+	 * @param filter `requiredOnly` leaves optional fields out.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ComposioToolkitNotFoundError} If there is no such toolkit.
+	 * @throws {ComposioAuthConfigNotFoundError} If the toolkit does not have the scheme.
+	 *
+	 * @example
+	 * ```ts
+	 * const fields = await composio.toolkits.getAuthConfigCreationFields('github', 'OAUTH2', { requiredOnly: true });
+	 * ```
+	 */
+	getAuthConfigCreationFields(slug: string, authScheme?: string | null, filter?: FieldFilter, options?: CallOptions): Promise<ToolkitInputField[]>;
+	/**
+	 * Reads the fields that connect an account of a toolkit.
+	 *
+	 * @param slug The toolkit, such as `github`.
+	 * @param authScheme The scheme, such as `API_KEY`. Default: the first scheme of the toolkit.
+	 * @param filter `requiredOnly` leaves optional fields out.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument cannot be used.
+	 * @throws {ComposioToolkitNotFoundError} If there is no such toolkit.
+	 * @throws {ComposioAuthConfigNotFoundError} If the toolkit does not have the scheme.
+	 *
+	 * @example
+	 * ```ts
+	 * const fields = await composio.toolkits.getConnectedAccountInitiationFields('github', 'BEARER_TOKEN');
+	 * ```
+	 */
+	getConnectedAccountInitiationFields(slug: string, authScheme?: string | null, filter?: FieldFilter, options?: CallOptions): Promise<ToolkitInputField[]>;
+	/**
+	 * Lists the categories of toolkits. A gateway has none, and responds with the error `NotSupported`.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {InternalServerError} If the backend is a gateway (slug `NotSupported`).
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await composio.toolkits.listCategories();
+	 * ```
+	 */
+	listCategories(options?: CallOptions): Promise<ToolkitCategories>;
 	/**
 	 * Makes a link by which a user connects an account, with the newest auth config of the toolkit that is enabled. Where there
 	 * is none, one is made that uses a client of the hosted backend.
@@ -2307,8 +2406,8 @@ export declare class Session {
 	 * @throws {ValidationError} If an argument cannot be used; nothing was sent.
 	 * @throws {BadRequestError} If the backend refuses the configuration.
 	 * @throws {NotFoundError} If the session is deleted.
-	 * @throws {ConflictError} If another call changed the session at the same time, or if the session has another
-	 * version than `expectedConfigVersion`.
+	 * @throws {ComposioSessionConfigConflictError} If another call changed the session at the same time, or if the
+	 * session has another version than `expectedConfigVersion`.
 	 *
 	 * @example
 	 * ```ts
@@ -2585,5 +2684,79 @@ export declare class Tools {
 	 */
 	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 }
+/** The kinds of an auth config. */
+export declare const AuthConfigTypes: Readonly<{
+	/** With your own client, or for a scheme that needs none. */
+	readonly CUSTOM: "use_custom_auth";
+	/** With a client of the hosted backend. A gateway has none. */
+	readonly COMPOSIO_MANAGED: "use_composio_managed_auth";
+}>;
+/** How accounts authenticate. */
+export declare const AuthSchemeTypes: Readonly<{
+	readonly OAUTH1: "OAUTH1";
+	readonly OAUTH2: "OAUTH2";
+	readonly API_KEY: "API_KEY";
+	readonly BASIC: "BASIC";
+	readonly BEARER_TOKEN: "BEARER_TOKEN";
+	readonly BILLCOM_AUTH: "BILLCOM_AUTH";
+	readonly GOOGLE_SERVICE_ACCOUNT: "GOOGLE_SERVICE_ACCOUNT";
+	readonly NO_AUTH: "NO_AUTH";
+	readonly BASIC_WITH_JWT: "BASIC_WITH_JWT";
+	readonly CALCOM_AUTH: "CALCOM_AUTH";
+	readonly SERVICE_ACCOUNT: "SERVICE_ACCOUNT";
+	readonly SAML: "SAML";
+	readonly DCR_OAUTH: "DCR_OAUTH";
+	readonly CIMD_OAUTH: "CIMD_OAUTH";
+	readonly S2S_OAUTH2: "S2S_OAUTH2";
+}>;
+/** The name of an auth scheme. */
+export type AuthSchemeType = keyof typeof AuthSchemeTypes;
+/** The states of an account. Calls are made with `ACTIVE` accounts only. */
+export declare const ConnectedAccountStatuses: Readonly<{
+	readonly INITIALIZING: "INITIALIZING";
+	readonly INITIATED: "INITIATED";
+	readonly ACTIVE: "ACTIVE";
+	readonly FAILED: "FAILED";
+	readonly EXPIRED: "EXPIRED";
+	readonly INACTIVE: "INACTIVE";
+	readonly REVOKED: "REVOKED";
+}>;
+/** Another name of {@link ConnectedAccountStatuses}. */
+export declare const ConnectionStatuses: Readonly<{
+	readonly INITIALIZING: "INITIALIZING";
+	readonly INITIATED: "INITIATED";
+	readonly ACTIVE: "ACTIVE";
+	readonly FAILED: "FAILED";
+	readonly EXPIRED: "EXPIRED";
+	readonly INACTIVE: "INACTIVE";
+	readonly REVOKED: "REVOKED";
+}>;
+/** Whether an account belongs to one user, or several may use it. */
+export declare const ConnectedAccountTypes: Readonly<{
+	readonly PRIVATE: "PRIVATE";
+	readonly SHARED: "SHARED";
+}>;
+/** The presets of a session. */
+export declare const SessionPreset: Readonly<{
+	readonly DIRECT_TOOLS: "direct_tools";
+}>;
+/** The states of a trigger of the hosted backend. */
+export declare const TriggerStatuses: Readonly<{
+	readonly ENABLE: "enable";
+	readonly DISABLE: "disable";
+}>;
+/** The forms of a webhook's payload. */
+export declare const WebhookVersions: Readonly<{
+	readonly V1: "V1";
+	readonly V2: "V2";
+	readonly V3: "V3";
+}>;
+/** The form of a webhook's payload. */
+export type WebhookVersion = keyof typeof WebhookVersions;
+/** The events of a webhook. */
+export declare const WebhookEventTypes: Readonly<{
+	readonly CONNECTION_EXPIRED: "composio.connected_account.expired";
+	readonly TRIGGER_MESSAGE: "composio.trigger.message";
+}>;
 
 export {};

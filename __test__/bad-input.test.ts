@@ -18,7 +18,9 @@ import {
   AuthenticationError,
   BadRequestError,
   Composio,
+  ComposioConnectedAccountNotFoundError,
   ComposioError,
+  ComposioToolkitNotFoundError,
   Gateway,
   InternalServerError,
   NotFoundError,
@@ -90,7 +92,7 @@ for (const [name, way] of [
 
     it('an unknown toolkit', async () => {
       const all = await composio.create('ann');
-      await rejection(() => all.proxyExecute({ ...CALL, toolkit: 'acmee' }), NotFoundError, {
+      await rejection(() => all.proxyExecute({ ...CALL, toolkit: 'acmee' }), ComposioToolkitNotFoundError, {
         status: 404,
         slug: 'ToolkitNotFound',
         names: /`acmee`/,
@@ -184,7 +186,7 @@ for (const [name, way] of [
       await gateway.connectedAccounts.delete(own);
       const sent = upstream.received.length;
       // The pinned account is deleted. The other account is not used instead.
-      await rejection(() => pinned.proxyExecute(CALL), NotFoundError, {
+      await rejection(() => pinned.proxyExecute(CALL), ComposioConnectedAccountNotFoundError, {
         status: 404,
         code: 1803,
         slug: 'ConnectedAccountNotFound',

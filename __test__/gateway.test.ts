@@ -14,7 +14,9 @@ import {
   AuthenticationError,
   BadRequestError,
   Composio,
+  ComposioConnectedAccountNotFoundError,
   ComposioError,
+  ComposioToolkitNotFoundError,
   type ConnectedAccount,
   Gateway,
   type GatewayOptions,
@@ -86,7 +88,10 @@ describe('connected accounts', () => {
     const given = (toolkit: string, authScheme: string, val: Record<string, unknown>) => () =>
       gateway.connectedAccounts.import({ userId: 'ann', toolkit, credential: { authScheme, val } });
     const invalid = { status: 400, slug: 'InvalidRequest' };
-    await rejection(given('acmee', 'BASIC', {}), NotFoundError, { slug: 'ToolkitNotFound', names: /`acmee`/ });
+    await rejection(given('acmee', 'BASIC', {}), ComposioToolkitNotFoundError, {
+      slug: 'ToolkitNotFound',
+      names: /`acmee`/,
+    });
     await rejection(given('acme', 'NO_AUTH', {}), BadRequestError, {
       ...invalid,
       names: /`acme` has no auth scheme NO_AUTH; it has .*BASIC/,
@@ -180,10 +185,10 @@ describe('connected accounts', () => {
     const session = await new Composio({ gateway }).create('ann');
     assert.deepEqual(await gateway.connectedAccounts.delete(id), { success: true });
     const gone = { status: 404, code: 1803, slug: 'ConnectedAccountNotFound', names: new RegExp(id), fix: /list\(\)/ };
-    await rejection(() => gateway.connectedAccounts.delete(id), NotFoundError, gone);
-    await rejection(() => gateway.connectedAccounts.get(id), NotFoundError, gone);
-    await rejection(() => gateway.connectedAccounts.enable(id), NotFoundError, gone);
-    await rejection(() => gateway.connectedAccounts.disable(id), NotFoundError, gone);
+    await rejection(() => gateway.connectedAccounts.delete(id), ComposioConnectedAccountNotFoundError, gone);
+    await rejection(() => gateway.connectedAccounts.get(id), ComposioConnectedAccountNotFoundError, gone);
+    await rejection(() => gateway.connectedAccounts.enable(id), ComposioConnectedAccountNotFoundError, gone);
+    await rejection(() => gateway.connectedAccounts.disable(id), ComposioConnectedAccountNotFoundError, gone);
     assert.deepEqual((await gateway.connectedAccounts.list()).items, []);
     await rejection(() => session.proxyExecute(CALL), BadRequestError, { slug: 'ToolRouterV2_NoActiveConnection' });
     assert.deepEqual(upstream.received, []);
@@ -433,7 +438,7 @@ describe('a store in a file', () => {
     await using one = await openGateway(upstream.port);
     await using two = await openGateway(upstream.port);
     const id = await connect(one, 'ann');
-    await rejection(() => two.connectedAccounts.get(id), NotFoundError);
+    await rejection(() => two.connectedAccounts.get(id), ComposioConnectedAccountNotFoundError);
     const { key: apiKey } = await one.apiKeys.create();
     const { url: baseURL } = await two.listen();
     await rejection(() => new Composio({ apiKey, baseURL }).create('ann'), AuthenticationError);

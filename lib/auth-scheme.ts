@@ -24,6 +24,14 @@ export const AuthScheme = {
   Basic: (fields: Credential['val']): Credential => credential('BASIC', fields),
   /** A `token`. */
   BearerToken: (fields: Credential['val']): Credential => credential('BEARER_TOKEN', fields),
+  /** A `username` and a `password` that are exchanged for a token. */
+  BasicWithJWT: (fields: Credential['val']): Credential => credential('BASIC_WITH_JWT', fields),
+  /** The key file of a service account, as `credentials_json`. */
+  GoogleServiceAccount: (fields: Credential['val']): Credential => credential('GOOGLE_SERVICE_ACCOUNT', fields),
+  /** A `sessionId` and a `devKey`. */
+  BillcomAuth: (fields: Credential['val']): Credential => credential('BILLCOM_AUTH', fields),
+  /** The fields that Cal.com takes. */
+  CalcomAuth: (fields: Credential['val'] = {}): Credential => credential('CALCOM_AUTH', fields),
   /** Nothing, or the fields that the base URL takes. */
   NoAuth: (fields: Credential['val'] = {}): Credential => credential('NO_AUTH', fields),
 };

@@ -11,7 +11,11 @@ import {
   linkedRequest,
   type WireLink,
 } from './connection-request';
-import { ComposioMultipleConnectedAccountsError } from './errors';
+import {
+  ComposioConnectedAccountNotRevokableError,
+  ComposioConnectedAccountRevocationNotSupportedError,
+  ComposioMultipleConnectedAccountsError,
+} from './errors';
 import { answerOf } from './native';
 import { quoted } from './quoted';
 import { type Ask, askOn, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
@@ -442,7 +446,7 @@ export class ConnectedAccounts {
       connected_account: { id: string; status: string };
       revoked_tokens?: string[];
       not_revoked?: string[];
-    }>({ method: 'POST', path, form: REVOKED }, options);
+    }>({ method: 'POST', path, form: REVOKED, errors: REVOCATION_ERRORS }, options);
     const { id: revoked, status } = answer.connected_account;
     const { revoked_tokens: revokedTokens = [], not_revoked: notRevoked = [] } = answer;
     return { id: revoked, status, success: true, revokedTokens, notRevoked };
@@ -728,6 +732,11 @@ const CREATED = {
   'status?': 'string',
   'redirect_url?': 'string',
 } as const;
+
+const REVOCATION_ERRORS = {
+  400: ComposioConnectedAccountRevocationNotSupportedError,
+  409: ComposioConnectedAccountNotRevokableError,
+};
 
 const REVOKED = {
   connected_account: { id: 'string', status: 'string' },

@@ -153,10 +153,34 @@ export class NotFoundError extends APIError {
   declare readonly status: 404;
 }
 
+/** 404: the backend has no such toolkit. */
+export class ComposioToolkitNotFoundError extends NotFoundError {}
+
+/** 404: the backend has no such connected account. */
+export class ComposioConnectedAccountNotFoundError extends NotFoundError {}
+
+/** 404: the backend has no such auth config, or the toolkit has no such auth scheme. */
+export class ComposioAuthConfigNotFoundError extends NotFoundError {}
+
+/** 403: a `SHARED` account that the user may not use. */
+export class ComposioSharedAccessDeniedError extends PermissionDeniedError {}
+
+/** 400: an ACL for an account that is not `SHARED`. */
+export class ComposioAclOnlyForSharedError extends BadRequestError {}
+
+/** 400: the provider of an account has no way to revoke it. A gateway revokes every account. */
+export class ComposioConnectedAccountRevocationNotSupportedError extends BadRequestError {}
+
 /** 409: another change came first. */
 export class ConflictError extends APIError {
   declare readonly status: 409;
 }
+
+/** 409: the session's configuration has another version than the change is based on. */
+export class ComposioSessionConfigConflictError extends ConflictError {}
+
+/** 409: an account in its state cannot be revoked. A gateway revokes every account. */
+export class ComposioConnectedAccountNotRevokableError extends ConflictError {}
 
 /** 422: the connected account is disabled, expired or otherwise not usable. */
 export class UnprocessableEntityError extends APIError {
@@ -210,6 +234,39 @@ export class ComposioMultipleConnectedAccountsError extends ComposioError {
   }
 }
 
+/** A webhook was not signed with the secret, or too long ago. */
+export class ComposioWebhookSignatureVerificationError extends ComposioError {
+  declare readonly code: 'TS-SDK::WEBHOOK_SIGNATURE_VERIFICATION_FAILED';
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, code: 'TS-SDK::WEBHOOK_SIGNATURE_VERIFICATION_FAILED' });
+  }
+}
+
+/** The payload of a webhook has none of the documented forms, or is too large. */
+export class ComposioWebhookPayloadError extends ComposioError {
+  declare readonly code: 'TS-SDK::WEBHOOK_PAYLOAD_INVALID';
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, code: 'TS-SDK::WEBHOOK_PAYLOAD_INVALID' });
+  }
+}
+
+/**
+ * A member of the Composio SDK that this package has in its types only, such as `session.search`. The message says
+ * what to use instead.
+ */
+export class UnsupportedFeatureError extends ComposioError {
+  declare readonly slug: 'NotSupported';
+  /** The member, such as `session.search`. */
+  declare readonly feature: string;
+
+  constructor(feature: string, suggestedFix: string) {
+    super(`\`${feature}\` is not in this package.`, { slug: 'NotSupported', suggestedFix });
+    Object.assign(this, { feature });
+  }
+}
+
 /**
  * The next page of a list cannot be asked for. The pages before it are complete.
  *
@@ -252,6 +309,17 @@ const CLASSES = {
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
   ComposioMultipleConnectedAccountsError,
+  ComposioToolkitNotFoundError,
+  ComposioConnectedAccountNotFoundError,
+  ComposioAuthConfigNotFoundError,
+  ComposioSharedAccessDeniedError,
+  ComposioAclOnlyForSharedError,
+  ComposioConnectedAccountRevocationNotSupportedError,
+  ComposioSessionConfigConflictError,
+  ComposioConnectedAccountNotRevokableError,
+  ComposioWebhookSignatureVerificationError,
+  ComposioWebhookPayloadError,
+  UnsupportedFeatureError,
   PageError,
 };
 for (const [name, { prototype }] of Object.entries(CLASSES)) {
@@ -267,6 +335,34 @@ const CLASS_BY_STATUS: Readonly<Record<number, typeof APIError>> = {
   422: UnprocessableEntityError,
   429: RateLimitError,
 };
+
+/** The classes for one resource, by the last word of the slug: the hosted backend may put its resource before it. */
+const CLASS_BY_SLUG: ReadonlyMap<string, typeof APIError> = new Map<string, typeof APIError>([
+  ['ToolkitNotFound', ComposioToolkitNotFoundError],
+  ['ConnectedAccountNotFound', ComposioConnectedAccountNotFoundError],
+  ['AuthConfigNotFound', ComposioAuthConfigNotFoundError],
+  ['SharedAccessDenied', ComposioSharedAccessDeniedError],
+]);
+
+/** The words of every backend about an ACL for a `PRIVATE` account. They have no slug of their own. */
+const ACL_ONLY_FOR_SHARED = 'acl_config_for_shared is only valid on SHARED';
+
+/** The class of an error with a status. A class for one resource is a subclass of the class of the status. */
+function classOf(status: number, slug: string, message: string): typeof APIError {
+  const general = CLASS_BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIError);
+  const special = message.includes(ACL_ONLY_FOR_SHARED)
+    ? ComposioAclOnlyForSharedError
+    : CLASS_BY_SLUG.get(slug.slice(slug.lastIndexOf('_') + 1));
+  return special !== undefined && special.prototype instanceof general ? special : general;
+}
+
+/** The error as one of a subclass, by its status, where the class depends on the route. */
+export function ofRoute(error: unknown, classes: Readonly<Record<number, typeof APIError>>): unknown {
+  if (!(error instanceof APIError) || error.status === undefined) return error;
+  const special = classes[error.status];
+  if (special?.prototype instanceof error.constructor) Object.setPrototypeOf(error, special.prototype);
+  return error;
+}
 
 /** A sentence about a problem, and its field. */
 export interface Problem {
@@ -323,7 +419,7 @@ function withoutAdvice({ kind, message, headers, ...fields }: Omit<NativeFailure
     case 'option':
       return new ComposioError(message, details);
     default: {
-      const ErrorClass = CLASS_BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIError);
+      const ErrorClass = classOf(status, details.slug ?? '', message);
       return new ErrorClass(message, details);
     }
   }

@@ -42,6 +42,19 @@ export {
   type UpdateConnectedAccount,
 } from './connected-accounts';
 export type { ConnectionRequest } from './connection-request';
+export {
+  AuthConfigTypes,
+  type AuthSchemeType,
+  AuthSchemeTypes,
+  ConnectedAccountStatuses,
+  ConnectedAccountTypes,
+  ConnectionStatuses,
+  SessionPreset,
+  TriggerStatuses,
+  WebhookEventTypes,
+  type WebhookVersion,
+  WebhookVersions,
+} from './constants';
 export { Download, type ToFileOptions } from './download';
 export {
   APIConnectionError,
@@ -49,9 +62,17 @@ export {
   APIError,
   AuthenticationError,
   BadRequestError,
+  ComposioAclOnlyForSharedError,
+  ComposioAuthConfigNotFoundError,
+  ComposioConnectedAccountNotFoundError,
+  ComposioConnectedAccountNotRevokableError,
+  ComposioConnectedAccountRevocationNotSupportedError,
   ComposioError,
   ComposioMultipleConnectedAccountsError,
   ComposioNoAPIKeyError,
+  ComposioSessionConfigConflictError,
+  ComposioSharedAccessDeniedError,
+  ComposioToolkitNotFoundError,
   ConflictError,
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
@@ -110,12 +131,15 @@ export type {
   ToolkitScheme,
 } from './toolkit';
 export {
+  type FieldFilter,
   type ListSessionToolkits,
   type ListToolkits,
   type SessionToolkit,
   type SessionToolkitPage,
   type Toolkit,
   type ToolkitAuthDetails,
+  type ToolkitCategories,
+  type ToolkitCategory,
   type ToolkitFields,
   type ToolkitItem,
   type ToolkitMeta,

@@ -2,7 +2,7 @@
 
 import { type Form, readAnswer } from './answer';
 import type { BackendHandle } from './backend';
-import { ValidationError } from './errors';
+import { type APIError, ofRoute, ValidationError } from './errors';
 import { answerOf } from './native';
 import { type CallOptions, Check, callOptions } from './validate';
 
@@ -16,6 +16,8 @@ export interface ResourceRequest {
   body?: object;
   /** The members that the response must have. */
   form?: Form;
+  /** The classes of errors by status, where they are more special than those of the status. */
+  errors?: Readonly<Record<number, typeof APIError>>;
 }
 
 /** Asks a backend for a resource. */
@@ -23,14 +25,17 @@ export type Ask = <T>(request: ResourceRequest, options?: CallOptions) => Promis
 
 /** Makes the function that requests resources of a backend. */
 export function askOn({ native, timeout: standard }: BackendHandle): Ask {
-  return async ({ form = {}, ...request }, options) => {
+  return async ({ form = {}, errors = {}, ...request }, options) => {
     const { signal, timeout = standard } = callOptions(options);
     // As a segment of a path they would lead elsewhere.
     if (request.path.some((name) => name === '.' || name === '..')) {
       throw new ValidationError('argument', ['An id cannot consist of dots.']);
     }
     const text = JSON.stringify({ ...request, query: pairsOf(request.query) });
-    return readAnswer(await answerOf((cancel) => native.resource(text, timeout, cancel), signal), form);
+    const answer = await answerOf((cancel) => native.resource(text, timeout, cancel), signal).catch((error) => {
+      throw ofRoute(error, errors);
+    });
+    return readAnswer(answer, form);
   };
 }
 

@@ -6,6 +6,7 @@ import type { ToolkitSlug } from './built-in-toolkits';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
 import { type Download, openDownload } from './download';
+import { ComposioSessionConfigConflictError } from './errors';
 import { type FetchOptions, fetchIn, type SessionBackend } from './fetch';
 import { answerOf } from './native';
 import { checkPaginate, type PaginateOptions, type ProxyPage, pagesOf } from './pages';
@@ -404,8 +405,8 @@ export class Session {
    * @throws {ValidationError} If an argument cannot be used; nothing was sent.
    * @throws {BadRequestError} If the backend refuses the configuration.
    * @throws {NotFoundError} If the session is deleted.
-   * @throws {ConflictError} If another call changed the session at the same time, or if the session has another
-   * version than `expectedConfigVersion`.
+   * @throws {ComposioSessionConfigConflictError} If another call changed the session at the same time, or if the
+   * session has another version than `expectedConfigVersion`.
    *
    * @example
    * ```ts
@@ -417,7 +418,7 @@ export class Session {
     const path = [...SESSION_PATH, this.sessionId];
     // Only the configuration is read from the response. `mcp` stays as it is.
     const { config, config_version } = await askOn(this.#backend)<Pick<SessionAnswer, 'config' | 'config_version'>>(
-      { method: 'PATCH', path, body, form: CONFIG },
+      { method: 'PATCH', path, body, form: CONFIG, errors: { 409: ComposioSessionConfigConflictError } },
       options,
     );
     this.#answer = { ...this.#answer, config, config_version };

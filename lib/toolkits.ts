@@ -3,7 +3,9 @@
 import type { AuthConfigs } from './auth-configs';
 import type { ConnectedAccounts } from './connected-accounts';
 import type { ConnectionRequest } from './connection-request';
+import { ComposioAuthConfigNotFoundError, ComposioToolkitNotFoundError } from './errors';
 import { type ToolkitInputField, toField, type WireField } from './input-field';
+import { quoted } from './quoted';
 import { type Ask, checkFilter, type Page, type PageOptions, pageOf, toPage, type WirePage } from './resource';
 import type { ToolkitPagination, ToolkitRateLimit } from './toolkit';
 import { type CallOptions, Check, id, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
@@ -76,6 +78,30 @@ export interface ToolkitAuthDetails {
 export interface ToolkitFields {
   required: ToolkitInputField[];
   optional: ToolkitInputField[];
+}
+
+/** Which fields of a toolkit to read. */
+export interface FieldFilter {
+  /** Whether to leave optional fields out. Default: false. */
+  requiredOnly?: boolean;
+}
+
+/** A category of toolkits. */
+export interface ToolkitCategory {
+  /** The name for filters. */
+  id: string;
+  /** The display name. */
+  name: string;
+}
+
+/** The categories of toolkits. */
+export interface ToolkitCategories {
+  /** The categories. */
+  items: ToolkitCategory[];
+  /** The cursor of the next page; null on the last page. */
+  nextCursor: string | null;
+  /** The number of pages. */
+  totalPages: number;
 }
 
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
@@ -191,7 +217,106 @@ export class Toolkits {
   async get(asked?: string | ListToolkits, options?: CallOptions): Promise<Toolkit | ToolkitItem[]> {
     if (typeof asked !== 'string') return (await this.list(asked, options)).items;
     id(asked, 'slug');
-    return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked], form: TOOLKIT }, options));
+    const errors = { 404: ComposioToolkitNotFoundError };
+    return toToolkit(await this.#ask({ method: 'GET', path: ['toolkits', asked], form: TOOLKIT, errors }, options));
+  }
+
+  /**
+   * Reads the fields that an auth config of a toolkit is created with.
+   *
+   * @param slug The toolkit, such as `github`.
+   * @param authScheme The scheme, such as `OAUTH2`. Default: the first scheme of the toolkit.
+   * @param filter `requiredOnly` leaves optional fields out.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {ComposioToolkitNotFoundError} If there is no such toolkit.
+   * @throws {ComposioAuthConfigNotFoundError} If the toolkit does not have the scheme.
+   *
+   * @example
+   * ```ts
+   * const fields = await composio.toolkits.getAuthConfigCreationFields('github', 'OAUTH2', { requiredOnly: true });
+   * ```
+   */
+  async getAuthConfigCreationFields(
+    slug: string,
+    authScheme?: string | null,
+    filter?: FieldFilter,
+    options?: CallOptions,
+  ): Promise<ToolkitInputField[]> {
+    return this.#fields('authConfigCreation', slug, authScheme, filter, options);
+  }
+
+  /**
+   * Reads the fields that connect an account of a toolkit.
+   *
+   * @param slug The toolkit, such as `github`.
+   * @param authScheme The scheme, such as `API_KEY`. Default: the first scheme of the toolkit.
+   * @param filter `requiredOnly` leaves optional fields out.
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {ValidationError} If an argument cannot be used.
+   * @throws {ComposioToolkitNotFoundError} If there is no such toolkit.
+   * @throws {ComposioAuthConfigNotFoundError} If the toolkit does not have the scheme.
+   *
+   * @example
+   * ```ts
+   * const fields = await composio.toolkits.getConnectedAccountInitiationFields('github', 'BEARER_TOKEN');
+   * ```
+   */
+  async getConnectedAccountInitiationFields(
+    slug: string,
+    authScheme?: string | null,
+    filter?: FieldFilter,
+    options?: CallOptions,
+  ): Promise<ToolkitInputField[]> {
+    return this.#fields('connectedAccountInitiation', slug, authScheme, filter, options);
+  }
+
+  async #fields(
+    kind: keyof ToolkitAuthDetails['fields'],
+    slug: string,
+    authScheme: string | null | undefined,
+    filter: FieldFilter = {},
+    options?: CallOptions,
+  ): Promise<ToolkitInputField[]> {
+    const check = new Check('fields of a toolkit');
+    check.text(slug, 'slug', '', LONGEST_SLUG);
+    check.optionalText(authScheme ?? undefined, 'authScheme', LONGEST_SLUG);
+    if (check.object(filter, '', ['requiredOnly'])) check.optionalFlag(filter.requiredOnly, 'requiredOnly');
+    check.done();
+    const { authConfigDetails } = await this.get(slug, options);
+    const found = authScheme ? authConfigDetails.find(({ mode }) => mode === authScheme) : authConfigDetails[0];
+    if (found === undefined) {
+      throw new ComposioAuthConfigNotFoundError(
+        `Toolkit \`${quoted(slug)}\` has no auth scheme${authScheme ? ` \`${quoted(authScheme)}\`` : ''}.`,
+        {
+          slug: 'AuthConfigNotFound',
+          status: 404,
+          suggestedFix: `The schemes are ${authConfigDetails.map(({ mode }) => `\`${mode}\``).join(', ') || 'none'}.`,
+        },
+      );
+    }
+    const { required, optional } = found.fields[kind];
+    return filter.requiredOnly ? required : [...required, ...optional];
+  }
+
+  /**
+   * Lists the categories of toolkits. A gateway has none, and responds with the error `NotSupported`.
+   *
+   * @param options `signal` and `timeout` (milliseconds).
+   * @throws {InternalServerError} If the backend is a gateway (slug `NotSupported`).
+   *
+   * @example
+   * ```ts
+   * const { items } = await composio.toolkits.listCategories();
+   * ```
+   */
+  async listCategories(options?: CallOptions): Promise<ToolkitCategories> {
+    const answer = await this.#ask<{ items: ToolkitCategory[]; next_cursor?: string | null; total_pages?: number }>(
+      { method: 'GET', path: ['toolkits', 'categories'], form: CATEGORIES },
+      options,
+    );
+    const items = answer.items.map(({ id, name }) => ({ id, name }));
+    return { items, nextCursor: answer.next_cursor ?? null, totalPages: answer.total_pages ?? 1 };
   }
 
   /**
@@ -314,6 +439,8 @@ const TOOLKIT = {
   ...ITEM,
   'auth_config_details?': [{ fields: { auth_config_creation: FIELDS, connected_account_initiation: FIELDS } }],
 } as const;
+
+const CATEGORIES = { items: [{ id: 'string', name: 'string' }], 'next_cursor?': 'string' } as const;
 
 const SESSION_TOOLKITS = pageOf({
   slug: 'string',

@@ -44,9 +44,14 @@ function entry(text) {
       return ts.isClassDeclaration(statement) || ts.isFunctionDeclaration(statement) ? [statement] : [];
     })
     .map(({ name }) => name.text)
-    .sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+    .sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
   const lines = names.map((name) => `  ${name},\n`).join('');
   return `/** The ES module entry, written by \`npm run types\`. The classes are those of the CommonJS entry. */\n\nexport {\n${lines}} from './index.js';\n`;
+}
+
+/** The formatter's order of names: by letter, and a capital before the same small letter. */
+function orderOf(name) {
+  return name.replace(/./g, (char) => `${char.toLowerCase()}${char === char.toLowerCase() ? 1 : 0}`);
 }
 
 /**

@@ -8,6 +8,8 @@ import {
   APIConnectionTimeoutError,
   BadRequestError,
   type Composio,
+  ComposioConnectedAccountNotFoundError,
+  ComposioToolkitNotFoundError,
   type Gateway,
   InternalServerError,
   NotFoundError,
@@ -445,7 +447,7 @@ export function conformance(name: string, way: Way): void {
         });
         await rejection(
           () => composio.tools.proxyExecute({ connectedAccountId: 'ca_none', endpoint: '/me', method: 'GET' }),
-          NotFoundError,
+          ComposioConnectedAccountNotFoundError,
           { status: 404, code: 1803, slug: 'ConnectedAccountNotFound', names: /`ca_none`/, fix: /list\(\)/ },
         );
       });
@@ -709,7 +711,7 @@ export function conformance(name: string, way: Way): void {
       });
 
       it('of a session name the field', async () => {
-        await rejection(() => composio.create('ann', { toolkits: ['acme', 'acmee'] }), NotFoundError, {
+        await rejection(() => composio.create('ann', { toolkits: ['acme', 'acmee'] }), ComposioToolkitNotFoundError, {
           status: 404,
           code: 10412,
           slug: 'ToolkitNotFound',

@@ -8,13 +8,17 @@ import {
   AuthScheme,
   BadRequestError,
   type Composio,
+  ComposioAclOnlyForSharedError,
+  ComposioAuthConfigNotFoundError,
+  ComposioConnectedAccountNotFoundError,
   ComposioMultipleConnectedAccountsError,
-  ConflictError,
+  ComposioSessionConfigConflictError,
+  ComposioSharedAccessDeniedError,
+  ComposioToolkitNotFoundError,
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
   type Gateway,
   NotFoundError,
-  PermissionDeniedError,
   UnprocessableEntityError,
   ValidationError,
 } from '../../index.js';
@@ -105,7 +109,9 @@ export function resources(name: string, way: Way): void {
         const revoked = { id, status: 'REVOKED', success: true, revokedTokens: [], notRevoked: [] };
         assert.deepEqual(await connectedAccounts.revoke(id), revoked);
         assert.deepEqual(await connectedAccounts.delete(id), { success: true });
-        await rejection(() => connectedAccounts.get(id), NotFoundError, { slug: 'ConnectedAccountNotFound' });
+        await rejection(() => connectedAccounts.get(id), ComposioConnectedAccountNotFoundError, {
+          slug: 'ConnectedAccountNotFound',
+        });
       });
 
       it('are used outside of a session by default, if one is named', async () => {
@@ -137,7 +143,7 @@ export function resources(name: string, way: Way): void {
         await connectedAccounts.setDefault(first);
         await connectedAccounts.delete(first);
         await refused();
-        await rejection(() => connectedAccounts.setDefault('ca_none'), NotFoundError);
+        await rejection(() => connectedAccounts.setDefault('ca_none'), ComposioConnectedAccountNotFoundError);
       });
 
       it('sign with a changed credential', async () => {
@@ -229,7 +235,7 @@ export function resources(name: string, way: Way): void {
           names: /callback_url/,
         });
         await rejection(() => session.authorize('acme_query', { callback: 'x' } as never), ValidationError);
-        await rejection(() => connectedAccounts.reconnect('ca_none'), NotFoundError);
+        await rejection(() => connectedAccounts.reconnect('ca_none'), ComposioConnectedAccountNotFoundError);
       });
 
       it('are shared by users that their ACL allows, in sessions that pin them', async () => {
@@ -278,7 +284,7 @@ export function resources(name: string, way: Way): void {
         });
         await rejection(
           () => composio.tools.proxyExecute({ ...DIRECT, connectedAccountId: id }),
-          PermissionDeniedError,
+          ComposioSharedAccessDeniedError,
           {
             slug: 'SharedAccessDenied',
           },
@@ -286,7 +292,7 @@ export function resources(name: string, way: Way): void {
 
         const changed = await connectedAccounts.updateAcl(id, { notAllowedUserIds: ['member'], allowAllUsers: true });
         assert.deepEqual(changed, { id, status: 'ACTIVE', success: true });
-        await rejection(() => session.proxyExecute(CALL), PermissionDeniedError, {
+        await rejection(() => session.proxyExecute(CALL), ComposioSharedAccessDeniedError, {
           slug: 'SharedAccessDenied',
           names: new RegExp(`${id} does not allow user \`member\``),
         });
@@ -296,9 +302,13 @@ export function resources(name: string, way: Way): void {
         await session.proxyExecute(CALL);
 
         const foreign = await connect(gateway, 'private');
-        await rejection(() => connectedAccounts.updateAcl(foreign, { allowAllUsers: true }), BadRequestError, {
-          names: /acl_config_for_shared is only valid on SHARED/,
-        });
+        await rejection(
+          () => connectedAccounts.updateAcl(foreign, { allowAllUsers: true }),
+          ComposioAclOnlyForSharedError,
+          {
+            names: /acl_config_for_shared is only valid on SHARED/,
+          },
+        );
         const [call] = await gateway.calls.list({ limit: 1 });
         assert.deepEqual([call?.userId, call?.connectedAccountId], ['member', id]);
       });
@@ -320,7 +330,9 @@ export function resources(name: string, way: Way): void {
         for (const wrong of [{ callback: 'x' }, { timeout: -1 }, { alias: '' }]) {
           await rejection(() => session.ensureConnected('acme', wrong as never), ValidationError);
         }
-        await rejection(() => session.ensureConnected('nope'), NotFoundError, { slug: 'ToolkitNotFound' });
+        await rejection(() => session.ensureConnected('nope'), ComposioToolkitNotFoundError, {
+          slug: 'ToolkitNotFound',
+        });
 
         const callbackUrl = 'https://app.example/done';
         const ensured = session.ensureConnected('acme_query', { callbackUrl, alias: 'mine' });
@@ -407,7 +419,7 @@ export function resources(name: string, way: Way): void {
         assert.equal((await authConfigs.list({ search: 'By pass', showDisabled: true })).items[0]?.status, 'DISABLED');
         await authConfigs.enable(made.id);
         await authConfigs.delete(made.id);
-        await rejection(() => authConfigs.get(made.id), NotFoundError);
+        await rejection(() => authConfigs.get(made.id), ComposioAuthConfigNotFoundError);
       });
 
       it('have no managed client in a gateway', async () => {
@@ -444,7 +456,7 @@ export function resources(name: string, way: Way): void {
         const acme = await composio.toolkits.get('acme');
         assert.equal(acme.baseUrl, `${upstream.origin}/base`);
         assert.ok(acme.authConfigDetails.some(({ mode }) => mode === 'API_KEY'));
-        await rejection(() => composio.toolkits.get('nope'), NotFoundError, { names: /nope/ });
+        await rejection(() => composio.toolkits.get('nope'), ComposioToolkitNotFoundError, { names: /nope/ });
       });
 
       it('of a session come with the account that a call would use', async () => {
@@ -485,9 +497,13 @@ export function resources(name: string, way: Way): void {
       assert.equal(session.configVersion, 1);
       await other.update({ toolkits: null, expectedConfigVersion: 1 });
       assert.equal(other.configVersion, 2);
-      await rejection(() => session.update({ toolkits: [], expectedConfigVersion: 1 }), ConflictError, {
-        names: /config_version 2, not 1 as expected/,
-      });
+      await rejection(
+        () => session.update({ toolkits: [], expectedConfigVersion: 1 }),
+        ComposioSessionConfigConflictError,
+        {
+          names: /config_version 2, not 1 as expected/,
+        },
+      );
       await session.update({ toolkits: ['acme'] });
       assert.equal(session.configVersion, 3);
       await rejection(() => session.update({ toolkits: [], expectedConfigVersion: 0 }), ValidationError);
