@@ -82,6 +82,16 @@ describe('.github/dependabot.yml', () => {
   }
 });
 
+describe('.editorconfig', () => {
+  it('has the widths of the formatters', () => {
+    const sections = text('.editorconfig').split(/^\[(.*)\]$/m);
+    const widthOf = (glob: string) =>
+      Number(/^max_line_length = (\d+)$/m.exec(sections[sections.indexOf(glob) + 1] ?? '')?.[1]);
+    assert.equal(widthOf('*.rs'), Number(/^max_width = (\d+)$/m.exec(text('rustfmt.toml'))?.[1]));
+    assert.equal(widthOf('*'), JSON.parse(text('biome.json')).formatter.lineWidth);
+  });
+});
+
 describe('a version', () => {
   it('is the same in package.json and Cargo.toml', () => {
     assert.ok(text('Cargo.toml').includes(`\nversion = "${JSON.parse(text('package.json')).version}"\n`));
