@@ -23,7 +23,7 @@ pub(crate) const LONGEST_LEASE: i64 = LEASE.as_millis() as i64 + STEP;
 pub const LONGEST_PAUSE: i64 = 60 * 60 * 1_000;
 
 /// A connected account. Its credential is sealed.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredAccount {
     /// `ca_…`
     pub id: String,
@@ -38,25 +38,20 @@ pub struct StoredAccount {
     /// The name that the gateway generated for the account.
     pub word_id: String,
     /// How the account signs requests.
-    #[sqlx(try_from = "String")]
     pub auth_scheme: AuthScheme,
     /// The status that callers see: `INACTIVE` while the account is disabled.
-    #[sqlx(try_from = "String")]
     pub status: AccountStatus,
     /// The reason for the status, if the status needs one.
     pub status_reason: Option<String>,
     /// Whether it may not be used for now.
     pub is_disabled: bool,
     /// Whether other users than its own may use it. It never changes.
-    #[sqlx(try_from = "String")]
     pub account_type: AccountType,
     /// Whether calls use it that name no account.
     pub is_default: bool,
     /// Which other users may use it, if it is SHARED.
-    #[sqlx(flatten)]
     pub acl: StoredAcl,
     /// Its credential.
-    #[sqlx(flatten)]
     pub credential: SealedCredential,
     /// Increases by one with each credential that replaces another.
     pub credential_version: i64,
@@ -98,15 +93,13 @@ impl StoredAccount {
 }
 
 /// The other users that may use a SHARED account.
-#[derive(Debug, Default, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StoredAcl {
     /// Whether all may.
     pub allow_all_users: bool,
     /// Those that may.
-    #[sqlx(try_from = "String")]
     pub allowed_user_ids: UserIds,
     /// Those that may not, whatever the other parts say.
-    #[sqlx(try_from = "String")]
     pub not_allowed_user_ids: UserIds,
 }
 
@@ -134,10 +127,9 @@ pub enum Insertion {
 }
 
 /// A credential in the form in which the store keeps it.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct SealedCredential {
     /// The credential, sealed.
-    #[sqlx(rename = "credential")]
     pub sealed: Vec<u8>,
     /// The key that sealed it.
     pub key_id: String,

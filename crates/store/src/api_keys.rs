@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use proxy_execute_protocol::Result;
 
 /// An API key. The store keeps only the hash of the key.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredKey {
     /// `ak_…`
     pub id: String,

@@ -6,7 +6,7 @@ use proxy_execute_protocol::{AuthConfigStatus, AuthConfigType, AuthScheme, Resul
 use crate::{PageAsked, Rows};
 
 /// An auth config. Its credentials are sealed.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredAuthConfig {
     /// `ac_…`
     pub id: String,
@@ -15,13 +15,10 @@ pub struct StoredAuthConfig {
     /// The display name.
     pub name: String,
     /// Whether an operator or an import created the auth config.
-    #[sqlx(rename = "type", try_from = "String")]
     pub kind: AuthConfigType,
     /// How the accounts of the auth config sign requests.
-    #[sqlx(try_from = "String")]
     pub auth_scheme: AuthScheme,
     /// Whether its accounts may be used.
-    #[sqlx(try_from = "String")]
     pub status: AuthConfigStatus,
     /// The credentials, sealed.
     pub credentials: Vec<u8>,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use proxy_execute_protocol::Result;
 
 /// The record of a call. It never holds a query, a header or a body.
-#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallRecord {
     /// When the call began.
     pub at: i64,

@@ -18,7 +18,7 @@ pub fn latest_link_end(at: i64, lifetime: i64) -> i64 {
 }
 
 /// A link to a page.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct StoredLink {
     /// SHA-256 of the token.
     pub token_hash: Vec<u8>,

@@ -9,8 +9,10 @@ mod calls;
 mod changes;
 mod error;
 mod links;
+mod migrations;
 mod opening;
 mod page;
+mod rows;
 mod sessions;
 
 use async_trait::async_trait;

@@ -12,9 +12,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::SqliteStore;
 use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
+use super::{SqliteStore, migrations};
 use crate::Clock;
 
 /// Marks a database file as one of the gateway (SQLite's `application_id`): "pxex".
@@ -172,7 +172,7 @@ impl SqliteStore {
     async fn prepare(&self, key: KeyCheck<'_>) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         // With the public `run`, the compiler rejects this future as one that cannot change threads.
-        let migrated = sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *transaction, false).await;
+        let migrated = migrations::migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
             other => Error::new(

@@ -4,10 +4,13 @@
 //! request itself. Only the toolkit determines the token endpoint. The gateway ignores the `token_uri` in
 //! Google's JSON: otherwise the author of the JSON could make it send a signed JWT to any host.
 
-use data_encoding::BASE64_NOPAD;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proxy_execute_protocol::{Error, ErrorKind, Result};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -99,13 +102,30 @@ pub(crate) fn github_app_request(
     Ok(TokenRequest { url: server.token_url.clone(), headers, body: String::new().into() })
 }
 
-/// Signs a JWT with RS256 (RFC 7518 §3.3).
+/// Signs a JWT with RS256, in the compact form (RFC 7515 §7.1, RFC 7518 §3.3).
 fn signed(field: &str, pem: &SecretString, key_id: Option<String>, claims: &Value) -> Result<SecretString> {
+    let unusable = || unusable(field, "its private key is not an RSA key in PEM form");
+    let key = rsa_key(pem).ok_or_else(unusable)?;
+    let mut header = json!({ "typ": "JWT", "alg": "RS256" });
+    if let Some(key_id) = key_id {
+        header["kid"] = key_id.into();
+    }
+    let encoded = |part: &Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
+    let signed = format!("{}.{}", encoded(&header), encoded(claims));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .map_err(|_| unusable())?;
+    Ok(format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature)).into())
+}
+
+/// Reads an RSA key in PEM form, in PKCS #1 or PKCS #8.
+fn rsa_key(pem: &SecretString) -> Option<RsaKeyPair> {
     let pem = SecretString::from(with_line_ends(plain(pem.expose_secret()).expose_secret()));
-    let unusable = |_| unusable(field, "its private key is not an RSA key in PEM form");
-    let key = EncodingKey::from_rsa_pem(pem.expose_secret().as_bytes()).map_err(unusable)?;
-    let header = Header { kid: key_id, ..Header::new(Algorithm::RS256) };
-    encode(&header, claims, &key).map(SecretString::from).map_err(unusable)
+    match PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes()).ok()? {
+        PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),
+        PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
+        _ => None,
+    }
 }
 
 /// Decodes a text that may be quoted, or in base64 as a whole, as in many environment variables.

@@ -1,0 +1,147 @@
+//! How a row of SQLite becomes a value of this crate.
+//!
+//! The fields are written out. The macros of sqlx would have a second SQLite compiled, for the compiler itself.
+
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Result, Row};
+
+use crate::{
+    CallRecord, SealedCredential, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink,
+};
+
+/// The value that the text of a column names.
+fn named<T>(row: &SqliteRow, column: &str) -> Result<T>
+where
+    T: TryFrom<String>,
+    T::Error: Into<BoxDynError>,
+{
+    T::try_from(row.try_get(column)?)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
+}
+
+impl FromRow<'_, SqliteRow> for StoredAccount {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            user_id: row.try_get("user_id")?,
+            toolkit: row.try_get("toolkit")?,
+            auth_config_id: row.try_get("auth_config_id")?,
+            alias: row.try_get("alias")?,
+            word_id: row.try_get("word_id")?,
+            auth_scheme: named(row, "auth_scheme")?,
+            status: named(row, "status")?,
+            status_reason: row.try_get("status_reason")?,
+            is_disabled: row.try_get("is_disabled")?,
+            account_type: named(row, "account_type")?,
+            is_default: row.try_get("is_default")?,
+            acl: StoredAcl::from_row(row)?,
+            credential: SealedCredential::from_row(row)?,
+            credential_version: row.try_get("credential_version")?,
+            credential_at: row.try_get("credential_at")?,
+            refreshed_at: row.try_get("refreshed_at")?,
+            failures: row.try_get("failures")?,
+            retry_at: row.try_get("retry_at")?,
+            problem: row.try_get("problem")?,
+            refusals: row.try_get("refusals")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            seq: row.try_get("seq")?,
+            config_is_disabled: row.try_get("config_is_disabled")?,
+            config_has_client: row.try_get("config_has_client")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for StoredAcl {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            allow_all_users: row.try_get("allow_all_users")?,
+            allowed_user_ids: named(row, "allowed_user_ids")?,
+            not_allowed_user_ids: named(row, "not_allowed_user_ids")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for SealedCredential {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            sealed: row.try_get("credential")?,
+            key_id: row.try_get("key_id")?,
+            expires_at: row.try_get("expires_at")?,
+            renewable: row.try_get("renewable")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for StoredAuthConfig {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            toolkit: row.try_get("toolkit")?,
+            name: row.try_get("name")?,
+            kind: named(row, "type")?,
+            auth_scheme: named(row, "auth_scheme")?,
+            status: named(row, "status")?,
+            credentials: row.try_get("credentials")?,
+            key_id: row.try_get("key_id")?,
+            has_client: row.try_get("has_client")?,
+            settings: row.try_get("settings")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            seq: row.try_get("seq")?,
+            accounts: row.try_get("accounts")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for StoredLink {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            token_hash: row.try_get("token_hash")?,
+            account_id: row.try_get("account_id")?,
+            callback_url: row.try_get("callback_url")?,
+            scopes: row.try_get("scopes")?,
+            browser_hash: row.try_get("browser_hash")?,
+            verifier: row.try_get("verifier")?,
+            given: row.try_get("given")?,
+            expires_at: row.try_get("expires_at")?,
+            finished_at: row.try_get("finished_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for StoredKey {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            hash: row.try_get("hash")?,
+            permissions: row.try_get("permissions")?,
+            allowed_addresses: row.try_get("allowed_addresses")?,
+            expires_at: row.try_get("expires_at")?,
+            created_at: row.try_get("created_at")?,
+            last_used_at: row.try_get("last_used_at")?,
+            revoked_at: row.try_get("revoked_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for CallRecord {
+    fn from_row(row: &SqliteRow) -> Result<Self> {
+        Ok(Self {
+            at: row.try_get("at")?,
+            user_id: row.try_get("user_id")?,
+            session_id: row.try_get("session_id")?,
+            toolkit: row.try_get("toolkit")?,
+            account_id: row.try_get("account_id")?,
+            method: row.try_get("method")?,
+            host: row.try_get("host")?,
+            path: row.try_get("path")?,
+            outcome: row.try_get("outcome")?,
+            status: row.try_get("status")?,
+            bytes: row.try_get("bytes")?,
+            duration_us: row.try_get("duration_us")?,
+        })
+    }
+}
