@@ -12,15 +12,7 @@ function load(): typeof Native {
     return require('../native.cjs');
   } catch (cause) {
     const place = `on ${process.platform}-${process.arch} with Node.js ${process.version}`;
-    const error = new Error(
-      !mayLoadAddons()
-        ? `The native part of proxy-execute cannot be loaded ${place}: this process may not load addons. ` +
-            'Add `--allow-addons` where Node.js is started with `--permission`, and leave `--no-addons` out.'
-        : `The native part of proxy-execute cannot be loaded ${place}: ${innermost(cause)}. It is built by ` +
-            '`npm install` in a clone of the repository, which needs Rust (https://rustup.rs); then install the ' +
-            'package from there: `npm install <folder of the clone>`. A bundler must leave the package external.',
-      { cause },
-    );
+    const error = new Error(`The native part of proxy-execute cannot be loaded ${place}: ${reason(cause)}`, { cause });
     // The error is thrown on use, so that the help of the command works without the addon.
     return new Proxy({} as typeof Native, {
       get() {
@@ -30,11 +22,60 @@ function load(): typeof Native {
   }
 }
 
-/** The loader tries other paths after the intended one. Its last error has the earlier errors as causes. */
-function innermost(error: unknown): string {
-  if (error instanceof Error && error.cause) return innermost(error.cause);
+/** Why the addon was not loaded, and what to do. */
+function reason(error: unknown): string {
+  if (!mayLoadAddons()) {
+    return (
+      'this process may not load addons. ' +
+      'Add `--allow-addons` where Node.js is started with `--permission`, and leave `--no-addons` out.'
+    );
+  }
+  const attempts = attemptsOf(error);
+  const packages = prebuiltPackages();
+  const intended = packages.find((name) => attempts.some((attempt) => attempt.includes(name)));
+  const build = '`npm install` in a clone of the repository, which needs Rust (https://rustup.rs)';
+  const use = 'then install the package from there: `npm install <folder of the clone>`';
+  if (packages.length === 0) {
+    return `${attempts[0]}. It is built by ${build}; ${use}. A bundler must leave the package external.`;
+  }
+  if (intended === undefined) {
+    const platforms = packages.map((name) => name.slice(name.indexOf('-', name.indexOf('/')) + 1)).join(', ');
+    return `${attempts[0]}. Prebuilt packages exist for ${platforms}. For another platform, build it: ${build}; ${use}.`;
+  }
+  if (!isInstalled(intended)) {
+    return (
+      `the package ${intended} is not installed. Install again with optional dependencies, so without ` +
+      '`--omit=optional` or `--no-optional`. If node_modules or the lock file comes from another platform, remove ' +
+      'both first. A bundler must leave the package external.'
+    );
+  }
+  const failed = attempts.findLast((attempt) => attempt.includes(intended));
+  return `${failed}. If the file is damaged, install ${intended} again. On an older system, build it: ${build}; ${use}.`;
+}
+
+/** The message of each attempt of the loader, in order. The last error has the earlier errors as causes. */
+function attemptsOf(error: unknown): string[] {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
-  return line.replace(/\.$/, '');
+  const attempts = error instanceof Error && error.cause ? attemptsOf(error.cause) : [];
+  return [...attempts, line.replace(/\.$/, '')];
+}
+
+/** The packages with a prebuilt addon. A clone has none. */
+function prebuiltPackages(): string[] {
+  try {
+    return Object.keys(require('../package.json').optionalDependencies ?? {});
+  } catch {
+    // In a bundle, package.json is not beside the code.
+    return [];
+  }
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    return require.resolve(name) !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** Whether Node.js loads addons here at all. The loader's errors do not keep the code that says so. */
