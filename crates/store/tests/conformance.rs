@@ -585,3 +585,25 @@ async fn a_row_from_a_wrong_clock_is_neither_kept_nor_skipped() {
     })
     .await;
 }
+
+/// docs/versioning.md: an older version refuses the store of a newer one, and does not change it.
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_unchanged() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    drop(SqliteStore::in_file(&path, ANY_KEY, Clock::default()).await.unwrap());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of a newer version', TRUE, x'00', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let error = SqliteStore::in_file(&path, ANY_KEY, Clock::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    assert!(error.body().message.contains("another version of the gateway"), "{error}");
+    assert!(error.body().suggested_fix.as_ref().is_some_and(|fix| fix.contains("newer")), "{error}");
+}

@@ -178,6 +178,9 @@ impl SqliteStore {
             other => Error::new(
                 ErrorKind::StoreUnavailable,
                 format!("the database was written by another version of the gateway ({other})."),
+            )
+            .fix(
+                "Start the version that wrote it or a newer one, or restore a backup that this version made.",
             ),
         })?;
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
