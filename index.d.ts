@@ -651,6 +651,10 @@ export interface AuthConfig {
 	credentials: Record<string, unknown>;
 	/** The fields that connect an account with it. */
 	expectedInputFields: ToolkitInputField[];
+	/** The tools that its accounts may be used by, on a backend that has tools. A gateway has none. */
+	toolAccessConfig: Record<string, unknown>;
+	/** The only tools that its accounts may be used by, by an older name. */
+	restrictToFollowingTools: string[];
 	/** When it was created, as an ISO 8601 date. */
 	createdAt: string | null;
 	/** When it was changed, as an ISO 8601 date. */

@@ -122,7 +122,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'toolkits show',
       'calls',
     );
-    commands.push('encryption-key');
+    commands.push('migrate composio', 'encryption-key');
 
     it('with all commands, the exit codes and examples', async () => {
       const help = await done(['--help']);

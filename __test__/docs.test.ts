@@ -177,37 +177,44 @@ describe('the examples of the documentation', () => {
     );
   });
 
-  it('have a row for each option of `serve`, and for no other', async () => {
-    const program = join(root, 'bin', 'proxy-execute.js');
-    const { stdout } = await node(process.execPath, [program, 'serve', '--help']);
-    const [own = ''] = stdout.split('\nOptions of every command:');
-    const options = new Map(
-      [...own.matchAll(/^ {2}(--\S+(?: <\w+>)?) {2,}(.*)$/gm)].map(([, option = '', help = '']) => [option, help]),
-    );
-    assert.ok(options.size > 20);
-    const [before = '', section = '', after = ''] = text('docs/cli.md').split(/(^## serve\n.*?)(?=^## )/ms);
-    const lines = section.split('\n');
-    const optionOf = (line: string) => /^\| `(--.*?)`/.exec(line)?.[1];
-    let last = lines.findIndex((line) => line.startsWith('| ---'));
-    const missing: string[] = [];
-    for (const [option, help] of options) {
-      const row = lines.findIndex((line) => optionOf(line) === option);
-      if (row !== -1) {
-        last = row;
-        continue;
+  for (const [command, least] of [
+    ['serve', 20],
+    ['migrate composio', 10],
+  ] as const) {
+    it(`have a row for each option of \`${command}\`, and for no other`, async () => {
+      const program = join(root, 'bin', 'proxy-execute.js');
+      const { stdout } = await node(process.execPath, [program, ...command.split(' '), '--help']);
+      const [own = ''] = stdout.split('\nOptions of every command:');
+      const options = new Map(
+        [...own.matchAll(/^ {2}(--\S+(?: <\w+>)?) {2,}(.*)$/gm)].map(([, option = '', help = '']) => [option, help]),
+      );
+      assert.ok(options.size > least);
+      const [before = '', section = '', after = ''] = text('docs/cli.md').split(
+        new RegExp(`(^## ${command}\\n.*?)(?=^## )`, 'ms'),
+      );
+      const lines = section.split('\n');
+      const optionOf = (line: string) => /^\| `(--.*?)`/.exec(line)?.[1];
+      let last = lines.findIndex((line) => line.startsWith('| ---'));
+      const missing: string[] = [];
+      for (const [option, help] of options) {
+        const row = lines.findIndex((line) => optionOf(line) === option);
+        if (row !== -1) {
+          last = row;
+          continue;
+        }
+        missing.push(option);
+        last += 1;
+        lines.splice(last, 0, `| \`${option}\` | ${help}. |`);
       }
-      missing.push(option);
-      last += 1;
-      lines.splice(last, 0, `| \`${option}\` | ${help}. |`);
-    }
-    if (process.env.UPDATE_DOCS === '1') {
-      writeFileSync(join(root, 'docs/cli.md'), before + lines.join('\n') + after);
-    } else {
-      assert.deepEqual(missing, [], 'docs/cli.md is stale: run this test with UPDATE_DOCS=1, and commit it');
-    }
-    const unknown = lines.map(optionOf).filter((option) => option !== undefined && !options.has(option));
-    assert.deepEqual(unknown, []);
-  });
+      if (process.env.UPDATE_DOCS === '1') {
+        writeFileSync(join(root, 'docs/cli.md'), before + lines.join('\n') + after);
+      } else {
+        assert.deepEqual(missing, [], 'docs/cli.md is stale: run this test with UPDATE_DOCS=1, and commit it');
+      }
+      const unknown = lines.map(optionOf).filter((option) => option !== undefined && !options.has(option));
+      assert.deepEqual(unknown, []);
+    });
+  }
 
   it('are JSON if they are labelled so', () => {
     const all = pages.flatMap((page) => blocks(page, 'json'));

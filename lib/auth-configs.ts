@@ -27,6 +27,10 @@ export interface AuthConfig {
   credentials: Record<string, unknown>;
   /** The fields that connect an account with it. */
   expectedInputFields: ToolkitInputField[];
+  /** The tools that its accounts may be used by, on a backend that has tools. A gateway has none. */
+  toolAccessConfig: Record<string, unknown>;
+  /** The only tools that its accounts may be used by, by an older name. */
+  restrictToFollowingTools: string[];
   /** When it was created, as an ISO 8601 date. */
   createdAt: string | null;
   /** When it was changed, as an ISO 8601 date. */
@@ -313,6 +317,8 @@ interface WireAuthConfig {
   no_of_connections: number;
   credentials?: Record<string, unknown>;
   expected_input_fields?: WireField[];
+  tool_access_config?: Record<string, unknown>;
+  restrict_to_following_tools?: string[];
   created_at?: string;
   last_updated_at?: string;
 }
@@ -325,6 +331,8 @@ const AUTH_CONFIG = {
   toolkit: { slug: 'string' },
   'credentials?': {},
   'expected_input_fields?': [{}],
+  'tool_access_config?': {},
+  'restrict_to_following_tools?': ['string'],
 } as const;
 
 function toAuthConfig(config: WireAuthConfig): AuthConfig {
@@ -339,6 +347,8 @@ function toAuthConfig(config: WireAuthConfig): AuthConfig {
     noOfConnections: config.no_of_connections,
     credentials: config.credentials ?? {},
     expectedInputFields: (config.expected_input_fields ?? []).map(toField),
+    toolAccessConfig: config.tool_access_config ?? {},
+    restrictToFollowingTools: config.restrict_to_following_tools ?? [],
     createdAt: config.created_at ?? null,
     lastUpdatedAt: config.last_updated_at ?? null,
   };

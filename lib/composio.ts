@@ -27,7 +27,8 @@ import { type Sessions, sessionsOn } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
 import { below, type CallOptions, Check, kindOf } from './validate';
 
-const DEFAULT_BASE_URL = 'https://backend.composio.dev';
+/** The hosted backend. */
+export const DEFAULT_BASE_URL = 'https://backend.composio.dev';
 
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {

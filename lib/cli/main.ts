@@ -12,13 +12,24 @@ import { calls } from './commands/calls';
 import { connect } from './commands/connect';
 import { encryptionKey } from './commands/encryption-key';
 import { keys } from './commands/keys';
+import { migrate } from './commands/migrate';
 import { serve } from './commands/serve';
 import { toolkits } from './commands/toolkits';
 import { commandHelp, programHelp } from './help';
 import { Terminal } from './terminal';
 import { inWords, isMistake } from './words';
 
-const COMMANDS: readonly Command[] = [serve, ...keys, connect, ...accounts, call, ...toolkits, calls, encryptionKey];
+const COMMANDS: readonly Command[] = [
+  serve,
+  ...keys,
+  connect,
+  ...accounts,
+  call,
+  ...toolkits,
+  calls,
+  ...migrate,
+  encryptionKey,
+];
 
 /** Runs a command line, and returns the exit code: 0 done, 1 failed, 2 not understood. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -45,15 +45,15 @@ export class Terminal {
     return lines.map((line, index) => (index === 0 ? this.styled('dim', line) : line));
   }
 
-  /** Shows, on a terminal, work that takes longer than half a second. */
-  async during<T>(what: string, work: Promise<T>): Promise<T> {
+  /** Shows, on a terminal, work that takes longer than half a second. A function says how far the work is. */
+  async during<T>(what: string | (() => string), work: Promise<T>): Promise<T> {
     if (!process.stderr.isTTY) return work;
     let frame = 0;
     let interval: NodeJS.Timeout | undefined;
     const timer = setTimeout(() => {
       interval = setInterval(() => {
         frame = (frame + 1) % FRAMES.length;
-        process.stderr.write(`\r${FRAMES[frame]} ${what}`);
+        process.stderr.write(`\r${FRAMES[frame]} ${typeof what === 'string' ? what : what()}`);
       }, 80);
     }, 500);
     try {

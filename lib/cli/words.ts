@@ -43,6 +43,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   statuses: '--status',
   'tls.cert': '--tls-cert',
   'tls.key': '--tls-key',
+  userIds: '--user',
 };
 
 const LIST_ACCOUNTS = 'List the accounts with: npx proxy-execute accounts list';
