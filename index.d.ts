@@ -371,6 +371,26 @@ export declare class ComposioMultipleConnectedAccountsError extends ComposioErro
 	readonly code: "TS-SDK::MULTIPLE_CONNECTED_ACCOUNTS";
 	constructor(message: string, details?: ErrorDetails);
 }
+/** A webhook was not signed with the secret, or too long ago. */
+export declare class ComposioWebhookSignatureVerificationError extends ComposioError {
+	readonly code: "TS-SDK::WEBHOOK_SIGNATURE_VERIFICATION_FAILED";
+	constructor(message: string, details?: ErrorDetails);
+}
+/** The payload of a webhook has none of the documented forms, or is too large. */
+export declare class ComposioWebhookPayloadError extends ComposioError {
+	readonly code: "TS-SDK::WEBHOOK_PAYLOAD_INVALID";
+	constructor(message: string, details?: ErrorDetails);
+}
+/**
+ * A member of the Composio SDK that this package has in its types only, such as `session.search`. The message says
+ * what to use instead.
+ */
+export declare class UnsupportedFeatureError extends ComposioError {
+	readonly slug: "NotSupported";
+	/** The member, such as `session.search`. */
+	readonly feature: string;
+	constructor(feature: string, suggestedFix: string);
+}
 /**
  * The next page of a list cannot be asked for. The pages before it are complete.
  *
@@ -1805,6 +1825,165 @@ export interface ProxyOptions extends CallOptions {
 	 */
 	retry?: RetryOptions | false | undefined;
 }
+/** A schema that checks a value, such as one of zod. One of its functions is enough. */
+export type ToolSchema<Input> = 
+/** Returns the value with defaults, or throws. */
+{
+	parse(value: unknown): Input;
+}
+/** Returns the value with defaults, or the error. */
+ | {
+	safeParse(value: unknown): {
+		success: true;
+		data: Input;
+	} | {
+		success: false;
+		error: unknown;
+	};
+};
+/** A JSON schema of an object. It describes the input, and is not enforced. */
+export type ToolJsonSchema = {
+	readonly [key: string]: unknown;
+} & {
+	readonly parse?: never | undefined;
+	readonly safeParse?: never | undefined;
+};
+/** What a custom tool can use while it runs. */
+export interface SessionContext {
+	/** The user of the session. */
+	readonly userId: string;
+	/** The signal of the call that runs the tool. */
+	readonly signal?: AbortSignal | undefined;
+	/** Calls an API as the session's user: {@link Session.proxyExecute}. The signal of the tool aborts it. */
+	proxyExecute<T = unknown>(request: ProxyExecuteRequest, options?: ProxyOptions & {
+		responseType?: "json" | undefined;
+	}): Promise<ProxyExecuteResponse<T>>;
+	/** Runs another custom tool of the session. */
+	execute(slug: string, input?: Record<string, unknown>): Promise<ToolResult>;
+}
+/** A custom tool to create. */
+export interface CreateTool<Schema, Input> {
+	/** The display name. */
+	name: string;
+	/** Its description, for a model that chooses among tools. */
+	description: string;
+	/** The input: a schema of zod or of a library like it, or a JSON schema. */
+	inputParams: Schema;
+	/** The result, as documentation. */
+	outputParams?: ToolSchema<unknown> | ToolJsonSchema | undefined;
+	/** The toolkit that the tool calls, such as `gmail`. It becomes a part of the slug. */
+	extendsToolkit?: string | undefined;
+	/** An option of the Composio SDK. It has no effect. */
+	preload?: boolean | undefined;
+	/** Runs the tool. Its result is an object. An error that it throws is the `error` of the {@link ToolResult}. */
+	execute: (input: Input, context: SessionContext) => object | Promise<object>;
+}
+/** A custom tool, made by {@link experimental_createTool}. */
+export interface CustomTool {
+	/** Its name, without the prefix that it has in a session. */
+	readonly slug: string;
+	readonly name: string;
+	readonly description: string;
+	readonly extendsToolkit?: string | undefined;
+	readonly preload?: boolean | undefined;
+	/** The JSON schema of the input. */
+	readonly inputSchema: Record<string, unknown>;
+	/** The JSON schema of the result. */
+	readonly outputSchema?: Record<string, unknown> | undefined;
+	/** The schema that the tool was created with. */
+	readonly inputParams: unknown;
+	/** The function that the tool was created with. */
+	readonly execute: (input: any, context: SessionContext) => object | Promise<object>;
+}
+/** Custom tools under one name, made by {@link experimental_createToolkit}. */
+export interface CustomToolkit {
+	readonly slug: string;
+	readonly name: string;
+	readonly description: string;
+	readonly preload?: boolean | undefined;
+	readonly tools: readonly CustomTool[];
+}
+/** A custom tool of a session. */
+export interface RegisteredCustomTool {
+	/** Its name in the session, such as `LOCAL_GREP`. */
+	slug: string;
+	name: string;
+	description: string;
+	/** The toolkit that it extends or belongs to. */
+	toolkit?: string | undefined;
+	inputSchema: Record<string, unknown>;
+	outputSchema?: Record<string, unknown> | undefined;
+}
+/** Custom tools of a session under one name. */
+export interface RegisteredCustomToolkit {
+	slug: string;
+	name: string;
+	description: string;
+	tools: RegisteredCustomTool[];
+}
+/** The result of a custom tool. */
+export interface ToolResult {
+	/** What the tool returned; empty if it failed. */
+	data: Record<string, any>;
+	/** Why the tool failed; null if it did not. */
+	error: string | null;
+	/** Empty, because nothing is logged. */
+	logId: string;
+	/** Whether the tool failed. */
+	resultType: "completed" | "failed";
+}
+/** The custom tools that a session is given. */
+export interface CustomTools {
+	customTools?: readonly CustomTool[] | undefined;
+	customToolkits?: readonly CustomToolkit[] | undefined;
+}
+/**
+ * Creates a custom tool: a function of your program with a described input, which a session runs in this process.
+ *
+ * @param slug Its name: letters, digits, `_` and `-`. In a session it has the prefix `LOCAL_`, with `extendsToolkit` or
+ * the toolkit behind it.
+ * @param tool Its description, its input, and `execute`.
+ * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+ *
+ * @example
+ * ```ts
+ * const stars = experimental_createTool('COUNT_STARS', {
+ *   name: 'Count stars',
+ *   description: "Counts the stars of the user's repository",
+ *   extendsToolkit: 'github',
+ *   inputParams: { type: 'object', properties: { repository: { type: 'string' } } },
+ *   execute: async ({ repository }, context) => {
+ *     const endpoint = `/repos/${repository}`;
+ *     const { data } = await context.proxyExecute<{ stargazers_count: number }>({
+ *       toolkit: 'github',
+ *       endpoint,
+ *       method: 'GET',
+ *     });
+ *     return { stars: data.stargazers_count };
+ *   },
+ * });
+ * ```
+ */
+export declare function experimental_createTool<Input>(slug: string, tool: CreateTool<ToolSchema<Input>, Input>): CustomTool;
+export declare function experimental_createTool(slug: string, tool: CreateTool<ToolJsonSchema, any>): CustomTool;
+/**
+ * Creates a toolkit of custom tools. In a session, the slug of each begins with `LOCAL_` and the slug of the toolkit.
+ *
+ * @param slug Its name: letters, digits, `_` and `-`.
+ * @param toolkit Its description, and the tools, none of which has `extendsToolkit`.
+ * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+ *
+ * @example
+ * ```ts
+ * const team = experimental_createToolkit('TEAM', { name: 'Team', description: 'Roles of the team', tools: [assign] });
+ * ```
+ */
+export declare function experimental_createToolkit(slug: string, toolkit: {
+	name: string;
+	description: string;
+	preload?: boolean | undefined;
+	tools: readonly CustomTool[];
+}): CustomToolkit;
 /** A page of a list. */
 export interface ProxyPage<T = unknown> {
 	/** Its items. */
@@ -1883,8 +2062,23 @@ export interface SessionConfig {
 	workbench?: Workbench | undefined;
 	/** Another name of `workbench`. */
 	sandbox?: Workbench | undefined;
+	/** The tools of the hosted backend to offer without a search. */
+	preload?: {
+		tools: readonly string[] | "all";
+	} | undefined;
 	/** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
 	sessionPreset?: "direct_tools" | undefined;
+	/** An option of the Composio SDK. It has no effect: every session has `mcp`. */
+	mcp?: boolean | undefined;
+	/** Custom tools, which run in this process, and the time zone for prompts of the hosted backend. */
+	experimental?: SessionExperiments | undefined;
+}
+/** The experimental part of a new session's configuration. */
+export interface SessionExperiments extends CustomTools {
+	/** For prompts of the hosted backend. */
+	assistivePrompt?: {
+		userTimezone?: string | undefined;
+	} | undefined;
 }
 /** A choice among tools by what they are marked as. */
 export interface TagFilter {
@@ -1908,7 +2102,7 @@ export interface Workbench {
  * The parts of a session's configuration to change. `null` resets a part to its default.
  */
 export type SessionUpdate = {
-	[Key in Exclude<keyof SessionConfig, "sessionPreset">]?: SessionConfig[Key] | null;
+	[Key in Exclude<keyof SessionConfig, "sessionPreset" | "mcp" | "experimental">]?: SessionConfig[Key] | null;
 } & {
 	/** The version that the changes are based on. They are refused if the session has another. Default: any. */
 	expectedConfigVersion?: number | undefined;
@@ -2156,6 +2350,17 @@ export declare class Toolkits {
 	 */
 	authorize(userId: string, slug: string, authConfigId?: string, options?: CallOptions): Promise<ConnectionRequest>;
 }
+/** The result that a program expects of a member that is not in this package. */
+export type UnsupportedResult = any;
+/**
+ * A member of the Composio SDK that is not in this package. It rejects with an {@link UnsupportedFeatureError}, whose
+ * message says what to use instead.
+ */
+export type Unsupported = (...options: UnsupportedResult[]) => Promise<UnsupportedResult>;
+/** Members of the Composio SDK that are not in this package. */
+export type UnsupportedMembers<Names extends string> = {
+	readonly [Name in Names]: Unsupported;
+};
 /** The options of {@link Session.authorize}: how the session's user connects an account. */
 export interface AuthorizeOptions {
 	/** The absolute URL to which the user is redirected at the end. */
@@ -2194,6 +2399,8 @@ export interface Mcp {
 	 */
 	headers: Record<string, string>;
 }
+/** The files of a session of the hosted backend. Each member rejects, and says what to use. */
+export type SessionFiles = UnsupportedMembers<"list" | "upload" | "download" | "delete">;
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
  *
@@ -2219,6 +2426,70 @@ export declare class Session {
 	get configVersion(): number | undefined;
 	/** The MCP server that gives agents the tools of the session. */
 	get mcp(): Mcp;
+	/** The tools of the hosted backend that are offered without a search. A gateway has none. */
+	get preload(): unknown;
+	/** The sandbox of the hosted backend, under the names of the wire. */
+	get sandbox(): unknown;
+	/** Files of the hosted backend, which are not in this package: each member rejects, and says what to use. */
+	get files(): SessionFiles;
+	/** Where the Composio SDK has {@link files}. */
+	get experimental(): {
+		readonly files: SessionFiles;
+	};
+	/**
+	 * Lists the custom tools that the session was given, by {@link Composio.create} or {@link Composio.use}.
+	 *
+	 * @param filter `toolkit` is the toolkit that the tools extend or belong to. Default: all.
+	 *
+	 * @example
+	 * ```ts
+	 * for (const { slug, description } of session.customTools()) console.log(slug, description);
+	 * ```
+	 */
+	customTools(filter?: {
+		toolkit?: string | undefined;
+	}): RegisteredCustomTool[];
+	/** Lists the toolkits of custom tools that the session was given. */
+	customToolkits(): RegisteredCustomToolkit[];
+	/**
+	 * Runs a custom tool of the session in this process. Nothing is sent but the calls that the tool makes.
+	 *
+	 * @param slug The tool's name in the session, such as `LOCAL_GREP`, or the slug that it was created with.
+	 * @param input The input of the tool, which its schema checks.
+	 * @param _account An option of the Composio SDK. It has no effect.
+	 * @param options `signal` and `timeout` (milliseconds). The signal is that of the tool's context.
+	 * @returns The tool's `data`. If the tool throws, or its schema refuses the input, `error` says why.
+	 * @throws {UnsupportedFeatureError} If the session has no such custom tool: tools of the hosted backend are not in
+	 * this package.
+	 * @throws {ValidationError} If an argument cannot be used, or the slug is that of several tools.
+	 * @throws The signal's reason, if the signal is aborted.
+	 *
+	 * @example
+	 * ```ts
+	 * const { data, error } = await session.execute('COUNT_STARS', { repository: 'octocat/hello-world' });
+	 * ```
+	 */
+	execute(slug: string, input?: Record<string, unknown>, _account?: {
+		account?: string | undefined;
+	}, options?: CallOptions): Promise<ToolResult>;
+	/**
+	 * Tools of the hosted backend, which are not in this package.
+	 *
+	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
+	 */
+	tools(..._options: unknown[]): Promise<UnsupportedResult>;
+	/**
+	 * The search of the hosted backend, which is not in this package.
+	 *
+	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
+	 */
+	search(..._options: unknown[]): Promise<UnsupportedResult>;
+	/**
+	 * Earlier configurations of the session, which are not in this package.
+	 *
+	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
+	 */
+	listConfigHistory(..._options: unknown[]): Promise<UnsupportedResult>;
 	/**
 	 * Calls an endpoint of a toolkit as the session's user. The backend adds the credential of the user's account.
 	 * Your program never sees the credential.
@@ -2450,6 +2721,11 @@ export declare class Session {
 	 */
 	toolkits(filter?: ListSessionToolkits, options?: CallOptions): Promise<SessionToolkitPage>;
 }
+/** How an existing session is used: with which custom tools, and the options of the call. */
+export interface UseSession extends CustomTools, CallOptions {
+	/** An option of the Composio SDK. It has no effect: every session has `mcp`. */
+	mcp?: boolean | undefined;
+}
 /** The sessions of users, by {@link Composio.sessions}. */
 export declare class Sessions {
 	#private;
@@ -2473,8 +2749,10 @@ export declare class Sessions {
 	 * Returns an existing session. {@link Composio.use} is the same.
 	 *
 	 * @param sessionId The session's id, `trs_…`.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
+	 * @param use `customTools` and `customToolkits`, which the backend does not store, and `signal` and `timeout`
+	 * (milliseconds).
+	 * @param options `signal` and `timeout` (milliseconds), as a third argument.
+	 * @throws {ValidationError} If the id is empty or no string, or an option cannot be used.
 	 * @throws {NotFoundError} If there is no such session, or no longer.
 	 *
 	 * @example
@@ -2482,7 +2760,7 @@ export declare class Sessions {
 	 * const session = await composio.sessions.use('trs_4f9d…');
 	 * ```
 	 */
-	use(sessionId: string, options?: CallOptions): Promise<Session>;
+	use(sessionId: string, use?: UseSession, options?: CallOptions): Promise<Session>;
 	/**
 	 * Deletes a session without reading it first. The user's accounts stay.
 	 *
@@ -2500,6 +2778,191 @@ export declare class Sessions {
 		sessionId: string;
 		deleted: boolean;
 	}>;
+}
+/** The kinds of an auth config. */
+export declare const AuthConfigTypes: Readonly<{
+	/** With your own client, or for a scheme that needs none. */
+	readonly CUSTOM: "use_custom_auth";
+	/** With a client of the hosted backend. A gateway has none. */
+	readonly COMPOSIO_MANAGED: "use_composio_managed_auth";
+}>;
+/** How accounts authenticate. */
+export declare const AuthSchemeTypes: Readonly<{
+	readonly OAUTH1: "OAUTH1";
+	readonly OAUTH2: "OAUTH2";
+	readonly API_KEY: "API_KEY";
+	readonly BASIC: "BASIC";
+	readonly BEARER_TOKEN: "BEARER_TOKEN";
+	readonly BILLCOM_AUTH: "BILLCOM_AUTH";
+	readonly GOOGLE_SERVICE_ACCOUNT: "GOOGLE_SERVICE_ACCOUNT";
+	readonly NO_AUTH: "NO_AUTH";
+	readonly BASIC_WITH_JWT: "BASIC_WITH_JWT";
+	readonly CALCOM_AUTH: "CALCOM_AUTH";
+	readonly SERVICE_ACCOUNT: "SERVICE_ACCOUNT";
+	readonly SAML: "SAML";
+	readonly DCR_OAUTH: "DCR_OAUTH";
+	readonly CIMD_OAUTH: "CIMD_OAUTH";
+	readonly S2S_OAUTH2: "S2S_OAUTH2";
+}>;
+/** The name of an auth scheme. */
+export type AuthSchemeType = keyof typeof AuthSchemeTypes;
+/** The states of an account. Calls are made with `ACTIVE` accounts only. */
+export declare const ConnectedAccountStatuses: Readonly<{
+	readonly INITIALIZING: "INITIALIZING";
+	readonly INITIATED: "INITIATED";
+	readonly ACTIVE: "ACTIVE";
+	readonly FAILED: "FAILED";
+	readonly EXPIRED: "EXPIRED";
+	readonly INACTIVE: "INACTIVE";
+	readonly REVOKED: "REVOKED";
+}>;
+/** Another name of {@link ConnectedAccountStatuses}. */
+export declare const ConnectionStatuses: Readonly<{
+	readonly INITIALIZING: "INITIALIZING";
+	readonly INITIATED: "INITIATED";
+	readonly ACTIVE: "ACTIVE";
+	readonly FAILED: "FAILED";
+	readonly EXPIRED: "EXPIRED";
+	readonly INACTIVE: "INACTIVE";
+	readonly REVOKED: "REVOKED";
+}>;
+/** Whether an account belongs to one user, or several may use it. */
+export declare const ConnectedAccountTypes: Readonly<{
+	readonly PRIVATE: "PRIVATE";
+	readonly SHARED: "SHARED";
+}>;
+/** The presets of a session. */
+export declare const SessionPreset: Readonly<{
+	readonly DIRECT_TOOLS: "direct_tools";
+}>;
+/** The states of a trigger of the hosted backend. */
+export declare const TriggerStatuses: Readonly<{
+	readonly ENABLE: "enable";
+	readonly DISABLE: "disable";
+}>;
+/** The forms of a webhook's payload. */
+export declare const WebhookVersions: Readonly<{
+	readonly V1: "V1";
+	readonly V2: "V2";
+	readonly V3: "V3";
+}>;
+/** The form of a webhook's payload. */
+export type WebhookVersion = keyof typeof WebhookVersions;
+/** The events of a webhook. */
+export declare const WebhookEventTypes: Readonly<{
+	readonly CONNECTION_EXPIRED: "composio.connected_account.expired";
+	readonly TRIGGER_MESSAGE: "composio.trigger.message";
+}>;
+/** An event, in the same form for every version of the payload. Texts that a version does not have are empty. */
+export interface IncomingTriggerPayload {
+	/** The trigger's id; the event's id for an event without a trigger. */
+	id: string;
+	/** The trigger's UUID, where the payload has one. */
+	uuid: string;
+	/** The kind of trigger, such as `GMAIL_NEW_GMAIL_MESSAGE`; the event's type for an event without a trigger. */
+	triggerSlug: string;
+	/** The toolkit, in upper case; `COMPOSIO` for an event without a trigger. */
+	toolkitSlug: string;
+	/** The user of the account. */
+	userId: string;
+	/** The event's data. */
+	payload?: Record<string, unknown> | undefined;
+	/** The event's data as it came; the whole event for an event without a trigger. */
+	originalPayload?: Record<string, unknown> | undefined;
+	/** The trigger and its account. */
+	metadata: {
+		id: string;
+		uuid: string;
+		toolkitSlug: string;
+		triggerSlug: string;
+		triggerConfig: Record<string, unknown>;
+		connectedAccount: {
+			id: string;
+			uuid: string;
+			authConfigId: string;
+			authConfigUUID: string;
+			userId: string;
+			status: "ACTIVE" | "INACTIVE";
+		};
+	};
+}
+/** The payload of a webhook. */
+export interface WebhookEvent {
+	/** The form of the payload. */
+	version: WebhookVersion;
+	/** The event, in the same form for every version. */
+	payload: IncomingTriggerPayload;
+	/** The JSON of the payload. */
+	rawPayload: Record<string, unknown>;
+}
+/** A webhook and its headers. */
+export interface VerifyWebhook {
+	/** The header `webhook-id`. */
+	id: string;
+	/** The body of the request as it arrived: its text or its bytes, not the parsed JSON. At most 10 MiB. */
+	payload: string | Uint8Array;
+	/** The secret of the webhook subscription. */
+	secret: string;
+	/** The header `webhook-signature`. */
+	signature: string;
+	/** The header `webhook-timestamp`: seconds since 1970. */
+	timestamp: string;
+	/** The most seconds between the timestamp and now, in either direction. 0 is any number. Default: 300. */
+	tolerance?: number | undefined;
+}
+/** A request that carries a webhook: a `Request` of `fetch`, or the body and headers of any other server. */
+export type WebhookRequest = Request | {
+	body: unknown;
+	headers: unknown;
+};
+/** How a request that carries a webhook is read. */
+export interface ParseWebhook {
+	/** The secret of the webhook subscription. Without this key, the signature is not verified. */
+	verifySecret?: string | undefined;
+	/** The most seconds between the timestamp and now, in either direction. 0 is any number. Default: 300. */
+	tolerance?: number | undefined;
+}
+/** The webhooks of the hosted backend, by {@link Composio.triggers}. A gateway sends none. */
+export declare class Triggers {
+	/**
+	 * Verifies that Composio sent a webhook, and reads its payload.
+	 *
+	 * @param webhook The body as it arrived, the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, and
+	 * the secret.
+	 * @throws {ValidationError} If an argument is missing or cannot be used.
+	 * @throws {ComposioWebhookSignatureVerificationError} If no signature is one with this secret, or if the timestamp is
+	 * too far from now.
+	 * @throws {ComposioWebhookPayloadError} If the payload is too large, or has no known form.
+	 *
+	 * @example
+	 * ```ts
+	 * const { payload } = await composio.triggers.verifyWebhook({
+	 *   id: request.headers['webhook-id'],
+	 *   timestamp: request.headers['webhook-timestamp'],
+	 *   signature: request.headers['webhook-signature'],
+	 *   payload: body,
+	 *   secret: process.env.COMPOSIO_WEBHOOK_SECRET,
+	 * });
+	 * ```
+	 */
+	verifyWebhook(webhook: VerifyWebhook): Promise<WebhookEvent>;
+	/**
+	 * Reads a request that carries a webhook. With `verifySecret` it verifies the signature, as
+	 * {@link verifyWebhook} does.
+	 *
+	 * @param request A `Request` of `fetch`, or `{ body, headers }`, where `body` is the text or the bytes that arrived.
+	 * @param options `verifySecret` and `tolerance` (seconds).
+	 * @throws {ValidationError} If the secret is empty, a header is missing, or an argument cannot be used.
+	 * @throws {ComposioWebhookSignatureVerificationError} If no signature is one with the secret, or if the timestamp is
+	 * too far from now.
+	 * @throws {ComposioWebhookPayloadError} If the payload is too large, or has no known form.
+	 *
+	 * @example
+	 * ```ts
+	 * const { payload } = await composio.triggers.parse(request, { verifySecret: process.env.COMPOSIO_WEBHOOK_SECRET });
+	 * ```
+	 */
+	parse(request: WebhookRequest, options?: ParseWebhook): Promise<WebhookEvent>;
 }
 /** How a backend is called over HTTP: the hosted one, or a gateway on a port. */
 export interface RemoteOptions {
@@ -2527,6 +2990,10 @@ export interface RemoteOptions {
 	allowTracking?: boolean | undefined;
 	/** An option of the Composio SDK. It has no effect: no newer version is looked for. */
 	disableVersionCheck?: boolean | undefined;
+	/** An option of the Composio SDK. It has no effect: no tools are made for the framework of an agent. */
+	provider?: unknown | undefined;
+	/** An option of the Composio SDK. It has no effect: toolkits have no tools. */
+	toolkitVersions?: unknown | undefined;
 }
 /** How a gateway in this process is called. */
 export interface EmbeddedOptions {
@@ -2557,6 +3024,7 @@ export type ComposioOptions = RemoteOptions | EmbeddedOptions;
  * ```
  */
 export declare class Composio {
+	#private;
 	/** Sessions, in which calls are made as a user. */
 	readonly sessions: Sessions;
 	/** The accounts of users, with the credentials that calls are made with. */
@@ -2565,8 +3033,22 @@ export declare class Composio {
 	readonly authConfigs: AuthConfigs;
 	/** The toolkits that can be called. */
 	readonly toolkits: Toolkits;
-	/** Calls outside of a session. */
-	readonly tools: Tools;
+	/** Calls outside of a session. Members for tools of the hosted backend reject, and say what to use. */
+	readonly tools: Tools & UnsupportedMembers<"get" | "execute" | "createCustomTool" | "getRawComposioTools" | "getRawComposioToolBySlug">;
+	/** The webhooks of the hosted backend. Members for its triggers reject, and say what to use. */
+	readonly triggers: Triggers & UnsupportedMembers<"delete" | "enable" | "disable" | "create" | "getType" | "listActive" | "listEnum" | "listTypes" | "setWebhookSubscription" | "subscribe" | "unsubscribe" | "update">;
+	/** Webhook subscriptions of the hosted backend: each member rejects, and says what to use. */
+	readonly webhooks: UnsupportedMembers<"delete" | "get" | "set" | "list" | "create" | "update">;
+	/** MCP servers of the hosted backend: each member rejects, and says what to use. */
+	readonly mcp: UnsupportedMembers<"delete" | "get" | "list" | "create" | "update" | "generate">;
+	/** Files of the hosted backend: each member rejects, and says what to use. */
+	readonly files: UnsupportedMembers<"upload" | "download">;
+	/** Logs of the hosted backend: each member rejects, and says what to use. */
+	readonly logs: UnsupportedMembers<"get" | "search">;
+	/** Saved configurations of the hosted backend: each member rejects, and says what to use. */
+	readonly sessionConfigs: UnsupportedMembers<"get" | "list">;
+	/** The same as `updateAcl` of {@link connectedAccounts}, under the name of the Composio SDK. */
+	readonly experimental: Pick<ConnectedAccounts, "updateAcl">;
 	/**
 	 * @param options Where the calls go.
 	 * @throws {ValidationError} If an option is unknown or cannot be used.
@@ -2574,6 +3056,24 @@ export declare class Composio {
 	 * @throws {ComposioError} If the URL, or the file named by `NODE_EXTRA_CA_CERTS`, cannot be used.
 	 */
 	constructor(options?: ComposioOptions);
+	/** The name that the Composio SDK had for {@link sessions}. */
+	get toolRouter(): Sessions;
+	/**
+	 * Returns a client with the same options, and with further headers for every request to the backend.
+	 *
+	 * @param options `headers`, which are added to `defaultHeaders`. A gateway in this process has no use for them.
+	 * @throws {ValidationError} If a header cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const traced = composio.createSession({ headers: { 'x-correlation-id': 'job-17' } });
+	 * ```
+	 */
+	createSession({ headers }?: {
+		headers?: Record<string, string> | undefined;
+	}): Composio;
+	/** A function of the Composio SDK. It does nothing: there is no telemetry to send. */
+	flush(): Promise<void>;
 	/**
 	 * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
 	 * `sessionId`, and go on with {@link Composio.use}.
@@ -2601,8 +3101,10 @@ export declare class Composio {
 	 * Returns an existing session.
 	 *
 	 * @param sessionId The session's id, `trs_…`.
-	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {ValidationError} If the id is empty or no string.
+	 * @param use `customTools` and `customToolkits`, which the backend does not store, and `signal` and `timeout`
+	 * (milliseconds).
+	 * @param options `signal` and `timeout` (milliseconds), as a third argument.
+	 * @throws {ValidationError} If the id is empty or no string, or an option cannot be used.
 	 * @throws {NotFoundError} If there is no such session, or no longer.
 	 *
 	 * @example
@@ -2610,7 +3112,7 @@ export declare class Composio {
 	 * const session = await composio.use('trs_4f9d…');
 	 * ```
 	 */
-	use(sessionId: string, options?: CallOptions): Promise<Session>;
+	use(sessionId: string, use?: UseSession, options?: CallOptions): Promise<Session>;
 	/**
 	 * Returns a function like that of {@link Session.fetch} that finds the session of each call. It is for an SDK that
 	 * takes one `fetch` for all of its users.
@@ -2688,79 +3190,5 @@ export declare class Tools {
 	 */
 	download(binaryData: Pick<BinaryData, "url">, options?: CallOptions): Promise<Download>;
 }
-/** The kinds of an auth config. */
-export declare const AuthConfigTypes: Readonly<{
-	/** With your own client, or for a scheme that needs none. */
-	readonly CUSTOM: "use_custom_auth";
-	/** With a client of the hosted backend. A gateway has none. */
-	readonly COMPOSIO_MANAGED: "use_composio_managed_auth";
-}>;
-/** How accounts authenticate. */
-export declare const AuthSchemeTypes: Readonly<{
-	readonly OAUTH1: "OAUTH1";
-	readonly OAUTH2: "OAUTH2";
-	readonly API_KEY: "API_KEY";
-	readonly BASIC: "BASIC";
-	readonly BEARER_TOKEN: "BEARER_TOKEN";
-	readonly BILLCOM_AUTH: "BILLCOM_AUTH";
-	readonly GOOGLE_SERVICE_ACCOUNT: "GOOGLE_SERVICE_ACCOUNT";
-	readonly NO_AUTH: "NO_AUTH";
-	readonly BASIC_WITH_JWT: "BASIC_WITH_JWT";
-	readonly CALCOM_AUTH: "CALCOM_AUTH";
-	readonly SERVICE_ACCOUNT: "SERVICE_ACCOUNT";
-	readonly SAML: "SAML";
-	readonly DCR_OAUTH: "DCR_OAUTH";
-	readonly CIMD_OAUTH: "CIMD_OAUTH";
-	readonly S2S_OAUTH2: "S2S_OAUTH2";
-}>;
-/** The name of an auth scheme. */
-export type AuthSchemeType = keyof typeof AuthSchemeTypes;
-/** The states of an account. Calls are made with `ACTIVE` accounts only. */
-export declare const ConnectedAccountStatuses: Readonly<{
-	readonly INITIALIZING: "INITIALIZING";
-	readonly INITIATED: "INITIATED";
-	readonly ACTIVE: "ACTIVE";
-	readonly FAILED: "FAILED";
-	readonly EXPIRED: "EXPIRED";
-	readonly INACTIVE: "INACTIVE";
-	readonly REVOKED: "REVOKED";
-}>;
-/** Another name of {@link ConnectedAccountStatuses}. */
-export declare const ConnectionStatuses: Readonly<{
-	readonly INITIALIZING: "INITIALIZING";
-	readonly INITIATED: "INITIATED";
-	readonly ACTIVE: "ACTIVE";
-	readonly FAILED: "FAILED";
-	readonly EXPIRED: "EXPIRED";
-	readonly INACTIVE: "INACTIVE";
-	readonly REVOKED: "REVOKED";
-}>;
-/** Whether an account belongs to one user, or several may use it. */
-export declare const ConnectedAccountTypes: Readonly<{
-	readonly PRIVATE: "PRIVATE";
-	readonly SHARED: "SHARED";
-}>;
-/** The presets of a session. */
-export declare const SessionPreset: Readonly<{
-	readonly DIRECT_TOOLS: "direct_tools";
-}>;
-/** The states of a trigger of the hosted backend. */
-export declare const TriggerStatuses: Readonly<{
-	readonly ENABLE: "enable";
-	readonly DISABLE: "disable";
-}>;
-/** The forms of a webhook's payload. */
-export declare const WebhookVersions: Readonly<{
-	readonly V1: "V1";
-	readonly V2: "V2";
-	readonly V3: "V3";
-}>;
-/** The form of a webhook's payload. */
-export type WebhookVersion = keyof typeof WebhookVersions;
-/** The events of a webhook. */
-export declare const WebhookEventTypes: Readonly<{
-	readonly CONNECTION_EXPIRED: "composio.connected_account.expired";
-	readonly TRIGGER_MESSAGE: "composio.trigger.message";
-}>;
 
 export {};

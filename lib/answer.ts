@@ -40,6 +40,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a value has a form. */
+export function fits<T>(value: unknown, form: Form): value is T {
+  return findWrong(value, form, '') === undefined;
+}
+
 function findWrong(value: unknown, form: Form, path: string): string | undefined {
   const mustBe = (what: string) => `${path === '' ? 'it' : `\`${path}\``} is ${kindOf(value)}, and must be ${what}`;
   if (typeof form === 'string') return typeof value === form ? undefined : mustBe(`a ${form}`);

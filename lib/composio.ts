@@ -23,8 +23,10 @@ import { askOn } from './resource';
 import { checkRetry, policyOf, RetryBudget, type RetryOptions } from './retry';
 import { Session, sessionBackendOf } from './session';
 import type { SessionConfig } from './session-config';
-import { type Sessions, sessionsOn } from './sessions';
+import { type Sessions, sessionsOn, type UseSession } from './sessions';
 import { type Toolkits, toolkitsOf } from './toolkits';
+import { Triggers } from './triggers';
+import { type UnsupportedMembers, unsupportedMembers } from './unsupported';
 import { below, type CallOptions, Check, kindOf } from './validate';
 
 /** The hosted backend. */
@@ -56,6 +58,10 @@ export interface RemoteOptions {
   allowTracking?: boolean;
   /** An option of the Composio SDK. It has no effect: no newer version is looked for. */
   disableVersionCheck?: boolean;
+  /** An option of the Composio SDK. It has no effect: no tools are made for the framework of an agent. */
+  provider?: unknown;
+  /** An option of the Composio SDK. It has no effect: toolkits have no tools. */
+  toolkitVersions?: unknown;
 }
 
 /** How a gateway in this process is called. */
@@ -71,7 +77,8 @@ export interface EmbeddedOptions {
 /** The options of a {@link Composio} object. */
 export type ComposioOptions = RemoteOptions | EmbeddedOptions;
 
-const SDK_KEYS = ['allowTracking', 'disableVersionCheck'];
+const SDK_FLAGS = ['allowTracking', 'disableVersionCheck'] as const;
+const SDK_KEYS = [...SDK_FLAGS, 'provider', 'toolkitVersions'];
 const REMOTE_KEYS = [
   ...['apiKey', 'baseURL', 'timeout', 'maxRetries', 'defaultHeaders', 'apiVersion', 'gateway', 'retry'],
   ...SDK_KEYS,
@@ -104,8 +111,40 @@ export class Composio {
   readonly authConfigs: AuthConfigs;
   /** The toolkits that can be called. */
   readonly toolkits: Toolkits;
-  /** Calls outside of a session. */
-  readonly tools: Tools;
+  /** Calls outside of a session. Members for tools of the hosted backend reject, and say what to use. */
+  readonly tools: Tools &
+    UnsupportedMembers<'get' | 'execute' | 'createCustomTool' | 'getRawComposioTools' | 'getRawComposioToolBySlug'>;
+  /** The webhooks of the hosted backend. Members for its triggers reject, and say what to use. */
+  readonly triggers = Object.assign(
+    new Triggers(),
+    unsupportedMembers('triggers', [
+      'create',
+      'delete',
+      'disable',
+      'enable',
+      'getType',
+      'listActive',
+      'listEnum',
+      'listTypes',
+      'setWebhookSubscription',
+      'subscribe',
+      'unsubscribe',
+      'update',
+    ]),
+  );
+  /** Webhook subscriptions of the hosted backend: each member rejects, and says what to use. */
+  readonly webhooks = unsupportedMembers('webhooks', ['create', 'delete', 'get', 'list', 'set', 'update']);
+  /** MCP servers of the hosted backend: each member rejects, and says what to use. */
+  readonly mcp = unsupportedMembers('mcp', ['create', 'delete', 'generate', 'get', 'list', 'update']);
+  /** Files of the hosted backend: each member rejects, and says what to use. */
+  readonly files = unsupportedMembers('files', ['download', 'upload']);
+  /** Logs of the hosted backend: each member rejects, and says what to use. */
+  readonly logs = unsupportedMembers('logs', ['get', 'search']);
+  /** Saved configurations of the hosted backend: each member rejects, and says what to use. */
+  readonly sessionConfigs = unsupportedMembers('sessionConfigs', ['get', 'list']);
+  /** The same as `updateAcl` of {@link connectedAccounts}, under the name of the Composio SDK. */
+  readonly experimental: Pick<ConnectedAccounts, 'updateAcl'>;
+  readonly #options: ComposioOptions;
 
   /**
    * @param options Where the calls go.
@@ -120,8 +159,43 @@ export class Composio {
     this.connectedAccounts = connectedAccountsOf(backend);
     this.authConfigs = authConfigsOf(ask);
     this.toolkits = toolkitsOf(ask, this.authConfigs, this.connectedAccounts);
-    this.tools = toolsOf(backend);
+    this.tools = Object.assign(
+      toolsOf(backend),
+      unsupportedMembers('tools', [
+        'get',
+        'execute',
+        'createCustomTool',
+        'getRawComposioTools',
+        'getRawComposioToolBySlug',
+      ]),
+    );
+    this.experimental = { updateAcl: (...call) => this.connectedAccounts.updateAcl(...call) };
+    this.#options = options;
   }
+
+  /** The name that the Composio SDK had for {@link sessions}. */
+  get toolRouter(): Sessions {
+    return this.sessions;
+  }
+
+  /**
+   * Returns a client with the same options, and with further headers for every request to the backend.
+   *
+   * @param options `headers`, which are added to `defaultHeaders`. A gateway in this process has no use for them.
+   * @throws {ValidationError} If a header cannot be used.
+   *
+   * @example
+   * ```ts
+   * const traced = composio.createSession({ headers: { 'x-correlation-id': 'job-17' } });
+   * ```
+   */
+  createSession({ headers = {} }: { headers?: Record<string, string> } = {}): Composio {
+    if ('gateway' in this.#options) return new Composio(this.#options);
+    return new Composio({ ...this.#options, defaultHeaders: { ...this.#options.defaultHeaders, ...headers } });
+  }
+
+  /** A function of the Composio SDK. It does nothing: there is no telemetry to send. */
+  async flush(): Promise<void> {}
 
   /**
    * Opens a session for a user. It stays until it is deleted, so one for each request fills the store: keep its
@@ -153,8 +227,10 @@ export class Composio {
    * Returns an existing session.
    *
    * @param sessionId The session's id, `trs_…`.
-   * @param options `signal` and `timeout` (milliseconds).
-   * @throws {ValidationError} If the id is empty or no string.
+   * @param use `customTools` and `customToolkits`, which the backend does not store, and `signal` and `timeout`
+   * (milliseconds).
+   * @param options `signal` and `timeout` (milliseconds), as a third argument.
+   * @throws {ValidationError} If the id is empty or no string, or an option cannot be used.
    * @throws {NotFoundError} If there is no such session, or no longer.
    *
    * @example
@@ -162,8 +238,8 @@ export class Composio {
    * const session = await composio.use('trs_4f9d…');
    * ```
    */
-  async use(sessionId: string, options?: CallOptions): Promise<Session> {
-    return this.sessions.use(sessionId, options);
+  async use(sessionId: string, use?: UseSession, options?: CallOptions): Promise<Session> {
+    return this.sessions.use(sessionId, use, options);
   }
 
   /**
@@ -328,7 +404,7 @@ function remote(options: RemoteOptions): BackendHandle {
     const { apiKey, baseURL, timeout, maxRetries, retry, defaultHeaders, apiVersion } = options;
     check.optionalText(apiKey ?? undefined, 'apiKey');
     check.optionalText(baseURL ?? undefined, 'baseURL');
-    for (const key of SDK_KEYS) check.optionalFlag(options[key], key);
+    for (const key of SDK_FLAGS) check.optionalFlag(options[key], key);
     check.optionalTimeout(timeout, 'timeout');
     check.optionalWhole(maxRetries, 'maxRetries', 0);
     checkRetry(check, retry);

@@ -55,6 +55,20 @@ export {
   type WebhookVersion,
   WebhookVersions,
 } from './constants';
+export {
+  type CreateTool,
+  type CustomTool,
+  type CustomToolkit,
+  type CustomTools,
+  experimental_createTool,
+  experimental_createToolkit,
+  type RegisteredCustomTool,
+  type RegisteredCustomToolkit,
+  type SessionContext,
+  type ToolJsonSchema,
+  type ToolResult,
+  type ToolSchema,
+} from './custom-tools';
 export { Download, type ToFileOptions } from './download';
 export {
   APIConnectionError,
@@ -73,6 +87,8 @@ export {
   ComposioSessionConfigConflictError,
   ComposioSharedAccessDeniedError,
   ComposioToolkitNotFoundError,
+  ComposioWebhookPayloadError,
+  ComposioWebhookSignatureVerificationError,
   ConflictError,
   ConnectionRequestFailedError,
   ConnectionRequestTimeoutError,
@@ -84,6 +100,7 @@ export {
   PermissionDeniedError,
   RateLimitError,
   UnprocessableEntityError,
+  UnsupportedFeatureError,
   ValidationError,
 } from './errors';
 export type { FetchOptions } from './fetch';
@@ -118,9 +135,10 @@ export {
   type EnsuredConnection,
   type Mcp,
   Session,
+  type SessionFiles,
 } from './session';
-export type { Choice, SessionConfig, SessionUpdate, TagFilter, Workbench } from './session-config';
-export { Sessions } from './sessions';
+export type { Choice, SessionConfig, SessionExperiments, SessionUpdate, TagFilter, Workbench } from './session-config';
+export { Sessions, type UseSession } from './sessions';
 export type { AccountAcl, AccountSharing, AccountType, NewAccountSharing } from './sharing';
 export type {
   ToolkitAuthorizationServer,
@@ -145,7 +163,11 @@ export {
   type ToolkitMeta,
   Toolkits,
 } from './toolkits';
+export { Triggers } from './triggers';
+export type { Unsupported, UnsupportedMembers, UnsupportedResult } from './unsupported';
 export type { CallOptions } from './validate';
+export type { ParseWebhook, VerifyWebhook, WebhookRequest } from './webhook';
+export type { IncomingTriggerPayload, WebhookEvent } from './webhook-payload';
 
 // If the native part cannot be loaded, the program fails now instead of at its first call.
 void native.Gateway;

@@ -1,5 +1,6 @@
 // The configuration of a session: its type, its checks and its wire form.
 
+import { type CustomTools, checkCustomTools } from './custom-tools';
 import { below, Check, kindOf, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
 
 /** A choice among names: the listed ones, only these, or all but these. */
@@ -45,8 +46,20 @@ export interface SessionConfig {
   workbench?: Workbench;
   /** Another name of `workbench`. */
   sandbox?: Workbench;
+  /** The tools of the hosted backend to offer without a search. */
+  preload?: { tools: readonly string[] | 'all' };
   /** `direct_tools` offers every tool as it is, without those that search, connect and run several. */
   sessionPreset?: 'direct_tools';
+  /** An option of the Composio SDK. It has no effect: every session has `mcp`. */
+  mcp?: boolean;
+  /** Custom tools, which run in this process, and the time zone for prompts of the hosted backend. */
+  experimental?: SessionExperiments;
+}
+
+/** The experimental part of a new session's configuration. */
+export interface SessionExperiments extends CustomTools {
+  /** For prompts of the hosted backend. */
+  assistivePrompt?: { userTimezone?: string };
 }
 
 /** A choice among tools by what they are marked as. */
@@ -72,7 +85,9 @@ export interface Workbench {
 /**
  * The parts of a session's configuration to change. `null` resets a part to its default.
  */
-export type SessionUpdate = { [Key in Exclude<keyof SessionConfig, 'sessionPreset'>]?: SessionConfig[Key] | null } & {
+export type SessionUpdate = {
+  [Key in Exclude<keyof SessionConfig, 'sessionPreset' | 'mcp' | 'experimental'>]?: SessionConfig[Key] | null;
+} & {
   /** The version that the changes are based on. They are refused if the session has another. Default: any. */
   expectedConfigVersion?: number;
 };
@@ -116,6 +131,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   multiAccount: { wire: 'multi_account', write: multiAccount },
   workbench: { wire: 'workbench', write: workbench },
   sandbox: { wire: 'workbench', write: workbench },
+  preload: { wire: 'preload', write: preload },
 };
 
 /** The settings of the preset `direct_tools`. */
@@ -132,8 +148,10 @@ export function createSessionBody(userId: string, config: SessionConfig = {}): o
   const check = new Check('session');
   check.text(userId, 'userId', 'give your own id of the user that the calls are made for', LONGEST_USER_ID);
   const wire: Record<string, unknown> = { user_id: userId };
-  if (check.object(config, '', [...Object.keys(PARTS), 'sessionPreset'])) {
-    const { sessionPreset, ...parts } = config;
+  if (check.object(config, '', [...Object.keys(PARTS), 'sessionPreset', 'mcp', 'experimental'])) {
+    const { sessionPreset, mcp, experimental, ...parts } = config;
+    check.optionalFlag(mcp, 'mcp');
+    if (experimental !== undefined) wire.experimental = experiments(check, experimental, 'experimental');
     wire.manage_connections = { enable: true };
     if (sessionPreset !== undefined && check.oneOf(sessionPreset, 'sessionPreset', ['direct_tools'])) {
       Object.assign(wire, DIRECT_TOOLS);
@@ -164,6 +182,17 @@ function writeParts(check: Check, config: Record<string, unknown>, wire: Record<
     const value = config[key];
     if (value !== undefined) wire[part.wire] = value === null ? null : part.write(check, value, key);
   }
+}
+
+/** The part that is sent: custom tools stay in this process. */
+function experiments(check: Check, value: unknown, path: string): unknown {
+  if (!check.object(value, path, ['assistivePrompt', 'customTools', 'customToolkits'])) return undefined;
+  checkCustomTools(check, value, path);
+  const { assistivePrompt } = value;
+  const promptPath = below(path, 'assistivePrompt');
+  if (assistivePrompt === undefined || !check.object(assistivePrompt, promptPath, ['userTimezone'])) return undefined;
+  check.optionalText(assistivePrompt.userTimezone, below(promptPath, 'userTimezone'));
+  return { assistive_prompt_config: { user_timezone: assistivePrompt.userTimezone } };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -257,4 +286,10 @@ function workbench(check: Check, value: unknown, path: string): unknown {
     auto_offload_threshold: autoOffloadThreshold,
     sandbox_size: sandboxSize,
   };
+}
+
+function preload(check: Check, value: unknown, path: string): unknown {
+  if (!check.object(value, path, ['tools'])) return undefined;
+  if (value.tools !== 'all') check.texts(value.tools, below(path, 'tools'));
+  return { tools: value.tools };
 }

@@ -5,6 +5,17 @@ import { type BackendHandle, originOf } from './backend';
 import type { ToolkitSlug } from './built-in-toolkits';
 import { connectedAccountsOf } from './connected-accounts';
 import { type ConnectionRequest, LINK, linkedRequest, type WireLink } from './connection-request';
+import {
+  type RegisteredCustomTool,
+  type RegisteredCustomToolkit,
+  registeredToolkits,
+  registeredTools,
+  runTool,
+  type SessionContext,
+  type ToolRegistry,
+  type ToolResult,
+  toolBySlug,
+} from './custom-tools';
 import { type Download, openDownload } from './download';
 import { ComposioSessionConfigConflictError } from './errors';
 import { type FetchOptions, fetchIn, type SessionBackend } from './fetch';
@@ -26,7 +37,8 @@ import { type SessionUpdate, updateSessionBody } from './session-config';
 import { checkSharing, type NewAccountSharing, sharingBody } from './sharing';
 import { toolkitFacts } from './toolkit-facts';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import { type CallOptions, Check, LONGEST_NAME, LONGEST_SLUG } from './validate';
+import { type UnsupportedMembers, type UnsupportedResult, unsupported, unsupportedMembers } from './unsupported';
+import { type CallOptions, Check, callOptions, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
 /** A session, in the form of a response. */
 interface SessionAnswer {
@@ -90,8 +102,18 @@ const DELETED = { session_id: 'string', deleted: 'boolean' } as const;
 /** Where the calls of a session go. */
 export let sessionBackendOf: (session: Session) => SessionBackend;
 
-/** Sends the request, and creates a session from the backend's response. */
-export let sessionFrom: (backend: BackendHandle, request: ResourceRequest, options?: CallOptions) => Promise<Session>;
+/** Sends the request, and creates a session with these custom tools from the backend's response. */
+export let sessionFrom: (
+  backend: BackendHandle,
+  tools: ToolRegistry,
+  request: ResourceRequest,
+  options?: CallOptions,
+) => Promise<Session>;
+
+/** The files of a session of the hosted backend. Each member rejects, and says what to use. */
+export type SessionFiles = UnsupportedMembers<'list' | 'upload' | 'download' | 'delete'>;
+
+const FILES: SessionFiles = unsupportedMembers('session.files', ['list', 'upload', 'download', 'delete']);
 
 /**
  * A user's session, made by {@link Composio.create} or {@link Composio.use}.
@@ -109,17 +131,19 @@ export class Session {
   /** The session's id, `trs_…`. */
   readonly sessionId: string;
   readonly #backend: BackendHandle;
+  readonly #tools: ToolRegistry;
   #answer: SessionAnswer;
 
   static {
-    sessionFrom = async (backend, request, options) =>
-      new Session(backend, await askOn(backend)({ ...request, form: SESSION }, options));
+    sessionFrom = async (backend, tools, request, options) =>
+      new Session(backend, tools, await askOn(backend)({ ...request, form: SESSION }, options));
     sessionBackendOf = (session) => ({ backend: session.#backend, sessionId: session.sessionId });
   }
 
-  private constructor(backend: BackendHandle, answer: SessionAnswer) {
+  private constructor(backend: BackendHandle, tools: ToolRegistry, answer: SessionAnswer) {
     this.sessionId = answer.session_id;
     this.#backend = backend;
+    this.#tools = tools;
     this.#answer = answer;
   }
 
@@ -143,6 +167,115 @@ export class Session {
     const url = this.#answer.mcp.url ?? '';
     const { headers, origin } = this.#backend;
     return { type: 'http', url, headers: originOf(url) === origin ? { ...headers } : {} };
+  }
+
+  /** The tools of the hosted backend that are offered without a search. A gateway has none. */
+  get preload(): unknown {
+    return this.#answer.config.preload;
+  }
+
+  /** The sandbox of the hosted backend, under the names of the wire. */
+  get sandbox(): unknown {
+    return this.#answer.config.workbench;
+  }
+
+  /** Files of the hosted backend, which are not in this package: each member rejects, and says what to use. */
+  get files(): SessionFiles {
+    return FILES;
+  }
+
+  /** Where the Composio SDK has {@link files}. */
+  get experimental(): { readonly files: SessionFiles } {
+    return { files: FILES };
+  }
+
+  /**
+   * Lists the custom tools that the session was given, by {@link Composio.create} or {@link Composio.use}.
+   *
+   * @param filter `toolkit` is the toolkit that the tools extend or belong to. Default: all.
+   *
+   * @example
+   * ```ts
+   * for (const { slug, description } of session.customTools()) console.log(slug, description);
+   * ```
+   */
+  customTools(filter: { toolkit?: string } = {}): RegisteredCustomTool[] {
+    return registeredTools(this.#tools, filter.toolkit);
+  }
+
+  /** Lists the toolkits of custom tools that the session was given. */
+  customToolkits(): RegisteredCustomToolkit[] {
+    return registeredToolkits(this.#tools);
+  }
+
+  /**
+   * Runs a custom tool of the session in this process. Nothing is sent but the calls that the tool makes.
+   *
+   * @param slug The tool's name in the session, such as `LOCAL_GREP`, or the slug that it was created with.
+   * @param input The input of the tool, which its schema checks.
+   * @param _account An option of the Composio SDK. It has no effect.
+   * @param options `signal` and `timeout` (milliseconds). The signal is that of the tool's context.
+   * @returns The tool's `data`. If the tool throws, or its schema refuses the input, `error` says why.
+   * @throws {UnsupportedFeatureError} If the session has no such custom tool: tools of the hosted backend are not in
+   * this package.
+   * @throws {ValidationError} If an argument cannot be used, or the slug is that of several tools.
+   * @throws The signal's reason, if the signal is aborted.
+   *
+   * @example
+   * ```ts
+   * const { data, error } = await session.execute('COUNT_STARS', { repository: 'octocat/hello-world' });
+   * ```
+   */
+  async execute(
+    slug: string,
+    input: Record<string, unknown> = {},
+    _account?: { account?: string },
+    options?: CallOptions,
+  ): Promise<ToolResult> {
+    const check = new Check('custom tool');
+    check.text(slug, 'slug');
+    check.record(input, 'input');
+    check.done();
+    const { signal, timeout } = callOptions(options);
+    const tool = toolBySlug(this.#tools, slug);
+    if (tool === undefined) throw unsupported('session.execute');
+    return runTool(tool, input, this.#contextOf({ signal, timeout }));
+  }
+
+  #contextOf(limits: CallOptions): SessionContext {
+    return {
+      userId: this.userId,
+      signal: limits.signal,
+      proxyExecute: (request, options) => this.proxyExecute(request, { ...limits, ...options }),
+      execute: (slug, input) => this.execute(slug, input, undefined, limits),
+    };
+  }
+
+  /**
+   * Tools of the hosted backend, which are not in this package.
+   *
+   * @throws {UnsupportedFeatureError} Always. The message says what to use.
+   */
+  async tools(..._options: unknown[]): Promise<UnsupportedResult> {
+    throw unsupported('session.tools');
+  }
+
+  /**
+   * The search of the hosted backend, which is not in this package.
+   *
+   * @throws {UnsupportedFeatureError} Always. The message says what to use.
+   */
+  async search(..._options: unknown[]): Promise<UnsupportedResult> {
+    throw unsupported('session.search');
+  }
+
+  /**
+   * Earlier configurations of the session, which are not in this package.
+   *
+   * @throws {UnsupportedFeatureError} Always. The message says what to use.
+   */
+  async listConfigHistory(..._options: unknown[]): Promise<UnsupportedResult> {
+    throw unsupported('session.listConfigHistory');
   }
 
   /**

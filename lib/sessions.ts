@@ -1,9 +1,16 @@
 // Sessions: how they are opened, found again and deleted.
 
 import type { BackendHandle } from './backend';
+import { type CustomTools, checkCustomTools, registryOf } from './custom-tools';
 import { deleteSession, SESSION_PATH, type Session, sessionFrom } from './session';
 import { createSessionBody, type SessionConfig } from './session-config';
-import { type CallOptions, id } from './validate';
+import { CALL_OPTIONS, type CallOptions, Check, checkLimits, id } from './validate';
+
+/** How an existing session is used: with which custom tools, and the options of the call. */
+export interface UseSession extends CustomTools, CallOptions {
+  /** An option of the Composio SDK. It has no effect: every session has `mcp`. */
+  mcp?: boolean;
+}
 
 /** Makes the sessions of a backend. */
 export let sessionsOn: (backend: BackendHandle) => Sessions;
@@ -36,15 +43,18 @@ export class Sessions {
    */
   async create(userId: string, config?: SessionConfig, options?: CallOptions): Promise<Session> {
     const body = createSessionBody(userId, config);
-    return sessionFrom(this.#backend, { method: 'POST', path: SESSION_PATH, body }, options);
+    const tools = registryOf(config?.experimental);
+    return sessionFrom(this.#backend, tools, { method: 'POST', path: SESSION_PATH, body }, options);
   }
 
   /**
    * Returns an existing session. {@link Composio.use} is the same.
    *
    * @param sessionId The session's id, `trs_…`.
-   * @param options `signal` and `timeout` (milliseconds).
-   * @throws {ValidationError} If the id is empty or no string.
+   * @param use `customTools` and `customToolkits`, which the backend does not store, and `signal` and `timeout`
+   * (milliseconds).
+   * @param options `signal` and `timeout` (milliseconds), as a third argument.
+   * @throws {ValidationError} If the id is empty or no string, or an option cannot be used.
    * @throws {NotFoundError} If there is no such session, or no longer.
    *
    * @example
@@ -52,9 +62,19 @@ export class Sessions {
    * const session = await composio.sessions.use('trs_4f9d…');
    * ```
    */
-  async use(sessionId: string, options?: CallOptions): Promise<Session> {
-    id(sessionId, 'sessionId');
-    return sessionFrom(this.#backend, { method: 'GET', path: [...SESSION_PATH, sessionId] }, options);
+  async use(sessionId: string, use: UseSession = {}, options?: CallOptions): Promise<Session> {
+    const check = new Check('session');
+    check.text(sessionId, 'sessionId');
+    if (check.object(use, '', [...CALL_OPTIONS, 'customTools', 'customToolkits', 'mcp'])) {
+      checkLimits(check, use);
+      check.optionalFlag(use.mcp, 'mcp');
+      checkCustomTools(check, use, '');
+    }
+    check.done();
+    const { customTools, customToolkits, signal, timeout } = use;
+    const request = { method: 'GET', path: [...SESSION_PATH, sessionId] } as const;
+    const tools = registryOf({ customTools, customToolkits });
+    return sessionFrom(this.#backend, tools, request, options ?? { signal, timeout });
   }
 
   /**

@@ -13,7 +13,7 @@ export const LONGEST_SLUG = 100;
 export const LONGEST_USER_ID = 1024;
 export const LONGEST_NAME = 256;
 /** The most entries of a list or map. */
-const MOST_LISTED = 1000;
+export const MOST_LISTED = 1000;
 /** The most sentences of one error. */
 const MOST_SENTENCES = 20;
 
