@@ -247,6 +247,14 @@ token_url = "${upstream.origin}/token"
           ['ac_managed', 'ac_own'],
         ],
       );
+      // A backend that ignores the filter, and repeats an item.
+      const all = [...vendor.accounts, vendor.accounts[0]];
+      vendor.on('/connected_accounts', (response) => send(response, 200, { items: all, next_cursor: '' }));
+      const chosen = await moved(migrate('acme', '--dry-run', '--user', 'bob', '--user', 'team', '--store', 'none.db'));
+      assert.deepEqual(
+        chosen.accounts.map(({ there }) => there),
+        ['ca_bob', 'ca_team'],
+      );
     });
   });
 

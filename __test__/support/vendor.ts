@@ -94,7 +94,7 @@ export class Vendor {
       if (path === '/connected_accounts') return sendPage(response, this.#shown(searchParams), searchParams);
       const [, session_id = ''] = /^\/tool_router\/session\/([^/]+)$/.exec(path) ?? [];
       const config = this.sessions[session_id];
-      if (config === undefined) return sendError(response, 404, 'Not found', 'ToolRouterV2_SessionNotFound');
+      if (config === undefined) return sendError(response, 404, 'Session not found', 'ToolRouterV2_SessionNotFound');
       const mcp = { type: 'http', url: `${this.url}/tool_router/${session_id}/mcp` };
       send(response, 200, { session_id, mcp, tool_router_tools: [], config_version: 1, config });
     });

@@ -110,26 +110,22 @@ export async function planAuthConfigs(
     throw new UsageError('COMPOSIO_BASE_URL leads to a gateway with this store: name the backend of the project.');
   }
   const taken = new Set(configs.flatMap(({ id }) => ids.get(id) ?? []));
+  // A killed run may have made an auth config without recording it.
+  const free = grouped(
+    [...target.authConfigs.values()].filter(({ id, name }) => name !== '' && !taken.has(id)),
+    ({ name, toolkit, authScheme }) => JSON.stringify([name, toolkit.slug, authScheme]),
+  );
   const moves: AuthConfigMove[] = [];
   for (const there of configs) {
     const move: AuthConfigMove = { there, credentials: {}, missing: [] };
     moves.push(move);
     const recorded = ids.get(there.id);
     if (recorded !== undefined && target.authConfigs.has(recorded)) move.id = recorded;
-    else move.id = sameConfig(there, target, taken);
-    if (move.id !== undefined) taken.add(move.id);
+    else move.id = free.get(JSON.stringify([there.name, there.toolkit, there.scheme]))?.shift()?.id;
     if (there.isDisabled) move.left = 'it is disabled there';
     else if (move.id === undefined) await planNew(move, target, wishes);
   }
   return moves;
-}
-
-/** An auth config here that a killed run may have made without recording it. */
-function sameConfig(there: ProjectAuthConfig, target: Target, taken: ReadonlySet<string>): string | undefined {
-  if (there.name === '') return undefined;
-  const same = ({ id, name, toolkit, authScheme }: AuthConfig) =>
-    name === there.name && toolkit.slug === there.toolkit && authScheme === there.scheme && !taken.has(id);
-  return [...target.authConfigs.values()].find(same)?.id;
 }
 
 /** Plans an auth config that is not here yet. */

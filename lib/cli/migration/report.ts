@@ -31,10 +31,13 @@ export function planLines(
   isDry: boolean,
 ): string[] {
   const users = new Set(accounts.map(({ there }) => there.userId)).size;
+  const own = grouped(
+    accounts.filter(({ left }) => left === undefined),
+    ({ config }) => config,
+  );
   const rows = authConfigs.map((move) => {
-    const own = accounts.filter(({ config, left }) => config === move && left === undefined);
     const { id, toolkit, scheme, name } = move.there;
-    return [id, toolkit, scheme, name || null, own.length, stateOf(move, isDry)];
+    return [id, toolkit, scheme, name || null, own.get(move)?.length ?? 0, stateOf(move, isDry)];
   });
   const names = ['AUTH CONFIG', 'TOOLKIT', 'SCHEME', 'NAME', 'ACCOUNTS', 'HERE'];
   const head = `${project.host} has ${count(authConfigs.length, 'auth config')} and ${count(accounts.length, 'account')} of ${count(users, 'user')}.`;
