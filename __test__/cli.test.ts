@@ -104,6 +104,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
 
   describe('prints help', () => {
     const commands = [
+      'init',
       'serve',
       'keys create',
       'keys list',

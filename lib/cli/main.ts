@@ -11,6 +11,7 @@ import { call } from './commands/call';
 import { calls } from './commands/calls';
 import { connect } from './commands/connect';
 import { encryptionKey } from './commands/encryption-key';
+import { init } from './commands/init';
 import { keys } from './commands/keys';
 import { migrate } from './commands/migrate';
 import { serve } from './commands/serve';
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   calls,
   ...migrate,
   encryptionKey,
+  init,
 ];
 
 /** Runs a command line, and returns the exit code: 0 done, 1 failed, 2 not understood. */
