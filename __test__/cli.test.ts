@@ -180,7 +180,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       );
       const { code, stderr } = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
       assert.equal(code, 2);
-      assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`proxy-execute encryption-key` prints a new one/);
+      assert.match(stderr, /Set PROXY_EXECUTE_ENCRYPTION_KEY .*`npx proxy-execute encryption-key` prints a new one/);
       await refused(['keys', 'create', '--encryption-key-file', 'no.key'], /no\.key cannot be read \(ENOENT\)/);
       const wrong = await run(['keys', 'create'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: 'short' });
       assert.equal(wrong.code, 2);
@@ -245,6 +245,21 @@ basic = { username = "{{username}}", password = "{{password}}" }
     const { code, stderr } = await run(['keys', 'list', '--store', 'other.db']);
     assert.equal(code, 1);
     assert.match(stderr, /^error: .*another (encryption )?key/);
+  });
+
+  it('the key of .env in the current folder opens a store, after that of the environment', async () => {
+    const key = 'fedcba9876543210'.repeat(4);
+    const list = async (env: string) =>
+      (await run(['keys', 'list', '--store', 'dotenv.db'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: env })).code;
+    const variables = [`PROXY_EXECUTE_ENCRYPTION_KEY="${key}"`, 'PROXY_EXECUTE_LOG=nope'];
+    writeFileSync(join(folder, '.env'), variables.join('\n'));
+    try {
+      await run(['keys', 'create', '--store', 'dotenv.db'], '', { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
+      assert.deepEqual([await list(''), await list(key), await list(KEY)], [0, 0, 1]);
+    } finally {
+      rmSync(join(folder, '.env'));
+    }
+    assert.equal(await list(''), 2);
   });
 
   describe('connect', () => {
@@ -615,6 +630,9 @@ token_url = "${upstream.origin}/token"
       /^API_KEY:\n {2}api_key {2}\(secret, prompted for\)\n {2}region {2}\(--field region=…\) {2}Where/m,
     );
     assert.equal((await run(['toolkits', 'show', 'nope'])).code, 1);
+    const none = await run(['toolkits', 'list', 'nope']);
+    assert.deepEqual([none.code, none.stdout], [0, 'SLUG  NAME  SCHEMES\n']);
+    assert.equal(none.stderr, 'No toolkit has `nope` in its name. Add your own with --toolkit.\n');
   });
 
   it('calls are listed, the newest first', async () => {

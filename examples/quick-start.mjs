@@ -51,5 +51,11 @@ console.log('headers:', {
 });
 console.log('data:   ', data);
 
+console.log(
+  upstream
+    ? 'This was an API on this machine. With GITHUB_TOKEN, the example calls GitHub. Next: docs/first-steps.md'
+    : 'Next: docs/first-steps.md',
+);
+
 await gateway.close();
 upstream?.close();

@@ -46,7 +46,8 @@ export const GLOBAL_OPTIONS: Options = {
   store: { value: '<file>', description: 'The store. Default: ./proxy-execute.db' },
   'encryption-key-file': {
     value: '<file>',
-    description: 'A file with the key of the store. Default: the variable PROXY_EXECUTE_ENCRYPTION_KEY',
+    description:
+      'A file with the key of the store. Default: PROXY_EXECUTE_ENCRYPTION_KEY of the environment or of .env',
   },
   toolkit: { value: '<path>', many: true, description: 'A TOML file, or a folder of them, with toolkits of your own' },
   json: { description: 'Print JSON' },

@@ -1,6 +1,7 @@
 // The gateway that a command works on, opened from its options.
 
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import { Gateway } from '../gateway';
 import type { GatewayOptions } from '../gateway-options';
 import { type Given, UsageError } from './command';
@@ -52,10 +53,21 @@ export async function inExistingStore<T>(
 function encryptionKey(given: Given): string {
   const file = given.text('encryption-key-file');
   const key =
-    file === undefined ? process.env[KEY_VARIABLE] : readFile(file, '--encryption-key-file').toString().trim();
+    file === undefined
+      ? process.env[KEY_VARIABLE] || keyInDotenv()
+      : readFile(file, '--encryption-key-file').toString().trim();
   if (key) return key;
   const where = file === undefined ? `Set ${KEY_VARIABLE} or pass --encryption-key-file` : `${file} is empty`;
-  throw new UsageError(`There is no encryption key. ${where}; \`proxy-execute encryption-key\` prints a new one.`);
+  throw new UsageError(
+    `There is no encryption key. ${where}; \`npx proxy-execute encryption-key\` prints a new one, for a new store.`,
+  );
+}
+
+/** The key in `.env` of the current folder, where `init` puts it. No other variable of the file is used. */
+function keyInDotenv(): string | undefined {
+  if (!existsSync('.env')) return undefined;
+  // Before Node.js 20.12 there is no parser, and the file is not used.
+  return parseEnv?.(readFile('.env', KEY_VARIABLE).toString())[KEY_VARIABLE];
 }
 
 /** The content of a file that an option names. */

@@ -22,9 +22,11 @@ export interface DemoApi {
 export async function startDemoApi(): Promise<DemoApi> {
   const server = createServer((request, response) => {
     const user = USERS.get(request.headers.authorization?.replace('Bearer ', '') ?? '');
-    const [status, body] =
-      request.url !== '/user' ? [404, { message: 'Not found' }] : user ? [200, user] : [401, { message: 'Bad token' }];
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const answer = (status: number, body: object) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    if (request.url !== '/user') answer(404, { message: 'There is no such endpoint' });
+    else if (user) answer(200, user);
+    else answer(401, { message: 'Bad token' });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,7 +1,6 @@
 // `connect`: stores the credential that a user has, or has the user agree at the provider.
 
 import { Composio } from '../../composio';
-import type { Gateway } from '../../gateway';
 import type { ToolkitInputField } from '../../input-field';
 import type { Toolkit } from '../../toolkits';
 import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
@@ -48,12 +47,14 @@ export const connect: Command = {
       async (gateway) => {
         const [slug = ''] = given.parameters;
         const scheme = given.text('auth-config') === undefined ? given.text('scheme') : CONSENT;
-        const details = await detailsOf(gateway, slug, scheme);
+        const toolkit = await new Composio({ gateway }).toolkits.get(slug);
+        const details = detailsOf(toolkit, scheme);
         if (details.mode === CONSENT) {
           const account = await connectByConsent(gateway, given, terminal, slug);
           terminal.result(account, () => `${account.id} is ${account.userId}'s account of ${slug}, by ${CONSENT}.`);
           return 0;
         }
+        if (canAsk() && toolkit.meta.appUrl) terminal.note(`Documentation of ${toolkit.name}: ${toolkit.meta.appUrl}`);
         const { required, optional } = details.fields.connectedAccountInitiation;
         const account = await gateway.connectedAccounts.import({
           userId: given.text('user') ?? '',
@@ -70,8 +71,7 @@ export const connect: Command = {
 
 type Details = Toolkit['authConfigDetails'][number];
 
-async function detailsOf(gateway: Gateway, slug: string, scheme: string | undefined): Promise<Details> {
-  const { authConfigDetails } = await new Composio({ gateway }).toolkits.get(slug);
+function detailsOf({ slug, authConfigDetails }: Toolkit, scheme: string | undefined): Details {
   const wanted = scheme === undefined ? [...ENTERED, CONSENT] : [scheme.toUpperCase()];
   const modes = authConfigDetails.map(({ mode }) => mode);
   const mode = wanted.find((name) => modes.includes(name));

@@ -112,7 +112,7 @@ function ownVersion(): string {
   return `^${JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')).version}`;
 }
 
-/** What npm installed into a folder. Other package managers have no such file. */
+/** npm's record of the packages in a folder. Other package managers have no such file. */
 function npmLock(modules: string): { packages?: Record<string, { resolved?: string }> } | undefined {
   const file = join(modules, '.package-lock.json');
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;

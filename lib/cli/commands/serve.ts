@@ -11,7 +11,7 @@ const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'Serves a port',
+  summary: 'Serves the gateway on a port, for other programs',
   parameters: [],
   options: {
     host: { value: '<address>', description: 'The address. Default: 127.0.0.1, which only this machine reaches' },

@@ -3,6 +3,7 @@
 import { Composio } from '../../composio';
 import { Gateway } from '../../gateway';
 import type { ToolkitInputField } from '../../input-field';
+import { quoted } from '../../quoted';
 import type { Toolkit } from '../../toolkits';
 import type { Command, Given } from '../command';
 
@@ -14,9 +15,13 @@ const list: Command = {
   examples: ['npx proxy-execute toolkits list', 'npx proxy-execute toolkits list git --toolkit ./toolkits'],
   run: (given, terminal) =>
     withToolkits(given, async ({ toolkits }) => {
-      const { items } = await toolkits.list({ search: given.parameters[0] });
+      const [search] = given.parameters;
+      const { items } = await toolkits.list({ search });
       const rows = items.map(({ slug, name, authSchemes }) => [slug, name, authSchemes.join(' ')]);
       terminal.result(items, () => terminal.table(['SLUG', 'NAME', 'SCHEMES'], rows));
+      if (items.length === 0 && !terminal.json) {
+        terminal.note(`No toolkit has \`${quoted(search ?? '')}\` in its name. Add your own with --toolkit.`);
+      }
       return 0;
     }),
 };
