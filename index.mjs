@@ -35,7 +35,6 @@ export {
   ConnectionStatuses,
   Download,
   experimental_createTool,
-  experimental_createTool,
   experimental_createToolkit,
   Gateway,
   GatewayConnectedAccounts,

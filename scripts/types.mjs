@@ -45,7 +45,8 @@ function entry(text) {
     })
     .map(({ name }) => name.text)
     .sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
-  const lines = names.map((name) => `  ${name},\n`).join('');
+  // A function has a declaration for each of its overloads.
+  const lines = [...new Set(names)].map((name) => `  ${name},\n`).join('');
   return `/** The ES module entry, written by \`npm run types\`. The classes are those of the CommonJS entry. */\n\nexport {\n${lines}} from './index.js';\n`;
 }
 
