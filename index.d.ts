@@ -1848,7 +1848,7 @@ export type ToolJsonSchema = {
 	readonly parse?: never | undefined;
 	readonly safeParse?: never | undefined;
 };
-/** What a custom tool can use while it runs. */
+/** The session and its user, for a custom tool while it runs. */
 export interface SessionContext {
 	/** The user of the session. */
 	readonly userId: string;
@@ -1923,7 +1923,7 @@ export interface RegisteredCustomToolkit {
 }
 /** The result of a custom tool. */
 export interface ToolResult {
-	/** What the tool returned; empty if it failed. */
+	/** The tool's result; empty if it failed. */
 	data: Record<string, any>;
 	/** Why the tool failed; null if it did not. */
 	error: string | null;
@@ -2356,7 +2356,11 @@ export type UnsupportedResult = any;
  * A member of the Composio SDK that is not in this package. It rejects with an {@link UnsupportedFeatureError}, whose
  * message says what to use instead.
  */
-export type Unsupported = (...options: UnsupportedResult[]) => Promise<UnsupportedResult>;
+export type Unsupported = (...options: UnsupportedOption[]) => Promise<UnsupportedResult>;
+/** An argument of a member that is not in this package: any value, so that a function in it needs no types. */
+export type UnsupportedOption = ((...values: UnsupportedResult[]) => UnsupportedResult) | {
+	readonly [name: string]: UnsupportedOption;
+} | object | string | number | boolean | null | undefined;
 /** Members of the Composio SDK that are not in this package. */
 export type UnsupportedMembers<Names extends string> = {
 	readonly [Name in Names]: Unsupported;
@@ -2477,19 +2481,19 @@ export declare class Session {
 	 *
 	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
 	 */
-	tools(..._options: unknown[]): Promise<UnsupportedResult>;
+	tools(..._options: UnsupportedOption[]): Promise<UnsupportedResult>;
 	/**
 	 * The search of the hosted backend, which is not in this package.
 	 *
 	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
 	 */
-	search(..._options: unknown[]): Promise<UnsupportedResult>;
+	search(..._options: UnsupportedOption[]): Promise<UnsupportedResult>;
 	/**
 	 * Earlier configurations of the session, which are not in this package.
 	 *
 	 * @throws {UnsupportedFeatureError} Always. The message says what to use.
 	 */
-	listConfigHistory(..._options: unknown[]): Promise<UnsupportedResult>;
+	listConfigHistory(..._options: UnsupportedOption[]): Promise<UnsupportedResult>;
 	/**
 	 * Calls an endpoint of a toolkit as the session's user. The backend adds the credential of the user's account.
 	 * Your program never sees the credential.

@@ -25,7 +25,7 @@ export type ToolJsonSchema = { readonly [key: string]: unknown } & {
   readonly safeParse?: never;
 };
 
-/** What a custom tool can use while it runs. */
+/** The session and its user, for a custom tool while it runs. */
 export interface SessionContext {
   /** The user of the session. */
   readonly userId: string;
@@ -108,7 +108,7 @@ export interface RegisteredCustomToolkit {
 
 /** The result of a custom tool. */
 export interface ToolResult {
-  /** What the tool returned; empty if it failed. */
+  /** The tool's result; empty if it failed. */
   // biome-ignore lint/suspicious/noExplicitAny: the result of any tool
   data: Record<string, any>;
   /** Why the tool failed; null if it did not. */

@@ -164,7 +164,7 @@ export {
   Toolkits,
 } from './toolkits';
 export { Triggers } from './triggers';
-export type { Unsupported, UnsupportedMembers, UnsupportedResult } from './unsupported';
+export type { Unsupported, UnsupportedMembers, UnsupportedOption, UnsupportedResult } from './unsupported';
 export type { CallOptions } from './validate';
 export type { ParseWebhook, VerifyWebhook, WebhookRequest } from './webhook';
 export type { IncomingTriggerPayload, WebhookEvent } from './webhook-payload';

@@ -37,7 +37,13 @@ import { type SessionUpdate, updateSessionBody } from './session-config';
 import { checkSharing, type NewAccountSharing, sharingBody } from './sharing';
 import { toolkitFacts } from './toolkit-facts';
 import { type ListSessionToolkits, type SessionToolkitPage, sessionToolkits } from './toolkits';
-import { type UnsupportedMembers, type UnsupportedResult, unsupported, unsupportedMembers } from './unsupported';
+import {
+  type UnsupportedMembers,
+  type UnsupportedOption,
+  type UnsupportedResult,
+  unsupported,
+  unsupportedMembers,
+} from './unsupported';
 import { type CallOptions, Check, callOptions, LONGEST_NAME, LONGEST_SLUG } from './validate';
 
 /** A session, in the form of a response. */
@@ -256,7 +262,7 @@ export class Session {
    *
    * @throws {UnsupportedFeatureError} Always. The message says what to use.
    */
-  async tools(..._options: unknown[]): Promise<UnsupportedResult> {
+  async tools(..._options: UnsupportedOption[]): Promise<UnsupportedResult> {
     throw unsupported('session.tools');
   }
 
@@ -265,7 +271,7 @@ export class Session {
    *
    * @throws {UnsupportedFeatureError} Always. The message says what to use.
    */
-  async search(..._options: unknown[]): Promise<UnsupportedResult> {
+  async search(..._options: UnsupportedOption[]): Promise<UnsupportedResult> {
     throw unsupported('session.search');
   }
 
@@ -274,7 +280,7 @@ export class Session {
    *
    * @throws {UnsupportedFeatureError} Always. The message says what to use.
    */
-  async listConfigHistory(..._options: unknown[]): Promise<UnsupportedResult> {
+  async listConfigHistory(..._options: UnsupportedOption[]): Promise<UnsupportedResult> {
     throw unsupported('session.listConfigHistory');
   }
 

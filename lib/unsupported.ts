@@ -9,9 +9,11 @@ const CALLS = 'Read the record of calls with `gateway.calls.list()`.';
 
 /** The advice for a member, or for all members of an object. */
 const ADVICE: Readonly<Record<string, string>> = {
-  'session.tools': `${CALL} Agents get the tools of a gateway at \`session.mcp.url\`, and your own tools by \`session.customTools()\`.`,
+  'session.tools':
+    'Call the API with `session.proxyExecute`, and give agents the MCP server at `session.mcp.url` or your own tools.',
   'session.search': CALL,
-  'session.execute': `${CALL} \`session.execute\` runs custom tools of the session only.`,
+  'session.execute':
+    'Call the API with `session.proxyExecute`: `session.execute` runs custom tools of the session only.',
   'session.files': FILES,
   'session.listConfigHistory': 'Keep `session.config` yourself: only the present configuration is stored.',
   tools: CALL,
@@ -35,7 +37,18 @@ export type UnsupportedResult = any;
  * A member of the Composio SDK that is not in this package. It rejects with an {@link UnsupportedFeatureError}, whose
  * message says what to use instead.
  */
-export type Unsupported = (...options: UnsupportedResult[]) => Promise<UnsupportedResult>;
+export type Unsupported = (...options: UnsupportedOption[]) => Promise<UnsupportedResult>;
+
+/** An argument of a member that is not in this package: any value, so that a function in it needs no types. */
+export type UnsupportedOption =
+  | ((...values: UnsupportedResult[]) => UnsupportedResult)
+  | { readonly [name: string]: UnsupportedOption }
+  | object
+  | string
+  | number
+  | boolean
+  | null
+  | undefined;
 
 /** Members of the Composio SDK that are not in this package. */
 export type UnsupportedMembers<Names extends string> = { readonly [Name in Names]: Unsupported };

@@ -110,7 +110,7 @@ interface WireV1 {
   payload: Record<string, unknown>;
 }
 
-/** What the three forms have in common. */
+/** The parts of an event that the three forms have in common. */
 interface Parts {
   id: string;
   uuid?: string;
