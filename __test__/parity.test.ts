@@ -166,6 +166,7 @@ async function idsOf(gateway: Gateway): Promise<Record<string, string>> {
     ca_shared: (await account('slackbot', 'team', true)).id,
     ca_spare: (await account('github', 'spare')).id,
     ac_github: await config('github', 'BEARER_TOKEN'),
+    ac_slack: await config('slackbot', 'BEARER_TOKEN'),
     ac_acme: await config('acme', 'API_KEY'),
     trs_existing: (await composio.create('ann')).sessionId,
   };

@@ -175,7 +175,7 @@ export const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
           method: 'GET',
           parameters: [{ name: 'Accept', value: 'application/vnd.github+json', in: 'header' }],
         });
-        ${expect("status === 200 && data && headers['content-type']")}`),
+        ${expect("status === 200 && data && headers?.['content-type']")}`),
     },
     {
       title: 'POST, with a body',
@@ -261,9 +261,7 @@ export const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
       title: 'abort a call',
       code: importing(
         'ComposioRequestCancelledError',
-        `const session = await composio.create('ann');
-        const call = { toolkit: 'github', endpoint: '/user', method: 'GET' } as const;
-        await session.proxyExecute(call, { signal: AbortSignal.abort() }).catch((error) => {
+        `await composio.toolkits.get('github', { signal: AbortSignal.abort() }).catch((error) => {
           if (!(error instanceof ComposioRequestCancelledError)) throw error;
         });`,
       ),
@@ -366,8 +364,7 @@ export const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
       title: 'a shared account, and its ACL',
       code: importing(
         'ConnectedAccountTypes',
-        `const session = await composio.create('setup');
-        await session.authorize('slackbot', { experimental: { accountType: 'SHARED', aclConfigForShared: { allowAllUsers: true } } });
+        `await composio.connectedAccounts.link('setup', 'ac_slack', { experimental: { accountType: 'SHARED', aclConfigForShared: { allowAllUsers: true } } });
         const { items } = await composio.connectedAccounts.list({ accountType: 'SHARED' });
         ${expect('items[0]?.experimental?.accountType === ConnectedAccountTypes.SHARED')}
         await composio.connectedAccounts.updateAcl('ca_shared', { allowedUserIds: ['ann'] });

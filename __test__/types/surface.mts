@@ -9,8 +9,10 @@ import {
   Composio,
   ComposioError,
   type ConnectedAccount,
+  ConnectedAccountStatuses,
   Download,
   type EnsuredConnection,
+  experimental_createTool,
   Gateway,
   type ProxyExecuteRequest,
   type ProxyExecuteResponse,
@@ -249,4 +251,42 @@ export async function resources(composio: Composio, gateway: Gateway) {
   // @ts-expect-error only a gateway of this process imports
   composio.connectedAccounts.import;
   return [next, scheme, account, link, fields, slugs, active, url, status];
+}
+
+/** The names of the Composio SDK: custom tools, constants, webhooks, and members that are not in this package. */
+export async function namesOfComposio(composio: Composio) {
+  const schema = { parse: (value: unknown): { text: string } => ({ text: String(value) }) };
+  const described = { name: 'Count', description: 'Counts.' };
+  const count = experimental_createTool('COUNT', {
+    ...described,
+    inputParams: schema,
+    execute: async ({ text }, { userId, proxyExecute }) => {
+      same<string>(text)(userId);
+      const { data } = await proxyExecute<{ n: number }>({ toolkit: 'x', endpoint: '/', method: 'GET' });
+      return { n: data.n };
+    },
+  });
+  const session = await composio.create('u', { experimental: { customTools: [count] }, mcp: true });
+  await composio.use(session.sessionId, { customTools: [count] }, { timeout: 5 });
+  const { data, error } = await session.execute('COUNT', { text: 'a' });
+  same<string | null>(error)(error);
+  const active: 'ACTIVE' = ConnectedAccountStatuses.ACTIVE;
+  const { version, payload } = await composio.triggers.verifyWebhook({
+    id: 'msg_1',
+    payload: Buffer.from('{}'),
+    secret: 's',
+    signature: 'v1,x',
+    timestamp: '0',
+  });
+  await composio.triggers.subscribe((event) => event.id);
+  const tools = await session.tools({ beforeExecute: ({ params }: { params: object }) => params });
+  // @ts-expect-error no such tool was made here
+  await composio.create('u', { experimental: { customTools: [{ slug: 'X' }] } });
+  // @ts-expect-error frozen
+  ConnectedAccountStatuses.ACTIVE = 'ACTIVE';
+  // @ts-expect-error no secret
+  await composio.triggers.verifyWebhook({ id: 'msg_1', payload: '{}', signature: 'v1,x', timestamp: '0' });
+  // @ts-expect-error no such member
+  composio.triggers.frobnicate;
+  return [data.n, active, version, payload.triggerSlug, tools.length];
 }
