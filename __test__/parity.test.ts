@@ -29,9 +29,10 @@ describe('a program for the Composio SDK', () => {
   let folder: string;
   let upstream: Upstream;
   let gateway: Gateway;
-  /** What the compiler says about each file. */
+  /** The compiler's messages for each file. */
   const complaints = new Map<string, string[]>();
   let ends: Record<string, End> = {};
+  let url = '';
 
   before(async () => {
     upstream = await Upstream.start();
@@ -71,9 +72,10 @@ describe('a program for the Composio SDK', () => {
       const [, file = '', what = ''] = /^(\d+\.mts)(.*)/.exec(line) ?? [];
       if (file !== '') complaints.set(file, [...(complaints.get(file) ?? []), what]);
     }
+    ({ url } = await gateway.listen());
     const env = {
       ...process.env,
-      COMPOSIO_BASE_URL: (await gateway.listen()).url,
+      COMPOSIO_BASE_URL: url,
       COMPOSIO_API_KEY: (await gateway.apiKeys.create()).key,
     };
     const tsx = pathToFileURL(require.resolve('tsx')).href;
@@ -106,7 +108,9 @@ describe('a program for the Composio SDK', () => {
     const outcome = ({ differs, missing, refused }: Snippet, index: number) => {
       if (missing !== undefined) return `does not compile: ${missing}`;
       if (differs !== undefined) return `runs. ${differs}`;
-      return refused === undefined ? 'runs' : `refused: ${ends[fileOf(index)]?.message}`;
+      return refused === undefined
+        ? 'runs'
+        : `refused: ${ends[fileOf(index)]?.message.replaceAll(url, 'https://gateway.example.com')}`;
     };
     const rows = programs.map(
       ({ area, snippet }, index) => `| ${area} | ${snippet.title} | ${outcome(snippet, index)} |`,

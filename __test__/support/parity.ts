@@ -1,11 +1,11 @@
 /**
- * What the documentation of the Composio SDK for TypeScript shows, as programs. Only their import is changed here. The
- * ids in them are replaced by those of the test's gateway.
+ * Programs that do what the documentation of the Composio SDK for TypeScript shows. The test changes their import, and
+ * replaces the ids in them by those of its gateway.
  */
 
 /** A program, and how it ends with this package. */
 export interface Snippet {
-  /** What the program does. */
+  /** The purpose of the program. */
   title: string;
   code: string;
   /** The program does the same, with a difference. */
