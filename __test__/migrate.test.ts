@@ -131,15 +131,20 @@ token_url = "${upstream.origin}/token"
     };
     const args = ['serve', '--port', '0', '--json', '--allow-private-host', `127.0.0.1:${upstream.port}`];
     serving = start([...args, '--store', 'moved.db', ...TOOLKITS], {});
-    const [line] = await once(serving.stdout.setEncoding('utf8'), 'data');
+    const ended = once(serving, 'close').then(() => assert.fail('serve ended, and printed nothing'));
+    const [line] = await Promise.race([once(serving.stdout.setEncoding('utf8'), 'data'), ended]);
+    // From here on, its end is not a failure.
+    ended.catch(() => {});
     url = JSON.parse(line).url;
   });
 
   afterEach(() => vendor.reset());
 
   after(async () => {
-    serving.kill('SIGTERM');
-    await once(serving, 'close');
+    if (serving.exitCode === null) {
+      serving.kill('SIGTERM');
+      await once(serving, 'close');
+    }
     await Promise.all([upstream.close(), vendor.close()]);
     rmSync(folder, { recursive: true });
   });
