@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { get } from 'node:https';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,7 +132,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'toolkits show',
       'calls',
     );
-    commands.push('migrate composio', 'encryption-key');
+    commands.push('migrate composio', 'store check', 'store backup', 'encryption-key');
 
     it('with all commands, the exit codes and examples', async () => {
       const help = await done(['--help']);
@@ -260,6 +269,58 @@ basic = { username = "{{username}}", password = "{{password}}" }
       rmSync(join(folder, '.env'));
     }
     assert.equal(await list(''), 2);
+  });
+
+  describe('store', () => {
+    const at = ['--store', 'kept.db'];
+
+    it('check says what an intact store has, and changes nothing', async () => {
+      await done(['keys', 'create', ...at]);
+      const before = readFileSync(join(folder, 'kept.db'));
+      const { schemaVersion, ...counts } = await json(['store', 'check', ...at]);
+      assert.ok(schemaVersion > 0);
+      const expected = { store: 'kept.db', pendingMigrations: 0, accounts: 0, sessions: 0, apiKeys: 1, calls: 0 };
+      assert.deepEqual(counts, expected);
+      assert.match(
+        await done(['store', 'check', ...at]),
+        /^kept\.db is intact, and the key opens it\.\nSCHEMA +PENDING .*\n\d+ +0 +0 +0 +1 +0\n$/,
+      );
+      assert.deepEqual(readFileSync(join(folder, 'kept.db')), before);
+    });
+
+    it('check says in one sentence what is wrong', async () => {
+      const wrong = { PROXY_EXECUTE_ENCRYPTION_KEY: 'f'.repeat(64) };
+      for (const [file, env, why] of [
+        ['kept.db', wrong, /^error: kept\.db: the store was written with another encryption key\. .*\n$/],
+        ['damaged.db', {}, /^error: damaged\.db: the file is damaged.*\n$/],
+        ['acme.toml', {}, /^error: acme\.toml: .* not a SQLite database\. .*\n$/],
+      ] as const) {
+        const bytes = readFileSync(join(folder, 'kept.db'));
+        writeFileSync(join(folder, 'damaged.db'), bytes.fill(0xaa, 4_096));
+        const { code, stdout, stderr } = await run(['store', 'check', '--store', file], '', env);
+        assert.deepEqual([code, stdout], [1, ''], stderr);
+        assert.match(stderr, why);
+      }
+      await refused(['store', 'check', '--store', 'nowhere.db'], /There is no store at nowhere\.db/);
+      await refused(['store'], /the known ones are check, backup/);
+    });
+
+    it('backup copies it without its key, while a gateway has it open', async () => {
+      const child = start(['serve', '--port', '0', ...at], {});
+      await firstOf(child);
+      const { code, stdout, stderr } = await run(['store', 'backup', 'copy.db', ...at], '', {
+        PROXY_EXECUTE_ENCRYPTION_KEY: '',
+      });
+      child.kill('SIGTERM');
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^kept\.db is copied to copy\.db, \d+ bytes\.\n$/);
+      if (process.platform !== 'win32') assert.equal(statSync(join(folder, 'copy.db')).mode & 0o777, 0o600);
+      assert.equal((await json(['keys', 'list', '--store', 'copy.db'])).length, 1);
+      await refused(['store', 'backup', 'copy.db', ...at], /: <file>: copy\.db exists already\. Name a new file/);
+      await refused(['store', 'backup', 'no/such.db', ...at], /: <file>: no\/such\.db cannot be created/);
+      await refused(['store', 'backup', ...at], /<file> is missing/);
+      await once(child, 'close');
+    });
   });
 
   describe('connect', () => {

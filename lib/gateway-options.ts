@@ -149,10 +149,11 @@ const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
 };
 
 /** The flags of `serve` that are whole numbers, with the options that they set. A time is in seconds. */
-export const NUMBER_FLAGS = Object.entries(OPTIONS).flatMap(([name, { suffix, flag }]) => {
+export const NUMBER_FLAGS = Object.entries(OPTIONS).flatMap(([name, { suffix = '', flag }]) => {
   if (flag === undefined) return [];
   const unit = suffix === '_ms' ? 1_000 : 1;
-  return [{ name, flag: separated(name, '-'), unit, ...flag, least: Math.ceil(flag.least / unit) }];
+  const wireName = separated(name, '_') + suffix;
+  return [{ name, wireName, flag: separated(name, '-'), unit, ...flag, least: Math.ceil(flag.least / unit) }];
 });
 
 /** Checks the options, and writes them for the native gateway. */

@@ -8,10 +8,10 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 use proxy_execute_client::Remote;
 use proxy_execute_protocol as protocol;
-use proxy_execute_protocol::{Download, ProxyCall, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{Download, ProxyCall, ProxyRequest, Result, read_json, read_options};
 use serde_json::json;
 
-use crate::call::{cancelled, parse_options, settling, to_json, within};
+use crate::call::{cancelled, settling, to_json, within};
 use crate::completions::Completions;
 use crate::download::ByteReader;
 use crate::failure::NativeFailure;
@@ -31,7 +31,7 @@ impl Backend {
     /// Creates a backend that is called over HTTP.
     #[napi(catch_unwind, ts_return_type = "Backend | NativeFailure")]
     pub fn remote(options: String, completions: &Completions) -> Either<Backend, NativeFailure> {
-        match parse_options(&options).and_then(Remote::new) {
+        match read_options(&options).and_then(Remote::new) {
             Ok(remote) => Either::A(Self { inner: Arc::new(remote), completions: completions.clone() }),
             Err(error) => Either::B(error.into()),
         }

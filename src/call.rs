@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::FutureExt;
 use proxy_execute_protocol::{Deadline, Error, ErrorKind, Result};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::completions::Completions;
 use crate::failure::NativeFailure;
@@ -73,12 +72,6 @@ pub(crate) fn to_its_end(
     work: impl Future<Output = Result<String>> + Send + 'static,
 ) -> u32 {
     completions.run(|| async move { no_panic(work).await.map_or_else(Settled::failure, text) })
-}
-
-/// Parses options that `lib/` has written.
-pub(crate) fn parse_options<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::new(ErrorKind::InvalidOption, format!("An option cannot be used: {error}.")))
 }
 
 /// Writes a result as JSON.

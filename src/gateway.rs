@@ -7,12 +7,12 @@ use std::sync::Arc;
 use napi::Env;
 use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, Either};
 use napi_derive::napi;
-use proxy_execute_protocol::read_json;
+use proxy_execute_protocol::{read_json, read_options};
 use proxy_execute_server::Embedded;
 use serde_json::json;
 
 use crate::backend::Backend;
-use crate::call::{no_panic, parse_options, to_its_end, to_json};
+use crate::call::{no_panic, to_its_end, to_json};
 use crate::completions::Completions;
 use crate::failure::NativeFailure;
 
@@ -34,7 +34,7 @@ impl Gateway {
         completions: &Completions,
     ) -> napi::Result<AsyncBlock<Either<Gateway, NativeFailure>>> {
         let completions = completions.clone();
-        let opened = async move { Embedded::open(parse_options(&options)?).await };
+        let opened = async move { Embedded::open(read_options(&options)?).await };
         AsyncBlockBuilder::new(async move {
             Ok(match no_panic(opened).await {
                 Ok(inner) => Either::A(Self { inner, completions }),
@@ -56,7 +56,7 @@ impl Gateway {
         let gateway = self.inner.clone();
         let ended = self.completions.environment_ended().clone();
         to_its_end(&self.completions, async move {
-            let address = gateway.listen(parse_options(&options)?).await?;
+            let address = gateway.listen(read_options(&options)?).await?;
             // The port is closed with the worker that opened it, because no other thread could close it.
             tokio::spawn(async move {
                 tokio::select! {

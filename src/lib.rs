@@ -22,5 +22,6 @@ pub mod gateway;
 pub mod log;
 mod runtime;
 mod settled;
+pub mod store;
 mod text;
 pub mod upload;

@@ -35,6 +35,12 @@ export interface Option {
   whole?: boolean;
   /** The least that the number may be, if it is more than 0. */
   least?: number;
+  /** Upper limit for the number. */
+  most?: number;
+  /** The factor to the unit of the gateway, such as 1 000 for a time in seconds. */
+  unit?: number;
+  /** The wire name of the option of the gateway that has this number, if the option is a plain number. */
+  sets?: string;
   /** Whether it may be repeated. */
   many?: boolean;
   /** Whether it is required. */
@@ -97,7 +103,7 @@ export interface Given {
   parameters: readonly string[];
   /** The value of an option. */
   text(name: string): string | undefined;
-  /** The value of an option that is a whole number. */
+  /** The value of an option that is a whole number, in its unit. */
   whole(name: string): number | undefined;
   /** The values of an option that may be repeated. */
   texts(name: string): readonly string[];
@@ -140,7 +146,7 @@ export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>,
     command: command.name,
     parameters,
     text: (name) => values.get(name)?.[0],
-    whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) : undefined),
+    whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) * (options[name]?.unit ?? 1) : undefined),
     texts: (name) => values.get(name) ?? [],
     flag: (name) => values.has(name),
   };
@@ -164,11 +170,17 @@ function readValue(token: { rawName: string; value?: string; inlineValue?: boole
   if (!inlineValue && value.length > 1 && value.startsWith('-')) {
     throw new UsageError(`${rawName} needs a value. Write ${rawName}=… if the value begins with a hyphen.`);
   }
-  const { whole, least = 0 } = option;
-  if (whole && !(/^\d+$/.test(value) && Number(value) >= least)) {
-    throw new UsageError(`${rawName} must be a whole number${least > 0 ? ` of at least ${least}` : ''}.`);
-  }
+  if (option.whole) checkWhole(rawName, value, option);
   return value;
+}
+
+function checkWhole(rawName: string, value: string, { least = 0, most, unit = 1 }: Option): void {
+  const atLeast = least > 0 ? ` of at least ${least}` : '';
+  const range = most === undefined ? atLeast : ` from ${least} to ${most}`;
+  if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > (most ?? Number.POSITIVE_INFINITY)) {
+    throw new UsageError(`${rawName} must be a whole number${range}.`);
+  }
+  if (Number(value) * unit > Number.MAX_SAFE_INTEGER) throw new UsageError(`${rawName} is too large.`);
 }
 
 function checkParameters({ name, parameters }: Pick<Command, 'name' | 'parameters'>, given: readonly string[]): void {

@@ -2,9 +2,30 @@
 
 import { type Command, GLOBAL_OPTIONS, type Options, usageOf } from './command';
 
-/** The help of the program, with its commands. */
-export function programHelp(commands: readonly Command[]): string {
-  return `Calls third-party APIs as your users, and stores their credentials.
+/** The parts of a program's help, beside its commands. */
+export interface Overview {
+  /** A sentence about its purpose. */
+  summary: string;
+  /** The meaning of the exit code 0. */
+  success: string;
+  /** Command lines, in the order of a first use. */
+  examples: readonly string[];
+}
+
+const PROXY_EXECUTE: Overview = {
+  summary: 'Calls third-party APIs as your users, and stores their credentials.',
+  success: 'Success. With `call`, the API responded with a status below 400.',
+  examples: [
+    'export PROXY_EXECUTE_ENCRYPTION_KEY=$(npx proxy-execute encryption-key)',
+    'npx proxy-execute connect github --user ann',
+    'npx proxy-execute call github GET /user --user ann',
+    'npx proxy-execute serve',
+  ],
+};
+
+/** The help of a program, with its commands. */
+export function programHelp(commands: readonly Command[], overview = PROXY_EXECUTE): string {
+  return `${overview.summary}
 
 Usage: proxy-execute <command> [options]
 
@@ -15,15 +36,12 @@ Options of every command:
 ${optionLines(GLOBAL_OPTIONS)}
 
 Exit codes:
-  0  Success. With \`call\`, the API responded with a status below 400.
+  0  ${overview.success}
   1  Failure.
   2  Invalid command line.
 
 Examples:
-  $ export PROXY_EXECUTE_ENCRYPTION_KEY=$(npx proxy-execute encryption-key)
-  $ npx proxy-execute connect github --user ann
-  $ npx proxy-execute call github GET /user --user ann
-  $ npx proxy-execute serve
+${overview.examples.map((example) => `  $ ${example}`).join('\n')}
 
 proxy-execute <command> --help shows the options of a command, --version that of the program.
 `;

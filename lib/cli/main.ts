@@ -15,6 +15,7 @@ import { init } from './commands/init';
 import { keys } from './commands/keys';
 import { migrate } from './commands/migrate';
 import { serve } from './commands/serve';
+import { store } from './commands/store';
 import { toolkits } from './commands/toolkits';
 import { commandHelp, programHelp } from './help';
 import { Terminal } from './terminal';
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   ...toolkits,
   calls,
   ...migrate,
+  ...store,
   encryptionKey,
   init,
 ];

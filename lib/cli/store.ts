@@ -23,7 +23,7 @@ export async function inStore<T>(
 ): Promise<T> {
   const opening = Gateway.open({
     store: storeOf(given),
-    encryptionKey: encryptionKey(given),
+    encryptionKey: encryptionKeyOf(given),
     toolkits: given.texts('toolkit'),
     ...options,
   });
@@ -42,15 +42,21 @@ export async function inExistingStore<T>(
   work: (gateway: Gateway) => Promise<T>,
   options: GatewayOptions = {},
 ): Promise<T> {
-  if (!existsSync(storeOf(given))) {
-    throw new UsageError(
-      `There is no store at ${storeOf(given)}: check --store. \`serve\`, \`connect\` and \`keys create\` create one.`,
-    );
-  }
+  existingStoreOf(given);
   return inStore(given, terminal, work, options);
 }
 
-function encryptionKey(given: Given): string {
+/** The path of a store that exists. */
+export function existingStoreOf(given: Given): string {
+  const store = storeOf(given);
+  if (existsSync(store)) return store;
+  throw new UsageError(
+    `There is no store at ${store}: check --store. \`serve\`, \`connect\` and \`keys create\` create one.`,
+  );
+}
+
+/** The key of the store. */
+export function encryptionKeyOf(given: Given): string {
   const file = given.text('encryption-key-file');
   const key =
     file === undefined

@@ -6,7 +6,7 @@ import { type Given, UsageError } from './command';
 import { CONSENT_PORT } from './consent';
 
 /** The name of each field on the command line. */
-const FIELDS: Readonly<Record<string, string>> = {
+export const FIELDS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, `--${flag}`])),
   accountId: '<id>',
   alias: '--alias',
@@ -20,7 +20,9 @@ const FIELDS: Readonly<Record<string, string>> = {
   cursor: '--cursor',
   encryptionKey: 'The encryption key',
   endpoint: '<endpoint>',
+  expires_at: '--expires-at',
   expiresAt: '--expires-at',
+  file: '<file>',
   files: '--files',
   'files.expiresIn': '--files-expire-after',
   'files.maxBytes': '--files-max-bytes',
@@ -54,8 +56,10 @@ const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => str
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: connect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
-  InvalidOption: ({ field, suggestedFix }) =>
-    field === 'encryptionKey' ? 'Create one with: npx proxy-execute encryption-key' : suggestedFix,
+  InvalidOption: ({ field = '', suggestedFix }) =>
+    /^(encryptionKey|files\.signingKeys)\b/.test(field)
+      ? 'Create one with: npx proxy-execute encryption-key'
+      : suggestedFix,
   NotFound: () => 'List the keys with: npx proxy-execute keys list',
   ToolkitNotFound: () => 'List the toolkits with: npx proxy-execute toolkits list. Add your own with --toolkit.',
   ToolRouterV2_InvalidConnectedAccountIds: () => LIST_ACCOUNTS,
@@ -125,7 +129,8 @@ function optionOf(field: string): string | undefined {
   return [inside, outer].map((name) => (Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined)).find(Boolean);
 }
 
-function connect(_: ComposioError, given: Given): string {
+function connect({ suggestedFix }: ComposioError, given: Given): string | undefined {
+  if (given.command !== 'call') return suggestedFix;
   const [toolkit = ''] = given.parameters;
   return `Connect one with: npx proxy-execute connect ${toolkit} --user ${given.text('user')}`;
 }

@@ -11,7 +11,7 @@ use proxy_execute_protocol::{
     ApiKey, ByteStream, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount, ListAccounts,
     NewApiKey, Page, RecordedCall, Result,
 };
-use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store};
+use proxy_execute_store::{Clock, Store};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::FilesOptions;
 use crate::account::Accounts;
 use crate::api_key::ApiKeys;
 use crate::auth_config::AuthConfigs;
@@ -34,11 +35,10 @@ use crate::public_url::PublicUrl;
 use crate::record::Recorder;
 use crate::redirect_uri::RedirectUris;
 use crate::session::Sessions;
+use crate::store_file;
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
-use crate::vault::{MAKE_A_KEY, Vault};
-use crate::{FilesOptions, vault};
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -61,11 +61,6 @@ const DEFAULT_CHUNK_TIMEOUT_MS: u64 = 30_000;
 
 /// Upper limit for a body of bytes that the gateway sends.
 const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-
-/// The text that a store keeps encrypted. A gateway with another key cannot decrypt it.
-const KEY_CHECK: &str = "proxy-execute";
-const KEY_CHECK_PLACE: vault::SealedField<'_> =
-    vault::SealedField { table: "meta", row: "key_check", field: "value" };
 
 /// The options to open a gateway with. Unknown keys are refused.
 #[derive(Debug, Default, Deserialize)]
@@ -219,7 +214,7 @@ impl Gateway {
         let egress = Arc::new(Egress::new(private_hosts, max_expansion)?);
         let clock = options.clock;
         let (vault, store) =
-            open_store(options.store.as_deref(), options.encryption_key.as_ref(), &clock).await?;
+            store_file::open(options.store.as_deref(), options.encryption_key.as_ref(), &clock).await?;
         let path = options.store.as_deref().filter(|path| *path != ":memory:");
         let files = Arc::new(Files::open(options.files, path.map(Path::new), &vault, clock.clone()).await?);
         let vault = Arc::new(vault);
@@ -459,40 +454,6 @@ impl Gateway {
     pub async fn check_store(&self) -> Result<()> {
         self.store.session("trs_health").await.map(drop)
     }
-}
-
-/// Opens the store. The key is read before the store, so that an invalid key touches nothing.
-async fn open_store(
-    path: Option<&str>,
-    key: Option<&SecretString>,
-    clock: &Clock,
-) -> Result<(Vault, Arc<dyn Store>)> {
-    let vault = key.map(Vault::with_key).transpose()?;
-    let (vault, file) = match path {
-        None | Some(":memory:") => (vault.unwrap_or_else(Vault::ephemeral), None),
-        Some("") => {
-            return Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
-                .about("store")
-                .fix("Name a file, or leave `store` out to keep everything in memory."));
-        }
-        Some(path) => {
-            let vault = vault.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::EncryptionKeyRequired,
-                    format!("A store in a file ({path}) needs an encryptionKey: the credentials in it are encrypted."),
-                )
-                .fix(format!("Create a key, and keep it apart from the file: {MAKE_A_KEY}"))
-            })?;
-            (vault, Some(Path::new(path)))
-        }
-    };
-    let sealed = vault.seal(KEY_CHECK_PLACE, KEY_CHECK);
-    let key = KeyCheck { sealed: &sealed, opens: &|kept| vault.open(KEY_CHECK_PLACE, kept).is_ok() };
-    let store = match file {
-        Some(file) => SqliteStore::in_file(file, key, clock.clone()).await?,
-        None => SqliteStore::in_memory(key, clock.clone()).await?,
-    };
-    Ok((vault, Arc::new(Cached::new(store, clock.clone()))))
 }
 
 impl fmt::Debug for Gateway {

@@ -58,7 +58,7 @@ pub use proxy::{
     BinaryBody, MOST_PARAMETERS, Method, Parameter, ParameterLocation, ProxyCall, ProxyRequest, Redirect,
 };
 pub use quoted::quoted;
-pub use read::{missing, read_json, read_json_as, without_value};
+pub use read::{missing, read_json, read_json_as, read_options, without_value};
 pub use reference::{AuthConfigRef, ToolkitRef};
 pub use resource::{ResourceMethod, ResourceRequest};
 pub use secret::SecretJson;

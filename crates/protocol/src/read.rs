@@ -58,6 +58,15 @@ pub fn read_json_as<T: DeserializeOwned>(kind: ErrorKind, text: &[u8]) -> Result
     serde_json::from_slice(text).map_err(|error| explain::<T>(kind, text, &error))
 }
 
+/// Reads options that a surface has written as JSON text, after its own checks.
+///
+/// # Errors
+/// `InvalidOption`.
+pub fn read_options<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::new(ErrorKind::InvalidOption, format!("An option cannot be used: {error}.")))
+}
+
 /// A field that is missing or empty.
 pub fn missing(kind: ErrorKind, field: &str, is_empty: bool) -> Error {
     let fact = if is_empty { "must be a non-empty string, but is empty" } else { "is missing" };

@@ -19,6 +19,7 @@ mod files;
 pub mod fuzz;
 mod head;
 mod link;
+mod log;
 mod mcp;
 mod openapi;
 mod proxy;
@@ -59,6 +60,7 @@ use utoipa_axum::routes;
 use self::caller::Owner;
 use self::clients::Connections;
 pub use self::embedded::Embedded;
+pub use self::log::log_from;
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RELAY, Relayed, RequestId};
 use self::threads::Serving;
@@ -66,6 +68,7 @@ use self::tls::Certificate;
 pub use self::tls::TlsFiles;
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
+pub use proxy_execute_gateway::{GatewayOptions, back_up_store, check_store};
 
 /// The resources, each with its description. Each is listed once, for all versions.
 static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {

@@ -33,7 +33,7 @@ pub use self::clock::Clock;
 pub use self::links::{LinkEnd, LinkStart, LinkState, Links, StoredLink, latest_link_end};
 pub use self::page::{PageAsked, Rows};
 pub use self::sessions::{Sessions, StoredSession};
-pub use self::sqlite::{KeyCheck, SqliteStore};
+pub use self::sqlite::{KeyCheck, SqliteStore, StoreCheck};
 
 /// All data that a gateway stores.
 #[async_trait]

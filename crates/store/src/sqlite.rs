@@ -9,6 +9,7 @@ mod calls;
 mod changes;
 mod error;
 mod links;
+mod maintenance;
 mod migrations;
 mod opening;
 mod page;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 
 use self::changes::DataVersion;
+pub use self::maintenance::StoreCheck;
 pub use self::opening::KeyCheck;
 use crate::{Clock, Store};
 

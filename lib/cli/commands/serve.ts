@@ -9,28 +9,38 @@ import { inStore, readFile, storeOf } from '../store';
 
 const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
+/** The largest number of requests or connections that the gateway can count. */
+const MOST = 2 ** 32 - 1;
+
+/** In milliseconds. */
+const HOUR = 3_600_000;
+
 export const serve: Command = {
   name: 'serve',
   summary: 'Serves the gateway on a port, for other programs',
   parameters: [],
   options: {
     host: { value: '<address>', description: 'The address. Default: 127.0.0.1, which only this machine reaches' },
-    port: { value: '<number>', whole: true, description: 'The port. Default: 9900. 0 takes a free port' },
+    port: { value: '<number>', whole: true, most: 65_535, description: 'The port. Default: 9900. 0 takes a free port' },
     'rate-limit': {
       value: '<number>',
       whole: true,
+      least: 1,
+      most: MOST,
       description: 'Requests that a key may make in a minute, in this process. Default: no limit',
     },
     'max-connections-per-address': {
       value: '<number>',
       whole: true,
       least: 1,
+      most: MOST,
       description: 'Connections that an address may have open. Default: 4096',
     },
     'request-timeout': {
       value: '<seconds>',
       whole: true,
       least: 1,
+      unit: 1_000,
       description: 'Time for a request to arrive, unless it is a streamed upload. Default: 120',
     },
     'tls-cert': {
@@ -45,6 +55,7 @@ export const serve: Command = {
     'refresh-idle-after': {
       value: '<hours>',
       whole: true,
+      unit: HOUR,
       description: 'Time without a refresh after which an idle account is refreshed. Default: 24. 0 means never',
     },
     'callback-url': {
@@ -65,6 +76,7 @@ export const serve: Command = {
       value: '<seconds>',
       whole: true,
       least: 1,
+      unit: 1_000,
       description: 'Lifetime of a file. Default: 3600',
     },
     'files-max-bytes': {
@@ -77,6 +89,7 @@ export const serve: Command = {
       value: '<number>',
       whole: true,
       least: 1,
+      most: 1_000_000,
       description: 'Files that may be written and read at once. Default: 100',
     },
     'files-signing-key-file': {
@@ -87,9 +100,9 @@ export const serve: Command = {
         'is derived from the key of the store',
     },
     ...Object.fromEntries(
-      NUMBER_FLAGS.map(({ flag, unit, least, description }) => [
+      NUMBER_FLAGS.map(({ flag, wireName: sets, unit, least, description }) => [
         flag,
-        { value: unit === 1 ? '<number>' : '<seconds>', whole: true, least, description },
+        { value: unit === 1 ? '<number>' : '<seconds>', whole: true, least, unit, sets, description },
       ]),
     ),
     'log-level': {
@@ -113,27 +126,29 @@ export const serve: Command = {
       throw new UsageError(`${what} is one of ${LOG_LEVELS.join(', ')}.`);
     }
     native.logFrom(level);
-    const idleHours = given.whole('refresh-idle-after') ?? 24;
     const options = {
-      refreshIdleAfter: idleHours === 0 ? undefined : idleHours * 3_600_000,
+      // 0 means never, which is the gateway's own default.
+      refreshIdleAfter: (given.whole('refresh-idle-after') ?? 24 * HOUR) || undefined,
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       ownCallbackPaths: given.flag('own-callback-paths'),
       mcp: given.flag('no-mcp') ? false : undefined,
       ...privateHosts(given),
       files: filesOf(given),
-      ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag, unit }) => [name, scaled(given.whole(flag), unit)])),
+      ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, given.whole(flag)])),
     };
     const listen = {
       host: given.text('host'),
       port: given.whole('port') ?? 9900,
       requestsPerMinute: given.whole('rate-limit'),
       maxConnectionsPerAddress: given.whole('max-connections-per-address'),
-      requestTimeout: milliseconds(given, 'request-timeout'),
+      requestTimeout: given.whole('request-timeout'),
       tls: tlsOf(given),
     };
     const answerUntilEnd = async (gateway: Gateway) => {
       const { url, host, port } = await gateway.listen(listen);
+      // Before the address is printed, because the reader may send a signal at once.
+      const ended = endOfService();
       if (options.publicUrl === undefined && /^(0\.0\.0\.0|::)$/.test(host)) {
         terminal.note(
           `${terminal.styled('yellow', 'warning:', process.stderr)} Links and the URLs of files begin with ${url}, ` +
@@ -156,21 +171,13 @@ export const serve: Command = {
         `Create an API key with: ${makeKey}`,
         `Programs connect with:  COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
       ]);
-      await endOfService();
+      await ended;
       terminal.note('Closing; calls in flight have 5 seconds.');
       return 0;
     };
     return inStore(given, terminal, answerUntilEnd, options);
   },
 };
-
-function milliseconds(given: Given, option: string): number | undefined {
-  return scaled(given.whole(option), 1_000);
-}
-
-function scaled(number: number | undefined, unit: number): number | undefined {
-  return number === undefined ? undefined : number * unit;
-}
 
 /** Addresses that only this machine can reach. */
 const LOOPBACK = /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/;
@@ -186,7 +193,7 @@ function filesOf(given: Given): FilesOptions {
   const keys = given.texts('files-signing-key-file').map((file) => readFile(file, '--files-signing-key-file'));
   return {
     ...placeOf(given.text('files')),
-    expiresIn: milliseconds(given, 'files-expire-after'),
+    expiresIn: given.whole('files-expire-after'),
     maxBytes: given.whole('files-max-bytes'),
     maxOpen: given.whole('files-max-open'),
     signingKeys: keys.length === 0 ? undefined : keys.map((key) => key.toString().trim()),

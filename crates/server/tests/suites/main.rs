@@ -31,6 +31,7 @@ mod relay;
 mod resources;
 mod shared_accounts;
 mod store;
+mod store_file;
 mod support;
 mod tls;
 mod token_answers;

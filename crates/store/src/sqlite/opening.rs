@@ -10,7 +10,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection};
 
 use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
@@ -40,8 +40,13 @@ pub struct KeyCheck<'a> {
 }
 
 impl KeyCheck<'_> {
-    fn check(&self, kept: &[u8]) -> Result<()> {
-        if (self.opens)(kept) {
+    /// Checks the text that a store kept. A store that keeps none has no secret yet.
+    pub(super) async fn check_in(&self, store: &mut SqliteConnection) -> Result<()> {
+        let kept: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key_check'")
+            .fetch_optional(store)
+            .await
+            .map_err(store_error)?;
+        if kept.is_none_or(|kept| (self.opens)(&kept)) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
@@ -81,25 +86,10 @@ impl SqliteStore {
     /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`, naming the file. The file is changed only
     /// if it is a store of the gateway and the key is right.
     pub async fn in_file(path: &Path, key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
-        let name_file = |error: Error| {
-            let message = format!("{}: {}", path.display(), error.body().message);
-            let named = Error::new(error.kind(), message);
-            match &error.body().suggested_fix {
-                Some(fix) => named.fix(fix.clone()),
-                None => named,
-            }
-        };
+        let name_file = |error| name_file(path, error);
         let marker = beside(path, "-made");
         if path.exists() {
-            // Check the marker and the log before the file. Another process may be creating the store now: it
-            // creates the file first, then the log and then the marker.
-            let (was_made, has_log) = (marker.exists(), has_log(path));
-            let has_bytes = path.metadata().map_or(true, |file| file.len() > 0);
-            // SQLite deletes a log beside a file of 0 bytes, so such a file is not opened here.
-            let has_tables = has_bytes && Self::inspect(path, key).await.map_err(name_file)?;
-            if !has_tables && (was_made || (has_log && !has_bytes)) {
-                return Err(name_file(emptied(&marker)));
-            }
+            Self::inspect(path, Some(key)).await.map_err(name_file)?;
         } else {
             // The operator has deleted the store, to begin with a new one.
             _ = std::fs::remove_file(&marker);
@@ -128,41 +118,47 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Checks an existing file without changing it: whether it is a store of the gateway, is intact, and has
-    /// the right key.
+    /// Checks an existing file without changing it: whether it is a store of the gateway, is not damaged at its
+    /// beginning, and has the right key.
     ///
-    /// Returns whether the file has tables.
-    async fn inspect(path: &Path, key: KeyCheck<'_>) -> Result<bool> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(store_error)?;
+    /// Returns whether the file has a store. Without one, it may become a new store.
+    pub(super) async fn inspect(path: &Path, key: Option<KeyCheck<'_>>) -> Result<bool> {
+        let marker = beside(path, "-made");
+        // Check the marker and the log before the file. Another process may be creating the store now: it
+        // creates the file first, then the log and then the marker.
+        let (was_made, has_log) = (marker.exists(), has_log(path));
+        let has_bytes = path.metadata().map_or(true, |file| file.len() > 0);
+        // SQLite deletes a log beside a file of 0 bytes, so such a file is not opened here.
+        let has_tables = has_bytes && Self::inspect_file(path, key).await?;
+        if !has_tables && (was_made || (has_log && !has_bytes)) {
+            return Err(emptied(&marker));
+        }
+        Ok(has_tables)
+    }
+
+    async fn inspect_file(path: &Path, key: Option<KeyCheck<'_>>) -> Result<bool> {
+        let mut connection = read_only(path).await?;
         let result = Self::inspect_with(&mut connection, key).await;
         // A dropped connection would release the file some time later, so the connection is closed here.
         connection.close().await.map_err(store_error)?;
         result
     }
 
-    async fn inspect_with(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<bool> {
+    async fn inspect_with(connection: &mut SqliteConnection, key: Option<KeyCheck<'_>>) -> Result<bool> {
         // All queries see one snapshot, because another process may be creating the store now.
         let mut moment = connection.begin().await.map_err(store_error)?;
-        let one = |row: sqlx::sqlite::SqliteRow| row.get::<i64, _>(0);
-        let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
-        if tables.map(one).map_err(store_error)? == 0 {
+        let number = |number: Result<i64, sqlx::Error>| number.map_err(store_error);
+        let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_master").fetch_one(&mut *moment).await;
+        if number(tables)? == 0 {
             return Ok(false);
         }
-        let id = sqlx::query("PRAGMA application_id").fetch_one(&mut *moment).await;
-        if id.map(one).map_err(store_error)? != APPLICATION_ID {
+        let id = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *moment).await;
+        if number(id)? != APPLICATION_ID {
             return Err(Error::new(ErrorKind::StoreCorrupt, "this is the database of another program.")
                 .fix("Name a file of the gateway's own, or one that does not exist yet."));
         }
-        let check = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_optional(&mut *moment)
-            .await
-            .map_err(store_error)?;
-        check.map_or(Ok(()), |row| key.check(row.get(0))).map(|()| true)
+        let Some(key) = key else { return Ok(true) };
+        key.check_in(&mut moment).await.map(|()| true)
     }
 
     /// Migrates the schema, and notes the key in a new store.
@@ -175,13 +171,7 @@ impl SqliteStore {
         let migrated = migrations::migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
-            other => Error::new(
-                ErrorKind::StoreUnavailable,
-                format!("the database was written by another version of the gateway ({other})."),
-            )
-            .fix(
-                "Start the version that wrote it or a newer one, or restore a backup that this version made.",
-            ),
+            other => of_another_version(&other),
         })?;
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut *transaction)
@@ -200,11 +190,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         // Another process may have created the store with another key.
-        let row = sqlx::query("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-        key.check(row.get(0))?;
+        key.check_in(&mut transaction).await?;
         transaction.commit().await.map_err(store_error)
     }
 }
@@ -226,8 +212,37 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
     }
 }
 
+/// Opens an existing file for reading.
+pub(super) async fn read_only(path: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    options.connect().await.map_err(store_error)
+}
+
+/// Puts the path of the file in front of the message.
+pub(super) fn name_file(path: &Path, error: Error) -> Error {
+    let message = format!("{}: {}", path.display(), error.body().message);
+    let named = Error::new(error.kind(), message);
+    match &error.body().suggested_fix {
+        Some(fix) => named.fix(fix.clone()),
+        None => named,
+    }
+}
+
+/// The error of a schema that is none of this version's.
+pub(super) fn of_another_version(difference: &MigrateError) -> Error {
+    Error::new(
+        ErrorKind::StoreUnavailable,
+        format!("the database was written by another version of the gateway ({difference})."),
+    )
+    .fix("Start the version that wrote it or a newer one, or restore a backup that this version made.")
+}
+
 /// Returns the path of the file beside the store with this ending.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
