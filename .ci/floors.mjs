@@ -7,14 +7,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 
 /** The crates from the lowest floor to the highest. A crate depends on lower floors only. */
-const FLOORS = [['protocol'], ['transport', 'store'], ['client', 'gateway'], ['server'], ['addon']];
+const FLOORS = [['protocol'], ['transport', 'store'], ['client', 'gateway'], ['server'], ['addon', 'standalone']];
 
 const failures = [];
 
 checkCrates();
 for (const name of FLOORS.flat()) {
   const source = name === 'addon' ? 'src' : `crates/${name}/src`;
-  checkCircles(source, (folder) => rustEdges(folder, join(folder, 'lib.rs'), 'crate'));
+  const root = join(source, existsSync(join(source, 'lib.rs')) ? 'lib.rs' : 'main.rs');
+  checkCircles(source, (folder) => rustEdges(folder, root, 'crate'));
   for (const folder of foldersBelow(source)) {
     const path = ['crate', ...relative(source, folder).split('/')].join('::');
     checkCircles(folder, () => rustEdges(folder, `${folder}.rs`, path));

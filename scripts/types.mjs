@@ -1,5 +1,6 @@
 /**
- * Writes index.d.ts, the declarations of the whole public surface in one file, and index.mjs, the ES module entry.
+ * Writes what follows from lib/: index.d.ts, the declarations of the whole public surface in one file; index.mjs, the
+ * ES module entry; and the table of commands of the program without Node.js.
  *
  * With --check it writes nothing, and fails if a file is not what it would write.
  */
@@ -8,6 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { generateDtsBundle } from 'dts-bundle-generator';
 import ts from 'typescript';
+import { standaloneTable } from '../lib/cli/standalone.ts';
 
 const root = new URL('..', import.meta.url);
 
@@ -25,6 +27,7 @@ const declarations = `// Written by \`npm run types\` from lib/.\n\n${reachable(
 for (const [name, text] of [
   ['index.d.ts', declarations],
   ['index.mjs', entry(declarations)],
+  ['crates/standalone/src/commands.json', `${JSON.stringify(standaloneTable(), undefined, 2)}\n`],
 ]) {
   const target = new URL(name, root);
   if (!process.argv.includes('--check')) {

@@ -1,0 +1,446 @@
+/**
+ * The program without Node.js, beside the command `proxy-execute`: they have the same commands, and read each other's
+ * stores.
+ */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Composio } from '../index.js';
+import { until } from './support/expect';
+import { Upstream } from './support/upstream';
+import { makeCertificates } from './support/ways';
+
+const KEY = '0123456789abcdef'.repeat(4);
+const OTHER_KEY = 'fedcba9876543210'.repeat(4);
+const COMMAND: readonly string[] = [process.execPath, join(__dirname, '..', 'bin', 'proxy-execute.js')];
+
+/** The program, where Cargo builds it: below the folder of a named target, or not. */
+function built(): string | undefined {
+  const target = process.env.CARGO_TARGET_DIR ?? join(__dirname, '..', 'target');
+  const name = `proxy-execute-gateway${process.platform === 'win32' ? '.exe' : ''}`;
+  const folders = existsSync(target) ? ['', ...readdirSync(target)] : [];
+  const programs = folders.map((folder) => join(target, folder, 'debug', name)).filter((path) => existsSync(path));
+  return programs.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+const program = built();
+
+/** CI builds it before, with the tests of Rust. */
+const skip =
+  program === undefined && !process.env.CI && 'There is no program: `cargo build -p proxy-execute-standalone`.';
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The text without the name of the program, without `.env`, which only the command reads, and alike in each run. */
+function alike(text: string): string {
+  return text
+    .replaceAll(' of the environment or of .env', '')
+    .replaceAll(/(?:npx )?proxy-execute(?:-gateway)?(?= |`)/g, 'PROGRAM')
+    .replaceAll(/\b(ak|key|ca|ac|trs|req)_\w+/g, '$1_…')
+    .replaceAll(/\b[a-z]+_[a-z]+-[a-z]+\b/g, 'word_id')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(/:\d{4,5}\b/g, ':PORT')
+    .replaceAll(/"port":\d+/g, '"port":PORT')
+    .replaceAll(/ +/g, ' ');
+}
+
+describe('the program without Node.js', { skip }, () => {
+  let folder: string;
+  let upstream: Upstream;
+  const PROGRAM: readonly string[] = [program ?? ''];
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'proxy-execute-standalone-'));
+    upstream = await Upstream.start();
+    writeFileSync(
+      join(folder, 'acme.toml'),
+      `slug = "acme"
+name = "Acme"
+base_url = "${upstream.origin}"
+[schemes.API_KEY]
+headers = { x-api-key = "{{api_key}}" }
+`,
+    );
+    writeFileSync(join(folder, 'empty.key'), '\n');
+    writeFileSync(join(folder, 'short.key'), 'short\n');
+    writeFileSync(join(folder, 'wrong.key'), OTHER_KEY);
+    writeFileSync(join(folder, 'no.db'), 'no database');
+  });
+
+  after(async () => {
+    await upstream.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  function start([path = '', ...before]: readonly string[], args: readonly string[], env = {}) {
+    return spawn(path, [...before, ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PROXY_EXECUTE_ENCRYPTION_KEY: KEY, ...env },
+    });
+  }
+
+  async function run(program: readonly string[], args: readonly string[], input = '', env = {}): Promise<Ended> {
+    const child = start(program, args, env);
+    child.stdin.on('error', () => {}).end(input);
+    const texts = [child.stdout, child.stderr].map(async (stream) => Buffer.concat(await stream.toArray()).toString());
+    const [code] = await once(child, 'close');
+    const [stdout = '', stderr = ''] = await Promise.all(texts);
+    return { code, stdout, stderr };
+  }
+
+  /** Its result, which must be a success. */
+  async function done(program: readonly string[], args: readonly string[], input = ''): Promise<string> {
+    const { code, stdout, stderr } = await run(program, args, input);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+
+  /** Runs a command line through both, and compares their outputs and exit codes. */
+  async function same(args: readonly string[], expected: number, env = {}): Promise<Ended> {
+    const [ours, theirs] = [await run(PROGRAM, args, '', env), await run(COMMAND, args, '', env)];
+    const plain = ({ code, stdout, stderr }: Ended) => ({ code, stdout: alike(stdout), stderr: alike(stderr) });
+    assert.deepEqual(plain(ours), plain(theirs), args.join(' '));
+    assert.equal(ours.code, expected, ours.stderr);
+    return ours;
+  }
+
+  /** A gateway, from its first output until the end of `work`. */
+  async function serving<T>(
+    program: readonly string[],
+    args: readonly string[],
+    work: (url: string, child: ReturnType<typeof start>) => Promise<T>,
+  ): Promise<T> {
+    const child = start(program, ['serve', '--port', '0', '--json', '--toolkit', 'acme.toml', ...args]);
+    const errors = child.stderr.toArray();
+    const ended = once(child, 'close').then(async () => assert.fail(Buffer.concat(await errors).toString()));
+    ended.catch(() => {});
+    try {
+      const [line] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended]);
+      return await work(JSON.parse(line).url, child);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }
+
+  /** Connects an account, which only the command does, and returns a session on a port. */
+  async function sessionAt(url: string, store: string, apiKey: string, user = 'ann') {
+    await done(
+      COMMAND,
+      ['connect', 'acme', '--user', user, '--toolkit', 'acme.toml', '--store', store],
+      'the-secret\n',
+    );
+    return new Composio({ apiKey, baseURL: url, maxRetries: 0 }).create(user, { toolkits: ['acme'] });
+  }
+
+  const open = () => ['--allow-private-host', `127.0.0.1:${upstream.port}`];
+
+  describe('says the same as the command', () => {
+    it('as help of each command', async () => {
+      const { stdout: help } = await run(PROGRAM, ['--help']);
+      const names = [...help.matchAll(/^ {2}([a-z][\w-]*(?: [a-z-]+)?)(?: [<[]\w+[>\]])? {2,}/gm)].map(
+        ([, name]) => name,
+      );
+      assert.ok(names.length >= 13, help);
+      for (const name of names) await same([...(name ?? '').split(' '), '--help'], 0);
+      await same(['--version'], 0);
+    });
+
+    it('about its groups and a missing command', async () => {
+      for (const group of ['keys', 'accounts', 'store']) {
+        assert.match(await done(PROGRAM, ['help', group]), new RegExp(`^  ${group} \\w`, 'm'));
+        await same([group], 2);
+      }
+      await same(['keys', 'lst'], 2);
+      await same(['--json'], 2);
+      const nothing = await run(PROGRAM, []);
+      assert.deepEqual([nothing.code, nothing.stdout], [2, '']);
+      assert.equal(nothing.stderr, await done(PROGRAM, ['--help']));
+      assert.match((await run(PROGRAM, ['serv'])).stderr, /did you mean `serve`\?/);
+    });
+
+    it('about arguments that cannot be used', async () => {
+      const lines = [
+        ['--frob'],
+        ['keys', 'list', '--frob'],
+        ['keys', 'list', '-f'],
+        ['keys', 'revoke'],
+        ['accounts', 'list', '--limt', '5'],
+        ['accounts', 'list', '--limit'],
+        ['accounts', 'list', '--limit', 'many'],
+        ['accounts', 'list', '--limit', '0'],
+        ['accounts', 'list', '--limit', '99999999999999999999'],
+        ['accounts', 'list', '--limit', '--store', 'x.db'],
+        ['accounts', 'list', '--json=yes'],
+        ['accounts', 'list', '--cursor', 'a', '--cursor', 'b'],
+        ['serve', '--port', '99999'],
+        ['serve', '--rate-limit', '0'],
+        ['serve', '--max-connections-per-address', '4294967296'],
+        ['serve', '--files-max-open', '1000001'],
+        ['serve', '--link-lifetime', '0'],
+        ['serve', '--upstream-timeout', '9007199254740991'],
+        ['serve', '--log-level', 'verbose'],
+        ['serve', '--files', 's3:///prefix'],
+        ['serve', '--tls-cert', 'cert.pem'],
+        ['serve', '--files-signing-key-file', 'none.key'],
+        ['keys', 'create', '--encryption-key-file', 'none.key'],
+        ['keys', 'create', '--encryption-key-file', '.'],
+        ['keys', 'create', '--encryption-key-file', 'empty.key'],
+        ['keys', 'create', '--permission', 'toolkits'],
+        ['keys', 'create', '--expires-at', '2020-01-31T00:00:00Z'],
+        ['accounts', 'enable', '..', '--json', '--store', 'no.db', '--frob'],
+      ];
+      for (const line of lines) await same(line, 2);
+      await same(['keys', 'create'], 2, { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
+      await same(['keys', 'create'], 2, { PROXY_EXECUTE_ENCRYPTION_KEY: 'short' });
+      const { code, stderr } = await run(PROGRAM, ['serve'], '', { PROXY_EXECUTE_LOG: 'verbose' });
+      assert.deepEqual(
+        [code, /^error: The variable PROXY_EXECUTE_LOG is one of off, .* trace\.\n$/.test(stderr)],
+        [2, true],
+      );
+      assert.match(
+        (await run(PROGRAM, ['keys', 'list', 'secret'])).stderr,
+        /^error: There are too many arguments: `keys list` takes none\./,
+      );
+      assert.match(
+        (await run(PROGRAM, ['keys', 'list', '--store', 'x.db'])).stderr,
+        /^error: There is no store at x\.db: /,
+      );
+    });
+
+    it('about options that the gateway refuses', async () => {
+      for (const line of [
+        ['serve', '--public-url', 'foo'],
+        ['serve', '--callback-url', 'foo'],
+        ['serve', '--allow-private-host', 'a/b'],
+        ['serve', '--files-signing-key-file', 'short.key'],
+        ['serve', '--toolkit', 'no.toml'],
+        ['serve', '--port', '0', '--tls-cert', 'none.pem', '--tls-key', 'none.pem'],
+        ['keys', 'create', '--allow-address', 'foo'],
+        ['keys', 'create', '--permission', 'frob=read', '--json'],
+      ]) {
+        await same(line, 2);
+      }
+      await same(['keys', 'list', '--store', 'no.db'], 1);
+      const store = ['--store', 'no/such/folder.db'];
+      await same(['keys', 'create', ...store], 1);
+      await same(['keys', 'create', ...store, '--json'], 1);
+      // The command's library has other words for these, before the gateway sees them.
+      for (const [option, value] of [
+        ['permission', 'toolkits=all'],
+        ['expires-at', 'soon'],
+      ]) {
+        const { code, stderr } = await run(PROGRAM, ['keys', 'create', `--${option}`, value ?? '']);
+        assert.deepEqual([code, stderr.startsWith('error: ') && stderr.includes(`--${option}`)], [2, true], stderr);
+      }
+    });
+
+    it('about a port that is in use', async () => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      const { port } = taken.address() as { port: number };
+      await same(['serve', '--port', `${port}`], 1);
+      taken.close();
+    });
+  });
+
+  it('reads and changes the same store', async () => {
+    const at = ['--store', 'shared.db'];
+    const toolkit = ['--toolkit', 'acme.toml'];
+    for (const alias of ['one', 'two']) {
+      const connect = ['connect', 'acme', '--user', 'ann', '--alias', alias, ...toolkit, ...at];
+      await done(COMMAND, connect, 'the-secret\n');
+    }
+    const limited = ['--permission', 'proxy_execute=write', '--permission', 'sessions=read_write'];
+    for (const program of [PROGRAM, COMMAND]) {
+      await done(program, ['keys', 'create', '--name', 'all', ...at]);
+      await done(program, ['keys', 'create', ...limited, '--expires-at', '2130-01-31T00:00:00Z', ...at]);
+      await done(program, ['keys', 'create', '--allow-address', '10.0.0.0/8', '--json', ...at]);
+    }
+    for (const json of [[], ['--json']]) {
+      await same(['keys', 'list', ...at, ...json], 0);
+      await same(['accounts', 'list', ...at, ...json], 0);
+      await same(
+        ['accounts', 'list', 'acme', '--user', 'ann', '--status', 'ACTIVE', '--limit', '1', ...at, ...json],
+        0,
+      );
+      await same(['accounts', 'list', '--user', 'carl', ...at, ...json], 0);
+      await same(['accounts', 'list', '--cursor', 'foo', ...at, ...json], 2);
+      await same(['store', 'check', ...at, ...json], 0);
+    }
+    const { items } = JSON.parse(await done(COMMAND, ['accounts', 'list', '--json', ...at]));
+    const [{ id }] = items;
+    for (const verb of ['disable', 'enable', 'default', 'no-default']) {
+      await same(['accounts', verb, id, ...at], 0);
+      await same(['accounts', verb, id, '--json', ...at], 0);
+      await same(['accounts', 'list', ...at], 0);
+    }
+    await same(['accounts', 'enable', 'ca_none', ...at], 1);
+    await same(['accounts', 'enable', 'ca_none', '--json', ...at], 1);
+    await same(['keys', 'revoke', 'key_none', ...at], 1);
+    assert.equal(await done(PROGRAM, ['accounts', 'delete', id, ...at]), `${id} is deleted.\n`);
+    const again = await run(COMMAND, ['accounts', 'delete', id, ...at]);
+    assert.equal(again.code, 1);
+    const keys: { id: string; revokedAt: string | null }[] = JSON.parse(
+      await done(PROGRAM, ['keys', 'list', '--json', ...at]),
+    );
+    const [key] = keys;
+    assert.equal(await done(PROGRAM, ['keys', 'revoke', key?.id ?? '', ...at]), `${key?.id} is revoked.\n`);
+    assert.match(await done(COMMAND, ['keys', 'list', ...at]), new RegExp(`^${key?.id} .* revoked$`, 'm'));
+    await same(['keys', 'list', '--encryption-key-file', 'wrong.key', ...at], 1);
+    await same(['store', 'check', '--encryption-key-file', 'wrong.key', '--json', ...at], 1);
+  });
+
+  it('creates a key as the command does', async () => {
+    for (const json of [[], ['--json']]) {
+      const args = ['keys', 'create', '--name', 'worker', '--permission', 'toolkits=read', '--store', 'keys.db'];
+      await same([...args, ...json], 0);
+    }
+    assert.match(await done(PROGRAM, ['encryption-key']), /^[0-9a-f]{64}\n$/);
+    assert.match(JSON.parse(await done(PROGRAM, ['encryption-key', '--json'])).encryptionKey, /^[0-9a-f]{64}$/);
+  });
+
+  it('backs a store up, for both to read', async () => {
+    await done(PROGRAM, ['keys', 'create', '--store', 'source.db']);
+    for (const [program, file] of [
+      [PROGRAM, 'by-program.db'],
+      [COMMAND, 'by-command.db'],
+    ] as const) {
+      // The key is not needed.
+      const { code, stderr } = await run(program, ['store', 'backup', file, '--store', 'source.db'], '', {
+        PROXY_EXECUTE_ENCRYPTION_KEY: '',
+      });
+      assert.equal(code, 0, stderr);
+      await same(['keys', 'list', '--store', file], 0);
+      if (process.platform !== 'win32') assert.equal(statSync(join(folder, file)).mode & 0o777, 0o600);
+      await same(['store', 'backup', file, '--store', 'source.db'], 2);
+    }
+    await same(['store', 'backup', 'no/such/folder.db', '--store', 'source.db', '--json'], 2);
+    await same(['store', 'backup', 'copy.db', '--store', 'no.db'], 1);
+    assert.ok(!existsSync(join(folder, 'copy.db')));
+  });
+
+  it('serves what the clients of the gateway need', async () => {
+    await serving(PROGRAM, ['--store', 'served.db', ...open()], async (url) => {
+      assert.deepEqual(await (await fetch(`${url}/health`)).json(), { status: 'ok' });
+      const apiKey = (await done(PROGRAM, ['keys', 'create', '--name', 'app', '--store', 'served.db'])).trim();
+      const session = await sessionAt(url, 'served.db', apiKey);
+      const call = { toolkit: 'acme', endpoint: '/me?a=1', method: 'POST', body: { note: 'é' } } as const;
+      const { status, data } = await session.proxyExecute<{ headers: Record<string, string>; body: string }>(call);
+      assert.equal(status, 200);
+      assert.equal(data.headers['x-api-key'], 'the-secret');
+      assert.equal(data.body, '{"note":"é"}');
+      assert.equal((await session.fetch('acme')(`${upstream.origin}/file`)).status, 200);
+      // The command reads what the program has recorded.
+      await until('the calls are recorded', async () =>
+        /acme +POST +127/.test(await done(COMMAND, ['calls', '--store', 'served.db'])),
+      );
+    });
+  });
+
+  it('announces its address like the command', async () => {
+    for (const args of [
+      [],
+      ['--host', '0.0.0.0'],
+      ['--host', '::1'],
+      ['--public-url', 'https://gateway.example.com'],
+    ]) {
+      const outputs = [];
+      for (const program of [PROGRAM, COMMAND]) {
+        const child = start(program, ['serve', '--port', '0', '--store', 'announced.db', ...args]);
+        const errors = child.stderr.toArray();
+        const [text] = await once(child.stdout.setEncoding('utf8'), 'data');
+        child.kill('SIGTERM');
+        const [code] = await once(child, 'close');
+        outputs.push(alike(`${text}${Buffer.concat(await errors)}${code}`));
+      }
+      assert.equal(outputs[0], outputs[1]);
+      assert.match(outputs[0] ?? '', /Closing; calls in flight have 5 seconds\.\n0$/);
+    }
+  });
+
+  it('speaks TLS', async () => {
+    const { certificate, key } = await makeCertificates();
+    writeFileSync(join(folder, 'cert.pem'), certificate);
+    writeFileSync(join(folder, 'key.pem'), key);
+    const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem'];
+    await serving(PROGRAM, ['--store', 'tls.db', ...tls], async (url) => assert.match(url, /^https:\/\/127/));
+    await same(['serve', '--port', '0', '--tls-cert', 'key.pem', '--tls-key', 'key.pem'], 2);
+  });
+
+  describe('is told to end', { skip: process.platform === 'win32' && 'Windows has no such signals.' }, () => {
+    /** A call that the API has received, and its response. */
+    async function callInFlight(url: string, store: string) {
+      const apiKey = (await done(PROGRAM, ['keys', 'create', '--store', store])).trim();
+      const session = await sessionAt(url, store, apiKey);
+      let call: Promise<{ data: unknown }> | undefined;
+      const answer = await new Promise<() => void>((received) => {
+        upstream.on('/slow', (response) =>
+          received(() => response.setHeader('content-type', 'text/plain').end('late')),
+        );
+        call = session.proxyExecute({ toolkit: 'acme', endpoint: '/slow', method: 'GET' });
+        call.catch(() => {});
+      });
+      return { call, answer };
+    }
+
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      it(`by ${signal}, and completes a call in flight`, async () => {
+        const store = `${signal}.db`;
+        await serving(PROGRAM, ['--store', store, ...open()], async (url, child) => {
+          const { call, answer } = await callInFlight(url, store);
+          const ended = once(child, 'exit');
+          child.kill(signal);
+          await until('the port is closed', () =>
+            fetch(`${url}/health`).then(
+              () => false,
+              () => true,
+            ),
+          );
+          answer();
+          assert.equal((await call)?.data, 'late');
+          assert.deepEqual(await ended, [0, null]);
+        });
+      });
+    }
+
+    it('twice, and ends at once', async () => {
+      await serving(PROGRAM, ['--store', 'twice.db', ...open()], async (url, child) => {
+        await callInFlight(url, 'twice.db');
+        const ended = once(child, 'exit');
+        child.kill('SIGTERM');
+        await until('the port is closed', () =>
+          fetch(`${url}/health`).then(
+            () => false,
+            () => true,
+          ),
+        );
+        child.kill('SIGTERM');
+        assert.deepEqual(await ended, [143, null]);
+      });
+    });
+
+    it('by the reader of its output', async () => {
+      const child = start(PROGRAM, ['keys', 'list', '--help']);
+      child.stdout.destroy();
+      const errors = child.stderr.toArray();
+      const [code] = await once(child, 'close');
+      assert.deepEqual([code, Buffer.concat(await errors).toString()], [0, '']);
+    });
+  });
+
+  it('shows no secret', async () => {
+    const { stderr } = await run(PROGRAM, ['keys', 'list', '--tokn=misplaced-secret']);
+    assert.match(stderr, /^error: /);
+    assert.ok(!stderr.includes('misplaced-secret'), stderr);
+  });
+});

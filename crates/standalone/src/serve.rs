@@ -1,0 +1,218 @@
+//! `serve`: a gateway on a port, until a signal ends it.
+
+use std::env;
+use std::net::{IpAddr, SocketAddr};
+
+use proxy_execute_protocol::read_options;
+use proxy_execute_server::{Embedded, log_from};
+use serde_json::{Map, Value, json};
+
+use crate::DONE;
+use crate::arguments::Given;
+use crate::failure::Failure;
+use crate::signals::Signals;
+use crate::store::{open, read_key, store_of};
+use crate::table::PROGRAM;
+use crate::terminal::{Style, Terminal, shown};
+
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+const LOG_VARIABLE: &str = "PROXY_EXECUTE_LOG";
+
+/// In milliseconds.
+const DAY: u64 = 24 * 3_600_000;
+
+/// Serves a port until a signal, and returns the exit code.
+pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
+    let unusable = |error| Failure::System(format!("No signal can be received: {error}."));
+    let mut signals = Signals::expect().map_err(unusable)?;
+    log(given)?;
+    let (options, listen) = (options(given)?, listen(given)?);
+    let opened = tokio::select! {
+        opened = open_and_listen(given, options, &listen) => opened,
+        signal = signals.next() => return Ok(signal.exit_code),
+    };
+    let (gateway, address) = opened?;
+    let announced = announce(given, terminal, address, listen.contains_key("tls"));
+    if announced.is_ok() {
+        signals.next().await;
+        terminal.note("Closing; calls in flight have 5 seconds.");
+    }
+    tokio::select! {
+        () = gateway.close() => announced.map(|()| DONE),
+        // A second signal ends the program at once.
+        signal = signals.next() => Ok(signal.exit_code),
+    }
+}
+
+async fn open_and_listen(
+    given: &Given,
+    options: Map<String, Value>,
+    listen: &Map<String, Value>,
+) -> Result<(Embedded, SocketAddr), Failure> {
+    let gateway = open(given, options).await?;
+    let listening = async { gateway.listen(read_options(&json!(listen).to_string())?).await };
+    match listening.await {
+        Ok(address) => Ok((gateway, address)),
+        Err(error) => {
+            gateway.close().await;
+            Err(error.into())
+        }
+    }
+}
+
+fn log(given: &Given) -> Result<(), Failure> {
+    let (level, what) = match (given.text("log-level"), env::var(LOG_VARIABLE)) {
+        (Some(level), _) => (level.to_owned(), "--log-level".to_owned()),
+        (None, Ok(level)) => (level, format!("The variable {LOG_VARIABLE}")),
+        (None, Err(_)) => ("warn".to_owned(), String::new()),
+    };
+    if !LOG_LEVELS.contains(&level.as_str()) {
+        return Err(Failure::Usage(format!("{what} is one of {}.", LOG_LEVELS.join(", "))));
+    }
+    Ok(log_from(&level)?)
+}
+
+/// The options of the gateway, by their wire names.
+fn options(given: &Given) -> Result<Map<String, Value>, Failure> {
+    let mut options = Map::new();
+    let mut set = |name: &str, value: Value| _ = options.insert(name.to_owned(), value);
+    // 0 means never, which is the gateway's own default.
+    match given.whole("refresh-idle-after").unwrap_or(DAY) {
+        0 => {}
+        idle => set("refresh_idle_after_ms", json!(idle)),
+    }
+    set("public_url", json!(given.text("public-url")));
+    set("callback_urls", json!(given.texts("callback-url")));
+    set("own_callback_paths", json!(given.flag("own-callback-paths")));
+    set("mcp", json!(!given.flag("no-mcp")));
+    set("allow_private_hosts", json!(given.texts("allow-private-host")));
+    set("allow_private_redirects", json!(given.texts("allow-private-redirect")));
+    set("allow_private_bodies", json!(given.texts("allow-private-body")));
+    set("files", files(given)?);
+    for (name, number) in given.numbers() {
+        set(name, json!(number));
+    }
+    Ok(options)
+}
+
+fn files(given: &Given) -> Result<Value, Failure> {
+    let keys: Vec<String> = given
+        .texts("files-signing-key-file")
+        .iter()
+        .map(|file| read_key(file, "--files-signing-key-file"))
+        .collect::<Result<_, _>>()?;
+    let place = given.text("files");
+    // The environment has the bucket's region, keys and endpoint.
+    let s3 = place.and_then(|place| place.strip_prefix("s3://")).and_then(|place| {
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
+        (!bucket.is_empty()).then(|| json!({ "bucket": bucket, "prefix": prefix }))
+    });
+    let folder = place.filter(|place| !place.starts_with("s3:"));
+    if place.is_some() && folder.is_none() && s3.is_none() {
+        let message = "--files is a folder, or written --files s3://bucket/prefix.";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(json!({
+        "folder": folder,
+        "s3": s3,
+        "expires_in_ms": given.whole("files-expire-after"),
+        "max_bytes": given.whole("files-max-bytes"),
+        "max_open": given.whole("files-max-open"),
+        "signing_keys": keys,
+    }))
+}
+
+/// Where to listen.
+fn listen(given: &Given) -> Result<Map<String, Value>, Failure> {
+    let listen = json!({
+        "host": given.text("host"),
+        "port": given.whole("port").unwrap_or(9900),
+        "requests_per_minute": given.whole("rate-limit"),
+        "max_connections_per_address": given.whole("max-connections-per-address"),
+        "request_timeout_ms": given.whole("request-timeout"),
+    });
+    let Value::Object(mut listen) = listen else { unreachable!("it is written as an object") };
+    match (given.text("tls-cert"), given.text("tls-key")) {
+        (None, None) => {}
+        (Some(cert), Some(key)) => _ = listen.insert("tls".to_owned(), json!({ "cert": cert, "key": key })),
+        _ => return Err(Failure::Usage("--tls-cert and --tls-key need each other.".to_owned())),
+    }
+    Ok(listen)
+}
+
+/// Prints where the gateway listens, and warns of an address that others cannot use.
+fn announce(given: &Given, terminal: &Terminal, address: SocketAddr, has_tls: bool) -> Result<(), Failure> {
+    let url = format!("{}://{address}", if has_tls { "https" } else { "http" });
+    let (host, port) = (address.ip(), address.port());
+    let public_url = given.text("public-url");
+    let reached_by = public_url.unwrap_or(&url);
+    if public_url.is_none() && host.is_unspecified() {
+        terminal.warn(&format!(
+            "Links and the URLs of files begin with {url}, which other machines cannot open: add --public-url."
+        ));
+    }
+    if !is_this_machine(host) && reached_by.starts_with("http:") {
+        terminal.warn(&format!(
+            "{host} is reached by other machines without TLS, so keys and answers can be read on the way, and newer \
+             SDKs refuse to send a key: add --tls-cert and --tls-key, or name the https URL of your reverse proxy \
+             with --public-url."
+        ));
+    }
+    let store = store_of(given);
+    let with_key = given.text("encryption-key-file").map(|file| format!(" --encryption-key-file {file}"));
+    let value = json!({ "url": url, "host": host, "port": port, "store": store });
+    terminal.result(&value, || {
+        vec![
+            format!("Listening on {}, with the store {store}.", shown(Style::Bold, &url)),
+            format!(
+                "Create an API key with: {PROGRAM} keys create --store {store}{}",
+                with_key.unwrap_or_default()
+            ),
+            format!("Programs connect with:  COMPOSIO_BASE_URL={reached_by} COMPOSIO_API_KEY=<the key>"),
+        ]
+    })
+}
+
+/// Whether only this machine can reach an address.
+fn is_this_machine(host: IpAddr) -> bool {
+    host.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{CommandLine, read};
+    use crate::table::commands;
+
+    fn options_of(args: &[String]) -> Value {
+        let CommandLine::Command(given) = read(args).unwrap() else { panic!("{args:?}") };
+        json!([options(&given).unwrap(), listen(&given).unwrap()])
+    }
+
+    #[test]
+    fn every_option_of_the_table_changes_what_is_served() {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        let path = key.path().display().to_string();
+        let serve = commands().iter().find(|command| command.name == "serve").unwrap();
+        let plain = options_of(&["serve".to_owned()]);
+        let mut checked = 0;
+        for option in serve.options.iter().filter(|option| option.name != "log-level") {
+            let name = &option.name;
+            let value = match &option.value {
+                None => String::new(),
+                Some(_) if option.whole => format!("={}", option.least + 7),
+                Some(_) => format!("={path}"),
+            };
+            let mut args = vec!["serve".to_owned(), format!("--{name}{value}")];
+            match name.as_str() {
+                "tls-cert" => args.push("--tls-key=other".to_owned()),
+                "tls-key" => args.push("--tls-cert=other".to_owned()),
+                _ => {}
+            }
+            assert_ne!(options_of(&args), plain, "--{name}");
+            checked += 1;
+        }
+        assert!(checked > 20, "{checked}");
+    }
+}
