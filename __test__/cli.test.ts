@@ -307,6 +307,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
 
     it('backup copies it without its key, while a gateway has it open', async () => {
       const child = start(['serve', '--port', '0', ...at], {});
+      const ended = once(child, 'close');
       await firstOf(child);
       const { code, stdout, stderr } = await run(['store', 'backup', 'copy.db', ...at], '', {
         PROXY_EXECUTE_ENCRYPTION_KEY: '',
@@ -319,7 +320,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['store', 'backup', 'copy.db', ...at], /: <file>: copy\.db exists already\. Name a new file/);
       await refused(['store', 'backup', 'no/such.db', ...at], /: <file>: no\/such\.db cannot be created/);
       await refused(['store', 'backup', ...at], /<file> is missing/);
-      await once(child, 'close');
+      await ended;
     });
   });
 
