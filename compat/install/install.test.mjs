@@ -79,7 +79,7 @@ describe('the package, without Rust, is installed and called by', () => {
   it('pnpm', async () => {
     const place = await emptyFolder('pnpm');
     const config = [`--config.store-dir=${join(folder, 'pnpm-store')}`, '--config.minimum-release-age=0'];
-    await run(process.execPath, [tool('pnpm/bin/pnpm.mjs'), 'add', ...config, 'proxy-execute'], place);
+    await run(process.execPath, [tool('pnpm/bin/pnpm.cjs'), 'add', ...config, 'proxy-execute'], place);
     await calls(place, process.execPath);
   });
 
