@@ -249,6 +249,7 @@ impl Gateway {
         let links = Links {
             store: Arc::clone(&store),
             clock: clock.clone(),
+            vault: Arc::clone(&vault),
             catalogue: Arc::clone(&catalogue),
             callback_urls,
             public_url: public_url.clone(),

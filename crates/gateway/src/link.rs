@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use proxy_execute_protocol::{
     AccountStatus, AuthConfigType, CreateAccount, CreatedAccount, Error, ErrorKind, Link, LinkAccount,
     LinkAgain, LinkInSession, NewConnection, RefreshAccount, RefreshedAccount, Result, SecretJson,
@@ -25,6 +26,7 @@ use crate::request::require;
 use crate::session::{self, Sessions};
 use crate::tokens::{Reason, Tokens};
 use crate::toolkit::{Catalogue, Toolkit};
+use crate::vault::{SealedField, Vault};
 use crate::{bounds, id};
 
 /// The longest time between two checks for expired links, in case another process creates some.
@@ -35,6 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub struct Links {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) callback_urls: Arc<CallbackUrls>,
     pub(crate) public_url: PublicUrl,
@@ -248,10 +251,12 @@ impl Links {
     ) -> Result<Link> {
         let token = id::secret("lt");
         let expires_at = self.clock.now().saturating_add(milliseconds(self.lifetime));
+        let token_hash = id::hash(&token);
+        let row = HEXLOWER.encode(&token_hash);
         let link = StoredLink {
-            token_hash: id::hash(&token),
+            token_hash,
             account_id: account_id.to_owned(),
-            callback_url,
+            callback_url: callback_url.map(|url| self.vault.seal(place(&row, "callback_url"), &url)),
             scopes: json!(scopes).to_string(),
             browser_hash: None,
             verifier: None,
@@ -356,6 +361,11 @@ fn expired_reason(lifetime: Duration) -> String {
         if seconds.is_multiple_of(60) { (seconds / 60, "minute") } else { (seconds, "second") };
     let plural = if count == 1 { "" } else { "s" };
     format!("Connection initiation did not complete within {count} {unit}{plural}")
+}
+
+/// The place of a sealed field of a link. The row is the hash of its token, in hexadecimal.
+pub(crate) fn place<'a>(row: &'a str, field: &'static str) -> SealedField<'a> {
+    SealedField { table: "links", row, field }
 }
 
 fn created(accounts: &Accounts, account: StoredAccount, redirect_url: Option<String>) -> CreatedAccount {

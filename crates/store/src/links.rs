@@ -24,8 +24,8 @@ pub struct StoredLink {
     pub token_hash: Vec<u8>,
     /// The account that the link connects.
     pub account_id: String,
-    /// Where the browser is sent afterwards.
-    pub callback_url: Option<String>,
+    /// Where the browser is sent afterwards, sealed: it may be the page of another link.
+    pub callback_url: Option<Vec<u8>>,
     /// Scopes to request in addition to those of the auth config, as a JSON list.
     pub scopes: String,
     /// SHA-256 of the cookie of the browser that began. The link refuses any other browser.

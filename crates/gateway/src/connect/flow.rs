@@ -24,6 +24,7 @@ use crate::credential::Fields;
 use crate::credential::fields::{raw_fields, written};
 use crate::credential::scheme::{ClientOwner, Scheme};
 use crate::id::{self, hash};
+use crate::link::place;
 use crate::oauth::client::{ClientMetadata, OAuthClient};
 use crate::oauth::refusal::{NotGranted, shortened};
 use crate::oauth::registration;
@@ -32,7 +33,6 @@ use crate::oauth::server::AuthorizationServer;
 use crate::redirect_uri::Redirect;
 use crate::tokens::{self, token_endpoint};
 use crate::toolkit::Toolkit;
-use crate::vault::SealedField;
 use crate::{link, proxy, renewal};
 
 /// How long an API may take to say whether it accepts a key.
@@ -495,7 +495,10 @@ impl<'a> Flow<'a> {
     }
 
     fn callback(&self) -> Option<Url> {
-        Url::parse(self.link.callback_url.as_ref()?).ok()
+        let row = HEXLOWER.encode(&self.link.token_hash);
+        let url =
+            self.connect.open_sealed(place(&row, "callback_url"), self.link.callback_url.as_ref()?).ok()?;
+        Url::parse(url.expose_secret()).ok()
     }
 
     /// Returns the callback URL of the user, with the outcome in the parameters of the hosted backend.
@@ -503,10 +506,6 @@ impl<'a> Flow<'a> {
         let url = self.callback()?;
         Some(with_parameters(url, &[("status", status), ("connected_account_id", &self.account.id)]))
     }
-}
-
-fn place<'a>(row: &'a str, field: &'static str) -> SealedField<'a> {
-    SealedField { table: "links", row, field }
 }
 
 /// Describes a provider's error, with its description if it has one.

@@ -83,6 +83,24 @@ async fn sql(file: &Path, statement: &'static str) -> u64 {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn the_file_does_not_show_the_page_of_the_next_link() {
+    let upstream = echo().await;
+    let (folder, file) = place();
+    let public = GatewayOptions {
+        public_url: Some("https://gateway.example".to_owned()),
+        ..in_file(&upstream, &file, Some(KEY))
+    };
+    let gateway = soon(Embedded::open(public)).await.unwrap();
+    let session = session(&gateway, "ann").await;
+    let request = json!({ "toolkit": "query", "callback_url": "https://gateway.example/connect/lt_next" });
+    resource(&gateway, "POST", &["tool_router", "session", &session, "link"], request).await.unwrap();
+    soon(gateway.close()).await;
+    for (path, bytes) in contents(folder.path()) {
+        assert!(!String::from_utf8_lossy(&bytes).contains("lt_next"), "{}", path.display());
+    }
+}
+
+#[tokio::test]
 async fn a_new_file_is_readable_by_its_user_only() {
     use std::os::unix::fs::PermissionsExt;
 
