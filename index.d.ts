@@ -33,6 +33,7 @@ export interface NewAccountSharing {
 }
 /** How an account is shared. */
 export interface AccountSharing {
+	/** Whether other users may use the account. */
 	accountType: AccountType;
 	/** Absent for a `PRIVATE` account. */
 	aclConfigForShared?: AccountAcl | undefined;
@@ -88,9 +89,11 @@ export interface AuthConfigReference {
 	/** Whether it is disabled, and with it its accounts. */
 	isDisabled: boolean;
 }
-/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+/** A credential: its scheme and its fields. */
 export interface Credential {
+	/** The scheme, such as `BEARER_TOKEN`. */
 	authScheme: string;
+	/** The fields that the scheme needs, such as `{ token }`. */
 	val: Record<string, unknown>;
 }
 /** An API key's permissions, by area. It has no access to other areas. */
@@ -211,6 +214,7 @@ export interface ErrorDetails {
 }
 /** The body of an error as it travels. */
 export interface ErrorEnvelope {
+	/** The error, under the names of the wire. */
 	error: {
 		message: string;
 		status?: number | undefined;
@@ -2175,7 +2179,9 @@ export interface ToolkitAuthDetails {
 }
 /** Fields by whether they have to be filled in. */
 export interface ToolkitFields {
+	/** Fields that have to be filled in. */
 	required: ToolkitInputField[];
+	/** Fields that may be left out. */
 	optional: ToolkitInputField[];
 }
 /** Which fields of a toolkit to read. */

@@ -62,8 +62,10 @@ export interface AuthConfigReference {
   isDisabled: boolean;
 }
 
-/** A credential: its scheme, such as `BEARER_TOKEN`, and its fields, such as `{ token }`. */
+/** A credential: its scheme and its fields. */
 export interface Credential {
+  /** The scheme, such as `BEARER_TOKEN`. */
   authScheme: string;
+  /** The fields that the scheme needs, such as `{ token }`. */
   val: Record<string, unknown>;
 }

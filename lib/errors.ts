@@ -31,6 +31,7 @@ export interface ErrorDetails {
 
 /** The body of an error as it travels. */
 export interface ErrorEnvelope {
+  /** The error, under the names of the wire. */
   error: {
     message: string;
     status?: number;

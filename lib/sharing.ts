@@ -25,6 +25,7 @@ export interface NewAccountSharing {
 
 /** How an account is shared. */
 export interface AccountSharing {
+  /** Whether other users may use the account. */
   accountType: AccountType;
   /** Absent for a `PRIVATE` account. */
   aclConfigForShared?: AccountAcl;

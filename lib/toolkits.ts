@@ -76,7 +76,9 @@ export interface ToolkitAuthDetails {
 
 /** Fields by whether they have to be filled in. */
 export interface ToolkitFields {
+  /** Fields that have to be filled in. */
   required: ToolkitInputField[];
+  /** Fields that may be left out. */
   optional: ToolkitInputField[];
 }
 
