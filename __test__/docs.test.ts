@@ -58,6 +58,32 @@ function program(example: string): string {
   `;
 }
 
+/** The examples in comments of the public surface, each with imports of the names it uses. */
+function commented(): string[] {
+  const declared = text('index.d.ts');
+  const exported = [...declared.matchAll(/^export (?:declare )?(?:class|const|interface|type) (\w+)/gm)];
+  const names = exported.map(([, name = '']) => name);
+  return [...declared.matchAll(/@example[^\n]*\n\s*\* ```ts\n(.*?)\* ```$/gms)].map(([, lines = '']) => {
+    const code = lines.replace(/^\s*\* ?/gm, '');
+    const own = /^import .*$/gm;
+    const used = names.filter((name) => new RegExp(`\\b${name}\\b`).test(code));
+    return `import { ${used.join(', ')} } from 'proxy-execute';\n{\n${code.replace(own, '')}\n}\n`;
+  });
+}
+
+/** The names that examples in comments use without a declaration. */
+const GIVEN = `
+  import type * as surface from 'proxy-execute';
+  declare global {
+    const composio: surface.Composio;
+    const gateway: surface.Gateway;
+    const session: surface.Session;
+    const id: string;
+    const key: string;
+    const token: string;
+  }
+`;
+
 describe('the examples of the documentation', () => {
   // The examples of this page need the SDKs of APIs. They are run by compat/sdks.
   const examples = pages
@@ -76,6 +102,8 @@ describe('the examples of the documentation', () => {
     symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'), 'dir');
     cpSync(join(__dirname, 'support', 'examples.mts'), join(folder, 'examples.mts'));
     for (const { name, code } of examples) writeFileSync(join(folder, `${name}.mts`), program(code));
+    for (const [index, code] of commented().entries()) writeFileSync(join(folder, `comment-${index + 1}.mts`), code);
+    writeFileSync(join(folder, 'given.d.mts'), GIVEN);
     // The example of a toolkit's file is at the path that the example of its use reads.
     mkdirSync(join(folder, 'toolkits'));
     for (const [index, toml] of toolkits.entries()) {
@@ -91,6 +119,7 @@ describe('the examples of the documentation', () => {
   it('exist', () => {
     assert.ok(examples.length >= 7, `only ${examples.length} were found`);
     assert.equal(toolkits.length, 1);
+    assert.equal(commented().length, text('index.d.ts').match(/@example/g)?.length);
   });
 
   it('have the declared types', async () => {
