@@ -1830,13 +1830,11 @@ export interface ProxyOptions extends CallOptions {
 	retry?: RetryOptions | false | undefined;
 }
 /** A schema that checks a value, such as one of zod. One of its functions is enough. */
-export type ToolSchema<Input> = 
-/** Returns the value with defaults, or throws. */
-{
+export type ToolSchema<Input> = {
+	/** Returns the value with defaults, or throws. */
 	parse(value: unknown): Input;
-}
-/** Returns the value with defaults, or the error. */
- | {
+} | {
+	/** Returns the value with defaults, or the error. */
 	safeParse(value: unknown): {
 		success: true;
 		data: Input;
@@ -1886,9 +1884,13 @@ export interface CreateTool<Schema, Input> {
 export interface CustomTool {
 	/** Its name, without the prefix that it has in a session. */
 	readonly slug: string;
+	/** The display name. */
 	readonly name: string;
+	/** The description, for a model. */
 	readonly description: string;
+	/** The toolkit that the tool calls. */
 	readonly extendsToolkit?: string | undefined;
+	/** An option of the Composio SDK. It has no effect. */
 	readonly preload?: boolean | undefined;
 	/** The JSON schema of the input. */
 	readonly inputSchema: Record<string, unknown>;
@@ -1901,28 +1903,41 @@ export interface CustomTool {
 }
 /** Custom tools under one name, made by {@link experimental_createToolkit}. */
 export interface CustomToolkit {
+	/** The name that is a part of its tools' names in a session. */
 	readonly slug: string;
+	/** The display name. */
 	readonly name: string;
+	/** The description, for a model. */
 	readonly description: string;
+	/** An option of the Composio SDK. It has no effect. */
 	readonly preload?: boolean | undefined;
+	/** The tools of the toolkit. */
 	readonly tools: readonly CustomTool[];
 }
 /** A custom tool of a session. */
 export interface RegisteredCustomTool {
 	/** Its name in the session, such as `LOCAL_GREP`. */
 	slug: string;
+	/** The display name. */
 	name: string;
+	/** The description, for a model. */
 	description: string;
 	/** The toolkit that it extends or belongs to. */
 	toolkit?: string | undefined;
+	/** The JSON schema of the input. */
 	inputSchema: Record<string, unknown>;
+	/** The JSON schema of the result. */
 	outputSchema?: Record<string, unknown> | undefined;
 }
 /** Custom tools of a session under one name. */
 export interface RegisteredCustomToolkit {
+	/** The slug that it was created with. */
 	slug: string;
+	/** The display name. */
 	name: string;
+	/** The description, for a model. */
 	description: string;
+	/** The tools of the toolkit. */
 	tools: RegisteredCustomTool[];
 }
 /** The result of a custom tool. */
@@ -1938,7 +1953,9 @@ export interface ToolResult {
 }
 /** The custom tools that a session is given. */
 export interface CustomTools {
+	/** Tools outside of a toolkit. */
 	customTools?: readonly CustomTool[] | undefined;
+	/** Toolkits, with their tools. */
 	customToolkits?: readonly CustomToolkit[] | undefined;
 }
 /**
