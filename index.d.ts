@@ -1996,7 +1996,13 @@ export declare function experimental_createTool(slug: string, tool: CreateTool<T
  *
  * @example
  * ```ts
- * const team = experimental_createToolkit('TEAM', { name: 'Team', description: 'Roles of the team', tools: [assign] });
+ * const greet = experimental_createTool('GREET', {
+ *   name: 'Greet',
+ *   description: 'Greets a member of the team',
+ *   inputParams: { type: 'object', properties: { name: { type: 'string' } } },
+ *   execute: async ({ name }) => ({ greeting: `Hello ${name}` }),
+ * });
+ * const team = experimental_createToolkit('TEAM', { name: 'Team', description: 'Tools of the team', tools: [greet] });
  * ```
  */
 export declare function experimental_createToolkit(slug: string, toolkit: {
@@ -2964,11 +2970,11 @@ export declare class Triggers {
 	 * @example
 	 * ```ts
 	 * const { payload } = await composio.triggers.verifyWebhook({
-	 *   id: request.headers['webhook-id'],
-	 *   timestamp: request.headers['webhook-timestamp'],
-	 *   signature: request.headers['webhook-signature'],
-	 *   payload: body,
-	 *   secret: process.env.COMPOSIO_WEBHOOK_SECRET,
+	 *   id: request.headers.get('webhook-id') ?? '',
+	 *   timestamp: request.headers.get('webhook-timestamp') ?? '',
+	 *   signature: request.headers.get('webhook-signature') ?? '',
+	 *   payload: await request.text(),
+	 *   secret,
 	 * });
 	 * ```
 	 */
@@ -2986,7 +2992,7 @@ export declare class Triggers {
 	 *
 	 * @example
 	 * ```ts
-	 * const { payload } = await composio.triggers.parse(request, { verifySecret: process.env.COMPOSIO_WEBHOOK_SECRET });
+	 * const { payload } = await composio.triggers.parse(request, { verifySecret: secret });
 	 * ```
 	 */
 	parse(request: WebhookRequest, options?: ParseWebhook): Promise<WebhookEvent>;

@@ -61,8 +61,8 @@ function program(example: string): string {
 /** The examples in comments of the public surface, each with imports of the names it uses. */
 function commented(): string[] {
   const declared = text('index.d.ts');
-  const exported = [...declared.matchAll(/^export (?:declare )?(?:class|const|interface|type) (\w+)/gm)];
-  const names = exported.map(([, name = '']) => name);
+  const exported = [...declared.matchAll(/^export (?:declare )?(?:class|const|function|interface|type) (\w+)/gm)];
+  const names = [...new Set(exported.map(([, name = '']) => name))];
   return [...declared.matchAll(/@example[^\n]*\n\s*\* ```ts\n(.*?)\* ```$/gms)].map(([, lines = '']) => {
     const code = lines.replace(/^\s*\* ?/gm, '');
     const own = /^import .*$/gm;
@@ -80,6 +80,8 @@ const GIVEN = `
     const session: surface.Session;
     const id: string;
     const key: string;
+    const request: Request;
+    const secret: string;
     const token: string;
   }
 `;

@@ -223,7 +223,13 @@ export function experimental_createTool(slug: string, tool: CreateTool<unknown, 
  *
  * @example
  * ```ts
- * const team = experimental_createToolkit('TEAM', { name: 'Team', description: 'Roles of the team', tools: [assign] });
+ * const greet = experimental_createTool('GREET', {
+ *   name: 'Greet',
+ *   description: 'Greets a member of the team',
+ *   inputParams: { type: 'object', properties: { name: { type: 'string' } } },
+ *   execute: async ({ name }) => ({ greeting: `Hello ${name}` }),
+ * });
+ * const team = experimental_createToolkit('TEAM', { name: 'Team', description: 'Tools of the team', tools: [greet] });
  * ```
  */
 export function experimental_createToolkit(

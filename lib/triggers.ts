@@ -18,11 +18,11 @@ export class Triggers {
    * @example
    * ```ts
    * const { payload } = await composio.triggers.verifyWebhook({
-   *   id: request.headers['webhook-id'],
-   *   timestamp: request.headers['webhook-timestamp'],
-   *   signature: request.headers['webhook-signature'],
-   *   payload: body,
-   *   secret: process.env.COMPOSIO_WEBHOOK_SECRET,
+   *   id: request.headers.get('webhook-id') ?? '',
+   *   timestamp: request.headers.get('webhook-timestamp') ?? '',
+   *   signature: request.headers.get('webhook-signature') ?? '',
+   *   payload: await request.text(),
+   *   secret,
    * });
    * ```
    */
@@ -43,7 +43,7 @@ export class Triggers {
    *
    * @example
    * ```ts
-   * const { payload } = await composio.triggers.parse(request, { verifySecret: process.env.COMPOSIO_WEBHOOK_SECRET });
+   * const { payload } = await composio.triggers.parse(request, { verifySecret: secret });
    * ```
    */
   async parse(request: WebhookRequest, options?: ParseWebhook): Promise<WebhookEvent> {
