@@ -35,7 +35,7 @@ function prepare() {
   if (steps.length > 1) {
     console.log(
       '\nBuilding the addon of proxy-execute, without optimisation. The first time, this compiles about 300 crates' +
-        '\nand takes about four minutes on two cores. Later builds compile what has changed.\n',
+        '\nand takes about five minutes on two cores. Later builds compile what has changed.\n',
     );
   }
   const began = Date.now();
