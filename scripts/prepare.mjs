@@ -6,7 +6,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,8 +17,8 @@ const SOURCES = ['src', 'crates', 'build.rs', 'Cargo.toml', 'Cargo.lock', '.carg
 
 /** How to install a C compiler, by the platform. On Windows, Rust's own installer sees to it. */
 const C_COMPILER = {
-  linux: "sudo apt-get install build-essential` (or your distribution's gcc and libc headers)",
-  darwin: 'xcode-select --install`',
+  linux: "`sudo apt-get install build-essential` (or your distribution's gcc and libc headers)",
+  darwin: '`xcode-select --install`',
 };
 
 // `npm pack` and `npm publish` run this script too, after `prepack` has built for release.
@@ -70,7 +70,7 @@ function whatIsMissing() {
   }
   const compiler = C_COMPILER[process.platform];
   if (compiler && !process.env.CC && !isOnPath('cc')) {
-    return `a C compiler is missing. Install one with \`${compiler}.`;
+    return `a C compiler is missing. Install one with ${compiler}.`;
   }
   return undefined;
 }
@@ -87,8 +87,9 @@ function isOnPath(program) {
 
 /** Whether there is an addon that is newer than its sources. It stays, also if it was built for release. */
 function isBuilt() {
-  const built = readdirSync('.').filter((name) => name.endsWith('.node') || name === 'native.cjs');
-  if (built.length < 2) return false;
+  const addons = readdirSync('.').filter((name) => name.endsWith('.node'));
+  if (addons.length === 0 || !existsSync('native.cjs')) return false;
+  const built = [...addons, 'native.cjs'];
   const age = Math.min(...built.map((name) => statSync(name).mtimeMs));
   return SOURCES.every((source) => newest(source) < age);
 }
