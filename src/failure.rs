@@ -26,7 +26,7 @@ pub struct NativeAdvice {
     pub action: String,
     /// The name, the account's id, or the option.
     pub subject: Option<String>,
-    /// The entry to add to the option, if the host alone is not enough.
+    /// The entry to add to the option.
     pub entry: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl From<Advice> for NativeAdvice {
             Advice::UseName(name) => ("use-name", Some(name), None),
             Advice::EnableAccount(id) => ("enable-account", Some(id), None),
             Advice::AllowPrivateHost { option, entry } => {
-                ("allow-private-host", Some(option.to_owned()), entry)
+                ("allow-private-host", Some(option.to_owned()), Some(entry))
             }
             Advice::RaiseOption(option) => ("raise-option", Some(option.to_owned()), None),
             Advice::ListenElsewhere => ("listen-elsewhere", None, None),

@@ -56,10 +56,6 @@ const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => str
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: connect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',
-  InvalidOption: ({ field = '', suggestedFix }) =>
-    /^(encryptionKey|files\.signingKeys)\b/.test(field)
-      ? 'Create one with: npx proxy-execute encryption-key'
-      : suggestedFix,
   NotFound: () => 'List the keys with: npx proxy-execute keys list',
   ToolkitNotFound: () => 'List the toolkits with: npx proxy-execute toolkits list. Add your own with --toolkit.',
   ToolRouterV2_InvalidConnectedAccountIds: () => LIST_ACCOUNTS,
@@ -73,7 +69,7 @@ function advised(error: ComposioError, given: Given): string | undefined {
   const { action, subject = '', entry } = adviceOf(error) ?? {};
   switch (action) {
     case 'allow-private-host':
-      return `If the host is yours, allow it with ${[FIELDS[subject], entry].filter(Boolean).join(' ')}.`;
+      return `If the host is yours, allow it with ${FIELDS[subject]} ${entry}.`;
     case 'enable-account':
       return `Enable it with: npx proxy-execute accounts enable ${subject}`;
     case 'listen-elsewhere': {

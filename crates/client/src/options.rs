@@ -98,8 +98,9 @@ impl RemoteOptions {
     /// Returns the URL that all routes are below, without a trailing slash.
     pub(crate) fn api_url(&self) -> Result<Url> {
         // A URL with a password must not reach a log, so the messages never quote the value.
-        let mut url = Url::parse(&self.base_url)
-            .map_err(|error| invalid(format!("baseURL is not an absolute URL: {error}.")))?;
+        let mut url = Url::parse(&self.base_url).map_err(|error| {
+            invalid(format!("baseURL is not an absolute URL, such as https://gateway.example.com: {error}."))
+        })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid(format!(
                 "baseURL must begin with http:// or https://, not {}:.",

@@ -21,6 +21,9 @@ use crate::{bounds, id};
 /// The resolution of the time of last use, in milliseconds. Without it, every call would be a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
+/// The two ways to create a key, for advice.
+const CREATES_A_KEY: &str = "`npx proxy-execute keys create`, or gateway.apiKeys.create(),";
+
 /// The API keys of a gateway.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
@@ -112,7 +115,7 @@ impl ApiKeys {
                 ErrorKind::Unauthenticated,
                 format!("No API key was given; this request needs a key with {}.", needed()),
             )
-            .fix("Send it in the `x-api-key` header. gateway.apiKeys.create() creates one."));
+            .fix(format!("Send it in the `x-api-key` header. {CREATES_A_KEY} creates one.")));
         };
         let hash = hash_bytes(key);
         let stored = self.store.key_by_hash(&hash).await?;
@@ -123,14 +126,14 @@ impl ApiKeys {
                     ErrorKind::Unauthenticated,
                     format!("Invalid API key; this request needs a key with {}.", needed()),
                 )
-                .fix("Check the key; it may have been revoked. gateway.apiKeys.create() creates a new one.")
+                .fix(format!("Check the key; it may have been revoked. {CREATES_A_KEY} creates a new one."))
             })?;
         if stored.expires_at.is_some_and(|at| at <= self.clock.now()) {
             return Err(Error::new(
                 ErrorKind::Unauthenticated,
                 format!("API key {} has expired.", stored.id),
             )
-            .fix("gateway.apiKeys.create() creates a new one."));
+            .fix(format!("{CREATES_A_KEY} creates a new one.")));
         }
         if let Some(networks) = allowed_addresses(&stored)? {
             let from = from.map(|address| address.to_canonical());

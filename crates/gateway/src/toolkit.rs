@@ -182,15 +182,15 @@ impl Toolkit {
     pub(crate) fn target(&self, scheme: AuthScheme, fields: &Fields) -> Result<Target<'_>> {
         let scheme = self.scheme(scheme)?;
         if let Some(own) = fields.get("base_url") {
-            let base_url =
-                base_url(own.expose_secret()).map_err(|why| self.invalid_field("base_url", &why))?;
+            let base_url = base_url(own.expose_secret())
+                .map_err(|why| self.invalid_field("base_url", &format!("it {why}")))?;
             return Ok(Target { base_url: Cow::Owned(base_url), hosts: &[] });
         }
         if let Some(base_url) = &scheme.fixed_base_url {
             return Ok(Target { base_url: Cow::Borrowed(base_url), hosts: &scheme.hosts });
         }
         let text = self.with_fields(&scheme.base_url, fields).map_err(|problem| self.unusable(problem))?;
-        let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &why))?;
+        let base_url = base_url(&text).map_err(|why| self.invalid_field("base_url", &format!("it {why}")))?;
         Ok(Target { base_url: Cow::Owned(base_url), hosts: &scheme.hosts })
     }
 
@@ -309,7 +309,7 @@ impl Toolkit {
         if let Some(problem) = self.unlisted_value(template, fields) {
             return Err(problem);
         }
-        let missing = |field| FieldProblem { field, why: "is missing".to_owned() };
+        let missing = |field| FieldProblem { field, why: "it is missing".to_owned() };
         let may_lack = |name: &str| self.schemes.get(&scheme).is_some_and(|of| of.may_lack(scheme, name));
         let empty = |name: &str| may_lack(name).then(SecretString::default);
         template.render(|name| self.field(fields, name).or_else(|| empty(name))).map_err(missing)
@@ -334,7 +334,7 @@ impl Toolkit {
         for (name, template) in &scheme.headers {
             let value = sensitive(render(template)?.expose_secret()).map_err(|why| FieldProblem {
                 field: template.field_names().join(", "),
-                why: why.to_owned(),
+                why: format!("it {why}"),
             })?;
             injection.headers.push((name.clone(), value));
         }
@@ -374,6 +374,7 @@ impl Toolkit {
         self.invalid_field(&problem.field, &problem.why)
     }
 
+    /// The error of a field. `why` is a clause such as `it is missing`.
     fn invalid_field(&self, name: &str, why: &str) -> Error {
         Error::of_field(
             ErrorKind::InvalidRequest,

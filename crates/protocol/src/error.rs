@@ -209,8 +209,8 @@ pub enum Advice {
     AllowPrivateHost {
         /// The option.
         option: &'static str,
-        /// The entry, where it is more than the host.
-        entry: Option<String>,
+        /// The entry.
+        entry: String,
     },
     /// Raise this option of the gateway.
     RaiseOption(&'static str),

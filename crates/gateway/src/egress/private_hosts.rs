@@ -209,23 +209,30 @@ impl Refused {
                 format!("The gateway does not call {host}{led_by}: {why}. Nothing was sent."),
             )
         };
-        match behalf {
-            Behalf::Toolkit { names_host: true, .. } => error("").fix(
-                "An operator can allow a host of their own network by name with `allowPrivateHosts`.",
-            ).advise(Advice::AllowPrivateHost { option: "allowPrivateHosts", entry: None }),
-            Behalf::Toolkit { slug, names_host: false } => {
-                error(&format!(", which the definition of toolkit `{slug}` does not name")).fix(format!(
-                    "An operator can let accounts of this toolkit lead to a host of their own network \
-                     with `{slug}={host}` in `allowPrivateHosts`."
-                )).advise(Advice::AllowPrivateHost { option: "allowPrivateHosts", entry: Some(format!("{slug}={host}")) })
+        let allow = |option, entry: String, whom: &str| {
+            let fix = format!(
+                "An operator can let {whom} a host of their own network with `{entry}` in `{option}`."
+            );
+            (fix, Advice::AllowPrivateHost { option, entry })
+        };
+        let (error, (fix, advice)) = match behalf {
+            Behalf::Toolkit { names_host: true, .. } => {
+                (error(""), allow("allowPrivateHosts", host.clone(), "the toolkit lead to"))
             }
-            Behalf::Redirect => error(", to which a redirect leads").fix(
-                "An operator can let redirects lead to a host of their own network with `allowPrivateRedirects`.",
-            ).advise(Advice::AllowPrivateHost { option: "allowPrivateRedirects", entry: None }),
-            Behalf::BodyUrl => error(" for the body of a request").fix(
-                "An operator can let bodies come from a host of their own network with `allowPrivateBodies`.",
-            ).advise(Advice::AllowPrivateHost { option: "allowPrivateBodies", entry: None }),
-        }
+            Behalf::Toolkit { slug, names_host: false } => (
+                error(&format!(", which the definition of toolkit `{slug}` does not name")),
+                allow("allowPrivateHosts", format!("{slug}={host}"), "accounts of this toolkit lead to"),
+            ),
+            Behalf::Redirect => (
+                error(", to which a redirect leads"),
+                allow("allowPrivateRedirects", host.clone(), "redirects lead to"),
+            ),
+            Behalf::BodyUrl => (
+                error(" for the body of a request"),
+                allow("allowPrivateBodies", host.clone(), "bodies come from"),
+            ),
+        };
+        error.fix(fix).advise(advice)
     }
 }
 

@@ -193,7 +193,8 @@ impl Toolkit {
         let Some(server) = &self.scheme(scheme)?.authorization_server else { return Ok(None) };
         let url = |template: &Template| {
             let text = self.with_fields(template, fields).map_err(|problem| self.unusable(problem))?;
-            endpoint(&text).map_err(|why| self.invalid_field(&template.field_names().join(", "), &why))
+            endpoint(&text)
+                .map_err(|why| self.invalid_field(&template.field_names().join(", "), &format!("it {why}")))
         };
         let token_url = url(&server.token_url)?;
         let token_parameters = server.token_parameters.iter().map(|(name, template)| {
