@@ -1592,10 +1592,11 @@ export interface GatewayOptions {
 	store?: string | undefined;
 	/**
 	 * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
-	 * needs one: `openssl rand -hex 32` creates one. Keep it apart from the file: without the key the
-	 * credentials are lost. Default for a store in memory: a random key.
+	 * needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
+	 * credentials are lost. A list, or a text with commas or white space, has several keys: the first one encrypts,
+	 * and all decrypt. Default for a store in memory: a random key.
 	 */
-	encryptionKey?: string | undefined;
+	encryptionKey?: string | readonly string[] | undefined;
 	/**
 	 * Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such
 	 * files. A toolkit replaces a built-in one with the same slug.
@@ -1690,7 +1691,7 @@ export interface FilesOptions {
 	maxOpen?: number | undefined;
 	/**
 	 * The keys that sign URLs of files, 32 bytes each in hexadecimal or base64. The first key signs, and
-	 * all keys verify. Default: a key derived from the encryption key.
+	 * all keys verify. Default: keys derived from the encryption keys.
 	 */
 	signingKeys?: readonly string[] | undefined;
 }

@@ -12,10 +12,11 @@ export interface GatewayOptions {
   store?: string;
   /**
    * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
-   * needs one: `openssl rand -hex 32` creates one. Keep it apart from the file: without the key the
-   * credentials are lost. Default for a store in memory: a random key.
+   * needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
+   * credentials are lost. A list, or a text with commas or white space, has several keys: the first one encrypts,
+   * and all decrypt. Default for a store in memory: a random key.
    */
-  encryptionKey?: string;
+  encryptionKey?: string | readonly string[];
   /**
    * Toolkits beside the built-in ones: definitions, or paths of TOML files or of folders with such
    * files. A toolkit replaces a built-in one with the same slug.
@@ -111,7 +112,7 @@ export interface FilesOptions {
   maxOpen?: number;
   /**
    * The keys that sign URLs of files, 32 bytes each in hexadecimal or base64. The first key signs, and
-   * all keys verify. Default: a key derived from the encryption key.
+   * all keys verify. Default: keys derived from the encryption keys.
    */
   signingKeys?: readonly string[];
 }
@@ -129,7 +130,7 @@ interface Option {
 
 const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   store: { check: text },
-  encryptionKey: { check: text },
+  encryptionKey: { check: (check, value, path) => (Array.isArray(value) ? texts : text)(check, value, path) },
   toolkits: { check: checkToolkits },
   allowPrivateHosts: { check: texts },
   allowPrivateRedirects: { check: texts },

@@ -55,6 +55,7 @@ export const GLOBAL_OPTIONS: Options = {
     description:
       'A file with the key of the store. Default: PROXY_EXECUTE_ENCRYPTION_KEY of the environment or of .env',
   },
+  'encryption-key-command': { value: '<command>', description: 'A command that prints the key, instead of a file' },
   toolkit: { value: '<path>', many: true, description: 'A TOML file, or a folder of them, with toolkits of your own' },
   json: { description: 'Print JSON' },
   help: { description: 'Show this help' },

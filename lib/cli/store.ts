@@ -1,10 +1,12 @@
 // The gateway that a command works on, opened from its options.
 
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { Gateway } from '../gateway';
 import type { GatewayOptions } from '../gateway-options';
 import { type Given, UsageError } from './command';
+import { readFile } from './file';
+import { keysOf } from './key-source';
 import type { Terminal } from './terminal';
 
 const KEY_VARIABLE = 'PROXY_EXECUTE_ENCRYPTION_KEY';
@@ -23,7 +25,7 @@ export async function inStore<T>(
 ): Promise<T> {
   const opening = Gateway.open({
     store: storeOf(given),
-    encryptionKey: encryptionKeyOf(given),
+    encryptionKey: encryptionKeysOf(given, terminal),
     toolkits: given.texts('toolkit'),
     ...options,
   });
@@ -55,15 +57,12 @@ export function existingStoreOf(given: Given): string {
   );
 }
 
-/** The key of the store. */
-export function encryptionKeyOf(given: Given): string {
-  const file = given.text('encryption-key-file');
-  const key =
-    file === undefined
-      ? process.env[KEY_VARIABLE] || keyInDotenv()
-      : readFile(file, '--encryption-key-file').toString().trim();
+/** The keys of the store. The first one encrypts. */
+export function encryptionKeysOf(given: Given, terminal: Terminal): string {
+  const read = keysOf(given, terminal, 'encryption-key');
+  const key = read === undefined ? keyInDotenv() : read.texts.join('\n');
   if (key) return key;
-  const where = file === undefined ? `Set ${KEY_VARIABLE} or pass --encryption-key-file` : `${file} is empty`;
+  const where = read?.source ?? `Set ${KEY_VARIABLE} or pass --encryption-key-file`;
   throw new UsageError(
     `There is no encryption key. ${where}; \`npx proxy-execute encryption-key\` prints a new one, for a new store.`,
   );
@@ -74,21 +73,4 @@ function keyInDotenv(): string | undefined {
   if (!existsSync('.env')) return undefined;
   // Before Node.js 20.12 there is no parser, and the file is not used.
   return parseEnv?.(readFile('.env', KEY_VARIABLE).toString())[KEY_VARIABLE];
-}
-
-/** The content of a file that an option names. */
-export function readFile(path: string, option: string): Buffer {
-  checkFile(path, option);
-  return readFileSync(path);
-}
-
-/** Refuses a file that cannot be read. */
-export function checkFile(path: string, option: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${option}: ${path} cannot be read (${code}).`);
-  }
-  if (statSync(path).isDirectory()) throw new UsageError(`${option}: ${path} is a folder.`);
 }

@@ -27,6 +27,11 @@ export class Terminal {
     process.stderr.write(`${line}\n`);
   }
 
+  /** The same, as a warning. */
+  warn(line: string): void {
+    this.note(`${this.styled('yellow', 'warning:', process.stderr)} ${line}`);
+  }
+
   /** Text in a style, if the stream shows styles. */
   styled(style: keyof typeof STYLES, text: string, stream: Output = process.stdout): string {
     return hasColours(stream) ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;

@@ -14,7 +14,7 @@ use proxy_execute_protocol::{
 use proxy_execute_store::{
     AuthConfigChange, AuthConfigFilter, Clock, PageAsked, Rows, SealedClient, Store, StoredAuthConfig,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
@@ -237,12 +237,16 @@ impl AuthConfigs {
     /// # Errors
     /// `Internal` if the stored secret cannot be decrypted.
     pub(crate) fn credentials(&self, config: &StoredAuthConfig) -> Result<(SecretJson, Value)> {
-        let credentials = self.vault.open(place(&config.id), &config.credentials).map_err(|error| {
+        let credentials = self.opened(config).map_err(|error| {
             tracing::error!(auth_config = config.id, key_id = config.key_id, %error, "a stored client cannot be opened");
-            let message = format!("The stored credentials of auth config {} cannot be opened.", config.id);
-            Error::new(ErrorKind::Internal, message).fix("Give it its credentials again.")
+            let secret = format!("The stored credentials of auth config {}", config.id);
+            error.of(&secret, "Give it its credentials again.")
         })?;
         Ok((SecretJson::new(credentials), serde_json::from_str(&config.settings).unwrap_or_default()))
+    }
+
+    fn opened(&self, config: &StoredAuthConfig) -> Result<SecretString, vault::Unopenable> {
+        self.vault.open(place(&config.id), Some(&config.key_id), &config.credentials)
     }
 
     /// Returns the toolkit's fields that an auth config sets for all of its accounts, such as the host of a
@@ -371,8 +375,8 @@ impl AuthConfigs {
 
     fn shown(&self, config: StoredAuthConfig) -> AuthConfig {
         let settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
-        let credentials = self.vault.open(place(&config.id), &config.credentials);
-        let names = credentials
+        let names = self
+            .opened(&config)
             .ok()
             .and_then(|json| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json.expose_secret()).ok());
         let credentials =

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use proxy_execute_protocol::{Error, ErrorKind, InputField, Result};
+use data_encoding::HEXLOWER;
+use proxy_execute_protocol::{Error, InputField, Result};
 use proxy_execute_store::{Clock, LinkStart, Store, StoredLink};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -26,10 +27,11 @@ use crate::account::Accounts;
 use crate::auth_config::AuthConfigs;
 use crate::egress::Egress;
 use crate::id::{self, hash};
+use crate::link;
 use crate::oauth::refusal::shortened;
 use crate::redirect_uri::RedirectUris;
 use crate::toolkit::Catalogue;
-use crate::vault::{SealedField, Vault};
+use crate::vault::Vault;
 
 /// The secret of a browser. Its cookie holds the secret.
 #[derive(Debug)]
@@ -270,10 +272,11 @@ impl Connect {
         }
     }
 
-    fn open_sealed(&self, place: SealedField<'_>, sealed: &[u8]) -> Result<SecretString> {
-        self.vault.open(place, sealed).map_err(|error| {
-            Error::new(ErrorKind::Internal, format!("The stored state of a flow cannot be opened: {error}."))
-        })
+    /// Decrypts a field of a link.
+    fn opened(&self, link: &StoredLink, field: &'static str, sealed: &[u8]) -> Result<SecretString> {
+        let row = HEXLOWER.encode(&link.token_hash);
+        let opened = self.vault.open(link::place(&row, field), link.key_id.as_deref(), sealed);
+        opened.map_err(|error| error.of("The stored state of a flow", "Begin again with a new link."))
     }
 }
 

@@ -67,7 +67,7 @@ pub struct FilesOptions {
     /// Upper limit for the files that are written and read at once. Default: 100.
     pub max_open: Option<u32>,
     /// 32 bytes each, in hexadecimal or base64. The first key signs URLs, all of them verify URLs. Default:
-    /// one key, derived from the encryption key.
+    /// keys that are derived from the encryption keys.
     pub signing_keys: Vec<SecretString>,
 }
 
@@ -171,10 +171,10 @@ impl Files {
             value => Ok(value.unwrap_or(default)),
         };
         let keys = if options.signing_keys.is_empty() {
-            UrlKeys::new([vault.derive_key(b"signs the URLs of files").as_slice()])
+            let keys = vault.derive_keys(b"signs the URLs of files");
+            UrlKeys::new(keys.iter().map(|key| key.as_slice()))
         } else {
-            let keys = options.signing_keys.iter().map(|key| vault::key_bytes(key, "files.signingKeys"));
-            let keys = keys.collect::<Result<Vec<_>>>()?;
+            let keys = vault::key_bytes(&options.signing_keys, "files.signingKeys")?;
             UrlKeys::new(keys.iter().map(|key| key.as_slice()))
         };
         let max_open = options.max_open.unwrap_or(DEFAULT_MAX_OPEN);

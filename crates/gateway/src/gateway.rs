@@ -12,7 +12,6 @@ use proxy_execute_protocol::{
     NewApiKey, Page, RecordedCall, Result,
 };
 use proxy_execute_store::{Clock, Store};
-use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
@@ -39,6 +38,7 @@ use crate::store_file;
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
+use crate::vault::EncryptionKeys;
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -68,8 +68,9 @@ const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 pub struct GatewayOptions {
     /// A SQLite file, created if it does not exist; in memory when absent.
     pub store: Option<String>,
-    /// 32 bytes in hexadecimal or base64. A file needs a key; a store in memory gets a random one.
-    pub encryption_key: Option<SecretString>,
+    /// Keys of 32 bytes in hexadecimal or base64. The first key encrypts, all of them decrypt. A file needs a
+    /// key; a store in memory gets a random one.
+    pub encryption_key: Option<EncryptionKeys>,
     /// Toolkits in addition to the compiled-in ones, over which they take precedence.
     pub toolkits: Vec<ToolkitSource>,
     /// Hosts that may have private addresses and speak plain http.

@@ -261,6 +261,7 @@ impl Links {
             browser_hash: None,
             verifier: None,
             given: None,
+            key_id: Some(self.vault.key_id().to_owned()),
             expires_at,
             finished_at: None,
         };

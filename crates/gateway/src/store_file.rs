@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use proxy_execute_store::{Cached, Clock, KeyCheck, SqliteStore, Store, StoreCheck};
-use secrecy::SecretString;
 
-use crate::vault::{MAKE_A_KEY, SealedField, Vault};
+use crate::vault::{EncryptionKeys, MAKE_A_KEY, SealedField, Vault};
 
 /// The text that a store keeps encrypted. A gateway with another key cannot decrypt it.
 const KEY_CHECK: &str = "proxy-execute";
@@ -16,10 +15,10 @@ const KEY_CHECK_PLACE: SealedField<'_> = SealedField { table: "meta", row: "key_
 /// Opens the store. The key is read before the store, so that an invalid key touches nothing.
 pub(crate) async fn open(
     path: Option<&str>,
-    key: Option<&SecretString>,
+    keys: Option<&EncryptionKeys>,
     clock: &Clock,
 ) -> Result<(Vault, Arc<dyn Store>)> {
-    let vault = key.map(Vault::with_key).transpose()?;
+    let vault = keys.map(Vault::with_keys).transpose()?;
     let (vault, file) = match path {
         None | Some(":memory:") => (vault.unwrap_or_else(Vault::ephemeral), None),
         Some("") => {
@@ -38,8 +37,9 @@ pub(crate) async fn open(
             (vault, Some(Path::new(path)))
         }
     };
-    let sealed = vault.seal(KEY_CHECK_PLACE, KEY_CHECK);
-    let key = KeyCheck { sealed: &sealed, opens: &|kept| vault.open(KEY_CHECK_PLACE, kept).is_ok() };
+    let (key_ids, sealed) = (vault.key_ids(), vault.seal(KEY_CHECK_PLACE, KEY_CHECK));
+    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
+    let key = KeyCheck { key_ids: &key_ids, sealed: &sealed, opens: &opens };
     let store = match file {
         Some(file) => SqliteStore::in_file(file, key, clock.clone()).await?,
         None => SqliteStore::in_memory(key, clock.clone()).await?,
@@ -47,13 +47,14 @@ pub(crate) async fn open(
     Ok((vault, Arc::new(Cached::new(store, clock.clone()))))
 }
 
-/// Checks a store in a file, and that this is its key. Changes nothing.
+/// Checks a store in a file, and that these are its keys. Changes nothing.
 ///
 /// # Errors
 /// `InvalidOption` for a text that is not a key, `WrongEncryptionKey`, `StoreCorrupt` or `StoreUnavailable`.
-pub async fn check_store(path: &str, key: &SecretString) -> Result<StoreCheck> {
-    let vault = Vault::with_key(key)?;
-    let key = KeyCheck { sealed: &[], opens: &|kept| vault.open(KEY_CHECK_PLACE, kept).is_ok() };
+pub async fn check_store(path: &str, keys: &EncryptionKeys) -> Result<StoreCheck> {
+    let vault = Vault::with_keys(keys)?;
+    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
+    let key = KeyCheck { key_ids: &vault.key_ids(), sealed: &[], opens: &opens };
     SqliteStore::check(Path::new(path), key).await
 }
 

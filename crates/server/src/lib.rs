@@ -68,7 +68,10 @@ use self::tls::Certificate;
 pub use self::tls::TlsFiles;
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
-pub use proxy_execute_gateway::{GatewayOptions, back_up_store, check_store};
+pub use proxy_execute_gateway::{
+    EncryptionKeys, GatewayOptions, KeyUse, RotatedKey, RotationProgress, back_up_store, check_store,
+    rotate_key,
+};
 
 /// The resources, each with its description. Each is listed once, for all versions.
 static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| {

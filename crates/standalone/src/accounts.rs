@@ -31,7 +31,7 @@ pub(crate) async fn list(given: &Given, terminal: &Terminal) -> Result<(), Failu
         ("limit".to_owned(), given.whole("limit").unwrap_or(100).to_string()),
     ];
     query.extend(given.text("cursor").map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
-    in_existing_store(given, async |gateway| {
+    in_existing_store(given, terminal, async |gateway| {
         let request = ResourceRequest::new(ResourceMethod::Get, ["connected_accounts"]);
         let page = ask(gateway, ResourceRequest { query, ..request }).await?;
         let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -74,7 +74,7 @@ pub(crate) async fn change(verb: &str, given: &Given, terminal: &Terminal) -> Re
         }
         verb => unreachable!("the table has no command accounts {verb}"),
     };
-    in_existing_store(given, async |gateway| {
+    in_existing_store(given, terminal, async |gateway| {
         let request = ResourceRequest::new(method, ["connected_accounts", id].into_iter().chain(inner));
         let body = body.map(|body| to_raw_value(&body).expect("a body is JSON"));
         let answer = ask(gateway, ResourceRequest { body, ..request }).await?;

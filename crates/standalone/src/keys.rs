@@ -28,7 +28,7 @@ pub(crate) async fn create(given: &Given, terminal: &Terminal) -> Result<(), Fai
         "expires_at": expires_at,
         "allowed_addresses": (!addresses.is_empty()).then_some(addresses),
     });
-    in_store(given, async |gateway| {
+    in_store(given, terminal, async |gateway| {
         let made = gateway.create_api_key(read_json(request.to_string().as_bytes())?).await?;
         let mut value = shown(&made.shown);
         value["key"] = json!(made.key);
@@ -44,7 +44,7 @@ pub(crate) async fn create(given: &Given, terminal: &Terminal) -> Result<(), Fai
 
 /// Lists the API keys.
 pub(crate) async fn list(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    in_existing_store(given, async |gateway| {
+    in_existing_store(given, terminal, async |gateway| {
         let keys = gateway.list_api_keys().await?;
         let value = keys.iter().map(shown).collect();
         terminal.result(&value, || {
@@ -65,7 +65,7 @@ pub(crate) async fn list(given: &Given, terminal: &Terminal) -> Result<(), Failu
 
 /// Revokes an API key.
 pub(crate) async fn revoke(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    in_existing_store(given, async |gateway| {
+    in_existing_store(given, terminal, async |gateway| {
         let id = &given.parameters[0];
         gateway.revoke_api_key(id).await?;
         terminal.result(&json!({ "id": id, "revoked": true }), || vec![format!("{id} is revoked.")])

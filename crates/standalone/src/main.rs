@@ -8,6 +8,7 @@ mod accounts;
 mod arguments;
 mod encryption_key;
 mod failure;
+mod key_source;
 mod keys;
 mod serve;
 mod signals;
@@ -87,6 +88,7 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
         ("store", "check") => store_file::check(given, terminal).await,
         ("store", "backup") => store_file::back_up(given, terminal).await,
+        ("store", "rotate-key") => return store_file::rotate_key(given, terminal).await,
         ("encryption-key", _) => encryption_key::print(terminal),
         (first, _) => unreachable!("the table has no command {first}"),
     }

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::DONE;
 use crate::arguments::Given;
 use crate::failure::Failure;
+use crate::key_source::keys_of;
 use crate::signals::Signals;
-use crate::store::{open, read_key, store_of};
+use crate::store::{open, store_of};
 use crate::table::PROGRAM;
 use crate::terminal::{Style, Terminal, shown};
 
@@ -28,7 +29,7 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
     log(given)?;
     let (options, listen) = (options(given)?, listen(given)?);
     let opened = tokio::select! {
-        opened = open_and_listen(given, options, &listen) => opened,
+        opened = open_and_listen(given, terminal, options, &listen) => opened,
         signal = signals.next() => return Ok(signal.exit_code),
     };
     let (gateway, address) = opened?;
@@ -46,10 +47,14 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
 
 async fn open_and_listen(
     given: &Given,
-    options: Map<String, Value>,
+    terminal: &Terminal,
+    mut options: Map<String, Value>,
     listen: &Map<String, Value>,
 ) -> Result<(Embedded, SocketAddr), Failure> {
-    let gateway = open(given, options).await?;
+    if let Some(keys) = keys_of(given, terminal, "files-signing-key").await? {
+        options["files"]["signing_keys"] = json!(keys.texts);
+    }
+    let gateway = open(given, terminal, options).await?;
     let listening = async { gateway.listen(read_options(&json!(listen).to_string())?).await };
     match listening.await {
         Ok(address) => Ok((gateway, address)),
@@ -96,11 +101,6 @@ fn options(given: &Given) -> Result<Map<String, Value>, Failure> {
 }
 
 fn files(given: &Given) -> Result<Value, Failure> {
-    let keys: Vec<String> = given
-        .texts("files-signing-key-file")
-        .iter()
-        .map(|file| read_key(file, "--files-signing-key-file"))
-        .collect::<Result<_, _>>()?;
     let place = given.text("files");
     // The environment has the bucket's region, keys and endpoint.
     let s3 = place.and_then(|place| place.strip_prefix("s3://")).and_then(|place| {
@@ -119,7 +119,6 @@ fn files(given: &Given) -> Result<Value, Failure> {
         "expires_in_ms": given.whole("files-expire-after"),
         "max_bytes": given.whole("files-max-bytes"),
         "max_open": given.whole("files-max-open"),
-        "signing_keys": keys,
     }))
 }
 
@@ -160,18 +159,23 @@ fn announce(given: &Given, terminal: &Terminal, address: SocketAddr, has_tls: bo
         ));
     }
     let store = store_of(given);
-    let with_key = given.text("encryption-key-file").map(|file| format!(" --encryption-key-file {file}"));
+    let with_key = ["encryption-key-file", "encryption-key-command"].map(|option| {
+        given.text(option).map(|value| format!(" --{option} {}", as_word(value))).unwrap_or_default()
+    });
     let value = json!({ "url": url, "host": host, "port": port, "store": store });
     terminal.result(&value, || {
         vec![
             format!("Listening on {}, with the store {store}.", shown(Style::Bold, &url)),
-            format!(
-                "Create an API key with: {PROGRAM} keys create --store {store}{}",
-                with_key.unwrap_or_default()
-            ),
+            format!("Create an API key with: {PROGRAM} keys create --store {store}{}", with_key.concat()),
             format!("Programs connect with:  COMPOSIO_BASE_URL={reached_by} COMPOSIO_API_KEY=<the key>"),
         ]
     })
+}
+
+/// A value as a word for a shell.
+fn as_word(value: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "_-./:@%+=,~\\".contains(char);
+    if value.chars().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
 }
 
 /// Whether only this machine can reach an address.

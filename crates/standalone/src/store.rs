@@ -1,23 +1,18 @@
 //! The gateway that a command works on, opened from its options.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
-use std::{env, fs};
 
 use proxy_execute_protocol::read_options;
-use proxy_execute_server::{Embedded, GatewayOptions};
-use secrecy::SecretString;
+use proxy_execute_server::{Embedded, EncryptionKeys, GatewayOptions};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Given;
 use crate::failure::Failure;
+use crate::key_source::{ReadKeys, keys_of};
 use crate::table::PROGRAM;
+use crate::terminal::Terminal;
 
 const KEY_VARIABLE: &str = "PROXY_EXECUTE_ENCRYPTION_KEY";
-
-/// Upper limit for a file with a key, which has some 64 bytes.
-const LONGEST_KEY_FILE: u64 = 64 * 1024;
 
 /// The path of the store.
 pub(crate) fn store_of(given: &Given) -> &str {
@@ -25,10 +20,14 @@ pub(crate) fn store_of(given: &Given) -> &str {
 }
 
 /// Opens the store, and makes it if there is none.
-pub(crate) async fn open(given: &Given, mut options: Map<String, Value>) -> Result<Embedded, Failure> {
+pub(crate) async fn open(
+    given: &Given,
+    terminal: &Terminal,
+    mut options: Map<String, Value>,
+) -> Result<Embedded, Failure> {
     options.insert("store".to_owned(), json!(store_of(given)));
     options.insert("toolkits".to_owned(), json!(given.texts("toolkit")));
-    let encryption_key = Some(encryption_key_of(given)?);
+    let encryption_key = Some(encryption_keys_of(given, terminal).await?);
     let options: GatewayOptions = read_options(&Value::from(options).to_string())?;
     Ok(Embedded::open(GatewayOptions { encryption_key, ..options }).await?)
 }
@@ -36,9 +35,10 @@ pub(crate) async fn open(given: &Given, mut options: Map<String, Value>) -> Resu
 /// Opens the store, makes it if there is none, and closes it after the work.
 pub(crate) async fn in_store(
     given: &Given,
+    terminal: &Terminal,
     work: impl AsyncFnOnce(&Embedded) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let gateway = open(given, Map::new()).await?;
+    let gateway = open(given, terminal, Map::new()).await?;
     let done = work(&gateway).await;
     gateway.close().await;
     done
@@ -47,10 +47,11 @@ pub(crate) async fn in_store(
 /// The same with an existing store, so that a misspelt path does not become an empty store.
 pub(crate) async fn in_existing_store(
     given: &Given,
+    terminal: &Terminal,
     work: impl AsyncFnOnce(&Embedded) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     existing_store_of(given)?;
-    in_store(given, work).await
+    in_store(given, terminal, work).await
 }
 
 /// The path of a store that exists.
@@ -64,47 +65,20 @@ pub(crate) fn existing_store_of(given: &Given) -> Result<&str, Failure> {
     )))
 }
 
-/// The key of the store.
-pub(crate) fn encryption_key_of(given: &Given) -> Result<SecretString, Failure> {
-    let file = given.text("encryption-key-file");
-    let key = match file {
-        Some(file) => Some(read_key(file, "--encryption-key-file")?),
-        None => env::var(KEY_VARIABLE).ok(),
-    };
-    match key.filter(|key| !key.is_empty()) {
-        Some(key) => Ok(key.into()),
-        None => {
-            let what = match file {
-                Some(file) => format!("{file} is empty"),
-                None => format!("Set {KEY_VARIABLE} or pass --encryption-key-file"),
-            };
-            Err(Failure::Usage(format!(
-                "There is no encryption key. {what}; `{PROGRAM} encryption-key` prints a new one, for a new store."
-            )))
+/// The keys of the store. The first one encrypts.
+pub(crate) async fn encryption_keys_of(
+    given: &Given,
+    terminal: &Terminal,
+) -> Result<EncryptionKeys, Failure> {
+    let read = keys_of(given, terminal, "encryption-key").await?;
+    let what = match read {
+        Some(ReadKeys { texts, .. }) if texts.iter().any(|text| !text.is_empty()) => {
+            return Ok(texts.join("\n").into());
         }
-    }
-}
-
-/// The key in a file that an option names.
-pub(crate) fn read_key(path: &str, option: &str) -> Result<String, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::Usage(format!("{option}: {path} cannot be read ({}).", code_of(&error)));
-    if fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Err(Failure::Usage(format!("{option}: {path} is a folder.")));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_KEY_FILE).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
-}
-
-/// The name of an error of the system, as `errno.h` has it.
-fn code_of(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "ENOENT".to_owned(),
-        io::ErrorKind::PermissionDenied => "EACCES".to_owned(),
-        io::ErrorKind::NotADirectory => "ENOTDIR".to_owned(),
-        _ => error.to_string(),
-    }
+        Some(ReadKeys { source, .. }) => source,
+        None => format!("Set {KEY_VARIABLE} or pass --encryption-key-file"),
+    };
+    Err(Failure::Usage(format!(
+        "There is no encryption key. {what}; `{PROGRAM} encryption-key` prints a new one, for a new store."
+    )))
 }

@@ -1,21 +1,28 @@
-//! `store`: the file of a store, checked and backed up while a gateway may be using it.
+//! `store`: the store, checked, backed up and encrypted with another key while a gateway may be using it.
 
-use proxy_execute_server::{back_up_store, check_store};
-use serde_json::json;
+use std::time::Duration;
+
+use proxy_execute_server::{KeyUse, RotationProgress, back_up_store, check_store, rotate_key as rotate};
+use serde_json::{Value, json};
 
 use crate::arguments::Given;
 use crate::failure::Failure;
-use crate::store::{encryption_key_of, existing_store_of};
+use crate::store::{encryption_keys_of, existing_store_of};
 use crate::terminal::{Terminal, table};
+use crate::{DONE, FAILED};
+
+/// The time between two notes about the progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Checks that the store is intact and that the key opens it.
 pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
     let store = existing_store_of(given)?;
-    let checked = check_store(store, &encryption_key_of(given)?).await?;
+    let checked = check_store(store, &encryption_keys_of(given, terminal).await?).await?;
     let value = json!({
         "store": store,
         "schemaVersion": checked.schema_version,
         "pendingMigrations": checked.pending_migrations,
+        "encryptionKeys": uses(&checked.encryption_keys),
         "accounts": checked.accounts,
         "sessions": checked.sessions,
         "apiKeys": checked.api_keys,
@@ -33,6 +40,12 @@ pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Fail
         let names = ["SCHEMA", "PENDING", "ACCOUNTS", "SESSIONS", "KEYS", "CALLS"];
         let mut lines = table(names, vec![row]);
         lines.insert(0, format!("{store} is intact, and the key opens it."));
+        let keys = checked.encryption_keys.iter().map(|key| {
+            let id = key.key_id.clone().unwrap_or_else(|| "-".to_owned());
+            [id, key.auth_configs.to_string(), key.accounts.to_string(), key.links.to_string()]
+        });
+        lines.push(String::new());
+        lines.extend(table(["ENCRYPTION KEY", "AUTH CONFIGS", "ACCOUNTS", "LINKS"], keys.collect()));
         lines
     })?;
     if checked.pending_migrations > 0 && !terminal.json {
@@ -41,6 +54,82 @@ pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Fail
         );
     }
     Ok(())
+}
+
+/// Encrypts everything with the first key, and returns the exit code.
+pub(crate) async fn rotate_key(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
+    let store = existing_store_of(given)?;
+    let keys = encryption_keys_of(given, terminal).await?;
+    let progress = RotationProgress::default();
+    let rotation = rotate(store, &keys, &progress);
+    tokio::pin!(rotation);
+    let rotated = loop {
+        tokio::select! {
+            rotated = &mut rotation => break rotated?,
+            () = tokio::time::sleep(PROGRESS_INTERVAL) => {
+                terminal.note(&format!("Encrypting: {} of {} rows.", progress.done(), progress.total()));
+            }
+        }
+    };
+    let key_id = &rotated.key_id;
+    let is_first = |key: &KeyUse| key.key_id.as_ref() == Some(key_id);
+    let others: Vec<&KeyUse> = rotated.keys.iter().filter(|key| !is_first(key)).collect();
+    let is_complete = others.iter().all(|key| key.rows() == 0);
+    let unneeded: Vec<&String> =
+        others.iter().filter(|key| key.rows() == 0).filter_map(|key| key.key_id.as_ref()).collect();
+    let KeyUse { auth_configs, accounts, links, .. } = &rotated.resealed;
+    let value = json!({
+        "store": store,
+        "keyId": key_id,
+        "resealed": { "authConfigs": auth_configs, "accounts": accounts, "links": links },
+        "encryptionKeys": uses(&rotated.keys),
+        "unneededKeys": unneeded,
+        "unopenable": rotated.unopenable,
+    });
+    terminal.result(&value, || {
+        let mut lines = vec![format!(
+            "Encrypted with the key {key_id}: {auth_configs} auth configs, {accounts} accounts, {links} links."
+        )];
+        for key in &others {
+            let id = key.key_id.as_deref().unwrap_or("of an earlier version");
+            lines.push(match key.rows() {
+                0 => format!("The key {id} is no longer needed: nothing in the store has it."),
+                rows => format!("The key {id} is still needed: {rows} rows have it."),
+            });
+        }
+        if !rotated.unopenable.is_empty() {
+            lines.push(format!(
+                "No key opens these rows, so connect them again or delete them: {}.",
+                rotated.unopenable.join(", ")
+            ));
+        } else if !is_complete {
+            lines.push(
+                "A gateway still encrypts with an older key. Start every gateway with the new key first, then run \
+                 this again."
+                    .to_owned(),
+            );
+        } else if others.is_empty() {
+            lines.push("Everything in the store has this key.".to_owned());
+        } else {
+            lines.push("Start every gateway with the new key alone.".to_owned());
+        }
+        lines
+    })?;
+    Ok(if is_complete { DONE } else { FAILED })
+}
+
+/// The rows of each key, for a machine.
+fn uses(keys: &[KeyUse]) -> Vec<Value> {
+    let shown = |key: &KeyUse| {
+        json!({
+            "keyId": key.key_id,
+            "authConfigs": key.auth_configs,
+            "accounts": key.accounts,
+            "links": key.links,
+            "keyChecks": key.key_checks,
+        })
+    };
+    keys.iter().map(shown).collect()
 }
 
 /// Copies the store to a new file.

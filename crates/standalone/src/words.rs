@@ -43,16 +43,12 @@ fn advised(error: &Error, given: &Given) -> Option<String> {
         ErrorKind::NotFound if given.command.starts_with("keys ") => {
             Some(format!("List the keys with: {PROGRAM} keys list"))
         }
-        ErrorKind::InvalidOption if error.field().is_some_and(is_key) => {
-            Some(format!("Create one with: {PROGRAM} encryption-key"))
-        }
-        _ => error.body().suggested_fix.clone(),
+        _ => error
+            .body()
+            .suggested_fix
+            .as_ref()
+            .map(|fix| fix.replace("npx proxy-execute ", &format!("{PROGRAM} "))),
     }
-}
-
-/// Whether an option of the gateway holds a key of 32 bytes.
-fn is_key(field: &str) -> bool {
-    field == "encryptionKey" || field.starts_with("files.signingKeys")
 }
 
 /// A sentence with the option instead of the field.

@@ -19,8 +19,9 @@ use tokio::runtime::Handle;
 use self::rows::CachedRows;
 use crate::{
     AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigChange, AuthConfigFilter, AuthConfigs,
-    CallRecord, Calls, Clock, Insertion, LinkEnd, LinkStart, Links, RefreshEnd, Rows, Sessions, Store,
-    StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    CallRecord, Calls, Clock, Insertion, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows,
+    SealedCount, SealedRow, SealedRows, SealedTable, Sessions, Store, StoredAccount, StoredAuthConfig,
+    StoredKey, StoredLink, StoredSession,
 };
 
 /// Tells whether other processes have written to a store.
@@ -354,6 +355,28 @@ impl<S: Store + Changes> Calls for Cached<S> {
 
     async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
         self.store.calls(limit).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> SealedRows for Cached<S> {
+    async fn count_sealed(&self) -> Result<Vec<SealedCount>> {
+        self.store.count_sealed().await
+    }
+
+    async fn sealed_rows(
+        &self,
+        table: SealedTable,
+        key_id: Option<&str>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>> {
+        self.store.sealed_rows(table, key_id, after, limit).await
+    }
+
+    async fn reseal_rows(&self, table: SealedTable, key_id: &str, rows: Vec<ResealedRow>) -> Result<u64> {
+        // The key that sealed the cached rows still opens them.
+        self.store.reseal_rows(table, key_id, rows).await
     }
 }
 

@@ -10,8 +10,10 @@ mod auth_configs;
 mod cached;
 mod calls;
 pub mod clock;
+mod key_check;
 mod links;
 mod page;
+mod sealed;
 mod sessions;
 mod sqlite;
 
@@ -30,15 +32,17 @@ pub use self::auth_configs::{
 pub use self::cached::{Cached, Changes};
 pub use self::calls::{CallRecord, Calls};
 pub use self::clock::Clock;
+pub use self::key_check::KeyCheck;
 pub use self::links::{LinkEnd, LinkStart, LinkState, Links, StoredLink, latest_link_end};
 pub use self::page::{PageAsked, Rows};
+pub use self::sealed::{KeyUse, ResealedRow, SealedCount, SealedRow, SealedRows, SealedTable};
 pub use self::sessions::{Sessions, StoredSession};
-pub use self::sqlite::{KeyCheck, SqliteStore, StoreCheck};
+pub use self::sqlite::{SqliteStore, StoreCheck};
 
 /// All data that a gateway stores.
 #[async_trait]
 pub trait Store:
-    Sessions + AuthConfigs + Accounts + Links + ApiKeys + Calls + fmt::Debug + Send + Sync + 'static
+    Sessions + AuthConfigs + Accounts + Links + ApiKeys + Calls + SealedRows + fmt::Debug + Send + Sync + 'static
 {
     /// Waits for running statements and closes the database.
     async fn close(&self);

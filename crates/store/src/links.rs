@@ -34,6 +34,8 @@ pub struct StoredLink {
     pub verifier: Option<Vec<u8>>,
     /// The fields that the account gets when the provider returns that state, sealed.
     pub given: Option<Vec<u8>>,
+    /// The key that sealed these fields; `None` if an earlier version of the gateway did not note it.
+    pub key_id: Option<String>,
     /// When the link ends.
     pub expires_at: i64,
     /// When the link was used, even if that did not connect the account.
@@ -69,6 +71,10 @@ pub struct LinkState {
     pub verifier: Vec<u8>,
     /// The fields that were given beforehand, sealed.
     pub given: Vec<u8>,
+    /// The callback URL of the link, sealed again, because all fields of a link have one key.
+    pub callback_url: Option<Vec<u8>>,
+    /// The key that sealed these fields.
+    pub key_id: String,
 }
 
 /// The links of a store.

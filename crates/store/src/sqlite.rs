@@ -14,6 +14,7 @@ mod migrations;
 mod opening;
 mod page;
 mod rows;
+mod sealed;
 mod sessions;
 
 use async_trait::async_trait;
@@ -21,7 +22,6 @@ use sqlx::sqlite::SqlitePool;
 
 use self::changes::DataVersion;
 pub use self::maintenance::StoreCheck;
-pub use self::opening::KeyCheck;
 use crate::{Clock, Store};
 
 /// A SQLite database.

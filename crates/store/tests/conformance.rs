@@ -11,14 +11,14 @@ use proxy_execute_protocol::{
 };
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
-    KeyCheck, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, SealedClient, SealedCredential,
-    SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
-    UserIds,
+    KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, ResealedRow, SealedClient,
+    SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl,
+    StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const ANY_KEY: KeyCheck<'_> = KeyCheck { sealed: b"sealed", opens: &|_| true };
+const ANY_KEY: KeyCheck<'_> = KeyCheck { key_ids: &[], sealed: b"sealed", opens: &|_| true };
 const MINUTE: i64 = 60 * 1_000;
 const HOUR: i64 = 60 * MINUTE;
 
@@ -124,6 +124,7 @@ fn link(account_id: &str, expires_at: i64) -> StoredLink {
         browser_hash: None,
         verifier: None,
         given: None,
+        key_id: None,
         expires_at,
         finished_at: None,
     }
@@ -507,7 +508,13 @@ async fn a_link_belongs_to_one_browser_and_its_state_is_taken_once() {
         assert!(store.insert_link(&link).await.unwrap());
         let start = |browser: u8, state: u8| LinkStart {
             browser_hash: vec![browser],
-            state: Some(LinkState { hash: vec![state], verifier: b"v".into(), given: b"g".into() }),
+            state: Some(LinkState {
+                hash: vec![state],
+                verifier: b"v".into(),
+                given: b"g".into(),
+                callback_url: Some(b"c".into()),
+                key_id: "newer".to_owned(),
+            }),
         };
         assert!(store.start_link(&link, &start(1, 1)).await.unwrap());
         assert!(!store.start_link(&link, &start(2, 2)).await.unwrap(), "another browser's");
@@ -516,11 +523,133 @@ async fn a_link_belongs_to_one_browser_and_its_state_is_taken_once() {
         assert!(store.link_of_state(&[1]).await.unwrap().is_none(), "the state was replaced");
         let begun = store.link_of_state(&[3]).await.unwrap().unwrap();
         assert_eq!(begun.verifier.as_deref(), Some(b"v".as_slice()));
+        let sealed = (begun.callback_url.as_deref(), begun.key_id.as_deref());
+        assert_eq!(sealed, (Some(b"c".as_slice()), Some("newer")));
+        // A start without a state leaves the callback URL and its key.
+        let bound = LinkStart { browser_hash: vec![1], state: None };
+        assert!(store.start_link(&link, &bound).await.unwrap());
+        let bound = store.link(&link.token_hash).await.unwrap().unwrap();
+        assert_eq!((bound.callback_url, bound.verifier), (Some(b"c".to_vec()), None));
+        assert_eq!(bound.key_id.as_deref(), Some("newer"));
+        assert!(store.start_link(&link, &start(1, 3)).await.unwrap());
         assert!(store.take_state(&[3]).await.unwrap());
         assert!(!store.take_state(&[3]).await.unwrap());
         store.end_links("ca_1").await.unwrap();
         assert!(!store.start_link(&link, &start(1, 4)).await.unwrap());
         assert!(store.link(&link.token_hash).await.unwrap().unwrap().finished_at.is_some());
+    })
+    .await;
+}
+
+/// The rows of a table that a key has sealed, and the number of rows of each key.
+async fn sealed_by(store: &dyn Store, table: SealedTable, key_id: Option<&str>) -> Vec<SealedRow> {
+    let rows = store.sealed_rows(table, key_id, i64::MIN, 100).await.unwrap();
+    let counts = store.count_sealed().await.unwrap();
+    let counted = counts.iter().find(|count| (count.table, count.key_id.as_deref()) == (table, key_id));
+    assert_eq!(counted.map_or(0, |count| count.rows), rows.len() as u64, "{table:?} {key_id:?}");
+    rows
+}
+
+/// The same row with other fields.
+fn resealed(read: &SealedRow) -> ResealedRow {
+    let again = |sealed: &Vec<u8>| [b"again ", sealed.as_slice()].concat();
+    ResealedRow {
+        read: read.clone(),
+        fields: read.fields.iter().map(|field| field.as_ref().map(again)).collect(),
+    }
+}
+
+fn of_key(text: &str, key_id: &str) -> SealedCredential {
+    SealedCredential { key_id: key_id.to_owned(), renewable: true, ..sealed(text) }
+}
+
+#[tokio::test]
+async fn sealed_rows_are_found_by_their_key_and_replaced_only_as_they_were_read() {
+    each(async |store, _| {
+        let config = StoredAuthConfig {
+            credentials: b"client".into(),
+            key_id: "old".to_owned(),
+            ..auth_config("ac_2")
+        };
+        store.insert_auth_config(&config).await.unwrap();
+        for (id, key_id) in [("ca_1", "old"), ("ca_2", "old"), ("ca_3", "new"), ("ca_4", "old")] {
+            let account = StoredAccount { credential: of_key(id, key_id), ..account(id, "ann", 1) };
+            store.insert_account(&account).await.unwrap();
+        }
+        let given = StoredLink {
+            token_hash: vec![0xab, 0x01],
+            callback_url: Some(b"url".into()),
+            key_id: Some("old".to_owned()),
+            ..link("ca_1", i64::MAX)
+        };
+        store.insert_link(&given).await.unwrap();
+
+        let of_accounts = sealed_by(store, SealedTable::Accounts, Some("old")).await;
+        let ids: Vec<&str> = of_accounts.iter().map(|row| &*row.id).collect();
+        assert_eq!(ids, ["ca_1", "ca_2", "ca_4"]);
+        assert_eq!(of_accounts[1].fields, [Some(b"ca_2".to_vec())]);
+        let page = |after, limit| store.sealed_rows(SealedTable::Accounts, Some("old"), after, limit);
+        assert_eq!(page(i64::MIN, 2).await.unwrap(), of_accounts[..2]);
+        assert_eq!(page(of_accounts[1].position, 2).await.unwrap(), of_accounts[2..]);
+        let of_links = sealed_by(store, SealedTable::Links, Some("old")).await;
+        assert_eq!((&*of_links[0].id, of_links.len()), ("ab01", 1));
+        assert_eq!(of_links[0].fields, [Some(b"url".to_vec()), None, None]);
+        // A gateway has no key to note here.
+        let key_check = sealed_by(store, SealedTable::KeyCheck, None).await;
+        assert_eq!((&*key_check[0].id, &key_check[0].fields), ("key_check", &vec![Some(b"sealed".to_vec())]));
+
+        // A row that changed since is left as it is.
+        let newer = AccountChange { credential: Some(of_key("newer", "old")), ..AccountChange::default() };
+        assert!(store.update_account("ca_2", &newer).await.unwrap());
+        assert!(store.delete_account("ca_4").await.unwrap());
+        let before = store.account("ca_1").await.unwrap().unwrap();
+        let rows = of_accounts.iter().map(resealed).collect();
+        assert_eq!(store.reseal_rows(SealedTable::Accounts, "new", rows).await.unwrap(), 1);
+        let after = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!((&*after.credential.sealed, &*after.credential.key_id), (b"again ca_1".as_slice(), "new"));
+        assert_eq!(after.credential_version, before.credential_version);
+        assert_eq!((after.updated_at, after.credential_at), (before.updated_at, before.credential_at));
+        assert_eq!(
+            sealed_by(store, SealedTable::Accounts, Some("old")).await[0].fields,
+            [Some(b"newer".into())]
+        );
+
+        for (table, row) in [(SealedTable::Links, &of_links[0]), (SealedTable::KeyCheck, &key_check[0])] {
+            for expected in [1, 0] {
+                let replaced = store.reseal_rows(table, "new", vec![resealed(row)]).await.unwrap();
+                assert_eq!(replaced, expected, "{table:?}");
+            }
+        }
+        let of_config = sealed_by(store, SealedTable::AuthConfigs, Some("old")).await;
+        store.reseal_rows(SealedTable::AuthConfigs, "new", vec![resealed(&of_config[0])]).await.unwrap();
+        let config = store.auth_config("ac_2").await.unwrap().unwrap();
+        assert_eq!((&*config.credentials, &*config.key_id), (b"again client".as_slice(), "new"));
+        let left: Vec<SealedCount> = store.count_sealed().await.unwrap();
+        let left: Vec<_> = left.iter().filter(|count| count.key_id.as_deref() == Some("old")).collect();
+        assert!(matches!(left[..], [SealedCount { table: SealedTable::Accounts, rows: 1, .. }]), "{left:?}");
+    })
+    .await;
+}
+
+/// The fields of a row are replaced while its refresh is in flight: the holder keeps its lease, and its result.
+#[tokio::test]
+async fn a_refresh_outlives_the_replacement_of_its_sealed_credential() {
+    each(async |store, _| {
+        let first = StoredAccount { credential: of_key("first", "old"), ..account("ca_1", "ann", 1) };
+        store.insert_account(&first).await.unwrap();
+        let seen = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!(store.begin_refresh(&seen, "holder", LEASE).await.unwrap(), Some(0));
+        let read = sealed_by(store, SealedTable::Accounts, Some("old")).await;
+        let rows = || read.iter().map(resealed).collect();
+        assert_eq!(store.reseal_rows(SealedTable::Accounts, "new", rows()).await.unwrap(), 1);
+        let again = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!(store.begin_refresh(&again, "another", LEASE).await.unwrap(), None, "the lease is held");
+        let end = RefreshEnd::Renewed(of_key("renewed", "old"));
+        assert!(store.end_refresh(&seen, "holder", &end).await.unwrap());
+        // A batch that read the row before the refresh ended undoes nothing.
+        assert_eq!(store.reseal_rows(SealedTable::Accounts, "new", rows()).await.unwrap(), 0);
+        let renewed = store.account("ca_1").await.unwrap().unwrap();
+        assert_eq!((&*renewed.credential.sealed, renewed.credential_version), (b"renewed".as_slice(), 1));
     })
     .await;
 }

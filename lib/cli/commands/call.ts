@@ -19,7 +19,8 @@ import {
 } from '../../proxy-request';
 import type { Session } from '../../session';
 import { ALLOW_PRIVATE, type Command, type Given, pair, privateHosts, UsageError } from '../command';
-import { checkFile, inExistingStore, readFile } from '../store';
+import { checkFile, readFile } from '../file';
+import { inExistingStore } from '../store';
 import { printable, type Terminal } from '../terminal';
 
 export const call: Command = {

@@ -5,6 +5,7 @@ import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { Gateway } from '../../gateway';
 import type { GatewayOptions } from '../../gateway-options';
 import { type Command, type Given, UsageError } from '../command';
+import { readFile } from '../file';
 import { askForClient, readClients } from '../migration/clients';
 import { Ids } from '../migration/ids';
 import {
@@ -29,7 +30,7 @@ import {
 import { Project } from '../migration/project';
 import { type Migration, planLines, resultLines, resultOf } from '../migration/report';
 import { canAsk } from '../secrets';
-import { inStore, readFile, storeOf } from '../store';
+import { inStore, storeOf } from '../store';
 import type { Terminal } from '../terminal';
 
 /** The states of accounts that can be moved. The others were never connected, or are revoked. */

@@ -5,7 +5,9 @@ import type { Gateway } from '../../gateway';
 import { type FilesOptions, NUMBER_FLAGS } from '../../gateway-options';
 import { native } from '../../native';
 import { ALLOW_PRIVATE, type Command, type Given, privateHosts, UsageError } from '../command';
-import { inStore, readFile, storeOf } from '../store';
+import { keysOf } from '../key-source';
+import { inStore, storeOf } from '../store';
+import type { Terminal } from '../terminal';
 
 const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
 
@@ -96,8 +98,12 @@ export const serve: Command = {
       value: '<file>',
       many: true,
       description:
-        'A file with a key for signing URLs of files: the first signs, all verify. Default: a key that ' +
-        'is derived from the key of the store',
+        'A file with a key for signing URLs of files: the first signs, all verify. Default: the variable ' +
+        'PROXY_EXECUTE_FILES_SIGNING_KEY, or a key that is derived from the key of the store',
+    },
+    'files-signing-key-command': {
+      value: '<command>',
+      description: 'A command that prints such keys, instead of a file',
     },
     ...Object.fromEntries(
       NUMBER_FLAGS.map(({ flag, wireName: sets, unit, least, description }) => [
@@ -134,7 +140,7 @@ export const serve: Command = {
       ownCallbackPaths: given.flag('own-callback-paths'),
       mcp: given.flag('no-mcp') ? false : undefined,
       ...privateHosts(given),
-      files: filesOf(given),
+      files: filesOf(given, terminal),
       ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, given.whole(flag)])),
     };
     const listen = {
@@ -150,22 +156,23 @@ export const serve: Command = {
       // Before the address is printed, because the reader may send a signal at once.
       const ended = endOfService();
       if (options.publicUrl === undefined && /^(0\.0\.0\.0|::)$/.test(host)) {
-        terminal.note(
-          `${terminal.styled('yellow', 'warning:', process.stderr)} Links and the URLs of files begin with ${url}, ` +
-            'which other machines cannot open: add --public-url.',
+        terminal.warn(
+          `Links and the URLs of files begin with ${url}, which other machines cannot open: add --public-url.`,
         );
       }
       const reachedBy = options.publicUrl ?? url;
       if (!LOOPBACK.test(host) && reachedBy.startsWith('http:')) {
-        terminal.note(
-          `${terminal.styled('yellow', 'warning:', process.stderr)} ${host} is reached by other machines without TLS, so ` +
+        terminal.warn(
+          `${host} is reached by other machines without TLS, so ` +
             'keys and answers can be read on the way, and newer SDKs refuse to send a key: add --tls-cert and --tls-key, ' +
             'or name the https URL of your reverse proxy with --public-url.',
         );
       }
-      const keyFile = given.text('encryption-key-file');
-      const withKey = keyFile === undefined ? '' : ` --encryption-key-file ${keyFile}`;
-      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey}`;
+      const withKey = ['encryption-key-file', 'encryption-key-command'].map((option) => {
+        const value = given.text(option);
+        return value === undefined ? '' : ` --${option} ${asWord(value)}`;
+      });
+      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey.join('')}`;
       terminal.result({ url, host, port, store: storeOf(given) }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
         `Create an API key with: ${makeKey}`,
@@ -189,15 +196,19 @@ function tlsOf(given: Given): { cert: string; key: string } | undefined {
   return { cert, key };
 }
 
-function filesOf(given: Given): FilesOptions {
-  const keys = given.texts('files-signing-key-file').map((file) => readFile(file, '--files-signing-key-file'));
+function filesOf(given: Given, terminal: Terminal): FilesOptions {
   return {
     ...placeOf(given.text('files')),
     expiresIn: given.whole('files-expire-after'),
     maxBytes: given.whole('files-max-bytes'),
     maxOpen: given.whole('files-max-open'),
-    signingKeys: keys.length === 0 ? undefined : keys.map((key) => key.toString().trim()),
+    signingKeys: keysOf(given, terminal, 'files-signing-key')?.texts,
   };
+}
+
+/** A value as a word for a shell. */
+function asWord(value: string): string {
+  return /^[\p{Alphabetic}\p{N}_\-./:@%+=,~\\]*$/u.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
 /** A folder, or a bucket, whose region, keys and endpoint the environment has. */

@@ -1,8 +1,12 @@
-// `store`: the file of a store, checked and backed up while a gateway may be using it.
+// `store`: the store, checked, backed up and encrypted with another key while a gateway may be using it.
 
-import { backUpStore, checkStore } from '../../store-file';
+import { clearInterval, setInterval } from 'node:timers';
+import { backUpStore, checkStore, KeyRotation, type KeyUse } from '../../store-file';
 import type { Command } from '../command';
-import { encryptionKeyOf, existingStoreOf } from '../store';
+import { encryptionKeysOf, existingStoreOf } from '../store';
+
+/** The time between two notes about the progress, in milliseconds. */
+const PROGRESS_INTERVAL = 2_000;
 
 const check: Command = {
   name: 'store check',
@@ -12,13 +16,18 @@ const check: Command = {
   examples: ['npx proxy-execute store check', 'npx proxy-execute store check --store /backup/gateway.db --json'],
   async run(given, terminal) {
     const store = existingStoreOf(given);
-    const checked = await terminal.during('Checking the store', checkStore(store, encryptionKeyOf(given)));
-    const { schemaVersion, pendingMigrations, accounts, sessions, apiKeys, calls } = checked;
+    const checked = await terminal.during('Checking the store', checkStore(store, encryptionKeysOf(given, terminal)));
+    const { schemaVersion, pendingMigrations, encryptionKeys, accounts, sessions, apiKeys, calls } = checked;
     terminal.result({ store, ...checked }, () => [
       `${store} is intact, and the key opens it.`,
       ...terminal.table(
         ['SCHEMA', 'PENDING', 'ACCOUNTS', 'SESSIONS', 'KEYS', 'CALLS'],
         [[schemaVersion, pendingMigrations, accounts, sessions, apiKeys, calls]],
+      ),
+      '',
+      ...terminal.table(
+        ['ENCRYPTION KEY', 'AUTH CONFIGS', 'ACCOUNTS', 'LINKS'],
+        encryptionKeys.map((key) => [key.keyId, key.authConfigs, key.accounts, key.links]),
       ),
     ]);
     if (pendingMigrations > 0 && !terminal.json) {
@@ -43,4 +52,55 @@ const backup: Command = {
   },
 };
 
-export const store = [check, backup];
+const rotateKey: Command = {
+  name: 'store rotate-key',
+  summary: 'Encrypts everything in the store with the first key, while gateways may be using it',
+  parameters: [],
+  options: {},
+  examples: [
+    'PROXY_EXECUTE_ENCRYPTION_KEY=$NEW,$OLD npx proxy-execute store rotate-key',
+    'npx proxy-execute store rotate-key --encryption-key-file keys.txt --json',
+  ],
+  async run(given, terminal) {
+    const store = existingStoreOf(given);
+    const rotation = new KeyRotation(store, encryptionKeysOf(given, terminal));
+    const noting = setInterval(() => {
+      if (!process.stderr.isTTY) terminal.note(`Encrypting: ${rotation.done} of ${rotation.total} rows.`);
+    }, PROGRESS_INTERVAL);
+    const running = rotation.run().finally(() => clearInterval(noting));
+    const rotated = await terminal.during(() => `Encrypting: ${rotation.done} of ${rotation.total} rows`, running);
+    const { keyId, encryptionKeys, unopenable } = rotated;
+    const { authConfigs, accounts, links } = rotated.resealed;
+    const others = encryptionKeys.filter((key) => key.keyId !== keyId);
+    const isComplete = others.every((key) => rowsOf(key) === 0);
+    const unneededKeys = others.flatMap((key) => (rowsOf(key) === 0 && key.keyId !== null ? [key.keyId] : []));
+    const resealed = { authConfigs, accounts, links };
+    terminal.result({ store, keyId, resealed, encryptionKeys, unneededKeys, unopenable }, () => [
+      `Encrypted with the key ${keyId}: ${authConfigs} auth configs, ${accounts} accounts, ${links} links.`,
+      ...others.map((key) => {
+        const id = key.keyId ?? 'of an earlier version';
+        return rowsOf(key) === 0
+          ? `The key ${id} is no longer needed: nothing in the store has it.`
+          : `The key ${id} is still needed: ${rowsOf(key)} rows have it.`;
+      }),
+      adviceAfter(isComplete, others, unopenable),
+    ]);
+    return isComplete ? 0 : 1;
+  },
+};
+
+function rowsOf({ authConfigs, accounts, links, keyChecks }: KeyUse): number {
+  return authConfigs + accounts + links + keyChecks;
+}
+
+function adviceAfter(isComplete: boolean, others: readonly KeyUse[], unopenable: readonly string[]): string {
+  if (unopenable.length > 0) {
+    return `No key opens these rows, so connect them again or delete them: ${unopenable.join(', ')}.`;
+  }
+  if (!isComplete) {
+    return 'A gateway still encrypts with an older key. Start every gateway with the new key first, then run this again.';
+  }
+  return others.length === 0 ? 'Everything in the store has this key.' : 'Start every gateway with the new key alone.';
+}
+
+export const store = [check, backup, rotateKey];

@@ -4,8 +4,8 @@
 import { isRecord } from '../../answer';
 import type { ToolkitAuthDetails } from '../../toolkits';
 import { UsageError } from '../command';
+import { readFile } from '../file';
 import { ask } from '../secrets';
-import { readFile } from '../store';
 import type { Terminal } from '../terminal';
 import type { ProjectAuthConfig } from './project';
 

@@ -5,7 +5,7 @@ import { closeSync, existsSync, ftruncateSync, openSync, statSync, writeSync } f
 import { isRecord } from '../../answer';
 import { quoted } from '../../quoted';
 import { UsageError } from '../command';
-import { readFile } from '../store';
+import { readFile } from '../file';
 
 /** Upper limit for the file, which has about 70 bytes for an id. */
 const MOST_BYTES = 64 * 1024 * 1024;

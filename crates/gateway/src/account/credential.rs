@@ -75,8 +75,13 @@ impl Accounts {
     /// # Errors
     /// `Internal` if the stored secret cannot be decrypted.
     pub(crate) fn val(&self, account: &StoredAccount) -> Result<SecretJson> {
-        let opened = self.vault.open(place(&account.id), &account.credential.sealed);
-        opened.map(SecretJson::new).map_err(|error| unopenable(account, &error.to_string()))
+        let SealedCredential { sealed, key_id, .. } = &account.credential;
+        let opened = self.vault.open(place(&account.id), Some(key_id), sealed);
+        opened.map(SecretJson::new).map_err(|error| {
+            tracing::error!(account = account.id, key_id, %error, "a stored credential cannot be opened");
+            let secret = format!("The stored credential of connected account {}", account.id);
+            error.of(&secret, "Import the credential again.")
+        })
     }
 
     /// Returns a credential with the toolkit's fields that its auth config sets for all of its accounts.
@@ -133,20 +138,6 @@ pub(crate) fn changed(
     let mut kept = raw_fields(old)?;
     kept.retain(|name, _| hosts.contains(name));
     merged(&written(&kept)?, new)
-}
-
-fn unopenable(account: &StoredAccount, why: &str) -> Error {
-    tracing::error!(
-        account = account.id,
-        key_id = account.credential.key_id,
-        why,
-        "a stored credential cannot be opened"
-    );
-    Error::new(
-        ErrorKind::Internal,
-        format!("The stored credential of connected account {} cannot be opened.", account.id),
-    )
-    .fix("Import the credential again.")
 }
 
 fn place(id: &str) -> vault::SealedField<'_> {

@@ -75,9 +75,8 @@ impl<'a> Flow<'a> {
         let account = connect.accounts.find(&link.account_id).await?;
         let config = connect.auth_configs.usable(&account.auth_config_id).await?;
         let toolkit = connect.catalogue.get(&account.toolkit)?;
-        let row = HEXLOWER.encode(&link.token_hash);
         let given = match &link.given {
-            Some(sealed) => connect.open_sealed(place(&row, "given"), sealed).map(SecretJson::new)?,
+            Some(sealed) => connect.opened(&link, "given", sealed).map(SecretJson::new)?,
             None => connect.auth_configs.fields(toolkit, &config)?,
         };
         Ok(Self {
@@ -209,6 +208,10 @@ impl<'a> Flow<'a> {
             // The fields of the provider's URL and the client become the account's once there are tokens.
             // Until then, the credential that the account has is still sent to the old host.
             given: vault.seal(place(&row, "given"), self.given.expose()),
+            callback_url: self
+                .callback_url()
+                .map(|url| vault.seal(place(&row, "callback_url"), url.expose_secret())),
+            key_id: vault.key_id().to_owned(),
         };
         self.start(&LinkStart { browser_hash: browser.hash(), state: Some(state) }).await?;
         Ok(Next::Provider { toolkit: self.toolkit.name.clone(), url })
@@ -340,9 +343,8 @@ impl<'a> Flow<'a> {
         client: &OAuthClient,
         redirect_uri: &str,
     ) -> Result<(), Halt> {
-        let row = HEXLOWER.encode(&self.link.token_hash);
         let sealed = self.link.verifier.as_deref().unwrap_or_default();
-        let verifier = CodeVerifier(self.connect.open_sealed(place(&row, "verifier"), sealed)?);
+        let verifier = CodeVerifier(self.connect.opened(&self.link, "verifier", sealed)?);
         let fields = self.fields()?;
         let server = self.server(&fields)?;
         let grant = Grant::AuthorizationCode { code, redirect_uri, verifier: &verifier };
@@ -495,10 +497,11 @@ impl<'a> Flow<'a> {
     }
 
     fn callback(&self) -> Option<Url> {
-        let row = HEXLOWER.encode(&self.link.token_hash);
-        let url =
-            self.connect.open_sealed(place(&row, "callback_url"), self.link.callback_url.as_ref()?).ok()?;
-        Url::parse(url.expose_secret()).ok()
+        Url::parse(self.callback_url()?.expose_secret()).ok()
+    }
+
+    fn callback_url(&self) -> Option<SecretString> {
+        self.connect.opened(&self.link, "callback_url", self.link.callback_url.as_ref()?).ok()
     }
 
     /// Returns the callback URL of the user, with the outcome in the parameters of the hosted backend.

@@ -49,7 +49,7 @@ fn checked_toolkit(upstream: &Upstream) -> ToolkitSource {
     }))
 }
 
-fn with_toolkits(upstream: &Upstream) -> GatewayOptions {
+pub(crate) fn with_toolkits(upstream: &Upstream) -> GatewayOptions {
     let mut options = options(upstream);
     options.toolkits.extend([oauth_toolkit(upstream), checked_toolkit(upstream)]);
     options
@@ -60,7 +60,7 @@ async fn port(upstream: &Upstream) -> Port {
 }
 
 /// An upstream that issues tokens for every code.
-async fn granting() -> Upstream {
+pub(crate) async fn granting() -> Upstream {
     Upstream::with(|request| match request.target.as_str() {
         "/token" => json_answer(r#"{"access_token":"the-token","refresh_token":"r","expires_in":3600}"#),
         _ => json_answer("{}"),
@@ -68,7 +68,7 @@ async fn granting() -> Upstream {
     .await
 }
 
-async fn oauth_config(port: &Port) -> String {
+pub(crate) async fn oauth_config(port: &Port) -> String {
     let config = json!({ "type": "use_custom_auth", "authScheme": "OAUTH2",
         "credentials": { "client_id": "the-client", "client_secret": "the-client-secret" } });
     let request = json!({ "toolkit": { "slug": "oauth" }, "auth_config": config });

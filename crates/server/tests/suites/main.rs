@@ -19,6 +19,7 @@ mod foreign_clients;
 mod headers;
 mod hosts;
 mod http;
+mod keys;
 mod labels;
 mod mcp;
 mod oauth1;

@@ -212,7 +212,7 @@ async fn a_store_in_a_file_needs_a_key_and_the_error_names_the_command() {
     let upstream = Upstream::pleasant().await;
     let (folder, file) = place();
     let result = Embedded::open(in_file(&upstream, &file, None)).await;
-    let error = assert_error(result, ErrorKind::EncryptionKeyRequired, "randomBytes(32)");
+    let error = assert_error(result, ErrorKind::EncryptionKeyRequired, "npx proxy-execute encryption-key");
     assert!(error.to_string().contains("gateway.db"), "{error}");
     for key in ["", "short", &KEY[1..], &format!("{KEY}00")] {
         let result = Embedded::open(in_file(&upstream, &file, Some(key))).await;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::{KeyCheck, SealedCredential, SqliteStore, StoredAcl};
 
-const ANY_KEY: KeyCheck<'_> = KeyCheck { sealed: b"sealed", opens: &|_| true };
+const ANY_KEY: KeyCheck<'_> = KeyCheck { key_ids: &[], sealed: b"sealed", opens: &|_| true };
 
 async fn in_memory() -> Cached<SqliteStore> {
     let clock = Clock::default();
@@ -111,6 +111,7 @@ async fn a_write_invalidates_its_account_and_no_other() {
         browser_hash: None,
         verifier: None,
         given: None,
+        key_id: None,
         expires_at: i64::MAX,
         finished_at: None,
     };

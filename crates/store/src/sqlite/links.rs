@@ -18,13 +18,15 @@ impl Links for SqliteStore {
             .await
             .map_err(store_error)?;
         let inserted = sqlx::query(
-            "INSERT INTO links (token_hash, account_id, callback_url, scopes, expires_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO links (token_hash, account_id, callback_url, scopes, expires_at, key_id) \
+             VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(&link.token_hash)
         .bind(&link.account_id)
         .bind(&link.callback_url)
         .bind(&link.scopes)
         .bind(link.expires_at)
+        .bind(&link.key_id)
         .execute(&mut *transaction)
         .await;
         match inserted {
@@ -54,7 +56,8 @@ impl Links for SqliteStore {
         let state = start.state.as_ref();
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
         let done = sqlx::query(
-            "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3, given = ?4 \
+            "UPDATE links SET browser_hash = ?1, state_hash = ?2, verifier = ?3, given = ?4, \
+             callback_url = CASE WHEN ?6 IS NULL THEN callback_url ELSE ?7 END, key_id = coalesce(?6, key_id) \
              WHERE token_hash = ?5 AND finished_at IS NULL AND coalesce(browser_hash, ?1) = ?1",
         )
         .bind(&start.browser_hash)
@@ -62,6 +65,8 @@ impl Links for SqliteStore {
         .bind(state.map(|state| &state.verifier))
         .bind(state.map(|state| &state.given))
         .bind(&link.token_hash)
+        .bind(state.map(|state| &state.key_id))
+        .bind(state.and_then(|state| state.callback_url.as_ref()))
         .execute(&mut *transaction)
         .await
         .map_err(store_error)?;

@@ -10,8 +10,9 @@ use sqlx::migrate::MigrateError;
 use sqlx::{Connection, SqliteConnection};
 
 use super::error::store_error;
-use super::opening::{KeyCheck, beside, name_file, of_another_version, read_only};
-use super::{SqliteStore, migrations};
+use super::opening::{beside, check_key, name_file, of_another_version, read_only};
+use super::{SqliteStore, migrations, sealed};
+use crate::{KeyCheck, KeyUse};
 
 /// The content of a store that is intact.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub struct StoreCheck {
     pub schema_version: i64,
     /// How many migrations the next gateway that opens the store applies.
     pub pending_migrations: usize,
+    /// The rows by the key that sealed them: the given keys first, in their order.
+    pub encryption_keys: Vec<KeyUse>,
     /// How many connected accounts it has.
     pub accounts: i64,
     /// How many sessions it has.
@@ -102,7 +105,8 @@ async fn check(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<S
             Some(_) => {}
         }
     }
-    key.check_in(&mut moment).await?;
+    check_key(&mut moment, key).await?;
+    let encryption_keys = KeyUse::list(key.key_ids, &sealed::count(&mut moment).await?);
     let counts = sqlx::query_as(
         "SELECT (SELECT count(*) FROM connected_accounts), (SELECT count(*) FROM sessions),
             (SELECT count(*) FROM api_keys), (SELECT count(*) FROM calls)",
@@ -113,6 +117,7 @@ async fn check(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<S
     Ok(StoreCheck {
         schema_version: applied.last().map_or(0, |(version, _)| *version),
         pending_migrations: migrations.iter().count() - applied.len(),
+        encryption_keys,
         accounts,
         sessions,
         api_keys,

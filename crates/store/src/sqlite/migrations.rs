@@ -6,12 +6,13 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// The description of each script, and its text. The number of a script is its place, from 1.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     ("refusals", include_str!("../../migrations/sqlite/0002_refusals.sql")),
     ("shared accounts", include_str!("../../migrations/sqlite/0003_shared_accounts.sql")),
     ("default account", include_str!("../../migrations/sqlite/0004_default_account.sql")),
     ("sealed callbacks", include_str!("../../migrations/sqlite/0005_sealed_callbacks.sql")),
+    ("key ids", include_str!("../../migrations/sqlite/0006_key_ids.sql")),
 ];
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

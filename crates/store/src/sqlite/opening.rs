@@ -1,6 +1,5 @@
 //! Opens a store in memory or in a file. A file is checked before anything in it is changed.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,8 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
-use super::{SqliteStore, migrations};
-use crate::Clock;
+use super::{SqliteStore, migrations, sealed};
+use crate::{Clock, KeyCheck};
 
 /// Marks a database file as one of the gateway (SQLite's `application_id`): "pxex".
 const APPLICATION_ID: i64 = 0x7078_6578;
@@ -29,36 +28,6 @@ const LOCKED_FOR: Duration = Duration::from_millis(20);
 /// How many calls are kept. The oldest calls are deleted first.
 const CALLS_IN_MEMORY: i64 = 10_000;
 const CALLS_IN_FILE: i64 = 1_000_000;
-
-/// Checks whether the gateway has the key that a store was written with.
-#[derive(Clone, Copy)]
-pub struct KeyCheck<'a> {
-    /// A text that the gateway's key has sealed. A new store keeps the text.
-    pub sealed: &'a [u8],
-    /// Returns whether the gateway's key opens the text that a store kept.
-    pub opens: &'a (dyn Fn(&[u8]) -> bool + Sync),
-}
-
-impl KeyCheck<'_> {
-    /// Checks the text that a store kept. A store that keeps none has no secret yet.
-    pub(super) async fn check_in(&self, store: &mut SqliteConnection) -> Result<()> {
-        let kept: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key_check'")
-            .fetch_optional(store)
-            .await
-            .map_err(store_error)?;
-        if kept.is_none_or(|kept| (self.opens)(&kept)) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::WrongEncryptionKey, "the store was written with another encryption key.")
-            .fix("Open it with that key. Nothing was changed."))
-    }
-}
-
-impl fmt::Debug for KeyCheck<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyCheck").finish_non_exhaustive()
-    }
-}
 
 impl SqliteStore {
     /// Opens a store that lives as long as the gateway.
@@ -158,7 +127,7 @@ impl SqliteStore {
                 .fix("Name a file of the gateway's own, or one that does not exist yet."));
         }
         let Some(key) = key else { return Ok(true) };
-        key.check_in(&mut moment).await.map(|()| true)
+        check_key(&mut moment, key).await.map(|()| true)
     }
 
     /// Migrates the schema, and notes the key in a new store.
@@ -184,15 +153,25 @@ impl SqliteStore {
                 .await
                 .map_err(store_error)?;
         }
-        sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?) ON CONFLICT DO NOTHING")
-            .bind(key.sealed)
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
+        sqlx::query(
+            "INSERT INTO meta (name, value, key_id) VALUES ('key_check', ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(key.sealed)
+        .bind(key.key_ids.first())
+        .execute(&mut *transaction)
+        .await
+        .map_err(store_error)?;
         // Another process may have created the store with another key.
-        key.check_in(&mut transaction).await?;
+        check_key(&mut transaction, key).await?;
         transaction.commit().await.map_err(store_error)
     }
+}
+
+/// Checks that the gateway has the keys of a store.
+pub(super) async fn check_key(store: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<()> {
+    let kept = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key_check'");
+    let kept: Option<Vec<u8>> = kept.fetch_optional(&mut *store).await.map_err(store_error)?;
+    key.check(kept.as_deref(), &sealed::used_keys(store).await?)
 }
 
 /// Connects to a file. Retries while another process has a new file locked.

@@ -105,6 +105,7 @@ impl FromRow<'_, SqliteRow> for StoredLink {
             browser_hash: row.try_get("browser_hash")?,
             verifier: row.try_get("verifier")?,
             given: row.try_get("given")?,
+            key_id: row.try_get("key_id")?,
             expires_at: row.try_get("expires_at")?,
             finished_at: row.try_get("finished_at")?,
         })
