@@ -353,6 +353,9 @@ headers = { x-api-key = "{{api_key}}" }
       ['--host', '0.0.0.0'],
       ['--host', '::1'],
       ['--public-url', 'https://gateway.example.com'],
+      ['--metrics', '127.0.0.1:0'],
+      ['--metrics', '[::1]:0', '--json'],
+      ['--host', '0.0.0.0', '--log-format', 'json', '--log-level', 'error'],
     ]) {
       const outputs = [];
       for (const program of [PROGRAM, COMMAND]) {
@@ -364,7 +367,7 @@ headers = { x-api-key = "{{api_key}}" }
         outputs.push(alike(`${text}${Buffer.concat(await errors)}${code}`));
       }
       assert.equal(outputs[0], outputs[1]);
-      assert.match(outputs[0] ?? '', /Closing; calls in flight have 5 seconds\.\n0$/);
+      assert.match(outputs[0] ?? '', /Closing; calls in flight have 5 seconds\.("})?\n0$/);
     }
   });
 

@@ -7,6 +7,7 @@ import { DEFAULT_TIMEOUT } from './backend';
 import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
+import { EventLoopDelay } from './event-loop-delay';
 import { type GatewayOptions, writeGatewayOptions } from './gateway-options';
 import { answerOf, completions, native } from './native';
 import { Check } from './validate';
@@ -37,9 +38,23 @@ export interface ListenOptions {
    * change are read again. Default: no TLS.
    */
   tls?: { cert: string; key: string };
+  /**
+   * An address with its port, such as `127.0.0.1:9464`, on which Prometheus reads {@link Gateway.metrics} under
+   * `/metrics`. It needs no key and speaks no TLS, so choose an address that only Prometheus reaches. Port 0 takes any
+   * free port. Default: none.
+   */
+  metrics?: string;
 }
 
-const LISTEN_KEYS = ['host', 'port', 'requestsPerMinute', 'maxConnectionsPerAddress', 'requestTimeout', 'tls'];
+const LISTEN_KEYS = [
+  'host',
+  'port',
+  'requestsPerMinute',
+  'maxConnectionsPerAddress',
+  'requestTimeout',
+  'tls',
+  'metrics',
+];
 
 /** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -49,6 +64,8 @@ export interface Listener {
   readonly host: string;
   /** The port. */
   readonly port: number;
+  /** The URL of the metrics; undefined if {@link ListenOptions.metrics} names no address. */
+  readonly metricsUrl: string | undefined;
   /** Lets the process end while the port is open. */
   unref(): Listener;
   /** Keeps the process alive again. */
@@ -108,6 +125,8 @@ export class Gateway {
   /** One timer per port, which keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #weak = new WeakRef(this);
+  /** Measured once the metrics are read. */
+  #eventLoop: EventLoopDelay | undefined;
 
   static {
     nativeBackendOf = (gateway) => gateway.#native.backend();
@@ -174,6 +193,7 @@ export class Gateway {
       check.optionalWhole(options.requestsPerMinute, 'requestsPerMinute', 1, 4_294_967_295);
       check.optionalWhole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress', 1, 4_294_967_295);
       check.optionalWhole(options.requestTimeout, 'requestTimeout', 1);
+      check.optionalText(options.metrics, 'metrics');
       if (options.tls !== undefined && check.object(options.tls, 'tls', ['cert', 'key'])) {
         check.text(options.tls.cert, 'tls.cert', 'name a PEM file');
         check.text(options.tls.key, 'tls.key', 'name a PEM file');
@@ -188,8 +208,9 @@ export class Gateway {
       request_timeout_ms: options.requestTimeout,
       tls: options.tls,
     });
-    const answer = await answerOf(() => this.#native.listen(request));
-    const { host, port } = JSON.parse(answer);
+    const answer = await answerOf(() => this.#native.listen(request, options.metrics));
+    const { host, port, metrics } = JSON.parse(answer);
+    if (metrics !== null) this.#eventLoop ??= new EventLoopDelay(this.#native);
     // The longest delay that a timer can have.
     const timer = setInterval(() => {}, 2 ** 31 - 1);
     this.#timers.add(timer);
@@ -197,6 +218,7 @@ export class Gateway {
       url: `${options.tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
       host,
       port,
+      metricsUrl: metrics === null ? undefined : `http://${metrics}/metrics`,
       unref() {
         timer.unref();
         return listener;
@@ -207,6 +229,24 @@ export class Gateway {
       },
     };
     return listener;
+  }
+
+  /**
+   * Returns the metrics of the gateway, in the text format of Prometheus, for a program that serves them itself. The
+   * gateway counts from the first call on: before, nothing reads what it would count.
+   *
+   * @throws {APIConnectionError} If the gateway is closed.
+   *
+   * @example
+   * ```ts
+   * const text = await gateway.metrics();
+   * new Response(text, { headers: { 'content-type': 'text/plain; version=0.0.4' } });
+   * ```
+   */
+  async metrics(): Promise<string> {
+    this.#eventLoop ??= new EventLoopDelay(this.#native);
+    this.#eventLoop.report();
+    return JSON.parse(await answerOf(() => this.#native.metrics()));
   }
 
   /**
@@ -226,6 +266,7 @@ export class Gateway {
   async close(): Promise<void> {
     openGateways.delete(this.#weak);
     await answerOf(() => this.#native.close());
+    this.#eventLoop?.stop();
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers.clear();
   }

@@ -50,13 +50,20 @@ impl Gateway {
         Backend { inner: Arc::new(self.inner.clone()), completions: self.completions.clone() }
     }
 
-    /// Serves the gateway on a port.
+    /// Serves the gateway on a port, and its metrics on another address.
     #[napi(catch_unwind)]
-    pub fn listen(&self, options: String) -> u32 {
+    pub fn listen(&self, options: String, metrics: Option<String>) -> u32 {
         let gateway = self.inner.clone();
         let ended = self.completions.environment_ended().clone();
         to_its_end(&self.completions, async move {
-            let address = gateway.listen(read_options(&options)?).await?;
+            let options = read_options(&options)?;
+            let (address, metrics) = match metrics {
+                None => (gateway.listen(options).await?, None),
+                Some(metrics) => {
+                    let (address, metrics) = gateway.listen_with_metrics(options, &metrics).await?;
+                    (address, Some(metrics))
+                }
+            };
             // The port is closed with the worker that opened it, because no other thread could close it.
             tokio::spawn(async move {
                 tokio::select! {
@@ -64,7 +71,7 @@ impl Gateway {
                     () = ended.cancelled() => gateway.close().await,
                 }
             });
-            to_json(&json!({ "host": address.ip(), "port": address.port() }))
+            to_json(&json!({ "host": address.ip(), "port": address.port(), "metrics": metrics }))
         })
     }
 
@@ -105,6 +112,19 @@ impl Gateway {
     pub fn calls(&self, limit: u32) -> u32 {
         let gateway = self.inner.clone();
         to_its_end(&self.completions, async move { to_json(&gateway.calls(limit).await?) })
+    }
+
+    /// Returns the metrics, in the text format of Prometheus.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self) -> u32 {
+        let gateway = self.inner.clone();
+        to_its_end(&self.completions, async move { to_json(&gateway.metrics().await?) })
+    }
+
+    /// Notes the delays of the event loop in seconds: the median, the 99th percentile and the maximum.
+    #[napi(catch_unwind)]
+    pub fn event_loop_delays(&self, median: f64, p99: f64, most: f64) {
+        self.inner.event_loop_delays(&[("0.5", median), ("0.99", p99), ("1", most)]);
     }
 
     /// Ends the calls in flight, stops listening and closes the store.

@@ -29,8 +29,10 @@ use crate::files::{self, Files};
 use crate::lifecycle::{CLOSING_GRACE, Lifecycle};
 use crate::limits::Limits;
 use crate::link::Links;
+use crate::metrics::Meter;
 use crate::proxy::Proxy;
 use crate::public_url::PublicUrl;
+use crate::readiness::Readiness;
 use crate::record::Recorder;
 use crate::redirect_uri::RedirectUris;
 use crate::session::Sessions;
@@ -38,7 +40,7 @@ use crate::store_file;
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
-use crate::vault::EncryptionKeys;
+use crate::vault::{EncryptionKeys, Vault};
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -154,6 +156,9 @@ pub struct Services {
     /// Whether the port serves sessions to MCP clients.
     pub serves_mcp: bool,
     store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    meter: Meter,
+    readiness: Readiness,
     lifecycle: Lifecycle,
     servers: Mutex<Vec<JoinHandle<()>>>,
     closed: OnceCell<()>,
@@ -222,7 +227,8 @@ impl Gateway {
         let lifecycle = Lifecycle::begin();
 
         let redirect_uris = RedirectUris::new(public_url.clone(), options.own_callback_paths);
-        let recorder = Recorder::start(Arc::clone(&store), clock.clone());
+        let meter = Meter::new(Arc::clone(&store));
+        let recorder = Recorder::start(Arc::clone(&store), clock.clone(), meter.clone());
         let auth_configs = AuthConfigs::new(
             Arc::clone(&store),
             clock.clone(),
@@ -246,6 +252,7 @@ impl Gateway {
             auth_configs.clone(),
             accounts.clone(),
             lifecycle.clone(),
+            meter.clone(),
         );
         let links = Links {
             store: Arc::clone(&store),
@@ -264,7 +271,7 @@ impl Gateway {
         let connect = Connect {
             store: Arc::clone(&store),
             clock: clock.clone(),
-            vault,
+            vault: Arc::clone(&vault),
             catalogue: Arc::clone(&catalogue),
             egress: Arc::clone(&egress),
             redirect_uris: redirect_uris.clone(),
@@ -305,6 +312,9 @@ impl Gateway {
             public_url,
             serves_mcp: options.mcp.unwrap_or(true),
             store,
+            vault,
+            meter,
+            readiness: Readiness::default(),
             _closing: lifecycle.closing.clone().drop_guard(),
             lifecycle,
             servers: Mutex::default(),
@@ -449,12 +459,35 @@ impl Gateway {
         self.lifecycle.until_closed(body, None, patience)
     }
 
-    /// Checks that the store responds.
+    /// Returns the metrics, in the text format of Prometheus. The gateway counts from the first call on.
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn check_store(&self) -> Result<()> {
-        self.store.session("trs_health").await.map(drop)
+    /// `GatewayClosed`.
+    pub async fn metrics(&self) -> Result<String> {
+        self.run(async {
+            let is_ready = self.ready().await.is_ok();
+            Ok(self.meter.text(is_ready))
+        })
+        .await
+    }
+
+    /// Counts from now on what the metrics show.
+    pub fn start_metrics(&self) {
+        self.meter.start();
+    }
+
+    /// Notes how late the event loop of the embedding process runs its callbacks, as quantiles in seconds.
+    pub fn event_loop_delays(&self, delays: &[(&'static str, f64)]) {
+        self.meter.event_loop_delays(delays);
+    }
+
+    /// Checks that calls can be made: the gateway is open, the store responds, its schema is the one of this
+    /// version, and the key is right. The result is up to a second old.
+    ///
+    /// # Errors
+    /// `NotReady` with the reason, or `GatewayClosed`.
+    pub async fn ready(&self) -> Result<()> {
+        self.run(self.readiness.check(store_file::ready(&*self.store, &self.vault))).await
     }
 }
 

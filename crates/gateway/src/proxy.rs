@@ -117,9 +117,10 @@ impl Proxy {
                 let max_bytes = self.limits.max_response_bytes;
                 answer::receive(response, method, data_as_text, result_type, max_bytes, record).await
             });
-            self.in_time(&host, &chunks_sent, exchange).await?
+            self.in_time(&host, &chunks_sent, exchange).await
         };
-        let file = match answer {
+        record.heard_upstream();
+        let file = match answer? {
             Received::Whole(envelope) => return Ok(envelope),
             Received::File(file) => file,
         };
@@ -162,7 +163,9 @@ impl Proxy {
         let method = request.method;
         let call = self.authorize(session_id, request, record).await?;
         let (host, chunks_sent) = (call.host(), Arc::clone(&call.chunks_sent));
-        let response = self.in_time(&host, &chunks_sent, pin!(self.send(call, record))).await?;
+        let response = self.in_time(&host, &chunks_sent, pin!(self.send(call, record))).await;
+        record.heard_upstream();
+        let response = response?;
         let (head, body) = answer::stream(response, method)?;
         Ok((head, self.limits.paced(body, &host)))
     }
@@ -213,6 +216,7 @@ impl Proxy {
     /// is returned. A 401 says nothing about the account if the last request did not carry the account's
     /// credential, as after a redirect to another origin.
     async fn send(&self, call: Authorized<'_>, record: &mut CallInProgress) -> Result<UpstreamResponse> {
+        record.asks_upstream();
         let mut response = self.egress.send(call.outgoing).await?;
         if response.status == StatusCode::UNAUTHORIZED
             && response.with_credential

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use crate::clock::rfc3339;
+use crate::metrics::{CountedCall, Meter, QueuedRecord};
 
 /// The time that a record waits for others of its batch. Writing a batch costs about as much as writing one
 /// record.
@@ -24,23 +25,27 @@ pub struct Recorder {
     store: Arc<dyn Store>,
     clock: Clock,
     writer: Writer,
+    meter: Meter,
 }
 
 /// Sends records to the task that writes them to the store.
 #[derive(Debug, Clone)]
 struct Writer {
-    calls: mpsc::UnboundedSender<CallRecord>,
+    calls: mpsc::UnboundedSender<Ended>,
     /// The writer completes each of these once all earlier calls are written.
     flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
+/// The record of a call that has ended, and its place in the metrics.
+type Ended = (CallRecord, Option<QueuedRecord>);
+
 impl Recorder {
     /// Spawns the writer, which ends when the recorder and the calls in flight are dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock, meter: Meter) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
         tokio::spawn(write(Arc::clone(&store), new_calls, new_flushes));
-        Self { store, clock, writer: Writer { calls, flushes } }
+        Self { store, clock, writer: Writer { calls, flushes }, meter }
     }
 
     /// Lists calls, the newest first.
@@ -85,7 +90,12 @@ impl Recorder {
             bytes: 0,
             duration_us: 0,
         };
-        CallInProgress { writer: self.writer.clone(), started: Instant::now(), record: Box::new(record) }
+        CallInProgress {
+            writer: self.writer.clone(),
+            started: Instant::now(),
+            record: Box::new(record),
+            counted: self.meter.call_begins(),
+        }
     }
 
     /// Waits until all earlier records are in the store.
@@ -100,7 +110,7 @@ impl Recorder {
 
 async fn write(
     store: Arc<dyn Store>,
-    mut new_calls: mpsc::UnboundedReceiver<CallRecord>,
+    mut new_calls: mpsc::UnboundedReceiver<Ended>,
     mut new_flushes: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 ) {
     loop {
@@ -121,9 +131,10 @@ async fn write(
             calls.push(call);
         }
         if !calls.is_empty() {
-            let lost = calls.len();
-            if let Err(error) = store.insert_calls(calls).await {
-                tracing::error!(%error, lost, "calls could not be recorded");
+            let (records, queued): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+            if let Err(error) = store.insert_calls(records).await {
+                tracing::error!(%error, lost = queued.len(), "calls could not be recorded");
+                queued.iter().flatten().for_each(QueuedRecord::lost);
             }
         }
         if let Some(done) = flush {
@@ -139,6 +150,8 @@ pub(crate) struct CallInProgress {
     writer: Writer,
     started: Instant,
     record: Box<CallRecord>,
+    /// `None` if the metrics are not read.
+    counted: Option<CountedCall>,
 }
 
 impl CallInProgress {
@@ -160,6 +173,20 @@ impl CallInProgress {
     pub(crate) fn at_url(&mut self, url: &Url) {
         self.record.host = url.host_str().map(str::to_owned);
         self.record.path = Some(url.path().to_owned());
+    }
+
+    /// Notes that the request to the API begins.
+    pub(crate) fn asks_upstream(&mut self) {
+        if let Some(counted) = &mut self.counted {
+            counted.asks_upstream();
+        }
+    }
+
+    /// Notes that the API has responded, or that the request to it has failed.
+    pub(crate) fn heard_upstream(&mut self) {
+        if let Some(counted) = &mut self.counted {
+            counted.heard_upstream();
+        }
     }
 
     pub(crate) fn answered(&mut self, status: u16) {
@@ -200,7 +227,8 @@ impl Drop for CallInProgress {
             duration_us = record.duration_us,
             "call"
         );
+        let queued = self.counted.take().map(|counted| counted.ends(&record));
         // An error means that the gateway is closed, and the writer with it.
-        _ = self.writer.calls.send(*record);
+        _ = self.writer.calls.send((*record, queued));
     }
 }

@@ -47,6 +47,15 @@ pub(crate) async fn open(
     Ok((vault, Arc::new(Cached::new(store, clock.clone()))))
 }
 
+/// Checks that an open store can be used, with these keys.
+///
+/// # Errors
+/// Those of [`Store::ready`].
+pub(crate) async fn ready(store: &dyn Store, vault: &Vault) -> Result<()> {
+    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
+    store.ready(KeyCheck { key_ids: &vault.key_ids(), sealed: &[], opens: &opens }).await
+}
+
 /// Checks a store in a file, and that these are its keys. Changes nothing.
 ///
 /// # Errors

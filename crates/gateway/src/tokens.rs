@@ -18,6 +18,7 @@ use crate::account::Accounts;
 use crate::auth_config::AuthConfigs;
 use crate::egress::Egress;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Meter;
 use crate::toolkit::Catalogue;
 
 /// The tokens of a gateway's accounts.
@@ -30,11 +31,13 @@ pub struct Tokens {
     auth_configs: AuthConfigs,
     accounts: Accounts,
     lifecycle: Lifecycle,
+    meter: Meter,
     /// The refreshes in flight.
     refreshes: Arc<Refreshes>,
 }
 
 impl Tokens {
+    #[expect(clippy::too_many_arguments, reason = "each is a service or a part of the gateway")]
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -43,7 +46,9 @@ impl Tokens {
         auth_configs: AuthConfigs,
         accounts: Accounts,
         lifecycle: Lifecycle,
+        meter: Meter,
     ) -> Self {
-        Self { store, clock, catalogue, egress, auth_configs, accounts, lifecycle, refreshes: Arc::default() }
+        let refreshes = Arc::default();
+        Self { store, clock, catalogue, egress, auth_configs, accounts, lifecycle, meter, refreshes }
     }
 }

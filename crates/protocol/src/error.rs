@@ -131,6 +131,8 @@ kinds! {
     UpstreamTimeout => 504, 10504, "UpstreamTimeout";
     /// The gateway is closed or closing. The call was not started.
     GatewayClosed => 503, 10507, "GatewayClosed";
+    /// The gateway cannot use its store, so it is not ready for calls.
+    NotReady => 503, 10512, "NotReady";
     /// The gateway was closed before the call ended.
     CallCutOff => 500, 10511, "CallCutOff";
     /// An option of the gateway or of the client cannot be used.

@@ -18,7 +18,7 @@ use proxy_execute_protocol::{
 };
 
 use crate::caller::Owner;
-use crate::{Listen, answer, router, start};
+use crate::{Listen, answer, metrics, router, start};
 
 /// The characters to encode: all but the unreserved ones of RFC 3986, which the routes contain as they are.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -50,6 +50,23 @@ impl Embedded {
         let (address, server) = self.gateway.run(start(self.gateway.clone(), listen)).await?;
         self.gateway.close_after(server);
         Ok(address)
+    }
+
+    /// Serves the gateway on a port, as [`Embedded::listen`] does, and its metrics on an address such as
+    /// `127.0.0.1:9464`. Returns both addresses.
+    ///
+    /// # Errors
+    /// `InvalidOption` if an address cannot be used. Then no port is open.
+    pub async fn listen_with_metrics(
+        &self,
+        listen: Listen,
+        metrics: &str,
+    ) -> Result<(SocketAddr, SocketAddr)> {
+        let listener = self.gateway.run(metrics::bind(metrics)).await?;
+        let address = self.listen(listen).await?;
+        let (metrics, server) = metrics::serve(self.gateway.clone(), listener)?;
+        self.gateway.close_after(server);
+        Ok((address, metrics))
     }
 
     /// Responds to a request of the owner.

@@ -21,7 +21,9 @@ mod head;
 mod link;
 mod log;
 mod mcp;
+mod metrics;
 mod openapi;
+mod probes;
 mod proxy;
 mod rate_limit;
 mod relay;
@@ -38,19 +40,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use axum::{Json, Router};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, quoted};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -60,7 +62,7 @@ use utoipa_axum::routes;
 use self::caller::Owner;
 use self::clients::Connections;
 pub use self::embedded::Embedded;
-pub use self::log::log_from;
+pub use self::log::{begin_log, log_from};
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RELAY, Relayed, RequestId};
 use self::threads::Serving;
@@ -159,7 +161,14 @@ fn serving(listen: &Listen) -> Result<Serving> {
         return Err(at_least("requestTimeout", 1));
     }
     let certificate = listen.tls.clone().map(Certificate::read).transpose()?;
-    Ok(Serving { request_timeout, connections: Connections::at_most(connections), certificate, refuse })
+    let threads = Handle::current().metrics().num_workers();
+    Ok(Serving {
+        threads,
+        request_timeout,
+        connections: Connections::at_most(connections),
+        certificate,
+        refuse,
+    })
 }
 
 /// Makes the response to a connection too many or to a head that is not HTTP, which reach no route.
@@ -181,7 +190,7 @@ pub fn openapi() -> &'static utoipa::openapi::OpenApi {
     static WITH_VERSION: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
         let head = OpenApiRouter::with_openapi(openapi::head());
         let resources = RESOURCES.iter().cloned().fold(head, OpenApiRouter::routes);
-        openapi::below(VERSIONS[0], &resources.into_openapi())
+        openapi::below(VERSIONS[0], &resources.into_openapi()).merge_from(probes::openapi())
     });
     &WITH_VERSION
 }
@@ -205,11 +214,11 @@ fn router(limit: Option<(Arc<RateLimit>, Gateway)>) -> Router<Gateway> {
         None => router,
     };
     // Browsers have no key, so the limit of keys does not apply to the pages. A file's URL belongs to a call
-    // that was counted already.
-    router
+    // that was counted already. A prober must not be refused.
+    probes::router()
+        .merge(router)
         .merge(connect::router())
         .route("/files/{name}", get(files::get))
-        .route("/health", get(health))
         .route("/", get(root::get).fallback(method_not_allowed))
 }
 
@@ -218,12 +227,6 @@ async fn openapi_text() -> impl IntoResponse {
     static TEXT: LazyLock<Bytes> =
         LazyLock::new(|| serde_json::to_vec(openapi()).expect("a description is JSON").into());
     ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
-}
-
-/// Tells a load balancer, which has no key, that calls can be made: the store responds.
-async fn health(State(gateway): State<Gateway>, request_id: RequestId) -> Result<Json<Value>, Failure> {
-    gateway.run(gateway.check_store()).await.map_err(|error| Failure::new(error, request_id))?;
-    Ok(Json(json!({ "status": "ok" })))
 }
 
 /// Gives every request an id for its log lines, its response and its error. Adds the gateway's version.

@@ -29,6 +29,7 @@ pub(super) async fn get(headers: HeaderMap) -> Response {
             "api": "/api/v3.1",
             "openapi": "/openapi.json",
             "health": "/health",
+            "ready": "/ready",
         }))
         .into_response()
     };

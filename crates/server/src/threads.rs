@@ -1,4 +1,4 @@
-//! The threads that serve a port. There are as many as the runtime that opens the port has workers.
+//! The threads that serve a port. The port of callers has as many as the runtime that opens it has workers.
 //!
 //! Each thread has its own runtime, and a connection stays on its thread. The thread reads a call, forwards
 //! it and responds to it over its own connections to upstreams, so no thread has to wake another. The port
@@ -24,7 +24,7 @@ use proxy_execute_protocol::{Advice, Error, ErrorKind};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -77,6 +77,7 @@ pub(super) struct Encrypted;
 /// The settings for serving connections.
 #[derive(Debug, Clone)]
 pub(super) struct Serving {
+    pub(super) threads: usize,
     pub(super) request_timeout: Duration,
     pub(super) connections: Connections,
     /// The port speaks TLS if it has a certificate.
@@ -106,7 +107,7 @@ where
 {
     let stopped = CancellationToken::new();
     let stop = stopped.clone().drop_guard();
-    let threads: Vec<_> = (0..Handle::current().metrics().num_workers())
+    let threads: Vec<_> = (0..serving.threads)
         .map(|_| start(stopped.clone(), serving.clone(), answer.clone()))
         .collect::<io::Result<_>>()?;
     Ok(tokio::spawn(async move {
@@ -301,6 +302,7 @@ mod tests {
     use axum::body::Bytes;
     use futures::stream;
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    use tokio::runtime::Handle;
     use tokio::sync::Notify;
 
     use super::*;
@@ -339,7 +341,14 @@ mod tests {
 
     fn serving(request_timeout: Duration) -> Serving {
         let refuse = |error: Error| error.to_string().into_bytes();
-        Serving { request_timeout, connections: Connections::at_most(100), certificate: None, refuse }
+        let threads = Handle::current().metrics().num_workers();
+        Serving {
+            threads,
+            request_timeout,
+            connections: Connections::at_most(100),
+            certificate: None,
+            refuse,
+        }
     }
 
     /// A connection that is served with this limit, and the sender that keeps its thread running.

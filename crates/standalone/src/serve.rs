@@ -3,7 +3,8 @@
 use std::env;
 use std::net::{IpAddr, SocketAddr};
 
-use proxy_execute_protocol::read_options;
+use jiff::Timestamp;
+use proxy_execute_protocol::{Error, read_options};
 use proxy_execute_server::{Embedded, log_from};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,8 @@ use crate::terminal::{Style, Terminal, shown};
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const LOG_VARIABLE: &str = "PROXY_EXECUTE_LOG";
+const LOG_FORMATS: [&str; 2] = ["text", "json"];
+const LOG_FORMAT_VARIABLE: &str = "PROXY_EXECUTE_LOG_FORMAT";
 
 /// In milliseconds.
 const DAY: u64 = 24 * 3_600_000;
@@ -26,17 +29,17 @@ const DAY: u64 = 24 * 3_600_000;
 pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
     let unusable = |error| Failure::System(format!("No signal can be received: {error}."));
     let mut signals = Signals::expect().map_err(unusable)?;
-    log(given)?;
+    let notes = Notes { terminal, format: log(given)? };
     let (options, listen) = (options(given)?, listen(given)?);
     let opened = tokio::select! {
         opened = open_and_listen(given, terminal, options, &listen) => opened,
         signal = signals.next() => return Ok(signal.exit_code),
     };
-    let (gateway, address) = opened?;
-    let announced = announce(given, terminal, address, listen.contains_key("tls"));
+    let (gateway, address, metrics) = opened?;
+    let announced = announce(given, &notes, address, metrics, listen.contains_key("tls"));
     if announced.is_ok() {
         signals.next().await;
-        terminal.note("Closing; calls in flight have 5 seconds.");
+        notes.info("Closing; calls in flight have 5 seconds.");
     }
     tokio::select! {
         () = gateway.close() => announced.map(|()| DONE),
@@ -50,14 +53,23 @@ async fn open_and_listen(
     terminal: &Terminal,
     mut options: Map<String, Value>,
     listen: &Map<String, Value>,
-) -> Result<(Embedded, SocketAddr), Failure> {
+) -> Result<(Embedded, SocketAddr, Option<SocketAddr>), Failure> {
     if let Some(keys) = keys_of(given, terminal, "files-signing-key").await? {
         options["files"]["signing_keys"] = json!(keys.texts);
     }
     let gateway = open(given, terminal, options).await?;
-    let listening = async { gateway.listen(read_options(&json!(listen).to_string())?).await };
+    let listening = async {
+        let listen = read_options(&json!(listen).to_string())?;
+        match given.text("metrics") {
+            None => Ok::<_, Error>((gateway.listen(listen).await?, None)),
+            Some(metrics) => {
+                let (address, metrics) = gateway.listen_with_metrics(listen, metrics).await?;
+                Ok((address, Some(metrics)))
+            }
+        }
+    };
     match listening.await {
-        Ok(address) => Ok((gateway, address)),
+        Ok((address, metrics)) => Ok((gateway, address, metrics)),
         Err(error) => {
             gateway.close().await;
             Err(error.into())
@@ -65,16 +77,51 @@ async fn open_and_listen(
     }
 }
 
-fn log(given: &Given) -> Result<(), Failure> {
-    let (level, what) = match (given.text("log-level"), env::var(LOG_VARIABLE)) {
-        (Some(level), _) => (level.to_owned(), "--log-level".to_owned()),
-        (None, Ok(level)) => (level, format!("The variable {LOG_VARIABLE}")),
-        (None, Err(_)) => ("warn".to_owned(), String::new()),
+/// Begins the log, and returns its format.
+fn log(given: &Given) -> Result<&'static str, Failure> {
+    let level = one_of(given, "log-level", LOG_VARIABLE, &LOG_LEVELS)?.unwrap_or("warn");
+    let format = one_of(given, "log-format", LOG_FORMAT_VARIABLE, &LOG_FORMATS)?.unwrap_or("text");
+    log_from(level, format)?;
+    Ok(format)
+}
+
+/// The value of an option, or else of a variable, which is one of these.
+fn one_of(
+    given: &Given,
+    option: &str,
+    variable: &str,
+    values: &[&'static str],
+) -> Result<Option<&'static str>, Failure> {
+    let (value, what) = match (given.text(option), env::var(variable)) {
+        (Some(value), _) => (value.to_owned(), format!("--{option}")),
+        (None, Ok(value)) => (value, format!("The variable {variable}")),
+        (None, Err(_)) => return Ok(None),
     };
-    if !LOG_LEVELS.contains(&level.as_str()) {
-        return Err(Failure::Usage(format!("{what} is one of {}.", LOG_LEVELS.join(", "))));
+    let known = values.iter().find(|known| **known == value);
+    known
+        .map(|known| Some(*known))
+        .ok_or_else(|| Failure::Usage(format!("{what} is one of {}.", values.join(", "))))
+}
+
+/// The notes of `serve` on the standard error output, in the format of the log.
+struct Notes<'a> {
+    terminal: &'a Terminal,
+    format: &'static str,
+}
+
+impl Notes<'_> {
+    fn info(&self, line: &str) {
+        if self.format == "json" { self.json("INFO", line) } else { self.terminal.note(line) }
     }
-    Ok(log_from(&level)?)
+
+    fn warn(&self, line: &str) {
+        if self.format == "json" { self.json("WARN", line) } else { self.terminal.warn(line) }
+    }
+
+    fn json(&self, level: &str, message: &str) {
+        let line = json!({ "timestamp": Timestamp::now().to_string(), "level": level, "message": message });
+        self.terminal.note(&line.to_string());
+    }
 }
 
 /// The options of the gateway, by their wire names.
@@ -141,18 +188,24 @@ fn listen(given: &Given) -> Result<Map<String, Value>, Failure> {
 }
 
 /// Prints where the gateway listens, and warns of an address that others cannot use.
-fn announce(given: &Given, terminal: &Terminal, address: SocketAddr, has_tls: bool) -> Result<(), Failure> {
+fn announce(
+    given: &Given,
+    notes: &Notes<'_>,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+    has_tls: bool,
+) -> Result<(), Failure> {
     let url = format!("{}://{address}", if has_tls { "https" } else { "http" });
     let (host, port) = (address.ip(), address.port());
     let public_url = given.text("public-url");
     let reached_by = public_url.unwrap_or(&url);
     if public_url.is_none() && host.is_unspecified() {
-        terminal.warn(&format!(
+        notes.warn(&format!(
             "Links and the URLs of files begin with {url}, which other machines cannot open: add --public-url."
         ));
     }
     if !is_this_machine(host) && reached_by.starts_with("http:") {
-        terminal.warn(&format!(
+        notes.warn(&format!(
             "{host} is reached by other machines without TLS, so keys and answers can be read on the way, and newer \
              SDKs refuse to send a key: add --tls-cert and --tls-key, or name the https URL of your reverse proxy \
              with --public-url."
@@ -162,13 +215,19 @@ fn announce(given: &Given, terminal: &Terminal, address: SocketAddr, has_tls: bo
     let with_key = ["encryption-key-file", "encryption-key-command"].map(|option| {
         given.text(option).map(|value| format!(" --{option} {}", as_word(value))).unwrap_or_default()
     });
-    let value = json!({ "url": url, "host": host, "port": port, "store": store });
-    terminal.result(&value, || {
-        vec![
+    let mut value = json!({ "url": url, "host": host, "port": port, "store": store });
+    let metrics_url = metrics.map(|address| format!("http://{address}/metrics"));
+    if let Some(metrics_url) = &metrics_url {
+        value["metrics"] = json!(metrics_url);
+    }
+    notes.terminal.result(&value, || {
+        let mut lines = vec![
             format!("Listening on {}, with the store {store}.", shown(Style::Bold, &url)),
             format!("Create an API key with: {PROGRAM} keys create --store {store}{}", with_key.concat()),
             format!("Programs connect with:  COMPOSIO_BASE_URL={reached_by} COMPOSIO_API_KEY=<the key>"),
-        ]
+        ];
+        lines.extend(metrics_url.map(|url| format!("Prometheus reads:       {url}")));
+        lines
     })
 }
 
@@ -189,6 +248,9 @@ mod tests {
     use crate::arguments::{CommandLine, read};
     use crate::table::commands;
 
+    /// The options that change neither the gateway nor its port.
+    const NOT_OF_THE_GATEWAY: [&str; 3] = ["log-level", "log-format", "metrics"];
+
     fn options_of(args: &[String]) -> Value {
         let CommandLine::Command(given) = read(args).unwrap() else { panic!("{args:?}") };
         json!([options(&given).unwrap(), listen(&given).unwrap()])
@@ -201,7 +263,9 @@ mod tests {
         let serve = commands().iter().find(|command| command.name == "serve").unwrap();
         let plain = options_of(&["serve".to_owned()]);
         let mut checked = 0;
-        for option in serve.options.iter().filter(|option| option.name != "log-level") {
+        for option in
+            serve.options.iter().filter(|option| !NOT_OF_THE_GATEWAY.contains(&option.name.as_str()))
+        {
             let name = &option.name;
             let value = match &option.value {
                 None => String::new(),

@@ -19,9 +19,9 @@ use tokio::runtime::Handle;
 use self::rows::CachedRows;
 use crate::{
     AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigChange, AuthConfigFilter, AuthConfigs,
-    CallRecord, Calls, Clock, Insertion, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows,
-    SealedCount, SealedRow, SealedRows, SealedTable, Sessions, Store, StoredAccount, StoredAuthConfig,
-    StoredKey, StoredLink, StoredSession,
+    CallRecord, Calls, Clock, Insertion, KeyCheck, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows,
+    SealedCount, SealedRow, SealedRows, SealedTable, Sessions, Store, StoreFigures, StoredAccount,
+    StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 
 /// Tells whether other processes have written to a store.
@@ -382,6 +382,19 @@ impl<S: Store + Changes> SealedRows for Cached<S> {
 
 #[async_trait]
 impl<S: Store + Changes> Store for Cached<S> {
+    async fn ready(&self, key: KeyCheck<'_>) -> Result<()> {
+        self.store.ready(key).await
+    }
+
+    fn figures(&self) -> StoreFigures {
+        let caches = vec![
+            self.sessions.figures("sessions"),
+            self.keys.figures("api_keys"),
+            self.accounts.figures("accounts"),
+        ];
+        StoreFigures { caches, ..self.store.figures() }
+    }
+
     async fn close(&self) {
         self.store.close().await;
     }

@@ -10,6 +10,7 @@ mod auth_configs;
 mod cached;
 mod calls;
 pub mod clock;
+mod figures;
 mod key_check;
 mod links;
 mod page;
@@ -20,6 +21,7 @@ mod sqlite;
 use std::fmt;
 
 use async_trait::async_trait;
+use proxy_execute_protocol::Result;
 
 pub use self::accounts::{
     AccountChange, AccountFilter, Accounts, Insertion, LEASE, LONGEST_PAUSE, RefreshEnd, SealedCredential,
@@ -32,6 +34,7 @@ pub use self::auth_configs::{
 pub use self::cached::{Cached, Changes};
 pub use self::calls::{CallRecord, Calls};
 pub use self::clock::Clock;
+pub use self::figures::{CacheFigures, PoolFigures, StoreFigures};
 pub use self::key_check::KeyCheck;
 pub use self::links::{LinkEnd, LinkStart, LinkState, Links, StoredLink, latest_link_end};
 pub use self::page::{PageAsked, Rows};
@@ -44,6 +47,16 @@ pub use self::sqlite::{SqliteStore, StoreCheck};
 pub trait Store:
     Sessions + AuthConfigs + Accounts + Links + ApiKeys + Calls + SealedRows + fmt::Debug + Send + Sync + 'static
 {
+    /// Checks that the database responds, that its schema is the one of this version, and that it was written
+    /// with this key. Load balancers ask often, so the check is cheap: it reads a few rows.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`, `StoreCorrupt` or `WrongEncryptionKey`; `Internal` if a table is missing.
+    async fn ready(&self, key: KeyCheck<'_>) -> Result<()>;
+
+    /// Returns figures about the store. Lookups in caches are counted from the first call on.
+    fn figures(&self) -> StoreFigures;
+
     /// Waits for running statements and closes the database.
     async fn close(&self);
 }

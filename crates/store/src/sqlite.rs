@@ -18,11 +18,14 @@ mod sealed;
 mod sessions;
 
 use async_trait::async_trait;
+use proxy_execute_protocol::{Error, ErrorKind, Result};
 use sqlx::sqlite::SqlitePool;
 
 use self::changes::DataVersion;
+use self::error::store_error;
 pub use self::maintenance::StoreCheck;
-use crate::{Clock, Store};
+use self::opening::check_key;
+use crate::{Clock, KeyCheck, PoolFigures, Store, StoreFigures};
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -40,6 +43,41 @@ pub struct SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    async fn ready(&self, key: KeyCheck<'_>) -> Result<()> {
+        let mut connection = self.pool.acquire().await.map_err(store_error)?;
+        let schema = migrations::schema_of(&mut connection).await?;
+        if schema.pending > 0 {
+            let message = format!("the database lacks the last {} migrations.", schema.pending);
+            return Err(Error::new(ErrorKind::StoreUnavailable, message)
+                .fix("Restore it from a backup, or start the gateway again to migrate it."));
+        }
+        check_key(&mut connection, key).await?;
+        // The statement fails if a table is missing.
+        sqlx::query(
+            "SELECT (SELECT 1 FROM sessions LIMIT 1), (SELECT 1 FROM auth_configs LIMIT 1),
+                (SELECT 1 FROM connected_accounts LIMIT 1), (SELECT 1 FROM account_counts LIMIT 1),
+                (SELECT 1 FROM links LIMIT 1), (SELECT 1 FROM api_keys LIMIT 1), (SELECT 1 FROM calls LIMIT 1)",
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(store_error)?;
+        Ok(())
+    }
+
+    fn figures(&self) -> StoreFigures {
+        let pool = |name, pool: &SqlitePool| {
+            let (open, most) = (pool.size(), pool.options().get_max_connections());
+            // The pool may change between the two reads.
+            PoolFigures { name, open, idle: (pool.num_idle() as u32).min(open), most }
+        };
+        let mut pools = vec![pool("read", &self.pool)];
+        // In memory, one connection reads and writes.
+        if self.data_version.is_some() {
+            pools.push(pool("write", &self.writer));
+        }
+        StoreFigures { pools, ..StoreFigures::default() }
+    }
+
     async fn close(&self) {
         self.pool.close().await;
         self.writer.close().await;

@@ -9,7 +9,8 @@ import { keysOf } from '../key-source';
 import { inStore, storeOf } from '../store';
 import type { Terminal } from '../terminal';
 
-const LOG_LEVELS: readonly string[] = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
+const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
+const LOG_FORMATS = ['text', 'json'];
 
 /** The largest number of requests or connections that the gateway can count. */
 const MOST = 2 ** 32 - 1;
@@ -117,6 +118,16 @@ export const serve: Command = {
         'What is logged on the standard error output: off, error, warn, info (each call), debug or trace. Default: ' +
         'the variable PROXY_EXECUTE_LOG, or warn',
     },
+    'log-format': {
+      value: '<format>',
+      description:
+        'The lines on the standard error output: text or json, for programs that collect logs. Default: the variable ' +
+        'PROXY_EXECUTE_LOG_FORMAT, or text',
+    },
+    metrics: {
+      value: '<address>',
+      description: 'Address with port on which Prometheus reads the metrics, such as 127.0.0.1:9464. It needs no key',
+    },
     ...ALLOW_PRIVATE,
   },
   examples: [
@@ -126,12 +137,15 @@ export const serve: Command = {
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
   ],
   run(given, terminal) {
-    const level = given.text('log-level') ?? process.env.PROXY_EXECUTE_LOG ?? 'warn';
-    if (!LOG_LEVELS.includes(level)) {
-      const what = given.text('log-level') === undefined ? 'The variable PROXY_EXECUTE_LOG' : '--log-level';
-      throw new UsageError(`${what} is one of ${LOG_LEVELS.join(', ')}.`);
-    }
-    native.logFrom(level);
+    const level = oneOf(given, 'log-level', 'PROXY_EXECUTE_LOG', LOG_LEVELS) ?? 'warn';
+    const format = oneOf(given, 'log-format', 'PROXY_EXECUTE_LOG_FORMAT', LOG_FORMATS) ?? 'text';
+    native.logFrom(level, format);
+    const note = (level: 'INFO' | 'WARN', message: string) => {
+      const timestamp = new Date().toISOString();
+      if (format === 'json') terminal.note(JSON.stringify({ timestamp, level, message }));
+      else if (level === 'WARN') terminal.warn(message);
+      else terminal.note(message);
+    };
     const options = {
       // 0 means never, which is the gateway's own default.
       refreshIdleAfter: (given.whole('refresh-idle-after') ?? 24 * HOUR) || undefined,
@@ -150,19 +164,22 @@ export const serve: Command = {
       maxConnectionsPerAddress: given.whole('max-connections-per-address'),
       requestTimeout: given.whole('request-timeout'),
       tls: tlsOf(given),
+      metrics: given.text('metrics'),
     };
     const answerUntilEnd = async (gateway: Gateway) => {
-      const { url, host, port } = await gateway.listen(listen);
+      const { url, host, port, metricsUrl } = await gateway.listen(listen);
       // Before the address is printed, because the reader may send a signal at once.
       const ended = endOfService();
       if (options.publicUrl === undefined && /^(0\.0\.0\.0|::)$/.test(host)) {
-        terminal.warn(
+        note(
+          'WARN',
           `Links and the URLs of files begin with ${url}, which other machines cannot open: add --public-url.`,
         );
       }
       const reachedBy = options.publicUrl ?? url;
       if (!LOOPBACK.test(host) && reachedBy.startsWith('http:')) {
-        terminal.warn(
+        note(
+          'WARN',
           `${host} is reached by other machines without TLS, so ` +
             'keys and answers can be read on the way, and newer SDKs refuse to send a key: add --tls-cert and --tls-key, ' +
             'or name the https URL of your reverse proxy with --public-url.',
@@ -173,18 +190,27 @@ export const serve: Command = {
         return value === undefined ? '' : ` --${option} ${asWord(value)}`;
       });
       const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey.join('')}`;
-      terminal.result({ url, host, port, store: storeOf(given) }, () => [
+      terminal.result({ url, host, port, store: storeOf(given), metrics: metricsUrl }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
         `Create an API key with: ${makeKey}`,
         `Programs connect with:  COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
+        ...(metricsUrl === undefined ? [] : [`Prometheus reads:       ${metricsUrl}`]),
       ]);
       await ended;
-      terminal.note('Closing; calls in flight have 5 seconds.');
+      note('INFO', 'Closing; calls in flight have 5 seconds.');
       return 0;
     };
     return inStore(given, terminal, answerUntilEnd, options);
   },
 };
+
+/** The value of an option, or else of a variable, which is one of these. */
+function oneOf(given: Given, option: string, variable: string, values: readonly string[]): string | undefined {
+  const value = given.text(option) ?? process.env[variable];
+  if (value === undefined || values.includes(value)) return value;
+  const what = given.text(option) === undefined ? `The variable ${variable}` : `--${option}`;
+  throw new UsageError(`${what} is one of ${values.join(', ')}.`);
+}
 
 /** Addresses that only this machine can reach. */
 const LOOPBACK = /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/;

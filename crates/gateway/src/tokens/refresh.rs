@@ -229,6 +229,12 @@ impl Tokens {
                 let Some(end) = self.ask(&account, credential.scheme, renewal, unanswered > 0).await? else {
                     return Ok(());
                 };
+                let outcome = match end {
+                    RefreshEnd::Renewed(_) => "renewed",
+                    RefreshEnd::Failed { .. } => "failed",
+                    RefreshEnd::Refused(_) => "refused",
+                };
+                self.meter.refreshed(&account.toolkit, outcome);
                 return self.keep(&account, &holder, &end).await;
             }
             if Instant::now() > give_up_at {

@@ -14,6 +14,8 @@ use proxy_execute_protocol::{CreateApiKey, ImportAccount, ListAccounts, ProxyReq
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::connect::{Browser, link};
 use crate::dynamic_client;
@@ -82,12 +84,13 @@ impl log::Log for Log {
 fn listen_to_all_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_ansi(false)
-            .with_writer(Log)
-            .finish();
+        let lines = || {
+            let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Log);
+            lines.with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        };
+        // In both formats of the log.
+        let formats: [Box<dyn Layer<Registry> + Send + Sync>; 2] = [lines().boxed(), lines().json().boxed()];
+        let subscriber = tracing_subscriber::registry().with(Vec::from(formats));
         tracing::subscriber::set_global_default(subscriber).unwrap();
         log::set_logger(&Log).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
@@ -190,6 +193,8 @@ async fn a_credential_is_shown_nowhere() {
     shown.debug(&options);
     let gateway = Embedded::open(options).await.unwrap();
     shown.debug(&gateway);
+    // From now on, the metrics count.
+    gateway.start_metrics();
 
     // Every scheme, in a session, with a named account and with a credential in the call; every outcome.
     for toolkit in ["bearer", "header", "query", "basic"] {
@@ -249,6 +254,9 @@ async fn a_credential_is_shown_nowhere() {
 
     shown.debug(&gateway.calls(100_000).await.unwrap());
     shown.debug(&gateway.list_api_keys().await.unwrap());
+    let metrics = gateway.metrics().await.unwrap();
+    assert!(metrics.contains(r#"outcome="answered"} "#), "{metrics}");
+    shown.debug(&metrics);
     assert_clean("what was shown", shown.0.as_bytes());
     assert_files_clean(folder.path());
     soon(gateway.close()).await;
@@ -264,6 +272,7 @@ async fn a_credential_is_shown_nowhere() {
         assert!(text.contains(crate_that_logs), "{crate_that_logs} is listened to");
     }
     assert!(text.contains("TRACE") && text.contains("outcome=\"answered\""));
+    assert!(text.contains(r#""outcome":"answered""#));
     assert_clean("the log", &logged);
 }
 

@@ -22,6 +22,7 @@ mod http;
 mod keys;
 mod labels;
 mod mcp;
+mod metrics;
 mod oauth1;
 mod pipeline;
 mod port;

@@ -9,13 +9,13 @@ use proxy_execute_protocol::{CreateApiKey, ErrorKind, Result, read_json};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::support::{
     Caller, HttpAnswer, Step, Upstream, answer, assert_error, call, get, http, http_bytes, json_answer,
-    options, read_session, soon, tools_call,
+    options, parse, read_session, soon, tools_call,
 };
 
 pub(crate) const VERSIONS: [&str; 2] = ["/api/v3.1", "/api/v3"];
@@ -443,14 +443,106 @@ async fn health_checks_need_no_key_and_have_no_limit() {
     let gateway = Embedded::open(options).await.unwrap();
     let listen = Listen { requests_per_minute: Some(1), ..Listen::default() };
     let address = gateway.listen(listen).await.unwrap();
-    for _ in 0..3 {
-        let healthy = http(address, "GET", "/health", &[], "").await;
-        assert_eq!((healthy.status, healthy.json()), (200, json!({ "status": "ok" })));
+    for path in ["/health", "/ready"] {
+        for _ in 0..3 {
+            let healthy = http(address, "GET", path, &[], "").await;
+            assert_eq!((healthy.status, healthy.json()), (200, json!({ "status": "ok" })), "{path}");
+            assert_eq!(healthy.header("cache-control"), Some("no-store"));
+            assert_eq!(healthy.header("x-ratelimit"), None);
+        }
+        let head = http(address, "HEAD", path, &[], "").await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        assert_refused(&http(address, "POST", path, &[], "").await, 405, "MethodNotAllowed", "POST");
     }
-    let mut store = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
-    sqlx::query("DROP TABLE sessions").execute(&mut store).await.unwrap();
-    let broken = http(address, "GET", "/health", &[], "").await;
-    assert_refused(&broken, 500, "InternalServerError", "store");
+}
+
+/// Waits until `/ready` has this status, and returns the response.
+async fn ready(address: SocketAddr, status: u16) -> HttpAnswer {
+    soon(async {
+        loop {
+            let answer = http(address, "GET", "/ready", &[], "").await;
+            if answer.status == status {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_gateway_without_a_usable_store_is_alive_and_not_ready() {
+    let upstream = Upstream::pleasant().await;
+    let migration = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (9999, 'of a newer version', TRUE, x'00', 0)";
+    for (damage, mending, says) in [
+        ("ALTER TABLE calls RENAME TO lost", "ALTER TABLE lost RENAME TO calls", "store"),
+        (migration, "DELETE FROM _sqlx_migrations WHERE version = 9999", "another version"),
+        (
+            "UPDATE meta SET value = CAST('x' || value AS BLOB) WHERE name = 'key_check'",
+            "UPDATE meta SET value = substr(value, 2) WHERE name = 'key_check'",
+            "another encryption key",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.db");
+        let options = GatewayOptions {
+            store: Some(file.to_str().unwrap().to_owned()),
+            encryption_key: Some("11".repeat(32).into()),
+            ..options(&upstream)
+        };
+        let gateway = Embedded::open(options).await.unwrap();
+        let address = gateway.listen(Listen::default()).await.unwrap();
+        ready(address, 200).await;
+        let mut store = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();
+        sqlx::query(damage).execute(&mut store).await.unwrap();
+        let refused = ready(address, 503).await;
+        assert_refused(&refused, 503, "NotReady", says);
+        let text = refused.body;
+        assert!(!text.contains("gateway.db") && !text.contains("1111"), "{text}");
+        assert_eq!(http(address, "GET", "/health", &[], "").await.status, 200);
+        sqlx::query(mending).execute(&mut store).await.unwrap();
+        ready(address, 200).await;
+        gateway.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_closing_gateway_is_alive_and_not_ready() {
+    let upstream = Upstream::always(Step::SendAndHang(Vec::new())).await;
+    let port = Arc::new(Port::open(&upstream).await);
+    let in_flight = tokio::spawn({
+        let port = Arc::clone(&port);
+        async move { port.caller.get().await }
+    });
+    upstream.has_seen(|seen| seen.requests.len() == 1).await;
+    let [ready, health] = [begun(port.address, "/ready").await, begun(port.address, "/health").await];
+    let closing = tokio::spawn({
+        let gateway = port.caller.gateway.clone();
+        async move { gateway.close().await }
+    });
+    port.caller.gateway.closing().await;
+    assert_refused(&completed(ready).await, 503, "GatewayClosed", "closed");
+    assert_eq!(completed(health).await.status, 200);
+    soon(closing).await.unwrap();
+    soon(in_flight).await.unwrap().unwrap_err();
+}
+
+/// A connection on which the port has read a part of a request.
+async fn begun(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let part = format!("GET {path} HTTP/1.1\r\nhost: x\r\n");
+    stream.write_all(part.as_bytes()).await.unwrap();
+    // The port reads in order, on one thread, so a response on a later connection means that it has read the part.
+    assert_eq!(http(address, "GET", "/health", &[], "").await.status, 200);
+    stream
+}
+
+async fn completed(mut stream: TcpStream) -> HttpAnswer {
+    stream.write_all(b"\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    soon(stream.read_to_end(&mut bytes)).await.unwrap();
+    parse(&bytes)
 }
 
 #[tokio::test]

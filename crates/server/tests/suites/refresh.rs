@@ -23,7 +23,7 @@ const JSON: &str = "content-type: application/json";
 
 /// A provider: `/token` takes the step for the number of earlier requests, and every other path returns the
 /// credential that it got.
-async fn provider(token: impl Fn(usize, &Request) -> Step + Send + Sync + 'static) -> Upstream {
+pub(crate) async fn provider(token: impl Fn(usize, &Request) -> Step + Send + Sync + 'static) -> Upstream {
     provider_with(token, |request| json_answer(json!(request.header("authorization")).to_string())).await
 }
 
@@ -40,7 +40,7 @@ async fn provider_with(
 }
 
 /// The response to the token request of this number: tokens that contain the number.
-fn granted(number: usize) -> Step {
+pub(crate) fn granted(number: usize) -> Step {
     json_answer(
         json!({
             "access_token": format!("access-{}", number + 1), "token_type": "Bearer", "expires_in": 3600,
@@ -55,8 +55,8 @@ fn refused(code: &str) -> Step {
 }
 
 /// A user of the provider, with an account, in a gateway.
-struct User {
-    gateway: Embedded,
+pub(crate) struct User {
+    pub(crate) gateway: Embedded,
     clock: Clock,
     provider: Upstream,
     session: String,
@@ -121,7 +121,7 @@ impl User {
     }
 
     /// A user whose only access token has expired.
-    async fn expired(provider: Upstream) -> Self {
+    pub(crate) async fn expired(provider: Upstream) -> Self {
         let user = Self::new(provider, tokens(1)).await;
         user.clock.advance(Duration::from_millis(1_050));
         user
@@ -136,7 +136,7 @@ impl User {
         self.gateway.import_account(read_json(request.to_string().as_bytes()).unwrap()).await.unwrap();
     }
 
-    async fn call(&self) -> Result<Answer> {
+    pub(crate) async fn call(&self) -> Result<Answer> {
         call(&self.gateway, &self.session, get()).await
     }
 
@@ -322,6 +322,24 @@ async fn a_failing_provider_is_retried_later_and_the_account_stays() {
         // A caller that requests a refresh does not wait for the pause.
         assert_eq!(user.refresh().await.unwrap()["status"], "ACTIVE", "{what}");
         assert_eq!(user.call().await.unwrap().data(), "Bearer access-2", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn refreshes_are_counted_by_their_outcome() {
+    for (outcome, step) in [
+        ("renewed", granted(0)),
+        ("failed", Step::Send(answer(500, &[JSON], "{}"))),
+        ("refused", refused("invalid_grant")),
+    ] {
+        let user = User::expired(provider(move |_, _| step.clone()).await).await;
+        user.gateway.metrics().await.unwrap();
+        _ = user.call().await;
+        let text = user.gateway.metrics().await.unwrap();
+        let lines: Vec<_> =
+            text.lines().filter(|line| line.starts_with("proxy_execute_refreshes_total{")).collect();
+        let expected = format!(r#"proxy_execute_refreshes_total{{toolkit="oauth",outcome="{outcome}"}} 1"#);
+        assert_eq!(lines, [expected]);
     }
 }
 

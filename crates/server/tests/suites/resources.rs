@@ -1023,7 +1023,9 @@ async fn the_wire_describes_itself() {
         let path = path.replace("{id}", "x").replace("{slug}", "x").replace("{status}", "x");
         for method in item.as_object().unwrap().keys() {
             let answer = http(port.address, &method.to_uppercase(), &path, &[], "").await;
-            assert_eq!(answer.status, 401, "{method} {path} exists, and needs a key");
+            // Load balancers have no key.
+            let status = if ["/health", "/ready"].contains(&path.as_str()) { 200 } else { 401 };
+            assert_eq!(answer.status, status, "{method} {path} exists, and needs a key");
         }
     }
 }

@@ -2,26 +2,47 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use proxy_execute_protocol::Result;
 use quick_cache::sync::Cache;
+
+use crate::CacheFigures;
 
 /// Upper limit for the cached rows of a kind. The least used rows are dropped first.
 const KEPT: usize = 20_000;
 
 /// Cached rows of one kind. A missing row was not looked up; it may still be in the store.
 #[derive(Debug)]
-pub(super) struct CachedRows<K, V>(Arc<Cache<K, Arc<V>>>);
+pub(super) struct CachedRows<K, V> {
+    rows: Arc<Cache<K, Arc<V>>>,
+    /// Empty until the figures are read, so that lookups share no counter that no reader needs.
+    lookups: OnceLock<Lookups>,
+}
+
+/// The lookups since the figures were read first.
+#[derive(Debug, Default)]
+struct Lookups {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
 
 impl<K: Hash + Eq, V> CachedRows<K, V> {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Cache::new(KEPT)))
+        Self { rows: Arc::new(Cache::new(KEPT)), lookups: OnceLock::new() }
     }
 
     /// Drops all rows.
     pub(super) fn clear(&self) {
-        self.0.clear();
+        self.rows.clear();
+    }
+
+    /// Returns figures about the rows, whose kind is `rows`. Lookups are counted from the first call on.
+    pub(super) fn figures(&self, rows: &'static str) -> CacheFigures {
+        let Lookups { hits, misses } = self.lookups.get_or_init(Lookups::default);
+        let [hits, misses] = [hits, misses].map(|lookups| lookups.load(Ordering::Relaxed));
+        CacheFigures { rows, hits, misses, size: self.rows.len() as u64 }
     }
 
     /// Returns the cached row of a key, or else the row that `find` returns. A row stays cached as long as it
@@ -36,13 +57,23 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        match self.0.get_value_or_guard_async(key).await {
-            Ok(row) if is_good(&row) => Ok(Some(row)),
+        let count = |lookups: fn(&Lookups) -> &AtomicU64| {
+            if let Some(counted) = self.lookups.get() {
+                lookups(counted).fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        match self.rows.get_value_or_guard_async(key).await {
+            Ok(row) if is_good(&row) => {
+                count(|lookups| &lookups.hits);
+                Ok(Some(row))
+            }
             Ok(_) => {
-                self.0.remove(key);
+                count(|lookups| &lookups.misses);
+                self.rows.remove(key);
                 find.await
             }
             Err(guard) => {
+                count(|lookups| &lookups.misses);
                 let found = find.await?;
                 if let Some(row) = found.as_ref().filter(|row| is_good(row)) {
                     // The cache rejects the row if it was invalidated meanwhile.
@@ -55,12 +86,12 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
 
     /// Removes rows when the returned guard is dropped.
     pub(super) fn invalidate_after(&self, keys: impl Into<Vec<K>>) -> Invalidate<K, V> {
-        Invalidate { rows: Arc::clone(&self.0), keys: Some(keys.into()) }
+        Invalidate { rows: Arc::clone(&self.rows), keys: Some(keys.into()) }
     }
 
     /// Removes all rows when the returned guard is dropped.
     pub(super) fn invalidate_all_after(&self) -> Invalidate<K, V> {
-        Invalidate { rows: Arc::clone(&self.0), keys: None }
+        Invalidate { rows: Arc::clone(&self.rows), keys: None }
     }
 }
 
@@ -101,6 +132,23 @@ mod tests {
         assert_eq!((find(&rows, 2).await, find(&rows, 3).await), (2, 2));
         drop(rows.invalidate_all_after());
         assert_eq!(find(&rows, 3).await, 3);
+    }
+
+    #[tokio::test]
+    async fn lookups_are_counted_once_the_figures_are_read() {
+        let rows = CachedRows::new();
+        let counted = || {
+            let CacheFigures { hits, misses, size, .. } = rows.figures("rows");
+            (hits, misses, size)
+        };
+        find(&rows, 1).await;
+        assert_eq!(counted(), (0, 0, 1));
+        find(&rows, 1).await;
+        drop(rows.invalidate_after(["a".to_owned()]));
+        assert_eq!(counted(), (1, 0, 0));
+        find(&rows, 1).await;
+        rows.get_or_find("a", |_| false, async { Ok(None) }).await.unwrap();
+        assert_eq!(counted(), (1, 2, 0));
     }
 
     #[tokio::test]

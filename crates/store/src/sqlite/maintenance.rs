@@ -6,11 +6,10 @@ use std::path::Path;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
 use serde::Serialize;
-use sqlx::migrate::MigrateError;
 use sqlx::{Connection, SqliteConnection};
 
 use super::error::store_error;
-use super::opening::{beside, check_key, name_file, of_another_version, read_only};
+use super::opening::{beside, check_key, name_file, read_only};
 use super::{SqliteStore, migrations, sealed};
 use crate::{KeyCheck, KeyUse};
 
@@ -91,20 +90,7 @@ async fn check(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<S
         let message = format!("the file is damaged: {}.", quoted(&integrity));
         return Err(Error::new(ErrorKind::StoreCorrupt, message).fix("Restore it from a backup."));
     }
-    let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations ORDER BY version")
-        .fetch_all(&mut *moment)
-        .await;
-    let applied: Vec<(i64, Vec<u8>)> = applied.map_err(store_error)?;
-    let migrations = migrations::migrator();
-    for (version, checksum) in &applied {
-        match migrations.iter().find(|migration| migration.version == *version) {
-            None => return Err(of_another_version(&MigrateError::VersionMissing(*version))),
-            Some(migration) if *migration.checksum != **checksum => {
-                return Err(of_another_version(&MigrateError::VersionMismatch(*version)));
-            }
-            Some(_) => {}
-        }
-    }
+    let schema = migrations::schema_of(&mut moment).await?;
     check_key(&mut moment, key).await?;
     let encryption_keys = KeyUse::list(key.key_ids, &sealed::count(&mut moment).await?);
     let counts = sqlx::query_as(
@@ -115,8 +101,8 @@ async fn check(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<S
     .await;
     let (accounts, sessions, api_keys, calls) = counts.map_err(store_error)?;
     Ok(StoreCheck {
-        schema_version: applied.last().map_or(0, |(version, _)| *version),
-        pending_migrations: migrations.iter().count() - applied.len(),
+        schema_version: schema.version,
+        pending_migrations: schema.pending,
         encryption_keys,
         accounts,
         sessions,

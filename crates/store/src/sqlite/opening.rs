@@ -140,7 +140,7 @@ impl SqliteStore {
         let migrated = migrations::migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
-            other => of_another_version(&other),
+            other => migrations::of_another_version(&other),
         })?;
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut *transaction)
@@ -209,15 +209,6 @@ pub(super) fn name_file(path: &Path, error: Error) -> Error {
         Some(fix) => named.fix(fix.clone()),
         None => named,
     }
-}
-
-/// The error of a schema that is none of this version's.
-pub(super) fn of_another_version(difference: &MigrateError) -> Error {
-    Error::new(
-        ErrorKind::StoreUnavailable,
-        format!("the database was written by another version of the gateway ({difference})."),
-    )
-    .fix("Start the version that wrote it or a newer one, or restore a backup that this version made.")
 }
 
 /// Returns the path of the file beside the store with this ending.
