@@ -909,6 +909,28 @@ export type BinaryBody = Bytes | {
 };
 /** The slug of a toolkit: a built-in one, or any other. */
 export type ToolkitSlug = "agencyzoom" | "airtable" | "anthropic" | "asana" | "bill" | "bitbucket" | "cal" | "canvas" | "discord" | "elevenlabs" | "exa" | "figma" | "firecrawl" | "github" | "gmail" | "google_maps" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlesheets" | "googletasks" | "hackernews" | "hubspot" | "jira" | "linear" | "linkedin" | "microsoft_teams" | "notion" | "openai" | "outlook" | "peopledatalabs" | "perplexityai" | "reddit" | "sendgrid" | "sentry" | "serpapi" | "shopify" | "slack" | "slackbot" | "snowflake" | "stripe" | "supabase" | "tavily" | "trello" | "twilio" | "twitter" | "wrike" | "youtube" | "zoom" | (string & Record<never, never>);
+/**
+ * A call, as the subscribers of `tracingChannel('proxy-execute:call')` of `node:diagnostics_channel` receive it. All events
+ * of a call have the same object. It has no query, header, body or credential.
+ */
+export interface CallTrace {
+	/** The toolkit, if the call names one. */
+	toolkit?: string | undefined;
+	/** The account that the call is made with, if the call names one. */
+	connectedAccountId?: string | undefined;
+	/** The session, if the call is made in one. */
+	sessionId?: string | undefined;
+	/** The HTTP method. */
+	method: string;
+	/** The host of the endpoint, if the endpoint is a URL. A path is on a host that only the gateway knows. */
+	host?: string | undefined;
+	/** The status of the API's response, from `asyncStart` on. */
+	status?: number | undefined;
+	/** From the call to its response, in milliseconds, from `asyncStart` on; with a stream, to the head of the response. */
+	duration?: number | undefined;
+	/** Why the call failed, from `error` on. */
+	error?: unknown | undefined;
+}
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
 	/** When it began, as an ISO 8601 date. */
@@ -1724,6 +1746,12 @@ export interface ListenOptions {
 		cert: string;
 		key: string;
 	} | undefined;
+	/**
+	 * An address with its port, such as `127.0.0.1:9464`, on which Prometheus reads {@link Gateway.metrics} under
+	 * `/metrics`. It needs no key and speaks no TLS, so choose an address that only Prometheus reaches. Port 0 takes any
+	 * free port. Default: none.
+	 */
+	metrics?: string | undefined;
 }
 /** A port that a gateway serves. It keeps the process alive until the gateway is closed. */
 export interface Listener {
@@ -1733,6 +1761,8 @@ export interface Listener {
 	readonly host: string;
 	/** The port. */
 	readonly port: number;
+	/** The URL of the metrics; undefined if {@link ListenOptions.metrics} names no address. */
+	readonly metricsUrl: string | undefined;
 	/** Lets the process end while the port is open. */
 	unref(): Listener;
 	/** Keeps the process alive again. */
@@ -1802,6 +1832,19 @@ export declare class Gateway {
 	 * ```
 	 */
 	listen(options?: ListenOptions): Promise<Listener>;
+	/**
+	 * Returns the metrics of the gateway, in the text format of Prometheus, for a program that serves them itself. The
+	 * gateway counts from the first call on: before, nothing reads what it would count.
+	 *
+	 * @throws {APIConnectionError} If the gateway is closed.
+	 *
+	 * @example
+	 * ```ts
+	 * const text = await gateway.metrics();
+	 * new Response(text, { headers: { 'content-type': 'text/plain; version=0.0.4' } });
+	 * ```
+	 */
+	metrics(): Promise<string>;
 	/**
 	 * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store.
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.

@@ -47,7 +47,9 @@ function blocks(page: string, language: string): string[] {
 function program(example: string): string {
   const imported = [...example.matchAll(/^import (.*) from 'proxy-execute';$/gm)];
   const names = new Set(['Composio', 'Gateway', ...imported.flatMap(([, list = '']) => list.match(/\w+/g) ?? [])]);
+  const ofNode = [...example.matchAll(/^import .* from 'node:.*';$/gm)].map(([line]) => line).join('\n');
   return `
+    ${ofNode}
     import { ${[...names].join(', ')} } from 'proxy-execute';
     import { gateway, session } from './examples.mjs';
     {

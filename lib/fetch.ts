@@ -3,6 +3,7 @@
 import type * as Native from '../native';
 import type { BackendHandle } from './backend';
 import { type Source, sending } from './binary-body';
+import { isWatched, watched } from './call-trace';
 import { APIConnectionError, ComposioError } from './errors';
 import { type FetchBody, type FetchCall, type FetchRequest, readCall } from './fetch-request';
 import { envelopeResponse, errorResponse, fetchFailed, streamedResponse } from './fetch-response';
@@ -58,7 +59,8 @@ export function fetchIn(
       const { backend, sessionId } = typeof session === 'function' ? await session(headOf(call)) : session;
       const target = { backend, sessionId, toolkit, keepAuthorization, timeout: timeout ?? backend.timeout };
       backend.streams ??= await asksToStream(target, signal);
-      return await (backend.streams ? streamedCall(call, target) : envelopeCall(call, target));
+      const send = () => (backend.streams ? streamedCall(call, target) : envelopeCall(call, target));
+      return await (isWatched() ? watched({ ...call, toolkit }, sessionId, send) : send());
     } catch (error) {
       if (signal?.aborted) throw reasonOf(signal);
       if (!(error instanceof ComposioError) || throwGatewayErrors) throw error;

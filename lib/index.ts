@@ -22,6 +22,7 @@ export {
 export { AuthScheme } from './auth-scheme';
 export type { BinaryBody, Bytes } from './binary-body';
 export type { ToolkitSlug } from './built-in-toolkits';
+export type { CallTrace } from './call-trace';
 export { type Call, Calls } from './calls';
 export {
   Composio,

@@ -3,6 +3,7 @@
 import type * as Native from '../native';
 import type { BackendHandle } from './backend';
 import { sending } from './binary-body';
+import { isWatched, watched } from './call-trace';
 import { openDownload, readable } from './download';
 import { ComposioError } from './errors';
 import { answerOf, reasonOf, whenAborted } from './native';
@@ -26,17 +27,28 @@ type SessionId = string | null;
 
 type Options = ProxyOptions & { responseType?: ResponseType };
 
-/** Whether a call is one text that is sent once, and its response is another. */
+/** Whether a call is one text that is sent once, its response is another, and no subscriber watches it. */
 export function isPlain(
   { retries }: BackendHandle,
   { source }: WrittenRequest,
   { responseType, retry = retries?.policy }: Options,
 ): boolean {
-  return source === undefined && !retry && responseType !== 'stream' && responseType !== 'bytes';
+  return source === undefined && !retry && responseType !== 'stream' && responseType !== 'bytes' && !isWatched();
 }
 
 /** Makes a call. */
-export async function proxied(
+export function proxied(
+  backend: BackendHandle,
+  sessionId: SessionId,
+  request: WrittenRequest,
+  options: Options,
+): Promise<ToolsProxyExecuteResponse> {
+  const call = () => attempted(backend, sessionId, request, options);
+  return isWatched() ? watched(request, sessionId, call) : call();
+}
+
+/** Makes a call, and makes it again where its options ask for retries. */
+async function attempted(
   backend: BackendHandle,
   sessionId: SessionId,
   request: WrittenRequest,

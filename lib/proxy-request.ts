@@ -219,8 +219,9 @@ export interface WrittenRequest {
   text: string;
   /** The bytes that are sent beside it. */
   source?: Source;
-  /** The method. */
   method: string;
+  /** The path or URL that is called. */
+  endpoint: string;
   /** The toolkit that is called, or the account that the call is made with. */
   toolkit?: string;
   accountId?: string;
@@ -235,8 +236,8 @@ export function writeSessionRequest(request: ProxyExecuteRequest): WrittenReques
     call = checkCall(check, request);
   }
   check.done();
-  const { method, toolkit } = request;
-  return { text: write(call?.wire, request), source: call?.source, method, toolkit };
+  const { method, endpoint, toolkit } = request;
+  return { text: write(call?.wire, request), source: call?.source, method, endpoint, toolkit };
 }
 
 /** Checks the request of a call outside of a session, and writes it as it travels. */
@@ -254,9 +255,9 @@ export function writeToolsRequest(request: ToolsProxyExecuteRequest): WrittenReq
     call = checkCall(check, request);
   }
   check.done();
-  const { method, connectedAccountId: accountId, customConnectionData } = request;
+  const { method, endpoint, connectedAccountId: accountId, customConnectionData } = request;
   const toolkit = customConnectionData?.toolkitSlug;
-  return { text: write(call?.wire, request), source: call?.source, method, toolkit, accountId };
+  return { text: write(call?.wire, request), source: call?.source, method, endpoint, toolkit, accountId };
 }
 
 /** A call in its wire form. Absent parts are undefined, so they are not written. */
