@@ -584,11 +584,11 @@ describe('a store', () => {
   it('in a file without an encryption key', async () => {
     await refused(
       { store },
-      { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /node -e ".*randomBytes\(32\).*"/ },
+      { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /npx proxy-execute encryption-key$/ },
     );
     assert.ok(!existsSync(store));
     await make();
-    await refused({ store }, { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /randomBytes\(32\)/ });
+    await refused({ store }, { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /npx proxy-execute encryption-key$/ });
     await opens();
   });
 
@@ -596,7 +596,7 @@ describe('a store', () => {
     for (const encryptionKey of ['canary-short', 'zz'.repeat(32), KEY.slice(2), Buffer.alloc(31).toString('base64')]) {
       const error = await refused(
         { store, encryptionKey },
-        { slug: 'InvalidOption', names: /encryptionKey.*32 bytes/, fix: /randomBytes\(32\)/ },
+        { slug: 'InvalidOption', names: /encryptionKey.*32 bytes/, fix: /npx proxy-execute encryption-key$/ },
       );
       assert.ok(!error.message.includes(encryptionKey));
     }

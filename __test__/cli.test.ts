@@ -206,7 +206,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['serve', '--allow-private-host', 'a/b'], /: --allow-private-host: `a\/b` is not a host/);
       await refused(['serve', '--link-lifetime', '0'], /: --link-lifetime must be .* at least 1/);
       await refused(['serve', '--files-max-open', '1000001'], /: --files-max-open must be .* from 1 to 1000000/);
-      writeFileSync(join(folder, 'short.key'), 'short\n');
+      writeFileSync(join(folder, 'short.key'), 'short\n', { mode: 0o600 });
       const short = /: --files-signing-key-file: .*32/;
       await refused(['serve', '--files-signing-key-file', 'short.key'], short);
       const verbose = await run(['serve'], '', { PROXY_EXECUTE_LOG: 'verbose' });
@@ -271,6 +271,17 @@ basic = { username = "{{username}}", password = "{{password}}" }
     assert.equal(await list(''), 2);
   });
 
+  it('serve prints a command with a key source that a shell reads as it is', async () => {
+    const command = `printf %s '${KEY}'`;
+    const source = ['--store', 'source.db', '--encryption-key-command', command];
+    const child = start(['serve', '--port', '0', ...source], { PROXY_EXECUTE_ENCRYPTION_KEY: '' });
+    const text = await firstOf(child);
+    child.kill('SIGTERM');
+    await once(child, 'close');
+    const quoted = `'printf %s '\\''${KEY}'\\'''`;
+    assert.ok(text.includes(`keys create --store source.db --encryption-key-command ${quoted}\n`), text);
+  });
+
   describe('store', () => {
     const at = ['--store', 'kept.db'];
 
@@ -279,11 +290,18 @@ basic = { username = "{{username}}", password = "{{password}}" }
       const before = readFileSync(join(folder, 'kept.db'));
       const { schemaVersion, ...counts } = await json(['store', 'check', ...at]);
       assert.ok(schemaVersion > 0);
+      const { encryptionKeys, ...counted } = counts;
+      const [{ keyId, ...rows }] = encryptionKeys;
+      assert.match(keyId, /^[0-9a-f]{16}$/);
+      assert.deepEqual([encryptionKeys.length, rows], [1, { authConfigs: 0, accounts: 0, links: 0, keyChecks: 1 }]);
       const expected = { store: 'kept.db', pendingMigrations: 0, accounts: 0, sessions: 0, apiKeys: 1, calls: 0 };
-      assert.deepEqual(counts, expected);
+      assert.deepEqual(counted, expected);
       assert.match(
         await done(['store', 'check', ...at]),
-        /^kept\.db is intact, and the key opens it\.\nSCHEMA +PENDING .*\n\d+ +0 +0 +0 +1 +0\n$/,
+        new RegExp(
+          '^kept\\.db is intact, and the key opens it\\.\nSCHEMA +PENDING .*\n\\d+ +0 +0 +0 +1 +0\n\n' +
+            `ENCRYPTION KEY +AUTH CONFIGS +ACCOUNTS +LINKS\n${keyId} +0 +0 +0\n$`,
+        ),
       );
       assert.deepEqual(readFileSync(join(folder, 'kept.db')), before);
     });
@@ -634,7 +652,10 @@ token_url = "${upstream.origin}/token"
 
     it('words advice as commands and options', async () => {
       const unnamed = await run(acme('call', 'acme', 'GET', '/me', '--user', 'ann'));
-      assert.deepEqual([unnamed.code, /allow it with --allow-private-host\.\n$/.test(unnamed.stderr)], [1, true]);
+      assert.deepEqual(
+        [unnamed.code, /allow it with --allow-private-host [\w.]+\.\n$/.test(unnamed.stderr)],
+        [1, true],
+      );
       assert.doesNotMatch(unnamed.stderr, /allowPrivateHosts/);
       const unknown = await run(['call', 'zzz', 'GET', '/', '--user', 'ann']);
       assert.deepEqual(

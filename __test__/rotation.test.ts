@@ -42,9 +42,7 @@ class Provider {
       this.refreshes += 1;
       const [, user = '', count = ''] = /^refresh-(\d+)-(\d+)$/.exec(token) ?? [];
       const next = `${user}-${Number(count) + 1}`;
-      response.end(
-        JSON.stringify({ access_token: `access-${next}`, refresh_token: `refresh-${next}`, expires_in: 1 }),
-      );
+      response.end(JSON.stringify({ access_token: `access-${next}`, refresh_token: `refresh-${next}`, expires_in: 1 }));
     });
   }
 

@@ -74,6 +74,8 @@ headers = { x-api-key = "{{api_key}}" }
     writeFileSync(join(folder, 'empty.key'), '\n');
     writeFileSync(join(folder, 'short.key'), 'short\n');
     writeFileSync(join(folder, 'wrong.key'), OTHER_KEY);
+    writeFileSync(join(folder, 'private.key'), `${KEY}\n`, { mode: 0o600 });
+    writeFileSync(join(folder, 'both keys.txt'), `${OTHER_KEY}\n${KEY}\n`, { mode: 0o600 });
     writeFileSync(join(folder, 'no.db'), 'no database');
   });
 
@@ -298,6 +300,100 @@ headers = { x-api-key = "{{api_key}}" }
     assert.match(await done(COMMAND, ['keys', 'list', ...at]), new RegExp(`^${key?.id} .* revoked$`, 'm'));
     await same(['keys', 'list', '--encryption-key-file', 'wrong.key', ...at], 1);
     await same(['store', 'check', '--encryption-key-file', 'wrong.key', '--json', ...at], 1);
+  });
+
+  it('takes the keys from one source', async () => {
+    const at = ['--store', 'sources.db'];
+    await done(PROGRAM, ['keys', 'create', ...at]);
+    const none = { PROXY_EXECUTE_ENCRYPTION_KEY: '' };
+    const command = 'PROXY_EXECUTE_ENCRYPTION_KEY_COMMAND';
+    const list = ['keys', 'list', ...at];
+    await same([...list, '--encryption-key-file', 'private.key'], 0, none);
+    await same(list, 0, { ...none, PROXY_EXECUTE_ENCRYPTION_KEY_FILE: 'private.key' });
+    await same(list, 0, { PROXY_EXECUTE_ENCRYPTION_KEY: `${OTHER_KEY} , ${KEY}` });
+    // An option wins over a variable.
+    await same([...list, '--encryption-key-file', 'private.key'], 0, { PROXY_EXECUTE_ENCRYPTION_KEY: OTHER_KEY });
+    for (const [line, code, said] of [
+      ['cat private.key', 0, /^$/],
+      [`cat 'both keys.txt'`, 0, /^$/],
+      [`sh -c "echo canary; echo shown >&2; cat 'both keys.txt'"`, 2, /^shown\nerror: The encryption key is not/],
+      ['true', 2, new RegExp(`There is no encryption key. The command of ${command} printed nothing;`)],
+      ['sh -c "echo canary; exit 3"', 1, /_COMMAND: sh ended with exit code 3\.\n$/],
+      ['sh -c "echo canary; kill -9 $$"', 1, /_COMMAND: sh was killed by a signal\.\n$/],
+      ['no-such-program --flag', 1, /_COMMAND: no-such-program cannot be started \(ENOENT\)\.\n$/],
+      ['yes canary', 1, /_COMMAND: yes printed more than 64 KiB\.\n$/],
+      [`cat 'private.key`, 2, /_COMMAND: a quotation mark in the command has no second one\.\n$/],
+      [' ', 2, /_COMMAND names no command\.\n$/],
+    ] as const) {
+      const { stderr } = await same(list, code, { ...none, [command]: line });
+      assert.match(stderr, said);
+      assert.doesNotMatch(stderr, /canary/);
+    }
+    await same([...list, '--encryption-key-command', 'cat private.key'], 0, none);
+    writeFileSync(join(folder, 'long.key'), `${KEY}\n`.repeat(1_100), { mode: 0o600 });
+    const long = await same([...list, '--encryption-key-file', 'long.key'], 2);
+    assert.match(long.stderr, /^error: --encryption-key-file: long\.key has more than 64 KiB\.\n$/);
+    const twice = await same(
+      [...list, '--encryption-key-command', 'cat private.key', '--encryption-key-file', 'private.key'],
+      2,
+    );
+    assert.match(twice.stderr, /^error: --encryption-key-file and --encryption-key-command both name keys: keep one/);
+    const variables = await same(list, 2, { PROXY_EXECUTE_ENCRYPTION_KEY_FILE: 'private.key' });
+    assert.match(variables.stderr, /KEY_FILE and PROXY_EXECUTE_ENCRYPTION_KEY both name keys/);
+    const open = await same([...list, '--encryption-key-file', 'wrong.key'], 1);
+    assert.equal(process.platform === 'win32', !open.stderr.startsWith('warning: --encryption-key-file: every user'));
+
+    const serve = ['serve', '--port', '99', ...at];
+    for (const [args, env, code] of [
+      [['--files-signing-key-command', 'false'], {}, 1],
+      [['--files-signing-key-command', 'echo short'], {}, 2],
+      [[], { PROXY_EXECUTE_FILES_SIGNING_KEY: 'short' }, 2],
+      [[], { PROXY_EXECUTE_FILES_SIGNING_KEY_FILE: 'none.key' }, 2],
+      [[], { PROXY_EXECUTE_FILES_SIGNING_KEY_FILE: 'private.key', PROXY_EXECUTE_FILES_SIGNING_KEY: KEY }, 2],
+    ] as const) {
+      const { stderr } = await same([...serve, ...args], code, env);
+      assert.match(stderr, /files-signing-key|FILES_SIGNING_KEY/);
+    }
+  });
+
+  it('encrypts a store with another key, for both to read', async () => {
+    const keys = { PROXY_EXECUTE_ENCRYPTION_KEY: `${OTHER_KEY},${KEY}` };
+    const [store, copy] = ['rotated.db', 'rotated-copy.db'];
+    await done(PROGRAM, ['keys', 'create', '--store', store]);
+    for (const user of ['ann', 'bob']) {
+      const connect = ['connect', 'acme', '--user', user, '--toolkit', 'acme.toml', '--store', store];
+      await done(COMMAND, connect, 'the-secret');
+    }
+    await done(PROGRAM, ['store', 'backup', copy, '--store', store]);
+    await same(['store', 'check', '--store', store], 0, keys);
+    await same(['store', 'check', '--store', store, '--json'], 0, keys);
+    const rotate = (program: readonly string[], name: string, args: readonly string[], env = keys) =>
+      run(program, ['store', 'rotate-key', '--store', name, ...args], '', env);
+    const ours = await rotate(PROGRAM, store, []);
+    const theirs = await rotate(COMMAND, copy, []);
+    assert.deepEqual([ours.code, ours.stdout, ours.stderr], [theirs.code, theirs.stdout, theirs.stderr]);
+    assert.match(
+      ours.stdout,
+      /^Encrypted with the key \w{16}: 1 auth configs, 2 accounts, 0 links\.\nThe key \w{16} is no longer needed: .*\nStart every gateway with the new key alone\.\n$/,
+    );
+    const other = { PROXY_EXECUTE_ENCRYPTION_KEY: OTHER_KEY };
+    for (const name of [store, copy]) {
+      await same(['accounts', 'list', '--store', name], 0, other);
+      await same(['keys', 'list', '--store', name], 1);
+      await same(['store', 'rotate-key', '--store', name], 0, other);
+      const { stdout } = await same(['store', 'rotate-key', '--store', name, '--json'], 0, keys);
+      const { keyId, resealed, encryptionKeys, unneededKeys, unopenable } = JSON.parse(stdout);
+      assert.deepEqual([resealed, unopenable], [{ authConfigs: 0, accounts: 0, links: 0 }, []]);
+      assert.deepEqual([encryptionKeys[0].keyId, encryptionKeys[0].accounts], [keyId, 2]);
+      assert.deepEqual(unneededKeys, [encryptionKeys[1].keyId]);
+    }
+    // The other way round, back to the old key in two steps, of which the first lacks a key.
+    const { stderr } = await same(['store', 'rotate-key', '--store', store], 1);
+    assert.match(stderr, /rotated\.db: the store was written with another encryption key\./);
+    assert.equal((await run(PROGRAM, ['store', 'rotate-key', '--store', 'none.db'])).code, 2);
+    const back = { PROXY_EXECUTE_ENCRYPTION_KEY: `${KEY},${OTHER_KEY}` };
+    assert.equal((await rotate(PROGRAM, store, ['--json'], back)).code, 0);
+    await same(['keys', 'list', '--store', store], 0);
   });
 
   it('creates a key as the command does', async () => {

@@ -1,13 +1,13 @@
 // Where keys come from: a file, a variable of the environment, or the output of a command.
 
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type Given, UsageError } from './command';
-import { readFile } from './file';
+import { checkFile } from './file';
 import type { Terminal } from './terminal';
 
-/** Upper limit for the output of a command, in bytes. A key has some 64. */
-const LONGEST_OUTPUT = 64 * 1024;
+/** Upper limit for the text of keys, in bytes. A key has some 64. */
+const LONGEST_TEXT = 64 * 1024;
 
 /** The time in which a command must have ended, in milliseconds. */
 const COMMAND_TIMEOUT = 30_000;
@@ -44,24 +44,25 @@ export function keysOf(given: Given, terminal: Terminal, option: string): ReadKe
 
 function files(paths: readonly string[], name: string, terminal: Terminal): ReadKeys {
   const texts = paths.map((path) => {
-    const text = readFile(path, name).toString().trim();
+    checkFile(path, name);
     const file = statSync(path);
+    if (file.size > LONGEST_TEXT) throw new UsageError(`${name}: ${path} has more than 64 KiB.`);
     if (process.platform !== 'win32' && file.isFile() && (file.mode & 0o004) !== 0) {
       terminal.warn(`${name}: every user of this machine can read ${path}. Run: chmod 600 ${path}`);
     }
-    return text;
+    return readFileSync(path).toString().trim();
   });
   return { texts, source: `${paths.join(', ')} is empty` };
 }
 
-/** What a command prints. Its standard error output is that of this process. */
+/** Reads the output of a command. Its standard error output is that of this process. */
 function command([line = '']: readonly string[], name: string): ReadKeys {
   const [program, ...args] = wordsOf(line, name);
   if (program === undefined) throw new UsageError(`${name} names no command.`);
   const { error, status, stdout } = spawnSync(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: COMMAND_TIMEOUT,
-    maxBuffer: LONGEST_OUTPUT,
+    maxBuffer: LONGEST_TEXT,
     killSignal: 'SIGKILL',
     windowsHide: true,
   });

@@ -87,6 +87,9 @@ fn read_file(path: &str, name: &str, terminal: &Terminal) -> Result<String, Fail
     if metadata.is_dir() {
         return Err(Failure::Usage(format!("{name}: {path} is a folder.")));
     }
+    if metadata.len() > LONGEST_TEXT {
+        return Err(Failure::Usage(format!("{name}: {path} has more than {} KiB.", LONGEST_TEXT / 1024)));
+    }
     #[cfg(unix)]
     if metadata.is_file() && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0 {
         terminal.warn(&format!("{name}: every user of this machine can read {path}. Run: chmod 600 {path}"));

@@ -242,7 +242,7 @@ async fn a_gateway_without_the_new_key_says_which_key_it_lacks() {
     );
     assert!(error.to_string().contains("Restart the gateway with that key too."), "{error}");
 
-    // What it writes after the rotation has the old key, and the store says so.
+    // The gateway goes on to write with the old key, and the store says so.
     import(&behind, "bob", "query", credential("query", "of-bob")).await;
     behind.close().await;
     assert_error(place.open(&[NEW]).await, ErrorKind::WrongEncryptionKey, &id_of(&rotated.keys, 1));
