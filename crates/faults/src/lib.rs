@@ -7,6 +7,7 @@
 
 mod http2;
 mod play;
+pub mod postgres;
 mod server;
 mod table;
 

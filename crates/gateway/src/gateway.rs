@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ use crate::readiness::Readiness;
 use crate::record::Recorder;
 use crate::redirect_uri::RedirectUris;
 use crate::session::Sessions;
-use crate::store_file;
+use crate::store::{self, Place};
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
@@ -65,11 +64,17 @@ const DEFAULT_CHUNK_TIMEOUT_MS: u64 = 30_000;
 const DEFAULT_MAX_UPLOAD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The options to open a gateway with. Unknown keys are refused.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayOptions {
-    /// A SQLite file, created if it does not exist; in memory when absent.
+    /// A SQLite file, created if it does not exist, or the URL of a PostgreSQL database; in memory when absent.
     pub store: Option<String>,
+    /// Upper limit for the connections to a database. Default: 10.
+    pub max_connections: Option<u32>,
+    /// Upper limit for the time of a statement of a database, in milliseconds. Default: 10 000.
+    pub statement_timeout_ms: Option<u64>,
+    /// Whether a database is brought to the schema of this version. Default: false.
+    pub migrate: bool,
     /// Keys of 32 bytes in hexadecimal or base64. The first key encrypts, all of them decrypt. A file needs a
     /// key; a store in memory gets a random one.
     pub encryption_key: Option<EncryptionKeys>,
@@ -174,6 +179,13 @@ impl Deref for Gateway {
     }
 }
 
+impl fmt::Debug for GatewayOptions {
+    /// The URL of a store may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayOptions").finish_non_exhaustive()
+    }
+}
+
 impl Gateway {
     /// Opens a gateway.
     ///
@@ -219,10 +231,11 @@ impl Gateway {
         let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
         let egress = Arc::new(Egress::new(private_hosts, max_expansion)?);
         let clock = options.clock;
+        let place = Place::of(options.store.as_deref())?
+            .limited(options.max_connections, options.statement_timeout_ms)?;
         let (vault, store) =
-            store_file::open(options.store.as_deref(), options.encryption_key.as_ref(), &clock).await?;
-        let path = options.store.as_deref().filter(|path| *path != ":memory:");
-        let files = Arc::new(Files::open(options.files, path.map(Path::new), &vault, clock.clone()).await?);
+            store::open(&place, options.encryption_key.as_ref(), &clock, options.migrate).await?;
+        let files = Arc::new(Files::open(options.files, place.file(), &vault, clock.clone()).await?);
         let vault = Arc::new(vault);
         let lifecycle = Lifecycle::begin();
 
@@ -487,7 +500,7 @@ impl Gateway {
     /// # Errors
     /// `NotReady` with the reason, or `GatewayClosed`.
     pub async fn ready(&self) -> Result<()> {
-        self.run(self.readiness.check(store_file::ready(&*self.store, &self.vault))).await
+        self.run(self.readiness.check(store::ready(&*self.store, &self.vault))).await
     }
 }
 

@@ -11,7 +11,7 @@ use proxy_execute_store::{Clock, KeyUse, ResealedRow, SealedCount, SealedRow, Se
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::store_file;
+use crate::store::{self, Place};
 use crate::vault::{EncryptionKeys, SealedField, Unopenable, Vault};
 
 /// The rows that are read and replaced at once. The gateways wait for a batch to write.
@@ -64,7 +64,7 @@ pub async fn rotate_key(
     keys: &EncryptionKeys,
     progress: &RotationProgress,
 ) -> Result<RotatedKey> {
-    let (vault, store) = store_file::open(Some(path), Some(keys), &Clock::default()).await?;
+    let (vault, store) = store::open(&Place::of(Some(path))?, Some(keys), &Clock::default(), false).await?;
     let rotated = Rotation::new(&vault, &*store, progress).run().await;
     store.close().await;
     rotated

@@ -133,6 +133,8 @@ kinds! {
     GatewayClosed => 503, 10507, "GatewayClosed";
     /// The gateway cannot use its store, so it is not ready for calls.
     NotReady => 503, 10512, "NotReady";
+    /// The store does not respond, while the gateway is open. A proxied call was not sent.
+    StoreNotResponding => 503, 10513, "StoreNotResponding";
     /// The gateway was closed before the call ended.
     CallCutOff => 500, 10511, "CallCutOff";
     /// An option of the gateway or of the client cannot be used.

@@ -72,7 +72,7 @@ use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
 pub use proxy_execute_gateway::{
     EncryptionKeys, GatewayOptions, KeyUse, RotatedKey, RotationProgress, back_up_store, check_store,
-    rotate_key,
+    copy_store, migrate_store, rotate_key,
 };
 
 /// The resources, each with its description. Each is listed once, for all versions.

@@ -4,7 +4,7 @@
 //! write still runs to its end and then invalidates the rows. A lookup in flight during an invalidation is
 //! not cached, because its guard is void.
 //!
-//! Each lookup first asks the store whether another process has written. If so, the cache drops all rows.
+//! Each lookup first asks the store what another process has changed. The cache drops these rows, or all.
 
 mod rows;
 
@@ -24,13 +24,46 @@ use crate::{
     StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 
-/// Tells whether other processes have written to a store.
+/// Tells what other processes have written to a store.
 pub trait Changes {
-    /// Whether another process may have written since the last call.
+    /// Hands over what other processes have changed since the last time, to be dropped from the caches.
     ///
-    /// Every lookup waits for this method, so it must be cheap. A store with notifications checks those that
-    /// have arrived. SQLite is queried every 100 ms.
-    fn others_have_written(&self) -> impl Future<Output = Result<bool>> + Send;
+    /// Every lookup waits for this method, so it must be cheap. PostgreSQL sends notifications, which are read
+    /// every 50 ms. SQLite is queried every 100 ms.
+    fn notice_changes(&self, apply: impl FnOnce(Changed) + Send) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The changes that other processes have made in a store.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Nothing that is cached.
+    Nothing,
+    /// These rows.
+    Rows(Vec<ChangedRow>),
+    /// Possibly everything.
+    Everything,
+}
+
+/// A row that another process has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChangedRow {
+    /// The session with this id.
+    Session(String),
+    /// The API key with this hash.
+    ApiKey(Vec<u8>),
+    /// An account.
+    Account {
+        /// `ca_…`
+        id: String,
+        /// Its user.
+        user_id: String,
+        /// Its toolkit.
+        toolkit: String,
+        /// Its auth config.
+        auth_config_id: String,
+    },
+    /// Any account.
+    AllAccounts,
 }
 
 /// The key under which a call's account is cached.
@@ -56,7 +89,7 @@ pub struct Cached<S> {
     runtime: Handle,
 }
 
-impl<S: Changes> Cached<S> {
+impl<S: Changes + Send + Sync> Cached<S> {
     /// Wraps a store in a cache. Call this on the runtime that runs the writes.
     pub fn new(store: S, clock: Clock) -> Self {
         Self {
@@ -69,14 +102,31 @@ impl<S: Changes> Cached<S> {
         }
     }
 
-    /// Invalidates everything if another process may have written.
+    /// Invalidates what another process has changed.
     async fn notice_writes(&self) -> Result<()> {
-        if self.store.others_have_written().await? {
-            self.sessions.clear();
-            self.keys.clear();
-            self.accounts.clear();
+        self.store.notice_changes(|changed| self.drop_changed(changed)).await
+    }
+
+    fn drop_changed(&self, changed: Changed) {
+        let rows = match changed {
+            Changed::Nothing => return,
+            Changed::Rows(rows) => rows,
+            Changed::Everything => {
+                self.sessions.clear();
+                self.keys.clear();
+                return self.accounts.clear();
+            }
+        };
+        for row in rows {
+            match row {
+                ChangedRow::Session(id) => self.sessions.remove([id]),
+                ChangedRow::ApiKey(hash) => self.keys.remove([hash]),
+                ChangedRow::Account { id, user_id, toolkit, auth_config_id } => {
+                    self.accounts.remove(account_keys(&id, &user_id, &toolkit, &auth_config_id));
+                }
+                ChangedRow::AllAccounts => self.accounts.clear(),
+            }
         }
-        Ok(())
     }
 
     /// Runs a write to its end, even if the caller is dropped, and then drops `invalidate`.
@@ -103,7 +153,7 @@ impl<S: Changes> Cached<S> {
 impl<S: Accounts> Cached<S> {
     /// Returns the keys of an account that is about to change; none if the account does not exist.
     async fn keys_of_account(&self, id: &str) -> Result<Vec<AccountKey>> {
-        Ok(self.store.account(id).await?.map(|account| account_keys(&account)).unwrap_or_default())
+        Ok(self.store.account(id).await?.map(|account| keys_of(&account).into()).unwrap_or_default())
     }
 }
 
@@ -111,10 +161,14 @@ impl<S: Accounts> Cached<S> {
 ///
 /// They are the account's id, and the best account of its user and toolkit: with any auth config, or with its
 /// own. Any account may become the default account while it changes, so that key is among them.
-fn account_keys(account: &StoredAccount) -> Vec<AccountKey> {
-    let StoredAccount { id, user_id, toolkit, auth_config_id, .. } = account;
-    let best = |config| AccountKey::Best(user_id.clone(), toolkit.clone(), config);
-    vec![AccountKey::Id(id.clone()), best(None), best(Some(auth_config_id.clone())), AccountKey::Default]
+fn account_keys(id: &str, user_id: &str, toolkit: &str, auth_config_id: &str) -> [AccountKey; 4] {
+    let best = |config| AccountKey::Best(user_id.to_owned(), toolkit.to_owned(), config);
+    [AccountKey::Id(id.to_owned()), best(None), best(Some(auth_config_id.to_owned())), AccountKey::Default]
+}
+
+/// Returns the keys that this account may be cached under.
+fn keys_of(account: &StoredAccount) -> [AccountKey; 4] {
+    account_keys(&account.id, &account.user_id, &account.toolkit, &account.auth_config_id)
 }
 
 /// Whether an account is cached. Only active accounts are, so changes of other accounts need no invalidation.
@@ -180,7 +234,7 @@ impl<S: Store + Changes> AuthConfigs for Cached<S> {
 #[async_trait]
 impl<S: Store + Changes> Accounts for Cached<S> {
     async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
-        let invalidate = self.accounts.invalidate_after(account_keys(account));
+        let invalidate = self.accounts.invalidate_after(keys_of(account));
         let (store, account) = (Arc::clone(&self.store), account.clone());
         self.write(invalidate, async move { store.insert_account(&account).await }).await
     }
@@ -262,7 +316,7 @@ impl<S: Store + Changes> Accounts for Cached<S> {
     }
 
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
-        let invalidate = self.accounts.invalidate_after(account_keys(seen));
+        let invalidate = self.accounts.invalidate_after(keys_of(seen));
         let (store, seen, holder, end) =
             (Arc::clone(&self.store), seen.clone(), holder.to_owned(), end.clone());
         self.write(invalidate, async move { store.end_refresh(&seen, &holder, &end).await }).await

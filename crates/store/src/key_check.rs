@@ -16,6 +16,13 @@ pub struct KeyCheck<'a> {
 }
 
 impl KeyCheck<'_> {
+    /// Reads the text that a store kept.
+    pub(crate) const SELECT: &'static str = "SELECT value FROM meta WHERE name = 'key_check'";
+
+    /// Keeps the text, and the key that has sealed it, in a store that has none.
+    pub(crate) const INSERT: &'static str =
+        "INSERT INTO meta (name, value, key_id) VALUES ('key_check', $1, $2) ON CONFLICT DO NOTHING";
+
     /// Checks the text that a store kept, and the keys that have sealed its rows. A store that keeps no text has
     /// no secret yet.
     ///

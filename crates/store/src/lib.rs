@@ -1,7 +1,7 @@
 //! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys and calls.
 //!
 //! Each kind of row has a file with its type and its trait. [`Store`] combines these traits, and
-//! [`SqliteStore`] implements it. [`Cached`] wraps any store and caches the rows that calls look up. A store
+//! [`SqliteStore`] and [`PostgresStore`] implement it. [`Cached`] wraps any store and caches the rows that calls look up. A store
 //! gets secrets only in sealed form. All times are milliseconds since the Unix epoch.
 
 mod accounts;
@@ -9,14 +9,19 @@ mod api_keys;
 mod auth_configs;
 mod cached;
 mod calls;
+mod check;
 pub mod clock;
+mod copy;
 mod figures;
 mod key_check;
 mod links;
+mod migrations;
 mod page;
+mod postgres;
 mod sealed;
 mod sessions;
 mod sqlite;
+mod text;
 
 use std::fmt;
 
@@ -31,16 +36,19 @@ pub use self::api_keys::{ApiKeys, StoredKey};
 pub use self::auth_configs::{
     AuthConfigChange, AuthConfigFilter, AuthConfigs, SealedClient, StoredAuthConfig,
 };
-pub use self::cached::{Cached, Changes};
+pub use self::cached::{Cached, Changed, ChangedRow, Changes};
 pub use self::calls::{CallRecord, Calls};
+pub use self::check::StoreCheck;
 pub use self::clock::Clock;
+pub use self::copy::{CopiedTable, copy_store};
 pub use self::figures::{CacheFigures, PoolFigures, StoreFigures};
 pub use self::key_check::KeyCheck;
 pub use self::links::{LinkEnd, LinkStart, LinkState, Links, StoredLink, latest_link_end};
 pub use self::page::{PageAsked, Rows};
+pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::sealed::{KeyUse, ResealedRow, SealedCount, SealedRow, SealedRows, SealedTable};
 pub use self::sessions::{Sessions, StoredSession};
-pub use self::sqlite::{SqliteStore, StoreCheck};
+pub use self::sqlite::SqliteStore;
 
 /// All data that a gateway stores.
 #[async_trait]

@@ -1,20 +1,32 @@
 //! The store in SQLite: in memory, or in a file.
 //!
-//! Each kind of row has a file with its statements.
+//! Each kind of row has a file with its statements in the folder `sql`, which PostgreSQL shares.
 
-mod accounts;
-mod api_keys;
-mod auth_configs;
-mod calls;
 mod changes;
+mod dialect;
 mod error;
-mod links;
 mod maintenance;
 mod migrations;
 mod opening;
+
+// The statements of the folder `sql` are compiled once for each database, with its own `dialect`.
+#[path = "sql/accounts.rs"]
+mod accounts;
+#[path = "sql/api_keys.rs"]
+mod api_keys;
+#[path = "sql/auth_configs.rs"]
+mod auth_configs;
+#[path = "sql/calls.rs"]
+mod calls;
+#[path = "sql/links.rs"]
+mod links;
+#[path = "sql/page.rs"]
 mod page;
+#[path = "sql/rows.rs"]
 mod rows;
+#[path = "sql/sealed.rs"]
 mod sealed;
+#[path = "sql/sessions.rs"]
 mod sessions;
 
 use async_trait::async_trait;
@@ -22,10 +34,10 @@ use proxy_execute_protocol::{Error, ErrorKind, Result};
 use sqlx::sqlite::SqlitePool;
 
 use self::changes::DataVersion;
-use self::error::store_error;
-pub use self::maintenance::StoreCheck;
+pub(crate) use self::error::store_error;
 use self::opening::check_key;
-use crate::{Clock, KeyCheck, PoolFigures, Store, StoreFigures};
+pub(crate) use self::opening::read_only;
+use crate::{Clock, KeyCheck, PoolFigures, Store, StoreCheck, StoreFigures};
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -53,14 +65,7 @@ impl Store for SqliteStore {
         }
         check_key(&mut connection, key).await?;
         // The statement fails if a table is missing.
-        sqlx::query(
-            "SELECT (SELECT 1 FROM sessions LIMIT 1), (SELECT 1 FROM auth_configs LIMIT 1),
-                (SELECT 1 FROM connected_accounts LIMIT 1), (SELECT 1 FROM account_counts LIMIT 1),
-                (SELECT 1 FROM links LIMIT 1), (SELECT 1 FROM api_keys LIMIT 1), (SELECT 1 FROM calls LIMIT 1)",
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(store_error)?;
+        sqlx::query(StoreCheck::TABLES).execute(&mut *connection).await.map_err(store_error)?;
         Ok(())
     }
 

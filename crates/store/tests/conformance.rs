@@ -5,15 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proxy_execute_faults::postgres::Database;
 use proxy_execute_protocol::{
     AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, GivenAcl,
     SessionConfig,
 };
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
-    KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, PageAsked, RefreshEnd, ResealedRow, SealedClient,
-    SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl,
-    StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
+    KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, PageAsked, PostgresOptions, PostgresStore, RefreshEnd,
+    ResealedRow, SealedClient, SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store,
+    StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,13 +39,25 @@ async fn stores() -> Vec<(&'static str, Opened)> {
         SqliteStore::in_file(&folder.path().join("gateway.db"), ANY_KEY, clock.clone()).await.unwrap()
     };
     let (plain, cached) = (folder(), folder());
-    let all: [(_, Arc<dyn Store>, _); 4] = [
+    let mut all: Vec<(_, Arc<dyn Store>, _)> = vec![
         ("SQLite in memory", Arc::new(memory().await.unwrap()), None),
         ("SQLite in a file", Arc::new(file(&plain).await), Some(plain)),
         ("SQLite in memory, cached", Arc::new(Cached::new(memory().await.unwrap(), clock.clone())), None),
         ("SQLite in a file, cached", Arc::new(Cached::new(file(&cached).await, clock.clone())), Some(cached)),
     ];
-    all.map(|(name, store, _folder)| (name, Opened { store, clock: clock.clone(), _folder })).into()
+    if let (Some(plain), Some(cached)) = (postgres(&clock).await, postgres(&clock).await) {
+        all.push(("PostgreSQL", Arc::new(plain), None));
+        all.push(("PostgreSQL, cached", Arc::new(Cached::new(cached, clock.clone())), None));
+    }
+    let open = |(name, store, _folder)| (name, Opened { store, clock: clock.clone(), _folder });
+    all.into_iter().map(open).collect()
+}
+
+/// Opens a store in a new database, if there is a PostgreSQL.
+async fn postgres(clock: &Clock) -> Option<PostgresStore> {
+    let database = Database::create().await?;
+    let options = PostgresOptions::from_url(&database.url).unwrap();
+    Some(PostgresStore::open(&options, ANY_KEY, clock.clone(), true).await.unwrap())
 }
 
 /// Runs a test over each store.

@@ -31,6 +31,7 @@ mod redirects;
 mod refresh;
 mod relay;
 mod resources;
+mod several_gateways;
 mod shared_accounts;
 mod store;
 mod store_file;

@@ -45,6 +45,11 @@ impl<K: Hash + Eq, V> CachedRows<K, V> {
         CacheFigures { rows, hits, misses, size: self.rows.len() as u64 }
     }
 
+    /// Drops the rows of these keys.
+    pub(super) fn remove(&self, keys: impl IntoIterator<Item = K>) {
+        keys.into_iter().for_each(|key| _ = self.rows.remove(&key));
+    }
+
     /// Returns the cached row of a key, or else the row that `find` returns. A row stays cached as long as it
     /// `is_good`, which may depend on the time.
     pub(super) async fn get_or_find<Q>(

@@ -7,7 +7,7 @@ use proxy_execute_protocol::Result;
 
 use super::SqliteStore;
 use super::error::store_error;
-use crate::Changes;
+use crate::{Changed, Changes};
 
 /// Upper limit for the time in which a write of another process goes unnoticed.
 const CHECKED_EVERY: Duration = Duration::from_millis(100);
@@ -42,15 +42,21 @@ impl DataVersion {
 }
 
 impl Changes for SqliteStore {
-    async fn others_have_written(&self) -> Result<bool> {
+    async fn notice_changes(&self, apply: impl FnOnce(Changed) + Send) -> Result<()> {
         let Some(data_version) = self.data_version.as_ref().filter(|version| version.is_due()) else {
-            return Ok(false);
+            return Ok(());
         };
         // The writer is writing or waiting for another process. A lookup waits for neither, and reads the
         // store again.
-        let Some(mut writer) = self.writer.try_acquire() else { return Ok(true) };
+        let Some(mut writer) = self.writer.try_acquire() else {
+            apply(Changed::Everything);
+            return Ok(());
+        };
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *writer).await;
-        Ok(data_version.is_new(version.map_err(store_error)?))
+        if data_version.is_new(version.map_err(store_error)?) {
+            apply(Changed::Everything);
+        }
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn broken(error: &sqlx::Error) -> Option<Rule> {
 }
 
 /// Distinguishes a damaged file from an unavailable one, and keeps other errors for the log.
-pub(super) fn store_error(error: sqlx::Error) -> Error {
+pub(crate) fn store_error(error: sqlx::Error) -> Error {
     if is_locked(&error) {
         return Error::new(ErrorKind::StoreUnavailable, "another process keeps the database locked.")
             .fix("Try again; if it stays, look for a process that holds a transaction open.");

@@ -5,32 +5,12 @@ use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 
 use proxy_execute_protocol::{Error, ErrorKind, Result, quoted};
-use serde::Serialize;
 use sqlx::{Connection, SqliteConnection};
 
 use super::error::store_error;
 use super::opening::{beside, check_key, name_file, read_only};
 use super::{SqliteStore, migrations, sealed};
-use crate::{KeyCheck, KeyUse};
-
-/// The content of a store that is intact.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct StoreCheck {
-    /// The number of the last migration that was applied.
-    pub schema_version: i64,
-    /// How many migrations the next gateway that opens the store applies.
-    pub pending_migrations: usize,
-    /// The rows by the key that sealed them: the given keys first, in their order.
-    pub encryption_keys: Vec<KeyUse>,
-    /// How many connected accounts it has.
-    pub accounts: i64,
-    /// How many sessions it has.
-    pub sessions: i64,
-    /// How many API keys it has, revoked ones included.
-    pub api_keys: i64,
-    /// How many calls its record has.
-    pub calls: i64,
-}
+use crate::{KeyCheck, KeyUse, StoreCheck};
 
 impl SqliteStore {
     /// Checks a store from its first page to its last, and that the key is the right one. Changes nothing.
@@ -92,18 +72,13 @@ async fn check(connection: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<S
     }
     let schema = migrations::schema_of(&mut moment).await?;
     check_key(&mut moment, key).await?;
-    let encryption_keys = KeyUse::list(key.key_ids, &sealed::count(&mut moment).await?);
-    let counts = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM connected_accounts), (SELECT count(*) FROM sessions),
-            (SELECT count(*) FROM api_keys), (SELECT count(*) FROM calls)",
-    )
-    .fetch_one(&mut *moment)
-    .await;
+    let sealed = sealed::count(&mut moment).await.map_err(store_error)?;
+    let counts = sqlx::query_as(StoreCheck::COUNTS).fetch_one(&mut *moment).await;
     let (accounts, sessions, api_keys, calls) = counts.map_err(store_error)?;
     Ok(StoreCheck {
         schema_version: schema.version,
         pending_migrations: schema.pending,
-        encryption_keys,
+        encryption_keys: KeyUse::list(key.key_ids, &sealed),
         accounts,
         sessions,
         api_keys,

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
 use super::{SqliteStore, migrations, sealed};
+use crate::migrations::of_another_version;
 use crate::{Clock, KeyCheck};
 
 /// Marks a database file as one of the gateway (SQLite's `application_id`): "pxex".
@@ -140,7 +141,7 @@ impl SqliteStore {
         let migrated = migrations::migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
-            other => migrations::of_another_version(&other),
+            other => of_another_version(&other),
         })?;
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut *transaction)
@@ -153,14 +154,12 @@ impl SqliteStore {
                 .await
                 .map_err(store_error)?;
         }
-        sqlx::query(
-            "INSERT INTO meta (name, value, key_id) VALUES ('key_check', ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(key.sealed)
-        .bind(key.key_ids.first())
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
+        sqlx::query(KeyCheck::INSERT)
+            .bind(key.sealed)
+            .bind(key.key_ids.first())
+            .execute(&mut *transaction)
+            .await
+            .map_err(store_error)?;
         // Another process may have created the store with another key.
         check_key(&mut transaction, key).await?;
         transaction.commit().await.map_err(store_error)
@@ -169,9 +168,9 @@ impl SqliteStore {
 
 /// Checks that the gateway has the keys of a store.
 pub(super) async fn check_key(store: &mut SqliteConnection, key: KeyCheck<'_>) -> Result<()> {
-    let kept = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key_check'");
+    let kept = sqlx::query_scalar(KeyCheck::SELECT);
     let kept: Option<Vec<u8>> = kept.fetch_optional(&mut *store).await.map_err(store_error)?;
-    key.check(kept.as_deref(), &sealed::used_keys(store).await?)
+    key.check(kept.as_deref(), &sealed::used_keys(store).await.map_err(store_error)?)
 }
 
 /// Connects to a file. Retries while another process has a new file locked.
@@ -192,7 +191,7 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Err
 }
 
 /// Opens an existing file for reading.
-pub(super) async fn read_only(path: &Path) -> Result<SqliteConnection> {
+pub(crate) async fn read_only(path: &Path) -> Result<SqliteConnection> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)

@@ -1,4 +1,4 @@
-//! Connected accounts in SQLite.
+//! The statements of connected accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proxy_execute_protocol::{AccountStatus, AccountType, Result};
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
-use super::SqliteStore;
-use super::error::{Rule, broken, store_error};
+use super::dialect::{ACCOUNTS, Arguments, Db, SqlStore, begin_alone, unindexed};
+use super::error::{Rule, broken};
 use super::page::push_page;
 use crate::accounts::LONGEST_LEASE;
 use crate::clock::STEP;
+use crate::text::printable;
 use crate::{
     AccountChange, AccountFilter, Accounts, Insertion, LONGEST_PAUSE, RefreshEnd, Rows, SealedCredential,
     StoredAccount,
@@ -22,42 +22,43 @@ use crate::{
 /// The columns that an account takes from its auth config.
 const FROM_CONFIG: &str = "c.status = 'DISABLED' AS config_is_disabled, c.has_client AS config_has_client";
 
-/// The accounts with their auth configs. CROSS makes SQLite loop over the accounts first.
-const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs c ON c.id = a.auth_config_id";
-
 /// Sorts the account that a call would use first.
 ///
-/// `?1` is the time of day. As part of the text, the time would make each call a new statement to prepare.
+/// `$1` is the time of day. As part of the text, the time would make each call a new statement to prepare.
 const BEST_FIRST: &str = "a.status = 'ACTIVE' AND c.status = 'ENABLED' \
-     AND (coalesce(a.expires_at > ?1, TRUE) OR a.renewable AND c.has_client) DESC, \
-     a.connected_at DESC, a.created_at DESC, a.seq DESC";
+     AND (coalesce(a.expires_at > $1, TRUE) OR a.renewable AND c.has_client) DESC, \
+     a.connected_at DESC NULLS LAST, a.created_at DESC, a.seq DESC";
 
 #[async_trait]
-impl Accounts for SqliteStore {
+impl Accounts for SqlStore {
     async fn insert_account(&self, account: &StoredAccount) -> Result<Insertion> {
-        match insert(account).execute(&self.writer).await {
-            Ok(_) => Ok(Insertion::Done),
-            Err(error) => match broken(&error) {
-                Some(Rule::WordId) => Ok(Insertion::WordIdTaken),
-                Some(Rule::Reference) => Ok(Insertion::NoAuthConfig),
-                _ => Err(store_error(error)),
-            },
-        }
+        self.run(async {
+            match insert(account).execute(&self.writer).await {
+                Ok(_) => Ok(Insertion::Done),
+                Err(error) => match broken(&error) {
+                    Some(Rule::WordId) => Ok(Insertion::WordIdTaken),
+                    Some(Rule::Reference) => Ok(Insertion::NoAuthConfig),
+                    _ => Err(error),
+                },
+            }
+        })
+        .await
     }
 
     async fn account(&self, id: &str) -> Result<Option<StoredAccount>> {
-        let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.id = ?");
-        sqlx::query_as(AssertSqlSafe(select)).bind(id).fetch_optional(&self.pool).await.map_err(store_error)
+        let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.id = $1");
+        let select = sqlx::query_as(AssertSqlSafe(select)).bind(id);
+        self.run(select.fetch_optional(&self.pool)).await
     }
 
     async fn accounts(&self, filter: &AccountFilter) -> Result<Rows<StoredAccount>> {
         let mut count = count(filter);
-        let total: i64 = count.build_query_scalar().fetch_one(&self.pool).await.map_err(store_error)?;
+        let total: i64 = self.run(count.build_query_scalar().fetch_one(&self.pool)).await?;
         if total == 0 {
             return Ok(Rows { rows: Vec::new(), total });
         }
         let mut page = page(filter);
-        let rows = page.build_query_as().fetch_all(&self.pool).await.map_err(store_error)?;
+        let rows = self.run(page.build_query_as().fetch_all(&self.pool)).await?;
         Ok(Rows { rows, total })
     }
 
@@ -67,43 +68,44 @@ impl Accounts for SqliteStore {
         toolkit: &str,
         auth_config_id: Option<&str>,
     ) -> Result<Option<Arc<StoredAccount>>> {
-        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = ?4" } else { "" };
+        let of_config = if auth_config_id.is_some() { "AND a.auth_config_id = $4" } else { "" };
         let select = format!(
-            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.toolkit = ?3 \
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = $2 AND a.toolkit = $3 \
              AND a.account_type = 'PRIVATE' {of_config} ORDER BY {BEST_FIRST} LIMIT 1"
         );
         let query = sqlx::query_as(AssertSqlSafe(select)).bind(self.clock.now()).bind(user_id).bind(toolkit);
         let query = if let Some(id) = auth_config_id { query.bind(id) } else { query };
-        Ok(query.fetch_optional(&self.pool).await.map_err(store_error)?.map(Arc::new))
+        Ok(self.run(query.fetch_optional(&self.pool)).await?.map(Arc::new))
     }
 
     async fn default_account(&self) -> Result<Option<Arc<StoredAccount>>> {
         let select = format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.is_default");
-        let found = sqlx::query_as(AssertSqlSafe(select)).fetch_optional(&self.pool).await;
-        Ok(found.map_err(store_error)?.map(Arc::new))
+        let select = sqlx::query_as(AssertSqlSafe(select));
+        Ok(self.run(select.fetch_optional(&self.pool)).await?.map(Arc::new))
     }
 
     async fn set_default_account(&self, id: &str, is_default: bool) -> Result<bool> {
-        // One statement, so that there are never two default accounts. Without the account, no row changes.
-        let update = sqlx::query(
-            "UPDATE connected_accounts SET is_default = (id = ?1 AND ?2) \
-             WHERE (id = ?1 OR is_default AND ?2) AND EXISTS (SELECT 1 FROM connected_accounts WHERE id = ?1)",
-        );
-        let done = update.bind(id).bind(is_default).execute(&self.writer).await;
-        Ok(done.map_err(store_error)?.rows_affected() > 0)
+        self.run(async {
+            // Two gateways that name different accounts would otherwise not see each other's row.
+            let mut transaction = begin_alone(&self.writer, "default account").await?;
+            // Without the account, no row changes.
+            let update = sqlx::query(
+                "UPDATE connected_accounts SET is_default = (id = $1 AND $2) \
+                 WHERE (id = $1 OR is_default AND $2) AND EXISTS (SELECT 1 FROM connected_accounts WHERE id = $1)",
+            );
+            let done = update.bind(id).bind(is_default).execute(&mut *transaction).await?;
+            transaction.commit().await.map(|()| done.rows_affected() > 0)
+        })
+        .await
     }
 
     async fn accounts_for_calls(&self, user_id: &str) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT * FROM (SELECT row_number() OVER (PARTITION BY a.toolkit ORDER BY {BEST_FIRST}) AS place, a.*, \
-             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?2 AND a.account_type = 'PRIVATE') WHERE place = 1"
+             {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = $2 AND a.account_type = 'PRIVATE') ranked WHERE place = 1"
         );
-        sqlx::query_as(AssertSqlSafe(select))
-            .bind(self.clock.now())
-            .bind(user_id)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)
+        let select = sqlx::query_as(AssertSqlSafe(select)).bind(self.clock.now()).bind(user_id);
+        self.run(select.fetch_all(&self.pool)).await
     }
 
     async fn account_by_name(
@@ -113,27 +115,21 @@ impl Accounts for SqliteStore {
         name: &str,
     ) -> Result<Option<StoredAccount>> {
         let select = format!(
-            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = ?1 AND a.toolkit = ?2 \
-             AND (a.alias = ?3 OR a.word_id = ?3) ORDER BY a.alias = ?3 DESC LIMIT 1"
+            "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.user_id = $1 AND a.toolkit = $2 \
+             AND (a.alias = $3 OR a.word_id = $3) ORDER BY coalesce(a.alias = $3, FALSE) DESC LIMIT 1"
         );
-        sqlx::query_as(AssertSqlSafe(select))
-            .bind(user_id)
-            .bind(toolkit)
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)
+        let select = sqlx::query_as(AssertSqlSafe(select)).bind(user_id).bind(toolkit).bind(name);
+        self.run(select.fetch_optional(&self.pool)).await
     }
 
     async fn update_account(&self, id: &str, change: &AccountChange) -> Result<bool> {
-        let done = update(id, change, self.clock.now()).build().execute(&self.writer).await;
-        Ok(done.map_err(store_error)?.rows_affected() == 1)
+        let mut update = update(id, change, self.clock.now());
+        Ok(self.run(update.build().execute(&self.writer)).await?.rows_affected() == 1)
     }
 
     async fn delete_account(&self, id: &str) -> Result<bool> {
-        let delete = sqlx::query("DELETE FROM connected_accounts WHERE id = ?").bind(id);
-        let done = delete.execute(&self.writer).await;
-        Ok(done.map_err(store_error)?.rows_affected() == 1)
+        let delete = sqlx::query("DELETE FROM connected_accounts WHERE id = $1").bind(id);
+        Ok(self.run(delete.execute(&self.writer)).await?.rows_affected() == 1)
     }
 
     async fn begin_refresh(
@@ -144,28 +140,26 @@ impl Accounts for SqliteStore {
     ) -> Result<Option<i64>> {
         let at = self.clock.now();
         let until = at.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
-        sqlx::query_scalar(
-            "UPDATE connected_accounts SET lease_holder = ?, lease_until = ?, unanswered = unanswered + 1 \
-             WHERE id = ? AND credential_version = ? AND status = ? AND failures = ? \
-             AND coalesce(lease_until, 0) NOT BETWEEN ? AND ? RETURNING unanswered - 1",
+        // The second of two gateways waits for the first, and then compares with the lease of the first.
+        let update = sqlx::query_scalar(
+            "UPDATE connected_accounts SET lease_holder = $1, lease_until = $2, unanswered = unanswered + 1 \
+             WHERE id = $3 AND credential_version = $4 AND status = $5 AND failures = $6 \
+             AND coalesce(lease_until, 0) NOT BETWEEN $7 AND $8 RETURNING unanswered - 1",
         )
         .bind(holder)
         .bind(until)
         .bind(&seen.id)
         .bind(seen.credential_version)
         .bind(seen.status.to_string())
-        .bind(seen.failures)
+        .bind(i64::from(seen.failures))
         .bind(at + 1)
-        .bind(at + LONGEST_LEASE)
-        .fetch_optional(&self.writer)
-        .await
-        .map_err(store_error)
+        .bind(at + LONGEST_LEASE);
+        self.run(update.fetch_optional(&self.writer)).await
     }
 
     async fn end_refresh(&self, seen: &StoredAccount, holder: &str, end: &RefreshEnd) -> Result<bool> {
         let mut update = end_refresh(seen, holder, end, self.clock.now());
-        let done = update.build().execute(&self.writer).await;
-        Ok(done.map_err(store_error)?.rows_affected() == 1)
+        Ok(self.run(update.build().execute(&self.writer)).await?.rows_affected() == 1)
     }
 
     async fn idle_accounts(
@@ -176,31 +170,29 @@ impl Accounts for SqliteStore {
     ) -> Result<Vec<StoredAccount>> {
         let select = format!(
             "SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE a.renewable AND a.own_status = 'ACTIVE' \
-             AND (a.credential_at <= ?1 OR a.credential_at > ?2 + {STEP}) \
-             AND coalesce(a.retry_at, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_PAUSE} + {STEP} \
-             AND coalesce(a.lease_until, 0) NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_LEASE} \
+             AND (a.credential_at <= $1 OR a.credential_at > $2 + {STEP}) \
+             AND coalesce(a.retry_at, 0) NOT BETWEEN $2 + 1 AND $2 + {LONGEST_PAUSE} + {STEP} \
+             AND coalesce(a.lease_until, 0) NOT BETWEEN $2 + 1 AND $2 + {LONGEST_LEASE} \
              AND NOT a.is_disabled AND c.status = 'ENABLED' AND c.has_client \
-             AND (a.credential_at, a.seq) > (?4, ?5) ORDER BY a.credential_at, a.seq LIMIT ?3"
+             AND (a.credential_at, a.seq) > ($4, $5) ORDER BY a.credential_at, a.seq LIMIT $3"
         );
         let (credential_at, seq) = after.unwrap_or((i64::MIN, i64::MIN));
-        sqlx::query_as(AssertSqlSafe(select))
+        let select = sqlx::query_as(AssertSqlSafe(select))
             .bind(before)
             .bind(self.clock.now())
-            .bind(limit)
+            .bind(i64::from(limit))
             .bind(credential_at)
-            .bind(seq)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)
+            .bind(seq);
+        self.run(select.fetch_all(&self.pool)).await
     }
 }
 
-fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
+fn insert(account: &StoredAccount) -> Query<'_, Db, Arguments> {
     sqlx::query(
         "INSERT INTO connected_accounts (id, user_id, toolkit, auth_config_id, alias, word_id, auth_scheme, \
          own_status, status_reason, credential, key_id, expires_at, renewable, credential_at, created_at, updated_at, \
          connected_at, account_type, allow_all_users, allowed_user_ids, not_allowed_user_ids) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
     )
     .bind(&account.id)
     .bind(&account.user_id)
@@ -225,7 +217,7 @@ fn insert(account: &StoredAccount) -> Query<'_, Sqlite, SqliteArguments> {
     .bind(json_of(&account.acl.not_allowed_user_ids.0))
 }
 
-pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<Sqlite> {
+pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET updated_at = ");
     query.push_bind(at);
     if let Some(alias) = &change.alias {
@@ -237,7 +229,7 @@ pub(super) fn update(id: &str, change: &AccountChange, at: i64) -> QueryBuilder<
     }
     if let Some((status, reason)) = &change.status {
         query.push(", own_status = ").push_bind(status.to_string());
-        query.push(", status_reason = ").push_bind(reason.clone());
+        query.push(", status_reason = ").push_bind(reason.clone().map(printable));
     }
     if change.is_connection {
         query.push(", connected_at = ").push_bind(at);
@@ -268,7 +260,7 @@ fn json_of(user_ids: &[String]) -> String {
 }
 
 /// Writes the outcome of a refresh, if `holder` still has the lease.
-fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) -> QueryBuilder<Sqlite> {
+fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::new("UPDATE connected_accounts SET ");
     match end {
         RefreshEnd::Renewed(credential) => {
@@ -277,14 +269,14 @@ fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) ->
             query.push(", own_status = 'ACTIVE', status_reason = NULL, updated_at = ").push_bind(at);
         }
         RefreshEnd::Refused(reason) => {
-            query.push("own_status = 'EXPIRED', status_reason = ").push_bind(reason);
+            query.push("own_status = 'EXPIRED', status_reason = ").push_bind(printable(reason.clone()));
             query.push(", failures = failures + 1, retry_at = NULL, problem = NULL, refusals = 0");
             query.push(", lease_holder = NULL, lease_until = NULL, updated_at = ").push_bind(at);
         }
         RefreshEnd::Failed { problem, retry_at, may_be_done, refusals } => {
             query.push("failures = failures + 1, retry_at = ").push_bind(retry_at);
-            query.push(", refusals = ").push_bind(refusals);
-            query.push(", problem = ").push_bind(problem);
+            query.push(", refusals = ").push_bind(i64::from(*refusals));
+            query.push(", problem = ").push_bind(printable(problem.clone()));
             query.push(if *may_be_done { "" } else { ", unanswered = unanswered - 1" });
             query.push(", lease_holder = NULL, lease_until = NULL");
         }
@@ -297,12 +289,7 @@ fn end_refresh(seen: &StoredAccount, holder: &str, end: &RefreshEnd, at: i64) ->
 
 /// Adds the replacement of the credential to an UPDATE. It resets the notes about refreshes of the old
 /// credential, and ends the lease.
-fn push_credential(
-    query: &mut QueryBuilder<Sqlite>,
-    credential: &SealedCredential,
-    at: i64,
-    is_refresh: bool,
-) {
+fn push_credential(query: &mut QueryBuilder<Db>, credential: &SealedCredential, at: i64, is_refresh: bool) {
     query.push("credential = ").push_bind(credential.sealed.clone());
     query.push(", key_id = ").push_bind(credential.key_id.clone());
     query.push(", expires_at = ").push_bind(credential.expires_at);
@@ -314,28 +301,24 @@ fn push_credential(
 }
 
 /// Counts the accounts of all pages.
-fn count(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
+fn count(filter: &AccountFilter) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::new(if are_few(filter) {
         "SELECT count(*) FROM connected_accounts WHERE TRUE"
     } else {
-        "SELECT coalesce(sum(accounts), 0) FROM account_counts WHERE TRUE"
+        "SELECT CAST(coalesce(sum(accounts), 0) AS BIGINT) FROM account_counts WHERE TRUE"
     });
     restrict(&mut query, "", filter);
     query
 }
 
-fn page(filter: &AccountFilter) -> QueryBuilder<Sqlite> {
+fn page(filter: &AccountFilter) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::new(format!("SELECT a.*, {FROM_CONFIG} FROM {ACCOUNTS} WHERE TRUE"));
     restrict(&mut query, "a.", filter);
-    let time = match (are_few(filter), filter.by_change) {
-        (false, false) => "a.created_at",
-        // The SHARED accounts are few among all, and their index does not have this order.
-        (false, true) if filter.account_type == Some(AccountType::Shared) => "+a.updated_at",
-        (false, true) => "a.updated_at",
-        // Sorting a few accounts is faster than walking all accounts in order.
-        (true, false) => "+a.created_at",
-        (true, true) => "+a.updated_at",
-    };
+    let time = if filter.by_change { "a.updated_at" } else { "a.created_at" };
+    // Sorting a few accounts is faster than walking all accounts in order. The SHARED accounts are few among
+    // all, and their index has the order of creation only.
+    let sorts = are_few(filter) || (filter.by_change && filter.account_type == Some(AccountType::Shared));
+    let time = if sorts { &unindexed(time) } else { time };
     push_page(&mut query, time, "a.seq", filter.oldest_first, &filter.page);
     query
 }
@@ -347,8 +330,8 @@ fn are_few(filter: &AccountFilter) -> bool {
 
 /// Restricts a query to the accounts of a filter. `alias` is the name of the table in the query, with a dot.
 ///
-/// A plus keeps SQLite from using the index of a column. Only the column of `index_of` goes without a plus.
-fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilter) {
+/// Only the column of `index_of` may be found by its index.
+fn restrict(query: &mut QueryBuilder<Db>, alias: &str, filter: &AccountFilter) {
     let index = index_of(filter);
     let statuses = filter.statuses.iter().map(ToString::to_string).collect();
     for (column, values) in [
@@ -359,8 +342,9 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, alias: &str, filter: &AccountFilte
         ("auth_config_id", &filter.auth_config_ids),
     ] {
         if !values.is_empty() {
-            let plus = if index == Some(column) { "" } else { "+" };
-            query.push(format!(" AND {plus}{alias}{column} IN ("));
+            let name = format!("{alias}{column}");
+            let column = if index == Some(column) { name } else { unindexed(&name) };
+            query.push(format!(" AND {column} IN ("));
             let mut list = query.separated(", ");
             for value in values {
                 list.push_bind(value.clone());

@@ -1,12 +1,13 @@
 //! The end of a statement that reads a page of a list.
 
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
+use super::dialect::Db;
 use crate::PageAsked;
 
 /// Selects the rows of a page, and one more row that shows whether there is a next page.
 pub(super) fn push_page(
-    query: &mut QueryBuilder<Sqlite>,
+    query: &mut QueryBuilder<Db>,
     time: &str,
     seq: &str,
     oldest_first: bool,

@@ -1,17 +1,17 @@
-//! How a row of SQLite becomes a value of this crate.
+//! How a row of the database becomes a value of this crate.
 //!
 //! The fields are written out. The macros of sqlx would have a second SQLite compiled, for the compiler itself.
 
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Result, Row};
 
+use super::dialect::DbRow;
 use crate::{
     CallRecord, SealedCredential, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink,
 };
 
 /// The value that the text of a column names.
-fn named<T>(row: &SqliteRow, column: &str) -> Result<T>
+fn named<T>(row: &DbRow, column: &str) -> Result<T>
 where
     T: TryFrom<String>,
     T::Error: Into<BoxDynError>,
@@ -20,8 +20,14 @@ where
         .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
 }
 
-impl FromRow<'_, SqliteRow> for StoredAccount {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+/// The count in a column. PostgreSQL has no unsigned numbers.
+fn count(row: &DbRow, column: &str) -> Result<u32> {
+    u32::try_from(row.try_get::<i64, _>(column)?)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
+}
+
+impl FromRow<'_, DbRow> for StoredAccount {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             user_id: row.try_get("user_id")?,
@@ -40,10 +46,10 @@ impl FromRow<'_, SqliteRow> for StoredAccount {
             credential_version: row.try_get("credential_version")?,
             credential_at: row.try_get("credential_at")?,
             refreshed_at: row.try_get("refreshed_at")?,
-            failures: row.try_get("failures")?,
+            failures: count(row, "failures")?,
             retry_at: row.try_get("retry_at")?,
             problem: row.try_get("problem")?,
-            refusals: row.try_get("refusals")?,
+            refusals: count(row, "refusals")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             seq: row.try_get("seq")?,
@@ -53,8 +59,8 @@ impl FromRow<'_, SqliteRow> for StoredAccount {
     }
 }
 
-impl FromRow<'_, SqliteRow> for StoredAcl {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for StoredAcl {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             allow_all_users: row.try_get("allow_all_users")?,
             allowed_user_ids: named(row, "allowed_user_ids")?,
@@ -63,8 +69,8 @@ impl FromRow<'_, SqliteRow> for StoredAcl {
     }
 }
 
-impl FromRow<'_, SqliteRow> for SealedCredential {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for SealedCredential {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             sealed: row.try_get("credential")?,
             key_id: row.try_get("key_id")?,
@@ -74,8 +80,8 @@ impl FromRow<'_, SqliteRow> for SealedCredential {
     }
 }
 
-impl FromRow<'_, SqliteRow> for StoredAuthConfig {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for StoredAuthConfig {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             toolkit: row.try_get("toolkit")?,
@@ -95,8 +101,8 @@ impl FromRow<'_, SqliteRow> for StoredAuthConfig {
     }
 }
 
-impl FromRow<'_, SqliteRow> for StoredLink {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for StoredLink {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             token_hash: row.try_get("token_hash")?,
             account_id: row.try_get("account_id")?,
@@ -112,8 +118,8 @@ impl FromRow<'_, SqliteRow> for StoredLink {
     }
 }
 
-impl FromRow<'_, SqliteRow> for StoredKey {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for StoredKey {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
@@ -128,8 +134,8 @@ impl FromRow<'_, SqliteRow> for StoredKey {
     }
 }
 
-impl FromRow<'_, SqliteRow> for CallRecord {
-    fn from_row(row: &SqliteRow) -> Result<Self> {
+impl FromRow<'_, DbRow> for CallRecord {
+    fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
             at: row.try_get("at")?,
             user_id: row.try_get("user_id")?,

@@ -1,0 +1,34 @@
+//! The scripts that bring a database to the schema of this version, in order.
+
+use sqlx::migrate::Migrator;
+
+use crate::migrations::Scripts;
+
+const SCRIPTS: Scripts = Scripts(&[("initial", include_str!("../../migrations/postgres/0001_initial.sql"))]);
+
+/// The tables that the scripts create.
+pub(super) const TABLES: [&str; 8] = [
+    "meta",
+    "sessions",
+    "auth_configs",
+    "connected_accounts",
+    "account_counts",
+    "links",
+    "api_keys",
+    "calls",
+];
+
+/// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.
+pub(super) fn migrator() -> Migrator {
+    SCRIPTS.migrator()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SCRIPTS;
+
+    #[test]
+    fn every_script_of_the_folder_runs_under_its_number() {
+        SCRIPTS.check_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres"));
+    }
+}

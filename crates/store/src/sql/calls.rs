@@ -1,0 +1,68 @@
+//! The statements of the record of calls.
+
+use async_trait::async_trait;
+use proxy_execute_protocol::Result;
+use sqlx::AssertSqlSafe;
+use sqlx::query::Query;
+
+use super::dialect::{Arguments, Db, SqlStore};
+use crate::text::printable;
+use crate::{CallRecord, Calls};
+
+#[async_trait]
+impl Calls for SqlStore {
+    async fn insert_calls(&self, mut calls: Vec<CallRecord>) -> Result<()> {
+        self.run(async {
+            let mut transaction = self.writer.begin().await?;
+            // Use only a few lengths, so that each statement is prepared once.
+            for length in [512, 64, 8, 1] {
+                while calls.len() >= length {
+                    insert(calls.drain(..length)).execute(&mut *transaction).await?;
+                }
+            }
+            sqlx::query("DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - $1")
+                .bind(self.calls_kept)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
+        let select = sqlx::query_as("SELECT * FROM calls ORDER BY id DESC LIMIT $1").bind(i64::from(limit));
+        self.run(select.fetch_all(&self.pool)).await
+    }
+}
+
+/// Returns the statement that inserts calls. SQLite takes 32 766 values in one statement, 2 730 calls, and
+/// PostgreSQL takes more.
+///
+/// The statement takes ownership of the calls, so that their texts are not copied.
+fn insert(calls: impl ExactSizeIterator<Item = CallRecord>) -> Query<'static, Db, Arguments> {
+    const COLUMNS: usize = 12;
+    let row = |row| {
+        let values: Vec<_> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+        format!("({})", values.join(", "))
+    };
+    let insert = format!(
+        "INSERT INTO calls (at, user_id, session_id, toolkit, account_id, method, host, path, outcome, status, \
+         bytes, duration_us) VALUES {}",
+        (0..calls.len()).map(row).collect::<Vec<_>>().join(", ")
+    );
+    calls.fold(sqlx::query(AssertSqlSafe(insert)), |query, call| {
+        query
+            .bind(call.at)
+            .bind(call.user_id.map(printable))
+            .bind(call.session_id.map(printable))
+            .bind(call.toolkit.map(printable))
+            .bind(call.account_id.map(printable))
+            .bind(printable(call.method))
+            .bind(call.host.map(printable))
+            .bind(call.path.map(printable))
+            .bind(call.outcome)
+            .bind(call.status)
+            .bind(call.bytes)
+            .bind(call.duration_us)
+    })
+}
