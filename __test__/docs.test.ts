@@ -46,7 +46,11 @@ function blocks(page: string, language: string): string[] {
 /** A program around an example. The example has its own block, so that it may declare the names of the program. */
 function program(example: string): string {
   const imported = [...example.matchAll(/^import (.*) from 'proxy-execute';$/gm)];
-  const names = new Set(['Composio', 'Gateway', ...imported.flatMap(([, list = '']) => list.match(/\w+/g) ?? [])]);
+  const names = new Set([
+    'Composio',
+    'Gateway',
+    ...imported.flatMap(([, list = '']) => list.match(/\b(?!type\b)\w+/g) ?? []),
+  ]);
   const ofNode = [...example.matchAll(/^import .* from 'node:.*';$/gm)].map(([line]) => line).join('\n');
   return `
     ${ofNode}
