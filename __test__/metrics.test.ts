@@ -95,7 +95,7 @@ describe('the diagnostics channel of calls', () => {
   }
 
   /** Node.js adds a result to each trace, which must be empty. */
-  function withoutResult({ result, ...trace }: { result?: unknown }): object {
+  function withoutResult({ result, ...trace }: Partial<CallTrace> & { result?: unknown }): object {
     assert.equal(result, undefined);
     return trace;
   }
