@@ -30,9 +30,9 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
     let unusable = |error| Failure::System(format!("No signal can be received: {error}."));
     let mut signals = Signals::expect().map_err(unusable)?;
     let notes = Notes { terminal, format: log(given)? };
-    let (options, listen) = (options(given)?, listen(given)?);
+    let listen = listen(given)?;
     let opened = tokio::select! {
-        opened = open_and_listen(given, terminal, options, &listen) => opened,
+        opened = open_and_listen(given, terminal, &listen) => opened,
         signal = signals.next() => return Ok(signal.exit_code),
     };
     let (gateway, address, metrics) = opened?;
@@ -51,13 +51,9 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
 async fn open_and_listen(
     given: &Given,
     terminal: &Terminal,
-    mut options: Map<String, Value>,
     listen: &Map<String, Value>,
 ) -> Result<(Embedded, SocketAddr, Option<SocketAddr>), Failure> {
-    if let Some(keys) = keys_of(given, terminal, "files-signing-key").await? {
-        options["files"]["signing_keys"] = json!(keys.texts);
-    }
-    let gateway = open(given, terminal, options).await?;
+    let gateway = open(given, terminal, options(given, terminal).await?).await?;
     let listening = async {
         let listen = read_options(&json!(listen).to_string())?;
         match given.text("metrics") {
@@ -125,7 +121,7 @@ impl Notes<'_> {
 }
 
 /// The options of the gateway, by their wire names.
-fn options(given: &Given) -> Result<Map<String, Value>, Failure> {
+async fn options(given: &Given, terminal: &Terminal) -> Result<Map<String, Value>, Failure> {
     let mut options = Map::new();
     let mut set = |name: &str, value: Value| _ = options.insert(name.to_owned(), value);
     // 0 means never, which is the gateway's own default.
@@ -140,14 +136,14 @@ fn options(given: &Given) -> Result<Map<String, Value>, Failure> {
     set("allow_private_hosts", json!(given.texts("allow-private-host")));
     set("allow_private_redirects", json!(given.texts("allow-private-redirect")));
     set("allow_private_bodies", json!(given.texts("allow-private-body")));
-    set("files", files(given)?);
+    set("files", files(given, terminal).await?);
     for (name, number) in given.numbers() {
         set(name, json!(number));
     }
     Ok(options)
 }
 
-fn files(given: &Given) -> Result<Value, Failure> {
+async fn files(given: &Given, terminal: &Terminal) -> Result<Value, Failure> {
     let place = given.text("files");
     // The environment has the bucket's region, keys and endpoint.
     let s3 = place.and_then(|place| place.strip_prefix("s3://")).and_then(|place| {
@@ -166,6 +162,7 @@ fn files(given: &Given) -> Result<Value, Failure> {
         "expires_in_ms": given.whole("files-expire-after"),
         "max_bytes": given.whole("files-max-bytes"),
         "max_open": given.whole("files-max-open"),
+        "signing_keys": keys_of(given, terminal, "files-signing-key").await?.map(|keys| keys.texts).unwrap_or_default(),
     }))
 }
 
@@ -251,17 +248,17 @@ mod tests {
     /// The options that change neither the gateway nor its port.
     const NOT_OF_THE_GATEWAY: [&str; 3] = ["log-level", "log-format", "metrics"];
 
-    fn options_of(args: &[String]) -> Value {
+    async fn options_of(args: &[String]) -> Value {
         let CommandLine::Command(given) = read(args).unwrap() else { panic!("{args:?}") };
-        json!([options(&given).unwrap(), listen(&given).unwrap()])
+        json!([options(&given, &Terminal::new(false)).await.unwrap(), listen(&given).unwrap()])
     }
 
-    #[test]
-    fn every_option_of_the_table_changes_what_is_served() {
+    #[tokio::test]
+    async fn every_option_of_the_table_changes_what_is_served() {
         let key = tempfile::NamedTempFile::new().unwrap();
         let path = key.path().display().to_string();
         let serve = commands().iter().find(|command| command.name == "serve").unwrap();
-        let plain = options_of(&["serve".to_owned()]);
+        let plain = options_of(&["serve".to_owned()]).await;
         let mut checked = 0;
         for option in
             serve.options.iter().filter(|option| !NOT_OF_THE_GATEWAY.contains(&option.name.as_str()))
@@ -274,11 +271,14 @@ mod tests {
             };
             let mut args = vec!["serve".to_owned(), format!("--{name}{value}")];
             match name.as_str() {
+                "files-signing-key-command" => {
+                    args[1] = format!("--{name}=\"{}\" --version", env!("CARGO"));
+                }
                 "tls-cert" => args.push("--tls-key=other".to_owned()),
                 "tls-key" => args.push("--tls-cert=other".to_owned()),
                 _ => {}
             }
-            assert_ne!(options_of(&args), plain, "--{name}");
+            assert_ne!(options_of(&args).await, plain, "--{name}");
             checked += 1;
         }
         assert!(checked > 20, "{checked}");
