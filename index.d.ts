@@ -1608,13 +1608,23 @@ export interface FetchOptions {
 /** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
 	/**
-	 * The file for accounts, sessions and API keys. It is created if it does not exist.
+	 * The file for accounts, sessions and API keys, which is created if it does not exist; or the URL of a PostgreSQL
+	 * database, such as `postgres://user@host:5432/database`, which several gateways may share.
 	 * Default: in memory, until the gateway is closed.
 	 */
 	store?: string | undefined;
+	/** Upper limit for the connections to a database. Default: 10. */
+	maxConnections?: number | undefined;
+	/** Time for a statement of a database, and for the wait for a connection, in milliseconds. Default: 10 000. */
+	statementTimeout?: number | undefined;
+	/**
+	 * Whether a database is brought to the schema of this version. A file always is. Default: false, and a database
+	 * with an older schema is refused: `proxy-execute store migrate` changes it.
+	 */
+	migrate?: boolean | undefined;
 	/**
 	 * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
-	 * needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
+	 * or a database needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
 	 * credentials are lost. A list, or a text with commas or white space, has several keys: the first one encrypts,
 	 * and all decrypt. Default for a store in memory: a random key.
 	 */
@@ -1684,7 +1694,7 @@ export interface GatewayOptions {
 export interface FilesOptions {
 	/**
 	 * The folder for the files. It is created if it does not exist. Default: beside the store
-	 * (`gateway.db.files`), or a temporary folder for a store in memory.
+	 * (`gateway.db.files`), or a temporary folder for a store in memory or in a database.
 	 */
 	folder?: string | undefined;
 	/**

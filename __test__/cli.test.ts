@@ -132,7 +132,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'toolkits show',
       'calls',
     );
-    commands.push('migrate composio', 'store check', 'store backup', 'encryption-key');
+    commands.push('migrate composio', 'store check', 'store backup', 'store migrate', 'store copy', 'encryption-key');
 
     it('with all commands, the exit codes and examples', async () => {
       const help = await done(['--help']);
@@ -338,6 +338,18 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['store', 'backup', 'copy.db', ...at], /: <file>: copy\.db exists already\. Name a new file/);
       await refused(['store', 'backup', 'no/such.db', ...at], /: <file>: no\/such\.db cannot be created/);
       await refused(['store', 'backup', ...at], /<file> is missing/);
+      const url = 'postgres://ann:canary@127.0.0.1:1/none';
+      for (const [args, says] of [
+        [['store', 'backup', 'copy.db', '--store', url], /pg_dump/],
+        [['store', 'check', '--store', url], /^[^@]*postgres:\/\/127\.0\.0\.1:1\/none: the database is out of reach/],
+        [['store', 'migrate', '--store', 'gateway.db'], /--store: is a file, which is migrated when it is opened/],
+        [['store', 'copy', '--from', url, '--to', url], /--from is a file/],
+      ] as const) {
+        const { code, stderr } = await run([...args]);
+        assert.notEqual(code, 0);
+        assert.match(stderr, says);
+        assert.doesNotMatch(stderr, /canary/);
+      }
       await ended;
     });
   });

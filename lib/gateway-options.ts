@@ -6,13 +6,23 @@ import { Check, kindOf } from './validate';
 /** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
   /**
-   * The file for accounts, sessions and API keys. It is created if it does not exist.
+   * The file for accounts, sessions and API keys, which is created if it does not exist; or the URL of a PostgreSQL
+   * database, such as `postgres://user@host:5432/database`, which several gateways may share.
    * Default: in memory, until the gateway is closed.
    */
   store?: string;
+  /** Upper limit for the connections to a database. Default: 10. */
+  maxConnections?: number;
+  /** Time for a statement of a database, and for the wait for a connection, in milliseconds. Default: 10 000. */
+  statementTimeout?: number;
+  /**
+   * Whether a database is brought to the schema of this version. A file always is. Default: false, and a database
+   * with an older schema is refused: `proxy-execute store migrate` changes it.
+   */
+  migrate?: boolean;
   /**
    * The key that encrypts credentials: 32 random bytes, in hexadecimal or base64. A store in a file
-   * needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
+   * or a database needs one: `npx proxy-execute encryption-key` creates one. Keep it apart from the file: without the key the
    * credentials are lost. A list, or a text with commas or white space, has several keys: the first one encrypts,
    * and all decrypt. Default for a store in memory: a random key.
    */
@@ -83,7 +93,7 @@ export interface GatewayOptions {
 export interface FilesOptions {
   /**
    * The folder for the files. It is created if it does not exist. Default: beside the store
-   * (`gateway.db.files`), or a temporary folder for a store in memory.
+   * (`gateway.db.files`), or a temporary folder for a store in memory or in a database.
    */
   folder?: string;
   /**
@@ -130,6 +140,9 @@ interface Option {
 
 const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   store: { check: text },
+  maxConnections: whole(1, 'Connections to a database. Default: 10'),
+  statementTimeout: time(1, 'Time for a statement of a database. Default: 10'),
+  migrate: { check: (check, value, path) => check.optionalFlag(value, path) },
   encryptionKey: { check: (check, value, path) => (Array.isArray(value) ? texts : text)(check, value, path) },
   toolkits: { check: checkToolkits },
   allowPrivateHosts: { check: texts },

@@ -1,4 +1,4 @@
-// The file of a store, without a gateway: it is checked, backed up, and encrypted with another key.
+// A store without a gateway: it is checked, migrated, copied, backed up, and encrypted with another key.
 
 import type * as Native from '../native';
 import { answerOf, completions, native } from './native';
@@ -54,6 +54,26 @@ export async function checkStore(store: string, encryptionKey: string): Promise<
     apiKeys: api_keys,
     calls,
   };
+}
+
+/** Brings a store in a database to the schema of this version. Returns how many migrations were applied. */
+export async function migrateStore(store: string): Promise<number> {
+  return JSON.parse(await answerOf(() => native.migrateStore(store, completions())));
+}
+
+/** A table that was copied. */
+export interface CopiedTable {
+  table: string;
+  rows: number;
+  /** The rows that this copy has added. */
+  added: number;
+  /** SHA-256 of all rows, which is the same for both stores. */
+  digest: string;
+}
+
+/** Copies a store from a file to a database, and compares all rows. The gateways of both must be closed. */
+export async function copyStore(from: string, to: string, encryptionKey: string): Promise<CopiedTable[]> {
+  return JSON.parse(await answerOf(() => native.copyStore(from, to, encryptionKey, completions())));
 }
 
 /** Copies a store to a new file, and returns the size of the copy in bytes. A gateway may be using the store. */

@@ -1,10 +1,11 @@
-//! The file of a store, without a gateway: it is checked, backed up, and encrypted with another key.
+//! A store without a gateway: it is checked, migrated, copied, backed up, and encrypted with another key.
 
 use std::sync::Arc;
 
 use napi_derive::napi;
 use proxy_execute_server::{
-    EncryptionKeys, RotationProgress, back_up_store as back_up, check_store as check, rotate_key,
+    EncryptionKeys, RotationProgress, back_up_store as back_up, check_store as check, copy_store as copy,
+    migrate_store as migrate, rotate_key,
 };
 
 use crate::call::{to_its_end, to_json};
@@ -14,6 +15,18 @@ use crate::completions::Completions;
 #[napi(catch_unwind)]
 pub fn check_store(store: String, encryption_key: String, completions: &Completions) -> u32 {
     to_its_end(completions, async move { to_json(&check(&store, &encryption_key.into()).await?) })
+}
+
+/// Brings a store in a database to the schema of this version. The result is the number of migrations.
+#[napi(catch_unwind)]
+pub fn migrate_store(store: String, completions: &Completions) -> u32 {
+    to_its_end(completions, async move { to_json(&migrate(&store).await?) })
+}
+
+/// Copies a store from a file to a database. The result has the tables.
+#[napi(catch_unwind)]
+pub fn copy_store(from: String, to: String, encryption_key: String, completions: &Completions) -> u32 {
+    to_its_end(completions, async move { to_json(&copy(&from, &to, &encryption_key.into()).await?) })
 }
 
 /// Copies a store to a new file. The result is the size of the copy.

@@ -49,7 +49,10 @@ export interface Option {
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: Options = {
-  store: { value: '<file>', description: 'The store. Default: ./proxy-execute.db' },
+  store: {
+    value: '<file>',
+    description: 'The store, or the URL of a database. Default: PROXY_EXECUTE_STORE, or ./proxy-execute.db',
+  },
   'encryption-key-file': {
     value: '<file>',
     description:

@@ -11,9 +11,30 @@ import type { Terminal } from './terminal';
 
 const KEY_VARIABLE = 'PROXY_EXECUTE_ENCRYPTION_KEY';
 
-/** The path of the store. */
+const STORE_VARIABLE = 'PROXY_EXECUTE_STORE';
+
+/** The store: the path of a file, or the URL of a database, which may hold a password. */
 export function storeOf(given: Given): string {
-  return given.text('store') ?? './proxy-execute.db';
+  return given.text('store') ?? (process.env[STORE_VARIABLE] || './proxy-execute.db');
+}
+
+/** The store as it is shown: without a password. */
+export function shownStoreOf(given: Given): string {
+  return withoutPassword(storeOf(given));
+}
+
+/** A store as it is shown. */
+export function withoutPassword(store: string): string {
+  if (!isDatabase(store) || !URL.canParse(store)) return isDatabase(store) ? 'the database' : store;
+  const url = new URL(store);
+  url.password = '';
+  url.searchParams.delete('password');
+  return url.href;
+}
+
+/** Whether a store is the URL of a database. */
+export function isDatabase(store: string): boolean {
+  return /^postgres(ql)?:\/\//.test(store);
 }
 
 /** Opens the store, makes it if there is none, and closes it after the work. */
@@ -48,10 +69,10 @@ export async function inExistingStore<T>(
   return inStore(given, terminal, work, options);
 }
 
-/** The path of a store that exists. */
+/** The store, which exists if it is a file. */
 export function existingStoreOf(given: Given): string {
   const store = storeOf(given);
-  if (existsSync(store)) return store;
+  if (isDatabase(store) || existsSync(store)) return store;
   throw new UsageError(
     `There is no store at ${store}: check --store. \`serve\`, \`connect\` and \`keys create\` create one.`,
   );

@@ -43,6 +43,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   requestTimeout: '--request-timeout',
   requestsPerMinute: '--rate-limit',
   statuses: '--status',
+  store: '--store',
   'tls.cert': '--tls-cert',
   'tls.key': '--tls-key',
   userIds: '--user',

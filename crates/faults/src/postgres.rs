@@ -85,7 +85,7 @@ fn server() -> Option<&'static str> {
     url.as_deref()
 }
 
-/// What a proxy does with its connections.
+/// How a proxy treats its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Forward,

@@ -87,6 +87,8 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("accounts", "list") => accounts::list(given, terminal).await,
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
         ("store", "check") => store_file::check(given, terminal).await,
+        ("store", "migrate") => store_file::migrate(given, terminal).await,
+        ("store", "copy") => store_file::copy(given, terminal).await,
         ("store", "backup") => store_file::back_up(given, terminal).await,
         ("store", "rotate-key") => return store_file::rotate_key(given, terminal).await,
         ("encryption-key", _) => encryption_key::print(terminal),

@@ -13,7 +13,7 @@ use crate::arguments::Given;
 use crate::failure::Failure;
 use crate::key_source::keys_of;
 use crate::signals::Signals;
-use crate::store::{open, store_of};
+use crate::store::{open, store_of, without_password};
 use crate::table::PROGRAM;
 use crate::terminal::{Style, Terminal, shown};
 
@@ -132,6 +132,7 @@ async fn options(given: &Given, terminal: &Terminal) -> Result<Map<String, Value
     set("public_url", json!(given.text("public-url")));
     set("callback_urls", json!(given.texts("callback-url")));
     set("own_callback_paths", json!(given.flag("own-callback-paths")));
+    set("migrate", json!(given.flag("migrate")));
     set("mcp", json!(!given.flag("no-mcp")));
     set("allow_private_hosts", json!(given.texts("allow-private-host")));
     set("allow_private_redirects", json!(given.texts("allow-private-redirect")));
@@ -208,7 +209,7 @@ fn announce(
              with --public-url."
         ));
     }
-    let store = store_of(given);
+    let store = without_password(&store_of(given));
     let with_key = ["encryption-key-file", "encryption-key-command"].map(|option| {
         given.text(option).map(|value| format!(" --{option} {}", as_word(value))).unwrap_or_default()
     });

@@ -1,10 +1,12 @@
 //! The gateway that a command works on, opened from its options.
 
+use std::env;
 use std::path::Path;
 
 use proxy_execute_protocol::read_options;
 use proxy_execute_server::{Embedded, EncryptionKeys, GatewayOptions};
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::arguments::Given;
 use crate::failure::Failure;
@@ -13,10 +15,33 @@ use crate::table::PROGRAM;
 use crate::terminal::Terminal;
 
 const KEY_VARIABLE: &str = "PROXY_EXECUTE_ENCRYPTION_KEY";
+const STORE_VARIABLE: &str = "PROXY_EXECUTE_STORE";
 
-/// The path of the store.
-pub(crate) fn store_of(given: &Given) -> &str {
-    given.text("store").unwrap_or("./proxy-execute.db")
+/// The store: the path of a file, or the URL of a database, which may hold a password.
+pub(crate) fn store_of(given: &Given) -> String {
+    let named = given.text("store").map(str::to_owned);
+    let named = named.or_else(|| env::var(STORE_VARIABLE).ok().filter(|store| !store.is_empty()));
+    named.unwrap_or_else(|| "./proxy-execute.db".to_owned())
+}
+
+/// A store as it is shown: without a password.
+pub(crate) fn without_password(store: &str) -> String {
+    if !is_database(store) {
+        return store.to_owned();
+    }
+    let Ok(mut url) = Url::parse(store) else { return "the database".to_owned() };
+    _ = url.set_password(None);
+    let kept: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| name != "password").collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    url.into()
+}
+
+/// Whether a store is the URL of a database.
+pub(crate) fn is_database(store: &str) -> bool {
+    store.starts_with("postgres://") || store.starts_with("postgresql://")
 }
 
 /// Opens the store, and makes it if there is none.
@@ -54,10 +79,10 @@ pub(crate) async fn in_existing_store(
     in_store(given, terminal, work).await
 }
 
-/// The path of a store that exists.
-pub(crate) fn existing_store_of(given: &Given) -> Result<&str, Failure> {
+/// The store, which exists if it is a file.
+pub(crate) fn existing_store_of(given: &Given) -> Result<String, Failure> {
     let store = store_of(given);
-    if Path::new(store).exists() {
+    if is_database(&store) || Path::new(&store).exists() {
         return Ok(store);
     }
     Err(Failure::Usage(format!(

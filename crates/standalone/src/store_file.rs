@@ -1,13 +1,15 @@
-//! `store`: the store, checked, backed up and encrypted with another key while a gateway may be using it.
+//! `store`: the store is checked, migrated, copied, backed up and encrypted with another key.
 
 use std::time::Duration;
 
-use proxy_execute_server::{KeyUse, RotationProgress, back_up_store, check_store, rotate_key as rotate};
+use proxy_execute_server::{
+    KeyUse, RotationProgress, back_up_store, check_store, copy_store, migrate_store, rotate_key as rotate,
+};
 use serde_json::{Value, json};
 
 use crate::arguments::Given;
 use crate::failure::Failure;
-use crate::store::{encryption_keys_of, existing_store_of};
+use crate::store::{encryption_keys_of, existing_store_of, is_database, store_of, without_password};
 use crate::terminal::{Terminal, table};
 use crate::{DONE, FAILED};
 
@@ -16,8 +18,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Checks that the store is intact and that the key opens it.
 pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    let store = existing_store_of(given)?;
-    let checked = check_store(store, &encryption_keys_of(given, terminal).await?).await?;
+    let path = existing_store_of(given)?;
+    let checked = check_store(&path, &encryption_keys_of(given, terminal).await?).await?;
+    let store = without_password(&path);
     let value = json!({
         "store": store,
         "schemaVersion": checked.schema_version,
@@ -49,19 +52,22 @@ pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Fail
         lines
     })?;
     if checked.pending_migrations > 0 && !terminal.json {
-        terminal.note(
-            "The next command that opens the store, such as `serve`, changes its schema. Back it up before.",
-        );
+        terminal.note(if is_database(&path) {
+            "Its schema is that of an older version. Back it up, and run `proxy-execute-gateway store migrate`."
+        } else {
+            "The next command that opens the store, such as `serve`, changes its schema. Back it up before."
+        });
     }
     Ok(())
 }
 
 /// Encrypts everything with the first key, and returns the exit code.
 pub(crate) async fn rotate_key(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
-    let store = existing_store_of(given)?;
+    let path = existing_store_of(given)?;
+    let store = without_password(&path);
     let keys = encryption_keys_of(given, terminal).await?;
     let progress = RotationProgress::default();
-    let rotation = rotate(store, &keys, &progress);
+    let rotation = rotate(&path, &keys, &progress);
     tokio::pin!(rotation);
     let rotated = loop {
         tokio::select! {
@@ -132,11 +138,44 @@ fn uses(keys: &[KeyUse]) -> Vec<Value> {
     keys.iter().map(shown).collect()
 }
 
+/// Brings a database to the schema of this version.
+pub(crate) async fn migrate(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
+    let store = store_of(given);
+    let migrations = migrate_store(&store).await?;
+    let store = without_password(&store);
+    let value = json!({ "store": store, "migrations": migrations });
+    terminal.result(&value, || vec![format!("{store} has the schema of this version; {migrations} applied.")])
+}
+
+/// Copies a store from a file to a database.
+pub(crate) async fn copy(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
+    let (from, url) = (given.text("from").unwrap_or_default(), given.text("to").unwrap_or_default());
+    if is_database(from) || !is_database(url) {
+        let message = "--from is a file, and --to is written --to postgres://user@host:5432/database.";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let tables = copy_store(from, url, &encryption_keys_of(given, terminal).await?).await?;
+    let to = without_password(url);
+    terminal.result(&json!({ "from": from, "to": to, "tables": tables }), || {
+        let rows = tables.iter().map(|copied| {
+            [
+                copied.table.to_owned(),
+                copied.rows.to_string(),
+                copied.added.to_string(),
+                copied.digest.clone(),
+            ]
+        });
+        let mut lines = table(["TABLE", "ROWS", "ADDED", "SHA-256"], rows.collect());
+        lines.insert(0, format!("{to} has every row of {from}."));
+        lines
+    })
+}
+
 /// Copies the store to a new file.
 pub(crate) async fn back_up(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
     let store = existing_store_of(given)?;
     let file = &given.parameters[0];
-    let bytes = back_up_store(store, file).await?;
+    let bytes = back_up_store(&store, file).await?;
     let value = json!({ "store": store, "file": file, "bytes": bytes });
     terminal.result(&value, || vec![format!("{store} is copied to {file}, {bytes} bytes.")])
 }

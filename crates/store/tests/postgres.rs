@@ -1,4 +1,4 @@
-//! What PostgreSQL has beyond the behaviour of every store: several gateways, faults, migrations, and copies.
+//! PostgreSQL beyond the behaviour of every store: several gateways, faults, migrations, and copies.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
@@ -179,7 +179,7 @@ async fn one_of_many_gateways_takes_the_lease_the_state_and_the_link() {
 
 async fn links_are_taken_once(gateways: &[Gateway; 4]) {
     for round in 0..10 {
-        // Of links that are created at once, one stays.
+        // One of several links that are created at once stays.
         let created = gateways.iter().zip(0..).map(|(gateway, n): (_, u8)| async move {
             gateway.insert_link(&link(round * 10 + n)).await.unwrap()
         });

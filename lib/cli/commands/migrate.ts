@@ -30,7 +30,7 @@ import {
 import { Project } from '../migration/project';
 import { type Migration, planLines, resultLines, resultOf } from '../migration/report';
 import { canAsk } from '../secrets';
-import { inStore, storeOf } from '../store';
+import { inStore, isDatabase, storeOf } from '../store';
 import type { Terminal } from '../terminal';
 
 /** The states of accounts that can be moved. The others were never connected, or are revoked. */
@@ -83,7 +83,7 @@ const composio: Command = {
   async run(given, terminal) {
     const wishes = readWishes(given);
     const project = new Project(terminal, (given.whole('timeout') ?? 120) * 1_000);
-    const ids = new Ids(given.text('ids') ?? `${storeOf(given)}.composio.jsonl`);
+    const ids = new Ids(given.text('ids') ?? `${fileOf(given)}.composio.jsonl`);
     const accounts = await project.accounts(wishes.choice);
     const configs = await project.authConfigs(wishes.choice, accounts);
     const used = new Set(accounts.map(({ authConfigId }) => authConfigId));
@@ -114,7 +114,7 @@ const composio: Command = {
       return 0;
     };
     // A dry run leaves no new store behind.
-    if (wishes.isDry && !existsSync(storeOf(given))) {
+    if (wishes.isDry && !isDatabase(storeOf(given)) && !existsSync(storeOf(given))) {
       const gateway = await Gateway.open({ toolkits: given.texts('toolkit'), ...wishes.gateway });
       return work(gateway).finally(() => gateway.close());
     }
@@ -242,4 +242,10 @@ async function makeSessions(
 function getsLink(move: AccountMove, { linkWishes }: Wishes): boolean {
   if (move.left !== undefined) return false;
   return move.id === undefined || (linkWishes.again && isWaiting(move));
+}
+
+/** The file of the store, or a file in the current folder for a database. */
+function fileOf(given: Given): string {
+  const store = storeOf(given);
+  return isDatabase(store) ? './proxy-execute' : store;
 }

@@ -6,7 +6,7 @@ import { type FilesOptions, NUMBER_FLAGS } from '../../gateway-options';
 import { native } from '../../native';
 import { ALLOW_PRIVATE, type Command, type Given, privateHosts, UsageError } from '../command';
 import { keysOf } from '../key-source';
-import { inStore, storeOf } from '../store';
+import { inStore, shownStoreOf } from '../store';
 import type { Terminal } from '../terminal';
 
 const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
@@ -70,6 +70,7 @@ export const serve: Command = {
     'own-callback-paths': {
       description: 'Give every authorization server a redirect URI of its own. Register your clients with it',
     },
+    migrate: { description: 'Bring a database to the schema of this version. A file always is' },
     'no-mcp': { description: 'Serve no MCP clients: the `mcp.url` of sessions is empty' },
     files: {
       value: '<place>',
@@ -135,6 +136,7 @@ export const serve: Command = {
     'npx proxy-execute serve --host 0.0.0.0 --port 8080 --public-url https://gateway.example.com --rate-limit 600',
     'npx proxy-execute serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --public-url https://gateway.example.com:9900',
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
+    'npx proxy-execute serve --store postgres://gateway@db.example.com/gateway?sslmode=verify-full',
   ],
   run(given, terminal) {
     const level = oneOf(given, 'log-level', 'PROXY_EXECUTE_LOG', LOG_LEVELS) ?? 'warn';
@@ -152,6 +154,7 @@ export const serve: Command = {
       publicUrl: given.text('public-url'),
       callbackUrls: given.texts('callback-url'),
       ownCallbackPaths: given.flag('own-callback-paths'),
+      migrate: given.flag('migrate'),
       mcp: given.flag('no-mcp') ? false : undefined,
       ...privateHosts(given),
       files: filesOf(given, terminal),
@@ -185,13 +188,14 @@ export const serve: Command = {
             'or name the https URL of your reverse proxy with --public-url.',
         );
       }
+      const store = shownStoreOf(given);
       const withKey = ['encryption-key-file', 'encryption-key-command'].map((option) => {
         const value = given.text(option);
         return value === undefined ? '' : ` --${option} ${asWord(value)}`;
       });
-      const makeKey = `npx proxy-execute keys create --store ${storeOf(given)}${withKey.join('')}`;
-      terminal.result({ url, host, port, store: storeOf(given), metrics: metricsUrl }, () => [
-        `Listening on ${terminal.styled('bold', url)}, with the store ${storeOf(given)}.`,
+      const makeKey = `npx proxy-execute keys create --store ${store}${withKey.join('')}`;
+      terminal.result({ url, host, port, store, metrics: metricsUrl }, () => [
+        `Listening on ${terminal.styled('bold', url)}, with the store ${store}.`,
         `Create an API key with: ${makeKey}`,
         `Programs connect with:  COMPOSIO_BASE_URL=${options.publicUrl ?? url} COMPOSIO_API_KEY=<the key>`,
         ...(metricsUrl === undefined ? [] : [`Prometheus reads:       ${metricsUrl}`]),

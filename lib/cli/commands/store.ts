@@ -1,9 +1,9 @@
-// `store`: the store, checked, backed up and encrypted with another key while a gateway may be using it.
+// `store`: the store is checked, migrated, copied, backed up and encrypted with another key.
 
 import { clearInterval, setInterval } from 'node:timers';
-import { backUpStore, checkStore, KeyRotation, type KeyUse } from '../../store-file';
-import type { Command } from '../command';
-import { encryptionKeysOf, existingStoreOf } from '../store';
+import { backUpStore, checkStore, copyStore, KeyRotation, type KeyUse, migrateStore } from '../../store-file';
+import { type Command, UsageError } from '../command';
+import { encryptionKeysOf, existingStoreOf, isDatabase, shownStoreOf, storeOf, withoutPassword } from '../store';
 
 /** The time between two notes about the progress, in milliseconds. */
 const PROGRESS_INTERVAL = 2_000;
@@ -15,8 +15,9 @@ const check: Command = {
   options: {},
   examples: ['npx proxy-execute store check', 'npx proxy-execute store check --store /backup/gateway.db --json'],
   async run(given, terminal) {
-    const store = existingStoreOf(given);
-    const checked = await terminal.during('Checking the store', checkStore(store, encryptionKeysOf(given, terminal)));
+    const path = existingStoreOf(given);
+    const checked = await terminal.during('Checking the store', checkStore(path, encryptionKeysOf(given, terminal)));
+    const store = shownStoreOf(given);
     const { schemaVersion, pendingMigrations, encryptionKeys, accounts, sessions, apiKeys, calls } = checked;
     terminal.result({ store, ...checked }, () => [
       `${store} is intact, and the key opens it.`,
@@ -31,7 +32,11 @@ const check: Command = {
       ),
     ]);
     if (pendingMigrations > 0 && !terminal.json) {
-      terminal.note('The next command that opens the store, such as `serve`, changes its schema. Back it up before.');
+      terminal.note(
+        isDatabase(path)
+          ? 'Its schema is that of an older version. Back it up, and run `npx proxy-execute store migrate`.'
+          : 'The next command that opens the store, such as `serve`, changes its schema. Back it up before.',
+      );
     }
     return 0;
   },
@@ -62,8 +67,9 @@ const rotateKey: Command = {
     'npx proxy-execute store rotate-key --encryption-key-file keys.txt --json',
   ],
   async run(given, terminal) {
-    const store = existingStoreOf(given);
-    const rotation = new KeyRotation(store, encryptionKeysOf(given, terminal));
+    const path = existingStoreOf(given);
+    const store = shownStoreOf(given);
+    const rotation = new KeyRotation(path, encryptionKeysOf(given, terminal));
     const noting = setInterval(() => {
       if (!process.stderr.isTTY) terminal.note(`Encrypting: ${rotation.done} of ${rotation.total} rows.`);
     }, PROGRESS_INTERVAL);
@@ -103,4 +109,46 @@ function adviceAfter(isComplete: boolean, others: readonly KeyUse[], unopenable:
   return others.length === 0 ? 'Everything in the store has this key.' : 'Start every gateway with the new key alone.';
 }
 
-export const store = [check, backup, rotateKey];
+const migrate: Command = {
+  name: 'store migrate',
+  summary: 'Brings a database to the schema of this version. A file is migrated when it is opened',
+  parameters: [],
+  options: {},
+  examples: ['npx proxy-execute store migrate --store postgres://gateway@db.example.com/gateway'],
+  async run(given, terminal) {
+    const migrations = await terminal.during('Migrating the store', migrateStore(storeOf(given)));
+    const store = shownStoreOf(given);
+    terminal.result({ store, migrations }, () => `${store} has the schema of this version; ${migrations} applied.`);
+    return 0;
+  },
+};
+
+const copy: Command = {
+  name: 'store copy',
+  summary: 'Copies a store from a file to a database, and compares all rows. Close the gateways before',
+  parameters: [],
+  options: {
+    from: { value: '<file>', required: true, description: 'The store in a file' },
+    to: { value: '<url>', required: true, description: 'The database, which is empty or has this copy' },
+  },
+  examples: ['npx proxy-execute store copy --from gateway.db --to postgres://gateway@db.example.com/gateway'],
+  async run(given, terminal) {
+    const [from = '', url = ''] = [given.text('from'), given.text('to')];
+    if (isDatabase(from) || !isDatabase(url)) {
+      throw new UsageError('--from is a file, and --to is written --to postgres://user@host:5432/database.');
+    }
+    const copying = copyStore(from, url, encryptionKeysOf(given, terminal));
+    const tables = await terminal.during('Copying the store', copying);
+    const to = withoutPassword(url);
+    terminal.result({ from, to, tables }, () => [
+      `${to} has every row of ${from}.`,
+      ...terminal.table(
+        ['TABLE', 'ROWS', 'ADDED', 'SHA-256'],
+        tables.map(({ table, rows, added, digest }) => [table, rows, added, digest]),
+      ),
+    ]);
+    return 0;
+  },
+};
+
+export const store = [check, backup, rotateKey, migrate, copy];

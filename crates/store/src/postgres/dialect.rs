@@ -1,4 +1,4 @@
-//! What PostgreSQL has in the place of SQLite's, for the statements that both share.
+//! The parts of the shared statements that differ between PostgreSQL and SQLite, for PostgreSQL.
 
 use proxy_execute_protocol::Result;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};

@@ -1,4 +1,4 @@
-//! What SQLite has in the place of PostgreSQL's, for the statements that both share.
+//! The parts of the shared statements that differ between PostgreSQL and SQLite, for SQLite.
 
 use proxy_execute_protocol::Result;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
