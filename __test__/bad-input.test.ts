@@ -588,7 +588,10 @@ describe('a store', () => {
     );
     assert.ok(!existsSync(store));
     await make();
-    await refused({ store }, { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /npx proxy-execute encryption-key$/ });
+    await refused(
+      { store },
+      { slug: 'EncryptionKeyRequired', names: /gateway\.db/, fix: /npx proxy-execute encryption-key$/ },
+    );
     await opens();
   });
 
