@@ -237,7 +237,7 @@ basic = { username = "{{username}}", password = "{{password}}" }
     });
 
     it('options without a command', async () => {
-      await refused(['--frob'], /There is no option --frob: the known ones are `--store`/);
+      await refused(['--frob'], /There is no option --frob: the known ones are `--config`/);
       const { code, stderr } = await run(['--json']);
       assert.deepEqual(
         [code, JSON.parse(stderr)],

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -246,6 +246,30 @@ headers = { x-api-key = "{{api_key}}" }
       }
     });
 
+    it('about a configuration file', async () => {
+      const files: Readonly<Record<string, string>> = {
+        'unknown.toml': 'prot = 9900\n',
+        'one-run.toml': 'json = true\n',
+        'flag.toml': 'no-mcp = "yes"\n',
+        'value.toml': 'public-url = true\n',
+        'two.toml': 'port = [1, 2]\n',
+        'number.toml': 'port = 99999\n',
+        'word.toml': 'port = "many"\n',
+        'empty.toml': 'store = ""\n',
+        'reference.toml': 'store = { variable = "PROXY_EXECUTE_NO_SUCH" }\n',
+        'syntax.toml': 'port = 1\nsecret-text\n',
+        'log.toml': 'log-level = "verbose"\n',
+        'url.toml': 'public-url = "foo"\n',
+      };
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+      for (const name of Object.keys(files)) {
+        const { stderr } = await same(['serve', '--check', '--config', name], 2);
+        assert.doesNotMatch(stderr, /secret-text/);
+      }
+      await same(['serve', '--config', 'none.toml'], 2);
+      await same(['keys', 'list'], 2, { PROXY_EXECUTE_CONFIG: 'unknown.toml' });
+    });
+
     it('about a port that is in use', async () => {
       const taken = createServer().listen(0, '127.0.0.1');
       await once(taken, 'listening');
@@ -253,6 +277,54 @@ headers = { x-api-key = "{{api_key}}" }
       await same(['serve', '--port', `${port}`], 1);
       taken.close();
     });
+  });
+
+  it('takes the options of a configuration file for every command', async () => {
+    mkdirSync(join(folder, 'etc'), { recursive: true });
+    writeFileSync(
+      join(folder, 'etc', 'gateway.toml'),
+      `store = "gateway.db"
+encryption-key-file = "gateway.key"
+toolkit = ["../acme.toml"]
+allow-private-host = ["127.0.0.1:${upstream.port}"]
+port = 0
+public-url = { variable = "PUBLIC_URL" }
+no-mcp = true
+`,
+    );
+    writeFileSync(join(folder, 'etc', 'gateway.key'), OTHER_KEY);
+    const config = ['--config', 'etc/gateway.toml'];
+    const env = { PUBLIC_URL: 'https://gateway.example.com', PROXY_EXECUTE_ENCRYPTION_KEY: '' };
+    const early = await same(['serve', '--check', ...config], 0, env);
+    assert.match(early.stdout, /There is no store at etc\/gateway\.db yet/);
+    assert.ok(!existsSync(join(folder, 'etc', 'gateway.db')));
+    await same(['keys', 'create', ...config], 0, env);
+    assert.ok(existsSync(join(folder, 'etc', 'gateway.db')));
+    await same(['keys', 'list', '--json'], 0, { ...env, PROXY_EXECUTE_CONFIG: 'etc/gateway.toml' });
+    for (const json of [[], ['--json']]) {
+      const { stdout } = await same(['serve', '--check', ...config, ...json], 0, env);
+      assert.match(stdout, json.length > 0 ? /"exists":true/ : /the key opens the store etc\/gateway\.db/);
+    }
+    // An option of the command line replaces that of the file.
+    await same(['keys', 'list', '--encryption-key-file', 'wrong.key', ...config], 0, env);
+    await same(['keys', 'list', '--encryption-key-file', 'short.key', ...config], 2, env);
+    await same(['serve', '--check', '--toolkit', 'no.toml', ...config], 2, env);
+    await same(['serve', '--check', ...config], 2, { ...env, PUBLIC_URL: '' });
+    for (const program of [PROGRAM, COMMAND]) {
+      const child = start(program, ['serve', ...config], env);
+      const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+      child.kill('SIGKILL');
+      assert.match(line, /COMPOSIO_BASE_URL=https:\/\/gateway\.example\.com/);
+      assert.match(line, /keys create --config etc\/gateway\.toml\n/);
+    }
+    // A file in the current folder needs no option.
+    writeFileSync(join(folder, 'proxy-execute.toml'), 'store = "here.db"\n');
+    try {
+      await same(['keys', 'create'], 0);
+      assert.ok(existsSync(join(folder, 'here.db')));
+    } finally {
+      rmSync(join(folder, 'proxy-execute.toml'));
+    }
   });
 
   it('reads and changes the same store', async () => {

@@ -16,6 +16,7 @@ pub mod backend;
 mod call;
 mod cancel;
 pub mod completions;
+pub mod config;
 pub mod download;
 pub mod failure;
 pub mod gateway;

@@ -45,21 +45,36 @@ export interface Option {
   many?: boolean;
   /** Whether it is required. */
   required?: boolean;
+  /** Whether its value is a path, which in a configuration file is relative to that file. */
+  path?: boolean;
 }
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: Options = {
+  config: {
+    value: '<file>',
+    description:
+      'A TOML file with options that are not given here. Default: the variable PROXY_EXECUTE_CONFIG, or ' +
+      './proxy-execute.toml if it exists',
+  },
   store: {
     value: '<file>',
+    path: true,
     description: 'The store, or the URL of a database. Default: PROXY_EXECUTE_STORE, or ./proxy-execute.db',
   },
   'encryption-key-file': {
     value: '<file>',
+    path: true,
     description:
       'A file with the key of the store. Default: PROXY_EXECUTE_ENCRYPTION_KEY of the environment or of .env',
   },
   'encryption-key-command': { value: '<command>', description: 'A command that prints the key, instead of a file' },
-  toolkit: { value: '<path>', many: true, description: 'A TOML file, or a folder of them, with toolkits of your own' },
+  toolkit: {
+    value: '<path>',
+    many: true,
+    path: true,
+    description: 'A TOML file, or a folder of them, with toolkits of your own',
+  },
   json: { description: 'Print JSON' },
   help: { description: 'Show this help' },
 };
@@ -99,7 +114,7 @@ export function privateHosts(
 /** The command line cannot be understood. */
 export class UsageError extends Error {}
 
-/** The arguments of a command. */
+/** The arguments of a command, and what a configuration file adds. */
 export interface Given {
   /** The command's name. */
   command: string;
@@ -113,13 +128,26 @@ export interface Given {
   texts(name: string): readonly string[];
   /** Whether a flag is there. */
   flag(name: string): boolean;
+  /** Whether the command line itself has an option. */
+  isWritten(name: string): boolean;
 }
+
+/** The values of options by their names. A flag has one empty value. */
+export type Values = ReadonlyMap<string, readonly string[]>;
+
+/** A command line that was read, before a configuration file adds options. */
+export interface CommandLine {
+  parameters: readonly string[];
+  values: Values;
+}
+
+type Form = Pick<Command, 'name' | 'parameters' | 'options'>;
 
 /**
  * Reads the arguments of a command. A message names options, but shows no value: it may be a secret
  * that was put into the wrong place.
  */
-export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>, args: readonly string[]): Given {
+export function parse(command: Form, args: readonly string[]): CommandLine {
   const options = { ...GLOBAL_OPTIONS, ...command.options };
   const { tokens } = parseArgs({
     args: [...args],
@@ -143,16 +171,25 @@ export function parse(command: Pick<Command, 'name' | 'parameters' | 'options'>,
     if (!option.many && values.get(token.name)?.length !== 1) throw new UsageError(`--${token.name} appears twice.`);
   }
   checkParameters(command, parameters);
+  return { parameters, values };
+}
+
+/** The arguments of a command. Options that the command line does not have come from the configuration file. */
+export function complete(command: Form, line: CommandLine, config: Values): Given {
+  const options = { ...GLOBAL_OPTIONS, ...command.options };
+  const ofCommand = [...config].filter(([name]) => Object.hasOwn(options, name));
+  const values: Values = new Map([...ofCommand, ...line.values]);
   for (const [name, { required }] of Object.entries(options)) {
     if (required && !values.has(name)) throw new UsageError(`--${name} is missing.`);
   }
   return {
     command: command.name,
-    parameters,
+    parameters: line.parameters,
     text: (name) => values.get(name)?.[0],
     whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) * (options[name]?.unit ?? 1) : undefined),
     texts: (name) => values.get(name) ?? [],
     flag: (name) => values.has(name),
+    isWritten: (name) => line.values.has(name),
   };
 }
 
@@ -178,7 +215,8 @@ function readValue(token: { rawName: string; value?: string; inlineValue?: boole
   return value;
 }
 
-function checkWhole(rawName: string, value: string, { least = 0, most, unit = 1 }: Option): void {
+/** Checks a whole number. */
+export function checkWhole(rawName: string, value: string, { least = 0, most, unit = 1 }: Option): void {
   const atLeast = least > 0 ? ` of at least ${least}` : '';
   const range = most === undefined ? atLeast : ` from ${least} to ${most}`;
   if (!/^\d+$/.test(value) || Number(value) < least || Number(value) > (most ?? Number.POSITIVE_INFINITY)) {

@@ -26,9 +26,12 @@ export interface ReadKeys {
 export function keysOf(given: Given, terminal: Terminal, option: string): ReadKeys | undefined {
   const variable = `PROXY_EXECUTE_${option.toUpperCase().replaceAll('-', '_')}`;
   const set = (name: string) => (process.env[name] ? [process.env[name]] : []);
+  // An option of the command line replaces both of a configuration file.
+  const isWritten = given.isWritten(`${option}-file`) || given.isWritten(`${option}-command`);
+  const named = (name: string) => (isWritten && !given.isWritten(name) ? [] : given.texts(name));
   const options = [
-    { name: `--${option}-file`, values: given.texts(`${option}-file`), read: files },
-    { name: `--${option}-command`, values: given.texts(`${option}-command`), read: command },
+    { name: `--${option}-file`, values: named(`${option}-file`), read: files },
+    { name: `--${option}-command`, values: named(`${option}-command`), read: command },
   ];
   const variables = [
     { name: `${variable}_FILE`, values: set(`${variable}_FILE`), read: files },

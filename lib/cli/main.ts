@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ComposioError } from '../errors';
 import { quoted } from '../quoted';
 import { suggest } from '../validate';
-import { type Command, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
+import { type Command, complete, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
 import { accounts } from './commands/accounts';
 import { call } from './commands/call';
 import { calls } from './commands/calls';
@@ -17,6 +17,7 @@ import { migrate } from './commands/migrate';
 import { serve } from './commands/serve';
 import { store } from './commands/store';
 import { toolkits } from './commands/toolkits';
+import { readConfigFile } from './config-file';
 import { commandHelp, programHelp } from './help';
 import { Terminal } from './terminal';
 import { inWords, isMistake } from './words';
@@ -60,7 +61,8 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     const command = find(words);
     const parameters = words.slice(command.name.split(' ').length);
-    given = parse(command, [...parameters, ...rest]);
+    const line = parse(command, [...parameters, ...rest]);
+    given = complete(command, line, await readConfigFile(line.values.get('config')?.[0], serve.options));
     return await command.run(given, terminal);
   } catch (error) {
     tell(terminal, given === undefined ? error : inWords(error, given));

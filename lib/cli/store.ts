@@ -37,6 +37,20 @@ export function isDatabase(store: string): boolean {
   return /^postgres(ql)?:\/\//.test(store);
 }
 
+/** The options with which another command works on the same store. */
+export function sameStore(given: Given): string {
+  const written = ['config', 'store', 'encryption-key-file', 'encryption-key-command'].filter(given.isWritten);
+  // Without a store, the option says where the default is.
+  const options = written.includes('config') || written.includes('store') ? written : ['store', ...written];
+  const textOf = (name: string) => (name === 'store' ? shownStoreOf(given) : given.text(name)) ?? '';
+  return options.map((name) => ` --${name} ${asWord(textOf(name))}`).join('');
+}
+
+/** A value as a word for a shell. */
+function asWord(value: string): string {
+  return /^[\p{Alphabetic}\p{N}_\-./:@%+=,~\\]*$/u.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}
+
 /** Opens the store, makes it if there is none, and closes it after the work. */
 export async function inStore<T>(
   given: Given,

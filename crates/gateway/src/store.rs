@@ -20,7 +20,7 @@ const KEY_CHECK_PLACE: SealedField<'_> = SealedField { table: "meta", row: "key_
 pub(crate) enum Place<'a> {
     Memory,
     File(&'a Path),
-    Postgres(PostgresOptions),
+    Postgres(Box<PostgresOptions>),
 }
 
 impl<'a> Place<'a> {
@@ -31,7 +31,9 @@ impl<'a> Place<'a> {
             Some("") => Err(Error::new(ErrorKind::InvalidOption, "store: is empty.")
                 .about("store")
                 .fix("Name a file, or leave `store` out to keep everything in memory.")),
-            Some(url) if PostgresOptions::is_url(url) => PostgresOptions::from_url(url).map(Self::Postgres),
+            Some(url) if PostgresOptions::is_url(url) => {
+                Ok(Self::Postgres(Box::new(PostgresOptions::from_url(url)?)))
+            }
             Some(path) => Ok(Self::File(Path::new(path))),
         }
     }

@@ -9,6 +9,7 @@
 mod auth_configs;
 mod caller;
 mod clients;
+mod config_file;
 mod connect;
 mod connected_accounts;
 mod elsewhere;
@@ -61,6 +62,7 @@ use utoipa_axum::routes;
 
 use self::caller::Owner;
 use self::clients::Connections;
+pub use self::config_file::{ConfigValue, read_config};
 pub use self::embedded::Embedded;
 pub use self::log::{begin_log, log_from};
 use self::rate_limit::RateLimit;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use lexopt::{Arg, Parser};
 use proxy_execute_protocol::quoted;
 
+use crate::config_file::read_config_file;
 use crate::failure::Failure;
 use crate::table::{self, Command, Opt, PROGRAM};
 
@@ -24,14 +25,17 @@ pub(crate) enum CommandLine {
 }
 
 /// The arguments of a command.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Given {
     /// The command's name.
     pub(crate) command: String,
     /// The values without a name, in order.
     pub(crate) parameters: Vec<String>,
     options: Vec<&'static Opt>,
+    /// The values of the command line.
     values: BTreeMap<&'static str, Vec<String>>,
+    /// The values of the configuration file.
+    config: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Given {
@@ -43,7 +47,12 @@ impl Given {
     /// The values of an option that may be repeated.
     pub(crate) fn texts(&self, name: &str) -> &[String] {
         debug_assert!(self.options.iter().any(|option| option.name == name), "--{name} is in the table");
-        self.values.get(name).map_or(&[], Vec::as_slice)
+        self.values.get(name).or_else(|| self.config.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the command line itself has an option.
+    pub(crate) fn is_written(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 
     /// The value of an option that is a whole number, in its unit.
@@ -77,7 +86,8 @@ pub(crate) fn read(args: &[String]) -> Result<CommandLine, Failure> {
             let command = find(words)?;
             let parameters = &words[command.name.split(' ').count()..];
             let args = parameters.iter().map(|word| (*word).to_owned()).chain(rest).collect();
-            parse(&command.name, &command.parameters, &command.options, args).map(CommandLine::Command)
+            let given = parse(&command.name, &command.parameters, &command.options, args)?;
+            complete(given).map(CommandLine::Command)
         }
     }
 }
@@ -152,8 +162,7 @@ fn parse(
     args: Vec<String>,
 ) -> Result<Given, Failure> {
     let options: Vec<&Opt> = table::globals().iter().chain(options).collect();
-    let mut given =
-        Given { command: command.to_owned(), parameters: Vec::new(), options, values: BTreeMap::new() };
+    let mut given = Given { command: command.to_owned(), options, ..Given::default() };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| Failure::Usage(format!("{error}.")))? {
         let (name, shown) = match arg {
@@ -179,7 +188,13 @@ fn parse(
         }
     }
     check_parameters(command, parameters, &given.parameters)?;
-    match given.options.iter().find(|option| option.required && !given.values.contains_key(&*option.name)) {
+    Ok(given)
+}
+
+/// Adds the options that the configuration file has for the command.
+fn complete(mut given: Given) -> Result<Given, Failure> {
+    given.config = read_config_file(given.text("config"))?;
+    match given.options.iter().find(|option| option.required && given.texts(&option.name).is_empty()) {
         Some(option) => Err(Failure::Usage(format!("--{} is missing.", option.name))),
         None => Ok(given),
     }
@@ -209,7 +224,8 @@ fn read_value(shown: &str, option: &Opt, parser: &mut Parser) -> Result<String, 
     Ok(value)
 }
 
-fn check_whole(shown: &str, value: &str, option: &Opt) -> Result<(), Failure> {
+/// Checks a whole number.
+pub(crate) fn check_whole(shown: &str, value: &str, option: &Opt) -> Result<(), Failure> {
     let Opt { least, most, .. } = *option;
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number || number(value) < least || most.is_some_and(|most| number(value) > most) {
@@ -255,7 +271,7 @@ pub(crate) fn pair<'a>(text: &'a str, separator: char, option: &str) -> Result<(
 }
 
 /// The name that was probably meant, or all that there are.
-fn suggest(given: &str, known: &[&str]) -> String {
+pub(crate) fn suggest(given: &str, known: &[&str]) -> String {
     let longest = known.iter().map(|name| name.len()).max().unwrap_or_default();
     let plain = given.to_lowercase().replace('_', "");
     let nearest = known.iter().min_by_key(|name| strsim::levenshtein(&plain, &name.to_lowercase()));

@@ -42,13 +42,19 @@ pub(crate) async fn keys_of(
     option: &str,
 ) -> Result<Option<ReadKeys>, Failure> {
     let variable = format!("PROXY_EXECUTE_{}", option.to_uppercase().replace('-', "_"));
-    let named = |name: String| given.texts(&name).to_vec();
+    // An option of the command line replaces both of a configuration file.
+    let [file_option, command_option] = ["file", "command"].map(|ending| format!("{option}-{ending}"));
+    let is_written = given.is_written(&file_option) || given.is_written(&command_option);
+    let named = |name: &str| match is_written && !given.is_written(name) {
+        true => Vec::new(),
+        false => given.texts(name).to_vec(),
+    };
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let (files, commands) = (named(format!("{option}-file")), named(format!("{option}-command")));
+    let (files, commands) = (named(&file_option), named(&command_option));
     let [file_variable, command_variable] = ["FILE", "COMMAND"].map(|ending| format!("{variable}_{ending}"));
     let options = [
-        (format!("--{option}-file"), (!files.is_empty()).then_some(Source::Files(files))),
-        (format!("--{option}-command"), commands.into_iter().next().map(Source::Command)),
+        (format!("--{file_option}"), (!files.is_empty()).then_some(Source::Files(files))),
+        (format!("--{command_option}"), commands.into_iter().next().map(Source::Command)),
     ];
     let variables = [
         (file_variable.clone(), set(&file_variable).map(|file| Source::Files(vec![file]))),

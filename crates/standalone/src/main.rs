@@ -6,6 +6,7 @@
 
 mod accounts;
 mod arguments;
+mod config_file;
 mod encryption_key;
 mod failure;
 mod key_source;

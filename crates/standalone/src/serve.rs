@@ -2,10 +2,11 @@
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use jiff::Timestamp;
 use proxy_execute_protocol::{Error, read_options};
-use proxy_execute_server::{Embedded, log_from};
+use proxy_execute_server::{Embedded, EncryptionKeys, check_store, log_from};
 use serde_json::{Map, Value, json};
 
 use crate::DONE;
@@ -13,7 +14,7 @@ use crate::arguments::Given;
 use crate::failure::Failure;
 use crate::key_source::keys_of;
 use crate::signals::Signals;
-use crate::store::{open, store_of, without_password};
+use crate::store::{encryption_keys_of, is_database, open, same_store, store_of, without_password};
 use crate::table::PROGRAM;
 use crate::terminal::{Style, Terminal, shown};
 
@@ -30,9 +31,14 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
     let unusable = |error| Failure::System(format!("No signal can be received: {error}."));
     let mut signals = Signals::expect().map_err(unusable)?;
     let notes = Notes { terminal, format: log(given)? };
+    let (store, options) = (store_of(given), options(given, terminal).await?);
     let listen = listen(given)?;
+    let keys = encryption_keys_of(given, terminal).await?;
+    if given.flag("check") {
+        return check(given, terminal, keys, &store, options, listen).await.map(|()| DONE);
+    }
     let opened = tokio::select! {
-        opened = open_and_listen(given, terminal, &listen) => opened,
+        opened = open_and_listen(given, keys, &store, options, &listen, given.text("metrics")) => opened,
         signal = signals.next() => return Ok(signal.exit_code),
     };
     let (gateway, address, metrics) = opened?;
@@ -50,13 +56,16 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
 
 async fn open_and_listen(
     given: &Given,
-    terminal: &Terminal,
+    keys: EncryptionKeys,
+    store: &str,
+    options: Map<String, Value>,
     listen: &Map<String, Value>,
+    metrics: Option<&str>,
 ) -> Result<(Embedded, SocketAddr, Option<SocketAddr>), Failure> {
-    let gateway = open(given, terminal, options(given, terminal).await?).await?;
+    let gateway = open(given, keys, store, options).await?;
     let listening = async {
         let listen = read_options(&json!(listen).to_string())?;
-        match given.text("metrics") {
+        match metrics {
             None => Ok::<_, Error>((gateway.listen(listen).await?, None)),
             Some(metrics) => {
                 let (address, metrics) = gateway.listen_with_metrics(listen, metrics).await?;
@@ -70,6 +79,53 @@ async fn open_and_listen(
             gateway.close().await;
             Err(error.into())
         }
+    }
+}
+
+/// Checks the options with a gateway in memory, which listens on a free port for a moment, and the store without
+/// changing it.
+async fn check(
+    given: &Given,
+    terminal: &Terminal,
+    keys: EncryptionKeys,
+    store: &str,
+    mut options: Map<String, Value>,
+    mut listen: Map<String, Value>,
+) -> Result<(), Failure> {
+    // A file that does not exist yet is made by `serve`.
+    let checked = match is_database(store) || Path::new(store).exists() {
+        true => Some(check_store(store, &keys).await?),
+        false => None,
+    };
+    // The folder for files would be created.
+    if let Some(Value::Object(files)) = options.get_mut("files") {
+        files.retain(|name, _| !["folder", "s3"].contains(&name.as_str()));
+    }
+    listen.insert("port".to_owned(), json!(0));
+    let metrics = given.text("metrics").map(any_port);
+    let (gateway, ..) =
+        open_and_listen(given, keys, ":memory:", options, &listen, metrics.as_deref()).await?;
+    gateway.close().await;
+    let (exists, pending) = (checked.is_some(), checked.map_or(0, |checked| checked.pending_migrations));
+    let store = without_password(store);
+    let value = json!({ "store": store, "exists": exists, "pendingMigrations": pending });
+    terminal.result(&value, || {
+        vec![match exists {
+            false => format!("The options are valid. There is no store at {store} yet: `serve` creates it."),
+            true => format!("The options are valid, and the key opens the store {store}."),
+        }]
+    })?;
+    if pending > 0 {
+        terminal.warn(&format!("{pending} migrations of its schema are pending. Back it up before `serve`."));
+    }
+    Ok(())
+}
+
+/// An address with a free port in the place of one that a gateway may be using now.
+fn any_port(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => format!("{host}:0"),
+        _ => address.to_owned(),
     }
 }
 
@@ -210,9 +266,6 @@ fn announce(
         ));
     }
     let store = without_password(&store_of(given));
-    let with_key = ["encryption-key-file", "encryption-key-command"].map(|option| {
-        given.text(option).map(|value| format!(" --{option} {}", as_word(value))).unwrap_or_default()
-    });
     let mut value = json!({ "url": url, "host": host, "port": port, "store": store });
     let metrics_url = metrics.map(|address| format!("http://{address}/metrics"));
     if let Some(metrics_url) = &metrics_url {
@@ -221,18 +274,12 @@ fn announce(
     notes.terminal.result(&value, || {
         let mut lines = vec![
             format!("Listening on {}, with the store {store}.", shown(Style::Bold, &url)),
-            format!("Create an API key with: {PROGRAM} keys create --store {store}{}", with_key.concat()),
+            format!("Create an API key with: {PROGRAM} keys create{}", same_store(given)),
             format!("Programs connect with:  COMPOSIO_BASE_URL={reached_by} COMPOSIO_API_KEY=<the key>"),
         ];
         lines.extend(metrics_url.map(|url| format!("Prometheus reads:       {url}")));
         lines
     })
-}
-
-/// A value as a word for a shell.
-fn as_word(value: &str) -> String {
-    let is_plain = |char: char| char.is_alphanumeric() || "_-./:@%+=,~\\".contains(char);
-    if value.chars().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
 }
 
 /// Whether only this machine can reach an address.
@@ -247,7 +294,7 @@ mod tests {
     use crate::table::commands;
 
     /// The options that change neither the gateway nor its port.
-    const NOT_OF_THE_GATEWAY: [&str; 3] = ["log-level", "log-format", "metrics"];
+    const NOT_OF_THE_GATEWAY: [&str; 4] = ["log-level", "log-format", "metrics", "check"];
 
     async fn options_of(args: &[String]) -> Value {
         let CommandLine::Command(given) = read(args).unwrap() else { panic!("{args:?}") };

@@ -44,17 +44,38 @@ pub(crate) fn is_database(store: &str) -> bool {
     store.starts_with("postgres://") || store.starts_with("postgresql://")
 }
 
-/// Opens the store, and makes it if there is none.
+/// The options with which another command works on the same store.
+pub(crate) fn same_store(given: &Given) -> String {
+    let mut names = vec!["config", "store", "encryption-key-file", "encryption-key-command"];
+    names.retain(|name| given.is_written(name));
+    if !names.contains(&"config") && !names.contains(&"store") {
+        // The option says where the default is.
+        names.insert(0, "store");
+    }
+    let value = |name: &str| match name {
+        "store" => without_password(&store_of(given)),
+        name => given.text(name).unwrap_or_default().to_owned(),
+    };
+    names.iter().map(|name| format!(" --{name} {}", as_word(&value(name)))).collect()
+}
+
+/// A value as a word for a shell.
+fn as_word(value: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "_-./:@%+=,~\\".contains(char);
+    if value.chars().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+}
+
+/// Opens a store, and makes it if there is none.
 pub(crate) async fn open(
     given: &Given,
-    terminal: &Terminal,
+    keys: EncryptionKeys,
+    store: &str,
     mut options: Map<String, Value>,
 ) -> Result<Embedded, Failure> {
-    options.insert("store".to_owned(), json!(store_of(given)));
+    options.insert("store".to_owned(), json!(store));
     options.insert("toolkits".to_owned(), json!(given.texts("toolkit")));
-    let encryption_key = Some(encryption_keys_of(given, terminal).await?);
     let options: GatewayOptions = read_options(&Value::from(options).to_string())?;
-    Ok(Embedded::open(GatewayOptions { encryption_key, ..options }).await?)
+    Ok(Embedded::open(GatewayOptions { encryption_key: Some(keys), ..options }).await?)
 }
 
 /// Opens the store, makes it if there is none, and closes it after the work.
@@ -63,7 +84,8 @@ pub(crate) async fn in_store(
     terminal: &Terminal,
     work: impl AsyncFnOnce(&Embedded) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let gateway = open(given, terminal, Map::new()).await?;
+    let gateway =
+        open(given, encryption_keys_of(given, terminal).await?, &store_of(given), Map::new()).await?;
     let done = work(&gateway).await;
     gateway.close().await;
     done

@@ -8,6 +8,9 @@ use serde::Deserialize;
 /// The name of the program, as it is typed.
 pub(crate) const PROGRAM: &str = "proxy-execute-gateway";
 
+/// Options that belong to one run of a command, so that no file has them.
+const OF_ONE_RUN: [&str; 4] = ["config", "json", "help", "check"];
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -59,6 +62,9 @@ pub(crate) struct Opt {
     pub(crate) many: bool,
     #[serde(default)]
     pub(crate) required: bool,
+    /// Whether its value is a path, which in a configuration file is relative to that file.
+    #[serde(default)]
+    pub(crate) path: bool,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -83,6 +89,13 @@ pub(crate) fn globals() -> &'static [Opt] {
 /// The commands.
 pub(crate) fn commands() -> &'static [Command] {
     &TABLE.commands
+}
+
+/// The options that a configuration file may have: those of `serve` and of every command.
+pub(crate) fn of_config_file() -> impl Iterator<Item = &'static Opt> {
+    let serve = commands().iter().filter(|command| command.name == "serve");
+    let options = globals().iter().chain(serve.flat_map(|command| &command.options));
+    options.filter(|option| !OF_ONE_RUN.contains(&option.name.as_str()))
 }
 
 /// The name of an error's field on the command line.

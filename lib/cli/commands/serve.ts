@@ -1,12 +1,14 @@
 // `serve`: a gateway on a port, until a signal ends it.
 
+import { existsSync } from 'node:fs';
 import { clearInterval, setInterval } from 'node:timers';
-import type { Gateway } from '../../gateway';
-import { type FilesOptions, NUMBER_FLAGS } from '../../gateway-options';
+import { Gateway, type ListenOptions } from '../../gateway';
+import { type FilesOptions, type GatewayOptions, NUMBER_FLAGS } from '../../gateway-options';
 import { native } from '../../native';
+import { checkStore } from '../../store-file';
 import { ALLOW_PRIVATE, type Command, type Given, privateHosts, UsageError } from '../command';
 import { keysOf } from '../key-source';
-import { inStore, shownStoreOf } from '../store';
+import { encryptionKeysOf, inStore, isDatabase, sameStore, shownStoreOf, storeOf } from '../store';
 import type { Terminal } from '../terminal';
 
 const LOG_LEVELS = ['off', 'error', 'warn', 'info', 'debug', 'trace'];
@@ -48,9 +50,10 @@ export const serve: Command = {
     },
     'tls-cert': {
       value: '<file>',
+      path: true,
       description: 'A PEM file with a certificate and its chain, for TLS on the port. It is read again when it changes',
     },
-    'tls-key': { value: '<file>', description: 'A PEM file with the private key of the certificate' },
+    'tls-key': { value: '<file>', path: true, description: 'A PEM file with the private key of the certificate' },
     'public-url': {
       value: '<url>',
       description: 'URL at which clients reach this gateway. Links and URLs of files begin with it',
@@ -74,6 +77,7 @@ export const serve: Command = {
     'no-mcp': { description: 'Serve no MCP clients: the `mcp.url` of sessions is empty' },
     files: {
       value: '<place>',
+      path: true,
       description: 'Where files are stored: a folder, or s3://bucket/prefix. Default: a folder beside the store',
     },
     'files-expire-after': {
@@ -99,6 +103,7 @@ export const serve: Command = {
     'files-signing-key-file': {
       value: '<file>',
       many: true,
+      path: true,
       description:
         'A file with a key for signing URLs of files: the first signs, all verify. Default: the variable ' +
         'PROXY_EXECUTE_FILES_SIGNING_KEY, or a key that is derived from the key of the store',
@@ -130,6 +135,7 @@ export const serve: Command = {
       description: 'Address with port on which Prometheus reads the metrics, such as 127.0.0.1:9464. It needs no key',
     },
     ...ALLOW_PRIVATE,
+    check: { description: 'Check the options, the files that they name and the store, and serve nothing' },
   },
   examples: [
     'npx proxy-execute serve',
@@ -137,6 +143,7 @@ export const serve: Command = {
     'npx proxy-execute serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --public-url https://gateway.example.com:9900',
     'npx proxy-execute serve --store /var/lib/gateway.db --encryption-key-file /run/secrets/gateway.key',
     'npx proxy-execute serve --store postgres://gateway@db.example.com/gateway?sslmode=verify-full',
+    'npx proxy-execute serve --config /etc/proxy-execute.toml --check',
   ],
   run(given, terminal) {
     const level = oneOf(given, 'log-level', 'PROXY_EXECUTE_LOG', LOG_LEVELS) ?? 'warn';
@@ -169,6 +176,7 @@ export const serve: Command = {
       tls: tlsOf(given),
       metrics: given.text('metrics'),
     };
+    if (given.flag('check')) return check(given, terminal, options, listen);
     const answerUntilEnd = async (gateway: Gateway) => {
       const { url, host, port, metricsUrl } = await gateway.listen(listen);
       // Before the address is printed, because the reader may send a signal at once.
@@ -189,11 +197,7 @@ export const serve: Command = {
         );
       }
       const store = shownStoreOf(given);
-      const withKey = ['encryption-key-file', 'encryption-key-command'].map((option) => {
-        const value = given.text(option);
-        return value === undefined ? '' : ` --${option} ${asWord(value)}`;
-      });
-      const makeKey = `npx proxy-execute keys create --store ${store}${withKey.join('')}`;
+      const makeKey = `npx proxy-execute keys create${sameStore(given)}`;
       terminal.result({ url, host, port, store, metrics: metricsUrl }, () => [
         `Listening on ${terminal.styled('bold', url)}, with the store ${store}.`,
         `Create an API key with: ${makeKey}`,
@@ -216,6 +220,44 @@ function oneOf(given: Given, option: string, variable: string, values: readonly 
   throw new UsageError(`${what} is one of ${values.join(', ')}.`);
 }
 
+/**
+ * Checks the options with a gateway in memory, which listens on a free port for a moment, and the store without
+ * changing it.
+ */
+async function check(
+  given: Given,
+  terminal: Terminal,
+  { files, ...options }: GatewayOptions,
+  listen: ListenOptions,
+): Promise<number> {
+  const store = storeOf(given);
+  const encryptionKey = encryptionKeysOf(given, terminal);
+  // A file that does not exist yet is made by `serve`.
+  const checked = isDatabase(store) || existsSync(store) ? await checkStore(store, encryptionKey) : undefined;
+  // The folder for files would be created.
+  const inMemory = { ...files, folder: undefined, s3: undefined };
+  const gateway = await Gateway.open({ ...options, encryptionKey, toolkits: given.texts('toolkit'), files: inMemory });
+  try {
+    await gateway.listen({ ...listen, port: 0, metrics: listen.metrics && anyPort(listen.metrics) });
+  } finally {
+    await gateway.close();
+  }
+  const pending = checked?.pendingMigrations ?? 0;
+  const shown = shownStoreOf(given);
+  terminal.result({ store: shown, exists: checked !== undefined, pendingMigrations: pending }, () => [
+    checked === undefined
+      ? `The options are valid. There is no store at ${shown} yet: \`serve\` creates it.`
+      : `The options are valid, and the key opens the store ${shown}.`,
+  ]);
+  if (pending > 0) terminal.warn(`${pending} migrations of its schema are pending. Back it up before \`serve\`.`);
+  return 0;
+}
+
+/** An address with a free port in the place of one that a gateway may be using now. */
+function anyPort(address: string): string {
+  return address.replace(/:(\d+)$/, (port) => (Number(port.slice(1)) <= 65_535 ? ':0' : port));
+}
+
 /** Addresses that only this machine can reach. */
 const LOOPBACK = /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/;
 
@@ -234,11 +276,6 @@ function filesOf(given: Given, terminal: Terminal): FilesOptions {
     maxOpen: given.whole('files-max-open'),
     signingKeys: keysOf(given, terminal, 'files-signing-key')?.texts,
   };
-}
-
-/** A value as a word for a shell. */
-function asWord(value: string): string {
-  return /^[\p{Alphabetic}\p{N}_\-./:@%+=,~\\]*$/u.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
 /** A folder, or a bucket, whose region, keys and endpoint the environment has. */
