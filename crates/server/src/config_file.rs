@@ -97,7 +97,7 @@ fn read_text(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
 }
 
-/// What is wrong with the TOML, and in which line. The library's own text would show the line.
+/// Returns what is wrong with the TOML, and in which line. The library's own text would show the line.
 fn syntax(text: &str, error: &toml::de::Error) -> String {
     let line = error
         .span()

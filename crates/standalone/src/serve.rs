@@ -121,7 +121,7 @@ async fn check(
     Ok(())
 }
 
-/// An address with a free port in the place of one that a gateway may be using now.
+/// An address with a free port instead of one that a gateway may be using now.
 fn any_port(address: &str) -> String {
     match address.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() => format!("{host}:0"),

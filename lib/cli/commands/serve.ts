@@ -253,7 +253,7 @@ async function check(
   return 0;
 }
 
-/** An address with a free port in the place of one that a gateway may be using now. */
+/** An address with a free port instead of one that a gateway may be using now. */
 function anyPort(address: string): string {
   return address.replace(/:(\d+)$/, (port) => (Number(port.slice(1)) <= 65_535 ? ':0' : port));
 }
