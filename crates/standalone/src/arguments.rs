@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use lexopt::{Arg, Parser};
 use proxy_execute_protocol::quoted;
 
-use crate::config_file::read_config_file;
 use crate::failure::Failure;
 use crate::table::{self, Command, Opt, PROGRAM};
 
@@ -50,6 +49,15 @@ impl Given {
         self.values.get(name).or_else(|| self.config.get(name)).map_or(&[], Vec::as_slice)
     }
 
+    /// Adds the options of a configuration file to those of the command line.
+    pub(crate) fn complete(mut self, config: BTreeMap<&'static str, Vec<String>>) -> Result<Self, Failure> {
+        self.config = config;
+        match self.options.iter().find(|option| option.required && self.texts(&option.name).is_empty()) {
+            Some(option) => Err(Failure::Usage(format!("--{} is missing.", option.name))),
+            None => Ok(self),
+        }
+    }
+
     /// Whether the command line itself has an option.
     pub(crate) fn is_written(&self, name: &str) -> bool {
         self.values.contains_key(name)
@@ -86,8 +94,7 @@ pub(crate) fn read(args: &[String]) -> Result<CommandLine, Failure> {
             let command = find(words)?;
             let parameters = &words[command.name.split(' ').count()..];
             let args = parameters.iter().map(|word| (*word).to_owned()).chain(rest).collect();
-            let given = parse(&command.name, &command.parameters, &command.options, args)?;
-            complete(given).map(CommandLine::Command)
+            parse(&command.name, &command.parameters, &command.options, args).map(CommandLine::Command)
         }
     }
 }
@@ -189,15 +196,6 @@ fn parse(
     }
     check_parameters(command, parameters, &given.parameters)?;
     Ok(given)
-}
-
-/// Adds the options that the configuration file has for the command.
-fn complete(mut given: Given) -> Result<Given, Failure> {
-    given.config = read_config_file(given.text("config"))?;
-    match given.options.iter().find(|option| option.required && given.texts(&option.name).is_empty()) {
-        Some(option) => Err(Failure::Usage(format!("--{} is missing.", option.name))),
-        None => Ok(given),
-    }
 }
 
 fn read_value(shown: &str, option: &Opt, parser: &mut Parser) -> Result<String, Failure> {

@@ -26,6 +26,7 @@ use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::arguments::{CommandLine, Given};
+use crate::config_file::read_config_file;
 use crate::failure::Failure;
 use crate::table::PROGRAM;
 use crate::terminal::Terminal;
@@ -46,7 +47,7 @@ fn main() {
 
 /// Runs a command line, and returns the exit code.
 fn run(args: &[String], terminal: &Terminal) -> i32 {
-    match arguments::read(args) {
+    match arguments::read(args).and_then(with_config) {
         Ok(CommandLine::Version) => printed(terminal, env!("CARGO_PKG_VERSION")),
         Ok(CommandLine::Help(help)) => printed(terminal, help.trim_end()),
         Ok(CommandLine::Nothing) if terminal.json => {
@@ -68,6 +69,13 @@ fn run(args: &[String], terminal: &Terminal) -> i32 {
         }
         Err(failure) => told(terminal, &failure, None),
     }
+}
+
+/// Adds what the configuration file has for a command.
+fn with_config(line: CommandLine) -> Result<CommandLine, Failure> {
+    let CommandLine::Command(given) = line else { return Ok(line) };
+    let config = read_config_file(given.text("config"))?;
+    given.complete(config).map(CommandLine::Command)
 }
 
 fn runtime() -> Result<Runtime, Failure> {
