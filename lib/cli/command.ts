@@ -47,12 +47,15 @@ export interface Option {
   required?: boolean;
   /** Whether its value is a path, which in a configuration file is relative to that file. */
   path?: boolean;
+  /** Whether it belongs to one run of a command, so that no configuration file has it. */
+  oneRun?: boolean;
 }
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: Options = {
   config: {
     value: '<file>',
+    oneRun: true,
     description:
       'A TOML file with options that are not given here. Default: the variable PROXY_EXECUTE_CONFIG, or ' +
       './proxy-execute.toml if it exists',
@@ -75,8 +78,8 @@ export const GLOBAL_OPTIONS: Options = {
     path: true,
     description: 'A TOML file, or a folder of them, with toolkits of your own',
   },
-  json: { description: 'Print JSON' },
-  help: { description: 'Show this help' },
+  json: { oneRun: true, description: 'Print JSON' },
+  help: { oneRun: true, description: 'Show this help' },
 };
 
 /** The options that open private hosts, for the commands that make calls. */

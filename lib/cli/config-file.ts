@@ -12,9 +12,6 @@ const VARIABLE = 'PROXY_EXECUTE_CONFIG';
 /** The file in the current folder, which is used if it exists. */
 const DEFAULT = './proxy-execute.toml';
 
-/** Options that belong to one run of a command, so that no file has them. */
-const OF_ONE_RUN: readonly string[] = ['config', 'json', 'help', 'check'];
-
 /**
  * Reads the options of the configuration file.
  *
@@ -26,7 +23,7 @@ export async function readConfigFile(given: string | undefined, ofServe: Options
   if (file === undefined) return new Map();
   const text = await answerOf(() => native.readConfig(file, completions()));
   const options = Object.fromEntries(
-    Object.entries({ ...GLOBAL_OPTIONS, ...ofServe }).filter(([name]) => !OF_ONE_RUN.includes(name)),
+    Object.entries({ ...GLOBAL_OPTIONS, ...ofServe }).filter(([, { oneRun }]) => !oneRun),
   );
   const values = new Map<string, readonly string[]>();
   for (const [name, value] of Object.entries<boolean | string[]>(JSON.parse(text))) {

@@ -52,7 +52,7 @@ mod word_id;
 
 pub use files::{FilesOptions, S3Options};
 pub use gateway::{Gateway, GatewayOptions, Services};
-pub use proxy_execute_store::{Clock, KeyUse};
+pub use proxy_execute_store::{Clock, KeyUse, PostgresOptions};
 pub use public_url::PublicUrl;
 pub use record::Recorder;
 pub use rotation::{RotatedKey, RotationProgress, rotate_key};

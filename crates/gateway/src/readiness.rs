@@ -47,12 +47,7 @@ fn too_slow() -> Error {
 }
 
 fn not_ready(reason: Error) -> Error {
-    let body = reason.body();
-    let error = Error::new(ErrorKind::NotReady, format!("The gateway is not ready: {}", body.message));
-    match &body.suggested_fix {
-        Some(fix) => error.fix(fix.clone()),
-        None => error,
-    }
+    reason.restated(ErrorKind::NotReady, format!("The gateway is not ready: {}", reason.body().message))
 }
 
 #[cfg(test)]

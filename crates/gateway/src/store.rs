@@ -69,6 +69,27 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The keys of a vault, as a store checks them.
+struct StoreKey<Opens> {
+    key_ids: Vec<String>,
+    sealed: Vec<u8>,
+    opens: Opens,
+}
+
+fn store_key(vault: &Vault) -> StoreKey<impl Fn(&[u8]) -> bool + Sync> {
+    StoreKey {
+        key_ids: vault.key_ids(),
+        sealed: vault.seal(KEY_CHECK_PLACE, KEY_CHECK),
+        opens: |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok(),
+    }
+}
+
+impl<Opens: Fn(&[u8]) -> bool + Sync> StoreKey<Opens> {
+    fn check(&self) -> KeyCheck<'_> {
+        KeyCheck { key_ids: &self.key_ids, sealed: &self.sealed, opens: &self.opens }
+    }
+}
+
 /// Opens the store. The key is read before the store, so that an invalid key touches nothing.
 ///
 /// A file is migrated when it is opened. A database that several gateways share is migrated only if `migrate`
@@ -88,11 +109,17 @@ pub(crate) async fn open(
             return Err(without_key(&format!("in a database ({})", options.place())));
         }
     };
-    let (key_ids, sealed) = (vault.key_ids(), vault.seal(KEY_CHECK_PLACE, KEY_CHECK));
-    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
-    let key = KeyCheck { key_ids: &key_ids, sealed: &sealed, opens: &opens };
-    let clock = clock.clone();
-    let store: Arc<dyn Store> = match place {
+    let store = open_with(place, store_key(&vault).check(), clock.clone(), migrate).await?;
+    Ok((vault, store))
+}
+
+async fn open_with(
+    place: &Place<'_>,
+    key: KeyCheck<'_>,
+    clock: Clock,
+    migrate: bool,
+) -> Result<Arc<dyn Store>> {
+    Ok(match place {
         Place::Memory => Arc::new(Cached::new(SqliteStore::in_memory(key, clock.clone()).await?, clock)),
         Place::File(path) => {
             Arc::new(Cached::new(SqliteStore::in_file(path, key, clock.clone()).await?, clock))
@@ -101,8 +128,7 @@ pub(crate) async fn open(
             let store = PostgresStore::open(options, key, clock.clone(), migrate).await?;
             Arc::new(Cached::new(store, clock))
         }
-    };
-    Ok((vault, store))
+    })
 }
 
 /// Checks that an open store can be used, with these keys.
@@ -110,8 +136,7 @@ pub(crate) async fn open(
 /// # Errors
 /// Those of [`Store::ready`].
 pub(crate) async fn ready(store: &dyn Store, vault: &Vault) -> Result<()> {
-    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
-    store.ready(KeyCheck { key_ids: &vault.key_ids(), sealed: &[], opens: &opens }).await
+    store.ready(store_key(vault).check()).await
 }
 
 fn without_key(place: &str) -> Error {
@@ -126,11 +151,10 @@ fn without_key(place: &str) -> Error {
 /// `InvalidOption` for a text that is not a key, `WrongEncryptionKey`, `StoreCorrupt` or `StoreUnavailable`.
 pub async fn check_store(store: &str, keys: &EncryptionKeys) -> Result<StoreCheck> {
     let vault = Vault::with_keys(keys)?;
-    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
-    let key = KeyCheck { key_ids: &vault.key_ids(), sealed: &[], opens: &opens };
+    let key = store_key(&vault);
     match Place::of(Some(store))? {
-        Place::Postgres(options) => PostgresStore::check(&options, key).await,
-        Place::Memory | Place::File(_) => SqliteStore::check(Path::new(store), key).await,
+        Place::Postgres(options) => PostgresStore::check(&options, key.check()).await,
+        Place::Memory | Place::File(_) => SqliteStore::check(Path::new(store), key.check()).await,
     }
 }
 
@@ -164,10 +188,7 @@ pub async fn copy_store(from: &str, to: &str, keys: &EncryptionKeys) -> Result<V
             .about("store")
             .fix("Name a file, and a database as postgres://user@host:5432/database."));
     };
-    let (key_ids, sealed) = (vault.key_ids(), vault.seal(KEY_CHECK_PLACE, KEY_CHECK));
-    let opens = |kept: &[u8]| vault.open(KEY_CHECK_PLACE, None, kept).is_ok();
-    let key = KeyCheck { key_ids: &key_ids, sealed: &sealed, opens: &opens };
-    proxy_execute_store::copy_store(file, &to, key).await
+    proxy_execute_store::copy_store(file, &to, store_key(&vault).check()).await
 }
 
 /// Copies a store to a new file, and returns the size of the copy. A gateway may be using the store.

@@ -311,6 +311,14 @@ impl Error {
         self
     }
 
+    /// Returns an error of another kind or message about the same fault, with the same suggested fix.
+    #[must_use]
+    pub fn restated(&self, kind: ErrorKind, message: impl Into<String>) -> Self {
+        let mut error = Self::new(kind, message);
+        error.0.body.suggested_fix.clone_from(&self.0.body.suggested_fix);
+        error
+    }
+
     /// Names the request it happened in.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {

@@ -73,8 +73,8 @@ pub use self::tls::TlsFiles;
 use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::id;
 pub use proxy_execute_gateway::{
-    EncryptionKeys, GatewayOptions, KeyUse, RotatedKey, RotationProgress, back_up_store, check_store,
-    copy_store, migrate_store, rotate_key,
+    EncryptionKeys, GatewayOptions, KeyUse, PostgresOptions, RotatedKey, RotationProgress, back_up_store,
+    check_store, copy_store, migrate_store, rotate_key,
 };
 
 /// The resources, each with its description. Each is listed once, for all versions.

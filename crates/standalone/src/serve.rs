@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use proxy_execute_protocol::{Error, read_options};
-use proxy_execute_server::{Embedded, EncryptionKeys, check_store, log_from};
+use proxy_execute_server::{Embedded, EncryptionKeys, PostgresOptions, check_store, log_from};
 use serde_json::{Map, Value, json};
 
 use crate::DONE;
@@ -14,7 +14,7 @@ use crate::arguments::Given;
 use crate::failure::Failure;
 use crate::key_source::keys_of;
 use crate::signals::Signals;
-use crate::store::{encryption_keys_of, is_database, open, same_store, store_of, without_password};
+use crate::store::{encryption_keys_of, open, same_store, store_of, without_password};
 use crate::table::PROGRAM;
 use crate::terminal::{Style, Terminal, shown};
 
@@ -93,7 +93,7 @@ async fn check(
     mut listen: Map<String, Value>,
 ) -> Result<(), Failure> {
     // A file that does not exist yet is made by `serve`.
-    let checked = match is_database(store) || Path::new(store).exists() {
+    let checked = match PostgresOptions::is_url(store) || Path::new(store).exists() {
         true => Some(check_store(store, &keys).await?),
         false => None,
     };

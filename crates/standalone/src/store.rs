@@ -4,7 +4,7 @@ use std::env;
 use std::path::Path;
 
 use proxy_execute_protocol::read_options;
-use proxy_execute_server::{Embedded, EncryptionKeys, GatewayOptions};
+use proxy_execute_server::{Embedded, EncryptionKeys, GatewayOptions, PostgresOptions};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -26,7 +26,7 @@ pub(crate) fn store_of(given: &Given) -> String {
 
 /// A store as it is shown: without a password.
 pub(crate) fn without_password(store: &str) -> String {
-    if !is_database(store) {
+    if !PostgresOptions::is_url(store) {
         return store.to_owned();
     }
     let Ok(mut url) = Url::parse(store) else { return "the database".to_owned() };
@@ -37,11 +37,6 @@ pub(crate) fn without_password(store: &str) -> String {
         url.query_pairs_mut().extend_pairs(kept);
     }
     url.into()
-}
-
-/// Whether a store is the URL of a database.
-pub(crate) fn is_database(store: &str) -> bool {
-    store.starts_with("postgres://") || store.starts_with("postgresql://")
 }
 
 /// The options with which another command works on the same store.
@@ -104,7 +99,7 @@ pub(crate) async fn in_existing_store(
 /// The store, which exists if it is a file.
 pub(crate) fn existing_store_of(given: &Given) -> Result<String, Failure> {
     let store = store_of(given);
-    if is_database(&store) || Path::new(&store).exists() {
+    if PostgresOptions::is_url(&store) || Path::new(&store).exists() {
         return Ok(store);
     }
     Err(Failure::Usage(format!(

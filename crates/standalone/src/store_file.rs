@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use proxy_execute_server::{
-    KeyUse, RotationProgress, back_up_store, check_store, copy_store, migrate_store, rotate_key as rotate,
+    KeyUse, PostgresOptions, RotationProgress, back_up_store, check_store, copy_store, migrate_store,
+    rotate_key as rotate,
 };
 use serde_json::{Value, json};
 
 use crate::arguments::Given;
 use crate::failure::Failure;
-use crate::store::{encryption_keys_of, existing_store_of, is_database, store_of, without_password};
+use crate::store::{encryption_keys_of, existing_store_of, store_of, without_password};
 use crate::terminal::{Terminal, table};
 use crate::{DONE, FAILED};
 
@@ -52,7 +53,7 @@ pub(crate) async fn check(given: &Given, terminal: &Terminal) -> Result<(), Fail
         lines
     })?;
     if checked.pending_migrations > 0 && !terminal.json {
-        terminal.note(if is_database(&path) {
+        terminal.note(if PostgresOptions::is_url(&path) {
             "Its schema is that of an older version. Back it up, and run `proxy-execute-gateway store migrate`."
         } else {
             "The next command that opens the store, such as `serve`, changes its schema. Back it up before."
@@ -150,7 +151,7 @@ pub(crate) async fn migrate(given: &Given, terminal: &Terminal) -> Result<(), Fa
 /// Copies a store from a file to a database.
 pub(crate) async fn copy(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
     let (from, url) = (given.text("from").unwrap_or_default(), given.text("to").unwrap_or_default());
-    if is_database(from) || !is_database(url) {
+    if PostgresOptions::is_url(from) || !PostgresOptions::is_url(url) {
         let message = "--from is a file, and --to is written --to postgres://user@host:5432/database.";
         return Err(Failure::Usage(message.to_owned()));
     }

@@ -8,9 +8,6 @@ use serde::Deserialize;
 /// The name of the program, as it is typed.
 pub(crate) const PROGRAM: &str = "proxy-execute-gateway";
 
-/// Options that belong to one run of a command, so that no file has them.
-const OF_ONE_RUN: [&str; 4] = ["config", "json", "help", "check"];
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -65,6 +62,9 @@ pub(crate) struct Opt {
     /// Whether its value is a path, which in a configuration file is relative to that file.
     #[serde(default)]
     pub(crate) path: bool,
+    /// Whether it belongs to one run of a command, so that no configuration file has it.
+    #[serde(default, rename = "oneRun")]
+    pub(crate) one_run: bool,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -95,7 +95,7 @@ pub(crate) fn commands() -> &'static [Command] {
 pub(crate) fn of_config_file() -> impl Iterator<Item = &'static Opt> {
     let serve = commands().iter().filter(|command| command.name == "serve");
     let options = globals().iter().chain(serve.flat_map(|command| &command.options));
-    options.filter(|option| !OF_ONE_RUN.contains(&option.name.as_str()))
+    options.filter(|option| !option.one_run)
 }
 
 /// The name of an error's field on the command line.

@@ -18,6 +18,7 @@ mod links;
 mod migrations;
 mod page;
 mod postgres;
+mod rule;
 mod sealed;
 mod sessions;
 mod sqlite;

@@ -135,7 +135,10 @@ export const serve: Command = {
       description: 'Address with port on which Prometheus reads the metrics, such as 127.0.0.1:9464. It needs no key',
     },
     ...ALLOW_PRIVATE,
-    check: { description: 'Check the options, the files that they name and the store, and serve nothing' },
+    check: {
+      oneRun: true,
+      description: 'Check the options, the files that they name and the store, and serve nothing',
+    },
   },
   examples: [
     'npx proxy-execute serve',

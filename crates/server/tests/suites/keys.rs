@@ -286,16 +286,21 @@ async fn a_rotation_beside_gateways_that_write_loses_nothing() {
     gateway.close().await;
 }
 
+/// A store in a file, and toolkits with an authorization server.
+fn options_of_links(file: &str, keys: &[&str], upstream: &Upstream) -> GatewayOptions {
+    GatewayOptions {
+        store: Some(file.to_owned()),
+        encryption_key: Some(keys.join(" ").into()),
+        ..with_toolkits(upstream)
+    }
+}
+
 #[tokio::test]
 async fn a_link_survives_a_rotation_while_its_user_is_at_the_provider() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.db").display().to_string();
     let upstream = granting().await;
-    let in_file = |keys: &[&str]| GatewayOptions {
-        store: Some(file.clone()),
-        encryption_key: Some(keys.join(" ").into()),
-        ..with_toolkits(&upstream)
-    };
+    let in_file = |keys: &[&str]| options_of_links(&file, keys, &upstream);
     let port = Port::with(in_file(&[OLD, NEW])).await;
     oauth_config(&port).await;
     let request = json!({ "toolkit": "oauth", "callback_url": "http://localhost:3000/done" });
@@ -322,11 +327,7 @@ async fn a_link_of_one_key_goes_on_under_another() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.db").display().to_string();
     let upstream = granting().await;
-    let in_file = |keys: &[&str]| GatewayOptions {
-        store: Some(file.clone()),
-        encryption_key: Some(keys.join(" ").into()),
-        ..with_toolkits(&upstream)
-    };
+    let in_file = |keys: &[&str]| options_of_links(&file, keys, &upstream);
     let older = Port::with(in_file(&[OLD, NEW])).await;
     let newer = Port::with(in_file(&[NEW, OLD])).await;
     oauth_config(&older).await;

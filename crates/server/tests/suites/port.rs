@@ -1,6 +1,7 @@
 //! The gateway on a port, in raw HTTP: keys, routes, refusals, disconnects and closing.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -430,17 +431,21 @@ async fn closing_lets_calls_end_and_accepts_no_more() {
     assert_eq!(upstream.requests().len(), 2);
 }
 
+/// A store in a file.
+fn in_file(file: &Path, upstream: &Upstream) -> GatewayOptions {
+    GatewayOptions {
+        store: Some(file.to_str().unwrap().to_owned()),
+        encryption_key: Some("11".repeat(32).into()),
+        ..options(upstream)
+    }
+}
+
 #[tokio::test]
 async fn health_checks_need_no_key_and_have_no_limit() {
     let upstream = Upstream::pleasant().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.db");
-    let options = GatewayOptions {
-        store: Some(file.to_str().unwrap().to_owned()),
-        encryption_key: Some("11".repeat(32).into()),
-        ..options(&upstream)
-    };
-    let gateway = Embedded::open(options).await.unwrap();
+    let gateway = Embedded::open(in_file(&file, &upstream)).await.unwrap();
     let listen = Listen { requests_per_minute: Some(1), ..Listen::default() };
     let address = gateway.listen(listen).await.unwrap();
     for path in ["/health", "/ready"] {
@@ -486,12 +491,7 @@ async fn a_gateway_without_a_usable_store_is_alive_and_not_ready() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.db");
-        let options = GatewayOptions {
-            store: Some(file.to_str().unwrap().to_owned()),
-            encryption_key: Some("11".repeat(32).into()),
-            ..options(&upstream)
-        };
-        let gateway = Embedded::open(options).await.unwrap();
+        let gateway = Embedded::open(in_file(&file, &upstream)).await.unwrap();
         let address = gateway.listen(Listen::default()).await.unwrap();
         ready(address, 200).await;
         let mut store = SqliteConnection::connect(file.to_str().unwrap()).await.unwrap();

@@ -5,16 +5,7 @@ use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind};
 
-/// A rule of the schema.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// A row refers to a row that exists.
-    Reference,
-    /// An alias belongs to one account of a user and toolkit.
-    Alias,
-    /// A word id belongs to one account of a user.
-    WordId,
-}
+use crate::rule::Rule;
 
 /// The rule that a statement would have broken.
 pub(super) fn broken(error: &sqlx::Error) -> Option<Rule> {

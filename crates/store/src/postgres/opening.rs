@@ -192,12 +192,7 @@ fn pool(options: &PostgresOptions, connect: PgConnectOptions) -> PgPool {
 
 /// Puts the host and the database in front of the message.
 pub(crate) fn name_place(options: &PostgresOptions, error: Error) -> Error {
-    let message = format!("{}: {}", options.place(), error.body().message);
-    let named = Error::new(error.kind(), message);
-    match &error.body().suggested_fix {
-        Some(fix) => named.fix(fix.clone()),
-        None => named,
-    }
+    error.restated(error.kind(), format!("{}: {}", options.place(), error.body().message))
 }
 
 /// The error of a database without a store.

@@ -9,10 +9,11 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::dialect::{ACCOUNTS, Arguments, Db, SqlStore, begin_alone, unindexed};
-use super::error::{Rule, broken};
+use super::error::broken;
 use super::page::push_page;
 use crate::accounts::LONGEST_LEASE;
 use crate::clock::STEP;
+use crate::rule::Rule;
 use crate::text::printable;
 use crate::{
     AccountChange, AccountFilter, Accounts, Insertion, LONGEST_PAUSE, RefreshEnd, Rows, SealedCredential,

@@ -3,6 +3,8 @@
 use proxy_execute_protocol::{Error, ErrorKind};
 use sqlx::error::ErrorKind as Violation;
 
+use crate::rule::Rule;
+
 /// Returns SQLite's primary result code, without its extension.
 fn code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
@@ -12,17 +14,6 @@ fn code(error: &sqlx::Error) -> Option<i32> {
 /// Whether another process holds a lock that it may release later.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(5 | 6))
-}
-
-/// A rule of the schema.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// A row refers to a row that exists.
-    Reference,
-    /// An alias belongs to one account of a user and toolkit.
-    Alias,
-    /// A word id belongs to one account of a user.
-    WordId,
 }
 
 /// The rule that a statement would have broken.

@@ -202,12 +202,7 @@ pub(crate) async fn read_only(path: &Path) -> Result<SqliteConnection> {
 
 /// Puts the path of the file in front of the message.
 pub(super) fn name_file(path: &Path, error: Error) -> Error {
-    let message = format!("{}: {}", path.display(), error.body().message);
-    let named = Error::new(error.kind(), message);
-    match &error.body().suggested_fix {
-        Some(fix) => named.fix(fix.clone()),
-        None => named,
-    }
+    error.restated(error.kind(), format!("{}: {}", path.display(), error.body().message))
 }
 
 /// Returns the path of the file beside the store with this ending.
