@@ -232,6 +232,11 @@ headers = { x-api-key = "{{api_key}}" }
       ]) {
         await same(line, 2);
       }
+      const { stderr } = await same(['serve', '--port', '0', '--metrics', 'nonsense'], 1);
+      assert.match(
+        stderr,
+        /^error: --metrics: .*`nonsense`.* Name a free address with its port, such as 127\.0\.0\.1:9464\.\n$/,
+      );
       await same(['keys', 'list', '--store', 'no.db'], 1);
       const store = ['--store', 'no/such/folder.db'];
       await same(['keys', 'create', ...store], 1);

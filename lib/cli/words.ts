@@ -33,6 +33,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   limit: '--limit',
   maxConnectionsPerAddress: '--max-connections-per-address',
   method: '<method>',
+  metrics: '--metrics',
   ownCallbackPaths: '--own-callback-paths',
   // A query value is never refused, so the error is about a header.
   parameters: 'A --header',
@@ -74,6 +75,7 @@ function advised(error: ComposioError, given: Given): string | undefined {
     case 'enable-account':
       return `Enable it with: npx proxy-execute accounts enable ${subject}`;
     case 'listen-elsewhere': {
+      if (error.field === 'metrics') return error.suggestedFix;
       if (given.command !== 'connect') return 'Choose another --host or --port; port 0 takes a free port.';
       const url = `http://127.0.0.1:${given.whole('port') ?? CONSENT_PORT}`;
       return `If a gateway serves this store there, add --public-url ${url}; else choose another --port.`;

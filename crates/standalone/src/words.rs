@@ -33,7 +33,7 @@ fn advised(error: &Error, given: &Given) -> Option<String> {
         Some(Advice::EnableAccount(id)) => {
             return Some(format!("Enable it with: {PROGRAM} accounts enable {id}"));
         }
-        Some(Advice::ListenElsewhere) => {
+        Some(Advice::ListenElsewhere) if error.field() != Some("metrics") => {
             return Some("Choose another --host or --port; port 0 takes a free port.".to_owned());
         }
         _ => {}
