@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::context::TokioContext;
 
 use super::PostgresStore;
+use super::options::CONNECTED_WITHIN;
 use crate::{Changed, ChangedRow, Changes, Clock};
 
 const CHANNEL: &str = "proxy_execute";
@@ -70,7 +71,7 @@ impl Listening {
         gateway: String,
         clock: Clock,
     ) -> sqlx::Result<Arc<Self>> {
-        let listener = listen(&options).await?;
+        let listener = listen(&options, CONNECTED_WITHIN).await?;
         let heard = Heard {
             listener: Some(listener),
             changed: Changed::Everything,
@@ -123,7 +124,7 @@ impl Listening {
         }
         // Lookups do not wait for a connection: they read the database.
         drop(heard);
-        match timeout(LOST_AFTER, listen(&self.options)).await {
+        match timeout(LOST_AFTER, listen(&self.options, LOST_AFTER)).await {
             Ok(Ok(listener)) => {
                 tracing::info!("the gateway listens to the database again");
                 let mut heard = self.heard.lock().await;
@@ -256,12 +257,12 @@ impl Changed {
 }
 
 /// Connects and listens. The pool has this connection alone, and ends with it.
-async fn listen(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
+async fn listen(options: &PgConnectOptions, patience: Duration) -> sqlx::Result<PgListener> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
-        .acquire_timeout(LOST_AFTER)
+        .acquire_timeout(patience)
         .connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;

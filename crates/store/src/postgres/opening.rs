@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::changes::Listening;
 use super::error::{not_in_time, read_only, store_error};
 use super::migrations::{TABLES, migrator};
+use super::options::CONNECTED_WITHIN;
 use super::{PostgresOptions, PostgresStore, sealed};
 use crate::migrations::{APPLIED, of_another_version, pending};
 use crate::{Clock, KeyCheck};
@@ -111,8 +112,8 @@ impl PostgresStore {
 
 /// Opens a connection to a primary server of a version that is supported.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let connected = timeout(PATIENCE, options.connect()).await.map_err(|_| not_in_time(PATIENCE))?;
+    let connected = timeout(CONNECTED_WITHIN, options.connect()).await;
+    let connected = connected.map_err(|_| not_in_time(CONNECTED_WITHIN))?;
     let mut connection = connected.map_err(store_error)?;
     let server = sqlx::query_as(
         "SELECT current_setting('server_version_num')::INTEGER / 10000, current_setting('transaction_read_only') = 'on', \

@@ -27,6 +27,9 @@ const PARAMETERS: [&str; 13] = [
     "user",
 ];
 
+/// How long connecting may take while a store is opened.
+pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+
 const MAX_CONNECTIONS: u32 = 10;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
