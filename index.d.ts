@@ -933,6 +933,8 @@ export interface CallTrace {
 }
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
+	/** Its number. A call that was recorded later has a greater one. */
+	id: number;
 	/** When it began, as an ISO 8601 date. */
 	at: string;
 	/** The user; null if it was not known yet when the call ended. */
@@ -958,26 +960,45 @@ export interface Call {
 	/** From the request to the end of the response, in milliseconds. */
 	durationMs: number;
 }
+/** Selects calls of the record, by {@link Calls.list}. A call meets every condition that is set. */
+export interface ListCallsOptions {
+	/** The user. */
+	userId?: string | undefined;
+	/** The session. */
+	sessionId?: string | undefined;
+	/** The toolkit. */
+	toolkit?: string | undefined;
+	/** The account. */
+	connectedAccountId?: string | undefined;
+	/** `answered`, `cancelled`, or the slug of an error. */
+	outcome?: string | undefined;
+	/** Calls that began then or later: a date, or its ISO 8601 text. */
+	since?: Date | string | undefined;
+	/** Calls that began before. */
+	until?: Date | string | undefined;
+	/** Calls with a smaller `id`, for the next page. */
+	before?: number | undefined;
+	/** How many at most, from 1 to 10 000. Default: 100. */
+	limit?: number | undefined;
+}
 /** The calls that were made, by {@link Gateway.calls}. */
 export declare class Calls {
 	#private;
 	private constructor();
 	/**
-	 * Lists the latest calls, the newest first.
+	 * Lists calls, the newest first. The `id` of the last one is the `before` of the next page.
 	 *
-	 * @param options `limit` is how many at most, from 1 to 10 000. Default: 100.
 	 * @throws {ValidationError} If an argument is unknown or cannot be used.
 	 *
 	 * @example
 	 * ```ts
-	 * for (const { at, userId, path, status } of await gateway.calls.list({ limit: 20 })) {
-	 *   console.log(at, userId, path, status);
+	 * const lastHour = new Date(Date.now() - 3_600_000);
+	 * for (const { at, path, status } of await gateway.calls.list({ userId: 'ann', since: lastHour })) {
+	 *   console.log(at, path, status);
 	 * }
 	 * ```
 	 */
-	list(options?: {
-		limit?: number | undefined;
-	}): Promise<Call[]>;
+	list(options?: ListCallsOptions): Promise<Call[]>;
 }
 /** An account that was begun. */
 export interface ConnectionRequest {

@@ -178,6 +178,10 @@ basic = { username = "{{username}}", password = "{{password}}" }
       await refused(['calls', '--limit', 'many'], /--limit must be a whole number/);
       await refused(['calls', '--limit', '--store', 'x.db'], /--limit needs a value/);
       await refused(['calls', '--json=yes'], /--json takes no value/);
+      await refused(['calls', '--format', 'xml'], /--format must be table, json, ndjson/);
+      for (const time of ['yesterday', '7w', '2026-11-01T08:00', '2026-13-01']) {
+        await refused(['calls', '--since', time], /--since must be an age such as 30m/);
+      }
       await refused(['call', 'acme', 'GET', '/', '--user', 'a', '--user', 'b'], /--user appears twice/);
       await refused(['accounts', 'delete', 'ca_1', 'ca_2'], /too many arguments/);
     });
@@ -735,6 +739,36 @@ token_url = "${upstream.origin}/token"
     assert.equal(calls.length, 2);
     assert.ok(calls[0].at >= calls[1].at);
     assert.match(await done(['calls']), /^AT +USER.*\n(.*\n)*.* ann +acme +GET +127\.0\.0\.1\/eu\/gone +404 /);
+  });
+
+  it('calls are selected, and exported with a line each', async () => {
+    const lines = async (...args: string[]) =>
+      (await done(['calls', '--format', 'ndjson', ...args]))
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
+    const all = await lines();
+    assert.ok(all.length > 2);
+    assert.deepEqual(
+      all.map(({ id }) => id),
+      all.map(({ id }) => id).sort((a, b) => b - a),
+    );
+    assert.deepEqual(await lines('--limit', '2'), all.slice(0, 2));
+    assert.deepEqual(
+      await lines('--user', 'ann', '--toolkit', 'acme', '--since', '1h', '--account', all[0].connectedAccountId),
+      all.filter(({ connectedAccountId }) => connectedAccountId === all[0].connectedAccountId),
+    );
+    for (const none of [
+      ['--user', 'zoe'],
+      ['--toolkit', 'github'],
+      ['--outcome', 'UpstreamTooLarge', '--user', 'ben'],
+      ['--session', 'trs_none'],
+      ['--until', '2020-01-01'],
+      ['--since', '0s'],
+    ]) {
+      assert.deepEqual(await lines(...none), [], none.join(' '));
+    }
+    assert.deepEqual(JSON.parse(await done(['calls', '--format', 'json', '--limit', '1'])), all.slice(0, 1));
   });
 
   it('prints help without its native part, and names the missing part', async () => {

@@ -55,7 +55,31 @@ describe('a gateway', () => {
       ['ann', session.sessionId, 'acme', id, '127.0.0.1', 'answered', 200],
     );
     assert.equal((await gateway.calls.list({ limit: 1 })).length, 1);
-    await rejection(() => gateway.calls.list({ limit: 0 }), ValidationError);
+    assert.deepEqual(
+      (await gateway.calls.list({ before: two?.id, limit: 1 })).map(({ path }) => path),
+      ['/base/one'],
+    );
+    const since = new Date(two?.at ?? '');
+    const filters = [
+      { userId: 'ann' },
+      { sessionId: session.sessionId },
+      { toolkit: 'acme' },
+      { connectedAccountId: id },
+    ];
+    for (const filter of [...filters, { outcome: 'answered' }, { since }, { since: since.toISOString() }]) {
+      assert.equal((await gateway.calls.list({ ...filter, limit: 1 }))[0]?.id, two?.id, JSON.stringify(filter));
+    }
+    assert.deepEqual(await gateway.calls.list({ until: new Date(0) }), []);
+    for (const bad of [
+      { limit: 0 },
+      { before: -1 },
+      { since: 'soon' },
+      { until: 5 },
+      { userId: '' },
+      { user: 'ann' },
+    ]) {
+      await rejection(() => gateway.calls.list(bad as object), ValidationError);
+    }
   });
 
   it('creates links to its public URL', async () => {

@@ -172,6 +172,8 @@ headers = { x-api-key = "{{api_key}}" }
 
     it('about arguments that cannot be used', async () => {
       const lines = [
+        ['calls', '--format', 'xml'],
+        ['calls', '--since', '2026-11-01T08:00'],
         ['--frob'],
         ['keys', 'list', '--frob'],
         ['keys', 'list', '-f'],

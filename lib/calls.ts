@@ -2,10 +2,15 @@
 
 import type * as Native from '../native';
 import { answerOf } from './native';
-import { Check } from './validate';
+import { Check, kindOf, LONGEST_SLUG, LONGEST_USER_ID } from './validate';
+
+/** The most calls of one list. */
+const MOST_CALLS = 10_000;
 
 /** A call, as it is remembered: never with a query value, a header or a body. */
 export interface Call {
+  /** Its number. A call that was recorded later has a greater one. */
+  id: number;
   /** When it began, as an ISO 8601 date. */
   at: string;
   /** The user; null if it was not known yet when the call ended. */
@@ -32,6 +37,39 @@ export interface Call {
   durationMs: number;
 }
 
+/** Selects calls of the record, by {@link Calls.list}. A call meets every condition that is set. */
+export interface ListCallsOptions {
+  /** The user. */
+  userId?: string;
+  /** The session. */
+  sessionId?: string;
+  /** The toolkit. */
+  toolkit?: string;
+  /** The account. */
+  connectedAccountId?: string;
+  /** `answered`, `cancelled`, or the slug of an error. */
+  outcome?: string;
+  /** Calls that began then or later: a date, or its ISO 8601 text. */
+  since?: Date | string;
+  /** Calls that began before. */
+  until?: Date | string;
+  /** Calls with a smaller `id`, for the next page. */
+  before?: number;
+  /** How many at most, from 1 to 10 000. Default: 100. */
+  limit?: number;
+}
+
+/** The names of the conditions, and their names on the bridge. */
+const TEXTS = {
+  userId: 'user_id',
+  sessionId: 'session_id',
+  toolkit: 'toolkit',
+  connectedAccountId: 'connected_account_id',
+  outcome: 'outcome',
+} as const;
+const TIMES = ['since', 'until'] as const;
+const KNOWN = [...Object.keys(TEXTS), ...TIMES, 'before', 'limit'];
+
 /** The record of a gateway. */
 export let callsOf: (native: Native.Gateway) => Calls;
 
@@ -48,27 +86,51 @@ export class Calls {
   }
 
   /**
-   * Lists the latest calls, the newest first.
+   * Lists calls, the newest first. The `id` of the last one is the `before` of the next page.
    *
-   * @param options `limit` is how many at most, from 1 to 10 000. Default: 100.
    * @throws {ValidationError} If an argument is unknown or cannot be used.
    *
    * @example
    * ```ts
-   * for (const { at, userId, path, status } of await gateway.calls.list({ limit: 20 })) {
-   *   console.log(at, userId, path, status);
+   * const lastHour = new Date(Date.now() - 3_600_000);
+   * for (const { at, path, status } of await gateway.calls.list({ userId: 'ann', since: lastHour })) {
+   *   console.log(at, path, status);
    * }
    * ```
    */
-  async list(options: { limit?: number } = {}): Promise<Call[]> {
-    const check = new Check('list of calls');
-    if (check.object(options, '', ['limit'])) check.optionalWhole(options.limit, 'limit', 1, 10_000);
-    check.done();
-    return JSON.parse(await answerOf(() => this.#native.calls(options.limit ?? 100))).map(toCall);
+  async list(options: ListCallsOptions = {}): Promise<Call[]> {
+    const filter = JSON.stringify(toFilter(options));
+    return JSON.parse(await answerOf(() => this.#native.calls(filter))).map(toCall);
   }
 }
 
-interface WireCall extends Pick<Call, 'at' | 'toolkit' | 'method' | 'host' | 'path' | 'outcome' | 'status' | 'bytes'> {
+function toFilter(options: ListCallsOptions): Record<string, string | number | undefined> {
+  const check = new Check('list of calls');
+  const filter: Record<string, string | number | undefined> = {};
+  if (check.object(options, '', KNOWN)) {
+    for (const [name, wireName] of Object.entries(TEXTS)) {
+      const text = options[name];
+      if (check.optionalText(text, name, name === 'toolkit' ? LONGEST_SLUG : LONGEST_USER_ID)) filter[wireName] = text;
+    }
+    for (const name of TIMES) filter[name] = toMilliseconds(options[name], name, check);
+    check.optionalWhole(options.before, 'before', 0);
+    check.optionalWhole(options.limit, 'limit', 1, MOST_CALLS);
+  }
+  check.done();
+  return { ...filter, before: options.before, limit: options.limit ?? 100 };
+}
+
+function toMilliseconds(time: unknown, path: string, check: Check): number | undefined {
+  if (time === undefined) return undefined;
+  const date = typeof time === 'string' ? new Date(time) : time;
+  if (date instanceof Date && !Number.isNaN(date.getTime())) return date.getTime();
+  const is = typeof time === 'string' || time instanceof Date ? 'no date that exists' : kindOf(time);
+  check.wrong(path, `must be a Date or its ISO 8601 text, but is ${is}.`);
+  return undefined;
+}
+
+interface WireCall
+  extends Pick<Call, 'id' | 'at' | 'toolkit' | 'method' | 'host' | 'path' | 'outcome' | 'status' | 'bytes'> {
   user_id: string | null;
   session_id: string | null;
   connected_account_id: string | null;
@@ -77,6 +139,7 @@ interface WireCall extends Pick<Call, 'at' | 'toolkit' | 'method' | 'host' | 'pa
 
 function toCall(call: WireCall): Call {
   return {
+    id: call.id,
     at: call.at,
     userId: call.user_id,
     sessionId: call.session_id,

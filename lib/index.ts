@@ -23,7 +23,7 @@ export { AuthScheme } from './auth-scheme';
 export type { BinaryBody, Bytes } from './binary-body';
 export type { ToolkitSlug } from './built-in-toolkits';
 export type { CallTrace } from './call-trace';
-export { type Call, Calls } from './calls';
+export { type Call, Calls, type ListCallsOptions } from './calls';
 export {
   Composio,
   type ComposioOptions,

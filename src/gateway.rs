@@ -107,11 +107,13 @@ impl Gateway {
         to_its_end(&self.completions, async move { to_json(&gateway.revoke_api_key(&id).await?) })
     }
 
-    /// Lists the latest calls, newest first.
+    /// Lists the calls of a filter, newest first.
     #[napi(catch_unwind)]
-    pub fn calls(&self, limit: u32) -> u32 {
+    pub fn calls(&self, filter: String) -> u32 {
         let gateway = self.inner.clone();
-        to_its_end(&self.completions, async move { to_json(&gateway.calls(limit).await?) })
+        to_its_end(&self.completions, async move {
+            to_json(&gateway.calls(&read_json(filter.as_bytes())?).await?)
+        })
     }
 
     /// Returns the metrics, in the text format of Prometheus.

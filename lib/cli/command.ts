@@ -129,6 +129,8 @@ export interface Given {
   whole(name: string): number | undefined;
   /** The values of an option that may be repeated. */
   texts(name: string): readonly string[];
+  /** The values of an option whose values are paths in this command. */
+  paths(name: string): readonly string[];
   /** Whether a flag is there. */
   flag(name: string): boolean;
   /** Whether the command line itself has an option. */
@@ -180,7 +182,7 @@ export function parse(command: Form, args: readonly string[]): CommandLine {
 /** The arguments of a command. Options that the command line does not have come from the configuration file. */
 export function complete(command: Form, line: CommandLine, config: Values): Given {
   const options = { ...GLOBAL_OPTIONS, ...command.options };
-  const ofCommand = [...config].filter(([name]) => Object.hasOwn(options, name));
+  const ofCommand = [...config].filter(([name]) => Object.hasOwn(options, name) && !options[name]?.oneRun);
   const values: Values = new Map([...ofCommand, ...line.values]);
   for (const [name, { required }] of Object.entries(options)) {
     if (required && !values.has(name)) throw new UsageError(`--${name} is missing.`);
@@ -191,6 +193,7 @@ export function complete(command: Form, line: CommandLine, config: Values): Give
     text: (name) => values.get(name)?.[0],
     whole: (name) => (values.has(name) ? Number(values.get(name)?.[0]) * (options[name]?.unit ?? 1) : undefined),
     texts: (name) => values.get(name) ?? [],
+    paths: (name) => (options[name]?.path ? (values.get(name) ?? []) : []),
     flag: (name) => values.has(name),
     isWritten: (name) => line.values.has(name),
   };

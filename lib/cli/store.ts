@@ -61,7 +61,7 @@ export async function inStore<T>(
   const opening = Gateway.open({
     store: storeOf(given),
     encryptionKey: encryptionKeysOf(given, terminal),
-    toolkits: given.texts('toolkit'),
+    toolkits: given.paths('toolkit'),
     ...options,
   });
   const gateway = await terminal.during('Opening the store', opening);

@@ -1,5 +1,6 @@
 // The output of commands: results to standard output, notes to standard error.
 
+import { once } from 'node:events';
 import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -20,6 +21,12 @@ export class Terminal {
   result(value: unknown, lines: () => string | readonly string[]): void {
     const text = this.json ? JSON.stringify(value) : [lines()].flat().join('\n');
     process.stdout.write(`${text}\n`);
+  }
+
+  /** Prints lines of a result that has many, and waits for a reader that is slow. */
+  async lines(lines: readonly string[]): Promise<void> {
+    const text = lines.map((line) => `${line}\n`).join('');
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
   }
 
   /** Prints a note for the user, apart from the result. */

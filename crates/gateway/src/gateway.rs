@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proxy_execute_protocol::{
-    ApiKey, ByteStream, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount, ListAccounts,
-    NewApiKey, Page, RecordedCall, Result,
+    ApiKey, ByteStream, CallFilter, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount,
+    ListAccounts, NewApiKey, Page, RecordedCall, Result,
 };
 use proxy_execute_store::{Clock, Store};
 use serde::Deserialize;
@@ -399,12 +399,12 @@ impl Gateway {
         self.run(self.api_keys.revoke(id)).await
     }
 
-    /// Returns the records of the newest calls, at most `limit`.
+    /// Returns the records of the calls of a filter, the newest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn calls(&self, limit: u32) -> Result<Vec<RecordedCall>> {
-        self.run(self.recorder.list(limit)).await
+    pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<RecordedCall>> {
+        self.run(self.recorder.list(filter)).await
     }
 
     /// Makes `close` wait until a server of this gateway has ended.

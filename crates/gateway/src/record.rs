@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy_execute_protocol::{Error, Method, RecordedCall, Result, quoted};
+use proxy_execute_protocol::{CallFilter, Error, Method, RecordedCall, Result, quoted};
 use proxy_execute_store::{CallRecord, Clock, Store};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
@@ -48,16 +48,17 @@ impl Recorder {
         Self { store, clock, writer: Writer { calls, flushes }, meter }
     }
 
-    /// Lists calls, the newest first.
+    /// Lists the calls of a filter, the newest first.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn list(&self, limit: u32) -> Result<Vec<RecordedCall>> {
+    pub async fn list(&self, filter: &CallFilter) -> Result<Vec<RecordedCall>> {
         self.flush().await;
-        let calls = self.store.calls(limit).await?;
+        let calls = self.store.calls(filter).await?;
         Ok(calls
             .into_iter()
             .map(|call| RecordedCall {
+                id: call.id,
                 at: rfc3339(call.at),
                 user_id: call.user_id,
                 session_id: call.session_id,
@@ -78,17 +79,9 @@ impl Recorder {
     pub(crate) fn begin(&self, method: Method) -> CallInProgress {
         let record = CallRecord {
             at: self.clock.now(),
-            user_id: None,
-            session_id: None,
-            toolkit: None,
-            account_id: None,
             method: method.as_str().to_owned(),
-            host: None,
-            path: None,
             outcome: "cancelled".to_owned(),
-            status: None,
-            bytes: 0,
-            duration_us: 0,
+            ..CallRecord::default()
         };
         CallInProgress {
             writer: self.writer.clone(),

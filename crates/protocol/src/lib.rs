@@ -43,7 +43,7 @@ pub use auth_config::{
 pub use auth_scheme::AuthScheme;
 pub use backend::{Backend, Deadline, Download, StreamedAnswer};
 pub use byte_stream::ByteStream;
-pub use call::RecordedCall;
+pub use call::{CallFilter, RecordedCall};
 pub use envelope::{
     BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, ResultType, StreamedHead, Trailers,
 };

@@ -49,9 +49,17 @@ impl Given {
         self.values.get(name).or_else(|| self.config.get(name)).map_or(&[], Vec::as_slice)
     }
 
+    /// The values of an option whose values are paths in this command.
+    pub(crate) fn paths(&self, name: &str) -> &[String] {
+        let takes_paths = self.options.iter().any(|option| option.name == name && option.path);
+        if takes_paths { self.texts(name) } else { &[] }
+    }
+
     /// Adds the options of a configuration file to those of the command line.
     pub(crate) fn complete(mut self, config: BTreeMap<&'static str, Vec<String>>) -> Result<Self, Failure> {
         self.config = config;
+        self.config
+            .retain(|name, _| self.options.iter().any(|option| option.name == *name && !option.one_run));
         match self.options.iter().find(|option| option.required && self.texts(&option.name).is_empty()) {
             Some(option) => Err(Failure::Usage(format!("--{} is missing.", option.name))),
             None => Ok(self),
@@ -168,7 +176,10 @@ fn parse(
     options: &'static [Opt],
     args: Vec<String>,
 ) -> Result<Given, Failure> {
-    let options: Vec<&Opt> = table::globals().iter().chain(options).collect();
+    // An option of the command may take the place of a global one.
+    let of_command = |global: &&Opt| options.iter().any(|option| option.name == global.name);
+    let globals = table::globals().iter().filter(|global| !of_command(global));
+    let options: Vec<&Opt> = globals.chain(options).collect();
     let mut given = Given { command: command.to_owned(), options, ..Given::default() };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| Failure::Usage(format!("{error}.")))? {

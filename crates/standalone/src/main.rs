@@ -6,6 +6,7 @@
 
 mod accounts;
 mod arguments;
+mod calls;
 mod config_file;
 mod encryption_key;
 mod failure;
@@ -17,6 +18,7 @@ mod store;
 mod store_file;
 mod table;
 mod terminal;
+mod time;
 mod words;
 
 use std::env;
@@ -95,6 +97,7 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("keys", "revoke") => keys::revoke(given, terminal).await,
         ("accounts", "list") => accounts::list(given, terminal).await,
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
+        ("calls", _) => calls::list(given, terminal).await,
         ("store", "check") => store_file::check(given, terminal).await,
         ("store", "migrate") => store_file::migrate(given, terminal).await,
         ("store", "copy") => store_file::copy(given, terminal).await,

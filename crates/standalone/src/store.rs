@@ -68,7 +68,7 @@ pub(crate) async fn open(
     mut options: Map<String, Value>,
 ) -> Result<Embedded, Failure> {
     options.insert("store".to_owned(), json!(store));
-    options.insert("toolkits".to_owned(), json!(given.texts("toolkit")));
+    options.insert("toolkits".to_owned(), json!(given.paths("toolkit")));
     let options: GatewayOptions = read_options(&Value::from(options).to_string())?;
     Ok(Embedded::open(GatewayOptions { encryption_key: Some(keys), ..options }).await?)
 }

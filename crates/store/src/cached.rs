@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proxy_execute_protocol::{AccountStatus, Error, ErrorKind, Result};
+use proxy_execute_protocol::{AccountStatus, CallFilter, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use self::rows::CachedRows;
@@ -407,8 +407,8 @@ impl<S: Store + Changes> Calls for Cached<S> {
         self.store.insert_calls(calls).await
     }
 
-    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
-        self.store.calls(limit).await
+    async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>> {
+        self.store.calls(filter).await
     }
 }
 

@@ -1,11 +1,13 @@
 //! The record of calls.
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
+use proxy_execute_protocol::{CallFilter, Result};
 
 /// The record of a call. It never holds a query, a header or a body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallRecord {
+    /// Its number, which the store assigns. A later call has a greater one.
+    pub id: i64,
     /// When the call began.
     pub at: i64,
     /// The user whose account was used.
@@ -38,6 +40,6 @@ pub trait Calls: Send + Sync {
     /// Adds calls, and deletes the oldest calls beyond the limit that the store was opened with.
     async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()>;
 
-    /// Lists calls, newest first.
-    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>>;
+    /// Lists the calls of a filter, newest first.
+    async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>>;
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use proxy_execute_faults::postgres::Database;
 use proxy_execute_protocol::{
-    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, GivenAcl,
-    SessionConfig,
+    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, CallFilter, ErrorKind,
+    GivenAcl, SessionConfig,
 };
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
@@ -235,9 +235,54 @@ async fn calls_are_listed_newest_first() {
         let calls = (0..600).map(|at| CallRecord { at, ..CallRecord::default() }).collect();
         store.insert_calls(calls).await.unwrap();
         store.insert_calls(vec![CallRecord { at: 600, ..CallRecord::default() }]).await.unwrap();
-        let calls = store.calls(3).await.unwrap();
+        let calls = store.calls(&CallFilter::newest(3)).await.unwrap();
         assert_eq!(calls.iter().map(|call| call.at).collect::<Vec<_>>(), [600, 599, 598]);
-        assert_eq!(store.calls(1_000).await.unwrap().len(), 601);
+        assert_eq!(store.calls(&CallFilter::newest(1_000)).await.unwrap().len(), 601);
+        let next = CallFilter { before: Some(calls[2].id), ..CallFilter::newest(2) };
+        let next = store.calls(&next).await.unwrap();
+        assert_eq!(next.iter().map(|call| call.at).collect::<Vec<_>>(), [597, 596]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_are_selected_by_each_condition_of_a_filter() {
+    each(async |store, _| {
+        let text = |text: &str| Some(text.to_owned());
+        let call = |at, user: &str, toolkit: &str| CallRecord {
+            at,
+            user_id: text(user),
+            session_id: text(&format!("trs_{user}")),
+            toolkit: text(toolkit),
+            account_id: text(&format!("ca_{user}")),
+            outcome: if at < 2 { "answered" } else { "cancelled" }.to_owned(),
+            ..CallRecord::default()
+        };
+        let calls = vec![
+            call(0, "ann", "slack"),
+            call(1, "bob", "github"),
+            call(2, "ann\0", "github"),
+            call(3, "ann", "github"),
+        ];
+        store.insert_calls(calls).await.unwrap();
+        let all = || CallFilter::newest(10);
+        for (filter, expected) in [
+            (all(), &[3, 2, 1, 0][..]),
+            (CallFilter { user_id: text("ann"), ..all() }, &[3, 0]),
+            // A database may not hold this character.
+            (CallFilter { user_id: text("ann\0"), ..all() }, &[2]),
+            (CallFilter { session_id: text("trs_bob"), ..all() }, &[1]),
+            (CallFilter { toolkit: text("github"), ..all() }, &[3, 2, 1]),
+            (CallFilter { connected_account_id: text("ca_bob"), ..all() }, &[1]),
+            (CallFilter { outcome: text("answered"), ..all() }, &[1, 0]),
+            (CallFilter { since: Some(2), ..all() }, &[3, 2]),
+            (CallFilter { until: Some(2), ..all() }, &[1, 0]),
+            (CallFilter { user_id: text("ann"), toolkit: text("github"), ..all() }, &[3]),
+            (CallFilter { user_id: text("zoe"), ..all() }, &[]),
+        ] {
+            let found = store.calls(&filter).await.unwrap();
+            assert_eq!(found.iter().map(|call| call.at).collect::<Vec<_>>(), expected, "{filter:?}");
+        }
     })
     .await;
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use proxy_execute_faults::postgres::{Between, Database};
 use proxy_execute_protocol::{
-    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, ErrorKind, Result,
+    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, CallFilter, ErrorKind, Result,
     SessionConfig,
 };
 use proxy_execute_store::{
@@ -456,7 +456,7 @@ async fn a_store_that_breaks_while_it_is_open_is_told_by_meaning() {
     let call =
         CallRecord { method: "GET".to_owned(), path: Some("/a\0".to_owned()), ..CallRecord::default() };
     gateway.insert_calls(vec![call]).await.unwrap();
-    assert_eq!(gateway.calls(1).await.unwrap()[0].path.as_deref(), Some("/a\u{fffd}"));
+    assert_eq!(gateway.calls(&CallFilter::newest(1)).await.unwrap()[0].path.as_deref(), Some("/a\u{fffd}"));
     connection.execute("DROP TABLE links").await.unwrap();
     assert_eq!(gateway.link(&[1]).await.unwrap_err().kind(), ErrorKind::StoreCorrupt);
     let reopened = open(&database.url).await.map(drop).unwrap_err();

@@ -10,7 +10,9 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use data_encoding::BASE64;
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
-use proxy_execute_protocol::{CreateApiKey, ImportAccount, ListAccounts, ProxyRequest, Result, read_json};
+use proxy_execute_protocol::{
+    CallFilter, CreateApiKey, ImportAccount, ListAccounts, ProxyRequest, Result, read_json,
+};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -252,7 +254,7 @@ async fn a_credential_is_shown_nowhere() {
     unreachable_upstream(&mut shown).await;
     on_the_port(&gateway, &mut shown).await;
 
-    shown.debug(&gateway.calls(100_000).await.unwrap());
+    shown.debug(&gateway.calls(&CallFilter::newest(100_000)).await.unwrap());
     shown.debug(&gateway.list_api_keys().await.unwrap());
     let metrics = gateway.metrics().await.unwrap();
     assert!(metrics.contains(r#"outcome="answered"} "#), "{metrics}");

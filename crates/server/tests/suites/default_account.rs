@@ -1,5 +1,6 @@
 //! The account of calls outside of a session that name none.
 
+use proxy_execute_protocol::CallFilter;
 use serde_json::{Value, json};
 
 use crate::port::{Port, assert_refused};
@@ -42,7 +43,7 @@ async fn a_call_that_names_no_account_uses_the_default_account() {
     none().await;
     assert_eq!(expect(set(&port, &first, true).await, 200), json!({ "success": true }));
     uses("first").await;
-    let recorded = port.caller.gateway.calls(1).await.unwrap();
+    let recorded = port.caller.gateway.calls(&CallFilter::newest(1)).await.unwrap();
     assert_eq!(recorded[0].connected_account_id.as_deref(), Some(first.as_str()));
     assert_eq!(recorded[0].user_id.as_deref(), Some("ann"));
 

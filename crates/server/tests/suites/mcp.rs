@@ -1,6 +1,7 @@
 //! The MCP server of a session, message by message.
 
 use proxy_execute_gateway::GatewayOptions;
+use proxy_execute_protocol::CallFilter;
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 
@@ -97,7 +98,7 @@ async fn a_call_is_recorded_in_its_session() {
     let arguments = json!({ "toolkit": "header", "method": "GET", "endpoint": "/x" });
     assert_eq!(succeeded(&port, "proxy_execute", arguments).await["status"], 200);
     let recorded = loop {
-        let calls = port.caller.gateway.calls(10).await.unwrap();
+        let calls = port.caller.gateway.calls(&CallFilter::newest(10)).await.unwrap();
         if let [call] = &calls[..] {
             break serde_json::to_value(call).unwrap();
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use proxy_execute_protocol::ErrorKind;
+use proxy_execute_protocol::{CallFilter, ErrorKind};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -90,7 +90,7 @@ async fn calls_are_counted_by_toolkit_status_and_outcome() {
         |rows: &str| read[&format!(r#"proxy_execute_cache_lookups_total{{rows="{rows}",result="hit"}}"#)];
     assert!(hits("sessions") >= 5.0 && hits("accounts") >= 5.0, "{read:?}");
     assert_eq!(read[r#"proxy_execute_store_connections_max{pool="read"}"#], 1.0);
-    caller.gateway.calls(1).await.unwrap();
+    caller.gateway.calls(&CallFilter::newest(1)).await.unwrap();
     assert_eq!(self::read(&caller.gateway).await["proxy_execute_records_queued"], 0.0);
 }
 

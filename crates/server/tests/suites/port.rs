@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{CreateApiKey, ErrorKind, Result, read_json};
+use proxy_execute_protocol::{CallFilter, CreateApiKey, ErrorKind, Result, read_json};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -377,7 +377,7 @@ async fn disconnecting_cancels_the_call_at_the_upstream() {
     upstream.has_seen(|seen| seen.requests.len() == 20).await;
     drop(callers);
     upstream.has_seen(|seen| seen.gone == 20).await;
-    let calls = port.caller.gateway.calls(100).await.unwrap();
+    let calls = port.caller.gateway.calls(&CallFilter::newest(100)).await.unwrap();
     assert_eq!(calls.iter().filter(|call| call.outcome == "cancelled").count(), 20);
 }
 
@@ -425,7 +425,7 @@ async fn closing_lets_calls_end_and_accepts_no_more() {
     assert_error(tools_call(&gateway, json!({ "endpoint": "/x", "method": "GET" })).await, closed, "");
     assert_error(read_session(&gateway, id).await, closed, "");
     assert_error(gateway.listen(Listen::default()).await, closed, "");
-    assert_error(gateway.calls(1).await, closed, "");
+    assert_error(gateway.calls(&CallFilter::newest(1)).await, closed, "");
     assert_error(key(&gateway, json!({})).await, closed, "");
     assert_error(gateway.account("ca_1").await, closed, "");
     assert_eq!(upstream.requests().len(), 2);

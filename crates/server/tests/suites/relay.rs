@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::http as http_types;
 use bytes::Bytes;
 use proxy_execute_gateway::{GatewayOptions, ToolkitSource};
+use proxy_execute_protocol::CallFilter;
 use proxy_execute_server::Listen;
 use serde::Deserialize;
 use serde_json::json;
@@ -370,7 +371,7 @@ async fn a_call_is_recorded_and_an_api_that_breaks_off_ends_the_connection() {
     assert_eq!((broken.status, broken.body.as_str()), (200, "half"), "less than the announced 10 bytes");
     let calls = soon(async {
         loop {
-            let calls = port.caller.gateway.calls(10).await.unwrap();
+            let calls = port.caller.gateway.calls(&CallFilter::newest(10)).await.unwrap();
             if calls.len() == 2 {
                 break calls;
             }

@@ -1,5 +1,6 @@
 //! SHARED accounts and their ACL, in raw HTTP. `cases/acl-cases.json` is the rule.
 
+use proxy_execute_protocol::CallFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -304,7 +305,7 @@ async fn the_record_names_the_user_that_acted_and_the_account() {
     expect(call(&port, &session).await, 200);
     let private = connect(&port, &config, "cem", "k", &json!({})).await;
     expect(call_as(&port, &private).await, 200);
-    let calls = port.caller.gateway.calls(2).await.unwrap();
+    let calls = port.caller.gateway.calls(&CallFilter::newest(2)).await.unwrap();
     let users: Vec<_> = calls
         .iter()
         .map(|call| (call.user_id.as_deref().unwrap(), call.connected_account_id.as_deref().unwrap()))

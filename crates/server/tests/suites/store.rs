@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{CreateApiKey, ErrorKind, Result};
+use proxy_execute_protocol::{CallFilter, CreateApiKey, ErrorKind, Result};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
@@ -184,7 +184,7 @@ async fn accounts_sessions_keys_and_calls_survive() {
     let read = read_session(&gateway, &session).await.unwrap();
     assert_eq!(read["config"]["toolkits"], json!({ "enabled": ["header"] }));
     assert_error(call(&gateway, &session, get("query")).await, ErrorKind::ToolkitNotAllowed, "");
-    assert_eq!(gateway.calls(10).await.unwrap().len(), 3);
+    assert_eq!(gateway.calls(&CallFilter::newest(10)).await.unwrap().len(), 3);
     let key = gateway.create_api_key(Default::default()).await.unwrap();
     soon(gateway.close()).await;
 
@@ -382,10 +382,10 @@ async fn two_gateways_share_one_file() {
     }
     assert_eq!(ids.len(), 60);
     for gateway in &gateways {
-        gateway.calls(1).await.unwrap();
+        gateway.calls(&CallFilter::newest(1)).await.unwrap();
     }
     for gateway in &gateways {
-        assert_eq!(gateway.calls(1_000).await.unwrap().len(), 120);
+        assert_eq!(gateway.calls(&CallFilter::newest(1_000)).await.unwrap().len(), 120);
         soon(gateway.close()).await;
     }
 }
@@ -619,7 +619,7 @@ async fn calls_are_recorded_without_their_content() {
     upstream.has_seen(|seen| seen.gone == 1).await;
     call(gateway, "trs_none", get("header")).await.unwrap_err();
 
-    let calls = serde_json::to_value(gateway.calls(10).await.unwrap()).unwrap();
+    let calls = serde_json::to_value(gateway.calls(&CallFilter::newest(10)).await.unwrap()).unwrap();
     let seen: Vec<_> = calls
         .as_array()
         .unwrap()
@@ -646,7 +646,7 @@ async fn calls_are_recorded_without_their_content() {
     assert_eq!(first["bytes"], "\"canary-data\"".len());
     assert!(first["duration_ms"].as_f64().unwrap() > 0.0);
     assert!(!calls.to_string().contains("canary"), "{calls}");
-    assert_eq!(gateway.calls(2).await.unwrap().len(), 2);
+    assert_eq!(gateway.calls(&CallFilter::newest(2)).await.unwrap().len(), 2);
 
     let found = |files: Vec<(PathBuf, Vec<u8>)>| {
         files.iter().any(|(_, bytes)| bytes.windows(6).any(|window| window == b"canary"))
@@ -663,7 +663,7 @@ async fn the_oldest_records_of_calls_are_deleted() {
         let request = json!({ "toolkit_slug": format!("t{index}"), "endpoint": "/", "method": "GET" });
         call(&gateway, "trs_none", request).await.unwrap_err();
     }
-    assert_eq!(gateway.calls(20_000).await.unwrap().len(), 10_000);
+    assert_eq!(gateway.calls(&CallFilter::newest(20_000)).await.unwrap().len(), 10_000);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::{Backend, ErrorKind, Result};
+use proxy_execute_protocol::{Backend, CallFilter, ErrorKind, Result};
 use proxy_execute_server::Embedded;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -432,8 +432,14 @@ async fn dropping_a_call_cancels_it_at_the_upstream() {
         }
         upstream.has_seen(|seen| seen.gone == 50).await;
         is_well(&caller).await;
-        let outcomes: Vec<_> =
-            caller.gateway.calls(100).await.unwrap().into_iter().map(|call| call.outcome).collect();
+        let outcomes: Vec<_> = caller
+            .gateway
+            .calls(&CallFilter::newest(100))
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|call| call.outcome)
+            .collect();
         assert_eq!(outcomes.iter().filter(|outcome| *outcome == "cancelled").count(), 50);
         // No work is left for closing to wait for.
         let closing = Instant::now();

@@ -1,9 +1,9 @@
 //! The statements of the record of calls.
 
 use async_trait::async_trait;
-use proxy_execute_protocol::Result;
-use sqlx::AssertSqlSafe;
+use proxy_execute_protocol::{CallFilter, Result};
 use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::dialect::{Arguments, Db, SqlStore};
 use crate::text::printable;
@@ -29,9 +29,28 @@ impl Calls for SqlStore {
         .await
     }
 
-    async fn calls(&self, limit: u32) -> Result<Vec<CallRecord>> {
-        let select = sqlx::query_as("SELECT * FROM calls ORDER BY id DESC LIMIT $1").bind(i64::from(limit));
-        self.run(select.fetch_all(&self.pool)).await
+    async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>> {
+        let texts = [
+            ("user_id", &filter.user_id),
+            ("session_id", &filter.session_id),
+            ("toolkit", &filter.toolkit),
+            ("account_id", &filter.connected_account_id),
+            ("outcome", &filter.outcome),
+        ];
+        let numbers = [("at >= ", filter.since), ("at < ", filter.until), ("id < ", filter.before)];
+        let mut select = QueryBuilder::<Db>::new("SELECT * FROM calls WHERE TRUE");
+        for (column, text) in texts {
+            if let Some(text) = text {
+                select.push(" AND ").push(column).push(" = ").push_bind(printable(text.clone()));
+            }
+        }
+        for (comparison, number) in numbers {
+            if let Some(number) = number {
+                select.push(" AND ").push(comparison).push_bind(number);
+            }
+        }
+        select.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(filter.limit));
+        self.run(select.build_query_as().fetch_all(&self.pool)).await
     }
 }
 

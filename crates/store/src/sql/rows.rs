@@ -137,6 +137,7 @@ impl FromRow<'_, DbRow> for StoredKey {
 impl FromRow<'_, DbRow> for CallRecord {
     fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self {
+            id: row.try_get("id")?,
             at: row.try_get("at")?,
             user_id: row.try_get("user_id")?,
             session_id: row.try_get("session_id")?,
