@@ -1765,6 +1765,12 @@ export interface ListenOptions {
 	 */
 	maxConnectionsPerAddress?: number | undefined;
 	/**
+	 * The addresses or networks, such as `10.0.0.0/8`, of proxies whose `X-Forwarded-For` names the client. The
+	 * addresses that a key allows, and limits of clients without a key, then count for that client. At most 100.
+	 * Default: none, and the header does not count.
+	 */
+	trustedProxies?: readonly string[] | undefined;
+	/**
 	 * How long the head of a request may take to arrive, in milliseconds, and then its body. A streamed upload has no
 	 * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
 	 */

@@ -189,6 +189,7 @@ headers = { x-api-key = "{{api_key}}" }
         ['serve', '--port', '99999'],
         ['serve', '--rate-limit', '0'],
         ['serve', '--max-connections-per-address', '4294967296'],
+        ['serve', '--trusted-proxy', ''],
         ['serve', '--files-max-open', '1000001'],
         ['serve', '--link-lifetime', '0'],
         ['serve', '--upstream-timeout', '9007199254740991'],
@@ -229,6 +230,7 @@ headers = { x-api-key = "{{api_key}}" }
         ['serve', '--files-signing-key-file', 'short.key'],
         ['serve', '--toolkit', 'no.toml'],
         ['serve', '--port', '0', '--tls-cert', 'none.pem', '--tls-key', 'none.pem'],
+        ['serve', '--port', '0', '--trusted-proxy', 'proxy.example.com'],
         ['keys', 'create', '--allow-address', 'foo'],
         ['keys', 'create', '--permission', 'frob=read', '--json'],
       ]) {

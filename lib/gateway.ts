@@ -29,6 +29,12 @@ export interface ListenOptions {
    */
   maxConnectionsPerAddress?: number;
   /**
+   * The addresses or networks, such as `10.0.0.0/8`, of proxies whose `X-Forwarded-For` names the client. The
+   * addresses that a key allows, and limits of clients without a key, then count for that client. At most 100.
+   * Default: none, and the header does not count.
+   */
+  trustedProxies?: readonly string[];
+  /**
    * How long the head of a request may take to arrive, in milliseconds, and then its body. A streamed upload has no
    * such limit for its body. An idle connection is closed after the same time. Default: 120 000.
    */
@@ -51,6 +57,7 @@ const LISTEN_KEYS = [
   'port',
   'requestsPerMinute',
   'maxConnectionsPerAddress',
+  'trustedProxies',
   'requestTimeout',
   'tls',
   'metrics',
@@ -192,6 +199,7 @@ export class Gateway {
       check.optionalWhole(options.port, 'port', 0, 65_535);
       check.optionalWhole(options.requestsPerMinute, 'requestsPerMinute', 1, 4_294_967_295);
       check.optionalWhole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress', 1, 4_294_967_295);
+      if (options.trustedProxies !== undefined) check.texts(options.trustedProxies, 'trustedProxies');
       check.optionalWhole(options.requestTimeout, 'requestTimeout', 1);
       check.optionalText(options.metrics, 'metrics');
       if (options.tls !== undefined && check.object(options.tls, 'tls', ['cert', 'key'])) {
@@ -205,6 +213,7 @@ export class Gateway {
       port: options.port ?? 0,
       requests_per_minute: options.requestsPerMinute,
       max_connections_per_address: options.maxConnectionsPerAddress,
+      trusted_proxies: options.trustedProxies,
       request_timeout_ms: options.requestTimeout,
       tls: options.tls,
     });

@@ -47,6 +47,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   store: '--store',
   'tls.cert': '--tls-cert',
   'tls.key': '--tls-key',
+  trustedProxies: '--trusted-proxy',
   userIds: '--user',
 };
 

@@ -221,7 +221,7 @@ fn allowed_addresses(key: &StoredKey) -> Result<Option<Vec<String>>> {
 }
 
 /// Reads a network. A single address is a network of one.
-fn parse_network(text: &str) -> Option<IpNet> {
+pub fn parse_network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 

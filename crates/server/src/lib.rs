@@ -15,6 +15,7 @@ mod connected_accounts;
 mod elsewhere;
 mod embedded;
 mod files;
+mod forwarded;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -64,6 +65,7 @@ use self::caller::Owner;
 use self::clients::Connections;
 pub use self::config_file::{ConfigValue, read_config};
 pub use self::embedded::Embedded;
+use self::forwarded::TrustedProxies;
 pub use self::log::{begin_log, log_from};
 use self::rate_limit::RateLimit;
 use self::reply::{Failure, RELAY, Relayed, RequestId};
@@ -117,6 +119,8 @@ pub struct Listen {
     pub requests_per_minute: Option<u32>,
     /// How many connections an address may have open. Default: 4096.
     pub max_connections_per_address: Option<u32>,
+    /// The addresses or networks of proxies whose `X-Forwarded-For` names the client. Default: none.
+    pub trusted_proxies: Vec<String>,
     /// How long a request may take to arrive, in milliseconds. Default: 120 000.
     pub request_timeout_ms: Option<u64>,
     /// The certificate with which the port speaks TLS. Without it, the port speaks no TLS.
@@ -138,6 +142,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
         .fix("Choose another `host` or `port`; port 0 takes a free port.")
         .advise(Advice::ListenElsewhere)
     };
+    let proxies = Arc::new(TrustedProxies::read(&listen.trusted_proxies)?);
     let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
     let serving = serving(&listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
@@ -145,8 +150,11 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     gateway.public_url.listens_at(address, listen.tls.is_some());
     let closing = gateway.closing_token();
     let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
-    let server = threads::serve(listener, closing, serving, move |request| answer(routes.clone(), request))
-        .map_err(unusable)?;
+    let server = threads::serve(listener, closing, serving, move |mut request| {
+        proxies.find_client(&mut request);
+        answer(routes.clone(), request)
+    })
+    .map_err(unusable)?;
     Ok((address, server))
 }
 

@@ -230,6 +230,7 @@ fn listen(given: &Given) -> Result<Map<String, Value>, Failure> {
         "port": given.whole("port").unwrap_or(9900),
         "requests_per_minute": given.whole("rate-limit"),
         "max_connections_per_address": given.whole("max-connections-per-address"),
+        "trusted_proxies": given.texts("trusted-proxy"),
         "request_timeout_ms": given.whole("request-timeout"),
     });
     let Value::Object(mut listen) = listen else { unreachable!("it is written as an object") };

@@ -41,6 +41,11 @@ export const serve: Command = {
       most: MOST,
       description: 'Connections that an address may have open. Default: 4096',
     },
+    'trusted-proxy': {
+      value: '<network>',
+      many: true,
+      description: 'A proxy, such as 10.0.0.7 or 10.0.0.0/8, whose X-Forwarded-For names the client. Default: none',
+    },
     'request-timeout': {
       value: '<seconds>',
       whole: true,
@@ -175,6 +180,7 @@ export const serve: Command = {
       port: given.whole('port') ?? 9900,
       requestsPerMinute: given.whole('rate-limit'),
       maxConnectionsPerAddress: given.whole('max-connections-per-address'),
+      trustedProxies: given.texts('trusted-proxy'),
       requestTimeout: given.whole('request-timeout'),
       tls: tlsOf(given),
       metrics: given.text('metrics'),

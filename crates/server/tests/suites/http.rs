@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ::http as http_types;
 use proxy_execute_gateway::GatewayOptions;
-use proxy_execute_protocol::ErrorKind;
+use proxy_execute_protocol::{ErrorKind, read_json};
 use proxy_execute_server::{Embedded, Listen};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -581,6 +581,7 @@ async fn an_address_has_a_limit_of_connections() {
     for (option, listen) in [
         ("maxConnectionsPerAddress", Listen { max_connections_per_address: Some(0), ..Listen::default() }),
         ("requestTimeout", Listen { request_timeout_ms: Some(0), ..Listen::default() }),
+        ("trustedProxies", Listen { trusted_proxies: vec!["10.0.0.0/40".to_owned()], ..Listen::default() }),
     ] {
         crate::support::assert_error(
             port.caller.gateway.listen(listen).await,
@@ -588,6 +589,29 @@ async fn an_address_has_a_limit_of_connections() {
             option,
         );
     }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_client_for_the_addresses_of_a_key() {
+    let upstream = Upstream::pleasant().await;
+    let status = async |trusted: &[&str], header: &str| {
+        let trusted_proxies = trusted.iter().map(|&network| network.to_owned()).collect();
+        let listen = Listen { trusted_proxies, ..Listen::default() };
+        let port = Port::listening(crate::support::options(&upstream), listen).await;
+        let request = read_json(json!({ "allowed_addresses": ["198.51.100.0/24"] }).to_string().as_bytes());
+        let key = port.caller.gateway.create_api_key(request.unwrap()).await.unwrap().key;
+        let request = format!(
+            "GET /api/v3.1/toolkits?limit=1 HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n{header}connection: close\r\n\r\n"
+        );
+        let answer = http_pieces(port.address, &request).await;
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let named = "x-forwarded-for: 203.0.113.9, 198.51.100.7\r\n";
+    assert_eq!(status(&["127.0.0.0/8"], named).await, "200");
+    assert_eq!(status(&["127.0.0.1", "198.51.100.7"], named).await, "403");
+    assert_eq!(status(&["127.0.0.1"], "").await, "403");
+    assert_eq!(status(&["10.0.0.0/8"], named).await, "403");
+    assert_eq!(status(&[], named).await, "403");
 }
 
 #[tokio::test]
