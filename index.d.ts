@@ -172,6 +172,304 @@ export declare class ApiKeys {
 	 */
 	revoke(keyId: string): Promise<void>;
 }
+/**
+ * A third-party API, and how it is authenticated with.
+ *
+ * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
+ *
+ * @example
+ * ```ts
+ * const acme: ToolkitDefinition = {
+ *   slug: 'acme',
+ *   name: 'Acme',
+ *   base_url: 'https://{{subdomain}}.acme.com/api',
+ *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
+ *   schemes: {
+ *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
+ *   },
+ * };
+ * ```
+ */
+export interface ToolkitDefinition {
+	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
+	slug: string;
+	/** The display name. */
+	name: string;
+	/** Where the API and its authentication are documented. */
+	docs?: string | undefined;
+	/** The URL to which relative endpoints are appended. A path in it is kept. */
+	base_url: string;
+	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
+	hosts?: readonly string[] | undefined;
+	/**
+	 * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
+	 * accepted. The gateway calls it when a user enters a credential on the connect page.
+	 */
+	check?: string | undefined;
+	/**
+	 * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
+	 * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
+	 * `BEARER_TOKEN` and `BASIC` that it has.
+	 */
+	default_scheme?: string | undefined;
+	/** Headers that every call has, unless the call sets them itself. */
+	headers?: Record<string, string> | undefined;
+	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
+	fields?: Record<string, ToolkitField> | undefined;
+	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
+	schemes: Record<string, ToolkitScheme>;
+	/** How the API gives the pages of a list, for {@link Session.paginate}. */
+	pagination?: ToolkitPagination | undefined;
+	/** Where the API says when it takes calls again, for the `retry` of a call. */
+	rate_limit?: ToolkitRateLimit | undefined;
+}
+/**
+ * How an API gives the pages of a list. JSON pointers are those of RFC 6901, such as `/meta/next`.
+ *
+ * @example
+ * ```ts
+ * const pagination: ToolkitPagination = { kind: 'cursor', items: '/results', cursor: '/next', query: 'cursor' };
+ * ```
+ */
+export interface ToolkitPagination {
+	/**
+	 * How the next page is asked for: by a URL in the response, by a text in the response, by the number of items before
+	 * it, or by its number.
+	 */
+	kind: "link" | "cursor" | "offset" | "page";
+	/** The provider's page that documents it. */
+	docs?: string | undefined;
+	/**
+	 * The JSON pointer of a page's items. Without one, the items are the response if it is a list, else its only member
+	 * that is one.
+	 */
+	items?: string | undefined;
+	/** Whether a page without items may leave out their list. */
+	may_omit_items?: boolean | undefined;
+	/** The JSON pointer of a flag that is false on the last page. */
+	more?: string | undefined;
+	/** For `link`: the JSON pointer of the next page's URL. Without one, the URL is in the header `Link` (RFC 8288). */
+	link?: string | undefined;
+	/** For `link`: attributes that the link in the header must have. */
+	link_attributes?: Record<string, string> | undefined;
+	/** For `cursor`: the JSON pointer of the next page's cursor. */
+	cursor?: string | undefined;
+	/** For `cursor`: the header that has the next page's cursor, in lower case. */
+	cursor_header?: string | undefined;
+	/** The query key for the cursor, the offset or the page's number. */
+	query?: string | undefined;
+	/** Its JSON pointer in the body of a POST. */
+	body?: string | undefined;
+	/** For `offset` and `page`: that of the first page. Default: 0 for `offset`, and 1 for `page`. */
+	start?: number | undefined;
+	/** For `offset`: the JSON pointer of the number of all items. */
+	total?: string | undefined;
+	/** For `page`: the JSON pointer of the number of all pages. */
+	total_pages?: string | undefined;
+}
+/** The header in which an API says when it takes calls again. */
+export interface ToolkitRateLimit {
+	/** The header's name, in lower case. */
+	header: string;
+	/** The meaning of its value: a time since 1970, a time from now, or a date. */
+	unit: "epoch_seconds" | "epoch_milliseconds" | "seconds" | "milliseconds" | "date";
+	/** The header with the number of calls that are left. A 403 with 0 in it means the same as a 429. */
+	remaining?: string | undefined;
+	/** The provider's page that documents it. */
+	docs?: string | undefined;
+}
+/** A field of a credential. */
+export interface ToolkitField {
+	/** A description for the user who enters it. */
+	description: string;
+	/** An example of its value. */
+	example?: string | undefined;
+	/** Its default value. Without a default it is required. */
+	default?: string | undefined;
+	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
+	values?: readonly string[] | undefined;
+}
+/** How an auth scheme puts the credential into a request. */
+export interface ToolkitScheme {
+	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
+	headers?: Record<string, string> | undefined;
+	/** Query values to add. */
+	query?: Record<string, string> | undefined;
+	/** Basic authentication. */
+	basic?: {
+		username: string;
+		password: string;
+	} | undefined;
+	/** A signature of OAuth 1.0 (RFC 5849). */
+	oauth1?: {
+		consumer_key: string;
+		consumer_secret: string;
+		token: string;
+		token_secret: string;
+	} | undefined;
+	/** The base URL with this scheme, if it is another. */
+	base_url?: string | undefined;
+	/** The further hosts with this scheme, if they are others. */
+	hosts?: readonly string[] | undefined;
+	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
+	authorization_server?: ToolkitAuthorizationServer | undefined;
+}
+/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
+export interface ToolkitAuthorizationServer {
+	/** The page where a user consents. */
+	authorize_url?: string | undefined;
+	/** Where a code, a refresh token or another grant is exchanged for tokens. */
+	token_url: string;
+	/** Where a refresh token is spent. Default: `token_url`. */
+	refresh_url?: string | undefined;
+	/** The endpoint that revokes a token (RFC 7009). */
+	revoke_url?: string | undefined;
+	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
+	registration_url?: string | undefined;
+	/** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
+	issuer?: string | undefined;
+	/** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
+	authorization_response_iss_parameter_supported?: boolean | undefined;
+	/** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
+	callback_fields?: Record<string, string | {
+		parameter: string;
+		ending: string;
+	}> | undefined;
+	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
+	client_page?: string | undefined;
+	/** The scopes to request when the auth config names none. */
+	scopes?: readonly string[] | undefined;
+	/** The meaning of scopes, for the user of the connect page. */
+	scope_words?: Record<string, string> | undefined;
+	/** The separator of scopes. Default: a space. */
+	scope_separator?: string | undefined;
+	/** The parameter that has the scopes. Default: `scope`. */
+	scope_parameter?: string | undefined;
+	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
+	user_scope_parameter?: string | undefined;
+	/** The parameter that has the client's id. Default: `client_id`. */
+	client_id_parameter?: string | undefined;
+	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
+	pkce?: boolean | undefined;
+	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
+	client_authentication?: "body" | "basic" | undefined;
+	/** How requests to the token endpoint are written. Default: `form`. */
+	token_request?: "form" | "json" | undefined;
+	/** Further parameters of the authorize URL. */
+	authorize_parameters?: Record<string, string> | undefined;
+	/** Further parameters of token requests. */
+	token_parameters?: Record<string, string> | undefined;
+	/** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
+	token_answer?: Record<string, string | {
+		at: string;
+		ending: string;
+	}> | undefined;
+	/** Lifetime of an access token in seconds, if the response has none. */
+	default_lifetime?: number | undefined;
+}
+/**
+ * Which responses of the API are retried. The gateway's own retries are apart from these: they are of calls that cannot
+ * have reached the API.
+ *
+ * @example
+ * ```ts
+ * const retry: RetryOptions = { attempts: 4, statuses: [429, 503], maxWait: 10_000 };
+ * ```
+ */
+export interface RetryOptions {
+	/** How often the call is made at most, the first time included: from 1 to 10. Default: 3. */
+	attempts?: number | undefined;
+	/**
+	 * The statuses to retry. Default: 429, 500, 502, 503 and 504. A write is retried after a 429, and after a 503 with
+	 * `Retry-After`, and after no other status.
+	 */
+	statuses?: readonly number[] | undefined;
+	/** The longest wait before an attempt, in milliseconds. Where the API asks for more, its response is returned. Default: 30 000. */
+	maxWait?: number | undefined;
+}
+/** An administrative change. */
+export interface AuditEntry {
+	/** Its place in the record: 1 for the first change, without a gap. */
+	number: number;
+	/** When it was made, as an ISO 8601 date. */
+	at: string;
+	/** The id of the API key, or `owner` for the program that opened the gateway and for the command. */
+	actor: string;
+	/** The kind of thing, a dot, and what happened to it, such as `api_key.created`. */
+	action: string;
+	/** The id of the thing. */
+	target: string;
+	/** SHA-256 over the hash of the entry before and this entry, in hexadecimal. */
+	hash: string;
+}
+/** Which changes to list. */
+export interface ListAudit {
+	/** Only changes from this time on: a date, or one in ISO 8601 with its offset. */
+	since?: string | Date | undefined;
+	/** Only changes before this time. */
+	until?: string | Date | undefined;
+	/** Upper limit for the number of entries, up to 1 000. Default: 100. */
+	limit?: number | undefined;
+	/** The `nextCursor` of the previous page. */
+	cursor?: string | undefined;
+}
+/** A page of the record, newest first. */
+export interface AuditPage {
+	/** The entries of the page. */
+	items: AuditEntry[];
+	/** The `cursor` of the next page; null on the last page. */
+	nextCursor: string | null;
+}
+/** The outcome of a verification. */
+export interface AuditVerification {
+	/** Whether every entry is as it was written, and the record has the given head. */
+	intact: boolean;
+	/** How many entries are intact, from the first on. */
+	entries: number;
+	/** The hash of the last intact entry; null if there is none. */
+	head: string | null;
+	/** The first entry that is not as it was written; null if there is none. */
+	broken: {
+		number: number;
+		reason: string;
+	} | null;
+	/** Whether the record has the given head; null if none was given. */
+	hasHead: boolean | null;
+}
+/** The administrative changes of a gateway, by {@link Gateway.audit}. */
+export declare class Audit {
+	#private;
+	private constructor();
+	/**
+	 * Lists administrative changes, the newest first.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await gateway.audit.list({ since: '2030-01-01T00:00:00Z' });
+	 * for (const { at, actor, action, target } of items) console.log(at, actor, action, target);
+	 * ```
+	 */
+	list(filter?: ListAudit, options?: CallOptions): Promise<AuditPage>;
+	/**
+	 * Verifies that every entry is as it was written.
+	 *
+	 * @param expected `head` is the `head` of an earlier verification that you noted elsewhere. Only with it can the
+	 * verification show that the end of the record was cut off, or that all of it was written again.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * const { intact, head } = await gateway.audit.verify();
+	 * ```
+	 */
+	verify(expected?: {
+		head?: string | undefined;
+	}, options?: CallOptions): Promise<AuditVerification>;
+}
 /** A field to fill in. */
 export interface ToolkitInputField {
 	/** Its name in a credential's `val`. */
@@ -414,221 +712,6 @@ export declare class PageError extends ComposioError {
 		headers: Record<string, string>;
 	} | undefined;
 	constructor(message: string, details: ErrorDetails & Pick<PageError, "cursor" | "pointer" | "response">);
-}
-/**
- * A third-party API, and how it is authenticated with.
- *
- * Texts may have `{{name}}` in them, which stands for a field of the account's credential.
- *
- * @example
- * ```ts
- * const acme: ToolkitDefinition = {
- *   slug: 'acme',
- *   name: 'Acme',
- *   base_url: 'https://{{subdomain}}.acme.com/api',
- *   fields: { subdomain: { description: 'The part before .acme.com', example: 'my-team' } },
- *   schemes: {
- *     BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } },
- *   },
- * };
- * ```
- */
-export interface ToolkitDefinition {
-	/** The name that calls use, in lower case. A built-in toolkit of the same slug is replaced. */
-	slug: string;
-	/** The display name. */
-	name: string;
-	/** Where the API and its authentication are documented. */
-	docs?: string | undefined;
-	/** The URL to which relative endpoints are appended. A path in it is kept. */
-	base_url: string;
-	/** Further hosts that an absolute endpoint may have, and that the credential is sent to. */
-	hosts?: readonly string[] | undefined;
-	/**
-	 * An endpoint that only reads, such as `/user`, and responds with 401 or 403 to a credential that is not
-	 * accepted. The gateway calls it when a user enters a credential on the connect page.
-	 */
-	check?: string | undefined;
-	/**
-	 * The scheme of a link for which there is no auth config: `API_KEY`, `BEARER_TOKEN`, `BASIC` or `DCR_OAUTH`. Default: a
-	 * toolkit whose users sign in with OAuth needs an auth config; else the first of `DCR_OAUTH`, `API_KEY`,
-	 * `BEARER_TOKEN` and `BASIC` that it has.
-	 */
-	default_scheme?: string | undefined;
-	/** Headers that every call has, unless the call sets them itself. */
-	headers?: Record<string, string> | undefined;
-	/** The fields of a credential that are not the scheme's own, such as a subdomain. */
-	fields?: Record<string, ToolkitField> | undefined;
-	/** How each auth scheme puts the credential into a request, by names such as `BEARER_TOKEN`. */
-	schemes: Record<string, ToolkitScheme>;
-	/** How the API gives the pages of a list, for {@link Session.paginate}. */
-	pagination?: ToolkitPagination | undefined;
-	/** Where the API says when it takes calls again, for the `retry` of a call. */
-	rate_limit?: ToolkitRateLimit | undefined;
-}
-/**
- * How an API gives the pages of a list. JSON pointers are those of RFC 6901, such as `/meta/next`.
- *
- * @example
- * ```ts
- * const pagination: ToolkitPagination = { kind: 'cursor', items: '/results', cursor: '/next', query: 'cursor' };
- * ```
- */
-export interface ToolkitPagination {
-	/**
-	 * How the next page is asked for: by a URL in the response, by a text in the response, by the number of items before
-	 * it, or by its number.
-	 */
-	kind: "link" | "cursor" | "offset" | "page";
-	/** The provider's page that documents it. */
-	docs?: string | undefined;
-	/**
-	 * The JSON pointer of a page's items. Without one, the items are the response if it is a list, else its only member
-	 * that is one.
-	 */
-	items?: string | undefined;
-	/** Whether a page without items may leave out their list. */
-	may_omit_items?: boolean | undefined;
-	/** The JSON pointer of a flag that is false on the last page. */
-	more?: string | undefined;
-	/** For `link`: the JSON pointer of the next page's URL. Without one, the URL is in the header `Link` (RFC 8288). */
-	link?: string | undefined;
-	/** For `link`: attributes that the link in the header must have. */
-	link_attributes?: Record<string, string> | undefined;
-	/** For `cursor`: the JSON pointer of the next page's cursor. */
-	cursor?: string | undefined;
-	/** For `cursor`: the header that has the next page's cursor, in lower case. */
-	cursor_header?: string | undefined;
-	/** The query key for the cursor, the offset or the page's number. */
-	query?: string | undefined;
-	/** Its JSON pointer in the body of a POST. */
-	body?: string | undefined;
-	/** For `offset` and `page`: that of the first page. Default: 0 for `offset`, and 1 for `page`. */
-	start?: number | undefined;
-	/** For `offset`: the JSON pointer of the number of all items. */
-	total?: string | undefined;
-	/** For `page`: the JSON pointer of the number of all pages. */
-	total_pages?: string | undefined;
-}
-/** The header in which an API says when it takes calls again. */
-export interface ToolkitRateLimit {
-	/** The header's name, in lower case. */
-	header: string;
-	/** The meaning of its value: a time since 1970, a time from now, or a date. */
-	unit: "epoch_seconds" | "epoch_milliseconds" | "seconds" | "milliseconds" | "date";
-	/** The header with the number of calls that are left. A 403 with 0 in it means the same as a 429. */
-	remaining?: string | undefined;
-	/** The provider's page that documents it. */
-	docs?: string | undefined;
-}
-/** A field of a credential. */
-export interface ToolkitField {
-	/** A description for the user who enters it. */
-	description: string;
-	/** An example of its value. */
-	example?: string | undefined;
-	/** Its default value. Without a default it is required. */
-	default?: string | undefined;
-	/** The values that it may have, where not any: texts, and `*.example.com` for one label in front of a domain. */
-	values?: readonly string[] | undefined;
-}
-/** How an auth scheme puts the credential into a request. */
-export interface ToolkitScheme {
-	/** Headers to add, such as `{ Authorization: 'Bearer {{token}}' }`. */
-	headers?: Record<string, string> | undefined;
-	/** Query values to add. */
-	query?: Record<string, string> | undefined;
-	/** Basic authentication. */
-	basic?: {
-		username: string;
-		password: string;
-	} | undefined;
-	/** A signature of OAuth 1.0 (RFC 5849). */
-	oauth1?: {
-		consumer_key: string;
-		consumer_secret: string;
-		token: string;
-		token_secret: string;
-	} | undefined;
-	/** The base URL with this scheme, if it is another. */
-	base_url?: string | undefined;
-	/** The further hosts with this scheme, if they are others. */
-	hosts?: readonly string[] | undefined;
-	/** Where its tokens come from. Without it accounts can be imported, but neither connected nor refreshed. */
-	authorization_server?: ToolkitAuthorizationServer | undefined;
-}
-/** An OAuth 2.0 authorization server (RFC 6749). All but `token_url` is for providers that differ. */
-export interface ToolkitAuthorizationServer {
-	/** The page where a user consents. */
-	authorize_url?: string | undefined;
-	/** Where a code, a refresh token or another grant is exchanged for tokens. */
-	token_url: string;
-	/** Where a refresh token is spent. Default: `token_url`. */
-	refresh_url?: string | undefined;
-	/** The endpoint that revokes a token (RFC 7009). */
-	revoke_url?: string | undefined;
-	/** Where a client is registered for each account (RFC 7591): needed by `DCR_OAUTH`, and for no other scheme. */
-	registration_url?: string | undefined;
-	/** Its issuer identifier. A callback that names another one in `iss` is refused (RFC 9207). */
-	issuer?: string | undefined;
-	/** Whether all its callbacks name it, as its metadata says under the same name. Then one without is refused. */
-	authorization_response_iss_parameter_supported?: boolean | undefined;
-	/** Fields of the account that a callback has in its query: the parameter, or the part of it before an ending. */
-	callback_fields?: Record<string, string | {
-		parameter: string;
-		ending: string;
-	}> | undefined;
-	/** The provider's page where an OAuth client is registered, for the errors that ask for one. */
-	client_page?: string | undefined;
-	/** The scopes to request when the auth config names none. */
-	scopes?: readonly string[] | undefined;
-	/** The meaning of scopes, for the user of the connect page. */
-	scope_words?: Record<string, string> | undefined;
-	/** The separator of scopes. Default: a space. */
-	scope_separator?: string | undefined;
-	/** The parameter that has the scopes. Default: `scope`. */
-	scope_parameter?: string | undefined;
-	/** The parameter for an auth config's `user_scopes`, where a provider tells them from those of the app. */
-	user_scope_parameter?: string | undefined;
-	/** The parameter that has the client's id. Default: `client_id`. */
-	client_id_parameter?: string | undefined;
-	/** Whether a code is bound to its flow (RFC 7636, S256). Default: true. */
-	pkce?: boolean | undefined;
-	/** Whether the client's id and secret are parameters or HTTP basic authentication. Default: `body`. */
-	client_authentication?: "body" | "basic" | undefined;
-	/** How requests to the token endpoint are written. Default: `form`. */
-	token_request?: "form" | "json" | undefined;
-	/** Further parameters of the authorize URL. */
-	authorize_parameters?: Record<string, string> | undefined;
-	/** Further parameters of token requests. */
-	token_parameters?: Record<string, string> | undefined;
-	/** Where fields of the account are in the token response: a JSON pointer, or a part of the text there. */
-	token_answer?: Record<string, string | {
-		at: string;
-		ending: string;
-	}> | undefined;
-	/** Lifetime of an access token in seconds, if the response has none. */
-	default_lifetime?: number | undefined;
-}
-/**
- * Which responses of the API are retried. The gateway's own retries are apart from these: they are of calls that cannot
- * have reached the API.
- *
- * @example
- * ```ts
- * const retry: RetryOptions = { attempts: 4, statuses: [429, 503], maxWait: 10_000 };
- * ```
- */
-export interface RetryOptions {
-	/** How often the call is made at most, the first time included: from 1 to 10. Default: 3. */
-	attempts?: number | undefined;
-	/**
-	 * The statuses to retry. Default: 429, 500, 502, 503 and 504. A write is retried after a 429, and after a 503 with
-	 * `Retry-After`, and after no other status.
-	 */
-	statuses?: readonly number[] | undefined;
-	/** The longest wait before an attempt, in milliseconds. Where the API asks for more, its response is returned. Default: 30 000. */
-	maxWait?: number | undefined;
 }
 /** Where to begin in a list, and how much of it to read. */
 export interface PageOptions {
@@ -1830,6 +1913,8 @@ export declare class Gateway {
 	readonly apiKeys: ApiKeys;
 	/** The record of calls. */
 	readonly calls: Calls;
+	/** The record of administrative changes. */
+	readonly audit: Audit;
 	private constructor();
 	/**
 	 * Opens a gateway. Call {@link Gateway.close} when you no longer need it. A process that ends by itself closes

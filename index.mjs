@@ -5,6 +5,7 @@ export {
   APIConnectionTimeoutError,
   APIError,
   ApiKeys,
+  Audit,
   AuthConfigs,
   AuthConfigTypes,
   AuthenticationError,

@@ -131,6 +131,8 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'toolkits list',
       'toolkits show',
       'calls',
+      'audit list',
+      'audit verify',
     );
     commands.push('migrate composio', 'store check', 'store backup', 'store migrate', 'store copy', 'encryption-key');
 
@@ -284,6 +286,34 @@ basic = { username = "{{username}}", password = "{{password}}" }
     await once(child, 'close');
     const quoted = `'printf %s '\\''${KEY}'\\'''`;
     assert.ok(text.includes(`keys create --store source.db --encryption-key-command ${quoted}\n`), text);
+  });
+
+  it('audit lists administrative changes, and verifies that none was changed', async () => {
+    const at = ['--store', 'audited.db'];
+    for (const name of ['one', 'two', 'three']) await done(['keys', 'create', '--name', name, ...at]);
+    const [key] = await json(['keys', 'list', ...at]);
+    await done(['keys', 'revoke', key.id, ...at]);
+    assert.match(
+      await done(['audit', 'list', ...at]),
+      new RegExp(`^NUMBER +AT +ACTOR +ACTION +TARGET\n4 +\\S+Z +owner +api_key\\.revoked +${key.id}\n3 `),
+    );
+    const page = await json(['audit', 'list', '--limit', '3', ...at]);
+    assert.deepEqual([page.items.length, page.nextCursor], [3, '2']);
+    const { items } = await json(['audit', 'list', '--cursor', page.nextCursor, ...at]);
+    assert.deepEqual([items.length, items[0].action], [1, 'api_key.created']);
+    assert.deepEqual((await json(['audit', 'list', '--since', '2130-01-31T00:00:00Z', ...at])).items, []);
+    await refused(['audit', 'list', '--since', 'yesterday', ...at], /--since: is not a time such as/);
+    await refused(['audit', 'list', '--limit', '1001', ...at], /--limit must be/);
+
+    const { head, ...rest } = await json(['audit', 'verify', ...at]);
+    assert.deepEqual(rest, { intact: true, entries: 4, broken: null, hasHead: null });
+    assert.equal(head, page.items[0].hash);
+    assert.equal(await done(['audit', 'verify', ...at]), `The 4 entries are intact.\nHead: ${head}\n`);
+    await done(['audit', 'verify', '--head', head, ...at]);
+    const cut = await run(['audit', 'verify', '--head', '0'.repeat(64), ...at]);
+    assert.deepEqual([cut.code, cut.stderr], [1, '']);
+    assert.match(cut.stdout, /^The record does not have this head: .* It has 4 entries\.\n$/);
+    await refused(['audit', 'verify', '--head', 'x', ...at], /--head: is not a hash/);
   });
 
   describe('store', () => {

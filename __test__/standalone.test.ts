@@ -158,7 +158,7 @@ headers = { x-api-key = "{{api_key}}" }
     });
 
     it('about its groups and a missing command', async () => {
-      for (const group of ['keys', 'accounts', 'store']) {
+      for (const group of ['keys', 'accounts', 'audit', 'store']) {
         assert.match(await done(PROGRAM, ['help', group]), new RegExp(`^  ${group} \\w`, 'm'));
         await same([group], 2);
       }
@@ -359,6 +359,12 @@ no-mcp = true
       await same(['accounts', 'list', '--user', 'carl', ...at, ...json], 0);
       await same(['accounts', 'list', '--cursor', 'foo', ...at, ...json], 2);
       await same(['store', 'check', ...at, ...json], 0);
+      await same(['audit', 'list', '--since', '2020-01-31T00:00:00Z', '--limit', '2', ...at, ...json], 0);
+      await same(['audit', 'list', '--until', '2020-01-31T00:00:00Z', '--cursor', '5', ...at, ...json], 0);
+      await same(['audit', 'list', '--since', 'soon', ...at, ...json], 2);
+      await same(['audit', 'verify', ...at, ...json], 0);
+      await same(['audit', 'verify', '--head', 'x', ...at, ...json], 2);
+      await same(['audit', 'verify', '--head', 'a'.repeat(64), ...at, ...json], 1);
     }
     const { items } = JSON.parse(await done(COMMAND, ['accounts', 'list', '--json', ...at]));
     const [{ id }] = items;

@@ -3,6 +3,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type * as Native from '../native';
 import { type ApiKeys, apiKeysOf } from './api-keys';
+import { type Audit, auditOf } from './audit';
 import { DEFAULT_TIMEOUT } from './backend';
 import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
@@ -128,6 +129,8 @@ export class Gateway {
   readonly apiKeys: ApiKeys;
   /** The record of calls. */
   readonly calls: Calls;
+  /** The record of administrative changes. */
+  readonly audit: Audit;
   readonly #native: Native.Gateway;
   /** One timer per port, which keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -145,6 +148,7 @@ export class Gateway {
     this.connectedAccounts = gatewayAccountsOf(native, backend);
     this.apiKeys = apiKeysOf(native);
     this.calls = callsOf(native);
+    this.audit = auditOf(backend);
     openGateways.add(this.#weak);
     collected.register(this, this.#weak);
     closeBeforeExit();

@@ -11,6 +11,7 @@ export {
   type PermissionArea,
   type Permissions,
 } from './api-keys';
+export { Audit, type AuditEntry, type AuditPage, type AuditVerification, type ListAudit } from './audit';
 export {
   type AuthConfig,
   AuthConfigs,

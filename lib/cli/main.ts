@@ -7,6 +7,7 @@ import { quoted } from '../quoted';
 import { suggest } from '../validate';
 import { type Command, complete, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
 import { accounts } from './commands/accounts';
+import { audit } from './commands/audit';
 import { call } from './commands/call';
 import { calls } from './commands/calls';
 import { connect } from './commands/connect';
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   call,
   ...toolkits,
   calls,
+  ...audit,
   ...migrate,
   ...store,
   encryptionKey,

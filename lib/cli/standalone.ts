@@ -4,6 +4,7 @@
 
 import { type Command, GLOBAL_OPTIONS, type Options } from './command';
 import { accounts } from './commands/accounts';
+import { audit } from './commands/audit';
 import { calls } from './commands/calls';
 import { encryptionKey } from './commands/encryption-key';
 import { keys } from './commands/keys';
@@ -12,7 +13,7 @@ import { store } from './commands/store';
 import { commandHelp, type Overview, programHelp } from './help';
 import { FIELDS } from './words';
 
-const COMMANDS: readonly Command[] = [serve, ...keys, ...accounts, calls, ...store, encryptionKey];
+const COMMANDS: readonly Command[] = [serve, ...keys, ...accounts, calls, ...audit, ...store, encryptionKey];
 
 const OVERVIEW: Overview = {
   summary: 'Serves the gateway, which calls third-party APIs as your users, and manages its store.',

@@ -28,6 +28,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   'files.maxBytes': '--files-max-bytes',
   'files.maxOpen': '--files-max-open',
   'files.signingKeys': '--files-signing-key-file',
+  head: '--head',
   host: '--host',
   keyId: '<id>',
   limit: '--limit',
@@ -43,11 +44,13 @@ export const FIELDS: Readonly<Record<string, string>> = {
   refreshIdleAfter: '--refresh-idle-after',
   requestTimeout: '--request-timeout',
   requestsPerMinute: '--rate-limit',
+  since: '--since',
   statuses: '--status',
   store: '--store',
   'tls.cert': '--tls-cert',
   'tls.key': '--tls-key',
   trustedProxies: '--trusted-proxy',
+  until: '--until',
   userIds: '--user',
 };
 

@@ -97,7 +97,7 @@ impl ApiKeys {
         ))
     }
 
-    /// Checks that the key of a request grants `level` in `area`.
+    /// Checks that the key of a request grants `level` in `area`, and returns it.
     ///
     /// # Errors
     /// `Unauthenticated` without a valid key, `PermissionDenied` without the permission. Both name the
@@ -108,7 +108,7 @@ impl ApiKeys {
         from: Option<IpAddr>,
         area: Area,
         level: Level,
-    ) -> Result<()> {
+    ) -> Result<Arc<StoredKey>> {
         let needed = || format!("`{area}: {}`", level.name());
         let Some(key) = key else {
             return Err(Error::new(
@@ -162,7 +162,7 @@ impl ApiKeys {
             Some(permissions) => permissions.get(&area).is_some_and(|granted| granted.covers(level)),
         };
         if granted {
-            return Ok(());
+            return Ok(stored);
         }
         Err(Error::new(
             ErrorKind::PermissionDenied,

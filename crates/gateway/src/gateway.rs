@@ -16,10 +16,12 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::FilesOptions;
 use crate::account::Accounts;
 use crate::api_key::ApiKeys;
+use crate::audit::{Action, Actor, Audit, Change};
 use crate::auth_config::AuthConfigs;
 use crate::callback_url::CallbackUrls;
 use crate::connect::Connect;
@@ -136,6 +138,8 @@ pub struct Gateway(Arc<Services>);
 pub struct Services {
     /// The keys of the port's callers.
     pub api_keys: ApiKeys,
+    /// The record of administrative changes.
+    pub audit: Audit,
     /// The toolkits, as callers see them.
     pub toolkits: Toolkits,
     /// How accounts are connected.
@@ -311,7 +315,8 @@ impl Gateway {
             tokio::spawn(tokens.clone().refresh_idle(Duration::from_millis(refresh_idle_after)));
         }
         Ok(Self(Arc::new(Services {
-            api_keys: ApiKeys::new(Arc::clone(&store), clock),
+            api_keys: ApiKeys::new(Arc::clone(&store), clock.clone()),
+            audit: Audit { store: Arc::clone(&store), clock },
             toolkits: Toolkits { catalogue, redirect_uris },
             auth_configs,
             accounts,
@@ -340,7 +345,13 @@ impl Gateway {
     /// # Errors
     /// `ToolkitNotFound`, or `InvalidRequest` that names the field.
     pub async fn import_account(&self, request: ImportAccount) -> Result<ConnectedAccount> {
-        self.run(self.accounts.import(request)).await
+        let gateway = self.clone();
+        self.recorded(Actor::Owner, async move {
+            let account = gateway.accounts.import(request).await?;
+            let change = Action::AccountCreated.of(&account.id);
+            Ok((account, change))
+        })
+        .await
     }
 
     /// Lists connected accounts, newest first.
@@ -364,7 +375,12 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn delete_account(&self, id: &str) -> Result<()> {
-        self.run(self.tokens.delete_account(id, false)).await.map(drop)
+        let (gateway, id) = (self.clone(), id.to_owned());
+        self.recorded(Actor::Owner, async move {
+            gateway.tokens.delete_account(&id, false).await?;
+            Ok(((), Action::AccountDeleted.of(id)))
+        })
+        .await
     }
 
     /// Enables or disables a connected account.
@@ -372,7 +388,13 @@ impl Gateway {
     /// # Errors
     /// `AccountNotFound`.
     pub async fn set_account_enabled(&self, id: &str, enabled: bool) -> Result<ConnectedAccount> {
-        self.run(self.accounts.set_enabled(id, enabled)).await
+        let (gateway, id) = (self.clone(), id.to_owned());
+        self.recorded(Actor::Owner, async move {
+            let account = gateway.accounts.set_enabled(&id, enabled).await?;
+            let action = if enabled { Action::AccountEnabled } else { Action::AccountDisabled };
+            Ok((account, action.of(id)))
+        })
+        .await
     }
 
     /// Creates an API key for callers of the port. Only this result contains the key.
@@ -380,7 +402,13 @@ impl Gateway {
     /// # Errors
     /// `InvalidRequest` for an unknown permission area.
     pub async fn create_api_key(&self, request: CreateApiKey) -> Result<NewApiKey> {
-        self.run(self.api_keys.create(request)).await
+        let gateway = self.clone();
+        self.recorded(Actor::Owner, async move {
+            let key = gateway.api_keys.create(request).await?;
+            let change = Action::ApiKeyCreated.of(&key.shown.id);
+            Ok((key, change))
+        })
+        .await
     }
 
     /// Lists the API keys. The keys themselves are not shown.
@@ -396,7 +424,12 @@ impl Gateway {
     /// # Errors
     /// `NotFound`.
     pub async fn revoke_api_key(&self, id: &str) -> Result<()> {
-        self.run(self.api_keys.revoke(id)).await
+        let (gateway, id) = (self.clone(), id.to_owned());
+        self.recorded(Actor::Owner, async move {
+            gateway.api_keys.revoke(&id).await?;
+            Ok(((), Action::ApiKeyRevoked.of(id)))
+        })
+        .await
     }
 
     /// Returns the records of the calls of a filter, the newest first.
@@ -454,6 +487,31 @@ impl Gateway {
     /// Those of the call, `GatewayClosed` and `CallCutOff`.
     pub async fn run<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
         self.lifecycle.run(call).await
+    }
+
+    /// Runs an administrative change to its end, even if the caller is dropped, and records it.
+    ///
+    /// # Errors
+    /// Those of the change, `GatewayClosed` and `CallCutOff`.
+    pub async fn recorded<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        work: impl Future<Output = Result<(T, Change)>> + Send + 'static,
+    ) -> Result<T> {
+        let gateway = self.clone();
+        let work = async move {
+            let (done, change) = gateway.run(work).await?;
+            gateway.audit.record(&actor, change).await;
+            Ok(done)
+        };
+        match self.spawn(work.in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(Error::new(ErrorKind::GatewayClosed, "The gateway is closed.")),
+            },
+        }
     }
 
     /// Spawns a task that continues when its caller is dropped. `close` waits for the task.

@@ -8,6 +8,7 @@
 pub mod account;
 mod answer;
 pub mod api_key;
+pub mod audit;
 pub mod auth_config;
 mod bounds;
 mod callback_url;

@@ -11,6 +11,7 @@ use proxy_execute_store::{Clock, KeyUse, ResealedRow, SealedCount, SealedRow, Se
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
+use crate::audit::{Action, Actor};
 use crate::store::{self, Place};
 use crate::vault::{EncryptionKeys, SealedField, Unopenable, Vault};
 
@@ -65,7 +66,13 @@ pub async fn rotate_key(
     progress: &RotationProgress,
 ) -> Result<RotatedKey> {
     let (vault, store) = store::open(&Place::of(Some(path))?, Some(keys), &Clock::default(), false).await?;
-    let rotated = Rotation::new(&vault, &*store, progress).run().await;
+    let mut rotated = Rotation::new(&vault, &*store, progress).run().await;
+    if let Ok(done) = &rotated {
+        let change = Action::KeyRotated.of(&done.key_id).by(&Actor::Owner, Clock::default().now());
+        if let Err(error) = store.append_audit(change).await {
+            rotated = Err(error);
+        }
+    }
     store.close().await;
     rotated
 }

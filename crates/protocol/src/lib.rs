@@ -6,6 +6,7 @@
 
 mod account;
 mod api_key;
+mod audit;
 mod auth_config;
 mod auth_scheme;
 mod backend;
@@ -36,6 +37,7 @@ pub use account::{
     OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, Sharing, ShortAccount, UpdateAccount,
 };
 pub use api_key::{ApiKey, Area, CreateApiKey, Level, NewApiKey, Permissions};
+pub use audit::{AuditEntry, AuditPage, AuditVerification, BrokenAuditEntry, ListAudit, VerifyAudit};
 pub use auth_config::{
     AuthConfig, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig,
     Done, ListAuthConfigs, NewAuthConfig, NewAuthConfigType, ToolkitWithLogo, UpdateAuthConfig,

@@ -8,6 +8,8 @@ use proxy_execute_protocol::{
     ErrorKind, ListAuthConfigs, Page, UpdateAuthConfig, quoted,
 };
 
+use proxy_execute_gateway::audit::Action;
+
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read, read_query};
@@ -35,8 +37,10 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
         description = "The new auth config."), Errors))]
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::CREATED, |gateway| async move {
-            gateway.auth_configs.create(read(request).await?).await
+        .changing(AREA, StatusCode::CREATED, |gateway| async move {
+            let made: CreatedAuthConfig = gateway.auth_configs.create(read(request).await?).await?;
+            let change = Action::AuthConfigCreated.of(&made.auth_config.id);
+            Ok((made, change))
         })
         .await
 }
@@ -62,8 +66,9 @@ pub(super) async fn update(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
-            gateway.auth_configs.update(&id, read(request).await?).await
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let changed = gateway.auth_configs.update(&id, read(request).await?).await?;
+            Ok((changed, Action::AuthConfigUpdated.of(id)))
         })
         .await
 }
@@ -75,7 +80,10 @@ pub(super) async fn update(
         description = "The auth config and its accounts were deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move { gateway.auth_configs.delete(&id).await })
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let done = gateway.auth_configs.delete(&id).await?;
+            Ok((done, Action::AuthConfigDeleted.of(id)))
+        })
         .await
 }
 
@@ -89,14 +97,19 @@ pub(super) async fn set_status(
     Named((id, status)): Named<(String, String)>,
 ) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
-            match AuthConfigStatus::try_from(status.clone()) {
-                Ok(status) => gateway.auth_configs.set_status(&id, status).await,
-                Err(_) => Err(Error::new(
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let status = AuthConfigStatus::try_from(status.clone()).map_err(|_| {
+                Error::new(
                     ErrorKind::InvalidRequest,
                     format!("status: `{}` is neither ENABLED nor DISABLED.", quoted(&status)),
-                )),
-            }
+                )
+            })?;
+            let action = match status {
+                AuthConfigStatus::Enabled => Action::AuthConfigEnabled,
+                AuthConfigStatus::Disabled => Action::AuthConfigDisabled,
+            };
+            let changed = gateway.auth_configs.set_status(&id, status).await?;
+            Ok((changed, action.of(id)))
         })
         .await
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
 use proxy_execute_gateway::Gateway;
+use proxy_execute_gateway::audit::{Actor, Change};
 
 /// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +103,29 @@ impl Caller {
         self.json(result, status)
     }
 
+    /// Responds with the result of an administrative change, if the caller may write in the area. The change is
+    /// recorded.
+    pub(super) async fn changing<T, Work>(
+        self,
+        area: Area,
+        status: StatusCode,
+        work: impl FnOnce(Gateway) -> Work,
+    ) -> Result<Response, Failure>
+    where
+        T: Serialize + Send + 'static,
+        Work: Future<Output = Result<(T, Change)>> + Send + 'static,
+    {
+        let work = Box::pin(work(self.gateway.clone()));
+        let result = self
+            .gateway
+            .run(async {
+                let actor = self.authorize(area, Level::Write).await?;
+                self.gateway.recorded(actor, work).await
+            })
+            .await;
+        self.json(result, status)
+    }
+
     /// Responds with the result of a proxied call, if the caller may make proxied calls.
     pub(super) async fn calling<Work: Future<Output = Result<Response>> + Send>(
         self,
@@ -150,15 +174,16 @@ impl Caller {
             .await
     }
 
-    async fn authorize(&self, area: Area, level: Level) -> Result<()> {
+    async fn authorize(&self, area: Area, level: Level) -> Result<Actor> {
         if self.is_owner {
-            return Ok(());
+            return Ok(Actor::Owner);
         }
         if self.has_several_credentials {
             return Err(several_credentials());
         }
         let key = self.key.as_ref().map(HeaderValue::as_bytes);
-        self.gateway.api_keys.authorize(key, self.from, area, level).await
+        let key = self.gateway.api_keys.authorize(key, self.from, area, level).await?;
+        Ok(Actor::ApiKey(key))
     }
 
     fn json(self, result: Result<impl Serialize>, status: StatusCode) -> Result<Response, Failure> {

@@ -3,6 +3,7 @@
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use proxy_execute_gateway::audit::Action;
 use proxy_execute_protocol::{
     Area, ChangedAccount, ConnectedAccount, CreateAccount, CreatedAccount, DefaultAccount, DeletedAccount,
     Enabled, ListAccounts, Page, RefreshAccount, RefreshedAccount, RevokedAccount, UpdateAccount,
@@ -43,8 +44,10 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
         description = "The new account."), Errors))]
 pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::CREATED, |gateway| async move {
-            gateway.links.create_account(read(request).await?).await
+        .changing(AREA, StatusCode::CREATED, |gateway| async move {
+            let made = gateway.links.create_account(read(request).await?).await?;
+            let change = Action::AccountCreated.of(&made.id);
+            Ok((made, change))
         })
         .await
 }
@@ -70,8 +73,12 @@ pub(super) async fn update(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
-            gateway.accounts.update(&id, read(request).await?).await
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let request: UpdateAccount = read(request).await?;
+            let action =
+                if request.experimental.is_some() { Action::AccountShared } else { Action::AccountUpdated };
+            let changed = gateway.accounts.update(&id, request).await?;
+            Ok((changed, action.of(id)))
         })
         .await
 }
@@ -83,9 +90,10 @@ pub(super) async fn update(
         description = "The account was deleted."), Errors))]
 pub(super) async fn delete(caller: Caller, Named(id): Named<String>, uri: Uri) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
+        .changing(AREA, StatusCode::OK, |gateway| async move {
             let HowToDelete { revoke_on_delete } = read_query(&uri, &[], &[], &["revoke_on_delete"])?;
-            gateway.tokens.delete_account(&id, revoke_on_delete).await
+            let deleted = gateway.tokens.delete_account(&id, revoke_on_delete).await?;
+            Ok((deleted, Action::AccountDeleted.of(id)))
         })
         .await
 }
@@ -102,10 +110,11 @@ pub(super) async fn set_enabled(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
+        .changing(AREA, StatusCode::OK, |gateway| async move {
             let Enabled { enabled, .. } = read(request).await?;
             gateway.accounts.set_enabled(&id, enabled).await?;
-            Ok(Success::DONE)
+            let action = if enabled { Action::AccountEnabled } else { Action::AccountDisabled };
+            Ok((Success::DONE, action.of(id)))
         })
         .await
 }
@@ -122,9 +131,14 @@ pub(super) async fn set_default(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing(AREA, StatusCode::OK, |gateway| async move {
-            gateway.accounts.set_default(&id, read(request).await?).await?;
-            Ok(Success::DONE)
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let request: DefaultAccount = read(request).await?;
+            let action = match request.is_default {
+                true => Action::AccountMadeDefault,
+                false => Action::AccountNoLongerDefault,
+            };
+            gateway.accounts.set_default(&id, request).await?;
+            Ok((Success::DONE, action.of(id)))
         })
         .await
 }
@@ -148,5 +162,10 @@ pub(super) async fn refresh(caller: Caller, Named(id): Named<String>, uri: Uri) 
     responses((status = 200, body = RevokedAccount,
         description = "The account was revoked."), Errors))]
 pub(super) async fn revoke(caller: Caller, Named(id): Named<String>) -> Result<Response, Failure> {
-    caller.writing(AREA, StatusCode::OK, |gateway| async move { gateway.tokens.revoke(&id).await }).await
+    caller
+        .changing(AREA, StatusCode::OK, |gateway| async move {
+            let revoked = gateway.tokens.revoke(&id).await?;
+            Ok((revoked, Action::AccountRevoked.of(id)))
+        })
+        .await
 }

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use proxy_execute_protocol::{Area, Link, LinkAccount, LinkAgain, LinkInSession};
 
+use proxy_execute_gateway::audit::Action;
+
 use super::caller::Caller;
 use super::openapi::Errors;
 use super::reply::{Failure, Named, read};
@@ -21,8 +23,10 @@ pub(super) async fn in_session(
     request: Request,
 ) -> Result<Response, Failure> {
     caller
-        .writing(Area::Sessions, StatusCode::CREATED, |gateway| async move {
-            gateway.links.in_session(&id, read(request).await?).await
+        .changing(Area::Sessions, StatusCode::CREATED, |gateway| async move {
+            let link = gateway.links.in_session(&id, read(request).await?).await?;
+            let change = Action::AccountCreated.of(&link.connected_account_id);
+            Ok((link, change))
         })
         .await
 }
@@ -34,8 +38,10 @@ pub(super) async fn in_session(
         description = "The link to send to the user."), Errors))]
 pub(super) async fn with_auth_config(caller: Caller, request: Request) -> Result<Response, Failure> {
     caller
-        .writing(Area::ConnectedAccounts, StatusCode::CREATED, |gateway| async move {
-            gateway.links.with_auth_config(read(request).await?).await
+        .changing(Area::ConnectedAccounts, StatusCode::CREATED, |gateway| async move {
+            let link = gateway.links.with_auth_config(read(request).await?).await?;
+            let change = Action::AccountCreated.of(&link.connected_account_id);
+            Ok((link, change))
         })
         .await
 }

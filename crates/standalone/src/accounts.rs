@@ -85,7 +85,7 @@ pub(crate) async fn change(verb: &str, given: &Given, terminal: &Terminal) -> Re
 }
 
 /// Requests a resource, as the owner of the gateway.
-async fn ask(gateway: &Embedded, request: ResourceRequest) -> Result<Value, Failure> {
+pub(crate) async fn ask(gateway: &Embedded, request: ResourceRequest) -> Result<Value, Failure> {
     // The gateway has its own limits for each step, and a user can interrupt the command.
     let text = gateway.resource(request, Deadline::after(Duration::MAX)).await?;
     Ok(read_json_as(ErrorKind::InvalidAnswer, text.as_bytes())?)

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod arguments;
+mod audit;
 mod calls;
 mod config_file;
 mod encryption_key;
@@ -95,6 +96,8 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("keys", "create") => keys::create(given, terminal).await,
         ("keys", "list") => keys::list(given, terminal).await,
         ("keys", "revoke") => keys::revoke(given, terminal).await,
+        ("audit", "list") => audit::list(given, terminal).await,
+        ("audit", "verify") => return audit::verify(given, terminal).await,
         ("accounts", "list") => accounts::list(given, terminal).await,
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
         ("calls", _) => calls::list(given, terminal).await,

@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 
 use self::rows::CachedRows;
 use crate::{
-    AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigChange, AuthConfigFilter, AuthConfigs,
-    CallRecord, Calls, Clock, Insertion, KeyCheck, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows,
-    SealedCount, SealedRow, SealedRows, SealedTable, Sessions, Store, StoreFigures, StoredAccount,
-    StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, Accounts, ApiKeys, AuditFilter, AuditLog, AuditRow, AuditedChange,
+    AuthConfigChange, AuthConfigFilter, AuthConfigs, CallRecord, Calls, Clock, Insertion, KeyCheck, LinkEnd,
+    LinkStart, Links, RefreshEnd, ResealedRow, Rows, SealedCount, SealedRow, SealedRows, SealedTable,
+    Sessions, Store, StoreFigures, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
 };
 
 /// Tells what other processes have written to a store.
@@ -409,6 +409,21 @@ impl<S: Store + Changes> Calls for Cached<S> {
 
     async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>> {
         self.store.calls(filter).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> AuditLog for Cached<S> {
+    async fn append_audit(&self, change: AuditedChange) -> Result<()> {
+        self.store.append_audit(change).await
+    }
+
+    async fn audit_rows(&self, filter: AuditFilter) -> Result<Vec<AuditRow>> {
+        self.store.audit_rows(filter).await
+    }
+
+    async fn audit_chain(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>> {
+        self.store.audit_chain(after, limit).await
     }
 }
 

@@ -17,13 +17,14 @@ use crate::{KeyCheck, PostgresOptions, PostgresStore, SqliteStore, postgres, sql
 /// The tables in an order in which each row finds the rows that it refers to, and the columns of their keys.
 ///
 /// Triggers fill `account_counts`. The text in `meta` differs with each encryption.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("sessions", "id"),
     ("auth_configs", "seq"),
     ("connected_accounts", "seq"),
     ("links", "token_hash"),
     ("api_keys", "id"),
     ("calls", "id"),
+    ("audit_log", "seq"),
 ];
 
 /// How many rows an INSERT has. PostgreSQL takes 65 535 values in a statement.
@@ -76,7 +77,7 @@ pub async fn copy_store(file: &Path, to: &PostgresOptions, key: KeyCheck<'_>) ->
         return Err(Error::new(ErrorKind::StoreUnavailable, message)
             .fix("Open it once with this version, for example with `accounts list`."));
     }
-    PostgresStore::migrate(to).await?;
+    PostgresStore::bring_up_to_date(to).await.map_err(|error| postgres::name_place(to, error))?;
     let copied = async {
         let mut source = sqlite::read_only(file).await?;
         let mut target = postgres::connect(to).await?;

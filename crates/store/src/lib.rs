@@ -1,4 +1,5 @@
-//! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys and calls.
+//! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys, calls and
+//! administrative changes.
 //!
 //! Each kind of row has a file with its type and its trait. [`Store`] combines these traits, and
 //! [`SqliteStore`] and [`PostgresStore`] implement it. [`Cached`] wraps any store and caches the rows that calls look up. A store
@@ -6,6 +7,7 @@
 
 mod accounts;
 mod api_keys;
+mod audit_log;
 mod auth_configs;
 mod cached;
 mod calls;
@@ -34,6 +36,7 @@ pub use self::accounts::{
     StoredAccount, StoredAcl, UserIds,
 };
 pub use self::api_keys::{ApiKeys, StoredKey};
+pub use self::audit_log::{AuditFilter, AuditLog, AuditRow, AuditedChange, OWNER};
 pub use self::auth_configs::{
     AuthConfigChange, AuthConfigFilter, AuthConfigs, SealedClient, StoredAuthConfig,
 };
@@ -54,7 +57,18 @@ pub use self::sqlite::SqliteStore;
 /// All data that a gateway stores.
 #[async_trait]
 pub trait Store:
-    Sessions + AuthConfigs + Accounts + Links + ApiKeys + Calls + SealedRows + fmt::Debug + Send + Sync + 'static
+    Sessions
+    + AuthConfigs
+    + Accounts
+    + Links
+    + ApiKeys
+    + Calls
+    + AuditLog
+    + SealedRows
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Checks that the database responds, that its schema is the one of this version, and that it was written
     /// with this key. Load balancers ask often, so the check is cheap: it reads a few rows.

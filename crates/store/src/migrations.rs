@@ -6,6 +6,8 @@ use proxy_execute_protocol::{Error, ErrorKind, Result};
 use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
+use crate::{AuditedChange, OWNER};
+
 /// The description of each script, and its text. The number of a script is its place, from 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scripts(pub(crate) &'static [(&'static str, &'static str)]);
@@ -57,6 +59,16 @@ pub(crate) fn pending(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result
         }
     }
     Ok(migrator.iter().count() - applied.len())
+}
+
+/// The change of a store that was brought to the schema of this version, for the audit record.
+pub(crate) fn migration_to(version: usize, at: i64) -> AuditedChange {
+    AuditedChange {
+        at,
+        actor: OWNER.to_owned(),
+        action: "store.migrated".to_owned(),
+        target: format!("schema {version}"),
+    }
 }
 
 /// The error of a schema that is none of this version's.

@@ -18,6 +18,9 @@ mod accounts;
 #[path = "sql/api_keys.rs"]
 #[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
 mod api_keys;
+#[path = "sql/audit_log.rs"]
+#[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
+mod audit_log;
 #[path = "sql/auth_configs.rs"]
 #[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
 mod auth_configs;

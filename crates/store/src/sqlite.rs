@@ -14,6 +14,8 @@ mod opening;
 mod accounts;
 #[path = "sql/api_keys.rs"]
 mod api_keys;
+#[path = "sql/audit_log.rs"]
+mod audit_log;
 #[path = "sql/auth_configs.rs"]
 mod auth_configs;
 #[path = "sql/calls.rs"]

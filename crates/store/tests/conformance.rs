@@ -11,10 +11,11 @@ use proxy_execute_protocol::{
     GivenAcl, SessionConfig,
 };
 use proxy_execute_store::{
-    AccountChange, AccountFilter, AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, Insertion,
-    KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, PageAsked, PostgresOptions, PostgresStore, RefreshEnd,
-    ResealedRow, SealedClient, SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store,
-    StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
+    AccountChange, AccountFilter, AuditFilter, AuditRow, AuditedChange, AuthConfigChange, AuthConfigFilter,
+    Cached, CallRecord, Clock, Insertion, KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, OWNER, PageAsked,
+    PostgresOptions, PostgresStore, RefreshEnd, ResealedRow, SealedClient, SealedCount, SealedCredential,
+    SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey,
+    StoredLink, StoredSession, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -793,4 +794,40 @@ async fn a_store_of_a_newer_version_is_refused_unchanged() {
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
     assert!(error.body().message.contains("another version of the gateway"), "{error}");
     assert!(error.body().suggested_fix.as_ref().is_some_and(|fix| fix.contains("newer")), "{error}");
+}
+
+#[tokio::test]
+async fn the_audit_record_is_a_chain() {
+    each(async |store, _| {
+        let change = |target: &str, at| AuditedChange {
+            at,
+            actor: OWNER.to_owned(),
+            action: "api_key.created".to_owned(),
+            target: target.to_owned(),
+        };
+        for (target, at) in [("key_1", 10), ("key_2", 30), ("key\u{0}3", 20)] {
+            store.append_audit(change(target, at)).await.unwrap();
+        }
+        let chain = store.audit_chain(0, 10).await.unwrap();
+        assert_eq!(chain.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2, 3]);
+        let mut previous = AuditRow::NO_HASH.to_owned();
+        for row in &chain {
+            assert_eq!(row.hash, AuditRow::chained(&previous, row.seq, &row.change));
+            previous.clone_from(&row.hash);
+        }
+        // PostgreSQL stores no U+0000, and the hash is that of the stored text.
+        assert_eq!(chain[2].change.target, "key\u{fffd}3");
+        assert_eq!(store.audit_chain(1, 1).await.unwrap(), chain[1..2]);
+        let listed = async |filter| {
+            let rows = store.audit_rows(filter).await.unwrap();
+            rows.into_iter().map(|row| row.seq).collect::<Vec<_>>()
+        };
+        let all = AuditFilter { limit: 10, ..AuditFilter::default() };
+        assert_eq!(listed(all).await, [3, 2, 1]);
+        assert_eq!(listed(AuditFilter { limit: 2, ..all }).await, [3, 2]);
+        assert_eq!(listed(AuditFilter { before: Some(3), ..all }).await, [2, 1]);
+        assert_eq!(listed(AuditFilter { since: Some(20), ..all }).await, [3, 2]);
+        assert_eq!(listed(AuditFilter { until: Some(20), ..all }).await, [1]);
+    })
+    .await;
 }

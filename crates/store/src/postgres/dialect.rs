@@ -47,11 +47,17 @@ pub(super) async fn begin_alone(
     work: &'static str,
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut transaction = pool.begin().await?;
+    wait_for_others(&mut transaction, work).await?;
+    Ok(transaction)
+}
+
+/// Waits until no other transaction has this work, and keeps others waiting until this one ends.
+pub(super) async fn wait_for_others(transaction: &mut PgConnection, work: &'static str) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('proxy-execute'), hashtext($1))")
         .bind(work)
-        .execute(&mut *transaction)
-        .await?;
-    Ok(transaction)
+        .execute(transaction)
+        .await
+        .map(drop)
 }
 
 /// Returns the tables whose rows note the key.

@@ -4,10 +4,13 @@ use sqlx::migrate::Migrator;
 
 use crate::migrations::Scripts;
 
-const SCRIPTS: Scripts = Scripts(&[("initial", include_str!("../../migrations/postgres/0001_initial.sql"))]);
+const SCRIPTS: Scripts = Scripts(&[
+    ("initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+    ("audit log", include_str!("../../migrations/postgres/0002_audit_log.sql")),
+]);
 
 /// The tables that the scripts create.
-pub(super) const TABLES: [&str; 8] = [
+pub(super) const TABLES: [&str; 9] = [
     "meta",
     "sessions",
     "auth_configs",
@@ -16,6 +19,7 @@ pub(super) const TABLES: [&str; 8] = [
     "links",
     "api_keys",
     "calls",
+    "audit_log",
 ];
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

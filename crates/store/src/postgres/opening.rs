@@ -9,12 +9,14 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::audit_log::{APPENDING, append};
 use super::changes::Listening;
+use super::dialect::wait_for_others;
 use super::error::{not_in_time, read_only, store_error};
 use super::migrations::{TABLES, migrator};
 use super::options::CONNECTED_WITHIN;
 use super::{PostgresOptions, PostgresStore, sealed};
-use crate::migrations::{APPLIED, of_another_version, pending};
+use crate::migrations::{APPLIED, migration_to, of_another_version, pending};
 use crate::{Clock, KeyCheck};
 
 /// The oldest version of PostgreSQL that this is tested with.
@@ -43,7 +45,7 @@ impl PostgresStore {
     ) -> Result<Self> {
         let opened = async {
             if migrate {
-                Self::bring_up_to_date(options).await?;
+                Self::bring_up_to_date_and_note(options).await?;
             }
             let mut connection = connect(&options.limited()).await?;
             if has_schema(&mut connection).await? {
@@ -88,10 +90,29 @@ impl PostgresStore {
     /// # Errors
     /// `StoreUnavailable` or `StoreCorrupt`, naming the database.
     pub async fn migrate(options: &PostgresOptions) -> Result<usize> {
-        Self::bring_up_to_date(options).await.map_err(|error| name_place(options, error))
+        Self::bring_up_to_date_and_note(options).await.map_err(|error| name_place(options, error))
     }
 
-    async fn bring_up_to_date(options: &PostgresOptions) -> Result<usize> {
+    /// Notes in the audit record that the schema of a store was changed. A new store has nothing to note.
+    async fn bring_up_to_date_and_note(options: &PostgresOptions) -> Result<usize> {
+        let applied = Self::bring_up_to_date(options).await?;
+        let newest = migrator().iter().count();
+        if (1..newest).contains(&applied) {
+            let noted = async {
+                let mut connection = options.connect.connect().await?;
+                let mut transaction = connection.begin().await?;
+                wait_for_others(&mut transaction, APPENDING).await?;
+                append(&mut transaction, migration_to(newest, Clock::default().now())).await?;
+                transaction.commit().await?;
+                connection.close().await
+            };
+            noted.await.map_err(store_error)?;
+        }
+        Ok(applied)
+    }
+
+    /// The same without the note, for a database that is to have the rows of another store.
+    pub(crate) async fn bring_up_to_date(options: &PostgresOptions) -> Result<usize> {
         // A migration of many rows takes its time.
         let mut connection = connect(&options.connect).await?;
         let missing = async |connection: &mut PgConnection| match has_schema(connection).await? {

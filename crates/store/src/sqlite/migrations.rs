@@ -15,6 +15,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("default account", include_str!("../../migrations/sqlite/0004_default_account.sql")),
     ("sealed callbacks", include_str!("../../migrations/sqlite/0005_sealed_callbacks.sql")),
     ("key ids", include_str!("../../migrations/sqlite/0006_key_ids.sql")),
+    ("audit log", include_str!("../../migrations/sqlite/0007_audit_log.sql")),
 ]);
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

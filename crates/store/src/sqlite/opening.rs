@@ -11,10 +11,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
+use super::audit_log::append;
 use super::changes::DataVersion;
 use super::error::{is_locked, store_error};
 use super::{SqliteStore, migrations, sealed};
-use crate::migrations::of_another_version;
+use crate::migrations::{APPLIED, migration_to, of_another_version};
 use crate::{Clock, KeyCheck};
 
 /// Marks a database file as one of the gateway (SQLite's `application_id`): "pxex".
@@ -137,12 +138,18 @@ impl SqliteStore {
     /// it or nothing.
     async fn prepare(&self, key: KeyCheck<'_>) -> Result<()> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+        let before = migrations_of(&mut transaction).await.map_err(store_error)?;
         // With the public `run`, the compiler rejects this future as one that cannot change threads.
         let migrated = migrations::migrator().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => store_error(error),
             other => of_another_version(&other),
         })?;
+        let newest = migrations::migrator().iter().count();
+        if (1..newest).contains(&before) {
+            let change = migration_to(newest, self.clock.now());
+            append(&mut transaction, change).await.map_err(store_error)?;
+        }
         let id: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut *transaction)
             .await
@@ -164,6 +171,15 @@ impl SqliteStore {
         check_key(&mut transaction, key).await?;
         transaction.commit().await.map_err(store_error)
     }
+}
+
+/// Counts the migrations that a database has seen. A new one has no table of them.
+async fn migrations_of(store: &mut SqliteConnection) -> sqlx::Result<usize> {
+    let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+    let is_new = sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *store).await? == 0;
+    let applied: Vec<(i64, Vec<u8>)> =
+        if is_new { Vec::new() } else { sqlx::query_as(APPLIED).fetch_all(store).await? };
+    Ok(applied.len())
 }
 
 /// Checks that the gateway has the keys of a store.
