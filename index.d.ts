@@ -1859,6 +1859,12 @@ export interface ListenOptions {
 	 */
 	requestTimeout?: number | undefined;
 	/**
+	 * How long the port still accepts calls after {@link Gateway.close} was called, in milliseconds. Meanwhile
+	 * `/ready` is a 503, so that load balancers send new calls elsewhere. Calls in flight then have as long again, and at
+	 * least 5 seconds. At most an hour. Default: 0.
+	 */
+	drainDelay?: number | undefined;
+	/**
 	 * The paths of PEM files: a certificate with its chain, and its private key. The port then speaks TLS. Files that
 	 * change are read again. Default: no TLS.
 	 */
@@ -1968,7 +1974,8 @@ export declare class Gateway {
 	 */
 	metrics(): Promise<string>;
 	/**
-	 * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store.
+	 * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store. With
+	 * {@link ListenOptions.drainDelay}, it accepts calls for that time first.
 	 * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
 	 *
 	 * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.

@@ -41,6 +41,12 @@ export interface ListenOptions {
    */
   requestTimeout?: number;
   /**
+   * How long the port still accepts calls after {@link Gateway.close} was called, in milliseconds. Meanwhile
+   * `/ready` is a 503, so that load balancers send new calls elsewhere. Calls in flight then have as long again, and at
+   * least 5 seconds. At most an hour. Default: 0.
+   */
+  drainDelay?: number;
+  /**
    * The paths of PEM files: a certificate with its chain, and its private key. The port then speaks TLS. Files that
    * change are read again. Default: no TLS.
    */
@@ -60,6 +66,7 @@ const LISTEN_KEYS = [
   'maxConnectionsPerAddress',
   'trustedProxies',
   'requestTimeout',
+  'drainDelay',
   'tls',
   'metrics',
 ];
@@ -205,6 +212,7 @@ export class Gateway {
       check.optionalWhole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress', 1, 4_294_967_295);
       if (options.trustedProxies !== undefined) check.texts(options.trustedProxies, 'trustedProxies');
       check.optionalWhole(options.requestTimeout, 'requestTimeout', 1);
+      check.optionalWhole(options.drainDelay, 'drainDelay', 0, 3_600_000);
       check.optionalText(options.metrics, 'metrics');
       if (options.tls !== undefined && check.object(options.tls, 'tls', ['cert', 'key'])) {
         check.text(options.tls.cert, 'tls.cert', 'name a PEM file');
@@ -219,6 +227,7 @@ export class Gateway {
       max_connections_per_address: options.maxConnectionsPerAddress,
       trusted_proxies: options.trustedProxies,
       request_timeout_ms: options.requestTimeout,
+      drain_delay_ms: options.drainDelay,
       tls: options.tls,
     });
     const answer = await answerOf(() => this.#native.listen(request, options.metrics));
@@ -263,7 +272,8 @@ export class Gateway {
   }
 
   /**
-   * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store.
+   * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store. With
+   * {@link ListenOptions.drainDelay}, it accepts calls for that time first.
    * Later calls fail with an {@link APIConnectionError}. A second close waits for the first.
    *
    * A process or a worker that ends by itself closes open gateways when Node.js emits `beforeExit`.

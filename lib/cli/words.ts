@@ -18,6 +18,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   callbackUrls: '--callback-url',
   connected_accounts: '--account',
   cursor: '--cursor',
+  drainDelay: '--drain-delay',
   encryptionKey: 'The encryption key',
   endpoint: '<endpoint>',
   expires_at: '--expires-at',

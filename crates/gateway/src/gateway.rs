@@ -27,7 +27,7 @@ use crate::callback_url::CallbackUrls;
 use crate::connect::Connect;
 use crate::egress::{Allowed, Egress, PrivateHosts};
 use crate::files::{self, Files};
-use crate::lifecycle::{CLOSING_GRACE, Lifecycle};
+use crate::lifecycle::{self, CLOSING_GRACE, Lifecycle};
 use crate::limits::Limits;
 use crate::link::Links;
 use crate::metrics::Meter;
@@ -480,6 +480,17 @@ impl Gateway {
         self.lifecycle.closing.child_token()
     }
 
+    /// Returns a token that is cancelled when the gateway begins to drain, or closes without draining.
+    #[must_use]
+    pub fn draining_token(&self) -> CancellationToken {
+        self.lifecycle.draining.child_token()
+    }
+
+    /// Makes [`Gateway::close`] drain for at least this time: the gateway is not ready, and still accepts calls.
+    pub fn drain_for(&self, delay: Duration) {
+        self.lifecycle.drain_for(delay);
+    }
+
     /// Runs a call, unless the gateway is closed. `close` waits for the call, and cancels it after the grace
     /// period.
     ///
@@ -558,6 +569,9 @@ impl Gateway {
     /// # Errors
     /// `NotReady` with the reason, or `GatewayClosed`.
     pub async fn ready(&self) -> Result<()> {
+        if self.lifecycle.draining.is_cancelled() && !self.lifecycle.closing.is_cancelled() {
+            return Err(lifecycle::draining());
+        }
         self.run(self.readiness.check(store::ready(&*self.store, &self.vault))).await
     }
 }

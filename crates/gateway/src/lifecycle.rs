@@ -1,6 +1,8 @@
 //! The time that a gateway is open: which calls and tasks are in flight, and how they end.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,7 +11,7 @@ use proxy_execute_protocol::{ByteStream, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -26,7 +28,12 @@ pub(crate) struct Lifecycle {
     running: TaskTracker,
     /// The runtime that the gateway was opened on.
     runtime: Handle,
-    /// Cancelled when the gateway is told to close: it accepts no new calls and no new connections.
+    /// Cancelled when the gateway is told to close: it is not ready from then on, and still accepts calls for the
+    /// drain delay.
+    pub(crate) draining: CancellationToken,
+    /// The longest drain delay of the ports, in milliseconds.
+    drain_delay: Arc<AtomicU64>,
+    /// Cancelled after the drain delay: the gateway accepts no new calls and no new connections.
     pub(crate) closing: CancellationToken,
     /// Cancelled when the calls and tasks that are still in flight must end.
     pub(crate) ended: CancellationToken,
@@ -35,10 +42,13 @@ pub(crate) struct Lifecycle {
 impl Lifecycle {
     /// Begins on the current runtime.
     pub(crate) fn begin() -> Self {
+        let closing = CancellationToken::new();
         Self {
             running: TaskTracker::new(),
             runtime: Handle::current(),
-            closing: CancellationToken::new(),
+            draining: closing.child_token(),
+            drain_delay: Arc::default(),
+            closing,
             ended: CancellationToken::new(),
         }
     }
@@ -135,11 +145,24 @@ impl Lifecycle {
         }))
     }
 
-    /// Accepts no new calls, and waits for those in flight. After the grace period, it cancels them.
+    /// Lets load balancers find out for this time that the gateway is about to close, before it refuses calls.
+    pub(crate) fn drain_for(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.drain_delay.fetch_max(delay, Ordering::Relaxed);
+    }
+
+    /// Drains, accepts no new calls then, and waits for those in flight. After the grace period, it cancels them.
+    ///
+    /// A gateway that drains loses no call, so the grace period is at least as long as the drain delay.
     pub(crate) async fn end(&self) {
+        self.draining.cancel();
+        let delay = Duration::from_millis(self.drain_delay.load(Ordering::Relaxed));
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
         self.closing.cancel();
         self.running.close();
-        if timeout(CLOSING_GRACE, self.running.wait()).await.is_err() {
+        if timeout(CLOSING_GRACE.max(delay), self.running.wait()).await.is_err() {
             self.ended.cancel();
             self.running.wait().await;
         }
@@ -148,6 +171,12 @@ impl Lifecycle {
 
 fn closed() -> Error {
     Error::new(ErrorKind::GatewayClosed, "The gateway is closed.").fix("Open a new one with Gateway.open().")
+}
+
+/// The reason why a gateway that drains is not ready.
+pub(crate) fn draining() -> Error {
+    let message = "The gateway is draining: it responds to calls for a short time, and then closes.";
+    Error::new(ErrorKind::GatewayClosed, message).fix("Send new calls to another gateway.")
 }
 
 /// The error of a call that the end of the gateway has cancelled. After the error of a closed gateway, a

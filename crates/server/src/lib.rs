@@ -126,9 +126,14 @@ pub struct Listen {
     pub trusted_proxies: Vec<String>,
     /// How long a request may take to arrive, in milliseconds. Default: 120 000.
     pub request_timeout_ms: Option<u64>,
+    /// How long the port still accepts calls after the gateway was told to close, in milliseconds. Default: 0.
+    pub drain_delay_ms: Option<u64>,
     /// The certificate with which the port speaks TLS. Without it, the port speaks no TLS.
     pub tls: Option<TlsFiles>,
 }
+
+/// The longest drain delay, in milliseconds.
+const LONGEST_DRAIN: u64 = 3_600_000;
 
 /// The limit is high, because all callers behind a reverse proxy share its address.
 const DEFAULT_CONNECTIONS_PER_ADDRESS: u32 = 4096;
@@ -147,10 +152,11 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     };
     let proxies = Arc::new(TrustedProxies::read(&listen.trusted_proxies)?);
     let limit = listen.requests_per_minute.map(RateLimit::per_minute).transpose()?.map(Arc::new);
-    let serving = serving(&listen)?;
+    let serving = serving(&gateway, &listen)?;
     let listener = TcpListener::bind((host.as_str(), port)).await.map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
     gateway.public_url.listens_at(address, listen.tls.is_some());
+    gateway.drain_for(Duration::from_millis(listen.drain_delay_ms.unwrap_or(0)));
     let closing = gateway.closing_token();
     let routes = router(limit.map(|limit| (limit, gateway.clone()))).with_state(gateway);
     let server = threads::serve(listener, closing, serving, move |mut request| {
@@ -161,7 +167,7 @@ async fn start(gateway: Gateway, listen: Listen) -> Result<(SocketAddr, JoinHand
     Ok((address, server))
 }
 
-fn serving(listen: &Listen) -> Result<Serving> {
+fn serving(gateway: &Gateway, listen: &Listen) -> Result<Serving> {
     let request_timeout = listen.request_timeout_ms.map_or(threads::REQUEST_TIMEOUT, Duration::from_millis);
     let connections = listen.max_connections_per_address.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS);
     let at_least = |name, least| {
@@ -173,12 +179,17 @@ fn serving(listen: &Listen) -> Result<Serving> {
     if request_timeout.is_zero() {
         return Err(at_least("requestTimeout", 1));
     }
+    if listen.drain_delay_ms.is_some_and(|delay| delay > LONGEST_DRAIN) {
+        let message = format!("drainDelay: must be at most {LONGEST_DRAIN}.");
+        return Err(Error::new(ErrorKind::InvalidOption, message).about("drainDelay"));
+    }
     let certificate = listen.tls.clone().map(Certificate::read).transpose()?;
     let threads = Handle::current().metrics().num_workers();
     Ok(Serving {
         threads,
         request_timeout,
         connections: Connections::at_most(connections),
+        draining: gateway.draining_token(),
         certificate,
         refuse,
     })

@@ -49,6 +49,7 @@ pub(super) fn serve(gateway: Gateway, listener: TcpListener) -> Result<(SocketAd
         threads: 1,
         request_timeout: threads::REQUEST_TIMEOUT,
         connections: Connections::at_most(CONNECTIONS),
+        draining: gateway.draining_token(),
         certificate: None,
         refuse,
     };

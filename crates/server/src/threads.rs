@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, Version, header};
 use axum::response::Response;
 use futures::future::join_all;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use proxy_execute_protocol::{Advice, Error, ErrorKind};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::clients::{Connections, Counted};
 use super::head::{self, MAX_HEAD_BYTES};
@@ -80,6 +81,8 @@ pub(super) struct Serving {
     pub(super) threads: usize,
     pub(super) request_timeout: Duration,
     pub(super) connections: Connections,
+    /// Cancelled when clients should move to another gateway: each connection says so to its client.
+    pub(super) draining: CancellationToken,
     /// The port speaks TLS if it has a certificate.
     pub(super) certificate: Option<Certificate>,
     /// Makes the response to a connection or a head that reaches no route, as the bytes to send.
@@ -192,7 +195,7 @@ where
 /// Serves all connections of a thread, until no connection can come and no request is in flight.
 async fn answer_all<Answer, Answered>(
     mut connections: mpsc::UnboundedReceiver<Accepted>,
-    Serving { request_timeout, certificate, refuse, .. }: Serving,
+    Serving { request_timeout, draining, certificate, refuse, .. }: Serving,
     answer: Answer,
 ) where
     Answer: Fn(Request) -> Answered + Clone + Send + 'static,
@@ -205,7 +208,7 @@ async fn answer_all<Answer, Answered>(
     let mut http2 = server.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(request_timeout).keep_alive_timeout(request_timeout);
     http2.max_header_list_size(MAX_READ_HEAD);
-    let open = GracefulShutdown::new();
+    let open = TaskTracker::new();
     let closing = CancellationToken::new();
     while let Some((stream, from, counted)) = connections.recv().await {
         // A response is written in one piece, so waiting to fill a packet only delays it.
@@ -217,8 +220,8 @@ async fn answer_all<Answer, Answered>(
         {
             _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         }
-        let (server, watcher, answer) = (server.clone(), open.watcher(), answer.clone());
-        let (certificate, closing) = (certificate.clone(), closing.clone());
+        let (server, open, answer) = (server.clone(), open.token(), answer.clone());
+        let (certificate, draining, closing) = (certificate.clone(), draining.clone(), closing.clone());
         tokio::spawn(async move {
             let _counted = counted;
             let is_encrypted = certificate.is_some();
@@ -232,30 +235,48 @@ async fn answer_all<Answer, Answered>(
                     }
                 }
             };
-            let (first, asked) = oneshot::channel::<()>();
+            let (first, asked) = oneshot::channel::<Version>();
             let first = Cell::new(Some(first));
+            let drains = draining.clone();
             let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                drop(first.take());
+                let version = request.version();
+                // The connection no longer waits if it is closing.
+                _ = first.take().map(|first| first.send(version));
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(from));
                 request.extensions_mut().insert(ArriveBy(Instant::now() + request_timeout));
                 if is_encrypted {
                     request.extensions_mut().insert(Encrypted);
                 }
-                answer(request)
+                let (answered, drains) = (answer(request), drains.clone());
+                async move {
+                    let mut response = answered.await?;
+                    if version < Version::HTTP_2 && drains.is_cancelled() {
+                        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, Infallible>(response)
+                }
             });
             let (socket, watched) = socket::watch(stream);
-            let connection =
-                watcher.watch(server.serve_connection(TokioIo::new(socket), service).into_owned());
+            let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
             let connection = async move {
+                let _open = open;
                 let mut connection = pin!(connection);
                 // hyper's own limit is for HTTP/1 only, and starts after hyper has detected the version of HTTP.
+                let version = tokio::select! {
+                    biased;
+                    ended = &mut connection => return ended,
+                    version = asked => version.ok(),
+                    () = closing.cancelled() => None,
+                    () = tokio::time::sleep(request_timeout) => return Ok(()),
+                };
+                // HTTP/2 tells a client to leave, and still responds to requests that are on their way. HTTP/1 can
+                // tell it only in a response.
+                let leave = if version == Some(Version::HTTP_2) { draining } else { closing };
                 tokio::select! {
                     biased;
                     ended = &mut connection => return ended,
-                    // The first request drops the sender.
-                    _ = asked => {}
-                    () = tokio::time::sleep(request_timeout) => return Ok(()),
+                    () = leave.cancelled() => connection.as_mut().graceful_shutdown(),
                 }
                 connection.await
             };
@@ -263,7 +284,8 @@ async fn answer_all<Answer, Answered>(
         });
     }
     closing.cancel();
-    open.shutdown().await;
+    open.close();
+    open.wait().await;
 }
 
 /// Begins TLS; `None` if the client does not speak it.
@@ -336,7 +358,8 @@ mod tests {
                 Ok(Response::builder().header("x-thread", thread).body(Body::empty()).unwrap())
             }
         };
-        (address, closing.clone(), serve(listener, closing, serving(REQUEST_TIMEOUT), answer).unwrap())
+        let serving = Serving { draining: closing.child_token(), ..serving(REQUEST_TIMEOUT) };
+        (address, closing.clone(), serve(listener, closing, serving, answer).unwrap())
     }
 
     fn serving(request_timeout: Duration) -> Serving {
@@ -346,6 +369,7 @@ mod tests {
             threads,
             request_timeout,
             connections: Connections::at_most(100),
+            draining: CancellationToken::new(),
             certificate: None,
             refuse,
         }
@@ -423,6 +447,60 @@ mod tests {
         asking.read_line(&mut answered).await.unwrap();
         assert_eq!(answered, "HTTP/1.1 200 OK\r\n");
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_draining_port_tells_clients_to_leave_and_serves_them() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (closing, draining) = (CancellationToken::new(), CancellationToken::new());
+        let serving = Serving { draining: draining.clone(), ..serving(REQUEST_TIMEOUT) };
+        let answer = |_| async { Ok(Response::new(Body::empty())) };
+        let server = serve(listener, closing.clone(), serving, answer).unwrap();
+        // The HEADERS frame of a stream, which ends the stream: GET, http, `/`, authority `x`.
+        let asked = |stream| [b"\0\0\x06\x01\x05\0\0\0", &[stream][..], b"\x82\x86\x84\x41\x01x"].concat();
+        let mut http2 = TcpStream::connect(address).await.unwrap();
+        http2.write_all(&[HTTP2, &asked(1)].concat()).await.unwrap();
+        while frame(&mut http2).await.unwrap() != HEADERS {}
+        let mut http1 = TcpStream::connect(address).await.unwrap();
+        http1.write_all(ASKED).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(http1.read_u8().await.unwrap());
+        }
+        assert!(!String::from_utf8(head).unwrap().contains("connection: close"));
+
+        draining.cancel();
+        while frame(&mut http2).await.unwrap() != GOAWAY {}
+        // A request may have been on its way, on both connections.
+        http2.write_all(&asked(3)).await.unwrap();
+        while frame(&mut http2).await.unwrap() != HEADERS {}
+        http1.write_all(ASKED).await.unwrap();
+        let mut answered = String::new();
+        http1.read_to_string(&mut answered).await.unwrap();
+        assert!(answered.starts_with("HTTP/1.1 200") && answered.contains("connection: close"), "{answered}");
+        // New connections are still accepted.
+        let mut late = TcpStream::connect(address).await.unwrap();
+        late.write_all(ASKED).await.unwrap();
+        answered.clear();
+        late.read_to_string(&mut answered).await.unwrap();
+        assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+        closing.cancel();
+        drop(http2);
+        server.await.unwrap();
+    }
+
+    const HEADERS: u8 = 1;
+    const GOAWAY: u8 = 7;
+
+    /// Reads a frame of HTTP/2, and returns its type.
+    async fn frame(stream: &mut TcpStream) -> io::Result<u8> {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let [_, high, low, kind, ..] = head;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        stream.read_exact(&mut payload).await?;
+        Ok(kind)
     }
 
     #[tokio::test]

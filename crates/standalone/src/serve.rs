@@ -45,7 +45,10 @@ pub(crate) async fn serve(given: &Given, terminal: &Terminal) -> Result<i32, Fai
     let announced = announce(given, &notes, address, metrics, listen.contains_key("tls"));
     if announced.is_ok() {
         signals.next().await;
-        notes.info("Closing; calls in flight have 5 seconds.");
+        notes.info(&match given.whole("drain-delay").unwrap_or(0) / 1000 {
+            0 => "Closing; calls in flight have 5 seconds.".to_owned(),
+            delay => format!("Draining for {delay} seconds; then the gateway closes."),
+        });
     }
     tokio::select! {
         () = gateway.close() => announced.map(|()| DONE),
@@ -232,6 +235,7 @@ fn listen(given: &Given) -> Result<Map<String, Value>, Failure> {
         "max_connections_per_address": given.whole("max-connections-per-address"),
         "trusted_proxies": given.texts("trusted-proxy"),
         "request_timeout_ms": given.whole("request-timeout"),
+        "drain_delay_ms": given.whole("drain-delay"),
     });
     let Value::Object(mut listen) = listen else { unreachable!("it is written as an object") };
     match (given.text("tls-cert"), given.text("tls-key")) {

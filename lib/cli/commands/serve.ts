@@ -53,6 +53,13 @@ export const serve: Command = {
       unit: 1_000,
       description: 'Time for a request to arrive, unless it is a streamed upload. Default: 120',
     },
+    'drain-delay': {
+      value: '<seconds>',
+      whole: true,
+      most: 3_600,
+      unit: 1_000,
+      description: 'Time after a signal to end in which /ready is a 503 and calls are still accepted. Default: 0',
+    },
     'tls-cert': {
       value: '<file>',
       path: true,
@@ -182,6 +189,7 @@ export const serve: Command = {
       maxConnectionsPerAddress: given.whole('max-connections-per-address'),
       trustedProxies: given.texts('trusted-proxy'),
       requestTimeout: given.whole('request-timeout'),
+      drainDelay: given.whole('drain-delay'),
       tls: tlsOf(given),
       metrics: given.text('metrics'),
     };
@@ -214,7 +222,13 @@ export const serve: Command = {
         ...(metricsUrl === undefined ? [] : [`Prometheus reads:       ${metricsUrl}`]),
       ]);
       await ended;
-      note('INFO', 'Closing; calls in flight have 5 seconds.');
+      const delay = (given.whole('drain-delay') ?? 0) / 1_000;
+      note(
+        'INFO',
+        delay > 0
+          ? `Draining for ${delay} seconds; then the gateway closes.`
+          : 'Closing; calls in flight have 5 seconds.',
+      );
       return 0;
     };
     return inStore(given, terminal, answerUntilEnd, options);

@@ -582,6 +582,7 @@ async fn an_address_has_a_limit_of_connections() {
         ("maxConnectionsPerAddress", Listen { max_connections_per_address: Some(0), ..Listen::default() }),
         ("requestTimeout", Listen { request_timeout_ms: Some(0), ..Listen::default() }),
         ("trustedProxies", Listen { trusted_proxies: vec!["10.0.0.0/40".to_owned()], ..Listen::default() }),
+        ("drainDelay", Listen { drain_delay_ms: Some(3_600_001), ..Listen::default() }),
     ] {
         crate::support::assert_error(
             port.caller.gateway.listen(listen).await,

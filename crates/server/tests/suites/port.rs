@@ -528,6 +528,28 @@ async fn a_closing_gateway_is_alive_and_not_ready() {
     soon(in_flight).await.unwrap().unwrap_err();
 }
 
+#[tokio::test]
+async fn a_draining_gateway_is_not_ready_and_responds_to_calls() {
+    let upstream = Upstream::always(json_answer(r#"{"a":1}"#)).await;
+    let listen = Listen { drain_delay_ms: Some(10_000), ..Listen::default() };
+    let port = Arc::new(Port::listening(options(&upstream), listen).await);
+    assert_eq!(http(port.address, "GET", "/ready", &[], "").await.status, 200);
+    let began = Instant::now();
+    let draining = port.caller.gateway.draining_token();
+    let closing = tokio::spawn({
+        let gateway = port.caller.gateway.clone();
+        async move { gateway.close().await }
+    });
+    draining.cancelled().await;
+    let [ready, health] = [begun(port.address, "/ready").await, begun(port.address, "/health").await];
+    assert_refused(&completed(ready).await, 503, "GatewayClosed", "draining");
+    assert_eq!(completed(health).await.status, 200);
+    let called = port.ask("POST", &port.proxy_path(), &get("header").to_string()).await;
+    assert_eq!(called.status, 200);
+    soon(closing).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
 /// A connection on which the port has read a part of a request.
 async fn begun(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
