@@ -6,13 +6,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Composio } from '../index.js';
 import { until } from './support/expect';
+import { builtProgram } from './support/program';
 import { Upstream } from './support/upstream';
 import { makeCertificates } from './support/ways';
 
@@ -20,16 +21,7 @@ const KEY = '0123456789abcdef'.repeat(4);
 const OTHER_KEY = 'fedcba9876543210'.repeat(4);
 const COMMAND: readonly string[] = [process.execPath, join(__dirname, '..', 'bin', 'proxy-execute.js')];
 
-/** The program, where Cargo builds it: below the folder of a named target, or not. */
-function built(): string | undefined {
-  const target = process.env.CARGO_TARGET_DIR ?? join(__dirname, '..', 'target');
-  const name = `proxy-execute-gateway${process.platform === 'win32' ? '.exe' : ''}`;
-  const folders = existsSync(target) ? ['', ...readdirSync(target)] : [];
-  const programs = folders.map((folder) => join(target, folder, 'debug', name)).filter((path) => existsSync(path));
-  return programs.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
-}
-
-const program = built();
+const program = builtProgram();
 
 /** CI builds it before, with the tests of Rust. */
 const skip =
