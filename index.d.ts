@@ -1709,6 +1709,111 @@ export interface FetchOptions {
 	 */
 	timeout?: number | undefined;
 }
+/** The account of an event, as the change left it. It has no part of the credential. */
+export interface EventAccount {
+	/** The account's id, `ca_…`. */
+	id: string;
+	/** The user, by your own id of them. */
+	userId: string;
+	/** The toolkit. */
+	toolkit: {
+		slug: string;
+	};
+	/** The auth config. */
+	authConfig: {
+		id: string;
+		authScheme: string;
+	};
+	/** Its name; null if it has none. */
+	alias: string | null;
+	/** The name that the gateway generated for it. */
+	wordId: string;
+	/** Its status after the change. */
+	status: ConnectedAccountStatus;
+	/** Whether it is disabled. */
+	isDisabled: boolean;
+	/** Whether other users may use it. */
+	accountType: "PRIVATE" | "SHARED";
+	/** When the access token expires, as an ISO 8601 date; null if that is unknown. */
+	expiresAt: string | null;
+	/** When it was created, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** The parts that all events have. */
+export interface EventBase {
+	/** The place of the event, for {@link EventsOptions.after}. */
+	cursor: string;
+	/** The id of the event, which a webhook has too. An event that is read again has the same id. */
+	id: string;
+	/** When it happened, as an ISO 8601 date. */
+	at: string;
+	/** The account, as the change left it. */
+	connectedAccount: EventAccount;
+}
+/** An account has a new credential, by an import or a link. */
+export interface ConnectedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.connected";
+}
+/** A connection failed: the account is FAILED. */
+export interface FailedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.failed";
+	/** Why. */
+	reason: string | null;
+}
+/** A credential was refreshed. */
+export interface RefreshedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.refreshed";
+}
+/** A refresh failed, and the gateway tries again later. */
+export interface RefreshFailedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.refresh_failed";
+	/** Why. */
+	reason: string | null;
+}
+/** An account is EXPIRED: the provider refused a refresh permanently, or no user finished its link in time. */
+export interface ExpiredEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.expired";
+	/** Why. */
+	reason: string | null;
+}
+/** The tokens of an account were revoked. */
+export interface RevokedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.revoked";
+	/** Why. */
+	reason: string | null;
+}
+/** An access token expires within a day, or within a fifth of its lifetime, and nothing refreshes it. */
+export interface ExpiringSoonEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.expiring_soon";
+}
+/** An account was disabled or enabled. */
+export interface SwitchedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.disabled" | "connected_account.enabled";
+}
+/** An account was deleted. `connectedAccount` is the account as it was. */
+export interface DeletedEvent extends EventBase {
+	/** The type. */
+	type: "connected_account.deleted";
+}
+/** An event of a gateway. `type` tells the kinds apart. Later versions may add types. */
+export type GatewayEvent = ConnectedEvent | FailedEvent | RefreshedEvent | RefreshFailedEvent | ExpiredEvent | RevokedEvent | ExpiringSoonEvent | SwitchedEvent | DeletedEvent;
+/** The options of {@link Gateway.events}. */
+export interface EventsOptions {
+	/** The cursor of the last event that was handled. Default: only new events are returned. */
+	after?: string | undefined;
+	/** Ends the iteration with the signal's reason. */
+	signal?: AbortSignal | undefined;
+}
 /** Options of {@link Gateway.open}. */
 export interface GatewayOptions {
 	/**
@@ -1973,6 +2078,34 @@ export declare class Gateway {
 	 * ```
 	 */
 	metrics(): Promise<string>;
+	/**
+	 * Follows what happens to connected accounts: they are connected, refreshed, expire and so on. Every gateway of a store
+	 * returns the events of all. They are in order, and none is skipped. The gateway keeps them for 7 days, and at most
+	 * 100 000 of them.
+	 *
+	 * The iteration ends when the gateway is closed. An iteration that waits keeps the process alive. It reads the next
+	 * events when the loop asks for more.
+	 *
+	 * @param options Default: the events from this call on. With `after`, the events behind a cursor come first.
+	 * @throws {ValidationError} If an option is unknown or cannot be used.
+	 * @throws {APIError} With the slug `EventsForgotten` if the cursor is too old, from the first `next()` on.
+	 * @throws the signal's reason, once the signal is aborted.
+	 *
+	 * @example
+	 * ```ts
+	 * const signal = AbortSignal.timeout(1000);
+	 * try {
+	 *   for await (const event of gateway.events({ signal })) {
+	 *     if (event.type === 'connected_account.expired') {
+	 *       console.log(event.connectedAccount.userId, event.reason);
+	 *     }
+	 *   }
+	 * } catch (error) {
+	 *   if (!signal.aborted) throw error;
+	 * }
+	 * ```
+	 */
+	events(options?: EventsOptions): AsyncGenerator<GatewayEvent, void, undefined>;
 	/**
 	 * Refuses new calls, gives calls in flight 5 seconds, stops listening and closes the store. With
 	 * {@link ListenOptions.drainDelay}, it accepts calls for that time first.

@@ -9,6 +9,7 @@ import { type Calls, callsOf } from './calls';
 import { type GatewayConnectedAccounts, gatewayAccountsOf } from './connected-accounts';
 import { toError } from './errors';
 import { EventLoopDelay } from './event-loop-delay';
+import { type EventsOptions, eventsOf, type GatewayEvent } from './events';
 import { type GatewayOptions, writeGatewayOptions } from './gateway-options';
 import { answerOf, completions, native } from './native';
 import { Check } from './validate';
@@ -269,6 +270,37 @@ export class Gateway {
     this.#eventLoop ??= new EventLoopDelay(this.#native);
     this.#eventLoop.report();
     return JSON.parse(await answerOf(() => this.#native.metrics()));
+  }
+
+  /**
+   * Follows what happens to connected accounts: they are connected, refreshed, expire and so on. Every gateway of a store
+   * returns the events of all. They are in order, and none is skipped. The gateway keeps them for 7 days, and at most
+   * 100 000 of them.
+   *
+   * The iteration ends when the gateway is closed. An iteration that waits keeps the process alive. It reads the next
+   * events when the loop asks for more.
+   *
+   * @param options Default: the events from this call on. With `after`, the events behind a cursor come first.
+   * @throws {ValidationError} If an option is unknown or cannot be used.
+   * @throws {APIError} With the slug `EventsForgotten` if the cursor is too old, from the first `next()` on.
+   * @throws the signal's reason, once the signal is aborted.
+   *
+   * @example
+   * ```ts
+   * const signal = AbortSignal.timeout(1000);
+   * try {
+   *   for await (const event of gateway.events({ signal })) {
+   *     if (event.type === 'connected_account.expired') {
+   *       console.log(event.connectedAccount.userId, event.reason);
+   *     }
+   *   }
+   * } catch (error) {
+   *   if (!signal.aborted) throw error;
+   * }
+   * ```
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<GatewayEvent, void, undefined> {
+    return eventsOf(this.#native, options);
   }
 
   /**

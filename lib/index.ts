@@ -105,6 +105,21 @@ export {
   UnsupportedFeatureError,
   ValidationError,
 } from './errors';
+export type {
+  ConnectedEvent,
+  DeletedEvent,
+  EventAccount,
+  EventBase,
+  EventsOptions,
+  ExpiredEvent,
+  ExpiringSoonEvent,
+  FailedEvent,
+  GatewayEvent,
+  RefreshedEvent,
+  RefreshFailedEvent,
+  RevokedEvent,
+  SwitchedEvent,
+} from './events';
 export type { FetchOptions } from './fetch';
 export type { FetchRequest } from './fetch-request';
 export {

@@ -12,7 +12,7 @@ use proxy_execute_server::Embedded;
 use serde_json::json;
 
 use crate::backend::Backend;
-use crate::call::{no_panic, to_its_end, to_json};
+use crate::call::{no_panic, to_its_end, to_json, within};
 use crate::completions::Completions;
 use crate::failure::NativeFailure;
 
@@ -113,6 +113,15 @@ impl Gateway {
         let gateway = self.inner.clone();
         to_its_end(&self.completions, async move {
             to_json(&gateway.calls(&read_json(filter.as_bytes())?).await?)
+        })
+    }
+
+    /// Returns the events behind a cursor, as soon as there is one.
+    #[napi(catch_unwind)]
+    pub fn events(&self, after: Option<String>, cancel: Option<u32>) -> u32 {
+        let gateway = self.inner.clone();
+        within(&self.completions, f64::INFINITY, cancel, move |_| async move {
+            to_json(&gateway.events(after.as_deref()).await?)
         })
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proxy_execute_protocol::{
-    ApiKey, ByteStream, CallFilter, ConnectedAccount, CreateApiKey, Error, ErrorKind, ImportAccount,
-    ListAccounts, NewApiKey, Page, RecordedCall, Result,
+    ApiKey, ByteStream, CallFilter, ConnectedAccount, CreateApiKey, Error, ErrorKind, EventPage,
+    ImportAccount, ListAccounts, NewApiKey, Page, RecordedCall, Result,
 };
 use proxy_execute_store::{Clock, Store};
 use serde::Deserialize;
@@ -26,6 +26,7 @@ use crate::auth_config::AuthConfigs;
 use crate::callback_url::CallbackUrls;
 use crate::connect::Connect;
 use crate::egress::{Allowed, Egress, PrivateHosts};
+use crate::events::Events;
 use crate::files::{self, Files};
 use crate::lifecycle::{self, CLOSING_GRACE, Lifecycle};
 use crate::limits::Limits;
@@ -158,6 +159,8 @@ pub struct Services {
     pub proxy: Proxy,
     /// The record of calls.
     pub recorder: Recorder,
+    /// The changes of connected accounts, as events.
+    pub events: Events,
     /// The files of responses.
     pub files: Arc<Files>,
     /// The URL where users reach the gateway.
@@ -309,6 +312,9 @@ impl Gateway {
             lifecycle: lifecycle.clone(),
         };
 
+        let events = Events { store: Arc::clone(&store), lifecycle: lifecycle.clone() };
+
+        tokio::spawn(events.clone().look_after());
         tokio::spawn(links.clone().expire_on_time(lifecycle.closing.clone()));
         tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
         if refresh_idle_after > 0 {
@@ -326,6 +332,7 @@ impl Gateway {
             connect,
             proxy,
             recorder,
+            events,
             files,
             public_url,
             serves_mcp: options.mcp.unwrap_or(true),
@@ -438,6 +445,15 @@ impl Gateway {
     /// When the store fails.
     pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<RecordedCall>> {
         self.run(self.recorder.list(filter)).await
+    }
+
+    /// Returns the events behind a cursor, as soon as there is one. Without a cursor, returns at once, with the
+    /// cursor of the latest event.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for a cursor that cannot be used; `EventsForgotten` for one that is too old.
+    pub async fn events(&self, after: Option<&str>) -> Result<EventPage> {
+        self.run(self.events.next(after)).await
     }
 
     /// Makes `close` wait until a server of this gateway has ended.

@@ -17,6 +17,7 @@ pub mod connect;
 mod credential;
 mod egress;
 pub mod endpoint;
+mod events;
 mod file_url;
 pub mod files;
 #[cfg(any(test, fuzzing))]

@@ -91,6 +91,8 @@ kinds! {
     NotListening => 409, 10416, "GatewayNotListening";
     /// Another change came first.
     Conflict => 409, 10409, "Conflict";
+    /// The events behind a cursor were deleted.
+    EventsForgotten => 410, 10432, "EventsForgotten";
     /// A request body is over the limit.
     PayloadTooLarge => 413, 10413, "PayloadTooLarge";
     /// The URI of a request is over the limit.

@@ -14,6 +14,7 @@ mod byte_stream;
 mod call;
 mod envelope;
 mod error;
+mod event;
 mod json_body;
 mod link;
 #[cfg(feature = "openapi")]
@@ -50,6 +51,7 @@ pub use envelope::{
     BinaryData, Envelope, EnvelopeHead, Headers, LONGEST_TEXT, ResultType, StreamedHead, Trailers,
 };
 pub use error::{Advice, Error, ErrorBody, ErrorCode, ErrorEnvelope, ErrorKind, Result};
+pub use event::{Event, EventAccount, EventPage};
 pub use json_body::{is_json, json_in_string, media_type};
 pub use link::{Link, LinkAccount, LinkAgain, LinkInSession};
 #[cfg(feature = "openapi")]

@@ -13,15 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use proxy_execute_protocol::{AccountStatus, CallFilter, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use self::rows::CachedRows;
 use crate::{
     AccountChange, AccountFilter, Accounts, ApiKeys, AuditFilter, AuditLog, AuditRow, AuditedChange,
-    AuthConfigChange, AuthConfigFilter, AuthConfigs, CallRecord, Calls, Clock, Insertion, KeyCheck, LinkEnd,
-    LinkStart, Links, RefreshEnd, ResealedRow, Rows, SealedCount, SealedRow, SealedRows, SealedTable,
-    Sessions, Store, StoreFigures, StoredAccount, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    AuthConfigChange, AuthConfigFilter, AuthConfigs, CallRecord, Calls, Clock, EventCursors, Events,
+    Insertion, KeyCheck, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows, SealedCount, SealedRow,
+    SealedRows, SealedTable, Sessions, Store, StoreFigures, StoredAccount, StoredAuthConfig, StoredEvent,
+    StoredKey, StoredLink, StoredSession,
 };
 
 /// Tells what other processes have written to a store.
@@ -85,6 +89,8 @@ pub struct Cached<S> {
     keys: CachedRows<Vec<u8>, StoredKey>,
     accounts: CachedRows<AccountKey, StoredAccount>,
     clock: Clock,
+    /// Wakes the readers of events after a write that may have made one.
+    written: Arc<Notify>,
     /// The runtime that writes run on. It is the runtime that the store was opened on.
     runtime: Handle,
 }
@@ -98,6 +104,7 @@ impl<S: Changes + Send + Sync> Cached<S> {
             keys: CachedRows::new(),
             accounts: CachedRows::new(),
             clock,
+            written: Arc::default(),
             runtime: Handle::current(),
         }
     }
@@ -137,9 +144,11 @@ impl<S: Changes + Send + Sync> Cached<S> {
         invalidate: impl Send + 'static,
         write: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        let written = Arc::clone(&self.written);
         let task = self.runtime.spawn(async move {
             let done = write.await;
             drop(invalidate);
+            written.notify_waiters();
             done
         });
         task.await.unwrap_or_else(|error| match error.try_into_panic() {
@@ -369,7 +378,9 @@ impl<S: Store + Changes> Links for Cached<S> {
     }
 
     async fn expire_links(&self, reason: &str, at: i64, lifetime: i64) -> Result<Vec<String>> {
-        self.store.expire_links(reason, at, lifetime).await
+        let expired = self.store.expire_links(reason, at, lifetime).await;
+        self.written.notify_waiters();
+        expired
     }
 }
 
@@ -424,6 +435,34 @@ impl<S: Store + Changes> AuditLog for Cached<S> {
 
     async fn audit_chain(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>> {
         self.store.audit_chain(after, limit).await
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Events for Cached<S> {
+    async fn number_events(&self) -> Result<EventCursors> {
+        self.store.number_events().await
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>> {
+        self.store.events(after, limit).await
+    }
+
+    async fn announce_expiries(&self) -> Result<u64> {
+        let announced = self.store.announce_expiries().await;
+        self.written.notify_waiters();
+        announced
+    }
+
+    fn may_have_events(&self) -> BoxFuture<'_, ()> {
+        let written = self.written.notified();
+        async move {
+            tokio::select! {
+                () = written => {}
+                () = self.store.may_have_events() => {}
+            }
+        }
+        .boxed()
     }
 }
 

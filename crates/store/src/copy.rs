@@ -17,7 +17,7 @@ use crate::{KeyCheck, PostgresOptions, PostgresStore, SqliteStore, postgres, sql
 /// The tables in an order in which each row finds the rows that it refers to, and the columns of their keys.
 ///
 /// Triggers fill `account_counts`. The text in `meta` differs with each encryption.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 9] = [
     ("sessions", "id"),
     ("auth_configs", "seq"),
     ("connected_accounts", "seq"),
@@ -25,6 +25,8 @@ const TABLES: [(&str, &str); 7] = [
     ("api_keys", "id"),
     ("calls", "id"),
     ("audit_log", "seq"),
+    ("events", "seq"),
+    ("event_cursors", "name"),
 ];
 
 /// How many rows an INSERT has. PostgreSQL takes 65 535 values in a statement.
@@ -97,6 +99,9 @@ async fn copy(
     // All rows are those of one moment.
     let mut source = source.begin().await.map_err(sqlite::store_error)?;
     let mut target = target.begin().await.map_err(postgres::store_error)?;
+    // The copied accounts are no news: the events are copied as well.
+    let copies = sqlx::query("SET LOCAL proxy_execute.copies = 'on'");
+    copies.execute(&mut *target).await.map_err(postgres::store_error)?;
     let keep = sqlx::query(KeyCheck::INSERT).bind(key.sealed).bind(key.key_ids.first());
     keep.execute(&mut *target).await.map_err(postgres::store_error)?;
     postgres::check_key(&mut target, key).await?;
@@ -121,7 +126,7 @@ async fn copy(
         }
         copied.push(CopiedTable { table, rows, added, digest });
     }
-    for table in ["auth_configs", "connected_accounts"] {
+    for table in ["auth_configs", "connected_accounts", "events"] {
         continue_numbers(&mut target, table, "seq").await.map_err(postgres::store_error)?;
     }
     continue_numbers(&mut target, "calls", "id").await.map_err(postgres::store_error)?;

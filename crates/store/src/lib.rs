@@ -1,5 +1,5 @@
-//! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys, calls and
-//! administrative changes.
+//! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys, calls,
+//! administrative changes and events.
 //!
 //! Each kind of row has a file with its type and its trait. [`Store`] combines these traits, and
 //! [`SqliteStore`] and [`PostgresStore`] implement it. [`Cached`] wraps any store and caches the rows that calls look up. A store
@@ -14,6 +14,7 @@ mod calls;
 mod check;
 pub mod clock;
 mod copy;
+mod events;
 mod figures;
 mod key_check;
 mod links;
@@ -45,6 +46,7 @@ pub use self::calls::{CallRecord, Calls};
 pub use self::check::StoreCheck;
 pub use self::clock::Clock;
 pub use self::copy::{CopiedTable, copy_store};
+pub use self::events::{ANNOUNCED_BEFORE, EVENTS_KEPT, EVENTS_KEPT_FOR, EventCursors, Events, StoredEvent};
 pub use self::figures::{CacheFigures, PoolFigures, StoreFigures};
 pub use self::key_check::KeyCheck;
 pub use self::links::{LinkEnd, LinkStart, LinkState, Links, StoredLink, latest_link_end};
@@ -64,6 +66,7 @@ pub trait Store:
     + ApiKeys
     + Calls
     + AuditLog
+    + Events
     + SealedRows
     + fmt::Debug
     + Send

@@ -27,6 +27,9 @@ mod auth_configs;
 #[path = "sql/calls.rs"]
 #[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
 mod calls;
+#[path = "sql/events.rs"]
+#[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
+mod events;
 #[path = "sql/links.rs"]
 #[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
 mod links;

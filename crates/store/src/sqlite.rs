@@ -20,6 +20,8 @@ mod audit_log;
 mod auth_configs;
 #[path = "sql/calls.rs"]
 mod calls;
+#[path = "sql/events.rs"]
+mod events;
 #[path = "sql/links.rs"]
 mod links;
 #[path = "sql/page.rs"]

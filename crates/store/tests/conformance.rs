@@ -12,10 +12,10 @@ use proxy_execute_protocol::{
 };
 use proxy_execute_store::{
     AccountChange, AccountFilter, AuditFilter, AuditRow, AuditedChange, AuthConfigChange, AuthConfigFilter,
-    Cached, CallRecord, Clock, Insertion, KeyCheck, LEASE, LinkEnd, LinkStart, LinkState, OWNER, PageAsked,
-    PostgresOptions, PostgresStore, RefreshEnd, ResealedRow, SealedClient, SealedCount, SealedCredential,
-    SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey,
-    StoredLink, StoredSession, UserIds,
+    Cached, CallRecord, Clock, EVENTS_KEPT_FOR, Insertion, KeyCheck, LEASE, LinkEnd, LinkStart, LinkState,
+    OWNER, PageAsked, PostgresOptions, PostgresStore, RefreshEnd, ResealedRow, SealedClient, SealedCount,
+    SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig,
+    StoredKey, StoredLink, StoredSession, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -828,6 +828,140 @@ async fn the_audit_record_is_a_chain() {
         assert_eq!(listed(AuditFilter { before: Some(3), ..all }).await, [2, 1]);
         assert_eq!(listed(AuditFilter { since: Some(20), ..all }).await, [3, 2]);
         assert_eq!(listed(AuditFilter { until: Some(20), ..all }).await, [1]);
+    })
+    .await;
+}
+
+/// The types of the events with a greater cursor, without their common prefix, each with its account.
+async fn events_after(store: &dyn Store, after: i64) -> Vec<(String, String)> {
+    store.number_events().await.unwrap();
+    let events = store.events(after, 100).await.unwrap();
+    assert!(events.iter().all(|event| event.id.len() == 40 && event.id.starts_with("msg_")));
+    let short = |name: &str| name.strip_prefix("connected_account.").unwrap().to_owned();
+    events.into_iter().map(|event| (short(&event.event_type), event.account_id)).collect()
+}
+
+fn named(events: &[&str], account_id: &str) -> Vec<(String, String)> {
+    events.iter().map(|event| ((*event).to_owned(), account_id.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn every_change_of_an_account_is_an_event() {
+    each(async |store, clock| {
+        let set = async |status, reason: &str| {
+            let status = Some((status, Some(reason.to_owned())));
+            let change = AccountChange { status, ..AccountChange::default() };
+            store.update_account("ca_1", &change).await.unwrap();
+        };
+        let end = async |end: RefreshEnd| {
+            let seen = store.account("ca_1").await.unwrap().unwrap();
+            assert!(store.begin_refresh(&seen, "holder", LEASE).await.unwrap().is_some());
+            assert!(store.end_refresh(&seen, "holder", &end).await.unwrap());
+        };
+        store.insert_account(&unfinished("ca_1", "ann", clock.now())).await.unwrap();
+        let change = AccountChange {
+            credential: Some(sealed("first")),
+            status: Some((AccountStatus::Active, None)),
+            is_connection: true,
+            ..AccountChange::default()
+        };
+        store.update_account("ca_1", &change).await.unwrap();
+        end(RefreshEnd::Renewed(sealed("second"))).await;
+        end(failed(clock.now())).await;
+        // A refresh that has failed makes the next one wait.
+        clock.advance(Duration::from_secs(60));
+        end(RefreshEnd::Refused("refused".to_owned())).await;
+        for is_disabled in [true, false] {
+            let change = AccountChange { is_disabled: Some(is_disabled), ..AccountChange::default() };
+            store.update_account("ca_1", &change).await.unwrap();
+        }
+        set(AccountStatus::Revoked, "revoked").await;
+        set(AccountStatus::Failed, "denied").await;
+        // Neither an alias nor a rewritten reason is an event.
+        let alias = AccountChange { alias: Some(Some("work".to_owned())), ..AccountChange::default() };
+        store.update_account("ca_1", &alias).await.unwrap();
+        set(AccountStatus::Failed, "denied again").await;
+        store.delete_account("ca_1").await.unwrap();
+        let all = [
+            "connected",
+            "refreshed",
+            "refresh_failed",
+            "expired",
+            "disabled",
+            "enabled",
+            "revoked",
+            "failed",
+            "deleted",
+        ];
+        assert_eq!(events_after(store, 0).await, named(&all, "ca_1"));
+        let events = store.events(0, 100).await.unwrap();
+        assert_eq!(
+            (events[2].reason.as_deref(), events[3].reason.as_deref()),
+            (Some("down"), Some("refused"))
+        );
+        assert_eq!((events[3].status, &*events[3].user_id), (AccountStatus::Expired, "ann"));
+        assert_eq!(events.iter().map(|event| event.cursor).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+
+        store.insert_account(&account("ca_2", "ann", 0)).await.unwrap();
+        store.delete_auth_config("ac_1").await.unwrap();
+        assert_eq!(events_after(store, 9).await, named(&["connected", "deleted"], "ca_2"));
+        store.insert_auth_config(&auth_config("ac_1")).await.unwrap();
+        store.insert_account(&unfinished("ca_3", "ann", clock.now())).await.unwrap();
+        store.expire_links("too late", clock.now() + HOUR, MINUTE).await.unwrap();
+        assert_eq!(events_after(store, 11).await, named(&["expired"], "ca_3"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_that_fails_leaves_no_event() {
+    each(async |store, _| {
+        let alias = AccountChange { alias: Some(Some("work".to_owned())), ..AccountChange::default() };
+        store.insert_account(&account("ca_1", "ann", 0)).await.unwrap();
+        store.insert_account(&account("ca_2", "ann", 0)).await.unwrap();
+        store.update_account("ca_1", &alias).await.unwrap();
+        let change = AccountChange { is_disabled: Some(true), ..alias };
+        assert_eq!(store.update_account("ca_2", &change).await.unwrap_err().kind(), ErrorKind::Conflict);
+        let cursors = store.number_events().await.unwrap();
+        assert_eq!((cursors.last, cursors.forgotten), (2, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_expiry_that_no_refresh_prevents_is_announced_once_for_a_token() {
+    each(async |store, clock| {
+        let begun = clock.now();
+        for (id, lifetime, renewable) in
+            [("ca_1", 30 * HOUR, false), ("ca_2", HOUR, true), ("ca_3", 240 * HOUR, false)]
+        {
+            let credential =
+                SealedCredential { expires_at: Some(begun + lifetime), renewable, ..sealed("token") };
+            let account = StoredAccount { credential, credential_at: begun, ..account(id, "ann", begun) };
+            store.insert_account(&account).await.unwrap();
+        }
+        assert_eq!(store.announce_expiries().await.unwrap(), 0);
+        // The first token has less than a fifth of its time left.
+        clock.advance(Duration::from_secs(25 * 60 * 60));
+        assert_eq!(store.announce_expiries().await.unwrap(), 1);
+        assert_eq!(store.announce_expiries().await.unwrap(), 0);
+        assert_eq!(events_after(store, 3).await, named(&["expiring_soon"], "ca_1"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_beyond_their_age_are_forgotten_and_the_cursors_tell() {
+    each(async |store, clock| {
+        store.insert_account(&account("ca_1", "ann", 0)).await.unwrap();
+        store.insert_account(&account("ca_2", "ann", 0)).await.unwrap();
+        assert_eq!(store.number_events().await.unwrap().last, 2);
+        clock.advance(Duration::from_millis(EVENTS_KEPT_FOR.unsigned_abs() + 1_000));
+        let cursors = store.number_events().await.unwrap();
+        assert_eq!((cursors.last, cursors.forgotten), (2, 2));
+        assert_eq!(store.events(0, 10).await.unwrap(), []);
+        // Nothing is numbered twice.
+        assert_eq!(store.number_events().await.unwrap(), cursors);
     })
     .await;
 }

@@ -12,7 +12,7 @@ use proxy_execute_protocol::{
     SessionConfig,
 };
 use proxy_execute_store::{
-    AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigs, Cached, CallRecord, Calls, Clock,
+    AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigs, Cached, CallRecord, Calls, Clock, Events,
     Insertion, KeyCheck, LinkEnd, LinkStart, LinkState, Links, PageAsked, PostgresOptions, PostgresStore,
     RefreshEnd, SealedCredential, Sessions, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig,
     StoredKey, StoredLink, StoredSession, UserIds, copy_store,
@@ -516,6 +516,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     source.insert_link(&StoredLink { account_id: "ca_1".to_owned(), ..link(1) }).await.unwrap();
     let call = || CallRecord { method: "GET".to_owned(), status: Some(200), ..CallRecord::default() };
     source.insert_calls((0..700).map(|_| call()).collect()).await.unwrap();
+    source.number_events().await.unwrap();
     source.close().await;
 
     let options = options(&database.url);
@@ -528,6 +529,10 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
         ("links", 1, 1),
         ("api_keys", 1, 1),
         ("calls", 700, 700),
+        ("audit_log", 0, 0),
+        // Those of the active accounts: the copied accounts make no events.
+        ("events", 800, 800),
+        ("event_cursors", 1, 1),
     ];
     assert_eq!(rows, expected);
     let second = copy_store(&file, &options, ANY_KEY).await.unwrap();
@@ -573,4 +578,40 @@ async fn a_dropped_caller_leaves_its_connection_usable() {
     }
     let many = join_all((0..20).map(|_| gateway.account("ca_1"))).await;
     assert!(many.iter().all(Result::is_ok), "{many:?}");
+}
+
+/// The order of insertions is that of the transactions' statements. A reader that followed it would miss the
+/// events of a transaction that commits after a later one.
+#[tokio::test]
+async fn events_of_a_transaction_that_commits_late_are_not_skipped() {
+    let Some((database, [one, other])) = gateways::<2>().await else { return };
+    assert_eq!(one.number_events().await.unwrap().last, 1);
+    let mut late = database.connect().await;
+    late.execute("BEGIN").await.unwrap();
+    late.execute("UPDATE connected_accounts SET failures = 1 WHERE id = 'ca_1'").await.unwrap();
+    assert_eq!(other.insert_account(&account("ca_2")).await.unwrap(), Insertion::Done);
+    // The reader gets what is committed, and does not wait for the open transaction.
+    assert_eq!(one.number_events().await.unwrap().last, 2);
+    let accounts = async |after| {
+        let events = one.events(after, 10).await.unwrap();
+        events.into_iter().map(|event| (event.cursor, event.account_id)).collect::<Vec<_>>()
+    };
+    assert_eq!(accounts(1).await, [(2, "ca_2".to_owned())]);
+    late.execute("COMMIT").await.unwrap();
+    assert_eq!(other.number_events().await.unwrap().last, 3);
+    assert_eq!(accounts(2).await, [(3, "ca_1".to_owned())]);
+}
+
+#[tokio::test]
+async fn gateways_that_number_events_at_once_number_each_event_once() {
+    let Some((_database, [one, other])) = gateways::<2>().await else { return };
+    for number in 2..=20 {
+        assert_eq!(one.insert_account(&account(&format!("ca_{number}"))).await.unwrap(), Insertion::Done);
+    }
+    let numbering = (0..8).map(|at| if at % 2 == 0 { one.number_events() } else { other.number_events() });
+    for cursors in join_all(numbering).await {
+        assert_eq!(cursors.unwrap().last, 20);
+    }
+    let cursors: Vec<_> = one.events(0, 100).await.unwrap().iter().map(|event| event.cursor).collect();
+    assert_eq!(cursors, (1..=20).collect::<Vec<_>>());
 }

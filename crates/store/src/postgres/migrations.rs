@@ -7,10 +7,11 @@ use crate::migrations::Scripts;
 const SCRIPTS: Scripts = Scripts(&[
     ("initial", include_str!("../../migrations/postgres/0001_initial.sql")),
     ("audit log", include_str!("../../migrations/postgres/0002_audit_log.sql")),
+    ("events", include_str!("../../migrations/postgres/0003_events.sql")),
 ]);
 
 /// The tables that the scripts create.
-pub(super) const TABLES: [&str; 9] = [
+pub(super) const TABLES: [&str; 11] = [
     "meta",
     "sessions",
     "auth_configs",
@@ -20,6 +21,8 @@ pub(super) const TABLES: [&str; 9] = [
     "api_keys",
     "calls",
     "audit_log",
+    "events",
+    "event_cursors",
 ];
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

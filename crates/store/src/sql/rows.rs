@@ -7,7 +7,8 @@ use sqlx::{FromRow, Result, Row};
 
 use super::dialect::DbRow;
 use crate::{
-    CallRecord, SealedCredential, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink,
+    CallRecord, EventCursors, SealedCredential, StoredAccount, StoredAcl, StoredAuthConfig, StoredEvent,
+    StoredKey, StoredLink,
 };
 
 /// The value that the text of a column names.
@@ -151,5 +152,36 @@ impl FromRow<'_, DbRow> for CallRecord {
             bytes: row.try_get("bytes")?,
             duration_us: row.try_get("duration_us")?,
         })
+    }
+}
+
+impl FromRow<'_, DbRow> for StoredEvent {
+    fn from_row(row: &DbRow) -> Result<Self> {
+        Ok(Self {
+            cursor: row.try_get("cursor")?,
+            id: row.try_get("id")?,
+            event_type: row.try_get("type")?,
+            at: row.try_get("at")?,
+            account_id: row.try_get("account_id")?,
+            user_id: row.try_get("user_id")?,
+            toolkit: row.try_get("toolkit")?,
+            auth_config_id: row.try_get("auth_config_id")?,
+            auth_scheme: named(row, "auth_scheme")?,
+            alias: row.try_get("alias")?,
+            word_id: row.try_get("word_id")?,
+            status: named(row, "status")?,
+            reason: row.try_get("reason")?,
+            is_disabled: row.try_get("is_disabled")?,
+            account_type: named(row, "account_type")?,
+            expires_at: row.try_get("expires_at")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, DbRow> for EventCursors {
+    fn from_row(row: &DbRow) -> Result<Self> {
+        Ok(Self { last: row.try_get("last")?, forgotten: row.try_get("forgotten")? })
     }
 }

@@ -16,6 +16,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("sealed callbacks", include_str!("../../migrations/sqlite/0005_sealed_callbacks.sql")),
     ("key ids", include_str!("../../migrations/sqlite/0006_key_ids.sql")),
     ("audit log", include_str!("../../migrations/sqlite/0007_audit_log.sql")),
+    ("events", include_str!("../../migrations/sqlite/0008_events.sql")),
 ]);
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.
