@@ -11,11 +11,11 @@ use proxy_execute_protocol::{
     GivenAcl, SessionConfig,
 };
 use proxy_execute_store::{
-    AccountChange, AccountFilter, AuditFilter, AuditRow, AuditedChange, AuthConfigChange, AuthConfigFilter,
-    Cached, CallRecord, Clock, EVENTS_KEPT_FOR, Insertion, KeyCheck, LEASE, LinkEnd, LinkStart, LinkState,
-    OWNER, PageAsked, PostgresOptions, PostgresStore, RefreshEnd, ResealedRow, SealedClient, SealedCount,
-    SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig,
-    StoredKey, StoredLink, StoredSession, UserIds,
+    AccountChange, AccountFilter, AuditFilter, AuditLog, AuditRow, AuditedChange, AuthConfigChange,
+    AuthConfigFilter, Cached, CallRecord, Clock, EVENTS_KEPT_FOR, Insertion, KeyCheck, LEASE, LinkEnd,
+    LinkStart, LinkState, OWNER, PageAsked, PostgresOptions, PostgresStore, RefreshEnd, ResealedRow,
+    SealedClient, SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount,
+    StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -772,6 +772,28 @@ async fn a_row_from_a_wrong_clock_is_neither_kept_nor_skipped() {
         assert_eq!(listed().await, ["ca_3", "ca_7", "ca_9", "ca_5"]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_migration_of_a_file_is_in_the_audit_record() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store.db");
+    let open = async || SqliteStore::in_file(&path, ANY_KEY, Clock::default()).await.unwrap();
+    let new = open().await;
+    assert_eq!(new.audit_chain(0, 10).await.unwrap(), [], "a new store was not changed");
+    new.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    for sql in ["DELETE FROM _sqlx_migrations WHERE description = 'audit log'", "DROP TABLE audit_log"] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    sqlx::Connection::close(connection).await.unwrap();
+    for _ in 0..2 {
+        let migrated = open().await;
+        let chain = migrated.audit_chain(0, 10).await.unwrap();
+        assert_eq!((chain.len(), chain[0].change.action.as_str()), (1, "store.migrated"));
+        migrated.close().await;
+    }
 }
 
 /// docs/versioning.md: an older version refuses the store of a newer one, and does not change it.

@@ -12,10 +12,10 @@ use proxy_execute_protocol::{
     SessionConfig,
 };
 use proxy_execute_store::{
-    AccountChange, AccountFilter, Accounts, ApiKeys, AuthConfigs, Cached, CallRecord, Calls, Clock, Events,
-    Insertion, KeyCheck, LinkEnd, LinkStart, LinkState, Links, PageAsked, PostgresOptions, PostgresStore,
-    RefreshEnd, SealedCredential, Sessions, SqliteStore, Store, StoredAccount, StoredAcl, StoredAuthConfig,
-    StoredKey, StoredLink, StoredSession, UserIds, copy_store,
+    AccountChange, AccountFilter, Accounts, ApiKeys, AuditLog, AuditRow, AuditedChange, AuthConfigs, Cached,
+    CallRecord, Calls, Clock, Events, Insertion, KeyCheck, LinkEnd, LinkStart, LinkState, Links, PageAsked,
+    PostgresOptions, PostgresStore, RefreshEnd, SealedCredential, Sessions, SqliteStore, Store,
+    StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds, copy_store,
 };
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -480,6 +480,22 @@ async fn two_migrations_at_once_are_one() {
     assert!(error.body().message.contains("other tables"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_of_a_store_is_in_the_audit_record() {
+    let Some(database) = Database::create().await else { return };
+    let options = options(&database.url);
+    let new = PostgresStore::open(&options, ANY_KEY, Clock::default(), true).await.unwrap();
+    assert_eq!(new.audit_chain(0, 10).await.unwrap(), [], "a new store was not changed");
+    new.close().await;
+    let mut connection = database.connect().await;
+    connection.execute("DELETE FROM _sqlx_migrations WHERE description = 'audit log'").await.unwrap();
+    connection.execute("DROP TABLE audit_log").await.unwrap();
+    assert_eq!(PostgresStore::migrate(&options).await.unwrap(), 1);
+    let migrated = open(&database.url).await.unwrap();
+    let chain = migrated.audit_chain(0, 10).await.unwrap();
+    assert_eq!((chain.len(), chain[0].change.action.as_str()), (1, "store.migrated"));
+}
+
 /// docs/postgresql.md: the gateways of a store have the time of the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_holds_between_gateways_whose_clocks_differ() {
@@ -517,6 +533,15 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     let call = || CallRecord { method: "GET".to_owned(), status: Some(200), ..CallRecord::default() };
     source.insert_calls((0..700).map(|_| call()).collect()).await.unwrap();
     source.number_events().await.unwrap();
+    let change = || AuditedChange {
+        at: 1,
+        actor: "owner".to_owned(),
+        action: "api_key.created".to_owned(),
+        target: "key_1".to_owned(),
+    };
+    for _ in 0..2 {
+        source.append_audit(change()).await.unwrap();
+    }
     source.close().await;
 
     let options = options(&database.url);
@@ -529,7 +554,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
         ("links", 1, 1),
         ("api_keys", 1, 1),
         ("calls", 700, 700),
-        ("audit_log", 0, 0),
+        ("audit_log", 2, 2),
         // Those of the active accounts: the copied accounts make no events.
         ("events", 800, 800),
         ("event_cursors", 1, 1),
@@ -551,6 +576,10 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     assert_eq!(target.session("trs_1").await.unwrap().unwrap().user_id, "Ünïcode 🙂");
     assert_eq!(target.insert_account(&account("ca_new")).await.unwrap(), Insertion::Done);
     target.insert_calls(vec![call()]).await.unwrap();
+    // The chain goes on where that of the file ended.
+    target.append_audit(change()).await.unwrap();
+    let chain = target.audit_chain(1, 10).await.unwrap();
+    assert_eq!(chain[1].hash, AuditRow::chained(&chain[0].hash, 3, &change()));
     let error = copy_store(&file, &options, ANY_KEY).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert!(target.account("ca_new").await.unwrap().is_some(), "nothing was changed");
