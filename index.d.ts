@@ -1745,7 +1745,7 @@ export interface EventAccount {
 export interface EventBase {
 	/** The place of the event, for {@link EventsOptions.after}. */
 	cursor: string;
-	/** The id of the event, which a webhook has too. An event that is read again has the same id. */
+	/** The id of the event. An event that is read again has the same id. */
 	id: string;
 	/** When it happened, as an ISO 8601 date. */
 	at: string;
