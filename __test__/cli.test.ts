@@ -308,11 +308,11 @@ basic = { username = "{{username}}", password = "{{password}}" }
     const { head, ...rest } = await json(['audit', 'verify', ...at]);
     assert.deepEqual(rest, { intact: true, entries: 4, broken: null, hasHead: null });
     assert.equal(head, page.items[0].hash);
-    assert.equal(await done(['audit', 'verify', ...at]), `The 4 entries are intact.\nHead: ${head}\n`);
+    assert.equal(await done(['audit', 'verify', ...at]), `Intact entries: 4.\nHead: ${head}\n`);
     await done(['audit', 'verify', '--head', head, ...at]);
     const cut = await run(['audit', 'verify', '--head', '0'.repeat(64), ...at]);
     assert.deepEqual([cut.code, cut.stderr], [1, '']);
-    assert.match(cut.stdout, /^The record does not have this head: .* It has 4 entries\.\n$/);
+    assert.match(cut.stdout, /^The record does not have this head: .* Number of its entries: 4\.\n$/);
     await refused(['audit', 'verify', '--head', 'x', ...at], /--head: is not a hash/);
   });
 

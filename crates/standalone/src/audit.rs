@@ -62,11 +62,11 @@ pub(crate) async fn verify(given: &Given, terminal: &Terminal) -> Result<i32, Fa
             }
             if verified["has_head"] == false {
                 return vec![format!(
-                    "The record does not have this head: entries were removed, or written again. It has {entries} entries."
+                    "The record does not have this head: entries were removed, or written again. Number of its entries: {entries}."
                 )];
             }
             let head = verified["head"].as_str().map(|head| format!("Head: {head}"));
-            std::iter::once(format!("The {entries} entries are intact.")).chain(head).collect()
+            std::iter::once(format!("Intact entries: {entries}.")).chain(head).collect()
         })
     })
     .await?;

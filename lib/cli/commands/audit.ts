@@ -57,9 +57,9 @@ const verify: Command = {
           return `Entry ${broken.number} is broken: ${broken.reason}. The ${entries} entries from the first on are intact.`;
         }
         if (hasHead === false) {
-          return `The record does not have this head: entries were removed, or written again. It has ${entries} entries.`;
+          return `The record does not have this head: entries were removed, or written again. Number of its entries: ${entries}.`;
         }
-        return [`The ${entries} entries are intact.`, ...(head === null ? [] : [`Head: ${head}`])];
+        return [`Intact entries: ${entries}.`, ...(head === null ? [] : [`Head: ${head}`])];
       });
       return intact ? 0 : 1;
     }),
