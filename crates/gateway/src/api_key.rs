@@ -9,13 +9,12 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
-use jiff::Timestamp;
 use proxy_execute_protocol::{
     ApiKey, Area, CreateApiKey, Error, ErrorKind, Level, NewApiKey, Permissions, Result, quoted,
 };
 use proxy_execute_store::{Clock, Store, StoredKey};
 
-use crate::clock::rfc3339;
+use crate::clock::{read_time, rfc3339};
 use crate::{bounds, id};
 
 /// The resolution of the time of last use, in milliseconds. Without it, every call would be a write.
@@ -52,15 +51,7 @@ impl ApiKeys {
                 ),
             ));
         }
-        let expires_at = request.expires_at.as_deref().map(|text| {
-            text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
-                Error::of_field(
-                    ErrorKind::InvalidRequest,
-                    "expires_at",
-                    "expires_at: is not a time such as 2030-01-31T00:00:00Z.",
-                )
-            })
-        });
+        let expires_at = read_time(request.expires_at.as_deref(), "expires_at")?;
         let key = id::secret("ak");
         let stored = StoredKey {
             id: id::random("key"),
@@ -72,7 +63,7 @@ impl ApiKeys {
             allowed_addresses: request
                 .allowed_addresses
                 .map(|networks| serde_json::json!(networks).to_string()),
-            expires_at: expires_at.transpose()?,
+            expires_at,
             created_at: self.clock.now(),
             last_used_at: None,
             revoked_at: None,

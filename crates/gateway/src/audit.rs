@@ -7,14 +7,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use proxy_execute_protocol::{
     AuditEntry, AuditPage, AuditVerification, BrokenAuditEntry, Error, ErrorKind, ListAudit, Result,
     VerifyAudit,
 };
 use proxy_execute_store::{AuditFilter, AuditRow, AuditedChange, Clock, OWNER, Store, StoredKey};
 
-use crate::clock::rfc3339;
+use crate::clock::{read_time, rfc3339};
+use crate::page::read_limit;
 
 /// The size of a page, and its limit.
 const DEFAULT_LIMIT: u32 = 100;
@@ -131,17 +131,14 @@ impl Audit {
     /// # Errors
     /// `InvalidRequest` that names the parameter that cannot be used.
     pub async fn list(&self, request: ListAudit) -> Result<AuditPage> {
-        let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MOST).contains(&limit) {
-            return Err(unusable("limit", format!("must be from 1 to {MOST}.")));
-        }
+        let limit = read_limit(request.limit, DEFAULT_LIMIT, MOST)?;
         let before = request.cursor.map(|cursor| {
             cursor.parse().map_err(|_| unusable("cursor", "is not the `next_cursor` of a page.".to_owned()))
         });
         let filter = AuditFilter {
             before: before.transpose()?,
-            since: time(request.since.as_deref(), "since")?,
-            until: time(request.until.as_deref(), "until")?,
+            since: read_time(request.since.as_deref(), "since")?,
+            until: read_time(request.until.as_deref(), "until")?,
             limit: limit + 1,
         };
         let mut rows = self.store.audit_rows(filter).await?;
@@ -199,15 +196,6 @@ impl Audit {
         let intact = broken.is_none() && has_head != Some(false);
         Ok(AuditVerification { intact, entries, head: last, broken, has_head })
     }
-}
-
-fn time(text: Option<&str>, field: &str) -> Result<Option<i64>> {
-    let read = |text: &str| {
-        let time = text.parse::<Timestamp>();
-        time.map(Timestamp::as_millisecond)
-            .map_err(|_| unusable(field, "is not a time such as 2030-01-31T00:00:00Z.".to_owned()))
-    };
-    text.map(read).transpose()
 }
 
 fn unusable(field: &str, fact: String) -> Error {

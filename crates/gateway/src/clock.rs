@@ -1,6 +1,7 @@
 //! The time of day, in the formats of the store and of responses.
 
 use jiff::Timestamp;
+use proxy_execute_protocol::{Error, ErrorKind, Result};
 pub(crate) use proxy_execute_store::clock::STEP;
 
 /// The system's time of day, for data that providers read and write. A gateway's own times come from its
@@ -12,6 +13,20 @@ pub(crate) fn now() -> i64 {
 /// Formats a time as RFC 3339 in UTC, with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map(|time| format!("{time:.3}")).unwrap_or_default()
+}
+
+/// Reads the time in a field of a request, in milliseconds since 1970.
+///
+/// # Errors
+/// `InvalidRequest` for a text that is not RFC 3339.
+pub(crate) fn read_time(text: Option<&str>, field: &str) -> Result<Option<i64>> {
+    let read = |text: &str| {
+        text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+            let message = format!("{field}: is not a time such as 2030-01-31T00:00:00Z.");
+            Error::of_field(ErrorKind::InvalidRequest, field, message)
+        })
+    };
+    text.map(read).transpose()
 }
 
 #[cfg(test)]

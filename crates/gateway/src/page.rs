@@ -5,6 +5,19 @@ use proxy_execute_protocol::{Error, ErrorKind, Page, Result};
 
 use proxy_execute_store::{PageAsked, Rows};
 
+/// Reads the size of a page.
+///
+/// # Errors
+/// `InvalidRequest` for one that is out of range.
+pub(crate) fn read_limit(limit: Option<u32>, default: u32, most: u32) -> Result<u32> {
+    let limit = limit.unwrap_or(default);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    let message = format!("limit: must be from 1 to {most}.");
+    Err(Error::of_field(ErrorKind::InvalidRequest, "limit", message))
+}
+
 /// A place in a list: the number of the page that begins there, and the row before that page.
 ///
 /// The row is identified by its time, and by a key that is unique among rows of the same time.
@@ -21,14 +34,7 @@ impl ListCursor {
     /// # Errors
     /// `InvalidRequest` that names the invalid parameter.
     pub(crate) fn read(limit: Option<u32>, cursor: Option<&str>, default: u32, most: u32) -> Result<Self> {
-        let limit = limit.unwrap_or(default);
-        if !(1..=most).contains(&limit) {
-            return Err(Error::of_field(
-                ErrorKind::InvalidRequest,
-                "limit",
-                format!("limit: must be from 1 to {most}."),
-            ));
-        }
+        let limit = read_limit(limit, default, most)?;
         let Some(cursor) = cursor else {
             return Ok(Self { page: 1, after: None, limit });
         };

@@ -18,7 +18,7 @@ const HEADER: &str = "x-forwarded-for";
 const MOST_NETWORKS: usize = 100;
 
 /// The networks of proxies whose `X-Forwarded-For` counts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(super) struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {

@@ -29,7 +29,7 @@ const LOOKED_FOR_EVERY: Duration = Duration::from_secs(1);
 /// An event, with the account as the change left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// The place of the event in the list. It increases, with gaps.
+    /// The place of the event in the list. It increases by one from event to event.
     pub cursor: i64,
     /// `msg_` and a UUID.
     pub id: String,
