@@ -1020,6 +1020,8 @@ export interface Call {
 	id: number;
 	/** When it began, as an ISO 8601 date. */
 	at: string;
+	/** The id of the request that made it, which its error has, too; null if an older version recorded it. */
+	requestId: string | null;
 	/** The user; null if it was not known yet when the call ended. */
 	userId: string | null;
 	/** The session; null outside of one. */
@@ -1055,6 +1057,8 @@ export interface ListCallsOptions {
 	connectedAccountId?: string | undefined;
 	/** `answered`, `cancelled`, or the slug of an error. */
 	outcome?: string | undefined;
+	/** The `requestId` of an error, or the `x-request-id` of a response. */
+	requestId?: string | undefined;
 	/** Calls that began then or later: a date, or its ISO 8601 text. */
 	since?: Date | string | undefined;
 	/** Calls that began before. */

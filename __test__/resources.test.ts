@@ -60,7 +60,9 @@ describe('a gateway', () => {
       ['/base/one'],
     );
     const since = new Date(two?.at ?? '');
+    assert.match(two?.requestId ?? '', /^req_\w+$/);
     const filters = [
+      { requestId: two?.requestId ?? '' },
       { userId: 'ann' },
       { sessionId: session.sessionId },
       { toolkit: 'acme' },
@@ -70,6 +72,12 @@ describe('a gateway', () => {
       assert.equal((await gateway.calls.list({ ...filter, limit: 1 }))[0]?.id, two?.id, JSON.stringify(filter));
     }
     assert.deepEqual(await gateway.calls.list({ until: new Date(0) }), []);
+    const error = await rejection(
+      () => session.proxyExecute({ ...CALL, endpoint: 'https://elsewhere.example/' }),
+      Error,
+    );
+    const [failed, ...others] = await gateway.calls.list({ requestId: error.requestId });
+    assert.deepEqual([failed?.outcome, failed?.requestId, others], ['OriginMismatch', error.requestId, []]);
     for (const bad of [
       { limit: 0 },
       { before: -1 },

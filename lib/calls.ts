@@ -13,6 +13,8 @@ export interface Call {
   id: number;
   /** When it began, as an ISO 8601 date. */
   at: string;
+  /** The id of the request that made it, which its error has, too; null if an older version recorded it. */
+  requestId: string | null;
   /** The user; null if it was not known yet when the call ended. */
   userId: string | null;
   /** The session; null outside of one. */
@@ -49,6 +51,8 @@ export interface ListCallsOptions {
   connectedAccountId?: string;
   /** `answered`, `cancelled`, or the slug of an error. */
   outcome?: string;
+  /** The `requestId` of an error, or the `x-request-id` of a response. */
+  requestId?: string;
   /** Calls that began then or later: a date, or its ISO 8601 text. */
   since?: Date | string;
   /** Calls that began before. */
@@ -66,6 +70,7 @@ const TEXTS = {
   toolkit: 'toolkit',
   connectedAccountId: 'connected_account_id',
   outcome: 'outcome',
+  requestId: 'request_id',
 } as const;
 const TIMES = ['since', 'until'] as const;
 const KNOWN = [...Object.keys(TEXTS), ...TIMES, 'before', 'limit'];
@@ -131,6 +136,7 @@ function toMilliseconds(time: unknown, path: string, check: Check): number | und
 
 interface WireCall
   extends Pick<Call, 'id' | 'at' | 'toolkit' | 'method' | 'host' | 'path' | 'outcome' | 'status' | 'bytes'> {
+  request_id: string | null;
   user_id: string | null;
   session_id: string | null;
   connected_account_id: string | null;
@@ -141,6 +147,7 @@ function toCall(call: WireCall): Call {
   return {
     id: call.id,
     at: call.at,
+    requestId: call.request_id,
     userId: call.user_id,
     sessionId: call.session_id,
     toolkit: call.toolkit,

@@ -30,7 +30,7 @@ use crate::egress::{RedirectStep, UpstreamBody, next_step};
 use crate::endpoint::{HostPattern, MAX_ENDPOINT_BYTES, resolve};
 use crate::file_url::{FileName, UrlKeys};
 use crate::toolkit::{Catalogue, ToolkitSource, base_url, read_definition};
-use crate::{FilesOptions, Gateway, GatewayOptions, proxy, request};
+use crate::{CallOrigin, FilesOptions, Gateway, GatewayOptions, proxy, request};
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -330,7 +330,8 @@ pub fn answer(data: &[u8]) {
     let request = br#"{"endpoint":"/","method":"POST",
         "custom_connection_data":{"authScheme":"NO_AUTH","toolkitSlug":"acme","val":{}}}"#;
     let request = read_json(request).expect("it is a request");
-    match runtime.block_on(gateway.proxy.execute(None, request)) {
+    let origin = CallOrigin { request_id: "req_1".to_owned() };
+    match runtime.block_on(gateway.proxy.execute(None, request, origin)) {
         Ok(envelope) => {
             let text = envelope.into_text();
             let Envelope { status, headers, data: found } =

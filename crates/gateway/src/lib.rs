@@ -56,7 +56,7 @@ pub use files::{FilesOptions, S3Options};
 pub use gateway::{Gateway, GatewayOptions, Services};
 pub use proxy_execute_store::{Clock, KeyUse, PostgresOptions};
 pub use public_url::PublicUrl;
-pub use record::Recorder;
+pub use record::{CallOrigin, Recorder};
 pub use rotation::{RotatedKey, RotationProgress, rotate_key};
 pub use store::{back_up_store, check_store, copy_store, migrate_store};
 pub use toolkit::{Catalogue, Toolkit, ToolkitSource};

@@ -35,7 +35,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::public_url::PublicUrl;
 use crate::query::remove_from_query;
-use crate::record::{CallInProgress, Recorder};
+use crate::record::{CallInProgress, CallOrigin, Recorder};
 use crate::request::{self, require};
 use crate::session::{self, Sessions};
 use crate::tokens::{self, Tokens};
@@ -91,9 +91,10 @@ impl Proxy {
         &'a self,
         session_id: Option<&'a str>,
         request: ProxyRequest,
+        origin: CallOrigin,
     ) -> BoxFuture<'a, Result<Envelope>> {
         Box::pin(async move {
-            let mut record = self.recorder.begin(request.method);
+            let mut record = self.recorder.begin(request.method, origin);
             let result = self.read(session_id, request, &mut record).await;
             record.end(&result);
             result
@@ -137,9 +138,10 @@ impl Proxy {
         &'a self,
         session_id: Option<&'a str>,
         request: ProxyRequest,
+        origin: CallOrigin,
     ) -> BoxFuture<'a, Result<(StreamedHead, ByteStream)>> {
         Box::pin(async move {
-            let mut record = self.recorder.begin(request.method);
+            let mut record = self.recorder.begin(request.method, origin);
             match self.begin_stream(session_id, request, &mut record).await {
                 Ok((head, body)) => {
                     Ok((head, self.lifecycle.until_closed(body, Some(record), Duration::MAX)))

@@ -19,6 +19,13 @@ use crate::metrics::{CountedCall, Meter, QueuedRecord};
 /// record.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
+/// The request that makes a call.
+#[derive(Debug, Clone)]
+pub struct CallOrigin {
+    /// Its id, which its response and its error have, too.
+    pub request_id: String,
+}
+
 /// The record of calls.
 #[derive(Debug, Clone)]
 pub struct Recorder {
@@ -60,6 +67,7 @@ impl Recorder {
             .map(|call| RecordedCall {
                 id: call.id,
                 at: rfc3339(call.at),
+                request_id: call.request_id,
                 user_id: call.user_id,
                 session_id: call.session_id,
                 toolkit: call.toolkit,
@@ -76,9 +84,10 @@ impl Recorder {
     }
 
     /// Starts the record of a call.
-    pub(crate) fn begin(&self, method: Method) -> CallInProgress {
+    pub(crate) fn begin(&self, method: Method, origin: CallOrigin) -> CallInProgress {
         let record = CallRecord {
             at: self.clock.now(),
+            request_id: Some(origin.request_id),
             method: method.as_str().to_owned(),
             outcome: "cancelled".to_owned(),
             ..CallRecord::default()
@@ -207,7 +216,9 @@ impl Drop for CallInProgress {
     fn drop(&mut self) {
         let mut record = std::mem::replace(&mut self.record, Box::new(CallRecord::default()));
         record.duration_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        // The end of a stream is outside of the span of its request, so the line itself has the id.
         tracing::info!(
+            request = record.request_id,
             user = record.user_id.as_deref().map(|user| quoted(user).to_string()),
             toolkit = record.toolkit,
             account = record.account_id,

@@ -16,6 +16,8 @@ pub struct CallFilter {
     pub connected_account_id: Option<String>,
     /// `answered`, `cancelled`, or the slug of an error.
     pub outcome: Option<String>,
+    /// The request that made the call.
+    pub request_id: Option<String>,
     /// Calls that began then or later, in milliseconds since 1970.
     pub since: Option<i64>,
     /// Calls that began before, in milliseconds since 1970.
@@ -40,6 +42,8 @@ pub struct RecordedCall {
     pub id: i64,
     /// When it began, RFC 3339.
     pub at: String,
+    /// The id of the request that made it; null if an older version recorded it.
+    pub request_id: Option<String>,
     /// The user whose account it used.
     pub user_id: Option<String>,
     /// The session it was made in.

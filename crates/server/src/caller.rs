@@ -12,8 +12,8 @@ use proxy_execute_protocol::{Area, Error, ErrorKind, Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
-use proxy_execute_gateway::Gateway;
 use proxy_execute_gateway::audit::{Actor, Change};
+use proxy_execute_gateway::{CallOrigin, Gateway};
 
 /// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,11 @@ impl FromRequestParts<Gateway> for Caller {
 }
 
 impl Caller {
+    /// The request, for the record of the call that it makes.
+    pub(super) fn origin(&self) -> CallOrigin {
+        CallOrigin { request_id: self.request_id.0.clone() }
+    }
+
     /// Responds with the result of `work`, if the caller may read in the area.
     pub(super) async fn reading<T: Serialize, Work: Future<Output = Result<T>> + Send>(
         self,

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use proxy_execute_gateway::{Gateway, GatewayOptions};
+use proxy_execute_gateway::{CallOrigin, Gateway, GatewayOptions, id};
 use proxy_execute_protocol::{
     Backend, Deadline, Download, Envelope, Error, ErrorKind, ProxyCall, ResourceRequest, Result,
     StreamedAnswer,
@@ -69,6 +69,16 @@ impl Embedded {
         Ok((address, metrics))
     }
 
+    /// Makes a proxied call of the owner. The record of the call and its error have the same id.
+    async fn calling<T, Call: Future<Output = Result<T>> + Send>(
+        &self,
+        call: impl FnOnce(CallOrigin) -> Call,
+    ) -> Result<T> {
+        let request_id = id::random("req");
+        let result = self.run(call(CallOrigin { request_id: request_id.clone() })).await;
+        result.map_err(|error| error.with_request_id(request_id))
+    }
+
     /// Responds to a request of the owner.
     pub(crate) async fn respond(&self, mut request: Request) -> Response {
         request.extensions_mut().insert(Owner);
@@ -96,11 +106,13 @@ impl Deref for Embedded {
 #[async_trait]
 impl Backend for Embedded {
     async fn proxy_execute(&self, session_id: &str, call: ProxyCall, _: Deadline) -> Result<Envelope> {
-        self.run(self.proxy.execute(Some(session_id), call.read()?)).await
+        let call = call.read()?;
+        self.calling(|origin| self.proxy.execute(Some(session_id), call, origin)).await
     }
 
     async fn tools_proxy_execute(&self, call: ProxyCall, _: Deadline) -> Result<Envelope> {
-        self.run(self.proxy.execute(None, call.read()?)).await
+        let call = call.read()?;
+        self.calling(|origin| self.proxy.execute(None, call, origin)).await
     }
 
     async fn streams(&self, _: Deadline) -> Result<bool> {
@@ -113,7 +125,8 @@ impl Backend for Embedded {
         call: ProxyCall,
         _: Deadline,
     ) -> Result<StreamedAnswer> {
-        let (head, body) = self.run(self.proxy.stream(session_id, call.read()?)).await?;
+        let call = call.read()?;
+        let (head, body) = self.calling(|origin| self.proxy.stream(session_id, call, origin)).await?;
         Ok(StreamedAnswer { head: Envelope::head(&head), body })
     }
 

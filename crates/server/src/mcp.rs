@@ -244,7 +244,7 @@ impl Tools {
     async fn proxy_execute(&self) -> Result<String> {
         let work = |gateway: Gateway| async move {
             let call = self.arguments::<Call>()?.into_request()?;
-            gateway.proxy.execute(Some(&self.session_id), call).await
+            gateway.proxy.execute(Some(&self.session_id), call, self.caller.origin()).await
         };
         self.caller.run(Area::ProxyExecute, Level::Write, work).await.map(Envelope::into_text)
     }

@@ -64,16 +64,17 @@ pub(super) async fn with_account(caller: Caller, request: Request) -> Result<Res
 
 async fn answer(caller: Caller, session_id: Option<String>, request: Request) -> Result<Response, Failure> {
     let response_type = response_type(request.headers());
+    let origin = caller.origin();
     caller
         .calling(|gateway| async move {
             let response_type = response_type?;
             let data_as_text = response_type == ResponseType::Text;
             let request = ProxyRequest { data_as_text, ..read_call(request).await? };
             Ok(if response_type == ResponseType::Stream {
-                stream(gateway.proxy.stream(session_id.as_deref(), request).await?)
+                stream(gateway.proxy.stream(session_id.as_deref(), request, origin).await?)
             } else {
                 let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                let envelope = gateway.proxy.execute(session_id.as_deref(), request).await?;
+                let envelope = gateway.proxy.execute(session_id.as_deref(), request, origin).await?;
                 ([json], envelope.into_text()).into_response()
             })
         })

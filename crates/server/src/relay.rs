@@ -38,10 +38,11 @@ const MAX_HELD_BYTES: u64 = 64 * 1024;
 
 /// Relays a request to the API of a toolkit, with the credential of the session's user.
 pub(super) async fn relay(caller: Caller, request: Request) -> Result<Response, Failure> {
+    let origin = caller.origin();
     caller
         .calling(|gateway| async move {
             let (session_id, call) = read(request).await?;
-            let (head, body) = gateway.proxy.stream(Some(&session_id), call).await?;
+            let (head, body) = gateway.proxy.stream(Some(&session_id), call, origin).await?;
             respond(head, body)
         })
         .await

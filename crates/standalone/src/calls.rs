@@ -24,6 +24,7 @@ pub(crate) async fn list(given: &Given, terminal: &Terminal) -> Result<(), Failu
         connected_account_id: text("account"),
         session_id: text("session"),
         outcome: text("outcome"),
+        request_id: text("request-id"),
         since: time(given, "since")?,
         until: time(given, "until")?,
         ..CallFilter::default()
@@ -82,6 +83,7 @@ fn shown(call: &RecordedCall) -> Value {
     json!({
         "id": call.id,
         "at": call.at,
+        "requestId": call.request_id,
         "userId": call.user_id,
         "sessionId": call.session_id,
         "toolkit": call.toolkit,

@@ -10,6 +10,8 @@ pub struct CallRecord {
     pub id: i64,
     /// When the call began.
     pub at: i64,
+    /// The id of the request that made the call. Older versions recorded none.
+    pub request_id: Option<String>,
     /// The user whose account was used.
     pub user_id: Option<String>,
     /// The session that the call was made in.

@@ -256,6 +256,7 @@ async fn calls_are_selected_by_each_condition_of_a_filter() {
             session_id: text(&format!("trs_{user}")),
             toolkit: text(toolkit),
             account_id: text(&format!("ca_{user}")),
+            request_id: text(&format!("req_{at}")),
             outcome: if at < 2 { "answered" } else { "cancelled" }.to_owned(),
             ..CallRecord::default()
         };
@@ -276,6 +277,7 @@ async fn calls_are_selected_by_each_condition_of_a_filter() {
             (CallFilter { toolkit: text("github"), ..all() }, &[3, 2, 1]),
             (CallFilter { connected_account_id: text("ca_bob"), ..all() }, &[1]),
             (CallFilter { outcome: text("answered"), ..all() }, &[1, 0]),
+            (CallFilter { request_id: text("req_1"), ..all() }, &[1]),
             (CallFilter { since: Some(2), ..all() }, &[3, 2]),
             (CallFilter { until: Some(2), ..all() }, &[1, 0]),
             (CallFilter { user_id: text("ann"), toolkit: text("github"), ..all() }, &[3]),

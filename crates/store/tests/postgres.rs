@@ -530,7 +530,12 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     source.insert_key(&api_key()).await.unwrap();
     source.insert_session(&session("Ünïcode 🙂")).await.unwrap();
     source.insert_link(&StoredLink { account_id: "ca_1".to_owned(), ..link(1) }).await.unwrap();
-    let call = || CallRecord { method: "GET".to_owned(), status: Some(200), ..CallRecord::default() };
+    let call = || CallRecord {
+        method: "GET".to_owned(),
+        status: Some(200),
+        request_id: Some("req_1".to_owned()),
+        ..CallRecord::default()
+    };
     source.insert_calls((0..700).map(|_| call()).collect()).await.unwrap();
     source.number_events().await.unwrap();
     let change = || AuditedChange {

@@ -26,6 +26,11 @@ export const calls: Command = {
       oneRun: true,
       description: 'answered, cancelled, or the slug of an error. Default: any',
     },
+    'request-id': {
+      value: '<id>',
+      oneRun: true,
+      description: 'The request: the x-request-id of a response, or the requestId of an error. Default: any',
+    },
     since: {
       value: '<time>',
       oneRun: true,
@@ -47,6 +52,7 @@ export const calls: Command = {
   examples: [
     'npx proxy-execute calls',
     'npx proxy-execute calls --user ann --toolkit github --since 24h',
+    'npx proxy-execute calls --request-id req_… --json',
     'npx proxy-execute calls --since 2026-11-01 --format ndjson > calls.ndjson',
   ],
   run: async (given, terminal) => {
@@ -77,6 +83,7 @@ function filterOf(given: Given): ListCallsOptions {
     connectedAccountId: given.text('account'),
     sessionId: given.text('session'),
     outcome: given.text('outcome'),
+    requestId: given.text('request-id'),
     since: toTime(given, 'since'),
     until: toTime(given, 'until'),
   };

@@ -617,7 +617,7 @@ async fn calls_are_recorded_without_their_content() {
     upstream.has_seen(|seen| seen.requests.iter().any(|request| request.target == "/v1/hang")).await;
     hanging.abort();
     upstream.has_seen(|seen| seen.gone == 1).await;
-    call(gateway, "trs_none", get("header")).await.unwrap_err();
+    let error = call(gateway, "trs_none", get("header")).await.unwrap_err();
 
     let calls = serde_json::to_value(gateway.calls(&CallFilter::newest(10)).await.unwrap()).unwrap();
     let seen: Vec<_> = calls
@@ -637,6 +637,9 @@ async fn calls_are_recorded_without_their_content() {
             ["\"POST\"", "\"/v1/a%20b\"", "\"answered\"", "404"],
         ]
     );
+    assert_eq!(calls[0]["request_id"].as_str(), error.body().request_id.as_deref());
+    let ids: HashSet<_> = (0..6).map(|index| calls[index]["request_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 6);
     let first = &calls[5];
     assert_eq!(first["user_id"], "ann");
     assert_eq!(first["session_id"], session.as_str());

@@ -8,6 +8,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("initial", include_str!("../../migrations/postgres/0001_initial.sql")),
     ("audit log", include_str!("../../migrations/postgres/0002_audit_log.sql")),
     ("events", include_str!("../../migrations/postgres/0003_events.sql")),
+    ("request ids", include_str!("../../migrations/postgres/0004_request_ids.sql")),
 ]);
 
 /// The tables that the scripts create.

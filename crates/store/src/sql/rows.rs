@@ -151,6 +151,7 @@ impl FromRow<'_, DbRow> for CallRecord {
             status: row.try_get("status")?,
             bytes: row.try_get("bytes")?,
             duration_us: row.try_get("duration_us")?,
+            request_id: row.try_get("request_id")?,
         })
     }
 }

@@ -17,6 +17,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("key ids", include_str!("../../migrations/sqlite/0006_key_ids.sql")),
     ("audit log", include_str!("../../migrations/sqlite/0007_audit_log.sql")),
     ("events", include_str!("../../migrations/sqlite/0008_events.sql")),
+    ("request ids", include_str!("../../migrations/sqlite/0009_request_ids.sql")),
 ]);
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.
