@@ -131,6 +131,8 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'toolkits list',
       'toolkits show',
       'calls',
+      'users export',
+      'users delete',
       'audit list',
       'audit verify',
     );
@@ -286,6 +288,26 @@ basic = { username = "{{username}}", password = "{{password}}" }
     await once(child, 'close');
     const quoted = `'printf %s '\\''${KEY}'\\'''`;
     assert.ok(text.includes(`keys create --store source.db --encryption-key-command ${quoted}\n`), text);
+  });
+
+  it('users exports and deletes what the gateway has of a user', async () => {
+    const at = ['--store', 'users.db'];
+    for (const user of ['ann', 'bob']) await done(['connect', 'stripe', '--user', user, ...at], 'the-secret\n');
+    const lines = (await done(['users', 'export', 'ann', ...at])).trim().split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map(({ kind }) => kind),
+      ['connected_account', 'event'],
+    );
+    assert.equal(lines[0].record.user_id, 'ann');
+    assert.ok(!JSON.stringify(lines).includes('the-secret'));
+    assert.match(
+      await done(['users', 'delete', 'ann', ...at]),
+      /^Sessions deleted: 0\.\nAccounts deleted: 1, with 0 tokens revoked at the provider\.\n/,
+    );
+    const { userId, connectedAccounts } = await json(['users', 'delete', 'ann', ...at]);
+    assert.deepEqual([userId, connectedAccounts], ['ann', 0]);
+    assert.equal((await json(['accounts', 'list', ...at])).items.length, 1);
+    await refused(['users', 'delete', 'x'.repeat(10_000), ...at], /user/);
   });
 
   it('audit lists administrative changes, and verifies that none was changed', async () => {

@@ -150,7 +150,7 @@ headers = { x-api-key = "{{api_key}}" }
     });
 
     it('about its groups and a missing command', async () => {
-      for (const group of ['keys', 'accounts', 'audit', 'store']) {
+      for (const group of ['keys', 'accounts', 'users', 'audit', 'store']) {
         assert.match(await done(PROGRAM, ['help', group]), new RegExp(`^  ${group} \\w`, 'm'));
         await same([group], 2);
       }
@@ -355,6 +355,8 @@ no-mcp = true
       await same(['audit', 'list', '--until', '2020-01-31T00:00:00Z', '--cursor', '5', ...at, ...json], 0);
       await same(['audit', 'list', '--since', 'soon', ...at, ...json], 2);
       await same(['audit', 'verify', ...at, ...json], 0);
+      await same(['users', 'export', 'carl', ...at, ...json], 0);
+      await same(['users', 'delete', 'carl', ...at, ...json], 0);
       await same(['audit', 'verify', '--head', 'x', ...at, ...json], 2);
       await same(['audit', 'verify', '--head', 'a'.repeat(64), ...at, ...json], 1);
     }

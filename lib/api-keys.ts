@@ -14,6 +14,7 @@ export type PermissionArea =
   | 'proxy_execute'
   | 'sessions'
   | 'toolkits'
+  | 'users'
   | (string & {});
 
 /** An API key to make. */

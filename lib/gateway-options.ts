@@ -85,6 +85,17 @@ export interface GatewayOptions {
   ownCallbackPaths?: boolean;
   /** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
   linkLifetime?: number;
+  /** How long a session works after its creation, in milliseconds. Default: until it is deleted. */
+  sessionLifetime?: number;
+  /**
+   * How long a session works after its last use, in milliseconds. The end may come a tenth of this time later, because
+   * not every use is noted. Default: until it is deleted.
+   */
+  sessionIdleTimeout?: number;
+  /** How many calls the record keeps. 0 keeps none. Default: 1 000 000, and 10 000 for a store in memory. */
+  callsKept?: number;
+  /** How long the record keeps a call, in milliseconds. Default: without a limit. */
+  callsKeptFor?: number;
   /** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
   mcp?: boolean;
 }
@@ -159,6 +170,10 @@ const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   callbackUrls: { check: texts },
   ownCallbackPaths: { check: (check, value, path) => check.optionalFlag(value, path) },
   linkLifetime: time(1_000, 'Lifetime of a link. Default: 600'),
+  sessionLifetime: time(1, 'Time after its creation at which a session ends. Default: never'),
+  sessionIdleTimeout: time(1, 'Time without a call after which a session ends. Default: never'),
+  callsKept: whole(0, 'Calls that the record keeps. Default: 1000000'),
+  callsKeptFor: time(1, 'Time that the record keeps a call. Default: without a limit'),
   mcp: { check: (check, value, path) => check.optionalFlag(value, path) },
 };
 

@@ -12,6 +12,7 @@ import { EventLoopDelay } from './event-loop-delay';
 import { type EventsOptions, eventsOf, type GatewayEvent } from './events';
 import { type GatewayOptions, writeGatewayOptions } from './gateway-options';
 import { answerOf, completions, native } from './native';
+import { type Users, usersOf } from './users';
 import { Check } from './validate';
 
 /** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
@@ -139,6 +140,8 @@ export class Gateway {
   readonly calls: Calls;
   /** The record of administrative changes. */
   readonly audit: Audit;
+  /** What the gateway has of its users, to be exported or deleted. */
+  readonly users: Users;
   readonly #native: Native.Gateway;
   /** One timer per port, which keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -157,6 +160,7 @@ export class Gateway {
     this.apiKeys = apiKeysOf(native);
     this.calls = callsOf(native);
     this.audit = auditOf(backend);
+    this.users = usersOf(backend);
     openGateways.add(this.#weak);
     collected.register(this, this.#weak);
     closeBeforeExit();

@@ -181,6 +181,7 @@ export {
   Toolkits,
 } from './toolkits';
 export { Triggers } from './triggers';
+export { type DeletedUser, type UserRecord, Users } from './users';
 export type { Unsupported, UnsupportedMembers, UnsupportedOption, UnsupportedResult } from './unsupported';
 export type { CallOptions } from './validate';
 export type { ParseWebhook, VerifyWebhook, WebhookRequest } from './webhook';

@@ -18,6 +18,7 @@ import { migrate } from './commands/migrate';
 import { serve } from './commands/serve';
 import { store } from './commands/store';
 import { toolkits } from './commands/toolkits';
+import { users } from './commands/users';
 import { readConfigFile } from './config-file';
 import { commandHelp, programHelp } from './help';
 import { Terminal } from './terminal';
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   ...keys,
   connect,
   ...accounts,
+  ...users,
   call,
   ...toolkits,
   calls,

@@ -10,10 +10,11 @@ import { encryptionKey } from './commands/encryption-key';
 import { keys } from './commands/keys';
 import { serve } from './commands/serve';
 import { store } from './commands/store';
+import { users } from './commands/users';
 import { commandHelp, type Overview, programHelp } from './help';
 import { FIELDS } from './words';
 
-const COMMANDS: readonly Command[] = [serve, ...keys, ...accounts, calls, ...audit, ...store, encryptionKey];
+const COMMANDS: readonly Command[] = [serve, ...keys, ...accounts, ...users, calls, ...audit, ...store, encryptionKey];
 
 const OVERVIEW: Overview = {
   summary: 'Serves the gateway, which calls third-party APIs as your users, and manages its store.',

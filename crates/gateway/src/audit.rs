@@ -58,6 +58,7 @@ pub enum Action {
     AccountNoLongerDefault,
     AccountRevoked,
     AccountDeleted,
+    UserDeleted,
     KeyRotated,
 }
 
@@ -81,6 +82,7 @@ impl Action {
             Self::AccountNoLongerDefault => "connected_account.no_longer_default",
             Self::AccountRevoked => "connected_account.revoked",
             Self::AccountDeleted => "connected_account.deleted",
+            Self::UserDeleted => "user.deleted",
             Self::KeyRotated => "store.key_rotated",
         }
     }

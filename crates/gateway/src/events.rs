@@ -93,7 +93,7 @@ impl Events {
     }
 }
 
-fn shown(event: StoredEvent) -> Event {
+pub(crate) fn shown(event: StoredEvent) -> Event {
     Event {
         cursor: event.cursor.to_string(),
         id: event.id,

@@ -1,11 +1,11 @@
 //! The URLs of files. Each URL is valid for one file until it expires, and proves its own validity.
 //!
-//! The form is `{public URL}/files/{expiry}-{id}?type={media type}&signature={HMAC-SHA256}`. The signature
+//! The form is `{public URL}/files/{expiry}-{id}-{mark}?type={media type}&signature={HMAC-SHA256}`. The signature
 //! covers the file's type and its name, which contains its expiry. So the gateway stores only the bytes of a
 //! file, and any gateway with the key can serve it.
 
 use aws_lc_rs::hmac;
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use percent_encoding::utf8_percent_encode;
 use proxy_execute_protocol::{Error, ErrorKind, Result};
 use url::Url;
@@ -17,14 +17,18 @@ use crate::query::QUERY;
 /// The path prefix of all files.
 pub(crate) const PATH: &str = "/files/";
 
-/// A file's name: its expiry and an id.
+/// A file's name: its expiry, an id, and a mark of its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileName(String);
 
 impl FileName {
-    /// The name of a new file.
-    pub(crate) fn expiring_at(expires_at: i64) -> Self {
-        Self(format!("{expires_at}-{}", id::random("file")))
+    /// The name of a new file. A file that belongs to no user has no mark.
+    pub(crate) fn expiring_at(expires_at: i64, mark: Option<&str>) -> Self {
+        let id = id::random("file");
+        Self(match mark {
+            Some(mark) => format!("{expires_at}-{id}-{mark}"),
+            None => format!("{expires_at}-{id}"),
+        })
     }
 
     /// Returns a file name with this text, for tests that need a fixed name.
@@ -48,6 +52,39 @@ impl FileName {
 /// The partial file of a crash has a longer name with the same start.
 pub(crate) fn expiry_of(name: &str) -> Option<i64> {
     name.split_once("-file_")?.0.parse().ok()
+}
+
+/// Returns the mark of the user that a file with this name belongs to.
+pub(crate) fn mark_of(name: &str) -> Option<&str> {
+    Some(name.split_once("-file_")?.1.split_once('-')?.1)
+}
+
+/// The keys that mark the files of users. The first key marks new files.
+///
+/// A mark is an HMAC-SHA256 of the user's id, cut to 80 bits: a URL of a file does not tell the user.
+pub(crate) struct UserMarks(Vec<hmac::Key>);
+
+impl UserMarks {
+    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self(keys.into_iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)).collect())
+    }
+
+    /// Returns the marks of a user, the one for new files first.
+    pub(crate) fn of(&self, user_id: &str) -> impl Iterator<Item = String> {
+        let mark = move |key: &hmac::Key| {
+            let tag = hmac::sign(key, user_id.as_bytes());
+            let mut mark = BASE32_NOPAD.encode(&tag.as_ref()[..10]);
+            mark.make_ascii_lowercase();
+            mark
+        };
+        self.0.iter().map(mark)
+    }
+}
+
+impl std::fmt::Debug for UserMarks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserMarks").field("keys", &self.0.len()).finish()
+    }
 }
 
 /// The keys of URLs. The first key signs, all of them verify.
@@ -132,10 +169,10 @@ mod tests {
     #[test]
     fn a_url_works_for_its_file_until_it_expires() {
         let keys = keys("1");
-        let name = FileName::expiring_at(NOW + 60_000);
+        let name = FileName::expiring_at(NOW + 60_000, None);
         let signed = keys.sign("https://gateway.example/below", &name, "text/csv; charset=\"ü\"");
         assert_eq!(keys.verify(&url(&signed), NOW).unwrap(), (name, "text/csv; charset=\"ü\"".to_owned()));
-        let expired = keys.sign("https://g", &FileName::expiring_at(NOW - 1), "a/b");
+        let expired = keys.sign("https://g", &FileName::expiring_at(NOW - 1, None), "a/b");
         let error = keys.verify(&url(&expired), NOW).unwrap_err();
         assert!(error.to_string().contains("expired at 20"), "{error}");
     }
@@ -143,7 +180,7 @@ mod tests {
     #[test]
     fn every_changed_byte_is_noticed() {
         let keys = keys("1");
-        let signed = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000), "image/png");
+        let signed = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000, None), "image/png");
         let start = "http://g/files/".len();
         for index in start..signed.len() {
             let mut bytes = signed.clone().into_bytes();
@@ -157,8 +194,8 @@ mod tests {
     #[test]
     fn tricks_with_the_path_and_the_query_are_refused() {
         let keys = keys("1");
-        let name = FileName::expiring_at(NOW + 60_000);
-        let other = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000), "image/png");
+        let name = FileName::expiring_at(NOW + 60_000, None);
+        let other = keys.sign("http://g", &FileName::expiring_at(NOW + 60_000, None), "image/png");
         let signed = keys.sign("http://g", &name, "image/png");
         let (_, query) = signed.split_once('?').unwrap();
         let name = name.as_str();
@@ -192,7 +229,7 @@ mod tests {
 
     #[test]
     fn an_old_key_still_verifies_and_a_foreign_one_does_not() {
-        let name = FileName::expiring_at(NOW + 60_000);
+        let name = FileName::expiring_at(NOW + 60_000, None);
         let old = keys("1").sign("http://g", &name, "a/b");
         assert!(accepted(&keys("21"), &old));
         assert!(!accepted(&keys("2"), &old));

@@ -31,7 +31,7 @@ use url::Url;
 
 use self::range::Selected;
 use crate::clock::rfc3339;
-use crate::file_url::{FileName, UrlKeys, expiry_of};
+use crate::file_url::{FileName, UrlKeys, UserMarks, expiry_of, mark_of};
 use crate::id;
 use crate::stream::Bounds;
 use crate::vault::{self, Vault};
@@ -98,6 +98,7 @@ pub struct Files {
     place: Storage,
     store: OnceCell<Arc<dyn ObjectStore>>,
     keys: UrlKeys,
+    marks: UserMarks,
     expires_in: Duration,
     max_bytes: u64,
     open: Arc<Semaphore>,
@@ -177,6 +178,8 @@ impl Files {
             let keys = vault::key_bytes(&options.signing_keys, "files.signingKeys")?;
             UrlKeys::new(keys.iter().map(|key| key.as_slice()))
         };
+        let marks = vault.derive_keys(b"marks the files of users");
+        let marks = UserMarks::new(marks.iter().map(|key| key.as_slice()));
         let max_open = options.max_open.unwrap_or(DEFAULT_MAX_OPEN);
         at_least_one(Some(max_open.into()), 1, "files.maxOpen")?;
         let expires_in = at_least_one(options.expires_in_ms, DEFAULT_EXPIRES_IN_MS, "files.expiresIn")?;
@@ -194,6 +197,7 @@ impl Files {
             place,
             store: OnceCell::new_with(store),
             keys,
+            marks,
             expires_in: Duration::from_millis(expires_in),
             max_bytes,
             open: Arc::new(Semaphore::new(max_open as usize)),
@@ -202,16 +206,23 @@ impl Files {
         })
     }
 
-    /// Stores a body as a file, and returns its URL below `base`. After an error, the partial file is
+    /// Stores a body as a file of a user, and returns its URL below `base`. After an error, the partial file is
     /// removed; it was never visible.
     ///
     /// # Errors
     /// The body's own, `UpstreamTooLarge`, `TooManyFiles`, `FileStoreFailed`.
-    pub async fn keep(&self, body: ByteStream, content_type: &str, base: &str) -> Result<BinaryData> {
+    pub async fn keep(
+        &self,
+        body: ByteStream,
+        content_type: &str,
+        base: &str,
+        user_id: Option<&str>,
+    ) -> Result<BinaryData> {
         let _permit = self.permit()?;
         let expires_at =
             self.clock.now().saturating_add(i64::try_from(self.expires_in.as_millis()).unwrap_or(i64::MAX));
-        let name = FileName::expiring_at(expires_at);
+        let name =
+            FileName::expiring_at(expires_at, user_id.and_then(|id| self.marks.of(id).next()).as_deref());
         let size = match &self.place {
             Storage::Folder(folder) | Storage::TemporaryFolder(folder) => {
                 self.write_to_folder(folder, body, name.as_str()).await?
@@ -324,6 +335,34 @@ impl Files {
             .map_err(|_| Error::of_field(ErrorKind::InvalidRequest, "url", "The file's URL is not a URL."))?;
         let file = self.read(&url, None).await?.map_err(|_| not_all_there())?;
         Ok(Download { content_type: file.content_type, size: Some(file.size), body: file.body })
+    }
+
+    /// Removes the complete files of a user. Returns how many.
+    ///
+    /// # Errors
+    /// `FileStoreFailed`.
+    pub(crate) async fn delete_of_user(&self, user_id: &str) -> Result<u64> {
+        // A folder does not exist before the first file.
+        if let Storage::Folder(folder) | Storage::TemporaryFolder(folder) = &self.place
+            && !tokio::fs::try_exists(folder).await.map_err(failed)?
+        {
+            return Ok(0);
+        }
+        let marks: Vec<_> = self.marks.of(user_id).collect();
+        let store = self.store().await?;
+        let files = store.list(None).try_filter_map(move |object| {
+            let name = object.location.filename().unwrap_or_default();
+            let is_of_user = mark_of(name).is_some_and(|mark| marks.iter().any(|known| known == mark));
+            std::future::ready(Ok(Some(object.location).filter(|_| is_of_user)))
+        });
+        // A file that has expired meanwhile is gone.
+        let deleted = store.delete_stream(files.boxed()).filter_map(|deleted| async move {
+            match deleted {
+                Err(object_store::Error::NotFound { .. }) => None,
+                deleted => Some(deleted),
+            }
+        });
+        deleted.try_fold(0, |count, _| async move { Ok(count + 1) }).await.map_err(failed)
     }
 
     /// Removes expired files, complete or partial, and returns the time until the next sweep.

@@ -35,13 +35,15 @@ use crate::metrics::Meter;
 use crate::proxy::Proxy;
 use crate::public_url::PublicUrl;
 use crate::readiness::Readiness;
-use crate::record::Recorder;
+use crate::record::{CALLS_IN_FILE, CALLS_IN_MEMORY, Recorder};
 use crate::redirect_uri::RedirectUris;
-use crate::session::Sessions;
+use crate::retention::Retention;
+use crate::session::{SessionEnds, Sessions};
 use crate::store::{self, Place};
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
+use crate::users::Users;
 use crate::vault::{EncryptionKeys, Vault};
 
 /// Upper limit for an upstream response held in memory, after decompression.
@@ -121,6 +123,14 @@ pub struct GatewayOptions {
     pub own_callback_paths: bool,
     /// How long a link is valid, in milliseconds. Default: 600 000, as on the hosted backend.
     pub link_lifetime_ms: Option<u64>,
+    /// How long a session is valid after its creation, in milliseconds. Default: until it is deleted.
+    pub session_lifetime_ms: Option<u64>,
+    /// How long a session is valid after its last use, in milliseconds. Default: until it is deleted.
+    pub session_idle_timeout_ms: Option<u64>,
+    /// How many calls the record keeps. Default: 1 000 000, and 10 000 in memory.
+    pub calls_kept: Option<u32>,
+    /// How long the record keeps a call, in milliseconds. Default: without a limit.
+    pub calls_kept_for_ms: Option<u64>,
     /// Whether the port serves sessions to MCP clients. Default: true.
     pub mcp: Option<bool>,
     /// The time of day. Tests change it.
@@ -161,6 +171,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// The changes of connected accounts, as events.
     pub events: Events,
+    /// What the gateway has of each user.
+    pub users: Users,
     /// The files of responses.
     pub files: Arc<Files>,
     /// The URL where users reach the gateway.
@@ -217,6 +229,15 @@ impl Gateway {
             return Err(Error::new(ErrorKind::InvalidOption, message).about("linkLifetime"));
         }
         let link_lifetime = Duration::from_millis(link_lifetime);
+        let time = |value: Option<u64>, name: &str| match at_least_one(value, u64::MAX, name)? {
+            u64::MAX => Ok(None),
+            time => Ok(Some(i64::try_from(time).unwrap_or(i64::MAX / 2).min(i64::MAX / 2))),
+        };
+        let session_ends = SessionEnds {
+            lifetime: time(options.session_lifetime_ms, "sessionLifetime")?,
+            idle: time(options.session_idle_timeout_ms, "sessionIdleTimeout")?,
+        };
+        let calls_kept_for = time(options.calls_kept_for_ms, "callsKeptFor")?;
         let callback_urls = Arc::new(CallbackUrls::new(&options.callback_urls)?);
         let public_url = options.public_url.as_deref().map(PublicUrl::read).transpose()?.unwrap_or_default();
         let refresh_idle_after = at_least_one(options.refresh_idle_after_ms, 0, "refreshIdleAfter")?;
@@ -240,6 +261,10 @@ impl Gateway {
         let clock = options.clock;
         let place = Place::of(options.store.as_deref())?
             .limited(options.max_connections, options.statement_timeout_ms)?;
+        let calls_kept = options.calls_kept.unwrap_or(match place {
+            Place::Memory => CALLS_IN_MEMORY,
+            Place::File(_) | Place::Postgres(_) => CALLS_IN_FILE,
+        });
         let (vault, store) =
             store::open(&place, options.encryption_key.as_ref(), &clock, options.migrate).await?;
         let files = Arc::new(Files::open(options.files, place.file(), &vault, clock.clone()).await?);
@@ -248,7 +273,7 @@ impl Gateway {
 
         let redirect_uris = RedirectUris::new(public_url.clone(), options.own_callback_paths);
         let meter = Meter::new(Arc::clone(&store));
-        let recorder = Recorder::start(Arc::clone(&store), clock.clone(), meter.clone());
+        let recorder = Recorder::start(Arc::clone(&store), clock.clone(), meter.clone(), calls_kept);
         let auth_configs = AuthConfigs::new(
             Arc::clone(&store),
             clock.clone(),
@@ -263,7 +288,13 @@ impl Gateway {
             Arc::clone(&catalogue),
             auth_configs.clone(),
         );
-        let sessions = Sessions::new(Arc::clone(&store), Arc::clone(&catalogue), auth_configs.clone());
+        let sessions = Sessions::new(
+            Arc::clone(&store),
+            clock.clone(),
+            session_ends,
+            Arc::clone(&catalogue),
+            auth_configs.clone(),
+        );
         let tokens = Tokens::new(
             Arc::clone(&store),
             clock.clone(),
@@ -314,7 +345,23 @@ impl Gateway {
 
         let events = Events { store: Arc::clone(&store), lifecycle: lifecycle.clone() };
 
+        let users = Users {
+            store: Arc::clone(&store),
+            sessions: sessions.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            files: Arc::clone(&files),
+            recorder: recorder.clone(),
+        };
+        let retention = Retention {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            sessions: sessions.clone(),
+            calls_kept_for,
+        };
+
         tokio::spawn(events.clone().look_after());
+        tokio::spawn(retention.look_after(lifecycle.clone()));
         tokio::spawn(links.clone().expire_on_time(lifecycle.closing.clone()));
         tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
         if refresh_idle_after > 0 {
@@ -333,6 +380,7 @@ impl Gateway {
             proxy,
             recorder,
             events,
+            users,
             files,
             public_url,
             serves_mcp: options.mcp.unwrap_or(true),

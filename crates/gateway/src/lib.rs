@@ -41,6 +41,7 @@ mod redirect_uri;
 mod renewal;
 mod request;
 mod restriction;
+mod retention;
 mod rotation;
 pub mod session;
 mod store;
@@ -49,6 +50,7 @@ mod tokens;
 pub mod toolkit;
 mod toolkits;
 mod upload;
+mod users;
 mod vault;
 mod word_id;
 

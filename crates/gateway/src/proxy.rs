@@ -128,7 +128,8 @@ impl Proxy {
         // The time limit for the response would cut off large files. So a file has only a limit for each wait
         // for its next bytes.
         let body = self.limits.paced(file.body, &host);
-        let kept = self.files.keep(body, &file.content_type, self.public_url.for_files()).await?;
+        let kept =
+            self.files.keep(body, &file.content_type, self.public_url.for_files(), record.user_id()).await?;
         record.received(kept.size);
         Ok(Envelope::around_file(&file.head, &kept))
     }

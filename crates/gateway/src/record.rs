@@ -19,6 +19,10 @@ use crate::metrics::{CountedCall, Meter, QueuedRecord};
 /// record.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
+/// How many calls are kept by default. The oldest calls are deleted first.
+pub(crate) const CALLS_IN_MEMORY: u32 = 10_000;
+pub(crate) const CALLS_IN_FILE: u32 = 1_000_000;
+
 /// The request that makes a call.
 #[derive(Debug, Clone)]
 pub struct CallOrigin {
@@ -48,10 +52,10 @@ type Ended = (CallRecord, Option<QueuedRecord>);
 
 impl Recorder {
     /// Spawns the writer, which ends when the recorder and the calls in flight are dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock, meter: Meter) -> Self {
+    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock, meter: Meter, kept: u32) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
-        tokio::spawn(write(Arc::clone(&store), new_calls, new_flushes));
+        tokio::spawn(write(Arc::clone(&store), kept.into(), new_calls, new_flushes));
         Self { store, clock, writer: Writer { calls, flushes }, meter }
     }
 
@@ -83,6 +87,19 @@ impl Recorder {
             .collect())
     }
 
+    /// Deletes the calls of a user. Returns how many.
+    pub(crate) async fn forget_user(&self, user_id: &str) -> Result<u64> {
+        self.flush().await;
+        let mut deleted = 0;
+        loop {
+            let now = self.store.delete_calls_of_user(user_id).await?;
+            if now == 0 {
+                return Ok(deleted);
+            }
+            deleted += now;
+        }
+    }
+
     /// Starts the record of a call.
     pub(crate) fn begin(&self, method: Method, origin: CallOrigin) -> CallInProgress {
         let record = CallRecord {
@@ -112,6 +129,7 @@ impl Recorder {
 
 async fn write(
     store: Arc<dyn Store>,
+    kept: i64,
     mut new_calls: mpsc::UnboundedReceiver<Ended>,
     mut new_flushes: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 ) {
@@ -134,7 +152,7 @@ async fn write(
         }
         if !calls.is_empty() {
             let (records, queued): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
-            if let Err(error) = store.insert_calls(records).await {
+            if let Err(error) = store.insert_calls(records, kept).await {
                 tracing::error!(%error, lost = queued.len(), "calls could not be recorded");
                 queued.iter().flatten().for_each(QueuedRecord::lost);
             }
@@ -170,6 +188,11 @@ impl CallInProgress {
     pub(crate) fn as_account(&mut self, account_id: &str, user_id: &str) {
         self.record.account_id = Some(account_id.to_owned());
         self.record.user_id.get_or_insert_with(|| user_id.to_owned());
+    }
+
+    /// The user of the call, as far as the call has got.
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        self.record.user_id.as_deref()
     }
 
     pub(crate) fn at_url(&mut self, url: &Url) {

@@ -8,7 +8,7 @@ use proxy_execute_protocol::{
     AccountType, Advice, CreateSession, DeletedSession, Error, ErrorKind, Mcp, Result, Session,
     SessionConfig, ToolkitFilter, UpdateSession, quoted,
 };
-use proxy_execute_store::{Store, StoredSession};
+use proxy_execute_store::{Clock, Store, StoredSession};
 use serde_json::{Map, Value, json};
 
 use crate::account;
@@ -22,13 +22,21 @@ use crate::{bounds, id};
 #[derive(Debug, Clone)]
 pub struct Sessions {
     store: Arc<dyn Store>,
+    clock: Clock,
+    ends: SessionEnds,
     catalogue: Arc<Catalogue>,
     auth_configs: AuthConfigs,
 }
 
 impl Sessions {
-    pub(crate) fn new(store: Arc<dyn Store>, catalogue: Arc<Catalogue>, auth_configs: AuthConfigs) -> Self {
-        Self { store, catalogue, auth_configs }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        ends: SessionEnds,
+        catalogue: Arc<Catalogue>,
+        auth_configs: AuthConfigs,
+    ) -> Self {
+        Self { store, clock, ends, catalogue, auth_configs }
     }
 
     /// Creates a session.
@@ -42,6 +50,8 @@ impl Sessions {
             config: request.config,
             user_id: request.user_id,
             version: 1,
+            created_at: self.clock.now(),
+            used_at: self.clock.now(),
         };
         self.store.insert_session(&session).await?;
         Ok(answer(&session))
@@ -86,9 +96,40 @@ impl Sessions {
         }
     }
 
-    /// Returns the session of a call.
+    /// Returns the session of a call, and notes at intervals that it is used.
     pub(crate) async fn load(&self, id: &str) -> Result<Arc<StoredSession>> {
-        self.store.session(id).await?.ok_or_else(|| not_found(id))
+        let session = self.store.session(id).await?.ok_or_else(|| not_found(id))?;
+        let at = self.clock.now();
+        if self.ends.has_ended(&session, at) {
+            return Err(ended(id));
+        }
+        // A note that fails does not refuse the call: the session only ends earlier.
+        if self.ends.is_note_due(&session, at)
+            && let Err(error) = self.store.touch_session(id).await
+        {
+            tracing::warn!(session = id, %error, "the last use of a session could not be recorded");
+        }
+        Ok(session)
+    }
+
+    /// Deletes sessions that have ended, until none is left.
+    pub(crate) async fn delete_ended(&self) -> Result<()> {
+        let at = self.clock.now();
+        let (created, used) = (self.ends.lifetime.map(|lifetime| at - lifetime), self.ends.last_use(at));
+        if created.is_some() || used.is_some() {
+            while self.store.delete_ended_sessions(created, used).await? > 0 {}
+        }
+        Ok(())
+    }
+
+    /// Lists the sessions of a user by id.
+    pub(crate) async fn of_user(
+        &self,
+        user_id: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Session>> {
+        Ok(self.store.sessions_of_user(user_id, after, limit).await?.iter().map(answer).collect())
     }
 
     /// Checks a session's configuration, and resolves its pins.
@@ -185,6 +226,35 @@ impl Sessions {
     }
 }
 
+/// When sessions end, in milliseconds; never without a value.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct SessionEnds {
+    /// After their creation.
+    pub(crate) lifetime: Option<i64>,
+    /// After their last use.
+    pub(crate) idle: Option<i64>,
+}
+
+impl SessionEnds {
+    /// The uses of a session are noted once in this part of the time that it may be idle.
+    const NOTES: i64 = 10;
+
+    fn has_ended(&self, session: &StoredSession, at: i64) -> bool {
+        self.lifetime.is_some_and(|lifetime| session.created_at < at - lifetime)
+            || self.last_use(at).is_some_and(|last_use| session.used_at < last_use)
+    }
+
+    /// Returns the noted last use of a session that ends at this time. The note may be older than the use.
+    fn last_use(&self, at: i64) -> Option<i64> {
+        self.idle.map(|idle| at - idle - idle / Self::NOTES)
+    }
+
+    fn is_note_due(&self, session: &StoredSession, at: i64) -> bool {
+        // After the clock was set back, the note is in the future.
+        self.idle.is_some_and(|idle| !(0..=idle / Self::NOTES).contains(&(at - session.used_at)))
+    }
+}
+
 fn several_shared(toolkit: &str, accounts: &[String]) -> Error {
     let message = format!(
         "Toolkit \"{toolkit}\" has {} SHARED connections pinned ({}). At most one SHARED connection is allowed per \
@@ -225,6 +295,12 @@ fn first_of(slugs: &[String]) -> String {
 fn not_found(id: &str) -> Error {
     Error::new(ErrorKind::SessionNotFound, format!("Session `{}` was deleted, or never existed.", quoted(id)))
         .fix("Create one with composio.create().")
+}
+
+fn ended(id: &str) -> Error {
+    let message =
+        format!("Session `{}` has ended: its lifetime is over, or it was not used for long.", quoted(id));
+    Error::new(ErrorKind::SessionNotFound, message).fix("Create one with composio.create().")
 }
 
 /// Refuses restrictions that the gateway does not enforce: the session would allow more than the caller asked

@@ -52,6 +52,7 @@ pub enum Area {
     Toolkits,
     Tools,
     Triggers,
+    Users,
     Webhooks,
 }
 
@@ -59,7 +60,7 @@ wire_name!(Area);
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AuthConfigs,
         Self::ConnectedAccounts,
         Self::McpServers,
@@ -70,6 +71,7 @@ impl Area {
         Self::Toolkits,
         Self::Tools,
         Self::Triggers,
+        Self::Users,
         Self::Webhooks,
     ];
 }

@@ -29,6 +29,7 @@ mod resource;
 mod secret;
 mod session;
 mod toolkit;
+mod user;
 mod wire_name;
 
 pub use account::{
@@ -72,3 +73,4 @@ pub use toolkit::{
     ListToolkits, SessionAccount, SessionToolkit, SessionToolkitMeta, ToolkitDetails, ToolkitItem,
     ToolkitMeta,
 };
+pub use user::{DeletedUser, ListUserRecords, UserRecord, UserRecordKind, UserRecords};

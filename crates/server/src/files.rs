@@ -102,7 +102,7 @@ mod tests {
         let gateway = Gateway::open(GatewayOptions { files, ..GatewayOptions::default() }).await.unwrap();
         let mebibyte = Bytes::from_static(&[b'x'; 1024 * 1024]);
         let body = ByteStream::new(repeat(mebibyte).take(8).map(Ok));
-        let kept = gateway.files.keep(body, "text/plain", "http://gateway").await.unwrap();
+        let kept = gateway.files.keep(body, "text/plain", "http://gateway", None).await.unwrap();
         let read = async || {
             let request = Request::get(kept.url.as_str()).body(Body::empty()).unwrap();
             super::super::router(None).with_state(gateway.clone()).oneshot(request).await.unwrap()

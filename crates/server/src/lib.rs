@@ -37,6 +37,7 @@ mod socket;
 mod threads;
 mod tls;
 mod toolkits;
+mod users;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -102,6 +103,8 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
         routes!(auth_configs::set_status),
         routes!(audit::list),
         routes!(audit::verify),
+        routes!(users::delete),
+        routes!(users::records),
         routes!(toolkits::list),
         routes!(toolkits::get),
     ]

@@ -20,6 +20,7 @@ mod store_file;
 mod table;
 mod terminal;
 mod time;
+mod users;
 mod words;
 
 use std::env;
@@ -100,6 +101,8 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("audit", "verify") => return audit::verify(given, terminal).await,
         ("accounts", "list") => accounts::list(given, terminal).await,
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
+        ("users", "export") => users::export(given, terminal).await,
+        ("users", "delete") => users::delete(given, terminal).await,
         ("calls", _) => calls::list(given, terminal).await,
         ("store", "check") => store_file::check(given, terminal).await,
         ("store", "migrate") => store_file::migrate(given, terminal).await,

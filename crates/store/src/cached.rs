@@ -202,6 +202,32 @@ impl<S: Store + Changes> Sessions for Cached<S> {
         self.write(invalidate, async move { store.update_session(&session).await }).await
     }
 
+    async fn touch_session(&self, id: &str) -> Result<()> {
+        let invalidate = self.sessions.invalidate_after([id.to_owned()]);
+        let (store, id) = (Arc::clone(&self.store), id.to_owned());
+        self.write(invalidate, async move { store.touch_session(&id).await }).await
+    }
+
+    async fn delete_ended_sessions(&self, created: Option<i64>, used: Option<i64>) -> Result<u64> {
+        // Callers compare the times of a cached session themselves.
+        self.store.delete_ended_sessions(created, used).await
+    }
+
+    async fn sessions_of_user(
+        &self,
+        user_id: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>> {
+        self.store.sessions_of_user(user_id, after, limit).await
+    }
+
+    async fn delete_sessions_of_user(&self, user_id: &str) -> Result<u64> {
+        let (store, user_id) = (Arc::clone(&self.store), user_id.to_owned());
+        let invalidate = self.sessions.invalidate_all_after();
+        self.write(invalidate, async move { store.delete_sessions_of_user(&user_id).await }).await
+    }
+
     async fn delete_session(&self, id: &str) -> Result<bool> {
         let invalidate = self.sessions.invalidate_after([id.to_owned()]);
         let (store, id) = (Arc::clone(&self.store), id.to_owned());
@@ -414,8 +440,16 @@ impl<S: Store + Changes> ApiKeys for Cached<S> {
 
 #[async_trait]
 impl<S: Store + Changes> Calls for Cached<S> {
-    async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()> {
-        self.store.insert_calls(calls).await
+    async fn insert_calls(&self, calls: Vec<CallRecord>, kept: i64) -> Result<()> {
+        self.store.insert_calls(calls, kept).await
+    }
+
+    async fn delete_old_calls(&self, before: i64) -> Result<u64> {
+        self.store.delete_old_calls(before).await
+    }
+
+    async fn delete_calls_of_user(&self, user_id: &str) -> Result<u64> {
+        self.store.delete_calls_of_user(user_id).await
     }
 
     async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>> {
@@ -446,6 +480,14 @@ impl<S: Store + Changes> Events for Cached<S> {
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>> {
         self.store.events(after, limit).await
+    }
+
+    async fn events_of_user(&self, user_id: &str, after: i64, limit: u32) -> Result<Vec<StoredEvent>> {
+        self.store.events_of_user(user_id, after, limit).await
+    }
+
+    async fn delete_events_of_user(&self, user_id: &str) -> Result<u64> {
+        self.store.delete_events_of_user(user_id).await
     }
 
     async fn announce_expiries(&self) -> Result<u64> {

@@ -39,9 +39,17 @@ pub struct CallRecord {
 /// The record of calls in a store.
 #[async_trait]
 pub trait Calls: Send + Sync {
-    /// Adds calls, and deletes the oldest calls beyond the limit that the store was opened with.
-    async fn insert_calls(&self, calls: Vec<CallRecord>) -> Result<()>;
+    /// Adds calls, and deletes the oldest calls beyond the number to keep.
+    async fn insert_calls(&self, calls: Vec<CallRecord>, kept: i64) -> Result<()>;
 
     /// Lists the calls of a filter, newest first.
     async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRecord>>;
+
+    /// Deletes the oldest calls that began before a time. Returns how many.
+    ///
+    /// It looks at the oldest 10 000 records. A call that was recorded after a younger one goes with that one.
+    async fn delete_old_calls(&self, before: i64) -> Result<u64>;
+
+    /// Deletes calls of a user, at most 10 000. Returns how many.
+    async fn delete_calls_of_user(&self, user_id: &str) -> Result<u64>;
 }

@@ -85,6 +85,14 @@ pub trait Events: Send + Sync {
     /// Reads the events with the next cursors, oldest first.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>>;
 
+    /// Reads the events of a user with greater cursors, oldest first.
+    async fn events_of_user(&self, user_id: &str, after: i64, limit: u32) -> Result<Vec<StoredEvent>>;
+
+    /// Deletes the events of a user, but for those of deleted accounts. Returns how many.
+    ///
+    /// Readers learn from the others that the accounts are gone. The cursors of the deleted events are skipped.
+    async fn delete_events_of_user(&self, user_id: &str) -> Result<u64>;
+
     /// Writes an event for each access token that expires soon and that nothing refreshes, once. Returns how
     /// many there were.
     async fn announce_expiries(&self) -> Result<u64>;

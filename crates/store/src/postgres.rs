@@ -74,7 +74,6 @@ pub struct PostgresStore {
     /// Upper limit for the time of a statement or transaction, with the wait for a connection.
     patience: Duration,
     listening: Arc<Listening>,
-    calls_kept: i64,
     clock: Clock,
     /// The runtime that the store was opened on. Its sockets live there: the runtimes of a port may end before
     /// the store.

@@ -16,6 +16,10 @@ pub struct StoredSession {
     pub config: SessionConfig,
     /// Increases by one with every change.
     pub version: i64,
+    /// When the session was created.
+    pub created_at: i64,
+    /// When the session was last used or changed, as far as that was noted. The store sets it.
+    pub used_at: i64,
 }
 
 /// The sessions of a store.
@@ -31,6 +35,25 @@ pub trait Sessions: Send + Sync {
     /// Returns false if another change came first.
     async fn update_session(&self, session: &StoredSession) -> Result<bool>;
 
+    /// Notes that a session is used now.
+    async fn touch_session(&self, id: &str) -> Result<()>;
+
     /// Deletes a session. Returns false if no session has this id.
     async fn delete_session(&self, id: &str) -> Result<bool>;
+
+    /// Deletes sessions that were created before a time, or last used before another time. Returns how many.
+    ///
+    /// It deletes at most 1 000 for each reason.
+    async fn delete_ended_sessions(&self, created: Option<i64>, used: Option<i64>) -> Result<u64>;
+
+    /// Lists the sessions of a user by id, from the one behind `after` on.
+    async fn sessions_of_user(
+        &self,
+        user_id: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>>;
+
+    /// Deletes the sessions of a user. Returns how many.
+    async fn delete_sessions_of_user(&self, user_id: &str) -> Result<u64>;
 }

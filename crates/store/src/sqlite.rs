@@ -53,7 +53,6 @@ pub struct SqliteStore {
     writer: SqlitePool,
     /// `None` in memory, where no other process can write.
     data_version: Option<DataVersion>,
-    calls_kept: i64,
     clock: Clock,
 }
 

@@ -150,6 +150,8 @@ fn session(id: &str) -> StoredSession {
         user_id: "ann".to_owned(),
         config: SessionConfig::default(),
         version: 1,
+        created_at: 0,
+        used_at: 0,
     }
 }
 
@@ -234,8 +236,8 @@ async fn a_key_works_until_it_is_revoked() {
 async fn calls_are_listed_newest_first() {
     each(async |store, _| {
         let calls = (0..600).map(|at| CallRecord { at, ..CallRecord::default() }).collect();
-        store.insert_calls(calls).await.unwrap();
-        store.insert_calls(vec![CallRecord { at: 600, ..CallRecord::default() }]).await.unwrap();
+        store.insert_calls(calls, 10_000).await.unwrap();
+        store.insert_calls(vec![CallRecord { at: 600, ..CallRecord::default() }], 10_000).await.unwrap();
         let calls = store.calls(&CallFilter::newest(3)).await.unwrap();
         assert_eq!(calls.iter().map(|call| call.at).collect::<Vec<_>>(), [600, 599, 598]);
         assert_eq!(store.calls(&CallFilter::newest(1_000)).await.unwrap().len(), 601);
@@ -266,7 +268,7 @@ async fn calls_are_selected_by_each_condition_of_a_filter() {
             call(2, "ann\0", "github"),
             call(3, "ann", "github"),
         ];
-        store.insert_calls(calls).await.unwrap();
+        store.insert_calls(calls, 10_000).await.unwrap();
         let all = || CallFilter::newest(10);
         for (filter, expected) in [
             (all(), &[3, 2, 1, 0][..]),
@@ -986,6 +988,82 @@ async fn events_beyond_their_age_are_forgotten_and_the_cursors_tell() {
         assert_eq!(store.events(0, 10).await.unwrap(), []);
         // Nothing is numbered twice.
         assert_eq!(store.number_events().await.unwrap(), cursors);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_end_by_their_creation_or_their_last_use() {
+    each(async |store, clock| {
+        let begun = clock.now();
+        for (id, created_at) in [("trs_1", begun - HOUR), ("trs_2", begun), ("trs_3", begun)] {
+            store.insert_session(&StoredSession { created_at, ..session(id) }).await.unwrap();
+        }
+        assert_eq!(store.session("trs_1").await.unwrap().unwrap().created_at, begun - HOUR);
+        assert_eq!(store.delete_ended_sessions(None, None).await.unwrap(), 0);
+        assert_eq!(store.delete_ended_sessions(Some(begun - MINUTE), Some(begun)).await.unwrap(), 1);
+        clock.advance(Duration::from_secs(60));
+        store.touch_session("trs_2").await.unwrap();
+        let used_at = store.session("trs_2").await.unwrap().unwrap().used_at;
+        assert!(used_at >= begun + MINUTE, "{used_at}");
+        assert_eq!(store.delete_ended_sessions(None, Some(begun + MINUTE)).await.unwrap(), 1);
+        let ids = async |user, after, limit| {
+            let sessions = store.sessions_of_user(user, after, limit).await.unwrap();
+            sessions.into_iter().map(|session| session.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("ann", None, 10).await, ["trs_2"]);
+        store.insert_session(&session("trs_4")).await.unwrap();
+        assert_eq!(ids("ann", None, 1).await, ["trs_2"]);
+        assert_eq!(ids("ann", Some("trs_2"), 1).await, ["trs_4"]);
+        assert_eq!(store.delete_sessions_of_user("bob").await.unwrap(), 0);
+        assert_eq!(store.delete_sessions_of_user("ann").await.unwrap(), 2);
+        assert!(store.session("trs_2").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_are_deleted_by_number_age_and_user() {
+    each(async |store, _| {
+        let call =
+            |at, user: &str| CallRecord { at, user_id: Some(user.to_owned()), ..CallRecord::default() };
+        let times = async || {
+            let calls = store.calls(&CallFilter::newest(100)).await.unwrap();
+            calls.into_iter().map(|call| call.at).collect::<Vec<_>>()
+        };
+        // The call of 5 took long.
+        let calls = [1, 2, 3, 10, 5, 11].map(|at| call(at, if at < 10 { "ann" } else { "bob" }));
+        store.insert_calls(calls.into(), 5).await.unwrap();
+        assert_eq!(times().await, [11, 5, 10, 3, 2]);
+        assert_eq!(store.delete_old_calls(3).await.unwrap(), 1);
+        assert_eq!(store.delete_old_calls(3).await.unwrap(), 0);
+        assert_eq!(store.delete_old_calls(10).await.unwrap(), 1);
+        assert_eq!(times().await, [11, 5, 10]);
+        assert_eq!(store.delete_calls_of_user("ann").await.unwrap(), 1);
+        assert_eq!(store.delete_calls_of_user("zoe").await.unwrap(), 0);
+        assert_eq!(store.delete_old_calls(100).await.unwrap(), 2);
+        assert_eq!(store.delete_old_calls(100).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_of_a_user_are_listed_and_deleted() {
+    each(async |store, _| {
+        store.insert_account(&account("ca_1", "ann", 0)).await.unwrap();
+        store.insert_account(&account("ca_2", "bob", 0)).await.unwrap();
+        store.insert_account(&account("ca_3", "ann", 0)).await.unwrap();
+        store.delete_account("ca_1").await.unwrap();
+        store.number_events().await.unwrap();
+        let of_ann = store.events_of_user("ann", 1, 1).await.unwrap();
+        assert_eq!((of_ann.len(), &*of_ann[0].account_id), (1, "ca_3"));
+        assert_eq!(store.delete_events_of_user("ann").await.unwrap(), 2);
+        assert_eq!(
+            events_after(store, 0).await,
+            [named(&["connected"], "ca_2"), named(&["deleted"], "ca_1")].concat()
+        );
+        // What is left has the cursors that readers know.
+        assert_eq!(store.number_events().await.unwrap().last, 4);
     })
     .await;
 }

@@ -129,7 +129,14 @@ fn api_key() -> StoredKey {
 
 fn session(user_id: &str) -> StoredSession {
     let config = SessionConfig::default();
-    StoredSession { id: "trs_1".to_owned(), user_id: user_id.to_owned(), config, version: 1 }
+    StoredSession {
+        id: "trs_1".to_owned(),
+        user_id: user_id.to_owned(),
+        config,
+        version: 1,
+        created_at: 0,
+        used_at: 0,
+    }
 }
 
 fn link(token: u8) -> StoredLink {
@@ -455,7 +462,7 @@ async fn a_store_that_breaks_while_it_is_open_is_told_by_meaning() {
     assert_eq!(gateway.insert_session(&nul).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
     let call =
         CallRecord { method: "GET".to_owned(), path: Some("/a\0".to_owned()), ..CallRecord::default() };
-    gateway.insert_calls(vec![call]).await.unwrap();
+    gateway.insert_calls(vec![call], 10).await.unwrap();
     assert_eq!(gateway.calls(&CallFilter::newest(1)).await.unwrap()[0].path.as_deref(), Some("/a\u{fffd}"));
     connection.execute("DROP TABLE links").await.unwrap();
     assert_eq!(gateway.link(&[1]).await.unwrap_err().kind(), ErrorKind::StoreCorrupt);
@@ -536,7 +543,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
         request_id: Some("req_1".to_owned()),
         ..CallRecord::default()
     };
-    source.insert_calls((0..700).map(|_| call()).collect()).await.unwrap();
+    source.insert_calls((0..700).map(|_| call()).collect(), 1_000).await.unwrap();
     source.number_events().await.unwrap();
     let change = || AuditedChange {
         at: 1,
@@ -580,7 +587,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     assert_eq!(target.accounts(&filter).await.unwrap().total, 172);
     assert_eq!(target.session("trs_1").await.unwrap().unwrap().user_id, "Ünïcode 🙂");
     assert_eq!(target.insert_account(&account("ca_new")).await.unwrap(), Insertion::Done);
-    target.insert_calls(vec![call()]).await.unwrap();
+    target.insert_calls(vec![call()], 1_000).await.unwrap();
     // The chain goes on where that of the file ended.
     target.append_audit(change()).await.unwrap();
     let chain = target.audit_chain(1, 10).await.unwrap();

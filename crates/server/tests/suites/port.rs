@@ -114,7 +114,7 @@ async fn every_route_responds_under_both_versions() {
 }
 
 /// Every route, with the permission that it needs.
-const ROUTES: [(&str, &str, &str, &str); 26] = [
+const ROUTES: [(&str, &str, &str, &str); 28] = [
     ("POST", "/tool_router/session", "sessions", "write"),
     ("GET", "/tool_router/session/trs_x", "sessions", "read"),
     ("PATCH", "/tool_router/session/trs_x", "sessions", "write"),
@@ -139,6 +139,8 @@ const ROUTES: [(&str, &str, &str, &str); 26] = [
     ("PATCH", "/auth_configs/ac_x", "auth_configs", "write"),
     ("DELETE", "/auth_configs/ac_x", "auth_configs", "write"),
     ("PATCH", "/auth_configs/ac_x/ENABLED", "auth_configs", "write"),
+    ("DELETE", "/users/ann", "users", "write"),
+    ("GET", "/users/ann/records", "users", "read"),
     ("GET", "/toolkits", "toolkits", "read"),
     ("GET", "/toolkits/slug-x", "toolkits", "read"),
 ];

@@ -58,13 +58,13 @@ fn refused(code: &str) -> Step {
 pub(crate) struct User {
     pub(crate) gateway: Embedded,
     clock: Clock,
-    provider: Upstream,
-    session: String,
-    account: String,
+    pub(crate) provider: Upstream,
+    pub(crate) session: String,
+    pub(crate) account: String,
     auth_config: String,
 }
 
-fn options(provider: &Upstream) -> GatewayOptions {
+pub(crate) fn options(provider: &Upstream) -> GatewayOptions {
     let origin = provider.origin();
     GatewayOptions {
         toolkits: vec![ToolkitSource::Definition(json!({
@@ -96,7 +96,7 @@ async fn auth_config_of(gateway: &Embedded, toolkit: &str, credentials: Value) -
 }
 
 /// Tokens whose access token expires after this time.
-fn tokens(expires_in: u64) -> Value {
+pub(crate) fn tokens(expires_in: u64) -> Value {
     json!({ "access_token": "access-0", "refresh_token": "refresh-0", "expires_in": expires_in })
 }
 
@@ -105,7 +105,7 @@ impl User {
         Self::with(options(&provider), provider, val).await
     }
 
-    async fn with(options: GatewayOptions, provider: Upstream, val: Value) -> Self {
+    pub(crate) async fn with(options: GatewayOptions, provider: Upstream, val: Value) -> Self {
         let clock = options.clock.clone();
         let gateway = Embedded::open(options).await.unwrap();
         let auth_config =
@@ -793,7 +793,7 @@ async fn a_change_based_on_the_old_credential_does_not_restore_a_spent_token() {
 }
 
 /// A provider that responds to a revocation with this status.
-async fn taking_back(status: u16) -> Upstream {
+pub(crate) async fn taking_back(status: u16) -> Upstream {
     provider_with(
         |number, _| granted(number),
         move |request| match request.target.as_str() {
@@ -804,7 +804,7 @@ async fn taking_back(status: u16) -> Upstream {
     .await
 }
 
-fn taken_back(provider: &Upstream) -> Vec<String> {
+pub(crate) fn taken_back(provider: &Upstream) -> Vec<String> {
     let all = provider.requests();
     let asked = all.iter().filter(|request| request.target == "/revoke");
     asked.map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect()

@@ -79,7 +79,14 @@ fn sealed(text: &str) -> SealedCredential {
 
 fn session() -> StoredSession {
     let config = SessionConfig::default();
-    StoredSession { id: "trs_1".to_owned(), user_id: "ann".to_owned(), config, version: 1 }
+    StoredSession {
+        id: "trs_1".to_owned(),
+        user_id: "ann".to_owned(),
+        config,
+        version: 1,
+        created_at: 0,
+        used_at: 0,
+    }
 }
 
 /// Looks up an account under each of its keys.

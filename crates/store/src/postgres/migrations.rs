@@ -9,6 +9,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("audit log", include_str!("../../migrations/postgres/0002_audit_log.sql")),
     ("events", include_str!("../../migrations/postgres/0003_events.sql")),
     ("request ids", include_str!("../../migrations/postgres/0004_request_ids.sql")),
+    ("retention", include_str!("../../migrations/postgres/0005_retention.sql")),
 ]);
 
 /// The tables that the scripts create.

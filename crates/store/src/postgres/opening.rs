@@ -22,9 +22,6 @@ use crate::{Clock, KeyCheck};
 /// The oldest version of PostgreSQL that this is tested with.
 const OLDEST_SERVER: i32 = 15;
 
-/// How many calls are kept. The oldest calls are deleted first.
-const CALLS_KEPT: i64 = 1_000_000;
-
 /// A connection that was idle for longer is tried before it is used. The server may have ended it.
 const TRIED_AFTER: Duration = Duration::from_millis(100);
 
@@ -74,7 +71,6 @@ impl PostgresStore {
                 // The server ends a statement before.
                 patience: options.statement_timeout + TRIED_FOR,
                 listening: listening.map_err(store_error)?,
-                calls_kept: CALLS_KEPT,
                 clock,
                 runtime: Handle::current(),
                 place: options.place(),

@@ -9,9 +9,12 @@ use super::dialect::{Arguments, Db, SqlStore};
 use crate::text::printable;
 use crate::{CallRecord, Calls};
 
+/// How many calls a statement deletes.
+const DELETED_AT_ONCE: i64 = 10_000;
+
 #[async_trait]
 impl Calls for SqlStore {
-    async fn insert_calls(&self, mut calls: Vec<CallRecord>) -> Result<()> {
+    async fn insert_calls(&self, mut calls: Vec<CallRecord>, kept: i64) -> Result<()> {
         self.run(async {
             let mut transaction = self.writer.begin().await?;
             // Use only a few lengths, so that each statement is prepared once.
@@ -21,7 +24,7 @@ impl Calls for SqlStore {
                 }
             }
             sqlx::query("DELETE FROM calls WHERE id <= (SELECT max(id) FROM calls) - $1")
-                .bind(self.calls_kept)
+                .bind(kept)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await
@@ -52,6 +55,26 @@ impl Calls for SqlStore {
         }
         select.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(filter.limit));
         self.run(select.build_query_as().fetch_all(&self.pool)).await
+    }
+
+    async fn delete_old_calls(&self, before: i64) -> Result<u64> {
+        // The order of the ids is nearly that of the times, and an index on the times would cost every call.
+        let delete = sqlx::query(
+            "DELETE FROM calls WHERE id < (SELECT coalesce(min(CASE WHEN at >= $1 THEN id END), max(id) + 1) \
+             FROM (SELECT id, at FROM calls ORDER BY id LIMIT $2) oldest)",
+        )
+        .bind(before)
+        .bind(DELETED_AT_ONCE);
+        Ok(self.run(delete.execute(&self.writer)).await?.rows_affected())
+    }
+
+    async fn delete_calls_of_user(&self, user_id: &str) -> Result<u64> {
+        let delete = sqlx::query(
+            "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE user_id = $1 ORDER BY id LIMIT $2)",
+        )
+        .bind(printable(user_id.to_owned()))
+        .bind(DELETED_AT_ONCE);
+        Ok(self.run(delete.execute(&self.writer)).await?.rows_affected())
     }
 }
 

@@ -48,7 +48,7 @@ impl Events for SqlStore {
                 .execute(&mut *transaction)
                 .await?;
                 let last = last + i64::try_from(numbered.rows_affected()).unwrap_or_default();
-                // The list stays without holes: an event goes with all events before it.
+                // An event goes with all events before it, so that one number tells which are gone.
                 let young = "SELECT cursor FROM events WHERE cursor IS NOT NULL AND at > $1 ORDER BY cursor LIMIT 1";
                 let young: Option<i64> = sqlx::query_scalar(young)
                     .bind(at - EVENTS_KEPT_FOR)
@@ -78,6 +78,23 @@ impl Events for SqlStore {
             .bind(after)
             .bind(i64::from(limit));
         self.run(select.fetch_all(&self.pool)).await
+    }
+
+    async fn events_of_user(&self, user_id: &str, after: i64, limit: u32) -> Result<Vec<StoredEvent>> {
+        let select = sqlx::query_as(
+            "SELECT * FROM events WHERE user_id = $1 AND cursor > $2 ORDER BY cursor LIMIT $3",
+        )
+        .bind(user_id)
+        .bind(after)
+        .bind(i64::from(limit));
+        self.run(select.fetch_all(&self.pool)).await
+    }
+
+    async fn delete_events_of_user(&self, user_id: &str) -> Result<u64> {
+        let delete =
+            sqlx::query("DELETE FROM events WHERE user_id = $1 AND type <> 'connected_account.deleted'")
+                .bind(user_id);
+        Ok(self.run(delete.execute(&self.writer)).await?.rows_affected())
     }
 
     async fn announce_expiries(&self) -> Result<u64> {

@@ -27,10 +27,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause before the next attempt to set up a new file that is locked.
 const LOCKED_FOR: Duration = Duration::from_millis(20);
 
-/// How many calls are kept. The oldest calls are deleted first.
-const CALLS_IN_MEMORY: i64 = 10_000;
-const CALLS_IN_FILE: i64 = 1_000_000;
-
 impl SqliteStore {
     /// Opens a store that lives as long as the gateway.
     pub async fn in_memory(key: KeyCheck<'_>, clock: Clock) -> Result<Self> {
@@ -46,7 +42,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         let writer = pool.clone();
-        let store = Self { pool, writer, data_version: None, calls_kept: CALLS_IN_MEMORY, clock };
+        let store = Self { pool, writer, data_version: None, clock };
         store.prepare(key).await?;
         Ok(store)
     }
@@ -83,7 +79,7 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_lazy_with(options);
         let data_version = Some(DataVersion::new());
-        let store = Self { pool, writer, data_version, calls_kept: CALLS_IN_FILE, clock };
+        let store = Self { pool, writer, data_version, clock };
         store.prepare(key).await.map_err(name_file)?;
         make_private(&marker);
         Ok(store)
