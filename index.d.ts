@@ -99,7 +99,7 @@ export interface Credential {
 /** An API key's permissions, by area. It has no access to other areas. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
 /** The areas of a gateway's routes. Other areas belong to the hosted backend. */
-export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | (string & {});
+export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | "users" | (string & {});
 /** An API key to make. */
 export interface CreateApiKey {
 	/** Its purpose. */
@@ -1900,6 +1900,17 @@ export interface GatewayOptions {
 	ownCallbackPaths?: boolean | undefined;
 	/** How long a link works, in milliseconds, at least 1 000. Default: 600 000, which is 10 minutes. */
 	linkLifetime?: number | undefined;
+	/** How long a session works after its creation, in milliseconds. Default: until it is deleted. */
+	sessionLifetime?: number | undefined;
+	/**
+	 * How long a session works after its last use, in milliseconds. The end may come a tenth of this time later, because
+	 * not every use is noted. Default: until it is deleted.
+	 */
+	sessionIdleTimeout?: number | undefined;
+	/** How many calls the record keeps. 0 keeps none. Default: 1 000 000, and 10 000 for a store in memory. */
+	callsKept?: number | undefined;
+	/** How long the record keeps a call, in milliseconds. Default: without a limit. */
+	callsKeptFor?: number | undefined;
 	/** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
 	mcp?: boolean | undefined;
 }
@@ -1939,6 +1950,68 @@ export interface FilesOptions {
 	 * all keys verify. Default: keys derived from the encryption keys.
 	 */
 	signingKeys?: readonly string[] | undefined;
+}
+/** What was deleted of a user. */
+export interface DeletedUser {
+	/** The user. */
+	userId: string;
+	/** How many sessions. */
+	sessions: number;
+	/** How many connected accounts, with their links. */
+	connectedAccounts: number;
+	/** How many tokens the providers revoked. */
+	revokedTokens: number;
+	/** Tokens that may still be valid at the provider, each with its account and the reason. */
+	notRevoked: string[];
+	/** How many SHARED accounts of other users no longer allow the user. */
+	sharedAccounts: number;
+	/** How many files of responses. */
+	files: number;
+	/** How many records of calls. */
+	calls: number;
+	/** How many events. Those of deleted accounts stay until they are too old. */
+	events: number;
+}
+/** A record of a user. */
+export interface UserRecord {
+	/** Its kind. */
+	kind: "connected_account" | "session" | "call" | "event";
+	/** Its members, with the names of the wire. No secret is among them. */
+	record: Record<string, unknown>;
+}
+/** What a gateway has of its users, by {@link Gateway.users}. A user is an id that callers name. */
+export declare class Users {
+	#private;
+	private constructor();
+	/**
+	 * Deletes what the gateway has of a user: sessions, connected accounts, files of responses, records of calls and
+	 * events. Providers are asked to revoke the tokens. A deletion that failed can be made again.
+	 *
+	 * Calls that are in flight end as usual. To keep a user from coming back, stop naming the id.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds). A deletion goes on without its caller.
+	 * @throws {ValidationError} If the user id is empty or too long.
+	 *
+	 * @example
+	 * ```ts
+	 * const { connectedAccounts, notRevoked } = await gateway.users.delete('user_123');
+	 * console.log(connectedAccounts, notRevoked);
+	 * ```
+	 */
+	delete(userId: string, options?: CallOptions): Promise<DeletedUser>;
+	/**
+	 * Returns what the gateway has of a user, record by record: accounts, sessions, calls and events. It reads 1 000
+	 * records at a time, as the loop asks for them.
+	 *
+	 * @param options `signal`, and `timeout` (milliseconds) for each part that is read.
+	 * @throws {ValidationError} If the user id is empty or too long, from the first `next()` on.
+	 *
+	 * @example
+	 * ```ts
+	 * for await (const { kind, record } of gateway.users.export('user_123')) console.log(kind, record);
+	 * ```
+	 */
+	export(userId: string, options?: CallOptions): AsyncGenerator<UserRecord, void, undefined>;
 }
 /** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
 export interface ListenOptions {
@@ -2030,6 +2103,8 @@ export declare class Gateway {
 	readonly calls: Calls;
 	/** The record of administrative changes. */
 	readonly audit: Audit;
+	/** What the gateway has of its users, to be exported or deleted. */
+	readonly users: Users;
 	private constructor();
 	/**
 	 * Opens a gateway. Call {@link Gateway.close} when you no longer need it. A process that ends by itself closes

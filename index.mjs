@@ -53,6 +53,7 @@ export {
   Triggers,
   UnprocessableEntityError,
   UnsupportedFeatureError,
+  Users,
   ValidationError,
   WebhookEventTypes,
   WebhookVersions,
