@@ -293,7 +293,10 @@ basic = { username = "{{username}}", password = "{{password}}" }
   it('users exports and deletes what the gateway has of a user', async () => {
     const at = ['--store', 'users.db'];
     for (const user of ['ann', 'bob']) await done(['connect', 'stripe', '--user', user, ...at], 'the-secret\n');
-    const lines = (await done(['users', 'export', 'ann', ...at])).trim().split('\n').map((line) => JSON.parse(line));
+    const lines = (await done(['users', 'export', 'ann', ...at]))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     assert.deepEqual(
       lines.map(({ kind }) => kind),
       ['connected_account', 'event'],

@@ -181,8 +181,8 @@ export {
   Toolkits,
 } from './toolkits';
 export { Triggers } from './triggers';
-export { type DeletedUser, type UserRecord, Users } from './users';
 export type { Unsupported, UnsupportedMembers, UnsupportedOption, UnsupportedResult } from './unsupported';
+export { type DeletedUser, type UserRecord, Users } from './users';
 export type { CallOptions } from './validate';
 export type { ParseWebhook, VerifyWebhook, WebhookRequest } from './webhook';
 export type { IncomingTriggerPayload, WebhookEvent } from './webhook-payload';

@@ -1,7 +1,7 @@
 //! `users`: what the gateway has of a user.
 
 use proxy_execute_protocol::{ResourceMethod, ResourceRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::ask;
 use crate::arguments::Given;
@@ -21,7 +21,9 @@ pub(crate) async fn export(given: &Given, terminal: &Terminal) -> Result<(), Fai
             let request = ResourceRequest::new(ResourceMethod::Get, ["users", user, "records"]);
             let page = ask(gateway, ResourceRequest { query: query.clone(), ..request }).await?;
             let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-            terminal.print(&items.iter().map(|record| format!("{record}\n")).collect::<String>())?;
+            if !items.is_empty() {
+                terminal.print(&items.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"))?;
+            }
             let Some(cursor) = page["next_cursor"].as_str() else { return Ok(()) };
             query.truncate(1);
             query.push(("cursor".to_owned(), cursor.to_owned()));
@@ -49,7 +51,7 @@ pub(crate) async fn delete(given: &Given, terminal: &Terminal) -> Result<(), Fai
         });
         terminal.result(&value, || {
             let failures = done["not_revoked"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let failures = failures.iter().filter_map(|why| why.as_str());
+            let failures = failures.iter().filter_map(Value::as_str);
             let mut lines = vec![
                 format!("Sessions deleted: {}.", done["sessions"]),
                 format!(
