@@ -1951,7 +1951,7 @@ export interface FilesOptions {
 	 */
 	signingKeys?: readonly string[] | undefined;
 }
-/** What was deleted of a user. */
+/** The data of a user that was deleted. */
 export interface DeletedUser {
 	/** The user. */
 	userId: string;
@@ -1979,7 +1979,7 @@ export interface UserRecord {
 	/** Its members, with the names of the wire. No secret is among them. */
 	record: Record<string, unknown>;
 }
-/** What a gateway has of its users, by {@link Gateway.users}. A user is an id that callers name. */
+/** The data of users, by {@link Gateway.users}. A user is an id that callers name. */
 export declare class Users {
 	#private;
 	private constructor();
@@ -2103,7 +2103,7 @@ export declare class Gateway {
 	readonly calls: Calls;
 	/** The record of administrative changes. */
 	readonly audit: Audit;
-	/** What the gateway has of its users, to be exported or deleted. */
+	/** The data of users, to be exported or deleted. */
 	readonly users: Users;
 	private constructor();
 	/**

@@ -140,7 +140,7 @@ export class Gateway {
   readonly calls: Calls;
   /** The record of administrative changes. */
   readonly audit: Audit;
-  /** What the gateway has of its users, to be exported or deleted. */
+  /** The data of users, to be exported or deleted. */
   readonly users: Users;
   readonly #native: Native.Gateway;
   /** One timer per port, which keeps the process alive. */

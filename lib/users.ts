@@ -1,11 +1,11 @@
-// What a gateway has of a user: exported, and deleted.
+// The data of a user: exported, and deleted.
 
 import type { Form } from './answer';
 import type { BackendHandle } from './backend';
 import { type Ask, askOn } from './resource';
 import { type CallOptions, Check, LONGEST_USER_ID } from './validate';
 
-/** What was deleted of a user. */
+/** The data of a user that was deleted. */
 export interface DeletedUser {
   /** The user. */
   userId: string;
@@ -53,7 +53,7 @@ const PAGE = 1_000;
 /** The users of a gateway. */
 export let usersOf: (backend: BackendHandle) => Users;
 
-/** What a gateway has of its users, by {@link Gateway.users}. A user is an id that callers name. */
+/** The data of users, by {@link Gateway.users}. A user is an id that callers name. */
 export class Users {
   readonly #ask: Ask;
 

@@ -171,7 +171,7 @@ pub struct Services {
     pub recorder: Recorder,
     /// The changes of connected accounts, as events.
     pub events: Events,
-    /// What the gateway has of each user.
+    /// The data of each user.
     pub users: Users,
     /// The files of responses.
     pub files: Arc<Files>,

@@ -14,7 +14,7 @@ use crate::session::Sessions;
 /// stay in step.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What a gateway deletes by itself.
+/// The data that a gateway deletes by itself.
 #[derive(Debug)]
 pub(crate) struct Retention {
     pub(crate) store: Arc<dyn Store>,

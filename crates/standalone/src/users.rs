@@ -59,7 +59,7 @@ pub(crate) async fn delete(given: &Given, terminal: &Terminal) -> Result<(), Fai
                     done["connected_accounts"], done["revoked_tokens"]
                 ),
             ];
-            lines.extend(failures.map(|why| format!("Not revoked: {why}.")));
+            lines.extend(failures.map(|why| format!("May still be valid: {why}.")));
             lines
                 .push(format!("SHARED accounts that no longer allow the user: {}.", done["shared_accounts"]));
             lines.push(format!(

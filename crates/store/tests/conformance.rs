@@ -1062,7 +1062,7 @@ async fn events_of_a_user_are_listed_and_deleted() {
             events_after(store, 0).await,
             [named(&["connected"], "ca_2"), named(&["deleted"], "ca_1")].concat()
         );
-        // What is left has the cursors that readers know.
+        // The events that are left have the cursors that readers know.
         assert_eq!(store.number_events().await.unwrap().last, 4);
     })
     .await;

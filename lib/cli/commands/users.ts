@@ -30,7 +30,7 @@ const deleted: Command = {
       terminal.result(done, () => [
         `Sessions deleted: ${done.sessions}.`,
         `Accounts deleted: ${done.connectedAccounts}, with ${done.revokedTokens} tokens revoked at the provider.`,
-        ...done.notRevoked.map((why) => `Not revoked: ${why}.`),
+        ...done.notRevoked.map((why) => `May still be valid: ${why}.`),
         `SHARED accounts that no longer allow the user: ${done.sharedAccounts}.`,
         `Files deleted: ${done.files}. Records of calls: ${done.calls}. Events: ${done.events}.`,
       ]);

@@ -1,4 +1,4 @@
-//! What a gateway deletes by itself: sessions that end, and old calls.
+//! The data that a gateway deletes by itself: sessions that end, and old calls.
 
 use std::time::Duration;
 
