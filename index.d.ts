@@ -1913,6 +1913,13 @@ export interface GatewayOptions {
 	callsKeptFor?: number | undefined;
 	/** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
 	mcp?: boolean | undefined;
+	/**
+	 * The URL of a collector that takes traces over OTLP/HTTP, such as `http://localhost:4318`. Default: that of the
+	 * variable `OTEL_EXPORTER_OTLP_ENDPOINT`. Without either, calls are not traced.
+	 */
+	otlpEndpoint?: string | undefined;
+	/** The slugs of toolkits whose APIs get the header `traceparent` of a traced call. Default: none. */
+	propagateTrace?: readonly string[] | undefined;
 }
 /** How files of responses are stored. */
 export interface FilesOptions {

@@ -98,6 +98,13 @@ export interface GatewayOptions {
   callsKeptFor?: number;
   /** Whether a port serves each session to MCP clients, at `session.mcp.url`. Default: true. */
   mcp?: boolean;
+  /**
+   * The URL of a collector that takes traces over OTLP/HTTP, such as `http://localhost:4318`. Default: that of the
+   * variable `OTEL_EXPORTER_OTLP_ENDPOINT`. Without either, calls are not traced.
+   */
+  otlpEndpoint?: string;
+  /** The slugs of toolkits whose APIs get the header `traceparent` of a traced call. Default: none. */
+  propagateTrace?: readonly string[];
 }
 
 /** How files of responses are stored. */
@@ -175,6 +182,8 @@ const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   callsKept: whole(0, 'Calls that the record keeps. Default: 1000000'),
   callsKeptFor: time(1, 'Time that the record keeps a call. Default: without a limit'),
   mcp: { check: (check, value, path) => check.optionalFlag(value, path) },
+  otlpEndpoint: { check: text },
+  propagateTrace: { check: texts },
 };
 
 /** The flags of `serve` that are whole numbers, with the options that they set. A time is in seconds. */

@@ -36,11 +36,13 @@ export const FIELDS: Readonly<Record<string, string>> = {
   maxConnectionsPerAddress: '--max-connections-per-address',
   method: '<method>',
   metrics: '--metrics',
+  otlpEndpoint: '--otlp-endpoint',
   ownCallbackPaths: '--own-callback-paths',
   // A query value is never refused, so the error is about a header.
   parameters: 'A --header',
   permissions: '--permission',
   port: '--port',
+  propagateTrace: '--propagate-trace',
   publicUrl: '--public-url',
   refreshIdleAfter: '--refresh-idle-after',
   requestTimeout: '--request-timeout',

@@ -330,7 +330,7 @@ pub fn answer(data: &[u8]) {
     let request = br#"{"endpoint":"/","method":"POST",
         "custom_connection_data":{"authScheme":"NO_AUTH","toolkitSlug":"acme","val":{}}}"#;
     let request = read_json(request).expect("it is a request");
-    let origin = CallOrigin { request_id: "req_1".to_owned() };
+    let origin = CallOrigin { request_id: "req_1".to_owned(), from_port: false, trace: None };
     match runtime.block_on(gateway.proxy.execute(None, request, origin)) {
         Ok(envelope) => {
             let text = envelope.into_text();

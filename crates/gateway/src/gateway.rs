@@ -1,5 +1,6 @@
 //! The gateway: its services, and how it is opened, used and closed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use proxy_execute_protocol::{
     ApiKey, ByteStream, CallFilter, ConnectedAccount, CreateApiKey, Error, ErrorKind, EventPage,
-    ImportAccount, ListAccounts, NewApiKey, Page, RecordedCall, Result,
+    ImportAccount, ListAccounts, NewApiKey, Page, RecordedCall, Result, quoted,
 };
 use proxy_execute_store::{Clock, Store};
 use serde::Deserialize;
@@ -43,6 +44,7 @@ use crate::store::{self, Place};
 use crate::tokens::Tokens;
 use crate::toolkit::{Catalogue, ToolkitSource};
 use crate::toolkits::Toolkits;
+use crate::trace::Tracer;
 use crate::users::Users;
 use crate::vault::{EncryptionKeys, Vault};
 
@@ -133,6 +135,11 @@ pub struct GatewayOptions {
     pub calls_kept_for_ms: Option<u64>,
     /// Whether the port serves sessions to MCP clients. Default: true.
     pub mcp: Option<bool>,
+    /// The URL of a collector that takes traces over OTLP/HTTP. Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`; without
+    /// either, calls are not traced.
+    pub otlp_endpoint: Option<String>,
+    /// The slugs of toolkits whose APIs get the `traceparent` of a traced call. Default: none.
+    pub propagate_trace: BTreeSet<String>,
     /// The time of day. Tests change it.
     #[serde(skip)]
     pub clock: Clock,
@@ -182,6 +189,7 @@ pub struct Services {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     meter: Meter,
+    tracer: Tracer,
     readiness: Readiness,
     lifecycle: Lifecycle,
     servers: Mutex<Vec<JoinHandle<()>>>,
@@ -251,6 +259,10 @@ impl Gateway {
             chunk_timeout: Duration::from_millis(chunk_timeout),
         };
         let catalogue = Arc::new(Catalogue::with(&options.toolkits)?);
+        if let Some(slug) = options.propagate_trace.iter().find(|slug| catalogue.get(slug).is_err()) {
+            let message = format!("propagateTrace: there is no toolkit {}.", quoted(slug));
+            return Err(Error::new(ErrorKind::InvalidOption, message).about("propagateTrace"));
+        }
         let allowed = Allowed {
             hosts: &options.allow_private_hosts,
             redirects: &options.allow_private_redirects,
@@ -273,7 +285,9 @@ impl Gateway {
 
         let redirect_uris = RedirectUris::new(public_url.clone(), options.own_callback_paths);
         let meter = Meter::new(Arc::clone(&store));
-        let recorder = Recorder::start(Arc::clone(&store), clock.clone(), meter.clone(), calls_kept);
+        let tracer = Tracer::start(options.otlp_endpoint.as_deref(), meter.spans_lost())?;
+        let recorder =
+            Recorder::start(Arc::clone(&store), clock.clone(), meter.clone(), tracer.clone(), calls_kept);
         let auth_configs = AuthConfigs::new(
             Arc::clone(&store),
             clock.clone(),
@@ -341,6 +355,7 @@ impl Gateway {
             public_url: public_url.clone(),
             limits,
             lifecycle: lifecycle.clone(),
+            propagates_trace: Arc::new(options.propagate_trace),
         };
 
         let events = Events { store: Arc::clone(&store), lifecycle: lifecycle.clone() };
@@ -387,6 +402,7 @@ impl Gateway {
             store,
             vault,
             meter,
+            tracer,
             readiness: Readiness::default(),
             _closing: lifecycle.closing.clone().drop_guard(),
             lifecycle,
@@ -528,6 +544,7 @@ impl Gateway {
                 }
                 self.files.close().await;
                 self.recorder.flush().await;
+                self.tracer.flush().await;
                 self.store.close().await;
             })
             .await;
@@ -615,6 +632,11 @@ impl Gateway {
             Ok(self.meter.text(is_ready))
         })
         .await
+    }
+
+    /// Whether calls are traced.
+    pub fn traces(&self) -> bool {
+        self.tracer.is_on()
     }
 
     /// Counts from now on what the metrics show.

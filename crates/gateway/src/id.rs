@@ -43,7 +43,8 @@ pub(crate) fn random_byte() -> u8 {
     random_bytes::<1>()[0]
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+/// Random bytes.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has a random number generator");
     bytes

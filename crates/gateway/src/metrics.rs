@@ -40,6 +40,8 @@ pub(crate) struct Meter(Arc<Source>);
 #[derive(Debug)]
 struct Source {
     store: Arc<dyn Store>,
+    /// Counted from the beginning, because a counter costs nothing without a span that is lost.
+    spans_lost: Counter,
     metrics: OnceLock<Arc<Metrics>>,
 }
 
@@ -60,7 +62,12 @@ struct Metrics {
 
 impl Meter {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self(Arc::new(Source { store, metrics: OnceLock::new() }))
+        Self(Arc::new(Source { store, spans_lost: Counter::default(), metrics: OnceLock::new() }))
+    }
+
+    /// The counter of spans that were not exported.
+    pub(crate) fn spans_lost(&self) -> Counter {
+        self.0.spans_lost.clone()
     }
 
     /// Counts from now on.
@@ -69,7 +76,7 @@ impl Meter {
     }
 
     fn metrics(&self) -> &Arc<Metrics> {
-        self.0.metrics.get_or_init(|| Arc::new(Metrics::new(Arc::clone(&self.0.store))))
+        self.0.metrics.get_or_init(|| Arc::new(Metrics::new(&self.0)))
     }
 
     /// Writes all metrics.
@@ -172,7 +179,7 @@ impl Drop for QueuedRecord {
 }
 
 impl Metrics {
-    fn new(store: Arc<dyn Store>) -> Self {
+    fn new(source: &Source) -> Self {
         let for_calls: fn() -> Histogram = || Histogram::new(CALL_BUCKETS);
         let mut metrics = Self {
             registry: Registry::with_prefix("proxy_execute"),
@@ -234,7 +241,12 @@ impl Metrics {
             "Delay of the event loop of Node.js in the last 15 seconds",
             metrics.event_loop_delays.clone(),
         );
-        registry.register_collector(Box::new(StoreCollector(store)));
+        registry.register(
+            "spans_lost",
+            "Spans of traces that were not exported: the queue was full, or the collector failed",
+            source.spans_lost.clone(),
+        );
+        registry.register_collector(Box::new(StoreCollector(Arc::clone(&source.store))));
         metrics
     }
 }

@@ -6,6 +6,7 @@
 //! The call's future is about 10 KB. It is boxed up front, so that callers move a pointer instead of
 //! copying it.
 
+use std::collections::BTreeSet;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,6 +56,8 @@ pub struct Proxy {
     pub(crate) public_url: PublicUrl,
     pub(crate) limits: Limits,
     pub(crate) lifecycle: Lifecycle,
+    /// The slugs of the toolkits whose APIs get the headers of the trace.
+    pub(crate) propagates_trace: Arc<BTreeSet<String>>,
 }
 
 /// A call that is allowed and ready to be sent.
@@ -192,9 +195,12 @@ impl Proxy {
             CredentialSource::Account(account) => {
                 record.as_account(&account.id, &account.user_id);
                 let id = account.id.clone();
+                let before = Arc::clone(&account);
+                record.credential_begins();
                 let account = timeout(self.limits.upstream_timeout, self.tokens.ready(account))
                     .await
                     .unwrap_or_else(|_| Err(tokens::not_in_time(&id, self.limits.upstream_timeout)))?;
+                record.credential_ends(!Arc::ptr_eq(&before, &account));
                 (prepare(toolkit, &self.accounts.unseal(&account)?, &request)?, Some(account))
             }
         };
@@ -220,18 +226,44 @@ impl Proxy {
     /// credential, as after a redirect to another origin.
     async fn send(&self, call: Authorized<'_>, record: &mut CallInProgress) -> Result<UpstreamResponse> {
         record.asks_upstream();
-        let mut response = self.egress.send(call.outgoing).await?;
+        let propagates = self.propagates_trace.contains(&call.toolkit.slug);
+        let mut response = self.request(call.outgoing, propagates, record).await?;
         if response.status == StatusCode::UNAUTHORIZED
             && response.with_credential
             && let Some(rejected) = call.account
-            && let Some(renewed) = self.tokens.instead_of(&rejected).await
+            && let Some(renewed) = self.renewed(&rejected, record).await
             && let Some(request) = call.request
         {
             let outgoing = prepare(call.toolkit, &self.accounts.unseal(&renewed)?, &request)?;
-            response = self.egress.send(outgoing).await?;
+            response = self.request(outgoing, propagates, record).await?;
         }
         record.answered(response.status.as_u16());
         Ok(response)
+    }
+
+    /// Makes one request of a call.
+    async fn request(
+        &self,
+        mut outgoing: UpstreamRequest,
+        propagates: bool,
+        record: &mut CallInProgress,
+    ) -> Result<UpstreamResponse> {
+        record.request_begins(outgoing.method, &mut outgoing.headers, propagates);
+        let result = self.egress.send(outgoing).await;
+        record.request_ends(&result);
+        result
+    }
+
+    /// Refreshes the account of a credential that the API has refused, if possible.
+    async fn renewed(
+        &self,
+        rejected: &Arc<StoredAccount>,
+        record: &mut CallInProgress,
+    ) -> Option<StoredAccount> {
+        record.credential_begins();
+        let renewed = self.tokens.instead_of(rejected).await;
+        record.credential_ends(true);
+        renewed
     }
 
     /// Finds the credential of a call in a session: the user's account, or the call's own credential.

@@ -7,13 +7,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, HeaderValue};
 use proxy_execute_protocol::{CallFilter, Error, Method, RecordedCall, Result, quoted};
 use proxy_execute_store::{CallRecord, Clock, Store};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use crate::clock::rfc3339;
+use crate::egress::UpstreamResponse;
 use crate::metrics::{CountedCall, Meter, QueuedRecord};
+use crate::trace::{TraceContext, TracedCall, Tracer};
 
 /// The time that a record waits for others of its batch. Writing a batch costs about as much as writing one
 /// record.
@@ -28,6 +31,10 @@ pub(crate) const CALLS_IN_FILE: u32 = 1_000_000;
 pub struct CallOrigin {
     /// Its id, which its response and its error have, too.
     pub request_id: String,
+    /// Whether it came to a port.
+    pub from_port: bool,
+    /// The trace of the caller.
+    pub trace: Option<TraceContext>,
 }
 
 /// The record of calls.
@@ -37,6 +44,7 @@ pub struct Recorder {
     clock: Clock,
     writer: Writer,
     meter: Meter,
+    tracer: Tracer,
 }
 
 /// Sends records to the task that writes them to the store.
@@ -52,11 +60,17 @@ type Ended = (CallRecord, Option<QueuedRecord>);
 
 impl Recorder {
     /// Spawns the writer, which ends when the recorder and the calls in flight are dropped.
-    pub(crate) fn start(store: Arc<dyn Store>, clock: Clock, meter: Meter, kept: u32) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        meter: Meter,
+        tracer: Tracer,
+        kept: u32,
+    ) -> Self {
         let (calls, new_calls) = mpsc::unbounded_channel();
         let (flushes, new_flushes) = mpsc::unbounded_channel();
         tokio::spawn(write(Arc::clone(&store), kept.into(), new_calls, new_flushes));
-        Self { store, clock, writer: Writer { calls, flushes }, meter }
+        Self { store, clock, writer: Writer { calls, flushes }, meter, tracer }
     }
 
     /// Lists the calls of a filter, the newest first.
@@ -114,6 +128,8 @@ impl Recorder {
             started: Instant::now(),
             record: Box::new(record),
             counted: self.meter.call_begins(),
+            traced: self.tracer.begin(origin.from_port, origin.trace),
+            port: None,
         }
     }
 
@@ -172,6 +188,10 @@ pub(crate) struct CallInProgress {
     record: Box<CallRecord>,
     /// `None` if the metrics are not read.
     counted: Option<CountedCall>,
+    /// `None` if calls are not traced.
+    traced: Option<Box<TracedCall>>,
+    /// The port of the API.
+    port: Option<u16>,
 }
 
 impl CallInProgress {
@@ -198,12 +218,54 @@ impl CallInProgress {
     pub(crate) fn at_url(&mut self, url: &Url) {
         self.record.host = url.host_str().map(str::to_owned);
         self.record.path = Some(url.path().to_owned());
+        self.port = url.port_or_known_default();
     }
 
     /// Notes that the request to the API begins.
     pub(crate) fn asks_upstream(&mut self) {
         if let Some(counted) = &mut self.counted {
             counted.asks_upstream();
+        }
+    }
+
+    /// Notes that the call may have to wait for a refresh.
+    pub(crate) fn credential_begins(&mut self) {
+        if let Some(traced) = &mut self.traced {
+            traced.credential_begins();
+        }
+    }
+
+    /// Notes that the credential is ready.
+    pub(crate) fn credential_ends(&mut self, was_refreshed: bool) {
+        if let Some(traced) = &mut self.traced {
+            traced.credential_ends(was_refreshed);
+        }
+    }
+
+    /// Notes that one of the requests to the API begins. Adds the headers of the trace, if the API may have them.
+    pub(crate) fn request_begins(&mut self, method: Method, headers: &mut HeaderMap, propagates: bool) {
+        let Some(traced) = &mut self.traced else { return };
+        let (parent, state) = traced.request_begins(method);
+        // The caller's own header is part of the caller's request, and stays.
+        if propagates && !headers.contains_key("traceparent") {
+            let state = state.filter(|_| !headers.contains_key("tracestate"));
+            let pairs = [("traceparent", Some(parent.as_str())), ("tracestate", state)];
+            for (name, value) in pairs {
+                if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+    }
+
+    /// Notes that one of the requests to the API has ended.
+    pub(crate) fn request_ends(&mut self, result: &Result<UpstreamResponse>) {
+        if let Some(traced) = &mut self.traced {
+            let (status, failure) = match result {
+                Ok(response) => (Some(response.status.as_u16().into()), None),
+                Err(error) => (None, Some(error.kind().facts().2)),
+            };
+            traced.request_ends(&self.record, self.port, status, failure);
         }
     }
 
@@ -239,9 +301,12 @@ impl Drop for CallInProgress {
     fn drop(&mut self) {
         let mut record = std::mem::replace(&mut self.record, Box::new(CallRecord::default()));
         record.duration_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let (trace_id, span_id) = self.traced.as_ref().map(|traced| traced.ids()).unzip();
         // The end of a stream is outside of the span of its request, so the line itself has the id.
         tracing::info!(
             request = record.request_id,
+            trace_id,
+            span_id,
             user = record.user_id.as_deref().map(|user| quoted(user).to_string()),
             toolkit = record.toolkit,
             account = record.account_id,
@@ -254,6 +319,9 @@ impl Drop for CallInProgress {
             duration_us = record.duration_us,
             "call"
         );
+        if let Some(traced) = self.traced.take() {
+            traced.end(&record, self.port);
+        }
         let queued = self.counted.take().map(|counted| counted.ends(&record));
         // An error means that the gateway is closed, and the writer with it.
         _ = self.writer.calls.send((*record, queued));

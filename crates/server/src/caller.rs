@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
 use proxy_execute_gateway::audit::{Actor, Change};
-use proxy_execute_gateway::{CallOrigin, Gateway};
+use proxy_execute_gateway::{CallOrigin, Gateway, TraceContext};
 
 /// Marks a request of the gateway's owner, which needs no key. Only code in this process can set it.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub(super) struct Caller {
     key: Option<HeaderValue>,
     has_several_credentials: bool,
     from: Option<IpAddr>,
+    /// The trace of the client. It is read only if calls are traced.
+    trace: Option<TraceContext>,
 }
 
 /// The headers with a credential: of a project, of a user and of an organisation.
@@ -58,6 +60,14 @@ pub(super) fn take_key(headers: &mut HeaderMap) {
     }
 }
 
+/// The trace of a request. Two `traceparent` headers are none (W3C Trace Context, §3.2).
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let parent = parents.next().filter(|_| parents.next().is_none())?;
+    let states = headers.get_all("tracestate").iter().map(HeaderValue::as_bytes);
+    TraceContext::read(parent.as_bytes(), states)
+}
+
 impl FromRequestParts<Gateway> for Caller {
     type Rejection = std::convert::Infallible;
 
@@ -76,6 +86,7 @@ impl FromRequestParts<Gateway> for Caller {
                 .flat_map(|name| parts.headers.get_all(*name))
                 .nth(1)
                 .is_some(),
+            trace: gateway.traces().then(|| trace_of(&parts.headers)).flatten(),
             from: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
         })
     }
@@ -84,7 +95,7 @@ impl FromRequestParts<Gateway> for Caller {
 impl Caller {
     /// The request, for the record of the call that it makes.
     pub(super) fn origin(&self) -> CallOrigin {
-        CallOrigin { request_id: self.request_id.0.clone() }
+        CallOrigin { request_id: self.request_id.0.clone(), from_port: true, trace: self.trace.clone() }
     }
 
     /// Responds with the result of `work`, if the caller may read in the area.

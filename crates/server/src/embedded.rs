@@ -75,7 +75,9 @@ impl Embedded {
         call: impl FnOnce(CallOrigin) -> Call,
     ) -> Result<T> {
         let request_id = id::random("req");
-        let result = self.run(call(CallOrigin { request_id: request_id.clone() })).await;
+        let result = self
+            .run(call(CallOrigin { request_id: request_id.clone(), from_port: false, trace: None }))
+            .await;
         result.map_err(|error| error.with_request_id(request_id))
     }
 

@@ -193,6 +193,8 @@ async fn options(given: &Given, terminal: &Terminal) -> Result<Map<String, Value
     set("own_callback_paths", json!(given.flag("own-callback-paths")));
     set("migrate", json!(given.flag("migrate")));
     set("mcp", json!(!given.flag("no-mcp")));
+    set("otlp_endpoint", json!(given.text("otlp-endpoint")));
+    set("propagate_trace", json!(given.texts("propagate-trace")));
     set("allow_private_hosts", json!(given.texts("allow-private-host")));
     set("allow_private_redirects", json!(given.texts("allow-private-redirect")));
     set("allow_private_bodies", json!(given.texts("allow-private-body")));

@@ -66,6 +66,17 @@ export const serve: Command = {
       description: 'A PEM file with a certificate and its chain, for TLS on the port. It is read again when it changes',
     },
     'tls-key': { value: '<file>', path: true, description: 'A PEM file with the private key of the certificate' },
+    'otlp-endpoint': {
+      value: '<url>',
+      description:
+        'A collector that takes traces over OTLP/HTTP, such as http://localhost:4318. Default: that of ' +
+        'OTEL_EXPORTER_OTLP_ENDPOINT',
+    },
+    'propagate-trace': {
+      value: '<slug>',
+      many: true,
+      description: 'A toolkit whose API gets the traceparent of a traced call. Default: none',
+    },
     'public-url': {
       value: '<url>',
       description: 'URL at which clients reach this gateway. Links and URLs of files begin with it',
@@ -178,6 +189,8 @@ export const serve: Command = {
       ownCallbackPaths: given.flag('own-callback-paths'),
       migrate: given.flag('migrate'),
       mcp: given.flag('no-mcp') ? false : undefined,
+      otlpEndpoint: given.text('otlp-endpoint'),
+      propagateTrace: given.texts('propagate-trace'),
       ...privateHosts(given),
       files: filesOf(given, terminal),
       ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, given.whole(flag)])),

@@ -40,5 +40,6 @@ mod store_file;
 mod support;
 mod tls;
 mod token_answers;
+mod traces;
 mod upstream;
 mod users;

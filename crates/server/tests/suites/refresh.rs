@@ -122,7 +122,14 @@ impl User {
 
     /// A user whose only access token has expired.
     pub(crate) async fn expired(provider: Upstream) -> Self {
-        let user = Self::new(provider, tokens(1)).await;
+        Self::expired_with(provider, |_| {}).await
+    }
+
+    /// A user whose only access token has expired, in a gateway with changed options.
+    pub(crate) async fn expired_with(provider: Upstream, change: impl FnOnce(&mut GatewayOptions)) -> Self {
+        let mut options = options(&provider);
+        change(&mut options);
+        let user = Self::with(options, provider, tokens(1)).await;
         user.clock.advance(Duration::from_millis(1_050));
         user
     }
