@@ -1,6 +1,8 @@
 //! API keys: the permissions of each caller of the port (`docs/wire.md`).
 //!
 //! A key is 256 random bits, so a plain SHA-256 hash is safe to store: the key cannot be guessed from it.
+//!
+//! A key may create keys. Each limit of such a key is within that of its creator, so no key can give itself more access.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,6 +16,7 @@ use proxy_execute_protocol::{
 };
 use proxy_execute_store::{Clock, Store, StoredKey};
 
+use crate::audit::Actor;
 use crate::clock::{read_time, rfc3339};
 use crate::{bounds, id};
 
@@ -36,7 +39,11 @@ impl ApiKeys {
     }
 
     /// Creates a key.
-    pub(crate) async fn create(&self, request: CreateApiKey) -> Result<NewApiKey> {
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an unknown permission area, or a limit that cannot be read. `PermissionDenied` if the new
+    /// key would have more access than the key that creates it.
+    pub async fn create(&self, request: CreateApiKey, creator: &Actor) -> Result<NewApiKey> {
         let permissions = request.permissions.map(areas).transpose()?;
         bounds::length(request.name.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "name")?;
         bounds::listed(request.allowed_addresses.as_ref().map_or(0, Vec::len), "allowed_addresses")?;
@@ -68,17 +75,26 @@ impl ApiKeys {
             last_used_at: None,
             revoked_at: None,
         };
+        if let Actor::ApiKey(creator) = creator {
+            check_within(&stored, creator)?;
+        }
         self.store.insert_key(&stored).await?;
         Ok(NewApiKey { key, shown: shown(stored)? })
     }
 
     /// Lists keys.
-    pub(crate) async fn list(&self) -> Result<Vec<ApiKey>> {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self) -> Result<Vec<ApiKey>> {
         self.store.keys().await?.into_iter().map(shown).collect()
     }
 
     /// Revokes a key.
-    pub(crate) async fn revoke(&self, id: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn revoke(&self, id: &str) -> Result<()> {
         if self.store.revoke_key(id).await? {
             return Ok(());
         }
@@ -88,19 +104,19 @@ impl ApiKeys {
         ))
     }
 
-    /// Checks that the key of a request grants `level` in `area`, and returns it.
+    /// Returns the key of a request, whatever its permissions are. `area` and `level` are those that the request
+    /// needs, for the errors.
     ///
     /// # Errors
-    /// `Unauthenticated` without a valid key, `PermissionDenied` without the permission. Both name the
-    /// permission. `AddressNotAllowed` if the key does not allow the caller's address.
-    pub async fn authorize(
+    /// `Unauthenticated` without a valid key, `AddressNotAllowed` if the key does not allow the caller's address.
+    pub async fn identify(
         &self,
         key: Option<&[u8]>,
         from: Option<IpAddr>,
         area: Area,
         level: Level,
     ) -> Result<Arc<StoredKey>> {
-        let needed = || format!("`{area}: {}`", level.name());
+        let needed = || permission(area, level);
         let Some(key) = key else {
             return Err(Error::new(
                 ErrorKind::Unauthenticated,
@@ -148,18 +164,7 @@ impl ApiKeys {
                 tracing::warn!(key = stored.id, %error, "the last use of a key could not be recorded");
             }
         }
-        let granted = match permissions(&stored)? {
-            None => true,
-            Some(permissions) => permissions.get(&area).is_some_and(|granted| granted.covers(level)),
-        };
-        if granted {
-            return Ok(stored);
-        }
-        Err(Error::new(
-            ErrorKind::PermissionDenied,
-            format!("API key {} lacks the permission {}.", stored.id, needed()),
-        )
-        .fix("A key's permissions cannot be changed: create a new key that has it."))
+        Ok(stored)
     }
 
     /// Returns the SHA-256 hash of a key, if the key exists. If the store fails, the result is `None`.
@@ -167,6 +172,73 @@ impl ApiKeys {
         let hash = <[u8; 32]>::try_from(digest(&SHA256, key).as_ref()).ok()?;
         self.store.key_by_hash(&hash).await.ok()?.map(|_| hash)
     }
+}
+
+/// Checks that a key grants `level` in `area`.
+///
+/// # Errors
+/// `PermissionDenied` without the permission.
+pub fn permit(key: &StoredKey, area: Area, level: Level) -> Result<()> {
+    if permissions(key)?.is_none_or(|permissions| grants(&permissions, area, level)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::PermissionDenied,
+        format!("API key {} lacks the permission {}.", key.id, permission(area, level)),
+    )
+    .fix("A key's permissions cannot be changed: create a new key that has it."))
+}
+
+fn grants(permissions: &Permissions, area: Area, level: Level) -> bool {
+    level == Level::None || permissions.get(&area).is_some_and(|granted| granted.covers(level))
+}
+
+fn permission(area: Area, level: Level) -> String {
+    format!("`{area}: {}`", level.name())
+}
+
+/// Checks that a new key has no more access than the key that creates it.
+///
+/// # Errors
+/// `PermissionDenied` that names the first excess.
+fn check_within(key: &StoredKey, creator: &StoredKey) -> Result<()> {
+    let beyond = |field, excess: String, fix: &str| {
+        let message = format!("API key {} cannot create a key {excess}.", creator.id);
+        Err(Error::of_field(ErrorKind::PermissionDenied, field, message).fix(fix))
+    };
+    if let Some(own) = permissions(creator)? {
+        let fix = "Name `permissions` that the creating key has itself.";
+        let Some(asked) = permissions(key)? else {
+            return beyond("permissions", "with all permissions, because it has fewer".to_owned(), fix);
+        };
+        let excess = asked.iter().find(|(area, level)| !grants(&own, **area, **level));
+        if let Some((area, level)) = excess {
+            let excess = format!("with {}, because it lacks that permission", permission(*area, *level));
+            return beyond("permissions", excess, fix);
+        }
+    }
+    if let Some(own) = allowed_addresses(creator)? {
+        let fix = "Name `allowed_addresses` within those of the creating key.";
+        let Some(asked) = allowed_addresses(key)? else {
+            let excess = "for any network, because it is bound to networks itself".to_owned();
+            return beyond("allowed_addresses", excess, fix);
+        };
+        let own: Vec<IpNet> = own.iter().filter_map(|network| parse_network(network)).collect();
+        let is_within = |network: &String| {
+            parse_network(network).is_some_and(|network| own.iter().any(|own| own.contains(&network)))
+        };
+        if let Some(network) = asked.iter().find(|network| !is_within(network)) {
+            let excess = format!("for {network}, which is in none of its own networks");
+            return beyond("allowed_addresses", excess, fix);
+        }
+    }
+    if let Some(end) = creator.expires_at
+        && key.expires_at.is_none_or(|at| at > end)
+    {
+        let excess = format!("that expires later than itself, at {}", rfc3339(end));
+        return beyond("expires_at", excess, "Name an `expires_at` up to that time.");
+    }
+    Ok(())
 }
 
 fn hash(key: &str) -> Vec<u8> {

@@ -475,7 +475,7 @@ impl Gateway {
     pub async fn create_api_key(&self, request: CreateApiKey) -> Result<NewApiKey> {
         let gateway = self.clone();
         self.recorded(Actor::Owner, async move {
-            let key = gateway.api_keys.create(request).await?;
+            let key = gateway.api_keys.create(request, &Actor::Owner).await?;
             let change = Action::ApiKeyCreated.of(&key.shown.id);
             Ok((key, change))
         })

@@ -38,7 +38,7 @@ pub use account::{
     GivenAcl, ImportAccount, ListAccounts, ListedAccounts, NewConnection, NewSharing, OrderBy,
     OrderDirection, RefreshAccount, RefreshedAccount, RevokedAccount, Sharing, ShortAccount, UpdateAccount,
 };
-pub use api_key::{ApiKey, Area, CreateApiKey, Level, NewApiKey, Permissions};
+pub use api_key::{ApiKey, ApiKeyList, Area, CreateApiKey, Level, NewApiKey, Permissions, RevokedApiKey};
 pub use audit::{AuditEntry, AuditPage, AuditVerification, BrokenAuditEntry, ListAudit, VerifyAudit};
 pub use auth_config::{
     AuthConfig, AuthConfigStatus, AuthConfigType, ChangedAuthConfig, CreateAuthConfig, CreatedAuthConfig,

@@ -12,6 +12,7 @@ use proxy_execute_protocol::{Area, Error, ErrorKind, Level, Result};
 use serde::Serialize;
 
 use super::reply::{Failure, RequestId, SHOULD_RETRY};
+use proxy_execute_gateway::api_key::permit;
 use proxy_execute_gateway::audit::{Actor, Change};
 use proxy_execute_gateway::{CallOrigin, Gateway, TraceContext};
 
@@ -125,17 +126,38 @@ impl Caller {
         self,
         area: Area,
         status: StatusCode,
-        work: impl FnOnce(Gateway) -> Work,
+        work: impl FnOnce(Gateway) -> Work + Send,
     ) -> Result<Response, Failure>
     where
         T: Serialize + Send + 'static,
         Work: Future<Output = Result<(T, Change)>> + Send + 'static,
     {
-        let work = Box::pin(work(self.gateway.clone()));
+        self.changing_as(area, None, status, |gateway, _| work(gateway)).await
+    }
+
+    /// Responds as [`Caller::changing`] does, with the actor for `work`. The API key `own` may make the change
+    /// without the permission.
+    pub(super) async fn changing_as<T, Work>(
+        self,
+        area: Area,
+        own: Option<&str>,
+        status: StatusCode,
+        work: impl FnOnce(Gateway, Actor) -> Work + Send,
+    ) -> Result<Response, Failure>
+    where
+        T: Serialize + Send + 'static,
+        Work: Future<Output = Result<(T, Change)>> + Send + 'static,
+    {
         let result = self
             .gateway
             .run(async {
-                let actor = self.authorize(area, Level::Write).await?;
+                let actor = self.identify(area, Level::Write).await?;
+                if let Actor::ApiKey(key) = &actor
+                    && own != Some(&key.id)
+                {
+                    permit(key, area, Level::Write)?;
+                }
+                let work = Box::pin(work(self.gateway.clone(), actor.clone()));
                 self.gateway.recorded(actor, work).await
             })
             .await;
@@ -182,15 +204,21 @@ impl Caller {
         let work = Box::pin(work(self.gateway.clone()));
         self.gateway
             .run(async {
-                match self.authorize(Area::Sessions, Level::Read).await {
-                    Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(error),
-                    _ => work.await,
-                }
+                self.identify(Area::Sessions, Level::Read).await?;
+                work.await
             })
             .await
     }
 
-    async fn authorize(&self, area: Area, level: Level) -> Result<Actor> {
+    async fn authorize(&self, area: Area, level: Level) -> Result<()> {
+        match self.identify(area, level).await? {
+            Actor::Owner => Ok(()),
+            Actor::ApiKey(key) => permit(&key, area, level),
+        }
+    }
+
+    /// Returns the caller, whatever its permissions are. The errors name those that the request needs.
+    async fn identify(&self, area: Area, level: Level) -> Result<Actor> {
         if self.is_owner {
             return Ok(Actor::Owner);
         }
@@ -198,7 +226,7 @@ impl Caller {
             return Err(several_credentials());
         }
         let key = self.key.as_ref().map(HeaderValue::as_bytes);
-        let key = self.gateway.api_keys.authorize(key, self.from, area, level).await?;
+        let key = self.gateway.api_keys.identify(key, self.from, area, level).await?;
         Ok(Actor::ApiKey(key))
     }
 

@@ -57,7 +57,7 @@ const RECORDS: (&str, &str) = (
 );
 const KEYS: (&str, &str) = (
     "A gateway has no organisations, projects or user logins.",
-    "The operator creates and revokes keys with gateway.apiKeys or `proxy-execute keys`.",
+    "Create and revoke keys with POST …/api_keys and DELETE …/api_keys/{id}, or with `proxy-execute keys`.",
 );
 const VENDOR: (&str, &str) = (
     "This route serves the vendor's own command and SDKs.",

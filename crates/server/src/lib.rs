@@ -6,6 +6,7 @@
 //!
 //! [`Embedded`] requests resources through the same routes, as the owner, without a key.
 
+mod api_keys;
 mod audit;
 mod auth_configs;
 mod caller;
@@ -101,6 +102,8 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
         routes!(auth_configs::list, auth_configs::create),
         routes!(auth_configs::get, auth_configs::update, auth_configs::delete),
         routes!(auth_configs::set_status),
+        routes!(api_keys::list, api_keys::create),
+        routes!(api_keys::revoke),
         routes!(audit::list),
         routes!(audit::verify),
         routes!(users::delete),

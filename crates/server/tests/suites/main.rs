@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod api_keys;
 mod audit;
 mod bounds;
 mod callback;

@@ -32,7 +32,7 @@ async fn provider() -> Upstream {
     .await
 }
 
-fn on(url: &str, upstream: &Upstream, clock: &Clock) -> GatewayOptions {
+pub(crate) fn on(url: &str, upstream: &Upstream, clock: &Clock) -> GatewayOptions {
     GatewayOptions {
         store: Some(url.to_owned()),
         encryption_key: Some(KEY.into()),
