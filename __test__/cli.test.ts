@@ -127,6 +127,13 @@ basic = { username = "{{username}}", password = "{{password}}" }
       'accounts disable',
       'accounts default',
       'accounts no-default',
+      'auth-configs list',
+      'auth-configs show',
+      'auth-configs create',
+      'auth-configs update',
+      'auth-configs enable',
+      'auth-configs disable',
+      'auth-configs delete',
       'call',
       'toolkits list',
       'toolkits show',
@@ -769,6 +776,60 @@ token_url = "${upstream.origin}/token"
     const again = await run(['accounts', 'delete', id]);
     assert.equal(again.code, 1);
     assert.match(again.stderr, /^error: /);
+  });
+
+  it('auth configs are created, listed, shown, changed and deleted, without their secret in an argument', async () => {
+    const at = ['--store', 'configs.db'];
+    writeFileSync(join(folder, 'client.secret'), `${SECRET}\n`, { mode: 0o600 });
+    const create = ['auth-configs', 'create', 'github', '--client-id', 'Iv1.4f9d', ...at];
+    const made = await run([...create, '--client-secret-file', 'client.secret', '--field', 'scopes=repo']);
+    assert.match(made.stderr, /redirect URI of the client is http:\/\/127\.0\.0\.1:9900\/connect\/callback\n$/);
+    const id = made.stdout.trim();
+    assert.match(id, /^ac_\w+$/);
+    const { redirectUri, ...other } = await json([
+      ...create,
+      '--public-url',
+      'https://gateway.example',
+      '--name',
+      'two',
+    ]);
+    assert.deepEqual([redirectUri, other.authScheme], ['https://gateway.example/connect/callback', 'OAUTH2']);
+    const { redirectUri: none } = await json(['auth-configs', 'create', 'github', '--scheme', 'bearer_token', ...at]);
+    assert.equal(none, null);
+
+    const shown = await json(['auth-configs', 'show', id, ...at]);
+    const REDACTED = 'REDACTED';
+    assert.deepEqual(shown.credentials, { client_id: REDACTED, client_secret: REDACTED, scopes: REDACTED });
+    assert.match(await done(['auth-configs', 'show', id, ...at]), /^credentials +client_id client_secret scopes$/m);
+    const second = await json(['auth-configs', 'show', other.id, ...at]);
+    assert.deepEqual(second.credentials, { client_id: REDACTED });
+    // The secret of a change is in standard input or in a variable.
+    const update = ['auth-configs', 'update', other.id, ...at];
+    assert.equal(await done([...update, '--client-secret-stdin'], `${SECRET}\n`), `${other.id} is changed.\n`);
+    const after = await json(['auth-configs', 'show', other.id, ...at]);
+    assert.deepEqual([after.name, after.credentials], ['two', { client_id: REDACTED, client_secret: REDACTED }]);
+    const byVariable = await run([...update, '--name', 'three'], '', { PROXY_EXECUTE_CLIENT_SECRET: SECRET });
+    assert.equal(byVariable.code, 0, byVariable.stderr);
+    assert.equal((await json(['auth-configs', 'show', other.id, ...at])).name, 'three');
+
+    assert.equal(await done(['auth-configs', 'disable', id, ...at]), `${id} is disabled.\n`);
+    const listed = await json(['auth-configs', 'list', 'github', ...at]);
+    const states = new Map(listed.items.map((config: { id: string; status: string }) => [config.id, config.status]));
+    assert.deepEqual([states.size, states.get(id), states.get(other.id)], [3, 'DISABLED', 'ENABLED']);
+    assert.match(await done(['auth-configs', 'list', ...at]), new RegExp(`^${id}  github +OAUTH2 +DISABLED +0 `, 'm'));
+    assert.equal((await json(['auth-configs', 'list', 'github', '--search', 'three', ...at])).totalItems, 1);
+    assert.equal((await json(['auth-configs', 'list', 'slack', ...at])).totalItems, 0);
+    assert.equal(await done(['auth-configs', 'enable', id, ...at]), `${id} is enabled.\n`);
+    assert.deepEqual(await json(['auth-configs', 'delete', id, ...at]), { id, success: true });
+    const gone = await run(['auth-configs', 'show', id, ...at]);
+    assert.deepEqual([gone.code, /npx proxy-execute auth-configs list\n$/.test(gone.stderr)], [1, true], gone.stderr);
+
+    await refused([...create, '--field', 'client_secret=x'], /client_secret is a secret\. Pass --client-secret-file/);
+    await refused([...create, '--client-secret-stdin'], /no client secret\. Standard input is empty\./);
+    await refused([...create, '--client-secret', 'x'], /no option --client-secret: /);
+    await refused([...create, '--scheme', 'OAUTH9'], /--scheme/);
+    await refused(update, /nothing to change/);
+    await refused(['auth-configs', 'list', '--store', 'none.db'], /no store at none\.db/);
   });
 
   it('toolkits are listed and shown, without a store', async () => {

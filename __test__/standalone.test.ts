@@ -150,7 +150,7 @@ headers = { x-api-key = "{{api_key}}" }
     });
 
     it('about its groups and a missing command', async () => {
-      for (const group of ['keys', 'accounts', 'users', 'audit', 'store']) {
+      for (const group of ['keys', 'accounts', 'auth-configs', 'users', 'audit', 'store']) {
         assert.match(await done(PROGRAM, ['help', group]), new RegExp(`^  ${group} \\w`, 'm'));
         await same([group], 2);
       }
@@ -381,6 +381,48 @@ no-mcp = true
     assert.match(await done(COMMAND, ['keys', 'list', ...at]), new RegExp(`^${key?.id} .* revoked$`, 'm'));
     await same(['keys', 'list', '--encryption-key-file', 'wrong.key', ...at], 1);
     await same(['store', 'check', '--encryption-key-file', 'wrong.key', '--json', ...at], 1);
+  });
+
+  it('administers the same auth configs', async () => {
+    const at = ['--store', 'configs.db'];
+    writeFileSync(join(folder, 'client.secret'), 'the-secret\n', { mode: 0o600 });
+    const ids: string[] = [];
+    for (const program of [PROGRAM, COMMAND]) {
+      const create = ['auth-configs', 'create', 'github', '--client-id', 'one', ...at];
+      const { id, ...made } = JSON.parse(
+        await done(program, [...create, '--json', '--client-secret-file', 'client.secret', '--name', 'one']),
+      );
+      assert.deepEqual(made, {
+        toolkit: 'github',
+        authScheme: 'OAUTH2',
+        redirectUri: 'http://127.0.0.1:9900/connect/callback',
+      });
+      await done(program, [...create, '--client-secret-stdin', '--field', 'scopes=repo'], 'the-secret\n');
+      ids.push(id);
+      await same([...create, '--field', 'client_secret=x'], 2);
+      await same([...create, '--client-secret-stdin'], 2);
+      await same([...create, '--client-secret-file', 'none.secret'], 2);
+      await same([...create, '--client-secret-file', 'client.secret', '--client-secret-command', 'true'], 2);
+    }
+    for (const json of [[], ['--json']]) {
+      await same(['auth-configs', 'list', ...at, ...json], 0);
+      await same(['auth-configs', 'list', 'github', '--search', 'one', '--limit', '1', ...at, ...json], 0);
+      await same(['auth-configs', 'list', 'slack', ...at, ...json], 0);
+      await same(['auth-configs', 'list', '--cursor', 'foo', ...at, ...json], 2);
+      for (const id of ids) {
+        for (const verb of ['disable', 'show', 'enable', 'show']) {
+          await same(['auth-configs', verb, id, ...at, ...json], 0);
+        }
+        await same(['auth-configs', 'update', id, '--name', 'two', '--client-id', 'two', ...at, ...json], 0);
+        await same(['auth-configs', 'update', id, ...at, ...json], 2);
+      }
+      for (const verb of ['show', 'disable', 'delete'])
+        await same(['auth-configs', verb, 'ac_none', ...at, ...json], 1);
+    }
+    for (const [index, program] of [COMMAND, PROGRAM].entries()) {
+      const id = ids[index] ?? '';
+      assert.equal(await done(program, ['auth-configs', 'delete', id, ...at]), `${id} is deleted.\n`);
+    }
   });
 
   it('takes the keys from one source', async () => {

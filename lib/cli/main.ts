@@ -8,6 +8,7 @@ import { suggest } from '../validate';
 import { type Command, complete, type Given, GLOBAL_OPTIONS, parse, UsageError } from './command';
 import { accounts } from './commands/accounts';
 import { audit } from './commands/audit';
+import { authConfigs } from './commands/auth-configs';
 import { call } from './commands/call';
 import { calls } from './commands/calls';
 import { connect } from './commands/connect';
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   ...keys,
   connect,
   ...accounts,
+  ...authConfigs,
   ...users,
   call,
   ...toolkits,

@@ -5,6 +5,7 @@
 import { type Command, GLOBAL_OPTIONS, type Options } from './command';
 import { accounts } from './commands/accounts';
 import { audit } from './commands/audit';
+import { authConfigs } from './commands/auth-configs';
 import { calls } from './commands/calls';
 import { encryptionKey } from './commands/encryption-key';
 import { keys } from './commands/keys';
@@ -14,7 +15,17 @@ import { users } from './commands/users';
 import { commandHelp, type Overview, programHelp } from './help';
 import { FIELDS } from './words';
 
-const COMMANDS: readonly Command[] = [serve, ...keys, ...accounts, ...users, calls, ...audit, ...store, encryptionKey];
+const COMMANDS: readonly Command[] = [
+  serve,
+  ...keys,
+  ...accounts,
+  ...authConfigs,
+  ...users,
+  calls,
+  ...audit,
+  ...store,
+  encryptionKey,
+];
 
 const OVERVIEW: Overview = {
   summary: 'Serves the gateway, which calls third-party APIs as your users, and manages its store.',

@@ -10,6 +10,8 @@ export const FIELDS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(NUMBER_FLAGS.map(({ name, flag }) => [name, `--${flag}`])),
   accountId: '<id>',
   alias: '--alias',
+  'auth_config.authScheme': '--scheme',
+  'auth_config.name': '--name',
   allowPrivateHosts: '--allow-private-host',
   allowPrivateRedirects: '--allow-private-redirect',
   allowPrivateBodies: '--allow-private-body',
@@ -61,7 +63,10 @@ const LIST_ACCOUNTS = 'List the accounts with: npx proxy-execute accounts list';
 
 /** The advice about an error, by its slug, if the library's advice is for a program. */
 const FIXES: Readonly<Record<string, (error: ComposioError, given: Given) => string | undefined>> = {
-  AuthConfigNotFound: () => 'Without --auth-config, the command uses the newest of the toolkit, or creates one.',
+  AuthConfigNotFound: (_, { command }) =>
+    command === 'connect'
+      ? 'Without --auth-config, the command uses the newest of the toolkit, or creates one.'
+      : 'List the auth configs with: npx proxy-execute auth-configs list',
   ConnectedAccountNotFound: () => LIST_ACCOUNTS,
   ConnectedAccountNotUsable: connect,
   DeadlineExceeded: () => 'Raise --timeout, or ask for less in one call.',

@@ -7,6 +7,7 @@
 mod accounts;
 mod arguments;
 mod audit;
+mod auth_configs;
 mod calls;
 mod config_file;
 mod encryption_key;
@@ -101,6 +102,11 @@ async fn command(given: &Given, terminal: &Terminal) -> Result<i32, Failure> {
         ("audit", "verify") => return audit::verify(given, terminal).await,
         ("accounts", "list") => accounts::list(given, terminal).await,
         ("accounts", verb) => accounts::change(verb, given, terminal).await,
+        ("auth-configs", "list") => auth_configs::list(given, terminal).await,
+        ("auth-configs", "show") => auth_configs::show(given, terminal).await,
+        ("auth-configs", "create") => auth_configs::create(given, terminal).await,
+        ("auth-configs", "update") => auth_configs::update(given, terminal).await,
+        ("auth-configs", verb) => auth_configs::change(verb, given, terminal).await,
         ("users", "export") => users::export(given, terminal).await,
         ("users", "delete") => users::delete(given, terminal).await,
         ("calls", _) => calls::list(given, terminal).await,

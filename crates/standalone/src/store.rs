@@ -79,8 +79,17 @@ pub(crate) async fn in_store(
     terminal: &Terminal,
     work: impl AsyncFnOnce(&Embedded) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let gateway =
-        open(given, encryption_keys_of(given, terminal).await?, &store_of(given), Map::new()).await?;
+    in_store_with(given, terminal, Map::new(), work).await
+}
+
+/// The same, with further options of the gateway.
+pub(crate) async fn in_store_with(
+    given: &Given,
+    terminal: &Terminal,
+    options: Map<String, Value>,
+    work: impl AsyncFnOnce(&Embedded) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let gateway = open(given, encryption_keys_of(given, terminal).await?, &store_of(given), options).await?;
     let done = work(&gateway).await;
     gateway.close().await;
     done

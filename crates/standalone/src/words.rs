@@ -40,6 +40,9 @@ fn advised(error: &Error, given: &Given) -> Option<String> {
     }
     match error.kind() {
         ErrorKind::AccountNotFound => Some(format!("List the accounts with: {PROGRAM} accounts list")),
+        ErrorKind::AuthConfigNotFound => {
+            Some(format!("List the auth configs with: {PROGRAM} auth-configs list"))
+        }
         ErrorKind::NotFound if given.command.starts_with("keys ") => {
             Some(format!("List the keys with: {PROGRAM} keys list"))
         }
