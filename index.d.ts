@@ -991,7 +991,7 @@ export type BinaryBody = Bytes | {
 	contentType?: string | undefined;
 };
 /** The slug of a toolkit: a built-in one, or any other. */
-export type ToolkitSlug = "agencyzoom" | "airtable" | "anthropic" | "asana" | "bill" | "bitbucket" | "cal" | "canvas" | "discord" | "elevenlabs" | "exa" | "figma" | "firecrawl" | "github" | "gmail" | "google_maps" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlesheets" | "googletasks" | "hackernews" | "hubspot" | "jira" | "linear" | "linkedin" | "microsoft_teams" | "notion" | "openai" | "outlook" | "peopledatalabs" | "perplexityai" | "reddit" | "sendgrid" | "sentry" | "serpapi" | "shopify" | "slack" | "slackbot" | "snowflake" | "stripe" | "supabase" | "tavily" | "trello" | "twilio" | "twitter" | "wrike" | "youtube" | "zoom" | (string & Record<never, never>);
+export type ToolkitSlug = "_2chat" | "abyssale" | "acculynx" | "active_campaign" | "affinity" | "agencyzoom" | "agentql" | "agenty" | "ahrefs" | "airtable" | "aivoov" | "alchemy" | "algodocs" | "algolia" | "altoviz" | "alttext_ai" | "amara" | "amazon" | "ambee" | "amplitude" | "anchor_browser" | "anthropic" | "anthropic_administrator" | "apaleo" | "apify" | "apollo" | "asana" | "ashby" | "atlassian" | "attio" | "auth0" | "autobound" | "autom" | "bamboohr" | "bannerbear" | "basecamp" | "baselinker" | "basin" | "battlenet" | "beamer" | "beeminder" | "bidsketch" | "bigmailer" | "bigml" | "bigpicture_io" | "bill" | "bitbucket" | "bitquery" | "blackbaud" | "boloforms" | "booqable" | "bouncer" | "box" | "brevo" | "brex" | "browserbase_tool" | "btcpay_server" | "bugsnag" | "builtwith" | "cal" | "calendly" | "campaign_cleaner" | "canva" | "canvas" | "capsule_crm" | "cardly" | "castingwords" | "centralstationcrm" | "circleci" | "clickmeeting" | "clicksend" | "clickup" | "clockify" | "cloudconvert" | "cloudflare" | "cloudflare_browser_rendering" | "cloudlayer" | "coda" | "codacy" | "codemagic" | "coinbase" | "coinmarketcal" | "confluence" | "contentful" | "contentful_graphql" | "coupa" | "craftmypdf" | "crowdin" | "customerio" | "daffy" | "dart" | "databricks" | "datadog" | "datagma" | "datascope" | "deel" | "deepgram" | "deepseek" | "demio" | "detrack" | "dialmycalls" | "dialpad" | "diffbot" | "digital_ocean" | "discord" | "discordbot" | "docparser" | "docraptor" | "docugenerate" | "documenso" | "docuseal" | "docusign" | "doppler_marketing_automation" | "doppler_secretops" | "dropbox" | "dropbox_sign" | "dropcontact" | "dynamics365" | "elevenlabs" | "emelia" | "enigma" | "esignatures_io" | "espocrm" | "eventbrite" | "eversign" | "exa" | "excel" | "facebook" | "feathery" | "figma" | "files_com" | "fillout_forms" | "findymail" | "finerworks" | "fireberry" | "firecrawl" | "fireflies" | "fluxguard" | "folk" | "formbricks" | "formsite" | "fraudlabs_pro" | "freshbooks" | "freshdesk" | "freshservice" | "fullenrich" | "gamma" | "gatherup" | "gemini" | "geoapify" | "gigasheet" | "gist" | "gitea" | "github" | "gitlab" | "givebutter" | "gladia" | "gleap" | "gmail" | "gong" | "google_admin" | "google_analytics" | "google_classroom" | "google_maps" | "google_search_console" | "googleads" | "googlebigquery" | "googlecalendar" | "googledocs" | "googledrive" | "googlemeet" | "googlephotos" | "googlesheets" | "googleslides" | "googlesuper" | "googletasks" | "gorgias" | "gosquared" | "grist" | "gumroad" | "hackernews" | "happy_scribe" | "harvest" | "hashnode" | "helpdesk" | "here" | "heygen" | "heyreach" | "highergov" | "highlevel" | "honeyhive" | "hookdeck" | "hubspot" | "hunter" | "icypeas" | "imagekit_io" | "influxdb_cloud" | "instagram" | "instantly" | "intercom" | "ip2location" | "ip2location_io" | "ip2whois" | "ipdata_co" | "iqair_airvisual" | "jigsawstack" | "jira" | "jotform" | "jumpcloud" | "junglescout" | "kadoa" | "keap" | "keen_io" | "kickbox" | "kit" | "klaviyo" | "kommo" | "laposta" | "leadfeeder" | "lemlist" | "lessonspace" | "lever" | "linear" | "linkedin" | "linkhut" | "linkup" | "listennotes" | "lmnt" | "lodgify" | "logo_dev" | "loops_so" | "mailchimp" | "mailcoach" | "mails_so" | "mailsoftly" | "mapbox" | "mem" | "mem0" | "memberstack" | "membervault" | "metaads" | "metabase" | "microsoft_clarity" | "microsoft_teams" | "microsoft_tenant" | "minerstat" | "miro" | "mixpanel" | "monday" | "moosend" | "msg91" | "mural" | "mx_toolbox" | "needle" | "neon" | "netsuite" | "neutrino" | "nocrm_io" | "notion" | "one_drive" | "openai" | "outlook" | "pagerduty" | "pandadoc" | "pdf4me" | "peopledatalabs" | "perplexityai" | "pipedrive" | "posthog" | "process_street" | "productboard" | "pushbullet" | "quickbooks" | "ramp" | "recallai" | "recruitee" | "reddit" | "retellai" | "ring_central" | "rocket_reach" | "rocketlane" | "salesforce" | "salesforce_service_cloud" | "seismic" | "semanticscholar" | "semrush" | "sendgrid" | "sentry" | "serpapi" | "servicenow" | "share_point" | "shopify" | "shortcut" | "simplesat" | "slack" | "slackbot" | "smugmug" | "snowflake" | "splitwise" | "spotify" | "square" | "stack_exchange" | "strava" | "stripe" | "supabase" | "survey_monkey" | "tavily" | "textrazor" | "ticktick" | "tiktok" | "timely" | "tisane" | "todoist" | "trello" | "twilio" | "twitch" | "twitter" | "typefully" | "wakatime" | "weathermap" | "webex" | "webflow" | "whatsapp" | "workday" | "wrike" | "xero" | "yandex" | "ynab" | "yousearch" | "youtube" | "zendesk" | "zenrows" | "zenserp" | "zeplin" | "zoho" | "zoho_bigin" | "zoho_books" | "zoho_desk" | "zoho_inventory" | "zoho_invoice" | "zoho_mail" | "zoom" | (string & Record<never, never>);
 /**
  * A call, as the subscribers of `tracingChannel('proxy-execute:call')` of `node:diagnostics_channel` receive it. All events
  * of a call have the same object. It has no query, header, body or credential.
@@ -2586,11 +2586,19 @@ export interface ToolkitAuthDetails {
 	redirectUri: string | null;
 	/** The provider's page where an OAuth client is registered. */
 	clientPage: string | null;
+	/** How to get the credential or the client at the provider, where a gateway knows it. */
+	setup: ToolkitSetup | null;
 	/** The fields to fill in: once for an auth config, and for every account. */
 	fields: {
 		authConfigCreation: ToolkitFields;
 		connectedAccountInitiation: ToolkitFields;
 	};
+}
+interface ToolkitSetup {
+	/** The provider's page. */
+	page: string | null;
+	/** The steps there, each a sentence. */
+	steps: string[];
 }
 /** Fields by whether they have to be filled in. */
 export interface ToolkitFields {
@@ -2622,9 +2630,9 @@ export interface ToolkitCategories {
 }
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
 export interface ListToolkits extends PageOptions {
-	/** A part of the slug or name. */
+	/** A part of the slug or name, or of another name in a gateway. */
 	search?: string | undefined;
-	/** The category. An embedded gateway has none. */
+	/** The `id` of a category. */
 	category?: string | undefined;
 	/** The owner: the hosted backend or the project. Default: `all`. */
 	managedBy?: "all" | "composio" | "project" | undefined;
@@ -2740,10 +2748,9 @@ export declare class Toolkits {
 	 */
 	getConnectedAccountInitiationFields(slug: string, authScheme?: string | null, filter?: FieldFilter, options?: CallOptions): Promise<ToolkitInputField[]>;
 	/**
-	 * Lists the categories of toolkits. A gateway has none, and responds with the error `NotSupported`.
+	 * Lists the categories of toolkits, for the `category` of {@link Toolkits.list}.
 	 *
 	 * @param options `signal` and `timeout` (milliseconds).
-	 * @throws {InternalServerError} If the backend is a gateway (slug `NotSupported`).
 	 *
 	 * @example
 	 * ```ts

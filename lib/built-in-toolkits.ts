@@ -5,55 +5,347 @@ import type { ToolkitFacts } from './toolkit';
 
 /** The slug of a toolkit: a built-in one, or any other. */
 export type ToolkitSlug =
+  | '_2chat'
+  | 'abyssale'
+  | 'acculynx'
+  | 'active_campaign'
+  | 'affinity'
   | 'agencyzoom'
+  | 'agentql'
+  | 'agenty'
+  | 'ahrefs'
   | 'airtable'
+  | 'aivoov'
+  | 'alchemy'
+  | 'algodocs'
+  | 'algolia'
+  | 'altoviz'
+  | 'alttext_ai'
+  | 'amara'
+  | 'amazon'
+  | 'ambee'
+  | 'amplitude'
+  | 'anchor_browser'
   | 'anthropic'
+  | 'anthropic_administrator'
+  | 'apaleo'
+  | 'apify'
+  | 'apollo'
   | 'asana'
+  | 'ashby'
+  | 'atlassian'
+  | 'attio'
+  | 'auth0'
+  | 'autobound'
+  | 'autom'
+  | 'bamboohr'
+  | 'bannerbear'
+  | 'basecamp'
+  | 'baselinker'
+  | 'basin'
+  | 'battlenet'
+  | 'beamer'
+  | 'beeminder'
+  | 'bidsketch'
+  | 'bigmailer'
+  | 'bigml'
+  | 'bigpicture_io'
   | 'bill'
   | 'bitbucket'
+  | 'bitquery'
+  | 'blackbaud'
+  | 'boloforms'
+  | 'booqable'
+  | 'bouncer'
+  | 'box'
+  | 'brevo'
+  | 'brex'
+  | 'browserbase_tool'
+  | 'btcpay_server'
+  | 'bugsnag'
+  | 'builtwith'
   | 'cal'
+  | 'calendly'
+  | 'campaign_cleaner'
+  | 'canva'
   | 'canvas'
+  | 'capsule_crm'
+  | 'cardly'
+  | 'castingwords'
+  | 'centralstationcrm'
+  | 'circleci'
+  | 'clickmeeting'
+  | 'clicksend'
+  | 'clickup'
+  | 'clockify'
+  | 'cloudconvert'
+  | 'cloudflare'
+  | 'cloudflare_browser_rendering'
+  | 'cloudlayer'
+  | 'coda'
+  | 'codacy'
+  | 'codemagic'
+  | 'coinbase'
+  | 'coinmarketcal'
+  | 'confluence'
+  | 'contentful'
+  | 'contentful_graphql'
+  | 'coupa'
+  | 'craftmypdf'
+  | 'crowdin'
+  | 'customerio'
+  | 'daffy'
+  | 'dart'
+  | 'databricks'
+  | 'datadog'
+  | 'datagma'
+  | 'datascope'
+  | 'deel'
+  | 'deepgram'
+  | 'deepseek'
+  | 'demio'
+  | 'detrack'
+  | 'dialmycalls'
+  | 'dialpad'
+  | 'diffbot'
+  | 'digital_ocean'
   | 'discord'
+  | 'discordbot'
+  | 'docparser'
+  | 'docraptor'
+  | 'docugenerate'
+  | 'documenso'
+  | 'docuseal'
+  | 'docusign'
+  | 'doppler_marketing_automation'
+  | 'doppler_secretops'
+  | 'dropbox'
+  | 'dropbox_sign'
+  | 'dropcontact'
+  | 'dynamics365'
   | 'elevenlabs'
+  | 'emelia'
+  | 'enigma'
+  | 'esignatures_io'
+  | 'espocrm'
+  | 'eventbrite'
+  | 'eversign'
   | 'exa'
+  | 'excel'
+  | 'facebook'
+  | 'feathery'
   | 'figma'
+  | 'files_com'
+  | 'fillout_forms'
+  | 'findymail'
+  | 'finerworks'
+  | 'fireberry'
   | 'firecrawl'
+  | 'fireflies'
+  | 'fluxguard'
+  | 'folk'
+  | 'formbricks'
+  | 'formsite'
+  | 'fraudlabs_pro'
+  | 'freshbooks'
+  | 'freshdesk'
+  | 'freshservice'
+  | 'fullenrich'
+  | 'gamma'
+  | 'gatherup'
+  | 'gemini'
+  | 'geoapify'
+  | 'gigasheet'
+  | 'gist'
+  | 'gitea'
   | 'github'
+  | 'gitlab'
+  | 'givebutter'
+  | 'gladia'
+  | 'gleap'
   | 'gmail'
+  | 'gong'
+  | 'google_admin'
+  | 'google_analytics'
+  | 'google_classroom'
   | 'google_maps'
+  | 'google_search_console'
+  | 'googleads'
   | 'googlebigquery'
   | 'googlecalendar'
   | 'googledocs'
   | 'googledrive'
+  | 'googlemeet'
+  | 'googlephotos'
   | 'googlesheets'
+  | 'googleslides'
+  | 'googlesuper'
   | 'googletasks'
+  | 'gorgias'
+  | 'gosquared'
+  | 'grist'
+  | 'gumroad'
   | 'hackernews'
+  | 'happy_scribe'
+  | 'harvest'
+  | 'hashnode'
+  | 'helpdesk'
+  | 'here'
+  | 'heygen'
+  | 'heyreach'
+  | 'highergov'
+  | 'highlevel'
+  | 'honeyhive'
+  | 'hookdeck'
   | 'hubspot'
+  | 'hunter'
+  | 'icypeas'
+  | 'imagekit_io'
+  | 'influxdb_cloud'
+  | 'instagram'
+  | 'instantly'
+  | 'intercom'
+  | 'ip2location'
+  | 'ip2location_io'
+  | 'ip2whois'
+  | 'ipdata_co'
+  | 'iqair_airvisual'
+  | 'jigsawstack'
   | 'jira'
+  | 'jotform'
+  | 'jumpcloud'
+  | 'junglescout'
+  | 'kadoa'
+  | 'keap'
+  | 'keen_io'
+  | 'kickbox'
+  | 'kit'
+  | 'klaviyo'
+  | 'kommo'
+  | 'laposta'
+  | 'leadfeeder'
+  | 'lemlist'
+  | 'lessonspace'
+  | 'lever'
   | 'linear'
   | 'linkedin'
+  | 'linkhut'
+  | 'linkup'
+  | 'listennotes'
+  | 'lmnt'
+  | 'lodgify'
+  | 'logo_dev'
+  | 'loops_so'
+  | 'mailchimp'
+  | 'mailcoach'
+  | 'mails_so'
+  | 'mailsoftly'
+  | 'mapbox'
+  | 'mem'
+  | 'mem0'
+  | 'memberstack'
+  | 'membervault'
+  | 'metaads'
+  | 'metabase'
+  | 'microsoft_clarity'
   | 'microsoft_teams'
+  | 'microsoft_tenant'
+  | 'minerstat'
+  | 'miro'
+  | 'mixpanel'
+  | 'monday'
+  | 'moosend'
+  | 'msg91'
+  | 'mural'
+  | 'mx_toolbox'
+  | 'needle'
+  | 'neon'
+  | 'netsuite'
+  | 'neutrino'
+  | 'nocrm_io'
   | 'notion'
+  | 'one_drive'
   | 'openai'
   | 'outlook'
+  | 'pagerduty'
+  | 'pandadoc'
+  | 'pdf4me'
   | 'peopledatalabs'
   | 'perplexityai'
+  | 'pipedrive'
+  | 'posthog'
+  | 'process_street'
+  | 'productboard'
+  | 'pushbullet'
+  | 'quickbooks'
+  | 'ramp'
+  | 'recallai'
+  | 'recruitee'
   | 'reddit'
+  | 'retellai'
+  | 'ring_central'
+  | 'rocket_reach'
+  | 'rocketlane'
+  | 'salesforce'
+  | 'salesforce_service_cloud'
+  | 'seismic'
+  | 'semanticscholar'
+  | 'semrush'
   | 'sendgrid'
   | 'sentry'
   | 'serpapi'
+  | 'servicenow'
+  | 'share_point'
   | 'shopify'
+  | 'shortcut'
+  | 'simplesat'
   | 'slack'
   | 'slackbot'
+  | 'smugmug'
   | 'snowflake'
+  | 'splitwise'
+  | 'spotify'
+  | 'square'
+  | 'stack_exchange'
+  | 'strava'
   | 'stripe'
   | 'supabase'
+  | 'survey_monkey'
   | 'tavily'
+  | 'textrazor'
+  | 'ticktick'
+  | 'tiktok'
+  | 'timely'
+  | 'tisane'
+  | 'todoist'
   | 'trello'
   | 'twilio'
+  | 'twitch'
   | 'twitter'
+  | 'typefully'
+  | 'wakatime'
+  | 'weathermap'
+  | 'webex'
+  | 'webflow'
+  | 'whatsapp'
+  | 'workday'
   | 'wrike'
+  | 'xero'
+  | 'yandex'
+  | 'ynab'
+  | 'yousearch'
   | 'youtube'
+  | 'zendesk'
+  | 'zenrows'
+  | 'zenserp'
+  | 'zeplin'
+  | 'zoho'
+  | 'zoho_bigin'
+  | 'zoho_books'
+  | 'zoho_desk'
+  | 'zoho_inventory'
+  | 'zoho_invoice'
+  | 'zoho_mail'
   | 'zoom'
   | (string & Record<never, never>);
 
@@ -101,12 +393,25 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       unit: 'seconds',
     },
   },
+  discordbot: {
+    rate_limit: {
+      header: 'x-ratelimit-reset-after',
+      unit: 'seconds',
+    },
+  },
   elevenlabs: {
     pagination: {
       cursor: '/next_page_token',
       kind: 'cursor',
       more: '/has_more',
       query: 'next_page_token',
+    },
+  },
+  excel: {
+    pagination: {
+      items: '/value',
+      kind: 'link',
+      link: '/@odata.nextLink',
     },
   },
   figma: {
@@ -122,6 +427,16 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       items: '/data',
       kind: 'link',
       link: '/next',
+    },
+  },
+  gist: {
+    pagination: {
+      kind: 'link',
+    },
+    rate_limit: {
+      header: 'x-ratelimit-reset',
+      remaining: 'x-ratelimit-remaining',
+      unit: 'epoch_seconds',
     },
   },
   github: {
@@ -232,6 +547,13 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       link: '/@odata.nextLink',
     },
   },
+  microsoft_tenant: {
+    pagination: {
+      items: '/value',
+      kind: 'link',
+      link: '/@odata.nextLink',
+    },
+  },
   notion: {
     pagination: {
       body: '/start_cursor',
@@ -242,11 +564,30 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       query: 'start_cursor',
     },
   },
+  one_drive: {
+    pagination: {
+      items: '/value',
+      kind: 'link',
+      link: '/@odata.nextLink',
+    },
+  },
   outlook: {
     pagination: {
       items: '/value',
       kind: 'link',
       link: '/@odata.nextLink',
+    },
+  },
+  pagerduty: {
+    pagination: {
+      kind: 'offset',
+      more: '/more',
+      query: 'offset',
+    },
+    rate_limit: {
+      header: 'ratelimit-reset',
+      remaining: 'ratelimit-remaining',
+      unit: 'seconds',
     },
   },
   peopledatalabs: {
@@ -289,6 +630,13 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       items: '/organic_results',
       kind: 'link',
       link: '/serpapi_pagination/next',
+    },
+  },
+  share_point: {
+    pagination: {
+      items: '/value',
+      kind: 'link',
+      link: '/@odata.nextLink',
     },
   },
   shopify: {
@@ -336,6 +684,13 @@ export const BUILT_IN: Readonly<Record<string, ToolkitFacts>> = {
       items: '/data',
       kind: 'cursor',
       query: 'nextPageToken',
+    },
+  },
+  yousearch: {
+    rate_limit: {
+      header: 'x-ratelimit-reset',
+      remaining: 'x-ratelimit-remaining',
+      unit: 'epoch_seconds',
     },
   },
   youtube: {

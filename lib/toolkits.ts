@@ -70,8 +70,18 @@ export interface ToolkitAuthDetails {
   redirectUri: string | null;
   /** The provider's page where an OAuth client is registered. */
   clientPage: string | null;
+  /** How to get the credential or the client at the provider, where a gateway knows it. */
+  setup: ToolkitSetup | null;
   /** The fields to fill in: once for an auth config, and for every account. */
   fields: { authConfigCreation: ToolkitFields; connectedAccountInitiation: ToolkitFields };
+}
+
+/** How an operator registers a client at the provider, or how a user gets a credential there. */
+export interface ToolkitSetup {
+  /** The provider's page. */
+  page: string | null;
+  /** The steps there, each a sentence. */
+  steps: string[];
 }
 
 /** Fields by whether they have to be filled in. */
@@ -108,9 +118,9 @@ export interface ToolkitCategories {
 
 /** Which toolkits to list. `limit` is from 1 to 1 000, which is the default. */
 export interface ListToolkits extends PageOptions {
-  /** A part of the slug or name. */
+  /** A part of the slug or name, or of another name in a gateway. */
   search?: string;
-  /** The category. An embedded gateway has none. */
+  /** The `id` of a category. */
   category?: string;
   /** The owner: the hosted backend or the project. Default: `all`. */
   managedBy?: 'all' | 'composio' | 'project';
@@ -302,10 +312,9 @@ export class Toolkits {
   }
 
   /**
-   * Lists the categories of toolkits. A gateway has none, and responds with the error `NotSupported`.
+   * Lists the categories of toolkits, for the `category` of {@link Toolkits.list}.
    *
    * @param options `signal` and `timeout` (milliseconds).
-   * @throws {InternalServerError} If the backend is a gateway (slug `NotSupported`).
    *
    * @example
    * ```ts
@@ -411,6 +420,7 @@ interface WireToolkit extends WireItem {
     mode: string;
     redirect_uri?: string | null;
     client_page?: string | null;
+    setup?: ToolkitSetup | null;
     fields: { auth_config_creation: WireFields; connected_account_initiation: WireFields };
   }[];
 }
@@ -461,11 +471,12 @@ function toToolkit(toolkit: WireToolkit): Toolkit {
     baseUrl: toolkit.base_url ?? null,
     pagination: toolkit.pagination ?? null,
     rateLimit: toolkit.rate_limit ?? null,
-    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, redirect_uri, client_page, fields }) => ({
+    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, redirect_uri, client_page, setup, fields }) => ({
       name,
       mode,
       redirectUri: redirect_uri ?? null,
       clientPage: client_page ?? null,
+      setup: setup ?? null,
       fields: {
         authConfigCreation: toFields(fields.auth_config_creation),
         connectedAccountInitiation: toFields(fields.connected_account_initiation),

@@ -10,9 +10,10 @@ fn main() -> io::Result<()> {
         fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
+    // A file is named as its toolkit, so that one toolkit is found without reading all files.
     let entries: String = files
         .iter()
-        .map(|file| format!("({:?}, include_str!({file:?})),\n", file.file_name().unwrap_or_default()))
+        .map(|file| format!("({:?}, include_str!({file:?})),\n", file.file_stem().unwrap_or_default()))
         .collect();
     let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("toolkits.rs");
     fs::write(out, format!("static COMPILED_IN: &[(&str, &str)] = &[\n{entries}];\n"))

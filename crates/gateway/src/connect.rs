@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use data_encoding::HEXLOWER;
-use proxy_execute_protocol::{Error, InputField, Result};
+use proxy_execute_protocol::{Error, InputField, Result, ToolkitSetup};
 use proxy_execute_store::{Clock, LinkStart, Store, StoredLink};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -66,6 +66,8 @@ pub struct Form {
     pub has_consent: bool,
     /// The scopes that the user is asked to consent to.
     pub scopes: Vec<Scope>,
+    /// How the user gets the credential at the provider.
+    pub setup: Option<ToolkitSetup>,
     /// The fields that the user fills in.
     pub fields: Vec<AskedField>,
     /// The host of the page that the user returns to afterwards.

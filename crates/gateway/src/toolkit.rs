@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Pagination, RateLimit, Result};
+use proxy_execute_protocol::{AuthScheme, Error, ErrorKind, Pagination, RateLimit, Result, ToolkitSetup};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
@@ -26,6 +26,7 @@ pub use self::catalogue::{Catalogue, ToolkitSource};
 pub(crate) use self::definition::base_url;
 use self::definition::{Field, header_value};
 use self::template::{FieldProblem, Template};
+pub(crate) use self::view::category;
 use crate::credential::Fields;
 use crate::credential::injection::{BuildSigner, Injection};
 use crate::credential::scheme::{CLIENTLESS, ClientOwner, Obtained, Scheme};
@@ -43,6 +44,10 @@ pub struct Toolkit {
     pub slug: String,
     /// The name shown to users.
     pub name: String,
+    /// Other names by which users look for it, in lower case.
+    aliases: Vec<String>,
+    /// Its categories, as words with hyphens between them.
+    pub(crate) categories: Vec<String>,
     /// The provider's page that documents these facts.
     pub docs: Option<String>,
     /// Headers of every request, unless the caller sets them.
@@ -76,6 +81,7 @@ struct ToolkitScheme {
     basic: Option<(Template, Template)>,
     signature: Option<Signature>,
     authorization_server: Option<Unresolved>,
+    setup: Option<ToolkitSetup>,
 }
 
 /// The signature of requests: texts with placeholders, and the signer that takes them.

@@ -1,16 +1,17 @@
 //! The toolkits of a gateway as responses show them: in lists and one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proxy_execute_protocol::{
-    AuthConfigDetails, AuthConfigFields, FieldGroup, InputField, ListToolkits, Page, Result, ToolkitDetails,
-    ToolkitItem,
+    AuthConfigDetails, AuthConfigFields, FieldGroup, InputField, ListToolkits, Page, Result,
+    ToolkitCategories, ToolkitDetails, ToolkitItem,
 };
 
 use crate::bounds;
 use crate::page::{ListCursor, rows_of};
 use crate::redirect_uri::RedirectUris;
-use crate::toolkit::{Catalogue, Toolkit};
+use crate::toolkit::{Catalogue, Toolkit, category};
 
 const MAX_PAGE: u32 = 1_000;
 
@@ -26,11 +27,24 @@ impl Toolkits {
     pub fn list(&self, request: &ListToolkits) -> Result<Page<ToolkitItem>> {
         bounds::length(request.search.as_deref().unwrap_or_default(), bounds::LONGEST_NAME, "search")?;
         let place = ListCursor::read(request.limit, request.cursor.as_deref(), MAX_PAGE, MAX_PAGE)?;
-        let none = request.category.is_some() || request.managed_by.as_deref() == Some("composio");
-        let all =
-            self.catalogue.iter().filter(|toolkit| !none && toolkit.is_found_by(request.search.as_deref()));
+        let none = request.managed_by.as_deref() == Some("composio");
+        let is_in = |toolkit: &Toolkit| {
+            let category = request.category.as_deref();
+            category.is_none_or(|wanted| toolkit.categories.iter().any(|category| category == wanted))
+        };
+        let all = self
+            .catalogue
+            .iter()
+            .filter(|toolkit| !none && is_in(toolkit) && toolkit.is_found_by(request.search.as_deref()));
         let rows = rows_of(all.map(Arc::as_ref).collect(), &place, |toolkit| &toolkit.slug);
         Ok(place.page(rows, |toolkit| (0, toolkit.slug.clone()), Toolkit::item))
+    }
+
+    /// Lists the categories that toolkits have, by id.
+    pub fn categories(&self) -> ToolkitCategories {
+        let ids: BTreeSet<&String> = self.catalogue.iter().flat_map(|toolkit| &toolkit.categories).collect();
+        let items = ids.into_iter().map(|id| category(id)).collect();
+        ToolkitCategories { items, next_cursor: None, total_pages: 1 }
     }
 
     /// Reads a toolkit.
@@ -42,6 +56,7 @@ impl Toolkits {
             required_scopes: toolkit.default_scopes(scheme).to_vec(),
             redirect_uri: self.redirect_uris.to_register(toolkit, scheme),
             client_page: toolkit.client_page(scheme).map(str::to_owned),
+            setup: toolkit.setup(scheme).cloned(),
             fields: AuthConfigFields {
                 auth_config_creation: grouped(toolkit.client_fields(scheme)),
                 connected_account_initiation: grouped(toolkit.input_fields(scheme)),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde::Deserialize;
@@ -20,6 +20,7 @@ struct Toolkit {
     slug: String,
     name: String,
     docs: String,
+    categories: Vec<String>,
     base_url: String,
     #[serde(default)]
     hosts: Vec<String>,
@@ -28,6 +29,9 @@ struct Toolkit {
     schemes: BTreeMap<String, Value>,
     pagination: Option<toml::Table>,
     rate_limit: Option<toml::Table>,
+    /// The statements that no page of the provider confirms, as the comments of the file say.
+    #[serde(skip)]
+    not_confirmed: Vec<String>,
 }
 
 /// The built-in toolkits, by slug.
@@ -35,25 +39,59 @@ fn toolkits() -> Vec<Toolkit> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("toolkits");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.iter().map(|file| toml::from_str(&fs::read_to_string(file).unwrap()).unwrap()).collect()
+    let read = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        let mut toolkit: Toolkit = toml::from_str(&text).unwrap();
+        assert_eq!(file.file_stem().unwrap(), toolkit.slug.as_str(), "a file is named as its toolkit");
+        assert!(!toolkit.categories.is_empty(), "{} has no category", toolkit.slug);
+        let notes = text.lines().filter_map(|line| line.strip_prefix("# Not confirmed: "));
+        toolkit.not_confirmed = notes.map(str::to_owned).collect();
+        toolkit
+    };
+    files.iter().map(read).collect()
 }
 
+/// The toolkits by their first category, and the statements that are not confirmed.
 fn list() -> String {
-    let mut list = String::from(
+    let toolkits = toolkits();
+    let categories: BTreeSet<&String> = toolkits.iter().map(|toolkit| &toolkit.categories[0]).collect();
+    let mut list = String::new();
+    for category in categories {
+        let is_in = |toolkit: &&Toolkit| toolkit.categories[0] == *category;
+        let mut name = category.replace('-', " ");
+        name[..1].make_ascii_uppercase();
+        write!(list, "### {name}\n\n").unwrap();
+        table(&mut list, toolkits.iter().filter(is_in));
+        list.push('\n');
+    }
+    list.push_str(
+        "### Not confirmed\n\nNo page of the provider that was read says these parts of the files.\n\n",
+    );
+    for Toolkit { slug, not_confirmed, .. } in &toolkits {
+        for note in not_confirmed {
+            // A placeholder is no expression of a page.
+            let note = note.replace("{{", "`{{").replace("}}", "}}`").replace("``", "`");
+            writeln!(list, "- `{slug}`: {note}").unwrap();
+        }
+    }
+    list
+}
+
+fn table<'a>(list: &mut String, toolkits: impl Iterator<Item = &'a Toolkit>) {
+    list.push_str(
         "| slug | | base URL and further hosts | schemes and their fields | scopes that OAuth asks for | pages |\n",
     );
     list.push_str("| --- | --- | --- | --- | --- | --- |\n");
-    for toolkit in toolkits() {
-        let Toolkit { slug, name, docs, .. } = &toolkit;
-        let hosts = hosts(&toolkit).join("<br>");
+    for toolkit in toolkits {
+        let Toolkit { slug, name, docs, .. } = toolkit;
+        let hosts = hosts(toolkit).join("<br>");
         let schemes: Vec<_> =
-            toolkit.schemes.iter().map(|(name, scheme)| shown(&toolkit, name, scheme)).collect();
+            toolkit.schemes.iter().map(|(name, scheme)| shown(toolkit, name, scheme)).collect();
         let schemes = schemes.join("<br>");
-        let scopes = scopes(&toolkit).join("<br>");
-        let pages = pages(&toolkit);
+        let scopes = scopes(toolkit).join("<br>");
+        let pages = pages(toolkit);
         writeln!(list, "| `{slug}` | [{name}]({docs}) | {hosts} | {schemes} | {scopes} | {pages} |").unwrap();
     }
-    list
 }
 
 /// The base URL and hosts, then those of schemes that have their own.
@@ -77,7 +115,12 @@ fn shown(toolkit: &Toolkit, name: &str, scheme: &Value) -> String {
     let mut fields = BTreeSet::new();
     let own_base_url = scheme.get("base_url").and_then(Value::as_str);
     collect_fields(&Value::from(own_base_url.unwrap_or(&toolkit.base_url)), &mut fields);
-    collect_fields(scheme, &mut fields);
+    if let Value::Table(parts) = scheme {
+        parts
+            .iter()
+            .filter(|(key, _)| *key != "setup")
+            .for_each(|(_, part)| collect_fields(part, &mut fields));
+    }
     let fields: Vec<_> = fields
         .iter()
         .map(|field| {
@@ -126,7 +169,7 @@ fn the_list_of_built_in_toolkits_is_current() {
     } else {
         assert_eq!(told, list, "docs/toolkits.md is stale: run this test with UPDATE_DOCS=1, and commit it");
     }
-    let count = list.lines().count() - 2;
+    let count = toolkits().len();
     assert!(
         before.contains(&format!("{count} are built in")),
         "the page should say that {count} are built in"

@@ -70,7 +70,7 @@ pub use secret::SecretJson;
 pub use session::{CreateSession, DeletedSession, Mcp, Session, SessionConfig, ToolkitFilter, UpdateSession};
 pub use toolkit::{
     AuthConfigDetails, AuthConfigFields, DeprecatedIds, FieldGroup, InputField, ListSessionToolkits,
-    ListToolkits, SessionAccount, SessionToolkit, SessionToolkitMeta, ToolkitDetails, ToolkitItem,
-    ToolkitMeta,
+    ListToolkits, SessionAccount, SessionToolkit, SessionToolkitMeta, ToolkitCategories, ToolkitCategory,
+    ToolkitDetails, ToolkitItem, ToolkitMeta, ToolkitSetup,
 };
 pub use user::{DeletedUser, ListUserRecords, UserRecord, UserRecordKind, UserRecords};

@@ -12,9 +12,9 @@ use crate::{AuthConfigRef, Pagination, RateLimit};
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListToolkits {
-    /// A part of the slug or name.
+    /// A part of the slug, of the name or of another name.
     pub search: Option<String>,
-    /// A gateway has no categories, so every category lists none.
+    /// The id of a category.
     pub category: Option<String>,
     /// `composio` lists none, `project` and `all` list all.
     pub managed_by: Option<String>,
@@ -92,7 +92,7 @@ pub struct ToolkitDetails {
 pub struct ToolkitMeta {
     pub description: String,
     pub logo: String,
-    pub categories: Vec<String>,
+    pub categories: Vec<ToolkitCategory>,
     pub tools_count: i64,
     pub triggers_count: i64,
     pub version: String,
@@ -102,6 +102,41 @@ pub struct ToolkitMeta {
     /// The provider's documentation.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub app_url: Option<String>,
+}
+
+/// A category of toolkits.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ToolkitCategory {
+    /// The name for filters, such as `customer-support`.
+    pub id: String,
+    /// The display name.
+    pub name: String,
+}
+
+/// The categories of toolkits, on one page.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ToolkitCategories {
+    pub items: Vec<ToolkitCategory>,
+    /// Always null.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub next_cursor: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub total_pages: i64,
+}
+
+/// How an operator registers a client at the provider, or how a user gets a credential there.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolkitSetup {
+    /// The provider's page.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub page: Option<String>,
+    /// The steps there, each a sentence.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub steps: Vec<String>,
 }
 
 /// A toolkit's names in older SDKs.
@@ -130,6 +165,10 @@ pub struct AuthConfigDetails {
     /// The provider's page where a client is registered.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub client_page: Option<String>,
+    /// How to get the credential or the client; null where the toolkit does not say it. Only gateways have this
+    /// field.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub setup: Option<ToolkitSetup>,
     pub fields: AuthConfigFields,
 }
 

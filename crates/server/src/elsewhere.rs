@@ -40,7 +40,7 @@ const TRIGGERS: (&str, &str) = (
 const WEBHOOKS: (&str, &str) =
     ("A gateway sends no webhooks.", "Poll GET …/connected_accounts/{id} for changes of an account.");
 const TOOLKITS: (&str, &str) = (
-    "A gateway has no categories, change log or scope groups of toolkits.",
+    "A gateway has no change log and no scope groups of toolkits.",
     "GET …/toolkits lists the toolkits, GET …/toolkits/{slug} has the details of one.",
 );
 const OWN_TOOLKITS: (&str, &str) = (
@@ -96,7 +96,6 @@ const ELSEWHERE: &[(&str, (&str, &str))] = &[
     ("/webhooks", WEBHOOKS),
     ("/webhooks/{*rest}", WEBHOOKS),
     ("/toolkits/multi", TOOLKITS),
-    ("/toolkits/categories", TOOLKITS),
     ("/toolkits/changelog", TOOLKITS),
     ("/toolkits/{slug}/scopes/{*rest}", TOOLKITS),
     ("/custom/{*rest}", OWN_TOOLKITS),

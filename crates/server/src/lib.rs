@@ -109,6 +109,7 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
         routes!(users::delete),
         routes!(users::records),
         routes!(toolkits::list),
+        routes!(toolkits::categories),
         routes!(toolkits::get),
     ]
 });

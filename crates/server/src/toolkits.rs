@@ -2,7 +2,7 @@
 
 use axum::http::Uri;
 use axum::response::Response;
-use proxy_execute_protocol::{Area, ListToolkits, Page, ToolkitDetails, ToolkitItem};
+use proxy_execute_protocol::{Area, ListToolkits, Page, ToolkitCategories, ToolkitDetails, ToolkitItem};
 
 use super::caller::Caller;
 use super::openapi::Errors;
@@ -21,6 +21,14 @@ pub(super) async fn list(caller: Caller, uri: Uri) -> Result<Response, Failure> 
             gateway.toolkits.list(&read_query(&uri, &[], &["limit"], &["include_deprecated"])?)
         })
         .await
+}
+
+/// Lists the categories of toolkits.
+#[utoipa::path(get, path = "/toolkits/categories", operation_id = "listToolkitCategories", tag = "toolkits",
+    responses((status = 200, body = ToolkitCategories,
+        description = "The categories, on one page."), Errors))]
+pub(super) async fn categories(caller: Caller) -> Result<Response, Failure> {
+    caller.reading(AREA, |gateway| async move { Ok(gateway.toolkits.categories()) }).await
 }
 
 /// Reads a toolkit.

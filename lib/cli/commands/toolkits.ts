@@ -11,14 +11,21 @@ const list: Command = {
   name: 'toolkits list',
   summary: 'Lists the toolkits that can be called',
   parameters: ['[search]'],
-  options: {},
-  examples: ['npx proxy-execute toolkits list', 'npx proxy-execute toolkits list git --toolkit ./toolkits'],
+  options: {
+    category: { value: '<id>', oneRun: true, description: 'The category, such as crm. Default: all categories' },
+  },
+  examples: ['npx proxy-execute toolkits list', 'npx proxy-execute toolkits list --category crm', 'npx proxy-execute toolkits list git --toolkit ./toolkits'],
   run: (given, terminal) =>
     withToolkits(given, async ({ toolkits }) => {
       const [search] = given.parameters;
-      const { items } = await toolkits.list({ search });
-      const rows = items.map(({ slug, name, authSchemes }) => [slug, name, authSchemes.join(' ')]);
-      terminal.result(items, () => terminal.table(['SLUG', 'NAME', 'SCHEMES'], rows));
+      const { items } = await toolkits.list({ search, category: given.text('category') });
+      const rows = items.map(({ slug, name, meta, authSchemes }) => [
+        slug,
+        name,
+        meta.categories.map(({ slug: id }) => id).join(' ') || null,
+        authSchemes.join(' '),
+      ]);
+      terminal.result(items, () => terminal.table(['SLUG', 'NAME', 'CATEGORIES', 'SCHEMES'], rows));
       if (items.length === 0 && !terminal.json) {
         terminal.note(`No toolkit has \`${quoted(search ?? '')}\` in its name. Add your own with --toolkit.`);
       }
@@ -57,9 +64,16 @@ async function withToolkits(given: Given, work: (composio: Composio) => Promise<
   }
 }
 
-function schemeLines({ mode, fields }: Toolkit['authConfigDetails'][number]): string[] {
+function schemeLines({ mode, fields, setup, clientPage }: Toolkit['authConfigDetails'][number]): string[] {
   const { required, optional } = fields.connectedAccountInitiation;
-  return ['', `${mode}:`, ...[...required, ...optional].map(fieldLine)];
+  const page = setup?.page ?? clientPage;
+  const steps = [...(page ? [`Open ${page}`] : []), ...(setup?.steps ?? [])];
+  return [
+    '',
+    `${mode}:`,
+    ...steps.map((step, index) => `  ${index + 1}. ${step}`),
+    ...[...required, ...optional].map(fieldLine),
+  ];
 }
 
 function fieldLine({ name, description, isSecret, default: standard }: ToolkitInputField): string {

@@ -115,6 +115,12 @@ impl<'a> Flow<'a> {
             host: self.toolkit.own_host(self.scheme, &known),
             has_consent: self.toolkit.has_consent(self.scheme),
             scopes: Vec::new(),
+            // With consent, the steps are for the operator, who registers the client.
+            setup: self
+                .toolkit
+                .setup(self.scheme)
+                .filter(|_| !self.toolkit.has_consent(self.scheme))
+                .cloned(),
             fields: fields.map(shown).collect(),
             back_to: self.callback().and_then(|url| url.host_str().map(str::to_owned)),
         };

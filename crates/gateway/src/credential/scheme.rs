@@ -7,7 +7,7 @@ mod service_account;
 
 use std::collections::BTreeMap;
 
-use proxy_execute_protocol::{AuthScheme, Result, SecretJson};
+use proxy_execute_protocol::{AuthScheme, Result, SecretJson, ToolkitSetup};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -207,6 +207,8 @@ pub(crate) struct SchemeDefinition {
     oauth1: Option<OAuth1Definition>,
     #[serde(default)]
     pub(crate) authorization_server: Option<Rules>,
+    #[serde(default)]
+    pub(crate) setup: Option<ToolkitSetup>,
 }
 
 /// The `basic` table: a user name and a password (RFC 7617).

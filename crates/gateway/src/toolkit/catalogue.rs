@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use proxy_execute_protocol::{Advice, Error, ErrorKind, Result, quoted};
 use serde::Deserialize;
@@ -10,19 +10,32 @@ use serde::Deserialize;
 use super::Toolkit;
 use super::definition::Definition;
 
-// `COMPILED_IN: &[(&str, &str)]` holds the file name and text of every file in `toolkits/`.
+// `COMPILED_IN: &[(&str, &str)]` holds the slug and text of every file in `toolkits/`.
 include!(concat!(env!("OUT_DIR"), "/toolkits.rs"));
 
-static BUILT_IN: LazyLock<BTreeMap<String, Arc<Toolkit>>> = LazyLock::new(|| {
-    COMPILED_IN
-        .iter()
-        .map(|(file, text)| {
-            let toolkit =
-                read(text).unwrap_or_else(|why| panic!("a test checks that {file} is valid: {why}"));
-            (toolkit.slug.clone(), Arc::new(toolkit))
-        })
-        .collect()
+/// The compiled-in toolkits, by slug. Most programs call a few of them, so each is read when it is first used.
+static BUILT_IN: LazyLock<BTreeMap<&'static str, BuiltIn>> = LazyLock::new(|| {
+    let built_in =
+        |(slug, text): &(&'static str, &'static str)| (*slug, BuiltIn { text, toolkit: OnceLock::new() });
+    COMPILED_IN.iter().map(built_in).collect()
 });
+
+/// A compiled-in toolkit.
+struct BuiltIn {
+    text: &'static str,
+    toolkit: OnceLock<Arc<Toolkit>>,
+}
+
+impl BuiltIn {
+    fn toolkit(&self) -> &Arc<Toolkit> {
+        self.toolkit.get_or_init(|| {
+            let toolkit = read(self.text);
+            Arc::new(
+                toolkit.unwrap_or_else(|why| panic!("a test checks that it is valid: {why}: {}", self.text)),
+            )
+        })
+    }
+}
 
 /// The source of an operator's own toolkit.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,7 +47,7 @@ pub enum ToolkitSource {
     Definition(serde_json::Value),
 }
 
-/// All toolkits of a gateway, by slug.
+/// All toolkits of a gateway: the compiled-in ones, and the operator's own by slug.
 #[derive(Debug)]
 pub struct Catalogue(BTreeMap<String, Arc<Toolkit>>);
 
@@ -44,7 +57,7 @@ impl Catalogue {
     /// # Errors
     /// `InvalidToolkit` with the file, the key and the reason.
     pub fn with(own: &[ToolkitSource]) -> Result<Self> {
-        let mut toolkits = BUILT_IN.clone();
+        let mut toolkits = BTreeMap::new();
         let mut add = |toolkit: Toolkit| _ = toolkits.insert(toolkit.slug.clone(), Arc::new(toolkit));
         for (index, source) in own.iter().enumerate() {
             match source {
@@ -72,36 +85,56 @@ impl Catalogue {
     /// # Errors
     /// `ToolkitNotFound`, with the slug that the caller probably meant.
     pub fn get(&self, slug: &str) -> Result<&Arc<Toolkit>> {
-        self.0.get(slug).ok_or_else(|| {
-            let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-            // A suggestion differs in at most two letters, which are wrong, missing, extra or swapped. A
-            // longer text resembles no slug, and computing its distance would take long.
-            let longest = self.0.keys().map(String::len).max().unwrap_or_default();
-            let candidates = self.0.keys().filter(|_| slug.chars().nth(longest + 2).is_none());
-            let nearest = candidates
-                .map(|known| (strsim::damerau_levenshtein(&plain(known), &plain(slug)), known))
-                .filter(|(distance, known)| *distance <= 2 && *distance < known.len() / 2)
-                .min();
-            let meant = nearest
-                .map(|(_, known)| known)
-                .or_else(|| self.0.keys().find(|known| known.starts_with(slug)));
-            let error = Error::new(
-                ErrorKind::ToolkitNotFound,
-                format!("There is no toolkit `{}` in this gateway.", quoted(slug)),
-            );
-            match meant.filter(|_| !slug.is_empty()) {
-                Some(meant) => {
-                    error.fix(format!("Did you mean `{meant}`?")).advise(Advice::UseName(meant.clone()))
-                }
-                None => error.fix("Define it with the gateway's `toolkits` option; see docs/toolkits.md."),
+        if let Some(toolkit) = self.0.get(slug).or_else(|| BUILT_IN.get(slug).map(BuiltIn::toolkit)) {
+            return Ok(toolkit);
+        }
+        let error = Error::new(
+            ErrorKind::ToolkitNotFound,
+            format!("There is no toolkit `{}` in this gateway.", quoted(slug)),
+        );
+        Err(match self.meant_by(slug) {
+            Some(meant) => {
+                error.fix(format!("Did you mean `{meant}`?")).advise(Advice::UseName(meant.to_owned()))
             }
+            None => error.fix("Define it with the gateway's `toolkits` option; see docs/toolkits.md."),
         })
+    }
+
+    /// Returns the slug that a caller probably meant: by another name, with a typo, or by its beginning.
+    fn meant_by(&self, text: &str) -> Option<&str> {
+        // A longer text is no slug or name, and computing its distance would take long.
+        let longest = self.iter().map(|toolkit| toolkit.slug.len()).max().unwrap_or_default();
+        if text.is_empty() || text.chars().nth(longest + 2).is_some() {
+            return None;
+        }
+        let wanted = plain(text);
+        let by_name = self.iter().find(|toolkit| toolkit.has_name(&wanted));
+        // The text differs in at most two letters, which are wrong, missing, extra or swapped.
+        let nearest = || {
+            let slugs = self.iter().map(|toolkit| &toolkit.slug);
+            let near = slugs.map(|slug| (strsim::damerau_levenshtein(&plain(slug), &wanted), slug));
+            near.filter(|(distance, slug)| *distance <= 2 && *distance < slug.len() / 2).min()
+        };
+        let by_beginning = || self.iter().find(|toolkit| toolkit.slug.starts_with(text));
+        by_name
+            .map(|toolkit| &toolkit.slug)
+            .or_else(|| nearest().map(|(_, slug)| slug))
+            .or_else(|| by_beginning().map(|toolkit| &toolkit.slug))
+            .map(String::as_str)
     }
 
     /// All toolkits, by slug.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Toolkit>> {
-        self.0.values()
+        let built_in = BUILT_IN.iter().map(|(slug, built_in)| (*slug, built_in.toolkit()));
+        let mut all: BTreeMap<&str, &Arc<Toolkit>> = built_in.collect();
+        all.extend(self.0.iter().map(|(slug, toolkit)| (slug.as_str(), toolkit)));
+        all.into_values()
     }
+}
+
+/// Returns a name as it is compared: in lower case, without the signs between words.
+pub(super) fn plain(text: &str) -> String {
+    text.to_lowercase().replace(['-', '_', ' ', '.'], "")
 }
 
 /// Parses and checks the text of a toolkit's file.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use proxy_execute_protocol::{AuthScheme, Pagination, RateLimit};
+use proxy_execute_protocol::{AuthScheme, Pagination, RateLimit, ToolkitSetup};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -22,12 +22,21 @@ const LONGEST_SLUG: usize = 100;
 /// Upper limit for the headers of a toolkit, and for those of a scheme.
 const MOST_HEADERS: usize = 100;
 
+/// Upper limits for the aliases, the categories and the steps of a setup, and for their lengths.
+const MOST_NAMES: usize = 8;
+const LONGEST_NAME: usize = 60;
+const LONGEST_STEP: usize = 300;
+
 /// A toolkit as its file defines it. Unknown keys are rejected.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Definition {
     slug: String,
     name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    #[serde(default)]
+    categories: Vec<String>,
     /// The provider's page that documents these facts, for readers of the file.
     #[serde(default)]
     docs: Option<String>,
@@ -114,6 +123,15 @@ impl Toolkit {
         if definition.schemes.is_empty() {
             return Err("schemes: at least one is needed, for example [schemes.NO_AUTH]".to_owned());
         }
+        if let Some(alias) = refused_name(&definition.aliases, |alias| alias.to_lowercase() == alias) {
+            return Err(format!("aliases: `{alias}` is not a short name in lower case, or is one too many"));
+        }
+        let is_category = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        if let Some(category) = refused_name(&definition.categories, is_category) {
+            return Err(format!(
+                "categories: `{category}` is not words such as `customer-support`, or is one too many"
+            ));
+        }
         let mut headers = HeaderMap::new();
         let schemes = definition.schemes.values().map(|scheme| &scheme.headers);
         if std::iter::once(&definition.headers).chain(schemes).any(|headers| headers.len() > MOST_HEADERS) {
@@ -165,6 +183,8 @@ impl Toolkit {
         Ok(Self {
             slug,
             name: definition.name,
+            aliases: definition.aliases,
+            categories: definition.categories,
             docs: definition.docs,
             headers,
             check: definition.check,
@@ -232,6 +252,9 @@ impl ToolkitScheme {
             let texts = texts.map(|(name, text)| template(&format!("{}.{name}", signature.key), text));
             Ok::<_, String>(Signature { texts: texts.collect::<Result<_, _>>()?, signer: signature.signer })
         });
+        if let Some(setup) = &definition.setup {
+            check_setup(setup).map_err(|why| format!("setup.{why}"))?;
+        }
         if let Some(server) = &authorization_server {
             let addresses = server.addresses().chain([&base_url]);
             let open: BTreeSet<_> = addresses.flat_map(Template::open_host_fields).collect();
@@ -255,7 +278,31 @@ impl ToolkitScheme {
             basic: basic.transpose()?,
             signature: signature.transpose()?,
             authorization_server,
+            setup: definition.setup.clone(),
         })
+    }
+}
+
+/// Returns the first name that is empty, too long, too many or not as required.
+fn refused_name(names: &[String], is_name: impl Fn(&str) -> bool) -> Option<&String> {
+    let is_refused = |(index, name): &(usize, &String)| {
+        *index >= MOST_NAMES || name.is_empty() || name.len() > LONGEST_NAME || !is_name(name)
+    };
+    names.iter().enumerate().find(is_refused).map(|(_, name)| name)
+}
+
+fn check_setup(setup: &ToolkitSetup) -> Result<(), String> {
+    if let Some(page) =
+        setup.page.as_ref().filter(|page| !page.starts_with("https://") || Url::parse(page).is_err())
+    {
+        return Err(format!("page: `{page}` is not the https URL of a page"));
+    }
+    if setup.steps.len() > MOST_NAMES {
+        return Err(format!("steps: there are more than {MOST_NAMES}"));
+    }
+    match setup.steps.iter().find(|step| step.is_empty() || step.len() > LONGEST_STEP) {
+        Some(step) => Err(format!("steps: `{step}` has no character, or more than {LONGEST_STEP}")),
+        None => Ok(()),
     }
 }
 

@@ -2,14 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use proxy_execute_protocol::{AuthScheme, DeprecatedIds, InputField, ToolkitItem, ToolkitMeta};
+use proxy_execute_protocol::{
+    AuthScheme, DeprecatedIds, InputField, ToolkitCategory, ToolkitItem, ToolkitMeta, ToolkitSetup,
+};
 
 use super::Toolkit;
+use super::catalogue::plain;
 use crate::clock::rfc3339;
 use crate::credential::scheme::{ClientOwner, Obtained, Scheme};
 
 /// The fields of a credential that are not secret.
 const PLAIN: &[&str] = &["application_id", "client_id", "consumer_key", "email", "username"];
+
+/// A category with its name: `customer-support` is Customer support.
+pub(crate) fn category(id: &str) -> ToolkitCategory {
+    let mut name = id.replace('-', " ");
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    ToolkitCategory { id: id.to_owned(), name }
+}
 
 impl Toolkit {
     /// The fields that a user enters to connect an account with this scheme.
@@ -120,8 +132,21 @@ impl Toolkit {
     pub(crate) fn is_found_by(&self, search: Option<&str>) -> bool {
         search.is_none_or(|search| {
             let search = search.to_lowercase();
-            self.slug.contains(&search) || self.name.to_lowercase().contains(&search)
+            let is_part_of = |name: &String| name.contains(&search);
+            is_part_of(&self.slug)
+                || is_part_of(&self.name.to_lowercase())
+                || self.aliases.iter().any(is_part_of)
         })
+    }
+
+    /// Whether this is the toolkit's name or an alias, in the form of [`plain`].
+    pub(super) fn has_name(&self, wanted: &str) -> bool {
+        std::iter::once(&self.name).chain(&self.aliases).any(|name| plain(name) == wanted)
+    }
+
+    /// How an operator or a user gets a credential of this scheme.
+    pub(crate) fn setup(&self, scheme: AuthScheme) -> Option<&ToolkitSetup> {
+        self.schemes.get(&scheme)?.setup.as_ref()
     }
 
     /// A description for lists.
@@ -143,7 +168,7 @@ impl Toolkit {
             meta: ToolkitMeta {
                 description: self.description(),
                 logo: String::new(),
-                categories: Vec::new(),
+                categories: self.categories.iter().map(|id| category(id)).collect(),
                 tools_count: 0,
                 triggers_count: 0,
                 version: "latest".to_owned(),

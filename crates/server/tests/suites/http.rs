@@ -297,7 +297,6 @@ async fn missing_routes_of_the_vendor_name_the_replacement() {
             ("GET", "/files/list", "binary_body"),
             ("POST", "/custom/toolkits/sync", "toolkit"),
             ("POST", "/toolkits/multi", "/toolkits"),
-            ("GET", "/toolkits/categories", "/toolkits"),
             ("GET", "/toolkits/changelog", "/toolkits"),
             ("POST", "/connected_accounts/complete_auth", "link"),
             ("POST", "/logs/tool_execution", "calls"),

@@ -114,7 +114,7 @@ async fn every_route_responds_under_both_versions() {
 }
 
 /// Every route, with the permission that it needs.
-const ROUTES: [(&str, &str, &str, &str); 31] = [
+const ROUTES: [(&str, &str, &str, &str); 32] = [
     ("GET", "/api_keys", "api_keys", "read"),
     ("POST", "/api_keys", "api_keys", "write"),
     ("DELETE", "/api_keys/key_x", "api_keys", "write"),
@@ -145,6 +145,7 @@ const ROUTES: [(&str, &str, &str, &str); 31] = [
     ("DELETE", "/users/ann", "users", "write"),
     ("GET", "/users/ann/records", "users", "read"),
     ("GET", "/toolkits", "toolkits", "read"),
+    ("GET", "/toolkits/categories", "toolkits", "read"),
     ("GET", "/toolkits/slug-x", "toolkits", "read"),
 ];
 

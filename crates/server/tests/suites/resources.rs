@@ -830,7 +830,7 @@ async fn toolkits_are_found() {
     }
     assert_eq!(found, names);
     assert_eq!(slugs(&read(&port, "/toolkits?search=GMAIL").await), ["gmail"]);
-    for none in ["category=email", "managed_by=composio", "search=no-such-toolkit"] {
+    for none in ["category=no-such-category", "managed_by=composio", "search=no-such-toolkit"] {
         assert_eq!(read(&port, &format!("/toolkits?{none}")).await["items"], json!([]));
     }
     assert_eq!(slugs(&read(&port, "/toolkits?managed_by=all&sort_by=usage").await), names);
