@@ -422,9 +422,15 @@ fn the_error_about_a_mistyped_slug_suggests_the_right_one() {
     let error = catalogue.get("GoogleCalendar").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ToolkitNotFound);
     assert!(error.to_string().contains("`googlecalendar`"), "{error}");
-    for (typo, meant) in
-        [("githb", "github"), ("gihtub", "github"), ("google-drive", "googledrive"), ("ser", "serpapi")]
-    {
+    for (typo, meant) in [
+        ("githb", "github"),
+        ("gihtub", "github"),
+        ("google-drive", "googledrive"),
+        ("ser", "serpapi"),
+        ("gcal", "googlecalendar"),
+        ("X", "twitter"),
+        ("Monday.com", "monday"),
+    ] {
         let error = catalogue.get(typo).unwrap_err().to_string();
         assert!(error.contains(&format!("Did you mean `{meant}`?")), "{typo}: {error}");
     }

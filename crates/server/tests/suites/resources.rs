@@ -829,7 +829,15 @@ async fn toolkits_are_found() {
         path = format!("/toolkits?limit=7&cursor={cursor}");
     }
     assert_eq!(found, names);
-    assert_eq!(slugs(&read(&port, "/toolkits?search=GMAIL").await), ["gmail"]);
+    assert_eq!(slugs(&read(&port, "/toolkits?search=GoogleDocs").await), ["googledocs"]);
+    // Another name, and a category.
+    assert_eq!(slugs(&read(&port, "/toolkits?search=gcal").await), ["googlecalendar"]);
+    let of_email = slugs(&read(&port, "/toolkits?category=email").await);
+    assert!(of_email.len() > 3 && of_email.len() < names.len() / 4, "{of_email:?}");
+    assert!(of_email.contains(&"gmail".to_owned()));
+    let categories = read(&port, "/toolkits/categories").await;
+    let support = json!({ "id": "customer-support", "name": "Customer support" });
+    assert!(categories["items"].as_array().unwrap().contains(&support), "{categories}");
     for none in ["category=no-such-category", "managed_by=composio", "search=no-such-toolkit"] {
         assert_eq!(read(&port, &format!("/toolkits?{none}")).await["items"], json!([]));
     }
