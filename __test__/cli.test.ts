@@ -838,7 +838,9 @@ token_url = "${upstream.origin}/token"
       found.map(({ slug }: { slug: string }) => slug),
       ['acme'],
     );
-    assert.match(await done(['toolkits', 'list', 'git']), /^SLUG +NAME +SCHEMES\n(.*\n)*github +GitHub/);
+    assert.match(await done(['toolkits', 'list', 'git']), /^SLUG +NAME +CATEGORIES +SCHEMES\n(.*\n)*github +GitHub/);
+    assert.match(await done(['toolkits', 'list', 'gcal', '--category', 'calendar']), /\ngooglecalendar .*\n$/);
+    assert.match(await done(['toolkits', 'show', 'brevo']), /^API_KEY:\n {2}1\. Open https:/m);
     const shown = await done(['toolkits', 'show', 'acme', '--toolkit', 'acme.toml']);
     assert.match(
       shown,
@@ -846,7 +848,7 @@ token_url = "${upstream.origin}/token"
     );
     assert.equal((await run(['toolkits', 'show', 'nope'])).code, 1);
     const none = await run(['toolkits', 'list', 'nope']);
-    assert.deepEqual([none.code, none.stdout], [0, 'SLUG  NAME  SCHEMES\n']);
+    assert.deepEqual([none.code, none.stdout], [0, 'SLUG  NAME  CATEGORIES  SCHEMES\n']);
     assert.equal(none.stderr, 'No toolkit has `nope` in its name. Add your own with --toolkit.\n');
   });
 
