@@ -430,8 +430,8 @@ export const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
     },
     {
       title: 'the categories of toolkits',
-      code: withClient('await composio.toolkits.listCategories();'),
-      refused: 'NotSupported',
+      code: withClient(`const { items } = await composio.toolkits.listCategories();
+        ${expect('items.some(({ id }) => id === "crm")')}`),
     },
   ],
   Errors: [

@@ -31,7 +31,7 @@ struct Toolkit {
     rate_limit: Option<toml::Table>,
     /// The statements that no page of the provider confirms, as the comments of the file say.
     #[serde(skip)]
-    not_confirmed: Vec<String>,
+    unconfirmed: Vec<String>,
 }
 
 /// The built-in toolkits, by slug.
@@ -44,8 +44,8 @@ fn toolkits() -> Vec<Toolkit> {
         let mut toolkit: Toolkit = toml::from_str(&text).unwrap();
         assert_eq!(file.file_stem().unwrap(), toolkit.slug.as_str(), "a file is named as its toolkit");
         assert!(!toolkit.categories.is_empty(), "{} has no category", toolkit.slug);
-        let notes = text.lines().filter_map(|line| line.strip_prefix("# Not confirmed: "));
-        toolkit.not_confirmed = notes.map(str::to_owned).collect();
+        let notes = text.lines().filter_map(|line| line.strip_prefix("# Unconfirmed: "));
+        toolkit.unconfirmed = notes.map(str::to_owned).collect();
         toolkit
     };
     files.iter().map(read).collect()
@@ -65,10 +65,10 @@ fn list() -> String {
         list.push('\n');
     }
     list.push_str(
-        "### Not confirmed\n\nNo page of the provider that was read says these parts of the files.\n\n",
+        "### Unconfirmed\n\nNo page of the provider that was read says these parts of the files.\n\n",
     );
-    for Toolkit { slug, not_confirmed, .. } in &toolkits {
-        for note in not_confirmed {
+    for Toolkit { slug, unconfirmed, .. } in &toolkits {
+        for note in unconfirmed {
             // A placeholder is no expression of a page.
             let note = note.replace("{{", "`{{").replace("}}", "}}`").replace("``", "`");
             writeln!(list, "- `{slug}`: {note}").unwrap();
