@@ -471,17 +471,19 @@ function toToolkit(toolkit: WireToolkit): Toolkit {
     baseUrl: toolkit.base_url ?? null,
     pagination: toolkit.pagination ?? null,
     rateLimit: toolkit.rate_limit ?? null,
-    authConfigDetails: (toolkit.auth_config_details ?? []).map(({ name, mode, redirect_uri, client_page, setup, fields }) => ({
-      name,
-      mode,
-      redirectUri: redirect_uri ?? null,
-      clientPage: client_page ?? null,
-      setup: setup ?? null,
-      fields: {
-        authConfigCreation: toFields(fields.auth_config_creation),
-        connectedAccountInitiation: toFields(fields.connected_account_initiation),
-      },
-    })),
+    authConfigDetails: (toolkit.auth_config_details ?? []).map(
+      ({ name, mode, redirect_uri, client_page, setup, fields }) => ({
+        name,
+        mode,
+        redirectUri: redirect_uri ?? null,
+        clientPage: client_page ?? null,
+        setup: setup ?? null,
+        fields: {
+          authConfigCreation: toFields(fields.auth_config_creation),
+          connectedAccountInitiation: toFields(fields.connected_account_initiation),
+        },
+      }),
+    ),
   };
 }
 

@@ -14,7 +14,11 @@ const list: Command = {
   options: {
     category: { value: '<id>', oneRun: true, description: 'The category, such as crm. Default: all categories' },
   },
-  examples: ['npx proxy-execute toolkits list', 'npx proxy-execute toolkits list --category crm', 'npx proxy-execute toolkits list git --toolkit ./toolkits'],
+  examples: [
+    'npx proxy-execute toolkits list',
+    'npx proxy-execute toolkits list --category crm',
+    'npx proxy-execute toolkits list git --toolkit ./toolkits',
+  ],
   run: (given, terminal) =>
     withToolkits(given, async ({ toolkits }) => {
       const [search] = given.parameters;
