@@ -237,6 +237,33 @@ async fn a_key_is_entered_on_the_page() {
 }
 
 #[tokio::test]
+async fn the_page_says_where_to_find_a_key() {
+    let upstream = granting().await;
+    let mut options = with_toolkits(&upstream);
+    let setup = json!({ "page": "https://acme.example/keys?a=1&b=2", "steps": ["Open <Settings>.", "Create a key."] });
+    options.toolkits.push(ToolkitSource::Definition(json!({
+        "slug": "explained", "name": "Explained", "base_url": "https://api.acme.example",
+        "schemes": { "API_KEY": { "headers": { "X-Api-Key": "{{api_key}}" }, "setup": setup } },
+    })));
+    let port = Port::with(options).await;
+    let shown = read(&port, "/toolkits/explained").await;
+    assert_eq!(shown["auth_config_details"][0]["setup"], setup);
+    let (token, _) = link(&port, json!({ "toolkit": "explained" })).await;
+    let page = Browser::new(&port).open(&token).await;
+    assert_page(&page, 200, "Where to find it");
+    for part in [
+        "<li>Open &#60;Settings&#62;.</li>",
+        "<li>Create a key.</li>",
+        r#"href="https://acme.example/keys?a=1&#38;b=2" target="_blank" rel="noopener noreferrer""#,
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    // Other toolkits have no such part, and the steps of an OAuth client are for the operator.
+    let (token, _) = link(&port, json!({ "toolkit": "query" })).await;
+    assert!(!Browser::new(&port).open(&token).await.body.contains("Where to find it"));
+}
+
+#[tokio::test]
 async fn a_password_is_optional() {
     let upstream = Upstream::pleasant().await;
     let port = port(&upstream).await;
