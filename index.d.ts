@@ -99,7 +99,7 @@ export interface Credential {
 /** An API key's permissions, by area. It has no access to other areas. */
 export type Permissions = Partial<Record<PermissionArea, "none" | "read" | "write" | "read_write">>;
 /** The areas of a gateway's routes. Other areas belong to the hosted backend. */
-export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | "users" | (string & {});
+export type PermissionArea = "auth_configs" | "connected_accounts" | "proxy_execute" | "sessions" | "toolkits" | "users" | "webhooks" | (string & {});
 /** An API key to make. */
 export interface CreateApiKey {
 	/** Its purpose. */
@@ -1857,6 +1857,8 @@ export interface GatewayOptions {
 	allowPrivateRedirects?: readonly string[] | undefined;
 	/** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
 	allowPrivateBodies?: readonly string[] | undefined;
+	/** Such hosts to which webhooks may be sent. Default: none. */
+	allowPrivateWebhooks?: readonly string[] | undefined;
 	/** Upper limit for a response held in memory, after decompression, in bytes. Default: 50 MiB. */
 	maxResponseBytes?: number | undefined;
 	/**
@@ -2020,6 +2022,183 @@ export declare class Users {
 	 */
 	export(userId: string, options?: CallOptions): AsyncGenerator<UserRecord, void, undefined>;
 }
+/** A type of events that a webhook subscription may enable, such as `composio.connected_account.expired`. */
+export type WebhookEventName = `composio.connected_account.${"connected" | "failed" | "refreshed" | "refresh_failed" | "expired" | "revoked" | "expiring_soon" | "disabled" | "enabled" | "deleted"}` | (string & {});
+/** A webhook subscription to make. */
+export interface CreateWebhookSubscription {
+	/** Where the events are sent: an https URL. */
+	webhookUrl: string;
+	/** The types of the events, at least one. */
+	enabledEvents: readonly WebhookEventName[];
+}
+/** Changes of a webhook subscription. Parts that are not named stay. */
+export interface UpdateWebhookSubscription {
+	/** Where the events are sent. Pending deliveries go there too. */
+	webhookUrl?: string | undefined;
+	/** The types of the events, at least one. */
+	enabledEvents?: readonly WebhookEventName[] | undefined;
+}
+/** A webhook subscription, without its secret. */
+export interface WebhookSubscription {
+	/** Its id, `whs_…`. */
+	id: string;
+	/** Where the events are sent. */
+	webhookUrl: string;
+	/** The form of the payload. */
+	version: "V3" | (string & {});
+	/** The types of the events. */
+	enabledEvents: WebhookEventName[];
+	/** When it was created, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was changed, as an ISO 8601 date. */
+	updatedAt: string;
+}
+/** A webhook subscription that was just created. */
+export interface NewWebhookSubscription extends WebhookSubscription {
+	/** The secret that signs the webhooks. It is shown once. */
+	secret: string;
+}
+/** How far a delivery is: `pending` until the receiver has acknowledged it, `dead` after the last attempt. */
+export type WebhookDeliveryStatus = "pending" | "delivered" | "dead";
+/** Which deliveries to list. `limit` is from 1 to 1 000, by default 20. */
+export interface ListWebhookDeliveries extends PageOptions {
+	/** Only deliveries with this status. Default: all. */
+	status?: WebhookDeliveryStatus | undefined;
+}
+/** The delivery of an event to a subscription. */
+export interface WebhookDelivery {
+	/** The id of the event, which is the header `webhook-id`. */
+	id: string;
+	/** The cursor of the event, for {@link ReplayWebhooks.after}. */
+	eventCursor: string;
+	/** The type of the event. */
+	eventType: WebhookEventName;
+	/** How far it is. */
+	status: WebhookDeliveryStatus;
+	/** How many attempts have begun. */
+	attempts: number;
+	/** The status of the last response; null if the last attempt got none. */
+	responseStatus: number | null;
+	/** Why the last attempt failed; null if it did not. */
+	problem: string | null;
+	/** When the next attempt may begin, as an ISO 8601 date; null if there is none. */
+	nextAttemptAt: string | null;
+	/** When it was created, as an ISO 8601 date. */
+	createdAt: string;
+	/** When it was delivered or given up, as an ISO 8601 date; null before. */
+	endedAt: string | null;
+}
+/** The deliveries to send again: those of all events behind a cursor, or those with these ids. */
+export type ReplayWebhooks = {
+	/** The cursor of an event. */
+	after?: string | undefined;
+	/** The ids of deliveries, at most 1 000. */
+	deliveries?: readonly string[] | undefined;
+};
+/** The webhook subscriptions of a gateway, by {@link Gateway.webhooks}. */
+export declare class Webhooks {
+	#private;
+	private constructor();
+	/**
+	 * Creates a subscription. Events from now on are sent to it. Its secret is returned once.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {BadRequestError} If a type does not exist, or the gateway may not call the URL (slug `AddressRefused`).
+	 *
+	 * @example
+	 * ```ts
+	 * const { id, secret } = await gateway.webhooks.create({
+	 *   webhookUrl: 'https://example.com/webhooks',
+	 *   enabledEvents: ['composio.connected_account.expired'],
+	 * });
+	 * ```
+	 */
+	create(request: CreateWebhookSubscription, options?: CallOptions): Promise<NewWebhookSubscription>;
+	/**
+	 * Lists the subscriptions, the newest first. Their secrets are not shown.
+	 *
+	 * @param page `limit`, from 1 to 50, and `cursor`.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 *
+	 * @example
+	 * ```ts
+	 * for (const { id, webhookUrl } of (await gateway.webhooks.list()).items) console.log(id, webhookUrl);
+	 * ```
+	 */
+	list(page?: PageOptions, options?: CallOptions): Promise<Page<WebhookSubscription>>;
+	/**
+	 * Changes a subscription.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {NotFoundError} If there is no such subscription.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.webhooks.update(id, { enabledEvents: ['composio.connected_account.deleted'] });
+	 * ```
+	 */
+	update(subscriptionId: string, change: UpdateWebhookSubscription, options?: CallOptions): Promise<WebhookSubscription>;
+	/**
+	 * Deletes a subscription with its deliveries.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {NotFoundError} If there is no such subscription.
+	 *
+	 * @example
+	 * ```ts
+	 * await gateway.webhooks.delete(id);
+	 * ```
+	 */
+	delete(subscriptionId: string, options?: CallOptions): Promise<void>;
+	/**
+	 * Replaces the secret of a subscription. For 24 hours, webhooks are signed with the previous secret too.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {NotFoundError} If there is no such subscription.
+	 *
+	 * @example
+	 * ```ts
+	 * const { secret } = await gateway.webhooks.rotateSecret(id);
+	 * ```
+	 */
+	rotateSecret(subscriptionId: string, options?: CallOptions): Promise<{
+		id: string;
+		secret: string;
+	}>;
+	/**
+	 * Lists the deliveries of a subscription, the newest first.
+	 *
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @throws {ValidationError} If an argument is unknown or cannot be used.
+	 * @throws {NotFoundError} If there is no such subscription.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await gateway.webhooks.deliveries(id, { status: 'dead' });
+	 * ```
+	 */
+	deliveries(subscriptionId: string, filter?: ListWebhookDeliveries, options?: CallOptions): Promise<Page<WebhookDelivery>>;
+	/**
+	 * Sends deliveries again that were acknowledged or given up. Pending ones stay as they are.
+	 *
+	 * @param replay `after`, the cursor of an event: the deliveries of all later events. Or `deliveries`, their ids.
+	 * @param options `signal` and `timeout` (milliseconds).
+	 * @returns How many are sent again.
+	 * @throws {ValidationError} If an argument is missing, unknown or cannot be used.
+	 * @throws {NotFoundError} If there is no such subscription.
+	 * @throws {APIError} With the slug `EventsForgotten` if the cursor is too old.
+	 *
+	 * @example
+	 * ```ts
+	 * const { items } = await gateway.webhooks.deliveries(id, { status: 'dead' });
+	 * await gateway.webhooks.replay(id, { deliveries: items.map((delivery) => delivery.id) });
+	 * ```
+	 */
+	replay(subscriptionId: string, replay: ReplayWebhooks, options?: CallOptions): Promise<number>;
+}
 /** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
 export interface ListenOptions {
 	/** The address. Default: `127.0.0.1`, which only this machine can reach. */
@@ -2112,6 +2291,8 @@ export declare class Gateway {
 	readonly audit: Audit;
 	/** The data of users, to be exported or deleted. */
 	readonly users: Users;
+	/** Where events are sent. */
+	readonly webhooks: Webhooks;
 	private constructor();
 	/**
 	 * Opens a gateway. Call {@link Gateway.close} when you no longer need it. A process that ends by itself closes
@@ -3354,7 +3535,7 @@ export interface ParseWebhook {
 	/** The most seconds between the timestamp and now, in either direction. 0 is any number. Default: 300. */
 	tolerance?: number | undefined;
 }
-/** The webhooks of the hosted backend, by {@link Composio.triggers}. A gateway sends none. */
+/** The webhooks of the hosted backend, by {@link Composio.triggers}. A gateway sends events of accounts in the same form. */
 export declare class Triggers {
 	/**
 	 * Verifies that Composio sent a webhook, and reads its payload.

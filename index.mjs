@@ -56,5 +56,6 @@ export {
   Users,
   ValidationError,
   WebhookEventTypes,
+  Webhooks,
   WebhookVersions,
 } from './index.js';

@@ -359,7 +359,10 @@ basic = { username = "{{username}}", password = "{{password}}" }
       const { encryptionKeys, ...counted } = counts;
       const [{ keyId, ...rows }] = encryptionKeys;
       assert.match(keyId, /^[0-9a-f]{16}$/);
-      assert.deepEqual([encryptionKeys.length, rows], [1, { authConfigs: 0, accounts: 0, links: 0, keyChecks: 1 }]);
+      assert.deepEqual(
+        [encryptionKeys.length, rows],
+        [1, { authConfigs: 0, accounts: 0, links: 0, webhookSubscriptions: 0, keyChecks: 1 }],
+      );
       const expected = { store: 'kept.db', pendingMigrations: 0, accounts: 0, sessions: 0, apiKeys: 1, calls: 0 };
       assert.deepEqual(counted, expected);
       assert.match(

@@ -497,7 +497,7 @@ no-mcp = true
     assert.deepEqual([ours.code, ours.stdout, ours.stderr], [theirs.code, theirs.stdout, theirs.stderr]);
     assert.match(
       ours.stdout,
-      /^Encrypted with the key \w{16}: 1 auth configs, 2 accounts, 0 links\.\nThe key \w{16} is no longer needed: .*\nStart every gateway with the new key alone\.\n$/,
+      /^Encrypted with the key \w{16}: 1 auth configs, 2 accounts, 0 links, 0 webhook subscriptions\.\nThe key \w{16} is no longer needed: .*\nStart every gateway with the new key alone\.\n$/,
     );
     const other = { PROXY_EXECUTE_ENCRYPTION_KEY: OTHER_KEY };
     for (const name of [store, copy]) {
@@ -506,7 +506,10 @@ no-mcp = true
       await same(['store', 'rotate-key', '--store', name], 0, other);
       const { stdout } = await same(['store', 'rotate-key', '--store', name, '--json'], 0, keys);
       const { keyId, resealed, encryptionKeys, unneededKeys, unopenable } = JSON.parse(stdout);
-      assert.deepEqual([resealed, unopenable], [{ authConfigs: 0, accounts: 0, links: 0 }, []]);
+      assert.deepEqual(
+        [resealed, unopenable],
+        [{ authConfigs: 0, accounts: 0, links: 0, webhookSubscriptions: 0 }, []],
+      );
       assert.deepEqual([encryptionKeys[0].keyId, encryptionKeys[0].accounts], [keyId, 2]);
       assert.deepEqual(unneededKeys, [encryptionKeys[1].keyId]);
     }

@@ -57,6 +57,7 @@ const upstreamURL = `http://127.0.0.1:${upstream.address().port}`;
 const bearer = { BEARER_TOKEN: { headers: { Authorization: 'Bearer {{token}}' } } };
 const gateway = await Gateway.open({
   allowPrivateHosts: ['127.0.0.1'],
+  allowPrivateWebhooks: ['127.0.0.1'],
   toolkits: [
     { slug: 'github', name: 'GitHub', base_url: upstreamURL, schemes: bearer },
     { slug: 'slackbot', name: 'Slackbot', base_url: `${upstreamURL}/api`, schemes: bearer },

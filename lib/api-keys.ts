@@ -15,6 +15,7 @@ export type PermissionArea =
   | 'sessions'
   | 'toolkits'
   | 'users'
+  | 'webhooks'
   | (string & {});
 
 /** An API key to make. */

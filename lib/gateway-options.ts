@@ -42,6 +42,8 @@ export interface GatewayOptions {
   allowPrivateRedirects?: readonly string[];
   /** Such hosts from which the `url` of a `binaryBody` may be fetched. Default: none. */
   allowPrivateBodies?: readonly string[];
+  /** Such hosts to which webhooks may be sent. Default: none. */
+  allowPrivateWebhooks?: readonly string[];
   /** Upper limit for a response held in memory, after decompression, in bytes. Default: 50 MiB. */
   maxResponseBytes?: number;
   /**
@@ -166,6 +168,7 @@ const OPTIONS: Readonly<Record<keyof GatewayOptions, Option>> = {
   allowPrivateHosts: { check: texts },
   allowPrivateRedirects: { check: texts },
   allowPrivateBodies: { check: texts },
+  allowPrivateWebhooks: { check: texts },
   maxResponseBytes: whole(1, 'Upper limit for a response held in memory, after decompression. Default: 50 MiB'),
   maxExpansion: whole(1, 'How many times its compressed size a file or stream from an API may have. Default: 200'),
   maxUploadBytes: whole(1, 'Upper limit for a body of bytes sent to an API. Default: 5 GiB'),

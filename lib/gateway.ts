@@ -14,6 +14,7 @@ import { type GatewayOptions, writeGatewayOptions } from './gateway-options';
 import { answerOf, completions, native } from './native';
 import { type Users, usersOf } from './users';
 import { Check } from './validate';
+import { type Webhooks, webhooksOf } from './webhooks';
 
 /** The options of {@link Gateway.listen}: where a gateway listens, and the limits of the port. */
 export interface ListenOptions {
@@ -142,6 +143,8 @@ export class Gateway {
   readonly audit: Audit;
   /** The data of users, to be exported or deleted. */
   readonly users: Users;
+  /** Where events are sent. */
+  readonly webhooks: Webhooks;
   readonly #native: Native.Gateway;
   /** One timer per port, which keeps the process alive. */
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -161,6 +164,7 @@ export class Gateway {
     this.calls = callsOf(native);
     this.audit = auditOf(backend);
     this.users = usersOf(backend);
+    this.webhooks = webhooksOf(backend);
     openGateways.add(this.#weak);
     collected.register(this, this.#weak);
     closeBeforeExit();

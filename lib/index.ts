@@ -186,6 +186,18 @@ export { type DeletedUser, type UserRecord, Users } from './users';
 export type { CallOptions } from './validate';
 export type { ParseWebhook, VerifyWebhook, WebhookRequest } from './webhook';
 export type { IncomingTriggerPayload, WebhookEvent } from './webhook-payload';
+export {
+  type CreateWebhookSubscription,
+  type ListWebhookDeliveries,
+  type NewWebhookSubscription,
+  type ReplayWebhooks,
+  type UpdateWebhookSubscription,
+  type WebhookDelivery,
+  type WebhookDeliveryStatus,
+  type WebhookEventName,
+  type WebhookSubscription,
+  Webhooks,
+} from './webhooks';
 
 // If the native part cannot be loaded, the program fails now instead of at its first call.
 void native.Gateway;

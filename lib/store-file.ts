@@ -26,6 +26,7 @@ export interface KeyUse {
   authConfigs: number;
   accounts: number;
   links: number;
+  webhookSubscriptions: number;
   /** 1 if the store is marked as one of this key. */
   keyChecks: number;
 }
@@ -105,12 +106,20 @@ export class KeyRotation {
   }
 }
 
-function readUse({ key_id, auth_configs, accounts, links, key_checks }: Record<string, unknown>): KeyUse {
+function readUse({
+  key_id,
+  auth_configs,
+  accounts,
+  links,
+  webhook_subscriptions,
+  key_checks,
+}: Record<string, unknown>): KeyUse {
   return {
     keyId: key_id as string | null,
     authConfigs: auth_configs as number,
     accounts: accounts as number,
     links: links as number,
+    webhookSubscriptions: webhook_subscriptions as number,
     keyChecks: key_checks as number,
   };
 }

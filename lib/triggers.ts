@@ -3,7 +3,7 @@
 import { type ParseWebhook, parsed, type VerifyWebhook, verified, type WebhookRequest } from './webhook';
 import type { WebhookEvent } from './webhook-payload';
 
-/** The webhooks of the hosted backend, by {@link Composio.triggers}. A gateway sends none. */
+/** The webhooks of the hosted backend, by {@link Composio.triggers}. A gateway sends events of accounts in the same form. */
 export class Triggers {
   /**
    * Verifies that Composio sent a webhook, and reads its payload.

@@ -1,6 +1,8 @@
 /** The vendor's TypeScript SDK, unchanged, against a gateway on a port. `SDK` names the package of one of its versions. */
 
 import assert from 'node:assert/strict';
+import { once as onceOf } from 'node:events';
+import { createServer } from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { startGateway, watchLog } from './gateway.mjs';
 
@@ -548,5 +550,44 @@ describe('errors have the class of their status', () => {
       assert.equal(error.constructor.name, 'APIConnectionError');
       return true;
     });
+  });
+});
+
+describe('webhooks', () => {
+  it('are set, listed and deleted by the SDK, and verified by it', async (test) => {
+    if (!isNewest) return test.skip('this version of the SDK has no webhook subscriptions');
+    const receiver = createServer(async (request, response) => {
+      const payload = (await request.toArray()).join('');
+      response.writeHead(204).end();
+      receiver.emit('webhook', { headers: request.headers, payload });
+    });
+    await onceOf(receiver.listen(0, '127.0.0.1'), 'listening');
+    const webhookUrl = `http://127.0.0.1:${receiver.address().port}/hook`;
+    const { subscriptions } = composio.webhooks;
+    const { items: types } = await subscriptions.listEventTypes();
+    assert.ok(types.some(({ eventType }) => eventType === 'composio.connected_account.disabled'));
+    const made = await subscriptions.set({ webhookUrl });
+    assert.deepEqual([made.version, made.enabledEvents], ['V3', ['composio.trigger.message']]);
+    const enabledEvents = ['composio.trigger.message', 'composio.connected_account.disabled'];
+    const changed = await subscriptions.set({ webhookUrl, enabledEvents });
+    assert.deepEqual([changed.id, changed.enabledEvents, changed.secret], [made.id, enabledEvents, undefined]);
+    assert.equal((await subscriptions.list()).totalItems, 1);
+
+    const arrived = onceOf(receiver, 'webhook');
+    await composio.connectedAccounts.disable(gateway.githubAccount);
+    const [{ headers, payload }] = await arrived;
+    await composio.connectedAccounts.enable(gateway.githubAccount);
+    const webhook = {
+      id: headers['webhook-id'],
+      timestamp: headers['webhook-timestamp'],
+      signature: headers['webhook-signature'],
+      payload,
+    };
+    const { version, payload: event } = await composio.triggers.verifyWebhook({ ...webhook, secret: made.secret });
+    assert.deepEqual([version, event.triggerSlug], ['V3', 'composio.connected_account.disabled']);
+    const { secret } = await subscriptions.rotateSecret(made.id);
+    assert.notEqual(secret, made.secret);
+    assert.deepEqual(await subscriptions.delete(made.id), { success: true });
+    receiver.close();
   });
 });

@@ -101,16 +101,22 @@ export const ALLOW_PRIVATE: Readonly<Record<string, Option>> = {
     many: true,
     description: 'Such a host from which the URL of a body may be fetched',
   },
+  'allow-private-webhook': {
+    value: '<host>',
+    many: true,
+    description: 'Such a host to which webhooks may be sent',
+  },
 };
 
 /** The private hosts that the command line opens, as options of a gateway. */
 export function privateHosts(
   given: Given,
-): Pick<GatewayOptions, 'allowPrivateHosts' | 'allowPrivateRedirects' | 'allowPrivateBodies'> {
+): Pick<GatewayOptions, 'allowPrivateHosts' | 'allowPrivateRedirects' | 'allowPrivateBodies' | 'allowPrivateWebhooks'> {
   return {
     allowPrivateHosts: given.texts('allow-private-host'),
     allowPrivateRedirects: given.texts('allow-private-redirect'),
     allowPrivateBodies: given.texts('allow-private-body'),
+    allowPrivateWebhooks: given.texts('allow-private-webhook'),
   };
 }
 

@@ -15,6 +15,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   allowPrivateHosts: '--allow-private-host',
   allowPrivateRedirects: '--allow-private-redirect',
   allowPrivateBodies: '--allow-private-body',
+  allowPrivateWebhooks: '--allow-private-webhook',
   allowed_addresses: '--allow-address',
   allowedAddresses: '--allow-address',
   callbackUrls: '--callback-url',

@@ -59,6 +59,11 @@ pub enum Action {
     AccountRevoked,
     AccountDeleted,
     UserDeleted,
+    WebhookCreated,
+    WebhookUpdated,
+    WebhookDeleted,
+    WebhookSecretRotated,
+    WebhookReplayed,
     KeyRotated,
 }
 
@@ -83,6 +88,11 @@ impl Action {
             Self::AccountRevoked => "connected_account.revoked",
             Self::AccountDeleted => "connected_account.deleted",
             Self::UserDeleted => "user.deleted",
+            Self::WebhookCreated => "webhook_subscription.created",
+            Self::WebhookUpdated => "webhook_subscription.updated",
+            Self::WebhookDeleted => "webhook_subscription.deleted",
+            Self::WebhookSecretRotated => "webhook_subscription.secret_rotated",
+            Self::WebhookReplayed => "webhook_subscription.replayed",
             Self::KeyRotated => "store.key_rotated",
         }
     }

@@ -162,6 +162,14 @@ impl Egress {
         Ok(if is_allowed { &self.private } else { &self.public })
     }
 
+    /// Checks what of a URL needs no lookup: its scheme, and a literal address.
+    ///
+    /// # Errors
+    /// `AddressRefused`.
+    pub(crate) fn check(&self, url: &Url, behalf: &Behalf) -> Result<()> {
+        self.private_hosts.check(url, behalf).map(drop)
+    }
+
     /// Sends a request, follows redirects, and waits for the head of the response.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_execute_protocol::{Error, ErrorKind, Event, EventAccount, EventPage, Result, quoted};
-use proxy_execute_store::{Store, StoredEvent};
+use proxy_execute_store::{EventCursors, Store, StoredEvent};
 
 use crate::clock::rfc3339;
 use crate::id;
@@ -43,12 +43,7 @@ impl Events {
             let Some(after) = after else {
                 return Ok(EventPage { cursor: cursors.last.to_string(), ..EventPage::default() });
             };
-            if after < cursors.forgotten {
-                return Err(forgotten(after));
-            }
-            if after > cursors.last {
-                return Err(cursor_error(&after.to_string()));
-            }
+            check_cursor(after, cursors)?;
             let events = self.store.events(after, PAGE).await?;
             // Events may have been deleted since the first look.
             let may_skip = events.first().is_some_and(|event| event.cursor > after + 1);
@@ -118,7 +113,25 @@ pub(crate) fn shown(event: StoredEvent) -> Event {
     }
 }
 
-fn read_cursor(text: &str) -> Result<i64> {
+/// Checks that no event behind a cursor is missing.
+///
+/// # Errors
+/// `EventsForgotten` for a cursor that is too old, `InvalidRequest` for one that was not reached yet.
+pub(crate) fn check_cursor(after: i64, cursors: EventCursors) -> Result<()> {
+    if after < cursors.forgotten {
+        return Err(forgotten(after));
+    }
+    if after > cursors.last {
+        return Err(cursor_error(&after.to_string()));
+    }
+    Ok(())
+}
+
+/// Reads the cursor of an event.
+///
+/// # Errors
+/// `InvalidRequest` for another text.
+pub(crate) fn read_cursor(text: &str) -> Result<i64> {
     let is_number = text.len() <= 19 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number).ok_or_else(|| cursor_error(text))
 }

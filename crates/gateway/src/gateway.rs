@@ -47,6 +47,7 @@ use crate::toolkits::Toolkits;
 use crate::trace::Tracer;
 use crate::users::Users;
 use crate::vault::{EncryptionKeys, Vault};
+use crate::webhooks::{Deliveries, Webhooks};
 
 /// Upper limit for an upstream response held in memory, after decompression.
 const DEFAULT_MAX_RESPONSE_BYTES: u64 = 50 * 1024 * 1024;
@@ -96,6 +97,8 @@ pub struct GatewayOptions {
     pub allow_private_redirects: Vec<String>,
     /// Private hosts that the URL of a body may be fetched from.
     pub allow_private_bodies: Vec<String>,
+    /// Private hosts that webhooks may be sent to.
+    pub allow_private_webhooks: Vec<String>,
     /// Upper limit for an upstream response, after decompression, in bytes. Default: 50 MiB.
     pub max_response_bytes: Option<u64>,
     /// Upper limit for the size of a decoded file or stream, as a multiple of its compressed size. The first
@@ -180,6 +183,8 @@ pub struct Services {
     pub events: Events,
     /// The data of each user.
     pub users: Users,
+    /// Where events are sent.
+    pub webhooks: Webhooks,
     /// The files of responses.
     pub files: Arc<Files>,
     /// The URL where users reach the gateway.
@@ -267,6 +272,7 @@ impl Gateway {
             hosts: &options.allow_private_hosts,
             redirects: &options.allow_private_redirects,
             bodies: &options.allow_private_bodies,
+            webhooks: &options.allow_private_webhooks,
         };
         let private_hosts = PrivateHosts::parse(allowed, |slug| catalogue.get(slug).is_ok())?;
         let egress = Arc::new(Egress::new(private_hosts, max_expansion)?);
@@ -349,7 +355,7 @@ impl Gateway {
             accounts: accounts.clone(),
             tokens: tokens.clone(),
             catalogue: Arc::clone(&catalogue),
-            egress,
+            egress: Arc::clone(&egress),
             files: Arc::clone(&files),
             recorder: recorder.clone(),
             public_url: public_url.clone(),
@@ -375,8 +381,14 @@ impl Gateway {
             calls_kept_for,
         };
 
+        let webhooks =
+            Webhooks { store: Arc::clone(&store), clock: clock.clone(), vault: Arc::clone(&vault), egress };
+        let deliveries =
+            Deliveries { webhooks: webhooks.clone(), lifecycle: lifecycle.clone(), meter: meter.clone() };
+
         tokio::spawn(events.clone().look_after());
         tokio::spawn(retention.look_after(lifecycle.clone()));
+        tokio::spawn(deliveries.run());
         tokio::spawn(links.clone().expire_on_time(lifecycle.closing.clone()));
         tokio::spawn(files::sweep(Arc::clone(&files), lifecycle.closing.clone()));
         if refresh_idle_after > 0 {
@@ -396,6 +408,7 @@ impl Gateway {
             recorder,
             events,
             users,
+            webhooks,
             files,
             public_url,
             serves_mcp: options.mcp.unwrap_or(true),

@@ -53,6 +53,7 @@ mod trace;
 mod upload;
 mod users;
 mod vault;
+pub mod webhooks;
 mod word_id;
 
 pub use files::{FilesOptions, S3Options};

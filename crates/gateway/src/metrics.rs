@@ -54,6 +54,7 @@ struct Metrics {
     upstream_durations: Durations<1>,
     overheads: Histogram,
     refreshes: Family<Labels<2>, Counter>,
+    webhooks: Family<Labels<1>, Counter>,
     records_queued: Gauge,
     records_lost: Counter,
     ready: Gauge,
@@ -101,6 +102,13 @@ impl Meter {
         if let Some(metrics) = self.0.metrics.get() {
             let labels = [("toolkit", toolkit.to_owned().into()), ("outcome", outcome.into())];
             metrics.refreshes.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Counts an attempt to send a webhook by its outcome.
+    pub(crate) fn webhook_attempted(&self, outcome: &'static str) {
+        if let Some(metrics) = self.0.metrics.get() {
+            metrics.webhooks.get_or_create(&[("outcome", outcome.into())]).inc();
         }
     }
 
@@ -189,6 +197,7 @@ impl Metrics {
             upstream_durations: Family::new_with_constructor(for_calls),
             overheads: Histogram::new(OVERHEAD_BUCKETS),
             refreshes: Family::default(),
+            webhooks: Family::default(),
             records_queued: Gauge::default(),
             records_lost: Counter::default(),
             ready: Gauge::default(),
@@ -225,6 +234,16 @@ impl Metrics {
             "refreshes",
             "Refreshes of credentials by outcome: renewed, failed (tried again later) or refused (the account expires)",
             metrics.refreshes.clone(),
+        );
+        // An alert on the first failure needs the zero before it.
+        for outcome in ["delivered", "failed", "dead", "cut_off"] {
+            metrics.webhooks.get_or_create(&[("outcome", outcome.into())]).inc_by(0);
+        }
+        registry.register(
+            "webhook_attempts",
+            "Attempts to send a webhook by outcome: delivered, failed (tried again later), dead (given up) or cut_off \
+             (by the end of the gateway)",
+            metrics.webhooks.clone(),
         );
         registry.register(
             "records_queued",

@@ -30,6 +30,7 @@ mod secret;
 mod session;
 mod toolkit;
 mod user;
+mod webhook;
 mod wire_name;
 
 pub use account::{
@@ -74,3 +75,9 @@ pub use toolkit::{
     ToolkitDetails, ToolkitItem, ToolkitMeta, ToolkitSetup,
 };
 pub use user::{DeletedUser, ListUserRecords, UserRecord, UserRecordKind, UserRecords};
+pub use webhook::{
+    CreateWebhookSubscription, DeliveryStatus, ListWebhookDeliveries, ListWebhookSubscriptions,
+    NewWebhookSubscription, ReplayWebhooks, ReplayedWebhooks, RotatedWebhookSecret,
+    UpdateWebhookSubscription, WebhookDelivery, WebhookEventType, WebhookEventTypes, WebhookSubscription,
+    WebhookVersion,
+};

@@ -37,8 +37,10 @@ const TRIGGERS: (&str, &str) = (
     "A gateway has no triggers.",
     "Poll the API with proxied calls, or register webhooks at the API itself.",
 );
-const WEBHOOKS: (&str, &str) =
-    ("A gateway sends no webhooks.", "Poll GET …/connected_accounts/{id} for changes of an account.");
+const WEBHOOKS: (&str, &str) = (
+    "A gateway receives no webhooks of providers.",
+    "Let your program receive the provider's webhooks itself.",
+);
 const TOOLKITS: (&str, &str) = (
     "A gateway has no change log and no scope groups of toolkits.",
     "GET …/toolkits lists the toolkits, GET …/toolkits/{slug} has the details of one.",
@@ -89,8 +91,6 @@ const ELSEWHERE: &[(&str, (&str, &str))] = &[
     ("/trigger_instances/{*rest}", TRIGGERS),
     ("/internal/sdk/realtime/{*rest}", TRIGGERS),
     ("/cli/realtime/{*rest}", TRIGGERS),
-    ("/webhook_subscriptions", WEBHOOKS),
-    ("/webhook_subscriptions/{*rest}", WEBHOOKS),
     ("/webhook_endpoints", WEBHOOKS),
     ("/webhook_endpoints/{*rest}", WEBHOOKS),
     ("/webhooks", WEBHOOKS),

@@ -39,6 +39,7 @@ mod threads;
 mod tls;
 mod toolkits;
 mod users;
+mod webhooks;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -108,6 +109,12 @@ static RESOURCES: LazyLock<Vec<UtoipaMethodRouter<Gateway>>> = LazyLock::new(|| 
         routes!(audit::verify),
         routes!(users::delete),
         routes!(users::records),
+        routes!(webhooks::list, webhooks::create),
+        routes!(webhooks::event_types),
+        routes!(webhooks::get, webhooks::update, webhooks::delete),
+        routes!(webhooks::rotate_secret),
+        routes!(webhooks::deliveries),
+        routes!(webhooks::replay),
         routes!(toolkits::list),
         routes!(toolkits::categories),
         routes!(toolkits::get),

@@ -198,6 +198,7 @@ async fn options(given: &Given, terminal: &Terminal) -> Result<Map<String, Value
     set("allow_private_hosts", json!(given.texts("allow-private-host")));
     set("allow_private_redirects", json!(given.texts("allow-private-redirect")));
     set("allow_private_bodies", json!(given.texts("allow-private-body")));
+    set("allow_private_webhooks", json!(given.texts("allow-private-webhook")));
     set("files", files(given, terminal).await?);
     for (name, number) in given.numbers() {
         set(name, json!(number));

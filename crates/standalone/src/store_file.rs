@@ -84,18 +84,24 @@ pub(crate) async fn rotate_key(given: &Given, terminal: &Terminal) -> Result<i32
     let is_complete = others.iter().all(|key| key.rows() == 0);
     let unneeded: Vec<&String> =
         others.iter().filter(|key| key.rows() == 0).filter_map(|key| key.key_id.as_ref()).collect();
-    let KeyUse { auth_configs, accounts, links, .. } = &rotated.resealed;
+    let KeyUse { auth_configs, accounts, links, webhook_subscriptions, .. } = &rotated.resealed;
     let value = json!({
         "store": store,
         "keyId": key_id,
-        "resealed": { "authConfigs": auth_configs, "accounts": accounts, "links": links },
+        "resealed": {
+            "authConfigs": auth_configs,
+            "accounts": accounts,
+            "links": links,
+            "webhookSubscriptions": webhook_subscriptions,
+        },
         "encryptionKeys": uses(&rotated.keys),
         "unneededKeys": unneeded,
         "unopenable": rotated.unopenable,
     });
     terminal.result(&value, || {
         let mut lines = vec![format!(
-            "Encrypted with the key {key_id}: {auth_configs} auth configs, {accounts} accounts, {links} links."
+            "Encrypted with the key {key_id}: {auth_configs} auth configs, {accounts} accounts, {links} links, \
+             {webhook_subscriptions} webhook subscriptions."
         )];
         for key in &others {
             let id = key.key_id.as_deref().unwrap_or("of an earlier version");
@@ -133,6 +139,7 @@ fn uses(keys: &[KeyUse]) -> Vec<Value> {
             "authConfigs": key.auth_configs,
             "accounts": key.accounts,
             "links": key.links,
+            "webhookSubscriptions": key.webhook_subscriptions,
             "keyChecks": key.key_checks,
         })
     };

@@ -15,17 +15,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use proxy_execute_protocol::{AccountStatus, CallFilter, Error, ErrorKind, Result};
+use proxy_execute_protocol::{AccountStatus, CallFilter, DeliveryStatus, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use self::rows::CachedRows;
 use crate::{
-    AccountChange, AccountFilter, Accounts, ApiKeys, AuditFilter, AuditLog, AuditRow, AuditedChange,
-    AuthConfigChange, AuthConfigFilter, AuthConfigs, CallRecord, Calls, Clock, EventCursors, Events,
-    Insertion, KeyCheck, LinkEnd, LinkStart, Links, RefreshEnd, ResealedRow, Rows, SealedCount, SealedRow,
-    SealedRows, SealedTable, Sessions, Store, StoreFigures, StoredAccount, StoredAuthConfig, StoredEvent,
-    StoredKey, StoredLink, StoredSession,
+    AccountChange, AccountFilter, Accounts, ApiKeys, AttemptEnd, AuditFilter, AuditLog, AuditRow,
+    AuditedChange, AuthConfigChange, AuthConfigFilter, AuthConfigs, CallRecord, Calls, Clock, EventCursors,
+    Events, Insertion, KeyCheck, LeasedDelivery, LinkEnd, LinkStart, Links, PageAsked, RefreshEnd, Replay,
+    ResealedRow, Rows, SealedCount, SealedRow, SealedRows, SealedSecrets, SealedTable, Sessions, Store,
+    StoreFigures, StoredAccount, StoredAuthConfig, StoredDelivery, StoredEvent, StoredKey, StoredLink,
+    StoredSession, StoredSubscription, SubscriptionChange, Webhooks,
 };
 
 /// Tells what other processes have written to a store.
@@ -505,6 +506,69 @@ impl<S: Store + Changes> Events for Cached<S> {
             }
         }
         .boxed()
+    }
+}
+
+#[async_trait]
+impl<S: Store + Changes> Webhooks for Cached<S> {
+    async fn insert_subscription(&self, subscription: &StoredSubscription, most: u32) -> Result<bool> {
+        self.store.insert_subscription(subscription, most).await
+    }
+
+    async fn subscription(&self, id: &str) -> Result<Option<StoredSubscription>> {
+        self.store.subscription(id).await
+    }
+
+    async fn subscriptions(&self, page: &PageAsked) -> Result<Rows<StoredSubscription>> {
+        self.store.subscriptions(page).await
+    }
+
+    async fn update_subscription(&self, id: &str, change: &SubscriptionChange) -> Result<bool> {
+        self.store.update_subscription(id, change).await
+    }
+
+    async fn replace_secrets(&self, read: &StoredSubscription, secrets: &SealedSecrets) -> Result<bool> {
+        self.store.replace_secrets(read, secrets).await
+    }
+
+    async fn delete_subscription(&self, id: &str) -> Result<bool> {
+        self.store.delete_subscription(id).await
+    }
+
+    async fn due_subscriptions(&self) -> Result<Vec<String>> {
+        self.store.due_subscriptions().await
+    }
+
+    async fn lease_deliveries(
+        &self,
+        subscription_id: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<LeasedDelivery>> {
+        self.store.lease_deliveries(subscription_id, most, lease).await
+    }
+
+    async fn end_attempt(&self, leased: &LeasedDelivery, end: &AttemptEnd) -> Result<bool> {
+        self.store.end_attempt(leased, end).await
+    }
+
+    async fn deliveries(
+        &self,
+        subscription_id: &str,
+        status: Option<DeliveryStatus>,
+        page: &PageAsked,
+    ) -> Result<Rows<StoredDelivery>> {
+        self.store.deliveries(subscription_id, status, page).await
+    }
+
+    async fn replay(&self, subscription_id: &str, replay: Replay) -> Result<u64> {
+        let replayed = self.store.replay(subscription_id, replay).await;
+        self.written.notify_waiters();
+        replayed
+    }
+
+    async fn delete_delivered(&self) -> Result<u64> {
+        self.store.delete_delivered().await
     }
 }
 

@@ -30,7 +30,8 @@ impl StoreCheck {
         (SELECT 1 FROM account_counts LIMIT 1), (SELECT 1 FROM links LIMIT 1), \
         (SELECT 1 FROM api_keys LIMIT 1), (SELECT 1 FROM calls LIMIT 1), \
         (SELECT 1 FROM audit_log LIMIT 1), (SELECT 1 FROM events LIMIT 1), \
-        (SELECT 1 FROM event_cursors LIMIT 1)";
+        (SELECT 1 FROM event_cursors LIMIT 1), (SELECT 1 FROM webhook_subscriptions LIMIT 1), \
+        (SELECT 1 FROM webhook_deliveries LIMIT 1)";
 
     /// Counts the accounts, the sessions, the API keys and the calls.
     pub(crate) const COUNTS: &'static str = "SELECT (SELECT count(*) FROM connected_accounts), \

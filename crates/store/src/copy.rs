@@ -17,7 +17,7 @@ use crate::{KeyCheck, PostgresOptions, PostgresStore, SqliteStore, postgres, sql
 /// The tables in an order in which each row finds the rows that it refers to, and the columns of their keys.
 ///
 /// Triggers fill `account_counts`. The text in `meta` differs with each encryption.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 11] = [
     ("sessions", "id"),
     ("auth_configs", "seq"),
     ("connected_accounts", "seq"),
@@ -27,6 +27,8 @@ const TABLES: [(&str, &str); 9] = [
     ("audit_log", "seq"),
     ("events", "seq"),
     ("event_cursors", "name"),
+    ("webhook_subscriptions", "seq"),
+    ("webhook_deliveries", "seq"),
 ];
 
 /// How many rows an INSERT has. PostgreSQL takes 65 535 values in a statement.
@@ -126,7 +128,9 @@ async fn copy(
         }
         copied.push(CopiedTable { table, rows, added, digest });
     }
-    for table in ["auth_configs", "connected_accounts", "events"] {
+    for table in
+        ["auth_configs", "connected_accounts", "events", "webhook_subscriptions", "webhook_deliveries"]
+    {
         continue_numbers(&mut target, table, "seq").await.map_err(postgres::store_error)?;
     }
     continue_numbers(&mut target, "calls", "id").await.map_err(postgres::store_error)?;

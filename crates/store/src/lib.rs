@@ -1,5 +1,5 @@
 //! The data that the gateway stores: sessions, auth configs, connected accounts, links, API keys, calls,
-//! administrative changes and events.
+//! administrative changes, events and webhooks.
 //!
 //! Each kind of row has a file with its type and its trait. [`Store`] combines these traits, and
 //! [`SqliteStore`] and [`PostgresStore`] implement it. [`Cached`] wraps any store and caches the rows that calls look up. A store
@@ -26,6 +26,7 @@ mod sealed;
 mod sessions;
 mod sqlite;
 mod text;
+mod webhooks;
 
 use std::fmt;
 
@@ -55,6 +56,10 @@ pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::sealed::{KeyUse, ResealedRow, SealedCount, SealedRow, SealedRows, SealedTable};
 pub use self::sessions::{Sessions, StoredSession};
 pub use self::sqlite::SqliteStore;
+pub use self::webhooks::{
+    AttemptEnd, DELIVERED_KEPT_FOR, LeasedDelivery, Replay, SealedSecrets, StoredDelivery,
+    StoredSubscription, SubscriptionChange, Webhooks,
+};
 
 /// All data that a gateway stores.
 #[async_trait]
@@ -67,6 +72,7 @@ pub trait Store:
     + Calls
     + AuditLog
     + Events
+    + Webhooks
     + SealedRows
     + fmt::Debug
     + Send

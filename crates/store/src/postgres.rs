@@ -45,6 +45,9 @@ mod sealed;
 #[path = "sql/sessions.rs"]
 #[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
 mod sessions;
+#[path = "sql/webhooks.rs"]
+#[expect(clippy::duplicate_mod, reason = "compiled once for each database")]
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;

@@ -13,13 +13,16 @@ pub enum SealedTable {
     Accounts,
     /// The flows behind links.
     Links,
+    /// The secrets of webhook subscriptions.
+    WebhookSubscriptions,
     /// The text that shows whether a gateway has the key of the store.
     KeyCheck,
 }
 
 impl SealedTable {
     /// All of them. The key check is last, so that its key is the last one to be replaced.
-    pub const ALL: [Self; 4] = [Self::AuthConfigs, Self::Accounts, Self::Links, Self::KeyCheck];
+    pub const ALL: [Self; 5] =
+        [Self::AuthConfigs, Self::Accounts, Self::Links, Self::WebhookSubscriptions, Self::KeyCheck];
 
     /// Its name in the database, which its sealed fields are bound to.
     pub const fn name(self) -> &'static str {
@@ -27,6 +30,7 @@ impl SealedTable {
             Self::AuthConfigs => "auth_configs",
             Self::Accounts => "connected_accounts",
             Self::Links => "links",
+            Self::WebhookSubscriptions => "webhook_subscriptions",
             Self::KeyCheck => "meta",
         }
     }
@@ -37,6 +41,7 @@ impl SealedTable {
             Self::AuthConfigs => &["credentials"],
             Self::Accounts => &["credential"],
             Self::Links => &["callback_url", "verifier", "given"],
+            Self::WebhookSubscriptions => &["secret", "previous_secret"],
             Self::KeyCheck => &["value"],
         }
     }
@@ -109,6 +114,8 @@ pub struct KeyUse {
     pub accounts: u64,
     /// The number of links.
     pub links: u64,
+    /// The number of webhook subscriptions.
+    pub webhook_subscriptions: u64,
     /// 1 if the store is marked as one of this key.
     pub key_checks: u64,
 }
@@ -134,12 +141,13 @@ impl KeyUse {
             SealedTable::AuthConfigs => &mut self.auth_configs,
             SealedTable::Accounts => &mut self.accounts,
             SealedTable::Links => &mut self.links,
+            SealedTable::WebhookSubscriptions => &mut self.webhook_subscriptions,
             SealedTable::KeyCheck => &mut self.key_checks,
         } += rows;
     }
 
     /// The number of rows of all tables.
     pub fn rows(&self) -> u64 {
-        self.auth_configs + self.accounts + self.links + self.key_checks
+        self.auth_configs + self.accounts + self.links + self.webhook_subscriptions + self.key_checks
     }
 }

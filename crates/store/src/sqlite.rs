@@ -32,6 +32,8 @@ mod rows;
 mod sealed;
 #[path = "sql/sessions.rs"]
 mod sessions;
+#[path = "sql/webhooks.rs"]
+mod webhooks;
 
 use async_trait::async_trait;
 use proxy_execute_protocol::{Error, ErrorKind, Result};

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use proxy_execute_faults::postgres::Database;
 use proxy_execute_protocol::{
-    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, CallFilter, ErrorKind,
-    GivenAcl, SessionConfig,
+    AccountStatus, AccountType, AuthConfigStatus, AuthConfigType, AuthScheme, CallFilter, DeliveryStatus,
+    ErrorKind, GivenAcl, SessionConfig,
 };
 use proxy_execute_store::{
-    AccountChange, AccountFilter, AuditFilter, AuditLog, AuditRow, AuditedChange, AuthConfigChange,
-    AuthConfigFilter, Cached, CallRecord, Clock, EVENTS_KEPT_FOR, Insertion, KeyCheck, LEASE, LinkEnd,
-    LinkStart, LinkState, OWNER, PageAsked, PostgresOptions, PostgresStore, RefreshEnd, ResealedRow,
-    SealedClient, SealedCount, SealedCredential, SealedRow, SealedTable, SqliteStore, Store, StoredAccount,
-    StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds,
+    AccountChange, AccountFilter, AttemptEnd, AuditFilter, AuditLog, AuditRow, AuditedChange,
+    AuthConfigChange, AuthConfigFilter, Cached, CallRecord, Clock, DELIVERED_KEPT_FOR, EVENTS_KEPT_FOR,
+    Insertion, KeyCheck, LEASE, LeasedDelivery, LinkEnd, LinkStart, LinkState, OWNER, PageAsked,
+    PostgresOptions, PostgresStore, RefreshEnd, Replay, ResealedRow, SealedClient, SealedCount,
+    SealedCredential, SealedRow, SealedSecrets, SealedTable, SqliteStore, Store, StoredAccount, StoredAcl,
+    StoredAuthConfig, StoredKey, StoredLink, StoredSession, StoredSubscription, SubscriptionChange, UserIds,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -979,12 +980,14 @@ async fn an_expiry_that_no_refresh_prevents_is_announced_once_for_a_token() {
 #[tokio::test]
 async fn events_beyond_their_age_are_forgotten_and_the_cursors_tell() {
     each(async |store, clock| {
+        assert!(store.insert_subscription(&subscription("whs_1", &["connected"]), 9).await.unwrap());
         store.insert_account(&account("ca_1", "ann", 0)).await.unwrap();
         store.insert_account(&account("ca_2", "ann", 0)).await.unwrap();
         assert_eq!(store.number_events().await.unwrap().last, 2);
         clock.advance(Duration::from_millis(EVENTS_KEPT_FOR.unsigned_abs() + 1_000));
         let cursors = store.number_events().await.unwrap();
         assert_eq!((cursors.last, cursors.forgotten), (2, 2));
+        assert_eq!(counts(store, "whs_1").await, [0, 0, 0], "deliveries go with their events");
         assert_eq!(store.events(0, 10).await.unwrap(), []);
         // Nothing is numbered twice.
         assert_eq!(store.number_events().await.unwrap(), cursors);
@@ -1064,6 +1067,173 @@ async fn events_of_a_user_are_listed_and_deleted() {
         );
         // The events that are left have the cursors that readers know.
         assert_eq!(store.number_events().await.unwrap().last, 4);
+    })
+    .await;
+}
+
+fn subscription(id: &str, types: &[&str]) -> StoredSubscription {
+    let types: Vec<_> = types.iter().map(|name| format!("composio.connected_account.{name}")).collect();
+    StoredSubscription {
+        id: id.to_owned(),
+        url: "https://example.com/hook".to_owned(),
+        enabled_events: json!(types).to_string(),
+        secrets: SealedSecrets {
+            secret: id.into(),
+            previous: None,
+            previous_until: None,
+            key_id: "old".to_owned(),
+        },
+        created_at: 1,
+        updated_at: 1,
+        seq: 0,
+    }
+}
+
+/// The pending, delivered and dead deliveries of a subscription.
+async fn counts(store: &dyn Store, id: &str) -> [i64; 3] {
+    let mut counts = [0; 3];
+    let statuses = [DeliveryStatus::Pending, DeliveryStatus::Delivered, DeliveryStatus::Dead];
+    for (count, status) in counts.iter_mut().zip(statuses) {
+        let page = PageAsked { after: None, limit: 1 };
+        *count = store.deliveries(id, Some(status), &page).await.unwrap().total;
+    }
+    counts
+}
+
+async fn lease(store: &dyn Store, id: &str, most: u32) -> Vec<LeasedDelivery> {
+    store.lease_deliveries(id, most, Duration::from_secs(30)).await.unwrap()
+}
+
+fn attempt_end(status: DeliveryStatus, due_at: i64) -> AttemptEnd {
+    AttemptEnd { status, due_at, response_status: Some(500), problem: Some("nul: \0".to_owned()) }
+}
+
+#[tokio::test]
+async fn a_subscription_is_kept_up_to_the_limit_and_its_secrets_are_replaced_once() {
+    each(async |store, _| {
+        for (id, expected) in [("whs_1", true), ("whs_2", true), ("whs_3", false)] {
+            assert_eq!(store.insert_subscription(&subscription(id, &["failed"]), 2).await.unwrap(), expected);
+        }
+        let page = PageAsked { after: None, limit: 1 };
+        let found = store.subscriptions(&page).await.unwrap();
+        assert_eq!((found.total, found.rows.len(), &*found.rows[0].id), (2, 2, "whs_2"));
+        let read = store.subscription("whs_1").await.unwrap().unwrap();
+        let secrets = SealedSecrets {
+            secret: b"new".into(),
+            previous: Some(b"whs_1".into()),
+            previous_until: Some(7),
+            key_id: "old".to_owned(),
+        };
+        for expected in [true, false] {
+            assert_eq!(store.replace_secrets(&read, &secrets).await.unwrap(), expected);
+        }
+        let sealed = sealed_by(store, SealedTable::WebhookSubscriptions, Some("old")).await;
+        assert_eq!(sealed[0].fields, [Some(b"new".to_vec()), Some(b"whs_1".to_vec())]);
+        let rows = vec![resealed(&sealed[0])];
+        assert_eq!(store.reseal_rows(SealedTable::WebhookSubscriptions, "new", rows).await.unwrap(), 1);
+        let change =
+            SubscriptionChange { url: Some("https://x".to_owned()), ..SubscriptionChange::default() };
+        assert!(store.update_subscription("whs_1", &change).await.unwrap());
+        let after = store.subscription("whs_1").await.unwrap().unwrap();
+        assert_eq!((&*after.url, after.enabled_events), ("https://x", read.enabled_events));
+        assert_eq!((after.secrets.secret, after.secrets.key_id), (b"again new".to_vec(), "new".to_owned()));
+        for expected in [true, false] {
+            assert_eq!(store.delete_subscription("whs_1").await.unwrap(), expected);
+        }
+        assert!(!store.update_subscription("whs_1", &change).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_to_each_subscription_of_its_type_by_one_attempt_at_a_time() {
+    each(async |store, clock| {
+        store.insert_account(&account("ca_1", "ann", 1)).await.unwrap();
+        store.number_events().await.unwrap();
+        for (id, types) in [("whs_1", &["connected", "deleted"][..]), ("whs_2", &["expired"])] {
+            assert!(store.insert_subscription(&subscription(id, types), 9).await.unwrap());
+        }
+        for id in ["ca_2", "ca_3", "ca_4"] {
+            store.insert_account(&account(id, "ann", 1)).await.unwrap();
+        }
+        assert_eq!(
+            counts(store, "whs_1").await,
+            [0, 0, 0],
+            "events have no delivery before they have a cursor"
+        );
+        store.number_events().await.unwrap();
+        assert_eq!((counts(store, "whs_1").await, counts(store, "whs_2").await), ([3, 0, 0], [0, 0, 0]));
+        assert_eq!(store.due_subscriptions().await.unwrap(), ["whs_1"]);
+
+        let first = lease(store, "whs_1", 2).await;
+        let second = lease(store, "whs_1", 2).await;
+        let mut events: Vec<_> =
+            first.iter().chain(&second).map(|leased| (leased.event, leased.attempt)).collect();
+        events.sort_unstable();
+        assert_eq!(events, [(2, 1), (3, 1), (4, 1)]);
+        assert_eq!(store.due_subscriptions().await.unwrap(), [""; 0]);
+        assert!(lease(store, "whs_1", 9).await.is_empty());
+
+        // The first gateway was killed: after its leases, the next attempt is another gateway's.
+        clock.advance(Duration::from_secs(31));
+        let again = lease(store, "whs_1", 9).await;
+        assert!(again.len() == 3 && again.iter().all(|leased| leased.attempt == 2), "{again:?}");
+        let due_at = clock.now() + HOUR;
+        assert!(!store.end_attempt(&first[0], &attempt_end(DeliveryStatus::Delivered, 0)).await.unwrap());
+        let ends = [DeliveryStatus::Delivered, DeliveryStatus::Dead, DeliveryStatus::Pending];
+        for (leased, status) in again.iter().zip(ends) {
+            assert!(store.end_attempt(leased, &attempt_end(status, due_at)).await.unwrap());
+            assert!(!store.end_attempt(leased, &attempt_end(status, due_at)).await.unwrap());
+        }
+        assert_eq!(counts(store, "whs_1").await, [1, 1, 1]);
+        assert!(lease(store, "whs_1", 9).await.is_empty());
+        clock.advance(Duration::from_secs(3_601));
+        assert_eq!(lease(store, "whs_1", 9).await[0].attempt, 3);
+
+        let page = PageAsked { after: None, limit: 9 };
+        let listed = store.deliveries("whs_1", None, &page).await.unwrap();
+        assert_eq!((listed.total, listed.rows.len()), (3, 3));
+        let of = |leased: &LeasedDelivery| listed.rows.iter().find(|row| row.event == leased.event).unwrap();
+        let dead = of(&again[1]);
+        assert_eq!((dead.response_status, dead.problem.as_deref()), (Some(500), Some("nul: \u{fffd}")));
+        assert!(dead.ended_at.is_some() && dead.event_id.starts_with("msg_"));
+        assert_eq!(dead.event_type, "connected_account.connected");
+
+        // A subscription takes its deliveries with it, and an attempt that is in flight ends without effect.
+        assert!(store.delete_subscription("whs_1").await.unwrap());
+        assert_eq!(counts(store, "whs_1").await, [0, 0, 0]);
+        assert!(!store.end_attempt(&again[2], &attempt_end(DeliveryStatus::Dead, 0)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replay_sends_again_what_has_ended_and_what_is_not_in_the_list_any_more() {
+    each(async |store, clock| {
+        assert!(store.insert_subscription(&subscription("whs_1", &["connected"]), 9).await.unwrap());
+        for id in ["ca_1", "ca_2", "ca_3"] {
+            store.insert_account(&account(id, "ann", 1)).await.unwrap();
+        }
+        store.delete_account("ca_3").await.unwrap();
+        store.number_events().await.unwrap();
+        for leased in lease(store, "whs_1", 2).await {
+            let status = if leased.event == 1 { DeliveryStatus::Delivered } else { DeliveryStatus::Dead };
+            assert!(store.end_attempt(&leased, &attempt_end(status, 0)).await.unwrap());
+        }
+        let events = store.events(0, 10).await.unwrap();
+        let ids = |at: usize| Replay::Events(vec![events[at].id.clone(), "msg_unknown".to_owned()]);
+        assert_eq!(store.replay("whs_2", ids(1)).await.unwrap(), 0, "another subscription has no delivery");
+        for expected in [1, 0] {
+            assert_eq!(store.replay("whs_1", ids(1)).await.unwrap(), expected);
+        }
+        assert_eq!(counts(store, "whs_1").await, [2, 1, 0]);
+        assert_eq!(lease(store, "whs_1", 1).await[0].attempt, 1, "the attempts begin again");
+
+        clock.advance(Duration::from_millis(DELIVERED_KEPT_FOR.unsigned_abs() + 1_000));
+        assert_eq!(store.delete_delivered().await.unwrap(), 1);
+        assert_eq!(store.replay("whs_1", Replay::After(1)).await.unwrap(), 0, "both are pending");
+        assert_eq!(store.replay("whs_1", Replay::After(0)).await.unwrap(), 1);
+        assert_eq!(counts(store, "whs_1").await, [3, 0, 0]);
     })
     .await;
 }

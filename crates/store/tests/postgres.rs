@@ -14,8 +14,9 @@ use proxy_execute_protocol::{
 use proxy_execute_store::{
     AccountChange, AccountFilter, Accounts, ApiKeys, AuditLog, AuditRow, AuditedChange, AuthConfigs, Cached,
     CallRecord, Calls, Clock, Events, Insertion, KeyCheck, LinkEnd, LinkStart, LinkState, Links, PageAsked,
-    PostgresOptions, PostgresStore, RefreshEnd, SealedCredential, Sessions, SqliteStore, Store,
-    StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession, UserIds, copy_store,
+    PostgresOptions, PostgresStore, RefreshEnd, SealedCredential, SealedSecrets, Sessions, SqliteStore,
+    Store, StoredAccount, StoredAcl, StoredAuthConfig, StoredKey, StoredLink, StoredSession,
+    StoredSubscription, UserIds, Webhooks, copy_store,
 };
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -544,6 +545,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
         ..CallRecord::default()
     };
     source.insert_calls((0..700).map(|_| call()).collect(), 1_000).await.unwrap();
+    assert!(source.insert_subscription(&subscription("whs_1"), 1).await.unwrap());
     source.number_events().await.unwrap();
     let change = || AuditedChange {
         at: 1,
@@ -570,6 +572,8 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
         // Those of the active accounts: the copied accounts make no events.
         ("events", 800, 800),
         ("event_cursors", 1, 1),
+        ("webhook_subscriptions", 1, 1),
+        ("webhook_deliveries", 800, 800),
     ];
     assert_eq!(rows, expected);
     let second = copy_store(&file, &options, ANY_KEY).await.unwrap();
@@ -588,6 +592,7 @@ async fn a_copy_has_every_row_and_can_be_made_again() {
     assert_eq!(target.session("trs_1").await.unwrap().unwrap().user_id, "Ünïcode 🙂");
     assert_eq!(target.insert_account(&account("ca_new")).await.unwrap(), Insertion::Done);
     target.insert_calls(vec![call()], 1_000).await.unwrap();
+    assert!(target.insert_subscription(&subscription("whs_2"), 9).await.unwrap());
     // The chain goes on where that of the file ended.
     target.append_audit(change()).await.unwrap();
     let chain = target.audit_chain(1, 10).await.unwrap();
@@ -655,4 +660,59 @@ async fn gateways_that_number_events_at_once_number_each_event_once() {
     }
     let cursors: Vec<_> = one.events(0, 100).await.unwrap().iter().map(|event| event.cursor).collect();
     assert_eq!(cursors, (1..=20).collect::<Vec<_>>());
+}
+
+fn subscription(id: &str) -> StoredSubscription {
+    StoredSubscription {
+        id: id.to_owned(),
+        url: "https://example.com/hook".to_owned(),
+        enabled_events: r#"["composio.connected_account.connected"]"#.to_owned(),
+        secrets: SealedSecrets {
+            secret: b"secret".into(),
+            previous: None,
+            previous_until: None,
+            key_id: String::new(),
+        },
+        created_at: 1,
+        updated_at: 1,
+        seq: 0,
+    }
+}
+
+#[tokio::test]
+async fn gateways_that_deliver_at_once_take_each_delivery_once() {
+    let Some((_database, [one, other])) = gateways::<2>().await else { return };
+    one.number_events().await.unwrap();
+    assert!(one.insert_subscription(&subscription("whs_1"), 9).await.unwrap());
+    for number in 2..=41 {
+        assert_eq!(one.insert_account(&account(&format!("ca_{number}"))).await.unwrap(), Insertion::Done);
+    }
+    let cursors = one.number_events().await.unwrap();
+    let lease = |at: usize| {
+        let gateway = if at.is_multiple_of(2) { &one } else { &other };
+        gateway.lease_deliveries("whs_1", 4, Duration::from_secs(30))
+    };
+    // A round may leave out rows that a lease of another gateway has locked.
+    let mut events = Vec::new();
+    while events.len() < 40 {
+        for leased in join_all((0..4).map(lease)).await {
+            events.extend(leased.unwrap().into_iter().map(|leased| leased.event));
+        }
+    }
+    events.sort_unstable();
+    assert_eq!(events, (cursors.last - 39..=cursors.last).collect::<Vec<_>>());
+}
+
+/// A subscription is deleted while the events are numbered: neither waits for ever, and neither fails.
+#[tokio::test]
+async fn a_subscription_may_be_deleted_while_events_are_numbered() {
+    let Some((_database, [one, other])) = gateways::<2>().await else { return };
+    for round in 0..20 {
+        let id = format!("whs_{round}");
+        assert!(one.insert_subscription(&subscription(&id), 99).await.unwrap());
+        assert_eq!(one.insert_account(&account(&format!("ca_new{round}"))).await.unwrap(), Insertion::Done);
+        let (numbered, deleted) = tokio::join!(one.number_events(), other.delete_subscription(&id));
+        assert!(numbered.is_ok() && deleted.unwrap(), "{numbered:?}");
+        assert!(one.lease_deliveries(&id, 9, Duration::from_secs(30)).await.unwrap().is_empty());
+    }
 }

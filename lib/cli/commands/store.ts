@@ -76,13 +76,14 @@ const rotateKey: Command = {
     const running = rotation.run().finally(() => clearInterval(noting));
     const rotated = await terminal.during(() => `Encrypting: ${rotation.done} of ${rotation.total} rows`, running);
     const { keyId, encryptionKeys, unopenable } = rotated;
-    const { authConfigs, accounts, links } = rotated.resealed;
+    const { authConfigs, accounts, links, webhookSubscriptions } = rotated.resealed;
     const others = encryptionKeys.filter((key) => key.keyId !== keyId);
     const isComplete = others.every((key) => rowsOf(key) === 0);
     const unneededKeys = others.flatMap((key) => (rowsOf(key) === 0 && key.keyId !== null ? [key.keyId] : []));
-    const resealed = { authConfigs, accounts, links };
+    const resealed = { authConfigs, accounts, links, webhookSubscriptions };
     terminal.result({ store, keyId, resealed, encryptionKeys, unneededKeys, unopenable }, () => [
-      `Encrypted with the key ${keyId}: ${authConfigs} auth configs, ${accounts} accounts, ${links} links.`,
+      `Encrypted with the key ${keyId}: ${authConfigs} auth configs, ${accounts} accounts, ${links} links, ` +
+        `${webhookSubscriptions} webhook subscriptions.`,
       ...others.map((key) => {
         const id = key.keyId ?? 'of an earlier version';
         return rowsOf(key) === 0
@@ -95,8 +96,8 @@ const rotateKey: Command = {
   },
 };
 
-function rowsOf({ authConfigs, accounts, links, keyChecks }: KeyUse): number {
-  return authConfigs + accounts + links + keyChecks;
+function rowsOf({ authConfigs, accounts, links, webhookSubscriptions, keyChecks }: KeyUse): number {
+  return authConfigs + accounts + links + webhookSubscriptions + keyChecks;
 }
 
 function adviceAfter(isComplete: boolean, others: readonly KeyUse[], unopenable: readonly string[]): string {

@@ -24,6 +24,8 @@ pub(crate) enum Behalf {
     Redirect,
     /// The caller, with the URL of a body.
     BodyUrl,
+    /// The receiver of webhooks.
+    Webhook,
 }
 
 impl Behalf {
@@ -34,7 +36,7 @@ impl Behalf {
     pub(super) fn redirected(&self) -> Self {
         match self {
             Self::BodyUrl => Self::BodyUrl,
-            Self::Toolkit { .. } | Self::Redirect => Self::Redirect,
+            Self::Toolkit { .. } | Self::Redirect | Self::Webhook => Self::Redirect,
         }
     }
 }
@@ -48,6 +50,8 @@ pub(crate) struct Allowed<'a> {
     pub(crate) redirects: &'a [String],
     /// `host` or `host:port`.
     pub(crate) bodies: &'a [String],
+    /// `host` or `host:port`.
+    pub(crate) webhooks: &'a [String],
 }
 
 /// The private hosts that an operator allows, by name.
@@ -69,6 +73,7 @@ enum Holder {
     Toolkit(String),
     Redirects,
     Bodies,
+    Webhooks,
 }
 
 impl Permission {
@@ -76,7 +81,9 @@ impl Permission {
         let is_holder = match (&self.holder, behalf) {
             (Holder::Definitions, Behalf::Toolkit { names_host, .. }) => *names_host,
             (Holder::Toolkit(allowed), Behalf::Toolkit { slug, .. }) => allowed == slug,
-            (Holder::Redirects, Behalf::Redirect) | (Holder::Bodies, Behalf::BodyUrl) => true,
+            (Holder::Redirects, Behalf::Redirect)
+            | (Holder::Bodies, Behalf::BodyUrl)
+            | (Holder::Webhooks, Behalf::Webhook) => true,
             _ => false,
         };
         is_holder && self.port.is_none_or(|allowed| allowed == port)
@@ -109,6 +116,9 @@ impl PrivateHosts {
         }
         for entry in allowed.bodies {
             hosts.add("allowPrivateBodies", entry, Holder::Bodies)?;
+        }
+        for entry in allowed.webhooks {
+            hosts.add("allowPrivateWebhooks", entry, Holder::Webhooks)?;
         }
         Ok(hosts)
     }
@@ -231,6 +241,9 @@ impl Refused {
                 error(" for the body of a request"),
                 allow("allowPrivateBodies", host.clone(), "bodies come from"),
             ),
+            Behalf::Webhook => {
+                (error(" to send it webhooks"), allow("allowPrivateWebhooks", host.clone(), "webhooks go to"))
+            }
         };
         error.fix(fix).advise(advice)
     }
@@ -313,13 +326,15 @@ mod tests {
         let one = owned(&["10.0.0.7"]);
         let of_git = owned(&["git=10.0.0.7"]);
         let other = Behalf::Toolkit { slug: "other".to_owned(), names_host: false };
-        let behalves = [toolkit(true), toolkit(false), other, Behalf::Redirect, Behalf::BodyUrl];
+        let behalves =
+            [toolkit(true), toolkit(false), other, Behalf::Redirect, Behalf::BodyUrl, Behalf::Webhook];
         for (allowed, expected) in [
-            (Allowed::default(), [false, false, false, false, false]),
-            (Allowed { hosts: &one, ..Allowed::default() }, [true, false, false, false, false]),
-            (Allowed { hosts: &of_git, ..Allowed::default() }, [true, true, false, false, false]),
-            (Allowed { redirects: &one, ..Allowed::default() }, [false, false, false, true, false]),
-            (Allowed { bodies: &one, ..Allowed::default() }, [false, false, false, false, true]),
+            (Allowed::default(), [false, false, false, false, false, false]),
+            (Allowed { hosts: &one, ..Allowed::default() }, [true, false, false, false, false, false]),
+            (Allowed { hosts: &of_git, ..Allowed::default() }, [true, true, false, false, false, false]),
+            (Allowed { redirects: &one, ..Allowed::default() }, [false, false, false, true, false, false]),
+            (Allowed { bodies: &one, ..Allowed::default() }, [false, false, false, false, true, false]),
+            (Allowed { webhooks: &one, ..Allowed::default() }, [false, false, false, false, false, true]),
         ] {
             let hosts = PrivateHosts::parse(allowed, |slug| slug == "git").unwrap();
             let url = "http://10.0.0.7/".parse().unwrap();
@@ -344,6 +359,7 @@ mod tests {
         for (allowed, option) in [
             (Allowed { redirects: &entries, ..Allowed::default() }, "allowPrivateRedirects"),
             (Allowed { bodies: &entries, ..Allowed::default() }, "allowPrivateBodies"),
+            (Allowed { webhooks: &entries, ..Allowed::default() }, "allowPrivateWebhooks"),
         ] {
             let error = PrivateHosts::parse(allowed, |slug| slug == "git").unwrap_err().to_string();
             assert!(error.contains(option) && error.contains("`git=x`"), "{error}");

@@ -289,7 +289,6 @@ async fn missing_routes_of_the_vendor_name_the_replacement() {
             ("GET", "/triggers_types", "triggers"),
             ("GET", "/trigger_instances/active", "triggers"),
             ("POST", "/trigger_instances/GITHUB_COMMIT_EVENT/upsert", "triggers"),
-            ("GET", "/webhook_subscriptions", "webhooks"),
             ("GET", "/webhook_endpoints", "webhooks"),
             ("GET", "/mcp/servers", "MCP"),
             ("POST", "/mcp/servers/generate", "MCP"),

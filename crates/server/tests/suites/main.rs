@@ -44,3 +44,4 @@ mod token_answers;
 mod traces;
 mod upstream;
 mod users;
+mod webhooks;

@@ -22,6 +22,12 @@ pub(super) const ACCOUNTS: &str = "connected_accounts a JOIN auth_configs c ON c
 /// Locks the selected rows until the transaction ends.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
 
+/// Keeps rows of the joined table `s` from being deleted until the transaction ends.
+pub(super) const FOR_KEY_SHARE: &str = " FOR KEY SHARE OF s";
+
+/// Locks the selected rows, and leaves out rows that another transaction has locked.
+pub(super) const SKIP_LOCKED: &str = " FOR UPDATE SKIP LOCKED";
+
 /// The function that returns the place of a text in another, from 1.
 pub(super) const POSITION: &str = "strpos";
 
@@ -60,9 +66,16 @@ pub(super) async fn wait_for_others(transaction: &mut PgConnection, work: &'stat
         .map(drop)
 }
 
-/// Returns the tables whose rows note the key.
-pub(super) async fn tables_with_keys(_connection: &mut PgConnection) -> sqlx::Result<[SealedTable; 4]> {
-    Ok(SealedTable::ALL)
+/// Returns the tables whose rows note the key. In an older schema, these are not all.
+pub(super) async fn tables_with_keys(connection: &mut PgConnection) -> sqlx::Result<Vec<SealedTable>> {
+    let mut tables = Vec::new();
+    for table in SealedTable::ALL {
+        let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table.name());
+        if exists.fetch_one(&mut *connection).await? {
+            tables.push(table);
+        }
+    }
+    Ok(tables)
 }
 
 impl PostgresStore {

@@ -10,10 +10,11 @@ const SCRIPTS: Scripts = Scripts(&[
     ("events", include_str!("../../migrations/postgres/0003_events.sql")),
     ("request ids", include_str!("../../migrations/postgres/0004_request_ids.sql")),
     ("retention", include_str!("../../migrations/postgres/0005_retention.sql")),
+    ("webhooks", include_str!("../../migrations/postgres/0006_webhooks.sql")),
 ]);
 
 /// The tables that the scripts create.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 13] = [
     "meta",
     "sessions",
     "auth_configs",
@@ -25,6 +26,8 @@ pub(super) const TABLES: [&str; 11] = [
     "audit_log",
     "events",
     "event_cursors",
+    "webhook_subscriptions",
+    "webhook_deliveries",
 ];
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

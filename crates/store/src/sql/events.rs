@@ -5,6 +5,7 @@ use proxy_execute_protocol::Result;
 use sqlx::AssertSqlSafe;
 
 use super::dialect::{FOR_UPDATE, SqlStore, begin, begin_alone};
+use super::webhooks::insert_deliveries;
 use crate::{ANNOUNCED_BEFORE, EVENTS_KEPT, EVENTS_KEPT_FOR, EventCursors, Events, StoredEvent};
 
 /// How many events a transaction numbers.
@@ -47,7 +48,9 @@ impl Events for SqlStore {
                 .bind(NUMBERED_AT_ONCE)
                 .execute(&mut *transaction)
                 .await?;
-                let last = last + i64::try_from(numbered.rows_affected()).unwrap_or_default();
+                let before = last;
+                let last = before + i64::try_from(numbered.rows_affected()).unwrap_or_default();
+                insert_deliveries(&mut transaction, at, before, last, None, "").await?;
                 // An event goes with all events before it, so that one number tells which are gone.
                 let young = "SELECT cursor FROM events WHERE cursor IS NOT NULL AND at > $1 ORDER BY cursor LIMIT 1";
                 let young: Option<i64> = sqlx::query_scalar(young)

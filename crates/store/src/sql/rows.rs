@@ -7,8 +7,8 @@ use sqlx::{FromRow, Result, Row};
 
 use super::dialect::DbRow;
 use crate::{
-    CallRecord, EventCursors, SealedCredential, StoredAccount, StoredAcl, StoredAuthConfig, StoredEvent,
-    StoredKey, StoredLink,
+    CallRecord, EventCursors, SealedCredential, SealedSecrets, StoredAccount, StoredAcl, StoredAuthConfig,
+    StoredDelivery, StoredEvent, StoredKey, StoredLink, StoredSubscription,
 };
 
 /// The value that the text of a column names.
@@ -184,5 +184,48 @@ impl FromRow<'_, DbRow> for StoredEvent {
 impl FromRow<'_, DbRow> for EventCursors {
     fn from_row(row: &DbRow) -> Result<Self> {
         Ok(Self { last: row.try_get("last")?, forgotten: row.try_get("forgotten")? })
+    }
+}
+
+impl FromRow<'_, DbRow> for StoredSubscription {
+    fn from_row(row: &DbRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            url: row.try_get("url")?,
+            enabled_events: row.try_get("enabled_events")?,
+            secrets: SealedSecrets::from_row(row)?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            seq: row.try_get("seq")?,
+        })
+    }
+}
+
+impl FromRow<'_, DbRow> for SealedSecrets {
+    fn from_row(row: &DbRow) -> Result<Self> {
+        Ok(Self {
+            secret: row.try_get("secret")?,
+            previous: row.try_get("previous_secret")?,
+            previous_until: row.try_get("previous_until")?,
+            key_id: row.try_get("key_id")?,
+        })
+    }
+}
+
+impl FromRow<'_, DbRow> for StoredDelivery {
+    fn from_row(row: &DbRow) -> Result<Self> {
+        Ok(Self {
+            event_id: row.try_get("event_id")?,
+            event: row.try_get("event")?,
+            event_type: row.try_get("event_type")?,
+            status: named(row, "status")?,
+            attempts: row.try_get("attempts")?,
+            due_at: row.try_get("due_at")?,
+            response_status: row.try_get("response_status")?,
+            problem: row.try_get("problem")?,
+            created_at: row.try_get("created_at")?,
+            ended_at: row.try_get("ended_at")?,
+            seq: row.try_get("seq")?,
+        })
     }
 }

@@ -124,7 +124,7 @@ fn update(table: SealedTable, key_id: &str, row: &ResealedRow) -> QueryBuilder<D
 /// The id of a row, as its fields are bound to it.
 const fn id_of(table: SealedTable) -> &'static str {
     match table {
-        SealedTable::AuthConfigs | SealedTable::Accounts => "id",
+        SealedTable::AuthConfigs | SealedTable::Accounts | SealedTable::WebhookSubscriptions => "id",
         SealedTable::Links => TOKEN_HASH_IN_HEX,
         SealedTable::KeyCheck => "name",
     }

@@ -20,6 +20,12 @@ pub(super) const ACCOUNTS: &str = "connected_accounts a CROSS JOIN auth_configs 
 /// A transaction that writes has the whole file locked.
 pub(super) const FOR_UPDATE: &str = "";
 
+/// Keeps rows of a joined table from being deleted until the transaction ends.
+pub(super) const FOR_KEY_SHARE: &str = "";
+
+/// Locks the selected rows, and leaves out rows that another transaction has locked.
+pub(super) const SKIP_LOCKED: &str = "";
+
 /// The function that returns the place of a text in another, from 1.
 pub(super) const POSITION: &str = "instr";
 

@@ -19,6 +19,7 @@ const SCRIPTS: Scripts = Scripts(&[
     ("events", include_str!("../../migrations/sqlite/0008_events.sql")),
     ("request ids", include_str!("../../migrations/sqlite/0009_request_ids.sql")),
     ("retention", include_str!("../../migrations/sqlite/0010_retention.sql")),
+    ("webhooks", include_str!("../../migrations/sqlite/0011_webhooks.sql")),
 ]);
 
 /// Runs the scripts that a database has not seen. It refuses a database whose scripts differ from these.

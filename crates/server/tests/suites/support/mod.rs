@@ -70,6 +70,7 @@ pub(crate) fn options(upstream: &Upstream) -> GatewayOptions {
         allow_private_hosts: vec!["127.0.0.1".to_owned()],
         allow_private_redirects: vec!["127.0.0.1".to_owned()],
         allow_private_bodies: vec!["127.0.0.1".to_owned()],
+        allow_private_webhooks: vec!["127.0.0.1".to_owned()],
         ..GatewayOptions::default()
     }
 }
