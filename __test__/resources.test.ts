@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
   BadRequestError,
+  ComposioError,
   Composio,
   ConnectionRequestFailedError,
   type Gateway,
@@ -74,7 +75,7 @@ describe('a gateway', () => {
     assert.deepEqual(await gateway.calls.list({ until: new Date(0) }), []);
     const error = await rejection(
       () => session.proxyExecute({ ...CALL, endpoint: 'https://elsewhere.example/' }),
-      Error,
+      ComposioError,
     );
     const [failed, ...others] = await gateway.calls.list({ requestId: error.requestId });
     assert.deepEqual([failed?.outcome, failed?.requestId, others], ['OriginMismatch', error.requestId, []]);
