@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
   BadRequestError,
-  ComposioError,
   Composio,
+  ComposioError,
   ConnectionRequestFailedError,
   type Gateway,
   PermissionDeniedError,
