@@ -2775,7 +2775,8 @@ export interface ToolkitAuthDetails {
 		connectedAccountInitiation: ToolkitFields;
 	};
 }
-interface ToolkitSetup {
+/** How an operator registers a client at the provider, or how a user gets a credential there. */
+export interface ToolkitSetup {
 	/** The provider's page. */
 	page: string | null;
 	/** The steps there, each a sentence. */

@@ -178,6 +178,7 @@ export {
   type ToolkitFields,
   type ToolkitItem,
   type ToolkitMeta,
+  type ToolkitSetup,
   Toolkits,
 } from './toolkits';
 export { Triggers } from './triggers';
