@@ -8,7 +8,6 @@ import { after, before, describe, it } from 'node:test';
 import {
   BadRequestError,
   Composio,
-  ComposioError,
   ConnectionRequestFailedError,
   type Gateway,
   PermissionDeniedError,
@@ -75,7 +74,7 @@ describe('a gateway', () => {
     assert.deepEqual(await gateway.calls.list({ until: new Date(0) }), []);
     const error = await rejection(
       () => session.proxyExecute({ ...CALL, endpoint: 'https://elsewhere.example/' }),
-      ComposioError,
+      BadRequestError,
     );
     const [failed, ...others] = await gateway.calls.list({ requestId: error.requestId });
     assert.deepEqual([failed?.outcome, failed?.requestId, others], ['OriginMismatch', error.requestId, []]);
