@@ -17,8 +17,9 @@ impl Calls for SqlStore {
     async fn insert_calls(&self, mut calls: Vec<CallRecord>, kept: i64) -> Result<()> {
         self.run(async {
             let mut transaction = self.writer.begin().await?;
-            // Use only a few lengths, so that each statement is prepared once.
-            for length in [512, 64, 8, 1] {
+            // Use only a few lengths, so that each statement is prepared once. SQLite finds the name of a value by
+            // a search through all values before it, so a statement with many more rows would cost more for each row.
+            for length in [64, 8, 1] {
                 while calls.len() >= length {
                     insert(calls.drain(..length)).execute(&mut *transaction).await?;
                 }
