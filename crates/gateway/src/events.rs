@@ -10,14 +10,12 @@ use proxy_execute_protocol::{Error, ErrorKind, Event, EventAccount, EventPage, R
 use proxy_execute_store::{EventCursors, Store, StoredEvent};
 
 use crate::clock::rfc3339;
-use crate::id;
 use crate::lifecycle::Lifecycle;
 
 /// How many events a page has.
 const PAGE: u32 = 100;
 
-/// How often expiries are announced, and events deleted. A random part is added, so that gateways that start
-/// together do not stay in step.
+/// How often expiries are announced, and events deleted.
 const LOOKED_AFTER_EVERY: Duration = Duration::from_secs(60);
 
 /// The events of a gateway.
@@ -79,10 +77,8 @@ impl Events {
                     tracing::warn!(%error, "expiries could not be announced");
                 }
             }
-            let pause = LOOKED_AFTER_EVERY + LOOKED_AFTER_EVERY * u32::from(id::random_byte()) / 255;
-            tokio::select! {
-                () = self.lifecycle.closing.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if !self.lifecycle.pause(LOOKED_AFTER_EVERY).await {
+                return;
             }
         }
     }

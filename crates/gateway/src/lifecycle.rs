@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::id;
 use crate::record::CallInProgress;
 
 /// How long calls in flight may take to finish after the gateway is told to close.
@@ -143,6 +144,16 @@ impl Lifecycle {
             let result = end.await.unwrap_or_else(|_| Err(cut_off()));
             result.err().map(|error| (Err(error), None))
         }))
+    }
+
+    /// Waits for a time up to twice as long, so that gateways that start together do not stay in step. Returns false
+    /// once the gateway closes.
+    pub(crate) async fn pause(&self, least: Duration) -> bool {
+        let pause = least + least * u32::from(id::random_byte()) / 255;
+        tokio::select! {
+            () = self.closing.cancelled() => false,
+            () = sleep(pause) => true,
+        }
     }
 
     /// Lets load balancers find out for this time that the gateway is about to close, before it refuses calls.

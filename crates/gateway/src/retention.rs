@@ -6,12 +6,10 @@ use std::time::Duration;
 use proxy_execute_protocol::Result;
 use proxy_execute_store::{Clock, Store};
 
-use crate::id;
 use crate::lifecycle::Lifecycle;
 use crate::session::Sessions;
 
-/// How often sessions and calls are deleted. A random part is added, so that gateways that start together do not
-/// stay in step.
+/// How often sessions and calls are deleted.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// The data that a gateway deletes by itself.
@@ -37,10 +35,8 @@ impl Retention {
                     tracing::warn!(%error, "old sessions and calls could not be deleted");
                 }
             }
-            let pause = EVERY + EVERY * u32::from(id::random_byte()) / 255;
-            tokio::select! {
-                () = lifecycle.closing.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if !lifecycle.pause(EVERY).await {
+                return;
             }
         }
     }
