@@ -51,13 +51,18 @@ pub(crate) async fn list(given: &Given, terminal: &Terminal) -> Result<(), Failu
     .await
 }
 
+/// The first parameter, as a segment of a path.
+pub(crate) fn id_of(given: &Given) -> Result<&str, Failure> {
+    match given.parameters[0].as_str() {
+        // They would lead elsewhere.
+        "." | ".." => Err(Failure::Usage("An id cannot consist of dots.".to_owned())),
+        id => Ok(id),
+    }
+}
+
 /// Deletes, disables or enables an account, or makes it the default account.
 pub(crate) async fn change(verb: &str, given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    let id = given.parameters[0].as_str();
-    // As a segment of a path they would lead elsewhere.
-    if matches!(id, "." | "..") {
-        return Err(Failure::Usage("An id cannot consist of dots.".to_owned()));
-    }
+    let id = id_of(given)?;
     let (method, inner, body, done) = match verb {
         "delete" => (ResourceMethod::Delete, None, None, "is deleted"),
         "enable" => (ResourceMethod::Patch, Some("status"), Some(json!({ "enabled": true })), "is enabled"),

@@ -7,7 +7,7 @@ use proxy_execute_server::Embedded;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
-use crate::accounts::ask;
+use crate::accounts::{ask, id_of};
 use crate::arguments::{Given, pair};
 use crate::failure::Failure;
 use crate::key_source::{ReadKeys, keys_of};
@@ -162,15 +162,6 @@ async fn change_at(
     let request = ResourceRequest::new(method, path.iter().copied());
     let body = body.map(|body| to_raw_value(body).expect("a body is JSON"));
     ask(gateway, ResourceRequest { body, ..request }).await
-}
-
-/// The first parameter, as a segment of a path.
-fn id_of(given: &Given) -> Result<&str, Failure> {
-    match given.parameters[0].as_str() {
-        // They would lead elsewhere.
-        "." | ".." => Err(Failure::Usage("An id cannot consist of dots.".to_owned())),
-        id => Ok(id),
-    }
 }
 
 /// The credentials in the options. The secret comes from one source.

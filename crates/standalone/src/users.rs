@@ -3,7 +3,7 @@
 use proxy_execute_protocol::{ResourceMethod, ResourceRequest};
 use serde_json::{Value, json};
 
-use crate::accounts::ask;
+use crate::accounts::{ask, id_of};
 use crate::arguments::Given;
 use crate::failure::Failure;
 use crate::store::in_existing_store;
@@ -14,7 +14,7 @@ const PAGE: &str = "1000";
 
 /// Prints the records of a user as lines of JSON.
 pub(crate) async fn export(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    let user = given.parameters.first().map(String::as_str).unwrap_or_default();
+    let user = id_of(given)?;
     in_existing_store(given, terminal, async |gateway| {
         let mut query = vec![("limit".to_owned(), PAGE.to_owned())];
         loop {
@@ -34,7 +34,7 @@ pub(crate) async fn export(given: &Given, terminal: &Terminal) -> Result<(), Fai
 
 /// Deletes a user, and prints what was deleted.
 pub(crate) async fn delete(given: &Given, terminal: &Terminal) -> Result<(), Failure> {
-    let user = given.parameters.first().map(String::as_str).unwrap_or_default();
+    let user = id_of(given)?;
     in_existing_store(given, terminal, async |gateway| {
         let request = ResourceRequest::new(ResourceMethod::Delete, ["users", user]);
         let done = ask(gateway, request).await?;
